@@ -1,0 +1,1 @@
+"""What Plangate knows: runs, workspaces, events, decisions. Standard library only; no clock, no I/O."""

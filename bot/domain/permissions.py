@@ -1,0 +1,67 @@
+"""Roles, and which role each action needs. Source: Terraform Enterprise's workspace permissions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+
+class Role(IntEnum):
+    """What a person may do in a workspace; each role may do what the ones below it may."""
+
+    NONE = 0
+    READ = 1
+    PLAN = 2
+    WRITE = 3
+    ADMIN = 4
+    OWNER = 5
+
+
+class Action(StrEnum):
+    """What a person may ask for."""
+
+    SEE = "see"
+    PLAN = "plan"
+    CONFIRM = "confirm"
+    DISCARD = "discard"
+    CANCEL = "cancel"
+    LOCK = "lock"
+    EDIT_VARIABLES = "edit variables"
+    EDIT_STATE = "edit state"
+    FORCE_UNLOCK = "force-unlock"
+    FORCE_CANCEL = "force-cancel"
+    OVERRIDE_POLICY = "override a policy"
+
+
+NEEDS: dict[Action, Role] = {
+    Action.SEE: Role.READ,
+    Action.PLAN: Role.PLAN,
+    Action.CONFIRM: Role.WRITE,
+    Action.DISCARD: Role.WRITE,
+    Action.CANCEL: Role.WRITE,
+    Action.LOCK: Role.WRITE,
+    Action.EDIT_VARIABLES: Role.WRITE,
+    Action.EDIT_STATE: Role.WRITE,
+    Action.FORCE_UNLOCK: Role.ADMIN,
+    Action.FORCE_CANCEL: Role.ADMIN,
+    Action.OVERRIDE_POLICY: Role.OWNER,
+}
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who asks for something: a forge's login with the role found there, or the server itself."""
+
+    login: str
+    role: Role
+
+    def may(self, action: Action) -> bool:
+        """Whether the role is enough for the action."""
+        return self.role >= NEEDS[action]
+
+
+def refusal(person: Person, action: Action) -> str:
+    """Why the person may not; the same words in a comment, on a page and in the API (promise 7)."""
+    needed = NEEDS[action].name.lower()
+    has = "no access" if person.role is Role.NONE else f"{person.role.name.lower()} access"
+    return f"{person.login} has {has} to this repository; {action.value} needs {needed} access"

@@ -1,0 +1,67 @@
+"""What should stand on the forge about a commit or a change, derived from its runs (promise 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.domain.plan import Counts, ResourceChange
+from bot.domain.run import Run
+from bot.domain.workspace import Workspace
+
+
+class StatusState(StrEnum):
+    """A commit status's state; each forge spells it in its own words."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class StatusReport:
+    """One commit status. `description` may be longer than the forge's limit: the client shortens it."""
+
+    sha: str
+    context: str
+    state: StatusState
+    description: str
+    target_url: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """What a change's comment says of one workspace.
+
+    `plan_text` is Terraform's own text of the plan, without colours; it is hostile and must be fenced.
+    """
+
+    workspace: Workspace
+    run: Run
+    headline: str
+    next_step: str
+    run_url: str
+    resources: tuple[ResourceChange, ...] = ()
+    counts: Counts | None = None
+    plan_text: str = ""
+
+
+@dataclass(frozen=True)
+class ChangeReport:
+    """Everything that a change's comment says."""
+
+    sha: str
+    sections: tuple[Section, ...]
+    none_affected: str = ""
+
+
+@dataclass(frozen=True)
+class OutcomeReport:
+    """The comment that tells how an apply ended."""
+
+    workspace: Workspace
+    run: Run
+    run_url: str
+    output_tail: str

@@ -1,0 +1,175 @@
+"""A run, and its moves through the lifecycle. A move returns a new Run; what the table forbids is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from bot.domain import lifecycle
+from bot.domain.errors import IllegalMove
+from bot.domain.lifecycle import RunStatus, StageStatus
+from bot.domain.plan import Counts
+
+
+class RunSource(StrEnum):
+    """What started a run."""
+
+    PUSH = "push"
+    TAG = "tag"
+    CHANGE = "change"
+    COMMENT = "comment"
+    MANUAL = "manual"
+    RETRY = "retry"
+    TRIGGER = "trigger"
+
+
+@dataclass(frozen=True)
+class Modes:
+    """How the plan is made; the names are Terraform's flags."""
+
+    destroy: bool = False
+    refresh_only: bool = False
+    replace_addrs: tuple[str, ...] = ()
+    target_addrs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Approval:
+    """Who approved what, before the run's own plan was made: the digest of the plan that was shown."""
+
+    by: str
+    digest: str
+    shown_run_id: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Run:
+    """One plan, and perhaps apply, in a workspace; fixed to a commit and to the variables' values at creation.
+
+    `sequence` orders the runs of one workspace (first in, first out). `version` guards each update.
+    `change_number` is the pull request that the run is reported on, None for a run of the branch.
+    """
+
+    id: str
+    workspace_id: str
+    status: RunStatus
+    source: RunSource
+    plan_only: bool
+    commit: str
+    branch: str
+    message: str
+    created_by: str
+    created_at: datetime
+    status_at: datetime
+    auto_apply: bool = False
+    change_number: int | None = None
+    modes: Modes = field(default_factory=Modes)
+    sequence: int = 0
+    version: int = 0
+    plan_status: StageStatus = StageStatus.PENDING
+    apply_status: StageStatus = StageStatus.PENDING
+    has_changes: bool | None = None
+    counts: Counts | None = None
+    digest: str = ""
+    approval: Approval | None = None
+    confirmed_by: str = ""
+    delta: str = ""
+    error: str = ""
+    cancel_requested_by: str = ""
+    cancel_requested_at: datetime | None = None
+    force_cancel: bool = False
+
+    @property
+    def final(self) -> bool:
+        """Whether the run moves no more."""
+        return self.status in lifecycle.FINAL
+
+    @property
+    def holds_workspace(self) -> bool:
+        """Whether the run keeps others of its workspace waiting; a preview never does (promise 2)."""
+        return not self.plan_only and self.status in lifecycle.HOLDS_WORKSPACE
+
+    @property
+    def awaits_confirmation(self) -> bool:
+        """Whether a person may confirm the run now."""
+        return not self.plan_only and self.status in lifecycle.AWAITS_CONFIRMATION
+
+    @property
+    def discardable(self) -> bool:
+        """Whether a person may discard the run now."""
+        return not self.plan_only and self.status in lifecycle.DISCARDABLE
+
+    @property
+    def cancelable(self) -> bool:
+        """Whether a person may cancel the run now."""
+        return self.status in lifecycle.CANCELABLE and self.cancel_requested_at is None
+
+    def allowed(self) -> frozenset[RunStatus]:
+        """The statuses that this run may go to from here."""
+        never = lifecycle.NEVER_FOR_PREVIEWS if self.plan_only else lifecycle.NEVER_FOR_APPLYABLE
+        return lifecycle.TRANSITIONS[self.status] - never
+
+    def move(self, to: RunStatus, at: datetime, **changes: Any) -> Run:
+        """Return the run in its next status. Raises IllegalMove where the table does not allow it."""
+        if to not in self.allowed():
+            raise IllegalMove(
+                f"{self.id} is {self.status.value} and can't become {to.value}; {self.possible()}"
+            )
+        changes = {**self._stages(to), **changes}
+        return replace(self, status=to, status_at=at, **changes)
+
+    def possible(self) -> str:
+        """Say what may be done with the run now."""
+        if self.final:
+            return "it is finished: retry it to run the same commit again"
+        verbs = []
+        if self.awaits_confirmation:
+            verbs.append("confirm")
+        if self.status is RunStatus.POLICY_OVERRIDE:
+            verbs.append("override")
+        if self.discardable:
+            verbs.append("discard")
+        if self.cancelable:
+            verbs.append("cancel")
+        if not verbs:
+            return "it is stopping" if self.cancel_requested_at else "nothing can be done with it now"
+        return "possible now: " + ", ".join(verbs)
+
+    def _stages(self, to: RunStatus) -> dict[str, StageStatus]:
+        """The plan's and the apply's own status, which tell "plan errored" from "apply errored"."""
+        applying = self.status in lifecycle.APPLY_STAGES
+        stage = "apply_status" if applying else "plan_status"
+        planning = self.status in lifecycle.PLAN_STAGES | {RunStatus.PENDING}
+        match to:
+            case RunStatus.PLAN_QUEUED:
+                return {"plan_status": StageStatus.QUEUED}
+            case RunStatus.PLANNING:
+                return {"plan_status": StageStatus.RUNNING}
+            case RunStatus.PLANNED:
+                return {"plan_status": StageStatus.FINISHED}
+            case RunStatus.APPLY_QUEUED:
+                return {"apply_status": StageStatus.QUEUED}
+            case RunStatus.APPLYING:
+                return {"apply_status": StageStatus.RUNNING}
+            case RunStatus.APPLIED:
+                return {"apply_status": StageStatus.FINISHED}
+            case RunStatus.ERRORED if self.status is not RunStatus.POLICY_CHECKING:
+                return {stage: StageStatus.ERRORED}
+            case RunStatus.CANCELED if applying or planning:
+                return {stage: StageStatus.CANCELED}
+            case _:
+                return {}
+
+
+@dataclass(frozen=True)
+class RunEvent:
+    """A line of a run's timeline. `kind` is the status reached, or `comment`, `cancel requested`, ..."""
+
+    run_id: str
+    at: datetime
+    kind: str
+    actor: str
+    message: str

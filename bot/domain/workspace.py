@@ -1,0 +1,121 @@
+"""A workspace: one configuration directory of one repository and branch, and what makes it run."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import lru_cache
+
+from bot.domain.events import ChangedFiles, RepoRef
+
+
+class EngineKind(StrEnum):
+    """Which program runs the configuration."""
+
+    TERRAFORM = "terraform"
+    TOFU = "tofu"
+
+
+@lru_cache(maxsize=1024)
+def pattern_regex(pattern: str) -> re.Pattern[str]:
+    """Compile a path pattern: `*` within a folder, `?` exactly one character, `**` over folders.
+
+    Patterns start at the repository's root; a leading slash is allowed. Source: HCP Terraform's glob patterns
+    for automatic run triggering.
+    """
+    out, rest = "", pattern.lstrip("/")
+    while rest:
+        if rest.startswith("**/"):
+            out, rest = out + "(?:[^/]+/)*", rest[3:]
+        elif rest.startswith("**"):
+            out, rest = out + ".*", rest[2:]
+        elif rest[0] == "*":
+            out, rest = out + "[^/]*", rest[1:]
+        elif rest[0] == "?":
+            out, rest = out + "[^/]", rest[1:]
+        else:
+            out, rest = out + re.escape(rest[0]), rest[1:]
+    return re.compile(out + r"\Z")
+
+
+def _inside(path: str, prefix: str) -> bool:
+    prefix = prefix.strip("/")
+    return prefix in ("", ".") or path == prefix or path.startswith(prefix + "/")
+
+
+@dataclass(frozen=True)
+class Triggers:
+    """Which changed files make a workspace run, and which tags."""
+
+    file_triggers: bool = True
+    prefixes: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    tag_regex: str = ""
+
+    def reason(self, files: ChangedFiles, working_directory: str) -> str | None:
+        """Say why these files touch the workspace, None where they do not.
+
+        File triggers off: every push. Patterns, or prefixes plus the working directory; nothing set: the
+        whole repository. A list that is missing or cut short touches every workspace.
+        """
+        if not self.file_triggers:
+            return "file triggers are off, so every push runs"
+        if not files.complete:
+            return "the list of changed files is incomplete, so every workspace runs"
+        if self.patterns:
+            for path in files.paths:
+                for pattern in self.patterns:
+                    if pattern_regex(pattern).match(path):
+                        return f"{path} matches {pattern}"
+            return None
+        prefixes = (*self.prefixes, working_directory) if working_directory else self.prefixes
+        if not prefixes:
+            return f"{files.paths[0]} changed" if files.paths else None
+        for path in files.paths:
+            for prefix in prefixes:
+                if _inside(path, prefix):
+                    return f"{path} is in {prefix.strip('/') or 'the repository'}"
+        return None
+
+    def watched(self, working_directory: str) -> str:
+        """Say in a few words which paths count, for the reason why nothing ran."""
+        if self.patterns:
+            return ", ".join(self.patterns)
+        prefixes = (working_directory, *self.prefixes) if working_directory else self.prefixes
+        return ", ".join(p.strip("/") + "/" for p in prefixes) if prefixes else "the whole repository"
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Somebody holds the workspace: runs are created but stay pending."""
+
+    by: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One configuration directory of one repository and branch, with its state, variables and queue.
+
+    `branch` is empty for the repository's default branch. `working_directory` is empty for the root.
+    """
+
+    id: str
+    name: str
+    repo: RepoRef
+    branch: str = ""
+    working_directory: str = ""
+    triggers: Triggers = field(default_factory=Triggers)
+    auto_apply: bool = False
+    engine: EngineKind = EngineKind.TERRAFORM
+    engine_version: str = ""
+    discovered: bool = False
+    active: bool = True
+    lock: Lock | None = None
+
+    def on_branch(self, branch: str, default_branch: str) -> bool:
+        """Whether a push to `branch` is a push to this workspace's branch."""
+        return branch == (self.branch or default_branch)
