@@ -47,7 +47,7 @@ class Approval:
 
 @dataclass(frozen=True)
 class Run:
-    """One plan, and perhaps apply, in a workspace; fixed to a commit and to the variables' values at creation.
+    """One plan, and perhaps apply, in a workspace; fixed at creation to a commit and the variables' values.
 
     `sequence` orders the runs of one workspace (first in, first out). `version` guards each update.
     `change_number` is the pull request that the run is reported on, None for a run of the branch.

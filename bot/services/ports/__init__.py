@@ -1,0 +1,57 @@
+"""Every port: what the use cases need of the world, declared by them. Adapters live in their own rooms."""
+
+from bot.services.ports.engine import (
+    ApplyResult,
+    Engine,
+    EngineJob,
+    PlanResult,
+    StateAccess,
+    Stop,
+    Variable,
+    Watch,
+)
+from bot.services.ports.forge import Forge, ForgeReader, ForgeWriter, GitRemote, Reaction
+from bot.services.ports.runs import ArtifactKind, Artifacts, Leases, RunQuery, Runs, Workspaces
+from bot.services.ports.states import StateLock, States, StateVersion
+from bot.services.ports.store import Store, Transaction
+from bot.services.ports.traffic import ChangeRecord, Changes, Deliveries, Delivery, Post, Posts
+from bot.services.ports.world import Addresses, Clock, Dispatch, Limits, Texts, Vault
+
+__all__ = [
+    "Addresses",
+    "ApplyResult",
+    "ArtifactKind",
+    "Artifacts",
+    "ChangeRecord",
+    "Changes",
+    "Clock",
+    "Deliveries",
+    "Delivery",
+    "Dispatch",
+    "Engine",
+    "EngineJob",
+    "Forge",
+    "ForgeReader",
+    "ForgeWriter",
+    "GitRemote",
+    "Leases",
+    "Limits",
+    "PlanResult",
+    "Post",
+    "Posts",
+    "Reaction",
+    "RunQuery",
+    "Runs",
+    "StateAccess",
+    "StateLock",
+    "StateVersion",
+    "States",
+    "Stop",
+    "Store",
+    "Texts",
+    "Transaction",
+    "Variable",
+    "Vault",
+    "Watch",
+    "Workspaces",
+]

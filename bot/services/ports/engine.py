@@ -1,0 +1,126 @@
+"""Terraform or OpenTofu, at work on one run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from bot.domain.run import Modes
+from bot.domain.workspace import EngineKind
+from bot.services.ports.forge import GitRemote
+
+
+class Stop(Enum):
+    """What a watcher wants of the process at work."""
+
+    GO_ON = "go on"
+    INTERRUPT = "interrupt"
+    KILL = "kill"
+
+
+class Watch(Protocol):
+    """Looks on while a process works: gets its output, and says when to stop.
+
+    The engine calls `tick` about once a second from the thread that called it; output is masked already.
+    """
+
+    def output(self, text: str) -> None:
+        """Take the next piece of output."""
+        ...
+
+    def tick(self) -> Stop:
+        """Say whether to go on."""
+        ...
+
+
+@dataclass(frozen=True)
+class StateAccess:
+    """Where this run's Terraform keeps its state: our `http` backend, with a token good for this run only.
+
+    `lock` is False for previews, which read with a read-only token and `-lock=false`.
+    """
+
+    address: str
+    username: str
+    password: str = field(repr=False)
+    lock: bool = True
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One value handed to Terraform. `terraform` variables with `hcl` are parsed as expressions."""
+
+    key: str
+    value: str = field(repr=False)
+    category: str = "terraform"
+    hcl: bool = False
+    sensitive: bool = False
+
+
+@dataclass(frozen=True)
+class EngineJob:
+    """Everything that a child process of one run needs; the same for its plan and its apply.
+
+    `secrets` are masked in all output, `environment` is added to the clean environment.
+    """
+
+    run_id: str
+    remote: GitRemote
+    commit: str
+    working_directory: str
+    engine: EngineKind
+    version: str
+    modes: Modes
+    state: StateAccess | None
+    variables: tuple[Variable, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    ref: str = ""
+
+
+@dataclass(frozen=True)
+class PlanResult:
+    """What a plan gave: Terraform's saved plan, its JSON, and the dependency lock file that it used."""
+
+    saved_plan: bytes = field(repr=False)
+    plan_json: bytes = field(repr=False)
+    dependency_lock: bytes = field(default=b"", repr=False)
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class ApplyResult:
+    """How an apply ended. `errored_state` is what Terraform could not push and left in the working tree."""
+
+    succeeded: bool
+    summary: str = ""
+    errored_state: bytes = field(default=b"", repr=False)
+
+
+class Engine(Protocol):
+    """Runs Terraform or OpenTofu on a working tree of its own for each run.
+
+    Raises EngineError (with words for the change), Interrupted, TimedOut.
+    """
+
+    def fetch(self, job: EngineJob, watch: Watch) -> None:
+        """Bring the commit here and lay out the run's working tree."""
+        ...
+
+    def plan(self, job: EngineJob, watch: Watch) -> PlanResult:
+        """Init, plan and show. Needs `fetch` before, in the same process."""
+        ...
+
+    def apply(self, job: EngineJob, plan: PlanResult, watch: Watch) -> ApplyResult:
+        """Apply exactly the saved plan; lays out the tree and inits first where it is not here."""
+        ...
+
+    def clean(self, run_id: str) -> None:
+        """Remove the run's working tree and whatever else of it lies on this machine."""
+        ...
+
+    def directories(self, remote: GitRemote, commit: str) -> tuple[str, ...]:
+        """Return every directory with a `.tf`, `.tf.json` or `.tofu` file at a commit; `""` is the root."""
+        ...

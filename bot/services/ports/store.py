@@ -1,0 +1,66 @@
+"""The database, as one transaction over every repository."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from bot.services.ports.runs import Artifacts, Leases, Runs, Workspaces
+from bot.services.ports.states import States
+from bot.services.ports.traffic import Changes, Deliveries, Posts
+
+
+class Transaction(Protocol):
+    """One transaction over every repository; commits when its block ends, rolls back when it raises."""
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """Webhook calls."""
+        ...
+
+    @property
+    def workspaces(self) -> Workspaces:
+        """Workspaces."""
+        ...
+
+    @property
+    def runs(self) -> Runs:
+        """Runs."""
+        ...
+
+    @property
+    def artifacts(self) -> Artifacts:
+        """Files and output of runs."""
+        ...
+
+    @property
+    def leases(self) -> Leases:
+        """Who works on what."""
+        ...
+
+    @property
+    def changes(self) -> Changes:
+        """Changes as last seen."""
+        ...
+
+    @property
+    def posts(self) -> Posts:
+        """What should stand on the forges."""
+        ...
+
+    @property
+    def states(self) -> States:
+        """States."""
+        ...
+
+
+class Store(Protocol):
+    """The database: the truth."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Begin a transaction that may write; on SQLite writers wait for each other from its start."""
+        ...
+
+    def reading(self) -> AbstractContextManager[Transaction]:
+        """Begin a transaction that only reads one moment's data and makes nobody wait."""
+        ...

@@ -1,0 +1,135 @@
+"""Where what comes from the forges and what goes to them is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from bot.domain.events import Change, RepoRef
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One webhook call as it came. `headers` are those that matter; `decisions` say what was made of it."""
+
+    id: str
+    forge: str
+    event: str
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    received_at: datetime
+    handled_at: datetime | None = None
+    decisions: tuple[Mapping[str, str], ...] = ()
+    error: str = ""
+    attempts: int = 0
+
+
+class Deliveries(Protocol):
+    """Webhook calls, each accepted once (promise 3)."""
+
+    def add(self, delivery: Delivery) -> bool:
+        """Store a delivery; False where its id is there already."""
+        ...
+
+    def get(self, delivery_id: str) -> Delivery:
+        """Return a delivery. Raises NotFound."""
+        ...
+
+    def handled(
+        self, delivery_id: str, at: datetime, decisions: Sequence[Mapping[str, str]], error: str = ""
+    ) -> None:
+        """Keep what was decided of it, and that it is done with."""
+        ...
+
+    def failed(self, delivery_id: str, error: str) -> None:
+        """Keep why this try failed; the delivery stays due."""
+        ...
+
+    def due(self, before: datetime, limit: int) -> Sequence[str]:
+        """Return the ids of deliveries received before `before` and not handled, oldest first."""
+        ...
+
+    def recent(self, limit: int) -> Sequence[Delivery]:
+        """Return the newest deliveries, newest first."""
+        ...
+
+
+@dataclass(frozen=True)
+class ChangeRecord:
+    """A change as last seen, and which workspaces it touches."""
+
+    id: str
+    change: Change
+    workspace_ids: tuple[str, ...]
+    seen_at: datetime
+    note: str = ""
+
+
+class Changes(Protocol):
+    """Changes as last seen."""
+
+    def put(self, record: ChangeRecord) -> ChangeRecord:
+        """Insert or update by repository and number, keeping the id of one that is there."""
+        ...
+
+    def get(self, change_id: str) -> ChangeRecord:
+        """Return a change. Raises NotFound."""
+        ...
+
+    def numbered(self, repo: RepoRef, number: int) -> ChangeRecord | None:
+        """Return a change by its number, None where it was never seen."""
+        ...
+
+
+@dataclass(frozen=True)
+class Post:
+    """Something that should stand on a forge: a status, a comment, a reaction.
+
+    `key` is unique within the repository and found again after a crash: `status:<sha>:<context>`,
+    `comment:<number>:<marker>`, `reaction:<number>:<comment id>:<name>`. `payload` is what should stand,
+    `posted` what stood when we last looked (its hash); `remote_id` is the comment's id on the forge.
+    """
+
+    subject: str
+    repo: RepoRef
+    key: str
+    payload: Mapping[str, str]
+    posted: str = ""
+    remote_id: str = ""
+    attempts: int = 0
+    not_before: datetime | None = None
+    error: str = ""
+
+
+class Posts(Protocol):
+    """What should stand on the forges, and what does (promise 4)."""
+
+    def mark_due(self, subject: str, at: datetime) -> None:
+        """Remember, with the change that causes it, that a subject (run or change id) must be reported."""
+        ...
+
+    def due(self, now: datetime, limit: int) -> Sequence[str]:
+        """Return the subjects with something to derive or to deliver at `now`, longest waiting first."""
+        ...
+
+    def due_mark(self, subject: str) -> int:
+        """Return a number that grows with each `mark_due`; 0 where the subject was never marked."""
+        ...
+
+    def derived(self, subject: str, mark: int, posts: Sequence[Post]) -> None:
+        """Keep what should stand as of a mark: insert or update by repository and key, keep what was posted."""
+        ...
+
+    def undelivered(self, subject: str) -> Sequence[Post]:
+        """Return the subject's posts whose payload is not what stands, whatever their `not_before`."""
+        ...
+
+    def delivered(self, post: Post, remote_id: str) -> None:
+        """Keep that this payload stands."""
+        ...
+
+    def failed(self, post: Post, error: str, not_before: datetime | None) -> None:
+        """Keep why, and when to try again; None: never, trying again does not help."""
+        ...

@@ -1,0 +1,95 @@
+"""The rest of the world: time, secrets, jobs, texts, and where things are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from bot.domain.report import ChangeReport, OutcomeReport
+from bot.domain.run import Run
+
+
+class Clock(Protocol):
+    """The time, always in UTC and aware."""
+
+    def now(self) -> datetime:
+        """Return the time now."""
+        ...
+
+
+class Vault(Protocol):
+    """Encryption at rest, and keyed hashes (promise 6)."""
+
+    def encrypt(self, data: bytes) -> bytes:
+        """Return a token that only this vault's keys open."""
+        ...
+
+    def decrypt(self, token: bytes) -> bytes:
+        """Open a token. Raises PlangateError where no key fits."""
+        ...
+
+    def key(self, purpose: str) -> bytes:
+        """Return a 32-byte key derived for one purpose, the same on every machine."""
+        ...
+
+
+class Dispatch(Protocol):
+    """Wakes a worker. Carries ids alone; losing one loses nothing, for the sweep looks in the database."""
+
+    def receive(self, delivery_id: str) -> None:
+        """Have a delivery handled."""
+        ...
+
+    def advance(self, run: Run) -> None:
+        """Have a run carried on, in the queue that its status asks for: apply, plan or preview."""
+        ...
+
+    def report(self, subject: str) -> None:
+        """Have a subject reported to its forge."""
+        ...
+
+
+class Texts(Protocol):
+    """Turns reports into the forge's Markdown, within a limit in characters."""
+
+    def change_comment(self, report: ChangeReport, limit: int) -> str:
+        """Return the one comment that a change has, without its marker."""
+        ...
+
+    def outcome_comment(self, report: OutcomeReport, limit: int) -> str:
+        """Return the comment that tells how an apply ended."""
+        ...
+
+    def refusal_comment(self, login: str, lines: Sequence[tuple[str, str]], limit: int) -> str:
+        """Return the answer to a refused command: a workspace (or command) and why, a line each."""
+        ...
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long things may take."""
+
+    plan: timedelta = timedelta(hours=2)
+    apply: timedelta = timedelta(hours=24)
+    lease: timedelta = timedelta(seconds=60)
+    report_lease: timedelta = timedelta(seconds=120)
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where people and Terraform find this server; no trailing slash."""
+
+    public: str
+    internal: str
+    data: Path
+
+    def run(self, run_id: str) -> str:
+        """Return the address of a run's page."""
+        return f"{self.public}/runs/{run_id}"
+
+    def state(self, workspace_id: str) -> str:
+        """Return the address of a workspace's state, stable because saved plans hold it."""
+        return f"{self.internal}/state/{workspace_id}"
