@@ -71,7 +71,10 @@ class ChangeAction(StrEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """A pull request or merge request, as the forge has it now."""
+    """A pull request or merge request, as the forge has it now.
+
+    `default_branch` is the base repository's: workspaces that name no branch follow it.
+    """
 
     repo: RepoRef
     number: int
@@ -86,6 +89,7 @@ class Change:
     merged: bool = False
     draft: bool = False
     mergeable: bool | None = None
+    default_branch: str = ""
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ class Posts(Protocol):
         ...
 
     def derived(self, subject: str, mark: int, posts: Sequence[Post]) -> None:
-        """Keep what should stand as of a mark: insert or update by repository and key, keep what was posted."""
+        """Keep what should stand as of a mark: insert or update by repository and key."""
         ...
 
     def undelivered(self, subject: str) -> Sequence[Post]:

@@ -1,0 +1,55 @@
+"""The grammar of comment commands: the first word of a line, outside code fences and quotes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verb(StrEnum):
+    """What a comment may ask for."""
+
+    PLAN = "plan"
+    APPLY = "apply"
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of a comment. `targets` are workspace names; empty: every workspace of the change."""
+
+    verb: Verb
+    targets: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join([f"/{self.verb.value}", *self.targets])
+
+
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
+_COMMAND = re.compile(r"^/([a-z]+)(?:[ \t]+(.*))?$")
+
+
+def parse_commands(body: str) -> tuple[Command, ...]:
+    """Return the commands of a comment, in order, each once.
+
+    A line in a fence, in a quote or indented as code is no command; nor is a slash word that we do not know
+    (it may be another bot's).
+    """
+    found: list[Command] = []
+    fence = ""
+    for raw in body.splitlines():
+        line = raw.rstrip()
+        if match := _FENCE.match(line):
+            mark = match.group(1)
+            if not fence:
+                fence = mark
+            elif mark[0] == fence[0] and len(mark) >= len(fence) and line.strip() == mark:
+                fence = ""
+            continue
+        match = None if fence else _COMMAND.match(line)
+        if not match or match.group(1) not in Verb:
+            continue
+        command = Command(Verb(match.group(1)), tuple((match.group(2) or "").split()))
+        if command not in found:
+            found.append(command)
+    return tuple(found)

@@ -1,0 +1,143 @@
+"""What an event leads to: decided purely, acted on afterwards. Each decision has its reason (promise 7)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.domain.events import BranchPushed, Change, ChangedFiles, TagPushed
+from bot.domain.lifecycle import RunStatus
+from bot.domain.run import Run
+from bot.domain.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Start:
+    """A run is to be made in the workspace."""
+
+    workspace: Workspace
+    reason: str
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """Nothing is to be done: in one workspace, or (empty name) at all."""
+
+    workspace_name: str
+    reason: str
+
+
+Decision = Start | Nothing
+
+
+def decide_push(
+    event: BranchPushed, workspaces: Sequence[Workspace], files: ChangedFiles | None
+) -> tuple[Decision, ...]:
+    """Decide which workspaces run for a push to a branch.
+
+    `files` is None where they need not be known, because no workspace is on the branch.
+    """
+    if not workspaces:
+        return (Nothing("", f"no workspace is configured for {event.repo.path}"),)
+    here = [w for w in workspaces if w.on_branch(event.branch, event.default_branch)]
+    if not here:
+        return (Nothing("", f"no workspace of {event.repo.path} follows branch {event.branch}"),)
+    return tuple(
+        _by_files(w, files or ChangedFiles.unknown()) for w in here if not w.triggers.tag_regex
+    ) + tuple(
+        Nothing(w.name, f"runs on tags that match {w.triggers.tag_regex}, not on pushes")
+        for w in here
+        if w.triggers.tag_regex
+    )
+
+
+def decide_tag(event: TagPushed, workspaces: Sequence[Workspace]) -> tuple[Decision, ...]:
+    """Decide which workspaces run for a tag, whatever the branch."""
+    listening = [w for w in workspaces if w.triggers.tag_regex]
+    if not listening:
+        return (Nothing("", f"no workspace of {event.repo.path} runs on tags"),)
+    return tuple(
+        Start(w, f"tag {event.tag} matches {w.triggers.tag_regex}")
+        if re.search(w.triggers.tag_regex, event.tag)
+        else Nothing(w.name, f"tag {event.tag} does not match {w.triggers.tag_regex}")
+        for w in listening
+    )
+
+
+def decide_change(
+    change: Change, workspaces: Sequence[Workspace], files: ChangedFiles
+) -> tuple[Decision, ...]:
+    """Decide which workspaces preview a change: those on its base branch whose paths it touches."""
+    here = [w for w in workspaces if w.on_branch(change.base_branch, change.default_branch)]
+    if not here:
+        return (Nothing("", f"no workspace of {change.repo.path} follows branch {change.base_branch}"),)
+    return tuple(_by_files(w, files) for w in here)
+
+
+def _by_files(workspace: Workspace, files: ChangedFiles) -> Decision:
+    reason = workspace.triggers.reason(files, workspace.working_directory)
+    if reason:
+        return Start(workspace, reason)
+    watched = workspace.triggers.watched(workspace.working_directory)
+    return Nothing(workspace.name, f"none of the changed files is in {watched}")
+
+
+@dataclass(frozen=True)
+class ConfirmRun:
+    """`/apply` confirms a run that waits with a plan of its own."""
+
+    run: Run
+
+
+@dataclass(frozen=True)
+class StartApply:
+    """`/apply` makes a run, approved for the digest that the preview shows."""
+
+    preview: Run
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """`/apply` does nothing in this workspace, and why."""
+
+    reason: str
+
+
+ApplyDecision = ConfirmRun | StartApply | Refuse
+
+
+def decide_apply(change: Change, runs: Sequence[Run]) -> ApplyDecision:
+    """Decide what `/apply` does in one workspace; `runs` are the change's runs there, newest first."""
+    if change.merged:
+        return Refuse("it is merged already: confirm the run of the branch on its page")
+    if not change.open:
+        return Refuse("it is closed: reopen it to plan and apply")
+    active = next((r for r in runs if not r.plan_only and not r.final), None)
+    if active:
+        if active.awaits_confirmation and active.commit == change.head_sha:
+            return ConfirmRun(active)
+        if active.awaits_confirmation:
+            return Refuse(f"{active.id} waits with a plan of an older commit: discard it on its page first")
+        return Refuse(f"{active.id} is under way already ({active.status.value})")
+    head = [r for r in runs if r.commit == change.head_sha]
+    if not head:
+        return Refuse("there is no plan of the latest commit yet: comment `/plan`")
+    if not head[0].plan_only and head[0].status is RunStatus.APPLIED:
+        return Refuse(f"this commit is applied already, by {head[0].id}")
+    preview = next((r for r in head if r.plan_only and r.status is not RunStatus.CANCELED), None)
+    return _approve(preview)
+
+
+def _approve(preview: Run | None) -> ApplyDecision:
+    if preview is None:
+        return Refuse("there is no plan of the latest commit: comment `/plan`")
+    if not preview.final:
+        return Refuse("the plan of the latest commit is not finished yet: comment again when it is shown")
+    if preview.status is RunStatus.POLICY_SOFT_FAILED:
+        return Refuse("policies failed on the plan: see its run page")
+    if preview.status is not RunStatus.PLANNED_AND_FINISHED:
+        return Refuse("the plan of the latest commit failed: mend it, or comment `/plan` to plan again")
+    if not preview.has_changes:
+        return Refuse("there is nothing to apply: the plan has no changes")
+    return StartApply(preview)

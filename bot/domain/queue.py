@@ -1,0 +1,53 @@
+"""A workspace's queue: whose turn it is, and why a run waits. First in, first out (promise 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.domain import lifecycle
+from bot.domain.lifecycle import RunStatus
+from bot.domain.run import Run
+from bot.domain.workspace import Workspace
+
+
+def next_run(workspace: Workspace, queue: Sequence[Run]) -> Run | None:
+    """Return the run whose turn it is to start, None while the workspace is locked or held, or nobody waits.
+
+    `queue` holds the workspace's unfinished runs that may apply, in order.
+    """
+    if workspace.lock or any(run.holds_workspace for run in queue):
+        return None
+    return next((run for run in queue if run.status is RunStatus.PENDING), None)
+
+
+def why_waits(run: Run, workspace: Workspace, queue: Sequence[Run]) -> str:
+    """Say why a pending run waits, and for whom; empty where it does not (promise 7)."""
+    if run.status is not RunStatus.PENDING or run.plan_only:
+        return ""
+    ahead = [other for other in queue if other.id != run.id and _before(other, run)]
+    if ahead:
+        first = ahead[0]
+        place = _ordinal(len(ahead) + 1)
+        return f"{place} in the queue, behind {ahead[-1].id}{_what_holds(first, ahead[-1])}"
+    if workspace.lock:
+        because = f": {workspace.lock.reason}" if workspace.lock.reason else ""
+        return f"the workspace is locked by {workspace.lock.by}{because}"
+    return "next in the queue"
+
+
+def _before(other: Run, run: Run) -> bool:
+    return other.holds_workspace or other.sequence < run.sequence
+
+
+def _what_holds(holder: Run, last: Run) -> str:
+    if not holder.holds_workspace:
+        return ""
+    who = "" if holder.id == last.id else f"; {holder.id} holds the workspace"
+    if holder.status in lifecycle.AWAITS_PERSON:
+        return f"{who} ({lifecycle.LABELS[holder.status].lower()})"
+    return f"{who} ({holder.status.value})"
+
+
+def _ordinal(number: int) -> str:
+    suffix = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{suffix}"
