@@ -10,7 +10,7 @@ from bot.services.ports.engine import (
     Variable,
     Watch,
 )
-from bot.services.ports.forge import Forge, ForgeReader, ForgeWriter, GitRemote, Reaction
+from bot.services.ports.forge import Forge, ForgeReader, ForgeWriter, GitRemote, Hook, HookRead, Reaction
 from bot.services.ports.runs import ArtifactKind, Artifacts, Leases, RunQuery, Runs, Workspaces
 from bot.services.ports.states import StateLock, States, StateVersion
 from bot.services.ports.store import Store, Transaction
@@ -34,6 +34,8 @@ __all__ = [
     "ForgeReader",
     "ForgeWriter",
     "GitRemote",
+    "Hook",
+    "HookRead",
     "Leases",
     "Limits",
     "PlanResult",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -86,4 +87,46 @@ class Forge(ForgeReader, ForgeWriter, Protocol):
     @property
     def comment_limit(self) -> int:
         """How many characters a comment may have."""
+        ...
+
+
+@dataclass(frozen=True)
+class HookRead:
+    """What a webhook call's headers say. `kept_headers` are those that reading it again needs, no secrets."""
+
+    delivery_id: str
+    event: str
+    kept_headers: Mapping[str, str]
+
+
+class Hook(Protocol):
+    """How one configured forge calls us. Pure: nothing is fetched. Headers go by their lower-case names."""
+
+    @property
+    def name(self) -> str:
+        """The forge's name in the configuration and in `/hooks/<name>`."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """What the forge runs: `github`."""
+        ...
+
+    def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
+        """Whether the raw body was signed with one of our secrets; compares in constant time."""
+        ...
+
+    def read(self, headers: Mapping[str, str], body: bytes) -> HookRead:
+        """Return what the headers say. Raises Invalid where one is missing or malformed."""
+        ...
+
+    def check(self, event: str, body: bytes) -> str:
+        """Return why the call leads to nothing, empty where it may lead to something.
+
+        Raises Invalid where the body is not what its event promises.
+        """
+        ...
+
+    def commit_url(self, repo: RepoRef, sha: str) -> str:
+        """Return the page of a commit, empty where it is not known."""
         ...
