@@ -1,0 +1,73 @@
+"""Reads the few fields that are needed out of GitHub's JSON, and names the one that is missing or wrong.
+
+GitHub adds and drops fields over the years: whatever is not read here may be anything at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TypeVar
+
+from bot.domain.errors import Invalid
+
+_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+# What a database takes as a number; JSON itself knows no limit.
+_LARGEST = 2**63
+_T = TypeVar("_T")
+
+
+def look(source: object, path: str) -> object:
+    """Return what stands at a dotted path, None where any part of the way is missing."""
+    found = source
+    for name in path.split("."):
+        if not isinstance(found, Mapping):
+            return None
+        found = found.get(name)
+    return found
+
+
+def text(source: object, path: str) -> str:
+    """Return the text at a path. Raises Invalid where there is none."""
+    return _must(optional_text(source, path), path, "a text")
+
+
+def optional_text(source: object, path: str) -> str | None:
+    """Return the text at a path, None where there is none; fit for a database and for UTF-8."""
+    found = look(source, path)
+    return _storable(found) if isinstance(found, str) else None
+
+
+def number(source: object, path: str) -> int:
+    """Return the positive number at a path. Raises Invalid where there is none."""
+    return _must(optional_number(source, path), path, "a number")
+
+
+def optional_number(source: object, path: str) -> int | None:
+    """Return the positive number at a path, None where there is none."""
+    found = look(source, path)
+    # JSON's true is an int in Python.
+    is_number = isinstance(found, int) and not isinstance(found, bool)
+    return found if is_number and isinstance(found, int) and 0 < found < _LARGEST else None
+
+
+def sha(source: object, path: str) -> str:
+    """Return the commit at a path. Raises Invalid where there is none: it is given to Git later."""
+    found = optional_text(source, path)
+    return _must(found if found and _SHA.fullmatch(found) else None, path, "a commit")
+
+
+def flag(source: object, path: str) -> bool:
+    """Tell whether true stands at a path; anything else, or nothing, is false."""
+    return look(source, path) is True
+
+
+def _must(found: _T | None, path: str, what: str) -> _T:
+    if found is None:
+        raise Invalid(f"there should be {what} at `{path}`")
+    return found
+
+
+def _storable(found: str) -> str:
+    """Replace what JSON can say and others cannot keep: halves of surrogate pairs, and zeros (PostgreSQL)."""
+    return found.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

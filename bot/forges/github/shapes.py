@@ -1,0 +1,35 @@
+"""Reads a pull request, which webhooks and the API write in the same shape."""
+
+from __future__ import annotations
+
+from bot.domain.events import Change, RepoRef
+from bot.forges.github.fields import flag, look, number, optional_number, optional_text, sha, text
+
+GHOST = "ghost"
+
+
+def read_change(repo: RepoRef, source: object, at: str = "") -> Change:
+    """Return the pull request at a path such as `pull_request.`; Invalid names the field that is wrong."""
+    mergeable = look(source, f"{at}mergeable")
+    return Change(
+        repo=repo,
+        number=number(source, f"{at}number"),
+        title=optional_text(source, f"{at}title") or "",
+        # Somebody who deleted the account; GitHub shows them as @ghost too.
+        author=optional_text(source, f"{at}user.login") or GHOST,
+        head_sha=sha(source, f"{at}head.sha"),
+        head_branch=text(source, f"{at}head.ref"),
+        base_branch=text(source, f"{at}base.ref"),
+        from_fork=_from_fork(source, at),
+        url=optional_text(source, f"{at}html_url") or "",
+        open=text(source, f"{at}state") == "open",
+        merged=flag(source, f"{at}merged"),
+        draft=flag(source, f"{at}draft"),
+        mergeable=mergeable if isinstance(mergeable, bool) else None,
+    )
+
+
+def _from_fork(source: object, at: str) -> bool:
+    """Tell whether the commits come from elsewhere. What cannot be told counts as a fork (promise 5)."""
+    head = optional_number(source, f"{at}head.repo.id")
+    return head is None or head != optional_number(source, f"{at}base.repo.id")

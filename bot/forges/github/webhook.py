@@ -1,0 +1,163 @@
+"""Turns GitHub's deliveries into events, or into the reason why they lead to nothing. No I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Callable, Sequence
+from urllib.parse import parse_qs
+
+from bot.domain.errors import Invalid
+from bot.domain.events import (
+    BranchPushed,
+    ChangeAction,
+    ChangeClosed,
+    ChangeUpdated,
+    CommentAdded,
+    ForgeEvent,
+    Ignored,
+    RepoRef,
+    TagPushed,
+)
+from bot.forges.github.fields import flag, look, number, optional_text, sha, text
+from bot.forges.github.shapes import GHOST, read_change
+
+SIGNATURE_HEADER = "X-Hub-Signature-256"
+EVENT_HEADER = "X-GitHub-Event"
+DELIVERY_HEADER = "X-GitHub-Delivery"
+
+_SIGNATURE = re.compile(r"sha256=([0-9a-f]{64})")
+_FORM = "application/x-www-form-urlencoded"
+_ACTIONS = {
+    "opened": ChangeAction.OPENED,
+    "reopened": ChangeAction.REOPENED,
+    "synchronize": ChangeAction.NEW_COMMITS,
+    "ready_for_review": ChangeAction.READY,
+}
+Outcome = ForgeEvent | Ignored
+
+
+def verify(secrets: str | Sequence[str], body: bytes, signature: str | None) -> bool:
+    """Tell whether one of the secrets signed the raw body; several are in force while one is being replaced.
+
+    Takes the same time whichever secret fits. A malformed header is only a signature that does not fit.
+    """
+    match = _SIGNATURE.fullmatch(signature or "")
+    if match is None:
+        return False
+    given, fits = match[1].encode(), False
+    for secret in [secrets] if isinstance(secrets, str) else secrets:
+        expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest().encode()
+        # Anybody can sign with an empty secret: one that was forgotten in the settings opens no door.
+        fits |= hmac.compare_digest(expected, given) and bool(secret)
+    return fits
+
+
+def parse(forge: str, event: str, body: bytes, content_type: str = "application/json") -> Outcome:
+    """Return what a delivery means; `event` is its X-GitHub-Event header, `forge` our name for the instance.
+
+    Raises Invalid, naming the field, where the body is malformed.
+    """
+    payload = _load(body, content_type)
+    if event == "ping":
+        return Ignored("a ping: the webhook reaches this server, and nothing is to be done")
+    reader = _READERS.get(event)
+    if reader is None:
+        return Ignored(f"{_shown(event)} events lead to nothing here")
+    return reader(forge, payload)
+
+
+def _load(body: bytes, content_type: str) -> dict[str, object]:
+    raw: bytes | str = body
+    try:
+        if content_type.partition(";")[0].strip().lower() == _FORM:
+            fields = parse_qs(body.decode(), strict_parsing=True, max_num_fields=10)
+            raw = fields.get("payload", [""])[0]
+        payload = json.loads(raw)
+    except (ValueError, RecursionError):
+        # The parser's own words quote the body; they would help nobody.
+        raise Invalid("the delivery's body is not JSON") from None
+    if not isinstance(payload, dict):
+        raise Invalid("the delivery's body is not a JSON object")
+    return payload
+
+
+def _push(forge: str, payload: dict[str, object]) -> Outcome:
+    ref = text(payload, "ref")
+    kind, _, name = ref.removeprefix("refs/").partition("/")
+    if kind not in ("heads", "tags") or not name:
+        return Ignored(f"a push to {_shown(ref)} is a push neither to a branch nor to a tag")
+    after = sha(payload, "after")
+    if flag(payload, "deleted") or not after.strip("0"):
+        return Ignored(f"{'branch' if kind == 'heads' else 'tag'} {_shown(name)} was deleted")
+    repo = _repo(forge, payload)
+    message = (optional_text(payload, "head_commit.message") or "").strip().partition("\n")[0].strip()
+    pusher = optional_text(payload, "sender.login") or optional_text(payload, "pusher.name") or GHOST
+    default_branch = text(payload, "repository.default_branch")
+    if kind == "tags":
+        # `after` of an annotated tag is the tag's own object, not the commit.
+        commit = sha(payload, "head_commit.id") if look(payload, "head_commit.id") else after
+        return TagPushed(repo, name, commit, pusher, message, default_branch)
+    before = sha(payload, "before") if (optional_text(payload, "before") or "").strip("0") else ""
+    return BranchPushed(repo, name, before, after, pusher, message, default_branch)
+
+
+def _pull_request(forge: str, payload: dict[str, object]) -> Outcome:
+    action = text(payload, "action")
+    known = _ACTIONS.get(action)
+    if action == "edited":
+        if not isinstance(look(payload, "changes.base"), dict):
+            return Ignored("only the pull request's title or description was edited")
+        known = ChangeAction.RETARGETED
+    if known is None and action != "closed":
+        return Ignored(f"a pull request that was {_shown(action.replace('_', ' '))} is planned as before")
+    change = read_change(_repo(forge, payload), payload, "pull_request.")
+    sender = optional_text(payload, "sender.login") or GHOST
+    return ChangeUpdated(change, known, sender) if known else ChangeClosed(change, sender)
+
+
+def _issue_comment(forge: str, payload: dict[str, object]) -> Outcome:
+    action = text(payload, "action")
+    if action != "created":
+        return Ignored(f"a comment was {_shown(action)}; only new comments are read")
+    if not isinstance(look(payload, "issue.pull_request"), dict):
+        return Ignored("the comment is on an issue; only comments on pull requests are read")
+    author = optional_text(payload, "comment.user.login")
+    if author is None:
+        return Ignored("the comment's author has no account any more")
+    return CommentAdded(
+        repo=_repo(forge, payload),
+        number=number(payload, "issue.number"),
+        comment_id=str(number(payload, "comment.id")),
+        author=author,
+        author_is_bot=_wrote_a_program(payload, author),
+        body=optional_text(payload, "comment.body") or "",
+    )
+
+
+def _wrote_a_program(payload: dict[str, object], author: str) -> bool:
+    """Tell whether a program wrote it; an app that writes in a person's name is one too."""
+    return (
+        look(payload, "comment.user.type") == "Bot"
+        or author.endswith("[bot]")
+        or isinstance(look(payload, "comment.performed_via_github_app"), dict)
+    )
+
+
+def _repo(forge: str, payload: dict[str, object]) -> RepoRef:
+    return RepoRef(forge, text(payload, "repository.full_name"))
+
+
+def _shown(word: str) -> str:
+    """Keep a word from the payload short and in one line: reasons stand on pages and in logs."""
+    kept = "".join(letter if letter.isprintable() else "?" for letter in word[:100])
+    return kept if len(word) <= 100 else f"{kept}…"
+
+
+_READERS: dict[str, Callable[[str, dict[str, object]], Outcome]] = {
+    "push": _push,
+    "pull_request": _pull_request,
+    "issue_comment": _issue_comment,
+}
