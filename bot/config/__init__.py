@@ -1,0 +1,17 @@
+"""The configuration: the sole reader of the environment and of plangate.yml."""
+
+from bot.config.configuration import Config, LogLevel, SandboxMode
+from bot.config.forges import AppAuth, ForgeConfig, ForgeKind, TokenAuth
+from bot.config.settings import SETTINGS, Setting
+
+__all__ = [
+    "SETTINGS",
+    "AppAuth",
+    "Config",
+    "ForgeConfig",
+    "ForgeKind",
+    "LogLevel",
+    "SandboxMode",
+    "Setting",
+    "TokenAuth",
+]

@@ -1,0 +1,205 @@
+"""Reads plangate.yml and says everything that is wrong with it, in words for the person who wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from bot.config.manifest import DiscoverEntry, ForgeEntry, Manifest, Options, WorkspaceEntry, split_repo
+from bot.config.marked_yaml import Document, Loc, YamlError, read_document
+from bot.config.problems import Problems, did_you_mean, looks_secret, shown
+
+_WANTED = {
+    "string_type": "text",
+    "bool_type": "true or false",
+    "list_type": "a list: a line with `- ` for each",
+    "dict_type": "a mapping: a line with `key: value` for each",
+    "model_type": "a mapping: a line with `key: value` for each",
+    "model_attributes_type": "a mapping: a line with `key: value` for each",
+}
+_SECRETS = {
+    "token": "token_env",
+    "webhook_secret": "webhook_secret_env",
+    "secret": "webhook_secret_env",
+    "app_id": "app_id_env",
+    "app_private_key": "app_private_key_env",
+    "private_key": "app_private_key_env",
+    "password": "token_env",
+}
+
+
+def read_manifest(path: Path, problems: Problems) -> tuple[Manifest, Document]:
+    """Read the file and note what is wrong with it; an empty manifest where that is anything at all."""
+    try:
+        document = read_document(path)
+    except YamlError as error:
+        problems.extend([str(error)])
+        return Manifest(), Document(path.name)
+    return check(document, problems), document
+
+
+def check(document: Document, problems: Problems) -> Manifest:
+    """Check a parsed file against its form, and across its parts; note what is wrong."""
+    found = list(document.problems)
+    manifest = Manifest()
+    try:
+        manifest = Manifest.model_validate(document.data)
+    except ValidationError as error:
+        found += [_explain(detail, document) for detail in error.errors()]
+    found += [f"{document.where(loc)}: {what}" for loc, what in _across(document.data)]
+    problems.extend(dict.fromkeys(found))
+    return Manifest() if found else manifest
+
+
+def _explain(detail: ErrorDetails, document: Document) -> str:
+    loc: Loc = tuple(step for step in detail["loc"] if step != "[key]")
+    kind, value = detail["type"], detail["input"]
+    where = document.where(loc, key=kind == "extra_forbidden" or "[key]" in detail["loc"])
+    match kind:
+        case "extra_forbidden":
+            return f"{where}: {_unknown_key(loc)}"
+        case "missing":
+            return f"{where}: is missing: {_missing(loc)}"
+        case "value_error":
+            return f"{where}: {detail['ctx']['error']}"
+        case "literal_error":
+            words = [word.strip("' ") for word in str(detail["ctx"]["expected"]).split(" or ")]
+            return f"{where}: {shown(value)} is not known; {did_you_mean(str(value), words)}"
+        case "too_short":
+            return f"{where}: is empty: name one at least, such as `- envs/*`"
+        case _ if kind in _WANTED:
+            return f"{where}: must be {_WANTED[kind]}, not {_what(value)}{_fix(kind, loc, value)}"
+        case _:
+            return f"{where}: {detail['msg']}"
+
+
+def _unknown_key(loc: Loc) -> str:
+    key = str(loc[-1])
+    if loc[0] == "forges" and key in _SECRETS:
+        return (
+            "secrets never stand in this file: put it into an environment variable, "
+            f"and write `{_SECRETS[key]}: NAME_OF_THE_VARIABLE`"
+        )
+    if len(loc) == 1 and key in WorkspaceEntry.model_fields:
+        return (
+            "belongs to a workspace: write it under `workspaces:` as `- " + f"{key}: …`, or under `defaults:`"
+        )
+    return "is not known here; " + did_you_mean(key, _model(loc).model_fields)
+
+
+def _model(loc: Loc) -> type[BaseModel]:
+    parts: dict[str, type[BaseModel]] = {
+        "forges": ForgeEntry,
+        "defaults": Options,
+        "workspaces": WorkspaceEntry,
+        "discover": DiscoverEntry,
+    }
+    return parts.get(str(loc[0]), Manifest) if len(loc) > 1 else Manifest
+
+
+def _missing(loc: Loc) -> str:
+    field = _model(loc).model_fields.get(str(loc[-1]))
+    example = {
+        "name": "`name: network-prod`",
+        "repo": "`repo: acme/infra`",
+        "kind": "`kind: github`",
+        "directories": '`directories: ["envs/*"]`',
+    }
+    hint = (field.description or "") if field else ""
+    return f"write {example.get(str(loc[-1]), 'it')}" + (f" ({hint[0].lower()}{hint[1:]})" if hint else "")
+
+
+def _what(value: object) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true or false" if value else "false"
+        case int() | float():
+            return f"a number ({value})"
+        case list():
+            return "a list"
+        case dict():
+            return "a mapping"
+        case str():
+            return f"the text {shown(value)}"
+        case _:
+            return f"a date ({value})"
+
+
+def _fix(kind: str, loc: Loc, value: object) -> str:
+    if kind == "list_type" and isinstance(value, str):
+        return f": write [{shown(value)}]".replace("`", '"')
+    if kind == "bool_type" and str(value).casefold() in ("true", "false", "yes", "no"):
+        return ": write it without quotes"
+    if kind == "string_type" and isinstance(value, float) and loc[-1] == "terraform_version":
+        return ': put it in quotes, for YAML reads 1.10 as 1.1: "1.10"'
+    if kind == "string_type" and value is not None and not isinstance(value, list | dict):
+        return ": put it in quotes as you mean it"
+    return ""
+
+
+def _across(data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
+    """Check what no single value shows. Takes raw data, so that it speaks even where the form is wrong."""
+    yield from _literals((), data)
+    forges = data.get("forges")
+    names = [str(name) for name in forges] if isinstance(forges, dict) and forges else ["github"]
+    parts = [(key, entries) for key in ("workspaces", "discover") if (entries := data.get(key))]
+    if not parts:
+        yield (), "names no workspace: write one under `workspaces:`, or a rule under `discover:`"
+    yield from _triggers(("defaults",), data.get("defaults"))
+    for key, entries in parts:
+        for index, entry in enumerate(entries if isinstance(entries, list) else []):
+            yield from _triggers((key, index), entry)
+            yield from _forge((key, index), entry, names)
+    yield from _doubled(data.get("workspaces"))
+
+
+def _literals(loc: Loc, value: object) -> Iterator[tuple[Loc, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _literals((*loc, key), inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _literals((*loc, index), inner)
+    elif isinstance(value, str) and looks_secret(value):
+        yield (
+            loc,
+            "looks like a secret, and secrets never stand in this file: change it, for it was written down",
+        )
+
+
+def _triggers(loc: Loc, entry: object) -> Iterator[tuple[Loc, str]]:
+    if isinstance(entry, dict) and entry.get("trigger_prefixes") and entry.get("trigger_patterns"):
+        yield (*loc, "trigger_patterns"), "excludes `trigger_prefixes`: keep one of them"
+
+
+def _forge(loc: Loc, entry: object, names: list[str]) -> Iterator[tuple[Loc, str]]:
+    repo = entry.get("repo") if isinstance(entry, dict) else None
+    if not isinstance(repo, str) or "://" in repo or repo.startswith("git@"):
+        return
+    forge, path = split_repo(repo)
+    if forge and forge not in names:
+        yield (*loc, "repo"), f"there is no forge {shown(forge)} in this file; {did_you_mean(forge, names)}"
+    elif not forge and len(names) > 1:
+        wanted = " or ".join(f"`{name}:{path}`" for name in names[:3])
+        yield (*loc, "repo"), f"say on which forge it is: {wanted}"
+
+
+def _doubled(entries: object) -> Iterator[tuple[Loc, str]]:
+    seen: dict[str, int] = {}
+    for index, entry in enumerate(entries if isinstance(entries, list) else []):
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if not isinstance(name, str):
+            continue
+        if name.casefold() in seen:
+            first = f"workspaces[{seen[name.casefold()]}]"
+            yield (
+                ("workspaces", index, "name"),
+                f"{shown(name)} is the name of {first} too: give each its own",
+            )
+        seen.setdefault(name.casefold(), index)
