@@ -1,0 +1,62 @@
+"""Who is asking: the token in a request's header, whichever of the ways it is written."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+import jwt
+from flask import Request
+
+from bot.playground.forge import Forge
+from bot.playground.model import App, Credential, ForgeError
+
+
+def unauthorized(message: str = "Bad credentials") -> ForgeError:
+    """Say that the caller's proof of who they are is worth nothing."""
+    return ForgeError("unauthorized", message)
+
+
+def presented_token(request: Request) -> str:
+    """Find the token in the header; in basic authentication it is the password, whatever the name."""
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() in ("bearer", "token"):
+        return value.strip()
+    if scheme.lower() == "basic":
+        try:
+            name, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return "?"
+        return password or name
+    return ""
+
+
+def who_asks(forge: Forge, request: Request) -> Credential | None:
+    """Tell who is asking; nobody in particular if there is no token at all."""
+    token = presented_token(request)
+    if not token:
+        return None
+    found = forge.credential(token)
+    if found is None:
+        raise unauthorized()
+    return found
+
+
+def which_app(forge: Forge, request: Request) -> App:
+    """Tell which app signed the JSON Web Token in the header."""
+    token = presented_token(request)
+    if not token:
+        raise unauthorized("A JSON web token could not be decoded")
+    try:
+        header = jwt.get_unverified_header(token)
+        claims = jwt.decode(token, options={"verify_signature": False, "verify_exp": True})
+        if header.get("alg") != "RS256" or "exp" not in claims:
+            raise unauthorized("A JSON web token could not be decoded")
+        app = forge.apps.get(int(str(claims.get("iss", ""))))
+        if app is None:
+            raise unauthorized("Integration not found")
+        if app.public_key:
+            jwt.decode(token, app.public_key, algorithms=["RS256"])
+    except (jwt.PyJWTError, ValueError) as problem:
+        raise unauthorized("A JSON web token could not be decoded") from problem
+    return app

@@ -1,0 +1,1 @@
+"""GitHub's face of the playground: its REST answers, its event payloads, its apps."""

@@ -1,0 +1,136 @@
+"""The way events leave the forge: signed, in order, by a thread of their own, with a log to resend from."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import queue
+import threading
+import time
+import uuid
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import httpx
+
+from bot.playground.model import now
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bot.playground.model import Hook
+
+# GitHub gives up on a receiver after this long, and does not try again by itself.
+ANSWER_WITHIN = 10.0
+
+
+@dataclass
+class Delivery:
+    """One webhook call. `status` is 0 while it waits and when nobody answered; `error` then says why."""
+
+    id: str
+    number: int
+    hook: Hook
+    event: str
+    action: str
+    headers: dict[str, str]
+    body: bytes
+    redelivery: bool = False
+    status: int = 0
+    error: str = ""
+    duration: float = 0.0
+    delivered_at: datetime = field(default_factory=now)
+
+    def payload(self) -> dict[str, object]:
+        """Read the body again."""
+        found: dict[str, object] = json.loads(self.body)
+        return found
+
+
+def github_headers(hook: Hook, event: str, delivery_id: str, body: bytes) -> dict[str, str]:
+    """Give the headers of a GitHub delivery; the signature covers the very bytes that are sent."""
+    headers = {
+        "Accept": "*/*",
+        "Content-Type": "application/json",
+        "User-Agent": "GitHub-Hookshot/playground",
+        "X-GitHub-Delivery": delivery_id,
+        "X-GitHub-Event": event,
+        "X-GitHub-Hook-ID": str(hook.id),
+        "X-GitHub-Hook-Installation-Target-ID": str(hook.repo.id if hook.repo else hook.id),
+        "X-GitHub-Hook-Installation-Target-Type": "repository" if hook.repo else "integration",
+    }
+    if hook.secret:
+        digest = hmac.new(hook.secret.encode(), body, hashlib.sha256).hexdigest()
+        headers["X-Hub-Signature-256"] = f"sha256={digest}"
+    return headers
+
+
+class Outbox:
+    """The queue of deliveries and the thread that sends them."""
+
+    def __init__(self) -> None:
+        self.log: list[Delivery] = []
+        self._queue: queue.Queue[Delivery | None] = queue.Queue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread = threading.Thread(target=self._work, name="playground-webhooks", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Send what is waiting, then stop."""
+        if self._thread:
+            self._queue.put(None)
+            self._thread.join(ANSWER_WITHIN)
+            self._thread = None
+
+    def post(self, hook: Hook, event: str, payload: Mapping[str, object]) -> Delivery:
+        """Queue a GitHub delivery."""
+        body, delivery_id = json.dumps(payload, separators=(",", ":")).encode(), str(uuid.uuid4())
+        headers = github_headers(hook, event, delivery_id, body)
+        return self._enqueue(
+            Delivery(delivery_id, 0, hook, event, str(payload.get("action") or ""), headers, body)
+        )
+
+    def redeliver(self, delivery_id: str) -> Delivery:
+        """Send a delivery once more, with the id that it had."""
+        with self._lock:
+            found = next((one for one in self.log if one.id == delivery_id), None)
+        if found is None:
+            raise KeyError(delivery_id)
+        again = replace(found, redelivery=True, status=0, error="", duration=0.0, delivered_at=now())
+        return self._enqueue(again)
+
+    def settle(self) -> None:
+        """Wait until everything queued so far has been sent."""
+        self._queue.join()
+
+    def _enqueue(self, delivery: Delivery) -> Delivery:
+        with self._lock:
+            delivery.number = len(self.log) + 1
+            self.log.append(delivery)
+            self._queue.put(delivery)
+        return delivery
+
+    def _work(self) -> None:
+        # Proxies of the machine's owner are none of the playground's business.
+        with httpx.Client(timeout=ANSWER_WITHIN, trust_env=False) as client:
+            while (delivery := self._queue.get()) is not None:
+                try:
+                    self._send(client, delivery)
+                finally:
+                    self._queue.task_done()
+            self._queue.task_done()
+
+    def _send(self, client: httpx.Client, delivery: Delivery) -> None:
+        began = time.monotonic()
+        try:
+            answer = client.post(delivery.hook.url, content=delivery.body, headers=delivery.headers)
+            delivery.status = answer.status_code
+        except (httpx.HTTPError, httpx.InvalidURL) as problem:
+            delivery.error = f"{type(problem).__name__}: {problem}"
+        delivery.duration = time.monotonic() - began
