@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -50,31 +51,35 @@ def check(document: Document, problems: Problems) -> Manifest:
         manifest = Manifest.model_validate(document.data)
     except ValidationError as error:
         found += [_explain(detail, document) for detail in error.errors()]
-    found += [f"{document.where(loc)}: {what}" for loc, what in _across(document.data)]
-    problems.extend(dict.fromkeys(found))
+    found += [(document.place(loc), f"{document.where(loc)}: {what}") for loc, what in _across(document.data)]
+    problems.extend(dict.fromkeys(text for _, text in sorted(found)))
     return Manifest() if found else manifest
 
 
-def _explain(detail: ErrorDetails, document: Document) -> str:
+def _explain(detail: ErrorDetails, document: Document) -> tuple[tuple[int, int], str]:
     loc: Loc = tuple(step for step in detail["loc"] if step != "[key]")
+    key = detail["type"] == "extra_forbidden" or "[key]" in detail["loc"]
+    return document.place(loc, key), f"{document.where(loc, key)}: {_wrong(detail, loc)}"
+
+
+def _wrong(detail: ErrorDetails, loc: Loc) -> str:
     kind, value = detail["type"], detail["input"]
-    where = document.where(loc, key=kind == "extra_forbidden" or "[key]" in detail["loc"])
     match kind:
         case "extra_forbidden":
-            return f"{where}: {_unknown_key(loc)}"
+            return _unknown_key(loc)
         case "missing":
-            return f"{where}: is missing: {_missing(loc)}"
+            return f"is missing: {_missing(loc)}"
         case "value_error":
-            return f"{where}: {detail['ctx']['error']}"
+            return str(detail["ctx"]["error"])
         case "literal_error":
             words = [word.strip("' ") for word in str(detail["ctx"]["expected"]).split(" or ")]
-            return f"{where}: {shown(value)} is not known; {did_you_mean(str(value), words)}"
+            return f"{shown(value)} is not known; {did_you_mean(str(value), words)}"
         case "too_short":
-            return f"{where}: is empty: name one at least, such as `- envs/*`"
+            return "is empty: name one at least, such as `- envs/*`"
         case _ if kind in _WANTED:
-            return f"{where}: must be {_WANTED[kind]}, not {_what(value)}{_fix(kind, loc, value)}"
+            return f"must be {_WANTED[kind]}, not {_what(value)}{_fix(kind, loc, value)}"
         case _:
-            return f"{where}: {detail['msg']}"
+            return str(detail["msg"])
 
 
 def _unknown_key(loc: Loc) -> str:
@@ -118,7 +123,7 @@ def _what(value: object) -> str:
         case None:
             return "nothing"
         case bool():
-            return "true or false" if value else "false"
+            return "true (so YAML reads yes and on)" if value else "false (so YAML reads no and off)"
         case int() | float():
             return f"a number ({value})"
         case list():
@@ -128,7 +133,7 @@ def _what(value: object) -> str:
         case str():
             return f"the text {shown(value)}"
         case _:
-            return f"a date ({value})"
+            return f"a date ({value})" if isinstance(value, date) else "binary data"
 
 
 def _fix(kind: str, loc: Loc, value: object) -> str:

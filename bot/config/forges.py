@@ -56,6 +56,9 @@ def read_forges(
     manifest: Manifest, document: Document, environment: Environment, problems: Problems
 ) -> tuple[ForgeConfig, ...]:
     """Return the forges with their secrets, and note what is missing."""
+    if document.data.get("forges") and not manifest.forges:
+        # The file is wrong and that is said; which variables its forges read is not known.
+        return ()
     entries = manifest.forges or {"github": ForgeEntry(kind="github")}
     for problem in _shared(entries):
         problems.add(document.where(("forges",)), problem)

@@ -28,17 +28,20 @@ class Document:
     data: dict[str, Any] = field(default_factory=dict)
     values: dict[Loc, tuple[int, int]] = field(default_factory=dict)
     keys: dict[Loc, tuple[int, int]] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
+    problems: list[tuple[tuple[int, int], str]] = field(default_factory=list)
 
     def where(self, loc: Loc, key: bool = False) -> str:
         """Return `plangate.yml:12:5: workspaces[2].branch` for a value, or for its key."""
-        place = (self.keys.get(loc) if key else None) or self._nearest(loc)
+        place = self.place(loc, key)
         path = ""
         for step in loc:
             path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
         return f"{self.name}:{place[0]}:{place[1]}" + (f": {path}" if path else "")
 
-    def _nearest(self, loc: Loc) -> tuple[int, int]:
+    def place(self, loc: Loc, key: bool = False) -> tuple[int, int]:
+        """Return line and column of a value, or of its key; of what it is in, where it is missing."""
+        if key and loc in self.keys:
+            return self.keys[loc]
         while loc and loc not in self.values:
             loc = loc[:-1]
         return self.values.get(loc, (1, 1))
@@ -131,7 +134,13 @@ class _Walk:
             return self._mapping(node, loc)
         if isinstance(node, yaml.SequenceNode):
             return [self._value(item, (*loc, index)) for index, item in enumerate(node.value)]
-        return self._loader.construct_object(node)
+        try:
+            return self._loader.construct_object(node)
+        except (ValueError, ArithmeticError, LookupError, AttributeError) as error:
+            # PyYAML lets these through for a value that does not fit its tag, such as `!!timestamp x`.
+            raise YamlError(
+                f"{self._at(node)}: {shown(node.value)} is no date or number: put it in quotes"
+            ) from error
 
     def _mapping(self, node: yaml.MappingNode, loc: Loc) -> dict[str, Any]:
         written: dict[str, yaml.Node] = {}
@@ -141,9 +150,10 @@ class _Walk:
                 raise YamlError(f"{self._at(key_node)}: a key must be a word")
             if key in written and key_node.tag != "tag:yaml.org,2002:merge":
                 first = _place(written[key])[0]
-                self._document.problems.append(
+                text = (
                     f"{self._at(key_node)}: {shown(key)} stands here twice (first on line {first}): keep one"
                 )
+                self._document.problems.append((_place(key_node), text))
             written[key] = key_node
         self._loader.flatten_mapping(node)
         result: dict[str, Any] = {}
@@ -183,7 +193,7 @@ def _explain(error: yaml.MarkedYAMLError, text: str, name: str) -> str:
         problem = "a tag (`!...`) that is not known here: remove it"
     elif problem.startswith("expected <block end>"):
         problem = "wrong indent: line it up with the lines above"
-    elif problem.startswith("found undefined alias"):
+    elif problem.startswith(("found undefined alias", "expected alphabetic or numeric character")):
         problem = "an alias (`*name`) without its anchor (`&name`): text that starts with `*` needs quotes"
     elif "cannot start any token" in problem:
         problem = "text that starts with this character needs quotes"

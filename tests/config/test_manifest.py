@@ -1,0 +1,298 @@
+"""plangate.yml becomes workspaces and rules, or errors that point at the line and say the fix."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from bot.config import AppAuth, Config, TokenAuth
+from bot.config.explain import check
+from bot.config.manifest import DiscoverEntry, ForgeEntry, Options, WorkspaceEntry, json_schema
+from bot.config.marked_yaml import YamlError, parse_document
+from bot.config.problems import Problems
+from bot.config.workspaces import read_rules, read_workspaces
+from bot.domain.errors import ConfigError
+from bot.domain.events import RepoRef
+from bot.domain.workspace import EngineKind, Triggers, Workspace
+
+ROOT = Path(__file__).parents[2]
+KEY = "A" * 43 + "="
+ENV = {
+    "PLANGATE_URL": "https://plangate.example.com",
+    "PLANGATE_SECRET_KEY": KEY,
+    "PLANGATE_GITHUB_WEBHOOK_SECRET": "hook",
+    "PLANGATE_GITHUB_TOKEN": "token",
+}
+
+
+def wrong(text: str | bytes) -> list[str]:
+    """Return what is said about a file."""
+    problems = Problems()
+    raw = text if isinstance(text, bytes) else text.encode()
+    try:
+        check(parse_document(raw, "p.yml"), problems)
+        problems.refuse()
+    except YamlError as error:
+        return [str(error)]
+    except ConfigError as error:
+        return [line.removeprefix("  - ") for line in str(error).splitlines()[1:]]
+    return []
+
+
+def test_the_example_shows_every_option_and_loads() -> None:
+    path = ROOT / "examples" / "plangate.yml"
+    config = Config.from_env(
+        ENV
+        | {
+            "PLANGATE_CONFIG": str(path),
+            "WORK_WEBHOOK_SECRET": "s",
+            "WORK_APP_ID": "7",
+            "WORK_APP_PRIVATE_KEY": "-----BEGIN KEY-----",
+        }
+    )
+    assert [forge.name for forge in config.forges] == ["github", "work"]
+    assert config.forges[0].auth == TokenAuth("token")
+    assert config.forges[1].auth == AppAuth("7", "-----BEGIN KEY-----")
+    assert config.forges[1].api_url == "https://github.example.com/api/v3"
+    assert config.workspaces[0] == Workspace(
+        id="",
+        name="network-prod",
+        repo=RepoRef("github", "acme/infra"),
+        branch="main",
+        working_directory="network",
+        triggers=Triggers(prefixes=("modules",), tag_regex="^v"),
+        engine_version="~> 1.9",
+    )
+    assert config.workspaces[1].engine is EngineKind.TOFU
+    assert config.workspaces[2].repo == RepoRef("work", "platform/dns")
+    assert not config.workspaces[2].triggers.file_triggers
+    [rule] = config.discover
+    assert [w.name for w in rule.workspaces(["envs/prod", "docs"])] == ["monorepo-envs-prod"]
+    text = path.read_text()
+    for model in (ForgeEntry, Options, WorkspaceEntry, DiscoverEntry):
+        for option in model.model_fields:
+            assert f"{option}:" in text, option
+
+
+def manifest(text: str) -> tuple[Workspace, ...]:
+    problems = Problems()
+    read = check(parse_document(text.encode(), "p.yml"), problems)
+    problems.refuse()
+    return (*read_workspaces(read), *(rule.like for rule in read_rules(read)))
+
+
+def test_defaults_fill_what_a_workspace_leaves_out() -> None:
+    one, two, rule = manifest("""
+defaults:
+  {auto_apply: true, branch: live, trigger_patterns: ["**/*.tf"], engine: tofu, terraform_version: "1.8"}
+workspaces:
+  - {name: one, repo: acme/a}
+  - {name: two, repo: acme/a, auto_apply: false, branch: main, trigger_prefixes: [x/], engine: terraform}
+discover:
+  - {repo: acme/b, directories: [.], tag_regex: ^v}
+""")
+    assert (one.auto_apply, one.branch, one.engine, one.engine_version) == (
+        True,
+        "live",
+        EngineKind.TOFU,
+        "1.8",
+    )
+    assert one.triggers == Triggers(patterns=("**/*.tf",))
+    assert (two.auto_apply, two.branch, two.engine) == (False, "main", EngineKind.TERRAFORM)
+    assert two.triggers == Triggers(prefixes=("x",))
+    assert rule.triggers == Triggers(patterns=("**/*.tf",), tag_regex="^v")
+
+
+def test_a_single_forge_of_another_name_needs_no_prefix() -> None:
+    [one] = manifest("forges: {work: {kind: github}}\nworkspaces: [{name: one, repo: acme/a}]")
+    assert one.repo == RepoRef("work", "acme/a")
+
+
+def test_anchors_and_merges_work() -> None:
+    one, two = manifest("""
+workspaces:
+  - &one {name: one, repo: acme/a, auto_apply: true}
+  - {<<: *one, name: two}
+""")
+    assert (two.name, two.repo, two.auto_apply) == ("two", one.repo, True)
+
+
+W = "workspaces:\n  - name: one\n    repo: acme/infra\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        # What is no YAML, or none that we take.
+        ("", "p.yml: is empty: write `workspaces:`"),
+        ("# nothing\n", "p.yml: is empty"),
+        ("- x", "p.yml:1:1: must start with a key"),
+        (b"a: 1\nb: \xff", "p.yml:2: is not UTF-8"),
+        (b"a: 1\nb: \x00", "p.yml:2: holds a control character"),
+        ("a:\n\tb: 1", "p.yml:2:1: a tab: YAML is indented with spaces"),
+        ("a: b: c", "p.yml:1:5: a second `: ` on the line"),
+        ("a: *.tf", "p.yml:1:5: an alias (`*name`) without its anchor"),
+        ("a: [*x]", "p.yml:1:5: an alias (`*name`) without its anchor"),
+        ("a: &a [*a]", "an alias that holds itself"),
+        ("a: @x", "text that starts with this character needs quotes"),
+        ("a: 1\n---\nb: 2", "p.yml:2:1: a second document starts here"),
+        ("a: !!python/object:os.system x", "p.yml:1:4: a tag (`!...`) that is not known here"),
+        ("a: 2024-99-99", "p.yml:1:4: `2024-99-99` is no date or number"),
+        ("? [a]\n: b", "a key must be a word"),
+        ("[" * 5000, "is nested too deeply"),
+        ("a: " + "x" * 1_000_001, "is larger than 1 MB"),
+        # What is not in the form.
+        (W + "    brnch: main", "p.yml:4:5: workspaces[0].brnch: is not known here; did you mean `branch`?"),
+        (W + "    name: two", "p.yml:4:5: `name` stands here twice (first on line 2): keep one"),
+        (
+            W + "    auto_apply: 'true'",
+            "p.yml:4:17: workspaces[0].auto_apply: must be true or false, not the text",
+        ),
+        (W + "    auto_apply: 1", "must be true or false, not a number (1)"),
+        (W + "    branch: yes", "must be text, not true (so YAML reads yes and on): put it in quotes"),
+        (W + "    branch: 2024-01-01", "must be text, not a date (2024-01-01)"),
+        (W + "    branch: [main]", "must be text, not a list"),
+        (W + "    branch: a..b", "is no branch name"),
+        (W + "    branch: refs/heads/main", "is no branch name"),
+        (W + "    terraform_version: 1.10", "for YAML reads 1.10 as 1.1"),
+        (W + "    terraform_version: latest", "is no version: write one such as 1.9.5"),
+        (W + "    engine: tofuu", "`tofuu` is not known; did you mean `tofu`?"),
+        (W + "    tag_regex: '(['", "is no regular expression"),
+        (
+            W + "    trigger_prefixes: modules/",
+            "must be a list: a line with `- ` for each, not the text `modules/`",
+        ),
+        (W + "    trigger_patterns: ['[ab].tf']", "trigger_patterns[0]: `[ab].tf` is no pattern"),
+        (W + "    working_directory: /network", "must be relative to the repository's root: write `network`"),
+        (W + "    working_directory: a/../../etc", "must stay inside the repository"),
+        (W + "    working_directory: 'a\\b'", "write it with forward slashes"),
+        (W + '    working_directory: "a\\u202eb"', "is no folder"),
+        (W + "    trigger_prefixes: [../x]", "must stay inside the repository"),
+        (W + "    trigger_prefixes: [a]\n    trigger_patterns: [b]", "excludes `trigger_prefixes`: keep one"),
+        (
+            "workspaces: [{repo: acme/infra}]",
+            "p.yml:1:14: workspaces[0].name: is missing: write `name: network-prod`",
+        ),
+        ("workspaces: [{name: one}]", "workspaces[0].repo: is missing: write `repo: acme/infra`"),
+        ("workspaces: [one]", "workspaces[0]: must be a mapping"),
+        ("workspaces: {name: one}", "workspaces: must be a list"),
+        ("workspaces:", "names no workspace: write one under `workspaces:`"),
+        ("workspaces: [{name: a b, repo: a/b}]", "`a b` is no workspace name"),
+        (f"workspaces: [{{name: {'a' * 91}, repo: a/b}}]", "at most 90"),
+        ("workspaces: [{name: é, repo: a/b}]", "is no workspace name"),
+        ("workspaces: [{name: a, repo: a/b}, {name: A, repo: a/b}]", "`A` is the name of workspaces[0] too"),
+        ("workspaces: [{name: a, repo: infra}]", "is no repository: write owner/name, such as `acme/infra`"),
+        ("workspaces: [{name: a, repo: 'https://github.com/a/b.git'}]", "such as `a/b`"),
+        ("workspaces: [{name: a, repo: a/..}]", "is no repository"),
+        (
+            "workspaces: [{name: a, repo: 'gitub:a/b'}]",
+            "there is no forge `gitub` in this file; did you mean `github`?",
+        ),
+        (W + "name: two", "name: belongs to a workspace"),
+        (W + "default: {}", "did you mean `defaults`?"),
+        (W + "defaults: {repo: a/b}", "defaults.repo: is not known here"),
+        ("discover: [{repo: a/b}]", "discover[0].directories: is missing"),
+        ("discover: [{repo: a/b, directories: []}]", "is empty: name one at least"),
+        (
+            "discover: [{repo: a/b, directories: [x], name: '{dir}'}]",
+            "{dir} is not known; possible here: {directory}",
+        ),
+        ("discover: [{repo: a/b, directories: [x], name: same}]", "gives each directory the same name"),
+        # Forges and secrets.
+        (W + "forges: {github: {kind: gitub}}", "`gitub` is not known; did you mean `github`?"),
+        (W + "forges: {github: {}}", "forges.github.kind: is missing: write `kind: github`"),
+        (W + "forges: {GitHub: {kind: github}}", "forges.GitHub: `GitHub` is no forge name"),
+        (W + "forges: {github: {kind: github, url: github.com}}", "is no web address"),
+        (W + "forges: {github: {kind: github, token: abc}}", "write `token_env: NAME_OF_THE_VARIABLE`"),
+        (
+            W + "forges: {github: {kind: github, token_env: a-b}}",
+            "must be the name of an environment variable",
+        ),
+        (W + "forges: {a: {kind: github}, b: {kind: github}}", "say on which forge it is: `a:acme/infra` or"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place_and_its_fix(text: str | bytes, says: str) -> None:
+    found = wrong(text)
+    assert any(says in line for line in found), found
+    assert all(line.startswith("p.yml:") for line in found)
+
+
+def test_the_problems_of_a_file_come_together_in_the_order_of_its_lines() -> None:
+    found = wrong("workspaces:\n  - name: a b\n    repo: x\n    name: c\n  - engine: x\n    name: d\n")
+    assert [line.split(":")[1] for line in found] == ["3", "4", "5", "5"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        W + "    branch: ghp_16charactersorMore",
+        W + "forges: {github: {kind: github, token_env: github_pat_abcdefgh1234}}",
+        W + "forges: {github: {kind: github, token: ghp_16charactersorMore}}",
+        W + "forges: {github: {kind: github, url: 'https://ada:hunter2hunter2@github.com'}}",
+        W + "forges: {github: {kind: github, app_private_key: '-----BEGIN hunter2'}}",
+    ],
+)
+def test_a_secret_in_the_file_is_refused_and_not_repeated(text: str) -> None:
+    found = "\n".join(wrong(text))
+    assert "secrets never stand in this file" in found
+    for secret in ("16characters", "abcdefgh1234", "hunter2"):
+        assert secret not in found
+
+
+def test_a_bomb_of_aliases_is_refused_before_it_unfolds() -> None:
+    lines = ["a0: &a0 [x,x,x,x,x,x,x,x,x]"]
+    lines += [f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 30)]
+    [found] = wrong("\n".join(lines))
+    assert "aliases (`*name`) that unfold to more than" in found
+
+
+def test_two_forges_may_not_read_one_token(tmp_path: Path) -> None:
+    path = tmp_path / "plangate.yml"
+    path.write_text(
+        "forges: {a: {kind: github}, b: {kind: github}}\nworkspaces: [{name: x, repo: 'a:a/b'}]\n"
+    )
+    with pytest.raises(ConfigError, match="`a` and `b` both read PLANGATE_GITHUB_TOKEN") as caught:
+        Config.from_env(ENV | {"PLANGATE_CONFIG": str(path)})
+    assert "with `token_env`" in str(caught.value)
+
+
+def test_a_forge_says_which_of_its_variables_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "plangate.yml"
+    path.write_text(
+        "forges: {work: {kind: github, url: 'http://git.corp', token_env: T, webhook_secret_env: H}}\n" + W
+    )
+    with pytest.raises(ConfigError) as caught:
+        Config.from_env({**ENV, "PLANGATE_CONFIG": str(path)})
+    assert "T: is not set (forge `work`): set it to a token" in str(caught.value)
+    assert "H: is not set (forge `work`): set it to the secret" in str(caught.value)
+    config = Config.from_env({**ENV, "PLANGATE_CONFIG": str(path), "T": "t", "H": "h"})
+    assert config.forges[0].auth == TokenAuth("t")
+    assert any("tokens travel unencrypted" in line for line in config.warnings)
+
+
+def test_the_schema_is_json_and_knows_every_part() -> None:
+    schema = json.loads(json.dumps(json_schema()))
+    assert set(schema["properties"]) == {"forges", "defaults", "workspaces", "discover"}
+    assert schema["$defs"]["WorkspaceEntry"]["additionalProperties"] is False
+    assert set(schema["$defs"]["WorkspaceEntry"]["required"]) == {"name", "repo"}
+    for part in schema["$defs"].values():
+        for name, option in part["properties"].items():
+            assert option.get("description"), name
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+@example(b"a: 0x")
+@example(b"a: !!int x")
+@example(b"a: !!int ''")
+@example(b"a: !!bool x")
+@example(b"a: !!map x")
+@example(b"a: !!null {}")
+@example(b"a: !!timestamp x")
+@example(b"<<: x")
+@example(b"a: !!binary \xc3\xa9")
+def test_whatever_the_file_holds_the_error_is_ours(raw: bytes) -> None:
+    assert wrong(raw)
