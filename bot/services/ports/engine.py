@@ -96,6 +96,7 @@ class ApplyResult:
 
     succeeded: bool
     summary: str = ""
+    interrupted: bool = False
     errored_state: bytes = field(default=b"", repr=False)
 
 
@@ -114,7 +115,10 @@ class Engine(Protocol):
         ...
 
     def apply(self, job: EngineJob, plan: PlanResult, watch: Watch) -> ApplyResult:
-        """Apply exactly the saved plan; lays out the tree and inits first where it is not here."""
+        """Apply exactly the saved plan; lays out the tree and inits first where it is not here.
+
+        Raises only before `terraform apply` has begun, and what the watcher raised.
+        """
         ...
 
     def clean(self, run_id: str) -> None:
