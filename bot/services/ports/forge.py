@@ -116,11 +116,11 @@ class Hook(Protocol):
         """Whether the raw body was signed with one of our secrets; compares in constant time."""
         ...
 
-    def read(self, headers: Mapping[str, str], body: bytes) -> HookRead:
+    def read(self, headers: Mapping[str, str]) -> HookRead:
         """Return what the headers say. Raises Invalid where one is missing or malformed."""
         ...
 
-    def check(self, event: str, body: bytes) -> str:
+    def check(self, read: HookRead, body: bytes) -> str:
         """Return why the call leads to nothing, empty where it may lead to something.
 
         Raises Invalid where the body is not what its event promises.

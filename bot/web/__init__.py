@@ -1,0 +1,56 @@
+"""The web room: webhooks in, states for Terraform, pages for people. `create_app` puts it together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask, Response
+from jinja2 import StrictUndefined
+
+import bot
+from bot.web import access, deliveries, failures, health, hooks, needs, runs, state, workspaces
+from bot.web.needs import Services
+
+FORM_LIMIT = 64 * 1024
+"""How many bytes a request may have where its route does not say otherwise."""
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def create_app(services: Services) -> Flask:
+    """Return the application on the given services."""
+    app = Flask(__name__, template_folder=str(templates()), static_folder="static")
+    app.config.update(MAX_CONTENT_LENGTH=FORM_LIMIT, MAX_FORM_PARTS=50, TEMPLATES_AUTO_RELOAD=False)
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    needs.install(app, services)
+    failures.install(app)
+    for room in (hooks, state, workspaces, runs, deliveries, health):
+        app.register_blueprint(room.blueprint)
+    app.after_request(access.remember)
+    app.after_request(_shield)
+    return app
+
+
+def templates() -> Path:
+    """Return the folder of the pages' templates: beside the package in the tree, inside it in a wheel."""
+    package = Path(bot.__file__).parent
+    inside = package / "templates" / "pages"
+    return inside if inside.is_dir() else package.parent / "templates" / "pages"
+
+
+def _shield(response: Response) -> Response:
+    """Tell browsers what a page of ours may do: nothing from elsewhere, and in no frame (promise 5)."""
+    response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("X-Frame-Options", "DENY")
+    # Not `no-referrer`: with it browsers send `Origin: null` with our own forms.
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+    if response.cache_control.max_age is None and not response.cache_control.no_cache:
+        response.headers["Cache-Control"] = "no-store"
+    return response

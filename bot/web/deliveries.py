@@ -1,0 +1,62 @@
+"""The page of the newest webhook calls: what came, what was decided, and why (promise 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from flask import Blueprint, render_template
+
+from bot.services.ports import Delivery
+from bot.web import access, rows, wording
+from bot.web.needs import services
+from bot.web.output import harmless
+from bot.web.pages import Badge, DecisionRow, DeliveriesPage, DeliveryRow, Link, Tone
+
+SHOWN = 50
+"""How many deliveries the page shows."""
+
+blueprint = Blueprint("deliveries", __name__)
+
+
+@blueprint.get("/deliveries")
+def show() -> str:
+    """Show the newest deliveries."""
+    person = access.person_asking()
+    now = services().clock.now()
+    with services().store.reading() as tx:
+        found = tx.deliveries.recent(SHOWN)
+    live = any(delivery.handled_at is None for delivery in found)
+    page = DeliveriesPage(
+        chrome=rows.chrome("Deliveries", person, "deliveries", live),
+        rows=tuple(_row(delivery, now) for delivery in found),
+    )
+    return render_template("deliveries.html", page=page)
+
+
+def _row(delivery: Delivery, now: datetime) -> DeliveryRow:
+    return DeliveryRow(
+        id=delivery.id,
+        forge=delivery.forge,
+        event=harmless(delivery.event),
+        badge=_badge(delivery),
+        when=wording.moment(delivery.received_at, now),
+        decisions=tuple(_decision(decision) for decision in delivery.decisions),
+        error=" ".join(map(harmless, delivery.error.splitlines())),
+    )
+
+
+def _badge(delivery: Delivery) -> Badge:
+    if delivery.handled_at is None:
+        return Badge("Trying again", Tone.ASK) if delivery.error else Badge("Waiting", Tone.WAIT)
+    if delivery.error:
+        return Badge("Failed", Tone.BAD)
+    made_runs = any(decision.get("run") for decision in delivery.decisions)
+    return Badge("Run", Tone.GOOD) if made_runs else Badge("Nothing to do", Tone.OFF)
+
+
+def _decision(decision: Mapping[str, str]) -> DecisionRow:
+    run = decision.get("run", "")
+    where = decision.get("workspace", "")
+    what = harmless(": ".join(part for part in (where, decision.get("outcome", "")) if part))
+    return DecisionRow(Link(what, rows.run_url(run) if run else ""), harmless(decision.get("reason", "")))

@@ -1,0 +1,77 @@
+"""Turns what goes wrong into an answer: JSON for machines, a page for people, and never a traceback."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from flask import Flask, Response, jsonify, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from bot.domain.errors import Conflict, Forbidden, Invalid, NotFound, PlangateError, Refused
+from bot.web.pages import MessagePage
+
+log = logging.getLogger(__name__)
+
+_FOR_MACHINES = ("/hooks/", "/state/", "/api/", "/healthz", "/readyz")
+
+# The first that fits counts; IllegalMove is the Refused that is neither Forbidden nor Invalid.
+_STATUS: tuple[tuple[type[PlangateError], int], ...] = (
+    (Forbidden, 403),
+    (Invalid, 400),
+    (NotFound, 404),
+    (Conflict, 409),
+    (Refused, 409),
+)
+_TITLES = {
+    400: "That did not work",
+    403: "Not for you",
+    404: "There is no such page",
+    405: "That is not how this works",
+    409: "That is not possible now",
+    413: "That is too much",
+    500: "Something went wrong",
+}
+
+
+def install(app: Flask) -> None:
+    """Register the handlers: our own errors, HTTP's, and the last resort."""
+    app.register_error_handler(PlangateError, _domain)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _last_resort)
+
+
+def _domain(error: PlangateError) -> Response:
+    for kind, status in _STATUS:
+        if isinstance(error, kind):
+            return _answer(status, str(error))
+    return _last_resort(error)
+
+
+def _http(error: HTTPException) -> Response:
+    if error.response is not None:
+        return error.response  # type: ignore[return-value]  # a redirect that the router asked for
+    answer = _answer(error.code or 500, error.description or error.name)
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            answer.headers[name] = value
+    return answer
+
+
+def _last_resort(error: Exception) -> Response:
+    """Answer 500 with a reference that finds the traceback in the log; nothing of it goes out (promise 6)."""
+    reference = secrets.token_hex(4)
+    log.error("unforeseen error %s at %s", reference, request.path, exc_info=error)
+    return _answer(
+        500, "The error is in the server's log; whoever looks for it needs the reference.", reference
+    )
+
+
+def _answer(status: int, text: str, reference: str = "") -> Response:
+    if request.path.startswith(_FOR_MACHINES):
+        answer = jsonify({"error": text} | ({"reference": reference} if reference else {}))
+    else:
+        page = MessagePage(_TITLES.get(status, "That did not work"), text, status, reference)
+        answer = Response(render_template("message.html", page=page), mimetype="text/html")
+    answer.status_code = status
+    return answer

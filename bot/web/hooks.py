@@ -1,0 +1,58 @@
+"""Takes webhooks in: verify, read the headers, store, answer. Everything else is a worker's (promise 3)."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Blueprint, Response, jsonify, request
+
+from bot.domain.errors import NotFound
+from bot.services.ports import Delivery
+from bot.web.needs import services
+
+HOOK_LIMIT = 25 * 1024 * 1024
+"""How many bytes a delivery may have: GitHub's own limit."""
+
+log = logging.getLogger(__name__)
+blueprint = Blueprint("hooks", __name__)
+
+
+@blueprint.post("/hooks/<forge>", provide_automatic_options=False)
+def receive(forge: str) -> tuple[Response, int]:
+    """Take one webhook call in.
+
+    202: stored now. 200: stored before. 400, 401, 404, 413: refused, with the reason. 503: not stored, so
+    that the forge shows a failed delivery that can be sent again.
+    """
+    hook = services().hooks.get(forge)
+    if hook is None:
+        raise NotFound(f"no forge is configured under the name {forge}")
+    request.max_content_length = HOOK_LIMIT
+    body = request.get_data(cache=False, parse_form_data=False)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    if not hook.verify(headers, body):
+        return jsonify(
+            error="the signature does not fit the body: is the webhook's secret the right one?"
+        ), 401
+    read = hook.read(headers)
+    ignored = hook.check(read, body)
+    delivery = Delivery(
+        id=read.delivery_id,
+        forge=hook.name,
+        event=read.event,
+        headers=read.kept_headers,
+        body=body,
+        received_at=services().clock.now(),
+    )
+    try:
+        fresh = services().intake.accept(delivery)
+    except Exception:
+        # Whatever kept it from the database, the delivery is not ours: it must not look delivered.
+        log.exception("delivery %s could not be stored", delivery.id)
+        return jsonify(error="the delivery could not be stored: send it again later"), 503
+    answer: dict[str, str | bool] = {"delivery": delivery.id}
+    if ignored:
+        answer["ignored"] = ignored
+    if not fresh:
+        return jsonify(answer | {"repeat": True}), 200
+    return jsonify(answer), 202

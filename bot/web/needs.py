@@ -1,0 +1,132 @@
+"""Says what the web room needs of the composition root, so that nothing here knows how it is built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, cast, runtime_checkable
+
+from flask import Flask, current_app
+
+from bot.domain.permissions import Person
+from bot.domain.run import Run
+from bot.services.ports import Addresses, Clock, Delivery, Hook, Store, Vault
+from bot.services.states import StateService
+
+
+class Accepts(Protocol):
+    """Takes deliveries in."""
+
+    def accept(self, delivery: Delivery) -> bool:
+        """Store a delivery and wake a worker; False where its id was here before."""
+        ...
+
+
+class Controls(Protocol):
+    """What people do to runs. Each raises Forbidden, IllegalMove, Invalid, NotFound, Conflict."""
+
+    def confirm(self, run_id: str, person: Person, comment: str = "") -> Run:
+        """Let a run apply its plan."""
+        ...
+
+    def discard(self, run_id: str, person: Person, comment: str = "") -> Run:
+        """Put a waiting run aside."""
+        ...
+
+    def cancel(self, run_id: str, person: Person, comment: str = "") -> Run:
+        """Stop a run."""
+        ...
+
+    def retry(self, run_id: str, person: Person) -> Run:
+        """Make a new run on the same commit."""
+        ...
+
+
+class Settings(Protocol):
+    """The part of the configuration that the pages ask for."""
+
+    @property
+    def local_admin(self) -> str:
+        """The login of whoever asks from this machine itself; empty: nobody."""
+        ...
+
+
+@runtime_checkable
+class Pingable(Protocol):
+    """A dispatch that can tell whether Redis answers."""
+
+    def ping(self) -> None:
+        """Raise where it does not."""
+        ...
+
+
+class Services(Protocol):
+    """The services, as the composition root builds them."""
+
+    @property
+    def config(self) -> Settings:
+        """The configuration."""
+        ...
+
+    @property
+    def store(self) -> Store:
+        """The database."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+        ...
+
+    @property
+    def vault(self) -> Vault:
+        """Keys."""
+        ...
+
+    @property
+    def dispatch(self) -> object:
+        """What wakes workers; asked only whether it answers."""
+        ...
+
+    @property
+    def intake(self) -> Accepts:
+        """Deliveries go here."""
+        ...
+
+    @property
+    def controls(self) -> Controls:
+        """People's wishes go here."""
+        ...
+
+    @property
+    def states(self) -> StateService:
+        """Terraform's states."""
+        ...
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where this server is found."""
+        ...
+
+    @property
+    def hooks(self) -> Mapping[str, Hook]:
+        """The configured forges by name."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Held:
+    services: Services
+
+
+_PLACE = "plangate"
+
+
+def install(app: Flask, services: Services) -> None:
+    """Make the services known to the views of an app."""
+    app.extensions[_PLACE] = _Held(services)
+
+
+def services() -> Services:
+    """Return the services of the app that handles this request."""
+    return cast(_Held, current_app.extensions[_PLACE]).services

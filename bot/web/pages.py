@@ -1,0 +1,258 @@
+"""What each page is given, typed: a template sees one of these and computes nothing itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Tone(StrEnum):
+    """The colour of a badge."""
+
+    WAIT = "wait"
+    WORK = "work"
+    ASK = "ask"
+    GOOD = "good"
+    BAD = "bad"
+    OFF = "off"
+
+
+@dataclass(frozen=True)
+class Badge:
+    """A state, in words and colour."""
+
+    label: str
+    tone: Tone
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A time: for machines, to the second for people, and in words ("3 min ago")."""
+
+    iso: str
+    exact: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """Words that lead somewhere; without an address they are only words."""
+
+    words: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Chrome:
+    """What frames every page: title, who is signed in, place in the menu, whether it renews itself."""
+
+    title: str
+    login: str
+    here: str
+    live: bool = False
+
+
+@dataclass(frozen=True)
+class MessagePage:
+    """A page that only says something: an error, a refusal. Shown to strangers too."""
+
+    title: str
+    text: str
+    status: int
+    reference: str = ""
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One line of a list of runs."""
+
+    id: str
+    url: str
+    message: str
+    badge: Badge
+    how: str
+    commit: str
+    when: Moment
+    counts: CountChips | None
+    waits: str = ""
+
+
+@dataclass(frozen=True)
+class CountChips:
+    """How much a plan adds, changes and destroys."""
+
+    add: int
+    change: int
+    destroy: int
+    imports: int
+
+
+@dataclass(frozen=True)
+class WorkspaceRow:
+    """One line of the list of workspaces."""
+
+    name: str
+    url: str
+    place: str
+    locked: str
+    run: RunRow | None
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One way to narrow a list."""
+
+    label: str
+    url: str
+    count: int
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class HomePage:
+    """The list of workspaces."""
+
+    chrome: Chrome
+    filters: tuple[Filter, ...]
+    rows: tuple[WorkspaceRow, ...]
+    any_workspace: bool
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A name and what it stands for."""
+
+    name: str
+    value: Link
+
+
+@dataclass(frozen=True)
+class WorkspacePage:
+    """One workspace: what it follows, who holds it, and its runs."""
+
+    chrome: Chrome
+    name: str
+    facts: tuple[Fact, ...]
+    locked: str
+    queue: tuple[RunRow, ...]
+    rows: tuple[RunRow, ...]
+    newer_url: str
+    older_url: str
+
+
+@dataclass(frozen=True)
+class OutputLine:
+    """A line of Terraform's output, made harmless.
+
+    `kind` is `add`, `change`, `destroy`, `error`, `warning`, `head` or empty.
+    """
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ResourceLine:
+    """A resource that a plan changes."""
+
+    symbol: str
+    kind: str
+    address: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The card of a plan or an apply."""
+
+    name: str
+    title: str
+    badge: Badge
+    took: str
+    open: bool
+    resources: tuple[ResourceLine, ...]
+    more_resources: int
+    lines: tuple[OutputLine, ...]
+    shortened: bool
+    raw_url: str
+    empty: str
+
+
+@dataclass(frozen=True)
+class Button:
+    """Something that this person may do with the run now."""
+
+    label: str
+    url: str
+    look: str
+
+
+@dataclass(frozen=True)
+class TimelineRow:
+    """A line of a run's timeline."""
+
+    badge: Badge
+    actor: str
+    message: str
+    when: Moment
+
+
+@dataclass(frozen=True)
+class Banner:
+    """What the run's page says first: the decision awaited, why it waits, or what went wrong."""
+
+    tone: Tone
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """One run."""
+
+    chrome: Chrome
+    id: str
+    message: str
+    badge: Badge
+    kind: str
+    how: str
+    when: Moment
+    workspace: Link
+    facts: tuple[Fact, ...]
+    banners: tuple[Banner, ...]
+    counts: CountChips | None
+    nothing_to_do: bool
+    stages: tuple[Stage, ...]
+    timeline: tuple[TimelineRow, ...]
+    buttons: tuple[Button, ...]
+    form_token: str
+    takes_comment: bool
+
+
+@dataclass(frozen=True)
+class DecisionRow:
+    """What was made of a delivery in one place: words, and a run where one came of it."""
+
+    what: Link
+    why: str
+
+
+@dataclass(frozen=True)
+class DeliveryRow:
+    """One webhook call."""
+
+    id: str
+    forge: str
+    event: str
+    badge: Badge
+    when: Moment
+    decisions: tuple[DecisionRow, ...]
+    error: str
+
+
+@dataclass(frozen=True)
+class DeliveriesPage:
+    """The newest webhook calls."""
+
+    chrome: Chrome
+    rows: tuple[DeliveryRow, ...]

@@ -1,0 +1,47 @@
+"""Builds what several pages share: the frame, and a run as one line of a list."""
+
+from __future__ import annotations
+
+from flask import url_for
+
+from bot.domain.permissions import Person
+from bot.domain.run import Run
+from bot.web import wording
+from bot.web.needs import services
+from bot.web.output import harmless
+from bot.web.pages import Chrome, RunRow
+
+
+def chrome(title: str, person: Person, here: str, live: bool = False) -> Chrome:
+    """Return a page's frame; `here` is the menu's entry, `live` makes the page renew itself."""
+    return Chrome(harmless(title), person.login, here, live)
+
+
+def run_row(run: Run, waits: str = "") -> RunRow:
+    """Return a run as one line."""
+    return RunRow(
+        id=run.id,
+        url=run_url(run.id),
+        message=message_of(run),
+        badge=wording.badge_of(run),
+        how=harmless(wording.how_started(run)),
+        commit=wording.short(run.commit),
+        when=wording.moment(run.created_at, services().clock.now()),
+        counts=wording.chips(run.counts),
+        waits=harmless(waits),
+    )
+
+
+def message_of(run: Run) -> str:
+    """Return what a run is called: its message's first line, else its kind."""
+    return harmless(wording.first_line(run.message)) or wording.kind_of(run)
+
+
+def run_url(run_id: str) -> str:
+    """Return the path of a run's page."""
+    return url_for("runs.show", run_id=run_id)
+
+
+def workspace_url(name: str) -> str:
+    """Return the path of a workspace's page."""
+    return url_for("workspaces.show", name=name)

@@ -1,0 +1,258 @@
+"""Builds the page of a run from what the database says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import url_for
+
+from bot.domain import lifecycle
+from bot.domain.errors import EngineError
+from bot.domain.lifecycle import RunStatus, StageStatus
+from bot.domain.permissions import Action, Person
+from bot.domain.plan import Plan, ResourceChange, load_plan_json, read_plan
+from bot.domain.queue import why_waits
+from bot.domain.run import Run, RunEvent
+from bot.domain.workspace import Workspace
+from bot.services.ports import ArtifactKind, Transaction
+from bot.web import rows, wording
+from bot.web.access import form_token
+from bot.web.needs import services
+from bot.web.output import harmless, lines_of
+from bot.web.pages import (
+    Banner,
+    Button,
+    Fact,
+    Link,
+    OutputLine,
+    ResourceLine,
+    RunPage,
+    Stage,
+    TimelineRow,
+    Tone,
+)
+
+MOST_RESOURCES = 200
+"""How many resources the plan's card lists by name; the output below has them all."""
+
+_KINDS = {"+": "add", "-": "destroy", "~": "change", "-/+": "destroy", "+/-": "destroy"}
+_NOTES = {"-/+": "replaced", "+/-": "replaced", ".": "forgotten"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """Everything of a run that its page is built from, read in one transaction."""
+
+    run: Run
+    workspace: Workspace
+    queue: Sequence[Run]
+    timeline: Sequence[RunEvent]
+    plan_output: str
+    apply_output: str
+    plan: Plan | None
+    change_url: str
+
+
+def find(tx: Transaction, run_id: str) -> Found:
+    """Read a run for its page. Raises NotFound."""
+    run = tx.runs.get(run_id)
+    workspace = tx.workspaces.get(run.workspace_id)
+    record = None
+    if run.change_number is not None:
+        record = tx.changes.numbered(workspace.repo, run.change_number)
+    return Found(
+        run=run,
+        workspace=workspace,
+        queue=tx.runs.queue(workspace.id),
+        timeline=tx.runs.timeline(run.id),
+        plan_output=tx.artifacts.output(run.id, "plan"),
+        apply_output=tx.artifacts.output(run.id, "apply"),
+        plan=_plan(tx.artifacts.get(run.id, ArtifactKind.PLAN_JSON)),
+        change_url=record.change.url if record else "",
+    )
+
+
+def build(found: Found, person: Person) -> RunPage:
+    """Return the run's page for a person."""
+    run, now = found.run, services().clock.now()
+    buttons = _buttons(run, person)
+    stages = [_plan_stage(found)] if run.plan_only else [_plan_stage(found), _apply_stage(found)]
+    message = rows.message_of(run)
+    return RunPage(
+        chrome=rows.chrome(f"{message} · {found.workspace.name}", person, "workspaces", live=not run.final),
+        id=run.id,
+        message=message,
+        badge=wording.badge_of(run),
+        kind=wording.kind_of(run),
+        how=harmless(wording.how_started(run)),
+        when=wording.moment(run.created_at, now),
+        workspace=Link(found.workspace.name, rows.workspace_url(found.workspace.name)),
+        facts=_facts(found),
+        banners=tuple(_banners(found)),
+        counts=wording.chips(run.counts),
+        nothing_to_do=run.has_changes is False,
+        stages=tuple(stages),
+        timeline=tuple(_timeline_row(event, now) for event in reversed(found.timeline)),
+        buttons=buttons,
+        form_token=form_token(person),
+        takes_comment=any(button.label != "Retry" for button in buttons),
+    )
+
+
+def _buttons(run: Run, person: Person) -> tuple[Button, ...]:
+    """Only what is legal for this person now; services/controls checks it again when it comes."""
+    offers = (
+        (run.awaits_confirmation and person.may(Action.CONFIRM), "confirm", "Confirm & Apply", "primary"),
+        (run.discardable and person.may(Action.DISCARD), "discard", "Discard", "plain"),
+        (run.cancelable and person.may(Action.CANCEL), "cancel", "Cancel Run", "danger"),
+        (
+            run.final and person.may(Action.PLAN if run.plan_only else Action.CONFIRM),
+            "retry",
+            "Retry",
+            "plain",
+        ),
+    )
+    return tuple(
+        Button(label, url_for("runs.act", run_id=run.id, verb=verb), look)
+        for legal, verb, label, look in offers
+        if legal
+    )
+
+
+def _facts(found: Found) -> tuple[Fact, ...]:
+    run, repo = found.run, found.workspace.repo
+    hook = services().hooks.get(repo.forge)
+    commit_url = hook.commit_url(repo, run.commit) if hook else ""
+    facts = [
+        Fact("Commit", Link(wording.short(run.commit), web_address(commit_url))),
+        Fact("Repository", Link(repo.path)),
+        Fact("Branch", Link(harmless(run.branch))),
+    ]
+    if run.change_number is not None:
+        facts.insert(0, Fact("Pull request", Link(f"#{run.change_number}", web_address(found.change_url))))
+    if run.approval is not None:
+        facts.append(Fact("Approved by", Link(run.approval.by)))
+    if run.confirmed_by:
+        facts.append(Fact("Confirmed by", Link(run.confirmed_by)))
+    if run.modes.target_addrs:
+        facts.append(Fact("Only", Link(harmless(", ".join(run.modes.target_addrs)))))
+    if run.modes.replace_addrs:
+        facts.append(Fact("Replaces", Link(harmless(", ".join(run.modes.replace_addrs)))))
+    facts.append(
+        Fact("Engine", Link(" ".join((found.workspace.engine.value, found.workspace.engine_version))))
+    )
+    return tuple(facts)
+
+
+def _banners(found: Found) -> list[Banner]:
+    run = found.run
+    banners = []
+    if run.cancel_requested_at is not None and not run.final:
+        stopping = "Terraform was asked to stop; it finishes the step that it is at."
+        banners.append(Banner(Tone.WAIT, f"{run.cancel_requested_by} canceled this run", stopping))
+    if run.awaits_confirmation:
+        text = f"The plan {wording.effect(run.counts)}. Confirming applies exactly this plan."
+        banners.append(Banner(Tone.ASK, "Needs confirmation", text))
+    if run.status is RunStatus.POLICY_OVERRIDE:
+        banners.append(Banner(Tone.ASK, "A policy failed", "An owner may override it, or discard the run."))
+    if run.delta:
+        banners.append(Banner(Tone.ASK, "The plan is not the one that was approved", harmless(run.delta)))
+    waits = why_waits(run, found.workspace, found.queue)
+    if waits:
+        banners.append(Banner(Tone.WAIT, "Waiting for its turn", harmless(waits[:1].upper() + waits[1:])))
+    if run.error:
+        title = "The apply failed" if run.apply_status is StageStatus.ERRORED else "The run failed"
+        banners.append(Banner(Tone.BAD, title, "\n".join(map(harmless, run.error.splitlines()))))
+    return banners
+
+
+def _plan_stage(found: Found) -> Stage:
+    run = found.run
+    lines, shortened = lines_of(found.plan_output)
+    resources = found.plan.resources if found.plan else ()
+    undecided = run.awaits_confirmation or run.status is RunStatus.POLICY_OVERRIDE
+    return Stage(
+        name="plan",
+        title="Plan",
+        badge=wording.stage_badge(run, run.plan_status),
+        took=_took(found, RunStatus.PLANNING),
+        open=run.plan_status in (StageStatus.RUNNING, StageStatus.ERRORED) or undecided,
+        resources=tuple(_resource(resource) for resource in resources[:MOST_RESOURCES]),
+        more_resources=max(0, len(resources) - MOST_RESOURCES),
+        lines=lines,
+        shortened=shortened,
+        raw_url=url_for("runs.output", run_id=run.id, stage="plan"),
+        empty=_empty(run.plan_status, lines, run.final),
+    )
+
+
+def _apply_stage(found: Found) -> Stage:
+    run = found.run
+    lines, shortened = lines_of(found.apply_output)
+    return Stage(
+        name="apply",
+        title="Apply",
+        badge=wording.stage_badge(run, run.apply_status),
+        took=_took(found, RunStatus.APPLYING),
+        open=run.apply_status in (StageStatus.RUNNING, StageStatus.ERRORED),
+        resources=(),
+        more_resources=0,
+        lines=lines,
+        shortened=shortened,
+        raw_url=url_for("runs.output", run_id=run.id, stage="apply"),
+        empty=_empty(run.apply_status, lines, run.final),
+    )
+
+
+def _empty(status: StageStatus, lines: Sequence[OutputLine], final: bool) -> str:
+    if lines:
+        return ""
+    if status is StageStatus.RUNNING:
+        return "Terraform is at work; its output appears here."
+    return "There was no output." if final or status is StageStatus.FINISHED else "It has not started yet."
+
+
+def _took(found: Found, begins: RunStatus) -> str:
+    """Say how long a stage took: from the status that begins it to the next one, as the timeline has it."""
+    start: datetime | None = None
+    for event in found.timeline:
+        if event.kind == begins.value:
+            start = event.at
+        elif start is not None and event.kind in {status.value for status in lifecycle.TRANSITIONS}:
+            return wording.took(event.at - start)
+    return ""
+
+
+def _resource(resource: ResourceChange) -> ResourceLine:
+    note = _NOTES.get(resource.symbol, "")
+    if resource.importing:
+        note = "imported"
+    elif resource.previous_address:
+        note = f"moved from {resource.previous_address}"
+    kind = _KINDS.get(resource.symbol, "")
+    return ResourceLine(resource.symbol.strip() or "→", kind, harmless(resource.address), harmless(note))
+
+
+def _timeline_row(event: RunEvent, now: datetime) -> TimelineRow:
+    return TimelineRow(
+        badge=wording.status_badge(event.kind),
+        actor=event.actor,
+        message=harmless(wording.first_line(event.message, 500)),
+        when=wording.moment(event.at, now),
+    )
+
+
+def _plan(raw: bytes | None) -> Plan | None:
+    if raw is None:
+        return None
+    try:
+        return read_plan(load_plan_json(raw))
+    except EngineError:
+        return None
+
+
+def web_address(url: str) -> str:
+    """Return an address that a browser may follow, empty for any other: payloads bring them (promise 5)."""
+    return url if url.startswith(("https://", "http://")) else ""

@@ -1,0 +1,72 @@
+"""Speaks the protocol of Terraform's `http` backend for the states that live here.
+
+https://developer.hashicorp.com/terraform/language/backend/http: GET, POST, DELETE, LOCK, UNLOCK. A run's
+process signs in with its run's id and token; who may do what is decided in services/states.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify, request
+
+from bot.domain.errors import Forbidden
+from bot.services.states import STATE_LIMIT, Grant
+from bot.web.needs import services
+
+LOCK_INFO_LIMIT = 64 * 1024
+"""How many bytes Terraform's lock info may have."""
+
+METHODS = ("GET", "POST", "DELETE", "LOCK", "UNLOCK")
+
+blueprint = Blueprint("state", __name__)
+
+
+@blueprint.route("/state/<workspace_id>", methods=METHODS, provide_automatic_options=False)
+def state(workspace_id: str) -> Response:
+    """Answer one request of Terraform's backend.
+
+    200, 404 (no state yet), 423 (locked, with the holder's lock info), 400, 401, 403, 409, 413.
+    """
+    grant = _grant(workspace_id)
+    if grant is None:
+        return _unauthorized()
+    states = services().states
+    match request.method:
+        case "POST":
+            states.push(grant, _body(STATE_LIMIT), request.args.get("ID", ""), _header("Content-MD5"))
+            return Response(status=200)
+        case "LOCK":
+            standing = states.lock(grant, _body(LOCK_INFO_LIMIT))
+            if standing is None:
+                return Response(status=200)
+            return Response(standing.info, status=423, mimetype="application/json")
+        case "UNLOCK":
+            states.unlock(grant, _body(LOCK_INFO_LIMIT))
+            return Response(status=200)
+        case "DELETE":
+            raise Forbidden("states are never deleted here: destroy the resources and keep the empty state")
+        case _:
+            data = states.pull(grant)
+            return Response(data or b"", status=404 if data is None else 200, mimetype="application/json")
+
+
+def _grant(workspace_id: str) -> Grant | None:
+    sent = request.authorization
+    if sent is None or sent.type != "basic" or not sent.username or not sent.password:
+        return None
+    return services().states.admit(workspace_id, sent.username, sent.password)
+
+
+def _unauthorized() -> Response:
+    answer = jsonify(error="sign in with the run's id and its token, while the token is good")
+    answer.status_code = 401
+    answer.headers["WWW-Authenticate"] = 'Basic realm="plangate state"'
+    return answer
+
+
+def _body(limit: int) -> bytes:
+    request.max_content_length = limit
+    return request.get_data(cache=False, parse_form_data=False)
+
+
+def _header(name: str) -> str:
+    return request.headers.get(name, "")
