@@ -1,0 +1,89 @@
+"""Changes as last seen, in the database: the Changes port."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.domain.errors import NotFound
+from bot.domain.events import Change, RepoRef
+from bot.services.ports.traffic import ChangeRecord
+from bot.store.schema import changes
+from bot.store.upserts import insert_or_update
+
+_KEY = ("forge", "repo_path", "number")
+
+
+class SqlChanges:
+    """Changes of one transaction."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def put(self, record: ChangeRecord) -> ChangeRecord:
+        """Insert or update by repository and number, keeping the id of one that is there."""
+        row = _row(record)
+        update = {column: value for column, value in row.items() if column not in (*_KEY, "id")}
+        insert_or_update(self._connection, changes, _KEY, row, update)
+        stands = self.numbered(record.change.repo, record.change.number)
+        assert stands is not None, "it was written a moment ago in this transaction"
+        return stands
+
+    def get(self, change_id: str) -> ChangeRecord:
+        """Return a change. Raises NotFound."""
+        row = self._connection.execute(sa.select(changes).where(changes.c.id == change_id)).mappings().first()
+        if row is None:
+            raise NotFound(f"there is no change {change_id}")
+        return _read(row)
+
+    def numbered(self, repo: RepoRef, number: int) -> ChangeRecord | None:
+        """Return a change by its number, None where it was never seen."""
+        query = sa.select(changes).where(
+            changes.c.forge == repo.forge, changes.c.repo_path == repo.path, changes.c.number == number
+        )
+        row = self._connection.execute(query).mappings().first()
+        return None if row is None else _read(row)
+
+
+def _row(record: ChangeRecord) -> dict[str, Any]:
+    change = record.change
+    return {
+        "id": record.id,
+        "forge": change.repo.forge,
+        "repo_path": change.repo.path,
+        "number": change.number,
+        "title": change.title,
+        "author": change.author,
+        "head_sha": change.head_sha,
+        "head_branch": change.head_branch,
+        "base_branch": change.base_branch,
+        "from_fork": change.from_fork,
+        "url": change.url,
+        "open": change.open,
+        "merged": change.merged,
+        "draft": change.draft,
+        "mergeable": change.mergeable,
+        "workspace_ids": list(record.workspace_ids),
+        "seen_at": record.seen_at,
+        "note": record.note,
+    }
+
+
+def _read(row: sa.RowMapping) -> ChangeRecord:
+    change = Change(
+        repo=RepoRef(row["forge"], row["repo_path"]),
+        number=row["number"],
+        title=row["title"],
+        author=row["author"],
+        head_sha=row["head_sha"],
+        head_branch=row["head_branch"],
+        base_branch=row["base_branch"],
+        from_fork=row["from_fork"],
+        url=row["url"],
+        open=row["open"],
+        merged=row["merged"],
+        draft=row["draft"],
+        mergeable=row["mergeable"],
+    )
+    return ChangeRecord(row["id"], change, tuple(row["workspace_ids"]), row["seen_at"], row["note"])

@@ -1,0 +1,107 @@
+"""Webhook calls in the database: the Deliveries port."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from bot.domain.errors import Conflict, NotFound
+from bot.services.ports.traffic import Delivery
+from bot.services.ports.world import Vault
+from bot.store.schema import deliveries
+from bot.store.upserts import insert_once
+
+
+class SqlDeliveries:
+    """Deliveries of one transaction. Bodies go through the vault: they carry text of private repositories."""
+
+    def __init__(self, connection: sa.Connection, vault: Vault) -> None:
+        self._connection = connection
+        self._vault = vault
+
+    def add(self, delivery: Delivery) -> bool:
+        """Store a delivery; False where its id is there already.
+
+        Raises Conflict where another forge has used the id: answering "seen" would lose the delivery.
+        """
+        row = {
+            "id": delivery.id,
+            "forge": delivery.forge,
+            "event": delivery.event,
+            "headers": dict(delivery.headers),
+            "body": self._vault.encrypt(delivery.body),
+            "received_at": delivery.received_at,
+            "handled_at": delivery.handled_at,
+            "decisions": [dict(decision) for decision in delivery.decisions],
+            "error": delivery.error,
+            "attempts": delivery.attempts,
+        }
+        if insert_once(self._connection, deliveries, ["id"], row):
+            return True
+        query = sa.select(deliveries.c.forge).where(deliveries.c.id == delivery.id)
+        if self._connection.execute(query).scalar_one() != delivery.forge:
+            raise Conflict(f"a delivery of another forge has the id {delivery.id}")
+        return False
+
+    def get(self, delivery_id: str) -> Delivery:
+        """Return a delivery. Raises NotFound."""
+        query = sa.select(deliveries).where(deliveries.c.id == delivery_id)
+        row = self._connection.execute(query).mappings().first()
+        if row is None:
+            raise NotFound(f"there is no delivery {delivery_id}")
+        return self._read(row)
+
+    def handled(
+        self, delivery_id: str, at: datetime, decisions: Sequence[Mapping[str, str]], error: str = ""
+    ) -> None:
+        """Keep what was decided of it, and that it is done with. Raises NotFound."""
+        statement = (
+            sa.update(deliveries)
+            .where(deliveries.c.id == delivery_id)
+            .values(handled_at=at, decisions=[dict(decision) for decision in decisions], error=error)
+        )
+        if not self._connection.execute(statement).rowcount:
+            raise NotFound(f"there is no delivery {delivery_id}")
+
+    def failed(self, delivery_id: str, error: str) -> None:
+        """Keep why this try failed; the delivery stays due, unless another try has handled it."""
+        self._connection.execute(
+            sa.update(deliveries)
+            .where(deliveries.c.id == delivery_id, deliveries.c.handled_at.is_(None))
+            .values(error=error, attempts=deliveries.c.attempts + 1)
+        )
+
+    def due(self, before: datetime, limit: int) -> Sequence[str]:
+        """Return the ids of deliveries received before `before` and not handled, oldest first."""
+        query = (
+            sa.select(deliveries.c.id)
+            .where(deliveries.c.handled_at.is_(None), deliveries.c.received_at < before)
+            .order_by(deliveries.c.received_at, deliveries.c.id)
+            .limit(limit)
+        )
+        return self._connection.execute(query).scalars().all()
+
+    def recent(self, limit: int) -> Sequence[Delivery]:
+        """Return the newest deliveries, newest first."""
+        query = (
+            sa.select(deliveries)
+            .order_by(deliveries.c.received_at.desc(), deliveries.c.id.desc())
+            .limit(limit)
+        )
+        return [self._read(row) for row in self._connection.execute(query).mappings()]
+
+    def _read(self, row: sa.RowMapping) -> Delivery:
+        return Delivery(
+            id=row["id"],
+            forge=row["forge"],
+            event=row["event"],
+            headers=row["headers"],
+            body=self._vault.decrypt(row["body"]),
+            received_at=row["received_at"],
+            handled_at=row["handled_at"],
+            decisions=tuple(row["decisions"]),
+            error=row["error"],
+            attempts=row["attempts"],
+        )

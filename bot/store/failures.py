@@ -1,0 +1,57 @@
+"""The databases' errors in the project's words, so that nothing above the store knows of SQLAlchemy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import exc
+
+from bot.domain.errors import Conflict, NotFound, PlangateError
+
+_UNIQUE = {"23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}
+_FOREIGN = {"23503", "SQLITE_CONSTRAINT_FOREIGNKEY"}
+# PostgreSQL: serialization failure, deadlock, lock not available. SQLite: its busy timeout ran out.
+_IN_THE_WAY = {"40001", "40P01", "55P03", "SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_LOCKED"}
+
+
+@contextmanager
+def in_our_words() -> Iterator[None]:
+    """Turn what the database raises within into Conflict, NotFound or PlangateError.
+
+    A mistake in a statement is a bug and stays as it is.
+    """
+    try:
+        yield
+    except exc.IntegrityError as error:
+        code = _code(error)
+        if code in _UNIQUE:
+            raise Conflict(_duplicate(str(error.orig))) from error
+        if code in _FOREIGN:
+            raise NotFound("what this belongs to does not exist (any more)") from error
+        raise
+    except exc.OperationalError as error:
+        if _code(error) in _IN_THE_WAY:
+            raise Conflict("the database is busy with another change of the same data: try again") from error
+        raise PlangateError(f"the database can't be used: {_first_line(error)}") from error
+    except exc.TimeoutError as error:
+        raise PlangateError("the database can't be used: every connection to it is in use") from error
+
+
+def _code(error: exc.DBAPIError) -> str:
+    """The SQLSTATE that PostgreSQL gave, or the name of SQLite's error."""
+    code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None)
+    return str(code or "")
+
+
+def _first_line(error: exc.DBAPIError) -> str:
+    return (str(error.orig).strip().splitlines() or ["no reason given"])[0]
+
+
+def _duplicate(text: str) -> str:
+    """Say what is there already: PostgreSQL names the index, SQLite the columns."""
+    if "uq_runs_push" in text or text.endswith("runs.workspace_id, runs.commit_sha"):
+        return "a push of this commit has made a run in this workspace already"
+    if "uq_runs_holder" in text or text.endswith("failed: runs.workspace_id"):
+        return "another run holds this workspace"
+    return "the same thing is there already"

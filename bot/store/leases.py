@@ -1,0 +1,70 @@
+"""Leases in the database: who works on what, with fencing numbers that only grow (promise 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from bot.domain.errors import LeaseLost
+from bot.store.schema import leases
+from bot.store.upserts import insert_or_update
+
+# SQLite before 3.32 takes no more than 999 values in one statement.
+_AT_ONCE = 500
+
+
+class SqlLeases:
+    """Leases of one transaction."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def take(self, name: str, owner: str, now: datetime, ttl: timedelta) -> int | None:
+        """Take a lease that nobody holds at `now`; return its fencing number, None where somebody does.
+
+        A holder that asks again is told None too: whoever holds it renews.
+        """
+        free = sa.or_(leases.c.expires_at.is_(None), leases.c.expires_at <= now)
+        row = {"name": name, "owner": owner, "fence": 1, "expires_at": now + ttl}
+        update = {"owner": owner, "fence": leases.c.fence + 1, "expires_at": now + ttl}
+        if not insert_or_update(self._connection, leases, ["name"], row, update, where=free):
+            return None
+        query = sa.select(leases.c.fence).where(leases.c.name == name)
+        return int(self._connection.execute(query).scalar_one())
+
+    def renew(self, name: str, fence: int, now: datetime, ttl: timedelta) -> None:
+        """Hold on, also past the end of the lease. Raises LeaseLost where another has taken it since."""
+        statement = sa.update(leases).where(*_ours(name, fence)).values(expires_at=now + ttl)
+        if not self._connection.execute(statement).rowcount:
+            raise LeaseLost(f"another worker has taken {name} over")
+
+    def check(self, name: str, fence: int) -> None:
+        """Make sure, within this transaction, that the lease is still ours. Raises LeaseLost.
+
+        Locks the lease's row: nobody takes it over before what this transaction writes is committed.
+        """
+        query = sa.select(leases.c.fence).where(*_ours(name, fence)).with_for_update()
+        if self._connection.execute(query).first() is None:
+            raise LeaseLost(f"another worker has taken {name} over")
+
+    def release(self, name: str, fence: int) -> None:
+        """Let go; nothing happens where another has it."""
+        self._connection.execute(
+            sa.update(leases).where(*_ours(name, fence)).values(owner="", expires_at=None)
+        )
+
+    def held(self, names: Sequence[str], now: datetime) -> frozenset[str]:
+        """Return those of the names that somebody holds at `now`."""
+        found: set[str] = set()
+        for start in range(0, len(names), _AT_ONCE):
+            some = names[start : start + _AT_ONCE]
+            query = sa.select(leases.c.name).where(leases.c.name.in_(some), leases.c.expires_at > now)
+            found.update(self._connection.execute(query).scalars())
+        return frozenset(found)
+
+
+def _ours(name: str, fence: int) -> tuple[sa.ColumnElement[bool], ...]:
+    """A lease that was neither taken over nor let go. One that ran out and that nobody took is still ours."""
+    return leases.c.name == name, leases.c.fence == fence, leases.c.expires_at.is_not(None)

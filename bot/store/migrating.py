@@ -1,0 +1,120 @@
+"""Bringing a database's schema up to date, from the program itself: there is no alembic.ini."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from bot.domain.errors import ConfigError, PlangateError
+from bot.store.engines import READING, make_engine
+from bot.store.failures import in_our_words
+
+_SCRIPTS = Path(__file__).parent / "migrations"
+# "plangate" in bytes: the advisory lock by which processes that start at once wait for each other.
+_ADVISORY_LOCK = int.from_bytes(b"plangate", "big")
+
+
+def migrate(url: str) -> tuple[str, ...]:
+    """Bring the schema up to date, creating the database file where there is none; return what was applied.
+
+    Several processes may do so at once: one does the work, the others wait. All or nothing, in one
+    transaction.
+    Raises ConfigError where the URL is malformed or the database is newer than this program.
+    """
+    engine = make_engine(url, foreign_keys=False)
+    try:
+        with in_our_words(), _alone(engine) as connection:
+            waiting = _pending(connection)
+            if waiting:
+                command.upgrade(_config(connection), "head")
+                _verify_references(connection)
+            return waiting
+    finally:
+        engine.dispose()
+
+
+def pending(url: str) -> tuple[str, ...]:
+    """Return the migrations that the database lacks, oldest first; every one where there is no database yet.
+
+    Raises ConfigError where the URL is malformed or the database is newer than this program.
+    """
+    engine = make_engine(url)
+    try:
+        path = _file(engine)
+        if path is not None and not path.exists():
+            return _all_revisions()
+        options = READING[engine.dialect.name]
+        with in_our_words(), engine.connect() as bare:
+            connection = bare.execution_options(**options)
+            with connection.begin():
+                return _pending(connection)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _alone(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Begin a transaction in which no other process migrates."""
+    path = _file(engine)
+    if path is None:
+        with engine.begin() as connection:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+            yield connection
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A file beside it: switching to WAL waits for no lock of SQLite's, and opening the database's own file
+    # here would drop this process's locks on it when it is closed.
+    with path.with_name(path.name + ".migrating").open("w") as beside:
+        fcntl.flock(beside, fcntl.LOCK_EX)
+        path.touch(mode=0o600)
+        with engine.connect() as connection:
+            connection.connection.cursor().execute("PRAGMA journal_mode = WAL")
+        with engine.begin() as connection:
+            yield connection
+
+
+def _file(engine: sa.Engine) -> Path | None:
+    """The database's file, None on a server."""
+    if engine.dialect.name != "sqlite":
+        return None
+    assert engine.url.database is not None, "read_url refuses databases in memory"
+    return Path(engine.url.database)
+
+
+def _config(connection: sa.Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _all_revisions() -> tuple[str, ...]:
+    scripts = ScriptDirectory.from_config(_config())
+    return tuple(reversed([script.revision for script in scripts.walk_revisions()]))
+
+
+def _pending(connection: sa.Connection) -> tuple[str, ...]:
+    current = MigrationContext.configure(connection).get_current_revision()
+    known = _all_revisions()
+    if current is None:
+        return known
+    if current not in known:
+        raise ConfigError(
+            f"the database is at schema {current}, which this version of Plangate does not know: "
+            "install the version that wrote it, or a newer one"
+        )
+    return known[known.index(current) + 1 :]
+
+
+def _verify_references(connection: sa.Connection) -> None:
+    """SQLite enforces no references while tables are rebuilt, so they are checked before the commit."""
+    if connection.dialect.name == "sqlite" and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+        raise PlangateError("the migration was taken back: it would leave rows that refer to nothing")

@@ -1,0 +1,119 @@
+"""Terraform's states and its locks on them, in the database: the States port."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from bot.domain.errors import NotFound
+from bot.services.ports.states import StateLock, StateVersion
+from bot.services.ports.world import Vault
+from bot.store.schema import state_locks, state_versions
+from bot.store.upserts import insert_once
+
+_ABOUT = [column for column in state_versions.c if column.name not in ("data", "position")]
+
+
+class SqlStates:
+    """States of one transaction; every version goes through the vault (promise 6)."""
+
+    def __init__(self, connection: sa.Connection, vault: Vault) -> None:
+        self._connection = connection
+        self._vault = vault
+
+    def current(self, workspace_id: str) -> StateVersion | None:
+        """Return the newest version that was not refused, by the order in which they were kept."""
+        query = (
+            sa.select(*_ABOUT)
+            .where(state_versions.c.workspace_id == workspace_id, state_versions.c.refused == "")
+            .order_by(state_versions.c.position.desc())
+            .limit(1)
+        )
+        row = self._connection.execute(query).mappings().first()
+        return None if row is None else _read_version(row)
+
+    def add(self, version: StateVersion, data: bytes) -> None:
+        """Keep a version; one with `refused` is kept aside and never current."""
+        statement = sa.insert(state_versions).values(
+            id=version.id,
+            workspace_id=version.workspace_id,
+            run_id=version.run_id or None,
+            serial=version.serial,
+            lineage=version.lineage,
+            md5=version.md5,
+            created_at=version.created_at,
+            size=version.size,
+            refused=version.refused,
+            data=self._vault.encrypt(data),
+        )
+        self._connection.execute(statement.inline())
+
+    def data(self, version_id: str) -> bytes:
+        """Return a version's state. Raises NotFound."""
+        query = sa.select(state_versions.c.data).where(state_versions.c.id == version_id)
+        token = self._connection.execute(query).scalar_one_or_none()
+        if token is None:
+            raise NotFound(f"there is no state version {version_id}")
+        return self._vault.decrypt(token)
+
+    def versions(self, workspace_id: str, limit: int = 100) -> Sequence[StateVersion]:
+        """Return the versions, newest first, refused ones too."""
+        query = (
+            sa.select(*_ABOUT)
+            .where(state_versions.c.workspace_id == workspace_id)
+            .order_by(state_versions.c.position.desc())
+            .limit(limit)
+        )
+        return [_read_version(row) for row in self._connection.execute(query).mappings()]
+
+    def lock(self, lock: StateLock) -> StateLock | None:
+        """Lock the state; return the lock that is in the way, None where this one now stands.
+
+        The same lock asked for again (an answer was lost) stands.
+        """
+        row = {
+            "workspace_id": lock.workspace_id,
+            "lock_id": lock.lock_id,
+            "run_id": lock.run_id or None,
+            "info": lock.info,
+            "at": lock.at,
+        }
+        while not insert_once(self._connection, state_locks, ["workspace_id"], row):
+            stands = self.locked(lock.workspace_id)
+            if stands is not None:
+                same = (stands.lock_id, stands.run_id) == (lock.lock_id, lock.run_id)
+                return None if same else stands
+            # It was let go of between the two statements: try again.
+        return None
+
+    def locked(self, workspace_id: str) -> StateLock | None:
+        """Return the lock that stands."""
+        query = sa.select(state_locks).where(state_locks.c.workspace_id == workspace_id)
+        row = self._connection.execute(query).mappings().first()
+        if row is None:
+            return None
+        return StateLock(row["workspace_id"], row["lock_id"], row["run_id"] or "", row["info"], row["at"])
+
+    def unlock(self, workspace_id: str, lock_id: str | None) -> bool:
+        """Unlock; without an id whatever stands. False where another lock stands; True where none does."""
+        statement = sa.delete(state_locks).where(state_locks.c.workspace_id == workspace_id)
+        if lock_id is not None:
+            statement = statement.where(state_locks.c.lock_id == lock_id)
+        if self._connection.execute(statement).rowcount:
+            return True
+        return self.locked(workspace_id) is None
+
+
+def _read_version(row: sa.RowMapping) -> StateVersion:
+    return StateVersion(
+        id=row["id"],
+        workspace_id=row["workspace_id"],
+        run_id=row["run_id"] or "",
+        serial=row["serial"],
+        lineage=row["lineage"],
+        md5=row["md5"],
+        created_at=row["created_at"],
+        size=row["size"],
+        refused=row["refused"],
+    )

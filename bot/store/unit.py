@@ -1,0 +1,94 @@
+"""The unit of work: one transaction over every repository, and the Store that begins them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.services.ports.store import Transaction
+from bot.services.ports.world import Vault
+from bot.store.artifacts import SqlArtifacts
+from bot.store.changes import SqlChanges
+from bot.store.deliveries import SqlDeliveries
+from bot.store.engines import READING, WRITING, make_engine
+from bot.store.failures import in_our_words
+from bot.store.forking import no_fork_within
+from bot.store.leases import SqlLeases
+from bot.store.posts import SqlPosts
+from bot.store.runs import SqlRuns
+from bot.store.states import SqlStates
+from bot.store.workspaces import SqlWorkspaces
+
+
+@dataclass(frozen=True)
+class SqlTransaction:
+    """Every repository, on one connection within one transaction."""
+
+    deliveries: SqlDeliveries
+    workspaces: SqlWorkspaces
+    runs: SqlRuns
+    artifacts: SqlArtifacts
+    leases: SqlLeases
+    changes: SqlChanges
+    posts: SqlPosts
+    states: SqlStates
+
+
+class SqlStore:
+    """The Store port on SQLite or PostgreSQL.
+
+    `url` is `sqlite:///path`, `postgresql://...` or `postgres://...`. Safe to share between threads, and to
+    carry over a fork as long as the forking thread itself is in no transaction. Connects on first use; the
+    schema must be there (`migrate`). Raises ConfigError where the URL is malformed.
+    """
+
+    def __init__(self, url: str, vault: Vault) -> None:
+        self._engine = make_engine(url)
+        self._vault = vault
+
+    def __repr__(self) -> str:
+        return f"SqlStore({self._engine.url!r})"
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Begin a transaction that may write; on SQLite writers wait for each other from its start.
+
+        Commits when the block ends, rolls back when it raises. Raises Conflict where another change is in the
+        way for half a minute or at a deadlock, NotFound where a row refers to nothing, PlangateError where
+        the database can't be used.
+        """
+        with self._begin(WRITING) as unit:
+            yield unit
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        """Begin a transaction that only reads one moment's data and makes nobody wait."""
+        with self._begin(READING) as unit:
+            yield unit
+
+    def close(self) -> None:
+        """Close the connections that lie idle. The store may still be used."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _begin(self, options: Mapping[str, Mapping[str, Any]]) -> Iterator[Transaction]:
+        with in_our_words(), no_fork_within(self._engine), self._engine.connect() as bare:
+            connection = bare.execution_options(**options[self._engine.dialect.name])
+            with connection.begin():
+                yield self._unit(connection)
+
+    def _unit(self, connection: sa.Connection) -> Transaction:
+        return SqlTransaction(
+            deliveries=SqlDeliveries(connection, self._vault),
+            workspaces=SqlWorkspaces(connection),
+            runs=SqlRuns(connection),
+            artifacts=SqlArtifacts(connection, self._vault),
+            leases=SqlLeases(connection),
+            changes=SqlChanges(connection),
+            posts=SqlPosts(connection),
+            states=SqlStates(connection, self._vault),
+        )

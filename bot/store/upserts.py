@@ -1,0 +1,43 @@
+"""Insert-or-something, which both databases do in one statement and SQLAlchemy spells once for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+
+def _insert(connection: sa.Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
+
+
+def insert_once(
+    connection: sa.Connection, table: sa.Table, key: Sequence[str], values: Mapping[str, Any]
+) -> bool:
+    """Insert a row; False where one with the same key is there. Waits for another's insert of it to end."""
+    statement = _insert(connection, table).values(**values).on_conflict_do_nothing(index_elements=key)
+    return connection.execute(statement.inline()).rowcount == 1
+
+
+def insert_or_update(
+    connection: sa.Connection,
+    table: sa.Table,
+    key: Sequence[str],
+    values: Mapping[str, Any],
+    update: Mapping[str, Any],
+    where: sa.ColumnElement[bool] | None = None,
+) -> bool:
+    """Insert a row, or update the one with the same key; False where `where` forbids the update.
+
+    In `update` and `where` the table's columns mean the row that is there.
+    """
+    statement = (
+        _insert(connection, table)
+        .values(**values)
+        .on_conflict_do_update(index_elements=key, set_=dict(update), where=where)
+    )
+    return connection.execute(statement.inline()).rowcount == 1

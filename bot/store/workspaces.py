@@ -1,0 +1,121 @@
+"""Workspaces in the database: the Workspaces port."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.domain.errors import NotFound
+from bot.domain.events import RepoRef
+from bot.domain.workspace import EngineKind, Lock, Triggers, Workspace
+from bot.store.schema import workspaces
+from bot.store.upserts import insert_or_update
+
+_KEPT = ("id", "lock_by", "lock_reason", "lock_at")
+
+
+class SqlWorkspaces:
+    """Workspaces of one transaction."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def get(self, workspace_id: str, *, for_update: bool = False) -> Workspace:
+        """Return a workspace. Raises NotFound."""
+        query = sa.select(workspaces).where(workspaces.c.id == workspace_id)
+        row = self._connection.execute(query.with_for_update() if for_update else query).mappings().first()
+        if row is None:
+            raise NotFound(f"there is no workspace {workspace_id}")
+        return read_workspace(row)
+
+    def named(self, name: str) -> Workspace:
+        """Return a workspace by its name, active or not. Raises NotFound."""
+        query = sa.select(workspaces).where(workspaces.c.name == name)
+        row = self._connection.execute(query).mappings().first()
+        if row is None:
+            raise NotFound(f"there is no workspace named {name}")
+        return read_workspace(row)
+
+    def of_repo(self, repo: RepoRef) -> Sequence[Workspace]:
+        """Return the active workspaces of a repository, by name."""
+        return self._active(workspaces.c.forge == repo.forge, workspaces.c.repo_path == repo.path)
+
+    def all(self) -> Sequence[Workspace]:
+        """Return every active workspace, by name."""
+        return self._active()
+
+    def put(self, workspace: Workspace) -> Workspace:
+        """Insert or update by name, keeping the id and the lock of one that is there; return what stands."""
+        row = workspace_row(workspace)
+        update = {column: value for column, value in row.items() if column not in _KEPT}
+        insert_or_update(self._connection, workspaces, ["name"], row, update)
+        return self.named(workspace.name)
+
+    def set_lock(self, workspace_id: str, lock: Lock | None) -> None:
+        """Lock or unlock. Raises NotFound."""
+        statement = sa.update(workspaces).where(workspaces.c.id == workspace_id).values(**_lock_row(lock))
+        if not self._connection.execute(statement).rowcount:
+            raise NotFound(f"there is no workspace {workspace_id}")
+
+    def _active(self, *conditions: sa.ColumnElement[bool]) -> Sequence[Workspace]:
+        query = sa.select(workspaces).where(workspaces.c.active, *conditions)
+        found = [read_workspace(row) for row in self._connection.execute(query).mappings()]
+        # Sorted here: each database would sort text by rules of its own.
+        return sorted(found, key=lambda workspace: workspace.name)
+
+
+def _lock_row(lock: Lock | None) -> dict[str, Any]:
+    if lock is None:
+        return {"lock_by": None, "lock_reason": None, "lock_at": None}
+    return {"lock_by": lock.by, "lock_reason": lock.reason, "lock_at": lock.at}
+
+
+def workspace_row(workspace: Workspace) -> dict[str, Any]:
+    """Return a workspace as a row."""
+    triggers = workspace.triggers
+    return {
+        "id": workspace.id,
+        "name": workspace.name,
+        "forge": workspace.repo.forge,
+        "repo_path": workspace.repo.path,
+        "branch": workspace.branch,
+        "working_directory": workspace.working_directory,
+        "triggers": {
+            "file_triggers": triggers.file_triggers,
+            "prefixes": list(triggers.prefixes),
+            "patterns": list(triggers.patterns),
+            "tag_regex": triggers.tag_regex,
+        },
+        "auto_apply": workspace.auto_apply,
+        "engine": workspace.engine.value,
+        "engine_version": workspace.engine_version,
+        "discovered": workspace.discovered,
+        "active": workspace.active,
+        **_lock_row(workspace.lock),
+    }
+
+
+def read_workspace(row: sa.RowMapping) -> Workspace:
+    """Return a row as a workspace."""
+    triggers = row["triggers"]
+    return Workspace(
+        id=row["id"],
+        name=row["name"],
+        repo=RepoRef(row["forge"], row["repo_path"]),
+        branch=row["branch"],
+        working_directory=row["working_directory"],
+        triggers=Triggers(
+            file_triggers=triggers["file_triggers"],
+            prefixes=tuple(triggers["prefixes"]),
+            patterns=tuple(triggers["patterns"]),
+            tag_regex=triggers["tag_regex"],
+        ),
+        auto_apply=row["auto_apply"],
+        engine=EngineKind(row["engine"]),
+        engine_version=row["engine_version"],
+        discovered=row["discovered"],
+        active=row["active"],
+        lock=Lock(row["lock_by"], row["lock_reason"], row["lock_at"]) if row["lock_at"] else None,
+    )
