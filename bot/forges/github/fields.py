@@ -35,7 +35,7 @@ def text(source: object, path: str) -> str:
 def optional_text(source: object, path: str) -> str | None:
     """Return the text at a path, None where there is none; fit for a database and for UTF-8."""
     found = look(source, path)
-    return _storable(found) if isinstance(found, str) else None
+    return storable(found) if isinstance(found, str) else None
 
 
 def number(source: object, path: str) -> int:
@@ -68,6 +68,6 @@ def _must(found: _T | None, path: str, what: str) -> _T:
     return found
 
 
-def _storable(found: str) -> str:
+def storable(found: str) -> str:
     """Replace what JSON can say and others cannot keep: halves of surrogate pairs, and zeros (PostgreSQL)."""
     return found.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -1,0 +1,117 @@
+"""Makes one call, or pages of calls, to GitHub's REST API, and keeps every vendor's error from going further.
+
+githubkit sends; its models are left aside, for they refuse an answer over one field that they do not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import httpx
+from githubkit import GitHub, UnauthAuthStrategy
+from githubkit.cache import MemCacheStrategy
+from githubkit.exception import GitHubException
+
+from bot.domain.errors import ConfigError, ForgeRefused, ForgeUnavailable, Invalid
+from bot.forges.github.limits import limited, translated
+
+PUBLIC_API = "https://api.github.com"
+API_VERSION = "2022-11-28"
+PER_PAGE = 100
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long a call may take, in seconds: to connect, and between two pieces of the answer."""
+
+    connect: float = 5.0
+    read: float = 20.0
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A call: where to, and in words what for (`comment 7 of acme/infra`)."""
+
+    method: str
+    path: str
+    what: str
+    query: Mapping[str, str | int] | None = None
+    body: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """GitHub's JSON, and whether GitHub says that another page follows (None: it does not say)."""
+
+    data: object
+    more: bool | None = None
+
+
+class Api:
+    """GitHub's REST API at one address. `where` is how messages name it."""
+
+    def __init__(self, where: str, url: str, timeouts: Timeouts) -> None:
+        if not url.startswith(("https://", "http://")):
+            raise ConfigError(f"{where}: the address of its API should begin with https://, not {url!r}")
+        self.where = where
+        self.github = GitHub(
+            UnauthAuthStrategy(),
+            base_url=url,
+            user_agent="plangate",
+            timeout=httpx.Timeout(timeouts.read, connect=timeouts.connect),
+            # Reading the certificates takes longer than most calls: once, not each time.
+            ssl_verify=httpx.create_ssl_context(),
+            # A comment must be seen as it is now; an answer from a minute ago would hide a human's edit.
+            http_cache=False,
+            # Its own retry would send a comment three times on a 502. Whoever asked tries again (promise 4).
+            auto_retry=False,
+            # The shared default would hand one instance's App token to another's.
+            cache_strategy=MemCacheStrategy(),
+        )
+
+    def call(self, token: str, ask: Ask) -> Answer:
+        """Make one call. Raises ForgeUnavailable, ForgeRefused, NotFound."""
+        headers = {"X-GitHub-Api-Version": API_VERSION}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        try:
+            response = self.github.request(
+                ask.method, ask.path.lstrip("/"), params=ask.query, json=ask.body, headers=headers
+            ).raw_response
+        except GitHubException as error:
+            raise translated(error, self.where, ask.what) from error
+        except (ValueError, OverflowError, OSError) as error:
+            # githubkit reads `retry-after` as whole seconds and stumbles over a date.
+            raise limited(self.where) from error
+        try:
+            data = response.json() if response.content else None
+        except (ValueError, RecursionError) as error:
+            raise ForgeUnavailable(f"{self.where} answered without JSON when asked for {ask.what}") from error
+        return Answer(data, "next" in response.links if response.links else None)
+
+    @contextmanager
+    def one_connection(self) -> Iterator[None]:
+        """Make the calls within over one connection; not to be nested."""
+        with self.github:
+            yield
+
+    def pages(self, send: Callable[[Ask], Answer], ask: Ask) -> Iterator[list[object]]:
+        """Yield a list's pages, sending for the next only when it is wanted."""
+        page = 1
+        while True:
+            query = {**(ask.query or {}), "per_page": PER_PAGE, "page": page}
+            answer = send(replace(ask, query=query))
+            if not isinstance(answer.data, list):
+                raise self.unexpected(ask.what)
+            yield answer.data
+            full = len(answer.data) >= PER_PAGE
+            if not (full if answer.more is None else answer.more):
+                return
+            page += 1
+
+    def unexpected(self, what: str, reason: Invalid | None = None) -> ForgeRefused:
+        """Return the error for an answer that is not of the shape that GitHub documents."""
+        detail = f": {reason}" if reason else ""
+        return ForgeRefused(f"{self.where} answered in an unknown shape when asked for {what}{detail}")

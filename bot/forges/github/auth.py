@@ -1,0 +1,197 @@
+"""Says who the bot is on GitHub: one token, or an App with a token for each account that installed it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Protocol
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from githubkit.auth.app import AppAuth
+
+from bot.domain.errors import ConfigError, ForgeRefused, Invalid, NotFound
+from bot.domain.events import RepoRef
+from bot.forges.github.api import Api, Ask
+from bot.forges.github.fields import number, optional_text, text
+from bot.forges.github.paths import repo_path
+
+# A fetch by Git may begin a while after it was given its token.
+_TO_SPARE = timedelta(minutes=5)
+# Where GitHub's answer does not tell; in truth an hour.
+_LIFE = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class TokenLogin:
+    """A person's or a machine account's token."""
+
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class AppLogin:
+    """A GitHub App: its id and PEM key; the installation is looked up per repository unless it is fixed."""
+
+    app_id: int
+    private_key: str = field(repr=False)
+    installation_id: int | None = None
+
+
+class Credentials(Protocol):
+    """What the client needs of either. Raises ForgeUnavailable, ForgeRefused, NotFound."""
+
+    def token(self, repo: RepoRef) -> str:
+        """Return a token that is good for a while yet."""
+        ...
+
+    def forget(self, repo: RepoRef) -> bool:
+        """Drop the token, for GitHub took it back; tell whether there may be a better one."""
+        ...
+
+    def own_login(self) -> str:
+        """Return the login that the bot's comments carry, in lower case."""
+        ...
+
+
+def credentials(login: TokenLogin | AppLogin, api: Api, now: Callable[[], datetime]) -> Credentials:
+    """Return what a login gives. Raises ConfigError where the token or key cannot be one."""
+    return AppCredentials(login, api, now) if isinstance(login, AppLogin) else TokenCredentials(login, api)
+
+
+class TokenCredentials:
+    """One token for everything."""
+
+    def __init__(self, login: TokenLogin, api: Api) -> None:
+        if not login.token or not login.token.isascii() or not login.token.isprintable():
+            raise ConfigError(f"{api.where}: the token is empty or holds characters that no token has")
+        self._token = login.token
+        self._api = api
+        self._login = ""
+
+    def token(self, repo: RepoRef) -> str:  # noqa: ARG002
+        """Return the token."""
+        return self._token
+
+    def forget(self, repo: RepoRef) -> bool:  # noqa: ARG002
+        """Tell that there is no other."""
+        return False
+
+    def own_login(self) -> str:
+        """Ask once whose token it is."""
+        if not self._login:
+            what = "the token's own account"
+            found = self._api.call(self._token, Ask("GET", "/user", what)).data
+            self._login = _field(self._api, found, "login", what)
+        return self._login
+
+
+class AppCredentials:
+    """A token for each account that installed the App, kept until shortly before it ends."""
+
+    def __init__(self, login: AppLogin, api: Api, now: Callable[[], datetime]) -> None:
+        key = _checked_key(login.private_key, api.where)
+        self._app = AppAuth(api.github, login.app_id, key)
+        self._fixed = login.installation_id
+        self._api = api
+        self._now = now
+        self._lock = Lock()
+        self._installations: dict[str, int] = {}
+        self._tokens: dict[int, tuple[str, datetime]] = {}
+        self._login = ""
+
+    def token(self, repo: RepoRef) -> str:
+        """Return the installation's token; two threads that need one at once fetch one."""
+        with self._lock:
+            known = _owner(repo) in self._installations
+            try:
+                return self._installation_token(self._installation(repo))
+            except NotFound as missing:
+                # Installed anew, the App has another installation there than the one remembered.
+                if self._installations.pop(_owner(repo), None) and known:
+                    return self._installation_token(self._installation(repo))
+                raise self._not_installed(repo) from missing
+
+    def forget(self, repo: RepoRef) -> bool:
+        """Drop the account's token."""
+        with self._lock:
+            installation = self._fixed or self._installations.get(_owner(repo))
+            return self._tokens.pop(installation or 0, None) is not None
+
+    def own_login(self) -> str:
+        """Ask once for the App's slug: its comments carry it, and nobody else can register such a login."""
+        if not self._login:
+            what = "the App itself"
+            found = self._api.call(self._app.get_jwt(), Ask("GET", "/app", what)).data
+            self._login = _field(self._api, found, "slug", what) + "[bot]"
+        return self._login
+
+    def _not_installed(self, repo: RepoRef) -> ForgeRefused:
+        # Not NotFound: that would read as if a person or a comment were missing.
+        fixed = f" (it was told to use installation {self._fixed})" if self._fixed else ""
+        return ForgeRefused(
+            f"{self._api.where}: the App is not installed on {repo.path}{fixed}: install it there"
+        )
+
+    def _installation(self, repo: RepoRef) -> int:
+        if self._fixed:
+            return self._fixed
+        owner = _owner(repo)
+        if owner not in self._installations:
+            what = f"installation of the App on {repo.path}"
+            ask = Ask("GET", f"{repo_path(repo)}/installation", what)
+            found = self._api.call(self._app.get_jwt(), ask).data
+            try:
+                self._installations[owner] = number(found, "id")
+            except Invalid as reason:
+                raise self._api.unexpected(what, reason) from reason
+        return self._installations[owner]
+
+    def _installation_token(self, installation: int) -> str:
+        kept = self._tokens.get(installation)
+        if kept and kept[1] - _TO_SPARE > self._now():
+            return kept[0]
+        what = f"a token for installation {installation} of the App"
+        ask = Ask("POST", f"/app/installations/{installation}/access_tokens", what)
+        found = self._api.call(self._app.get_jwt(), ask).data
+        try:
+            token = text(found, "token")
+        except Invalid as reason:
+            raise self._api.unexpected(what, reason) from reason
+        self._tokens[installation] = token, _moment(found) or self._now() + _LIFE
+        return token
+
+
+def _field(api: Api, found: object, name: str, what: str) -> str:
+    try:
+        return text(found, name).lower()
+    except Invalid as reason:
+        raise api.unexpected(what, reason) from reason
+
+
+def _moment(found: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(optional_text(found, "expires_at") or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _owner(repo: RepoRef) -> str:
+    return repo.path.partition("/")[0].lower()
+
+
+def _checked_key(pem: str, where: str) -> str:
+    # Environment variables and secret stores often keep a PEM in one line.
+    key = pem.replace("\\n", "\n").strip() + "\n"
+    try:
+        loaded = load_pem_private_key(key.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        # The library's own words may quote the key.
+        raise ConfigError(f"{where}: the App's private key is no PEM key without a password") from None
+    if not isinstance(loaded, RSAPrivateKey):
+        raise ConfigError(f"{where}: the App's private key should be an RSA key, as GitHub gives them out")
+    return key

@@ -1,0 +1,229 @@
+"""The Forge port on GitHub's REST API: what it knows is read, and statuses and comments are written."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from functools import partial
+
+from bot.domain.errors import Invalid, NotFound
+from bot.domain.events import Change, ChangedFiles, RepoRef
+from bot.domain.permissions import Role
+from bot.domain.report import StatusReport, StatusState
+from bot.forges.descriptions import fitted
+from bot.forges.github import files
+from bot.forges.github.api import PUBLIC_API, Answer, Api, Ask, Timeouts
+from bot.forges.github.auth import AppLogin, TokenLogin, credentials
+from bot.forges.github.fields import number, optional_text, sha, storable, text
+from bot.forges.github.limits import BadCredentials, Unprocessable
+from bot.forges.github.paths import repo_path, segment, web_address
+from bot.forges.github.shapes import read_change
+from bot.services.ports import GitRemote, Reaction
+
+DESCRIPTION_LIMIT = 140
+# GitHub's limit is 65,536, and does not say characters of what: some room for those that count double.
+COMMENT_LIMIT = 65_000
+_STATES = {
+    StatusState.PENDING: "pending",
+    StatusState.RUNNING: "pending",
+    StatusState.SUCCESS: "success",
+    StatusState.FAILURE: "failure",
+    StatusState.ERROR: "error",
+}
+_ROLES = {
+    "none": Role.NONE,
+    "read": Role.READ,
+    "triage": Role.PLAN,
+    "write": Role.WRITE,
+    "maintain": Role.WRITE,
+    "admin": Role.ADMIN,
+}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class GitHubForge:
+    """GitHub, or a GitHub Enterprise server (`api_url` https://host/api/v3). `name` is our name for it.
+
+    `web_url` is where Git and people go, found from `api_url` where it is empty. Raises ConfigError for an
+    address, a token or a key that cannot be one. May be shared by threads.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        login: TokenLogin | AppLogin,
+        *,
+        api_url: str = PUBLIC_API,
+        web_url: str = "",
+        timeouts: Timeouts = Timeouts(),  # noqa: B008  frozen
+        now: Callable[[], datetime] = _now,
+    ) -> None:
+        self.name = name
+        self._api = Api(name, api_url, timeouts)
+        self._credentials = credentials(login, self._api, now)
+        self._web = (web_url or web_address(api_url)).rstrip("/")
+
+    @property
+    def comment_limit(self) -> int:
+        """How many characters a comment may have."""
+        return COMMENT_LIMIT
+
+    # Reading
+
+    def change(self, repo: RepoRef, number: int) -> Change:
+        """Return a pull request as it is now: one call."""
+        what = f"pull request {number} of {repo.path}"
+        found = self._call(repo, "GET", f"/pulls/{number}", what).data
+        try:
+            return read_change(repo, found)
+        except Invalid as reason:
+            raise self._api.unexpected(what, reason) from reason
+
+    def files_of_change(self, repo: RepoRef, number: int) -> ChangedFiles:
+        """Return the files of a pull request: a call for each hundred; incomplete at 3,000."""
+        what = f"files of pull request {number} of {repo.path}"
+        try:
+            with self._api.one_connection():
+                return files.from_pages(self._pages(repo, f"/pulls/{number}/files", what))
+        except Unprocessable:
+            # The difference is too large for GitHub to list.
+            return ChangedFiles.unknown()
+        except Invalid as reason:
+            raise self._api.unexpected(what, reason) from reason
+
+    def files_between(self, repo: RepoRef, before: str, after: str) -> ChangedFiles:
+        """Return the files of a push: one call, none for a new branch.
+
+        Incomplete at 300 files and after a force-push.
+        """
+        if not before.strip("0"):
+            return ChangedFiles.unknown()
+        what = f"comparison of {before[:10]} with {after[:10]} in {repo.path}"
+        path = f"/compare/{segment(before)}...{segment(after)}"
+        try:
+            # The files stand on the first page, whole; the commits are not wanted.
+            found = self._call(repo, "GET", path, what, query={"per_page": 1}).data
+            return files.from_comparison(found)
+        except (NotFound, Unprocessable):
+            # The commit before is gone after a force-push, or the difference is too large to list.
+            return ChangedFiles.unknown()
+        except Invalid as reason:
+            raise self._api.unexpected(what, reason) from reason
+
+    def branch_head(self, repo: RepoRef, branch: str) -> tuple[str, str]:
+        """Return a branch's name and commit: one call, two for the default branch."""
+        what = f"branch {branch} of {repo.path}" if branch else repo.path
+        try:
+            wanted = branch or text(self._call(repo, "GET", "", what).data, "default_branch")
+            found = self._call(repo, "GET", f"/branches/{segment(wanted)}", what).data
+            return text(found, "name"), sha(found, "commit.sha")
+        except Invalid as reason:
+            raise self._api.unexpected(what, reason) from reason
+
+    def role(self, repo: RepoRef, login: str) -> Role:
+        """Return what a person may do, by GitHub's permission endpoint: one call."""
+        path = f"/collaborators/{segment(login)}/permission"
+        if login.strip(".") == "":
+            return Role.NONE
+        try:
+            found = self._call(repo, "GET", path, f"role of {login} in {repo.path}").data
+        except NotFound:
+            return Role.NONE
+        # An organization's own roles have names of their own; `permission` says what each is built upon.
+        named = _ROLES.get(optional_text(found, "role_name") or "")
+        return _ROLES.get(optional_text(found, "permission") or "", Role.NONE) if named is None else named
+
+    def remote(self, repo: RepoRef) -> GitRemote:
+        """Return the address to clone from, and a header with a token that is good for minutes at least."""
+        repo_path(repo)
+        basic = base64.b64encode(f"x-access-token:{self._credentials.token(repo)}".encode()).decode()
+        return GitRemote(repo, f"{self._web}/{repo.path}.git", f"Authorization: Basic {basic}")
+
+    # Writing
+
+    def set_status(self, repo: RepoRef, status: StatusReport) -> None:
+        """Set a commit status: one call."""
+        body = {
+            "state": _STATES[status.state],
+            "context": status.context,
+            "description": fitted(storable(status.description), DESCRIPTION_LIMIT),
+        }
+        if status.target_url:
+            body["target_url"] = status.target_url
+        what = f"a status on {status.sha[:10]} of {repo.path}"
+        self._call(repo, "POST", f"/statuses/{segment(status.sha)}", what, body=body)
+
+    def find_comment(self, repo: RepoRef, number: int, marker: str) -> str | None:
+        """Return the oldest of the bot's own comments with the marker: a call for each hundred comments.
+
+        Anybody can copy a marker into a comment of their own: only the author tells whose it is (promise 5).
+        """
+        what = f"comments on {repo.path}#{number}"
+        own = self._credentials.own_login()
+        with self._api.one_connection():
+            for page in self._pages(repo, f"/issues/{number}/comments", what):
+                for comment in page:
+                    author = optional_text(comment, "user.login") or ""
+                    if author.lower() == own and marker in (optional_text(comment, "body") or ""):
+                        return self._comment_id(comment, what)
+        return None
+
+    def create_comment(self, repo: RepoRef, number: int, body: str) -> str:
+        """Write a comment: one call, never repeated by itself, for a lost answer may hide a success."""
+        what = f"a comment on {repo.path}#{number}"
+        found = self._call(repo, "POST", f"/issues/{number}/comments", what, body={"body": storable(body)})
+        return self._comment_id(found.data, what)
+
+    def update_comment(self, repo: RepoRef, number: int, comment_id: str, body: str) -> None:
+        """Replace a comment's text: one call. Raises NotFound where somebody has deleted it."""
+        what = f"comment {comment_id} on {repo.path}#{number}"
+        path = f"/issues/comments/{self._known_id(comment_id, what)}"
+        self._call(repo, "PATCH", path, what, body={"body": storable(body)})
+
+    def react(self, repo: RepoRef, number: int, comment_id: str, reaction: Reaction) -> None:
+        """Put a reaction on a comment: one call. A comment that is gone needs none."""
+        what = f"comment {comment_id} on {repo.path}#{number}"
+        path = f"/issues/comments/{self._known_id(comment_id, what)}/reactions"
+        try:
+            self._call(repo, "POST", path, what, body={"content": reaction.value})
+        except NotFound:
+            return
+
+    def _call(
+        self,
+        repo: RepoRef,
+        method: str,
+        path: str,
+        what: str,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        body: Mapping[str, object] | None = None,
+    ) -> Answer:
+        return self._send(repo, Ask(method, f"{repo_path(repo)}{path}", what, query, body))
+
+    def _pages(self, repo: RepoRef, path: str, what: str) -> Iterator[list[object]]:
+        return self._api.pages(partial(self._send, repo), Ask("GET", f"{repo_path(repo)}{path}", what))
+
+    def _send(self, repo: RepoRef, ask: Ask) -> Answer:
+        try:
+            return self._api.call(self._credentials.token(repo), ask)
+        except BadCredentials:
+            # An App's tokens end early when it is suspended or its key replaced. A 401 has done nothing.
+            if not self._credentials.forget(repo):
+                raise
+        return self._api.call(self._credentials.token(repo), ask)
+
+    def _comment_id(self, comment: object, what: str) -> str:
+        try:
+            return str(number(comment, "id"))
+        except Invalid as reason:
+            raise self._api.unexpected(what, reason) from reason
+
+    def _known_id(self, comment_id: str, what: str) -> str:
+        if not (comment_id.isascii() and comment_id.isdigit()):
+            raise NotFound(f"{self.name} has no {what}: its comments are numbered")
+        return comment_id

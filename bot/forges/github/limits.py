@@ -1,0 +1,100 @@
+"""Translates GitHub's refusals and failures into our errors: what to try again and when, and what never to.
+
+Nothing of a request goes into a message but what it was about: its headers hold tokens (promise 6).
+"""
+
+from __future__ import annotations
+
+import httpx
+from githubkit.exception import (
+    GitHubException,
+    RateLimitExceeded,
+    RequestError,
+    RequestFailed,
+    RequestTimeout,
+)
+
+from bot.domain.errors import ForgeRefused, ForgeUnavailable, NotFound, PlangateError
+from bot.forges.github.fields import look, optional_text
+
+# GitHub's budget is renewed every hour: a later moment than that is a mistake of some clock.
+LONGEST_WAIT = 3_600.0
+# What GitHub asks of clients that were told to slow down without being told for how long.
+USUAL_WAIT = 60.0
+_MESSAGE_LENGTH = 300
+
+
+class BadCredentials(ForgeRefused):
+    """401: the token is not, or no longer, good. Nothing has happened, so even a write may be repeated."""
+
+
+class Unprocessable(ForgeRefused):
+    """422: GitHub understands what is asked and cannot do it."""
+
+
+def translated(error: GitHubException, where: str, what: str) -> PlangateError:
+    """Return our error for githubkit's; `where` names the forge and `what` the thing asked for."""
+    match error:
+        case RateLimitExceeded():
+            return limited(where, error.retry_after.total_seconds())
+        case RequestFailed():
+            return _refused(error.response.raw_response, where, what)
+        case RequestTimeout():
+            return ForgeUnavailable(f"{where} did not answer in time when asked for {what}")
+        case RequestError(exc=httpx.TransportError() as cause):
+            return ForgeUnavailable(f"{where} cannot be reached: {type(cause).__name__}")
+        case RequestError(exc=httpx.DecodingError()):
+            return ForgeUnavailable(f"{where} gave a garbled answer when asked for {what}")
+        case RequestError(exc=httpx.TooManyRedirects()):
+            return ForgeRefused(f"{where} redirects without end: check the address of its API")
+        case _:
+            return ForgeRefused(f"{where} could not be asked for {what}: {type(error).__name__}")
+
+
+def limited(where: str, seconds: float = USUAL_WAIT) -> ForgeUnavailable:
+    """Return the error for a forge that asks to be left alone for a while."""
+    wait = min(max(seconds, 1.0), LONGEST_WAIT)
+    return ForgeUnavailable(f"{where} limits our requests; it may be asked again in {wait:.0f} s", wait)
+
+
+def _refused(response: httpx.Response, where: str, what: str) -> PlangateError:
+    said = _said(response)
+    match response.status_code:
+        case 401:
+            return BadCredentials(
+                f"{where} does not accept our credentials ({said}): check that the token or the App's key "
+                "is current, that the App's id fits it, and that this machine's clock is right"
+            )
+        case 404 | 410:
+            return NotFound(f"{where} has no {what}, or our credentials do not reach it")
+        case 429:
+            return limited(where)
+        case 403 if "rate limit" in said.lower() or "abuse detection" in said.lower():
+            return limited(where)
+        case 422:
+            return Unprocessable(f"{where} refused {what}: {said}")
+        case 408:
+            return ForgeUnavailable(f"{where} did not receive our request in time")
+        case status if status >= 500:
+            return ForgeUnavailable(f"{where} is out of order ({status})", _retry_after(response))
+    return ForgeRefused(f"{where} refused {what}: {said}")
+
+
+def _said(response: httpx.Response) -> str:
+    """Return GitHub's own words in one short line, or the status where it found none."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    words = [optional_text(body, "message") or ""]
+    errors = look(body, "errors")
+    for one in errors if isinstance(errors, list) else ():
+        words.append(one if isinstance(one, str) else optional_text(one, "message") or "")
+    said = ": ".join(dict.fromkeys(filter(None, words)))
+    line = " ".join(said.split())[:_MESSAGE_LENGTH]
+    return line or f"status {response.status_code}"
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    given = response.headers.get("retry-after", "")
+    return min(float(given), LONGEST_WAIT) if given.isascii() and given.isdigit() else None

@@ -1,0 +1,75 @@
+"""Registers a GitHub App in two clicks: what a page posts to GitHub, and what comes back for GitHub's code."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from bot.domain.errors import Invalid
+from bot.forges.github.api import PUBLIC_API, Api, Ask, Timeouts
+from bot.forges.github.fields import number, text
+
+# Each is here because of a call or an event; a permission more would frighten who installs the App.
+PERMISSIONS = {
+    "contents": "read",  # fetch by Git, compare, branches
+    "issues": "write",  # comments and reactions, and their events
+    "metadata": "read",  # roles; GitHub asks for it always
+    "pull_requests": "write",  # files; comments on pull requests, and their events
+    "statuses": "write",
+}
+EVENTS = ("issue_comment", "pull_request", "push")
+_CODE = re.compile(r"[A-Za-z0-9_-]{1,200}")
+
+
+@dataclass(frozen=True)
+class NewApp:
+    """An App that GitHub has just registered, with its secrets, which GitHub tells this once."""
+
+    app_id: int
+    slug: str
+    html_url: str
+    private_key: str = field(repr=False)
+    webhook_secret: str = field(repr=False)
+
+
+def manifest(
+    public_url: str, name: str, *, forge: str = "github", redirect_url: str = ""
+) -> dict[str, object]:
+    """Return the manifest that a form posts to GitHub as `manifest`.
+
+    GitHub sends the person back to `redirect_url` with `?code=`, by default `<public_url>/setup/<forge>`.
+    """
+    public = public_url.rstrip("/")
+    return {
+        "name": name,
+        "url": public,
+        "description": "Plans and applies Terraform from pull requests.",
+        "hook_attributes": {"url": f"{public}/hooks/{forge}", "active": True},
+        "redirect_url": redirect_url or f"{public}/setup/{forge}",
+        "public": False,
+        "default_permissions": dict(PERMISSIONS),
+        "default_events": list(EVENTS),
+    }
+
+
+def exchange(code: str, api_url: str = PUBLIC_API, *, timeouts: Timeouts | None = None) -> NewApp:
+    """Return the App for the code that GitHub sent back: good for an hour, and once.
+
+    Raises Invalid for what cannot be a code, NotFound for one that is used up or too old, ForgeUnavailable
+    and ForgeRefused.
+    """
+    if not _CODE.fullmatch(code):
+        raise Invalid("the code is not one that GitHub gives out")
+    api = Api("GitHub", api_url, timeouts or Timeouts())
+    what = "App for this code"
+    found = api.call("", Ask("POST", f"/app-manifests/{code}/conversions", what)).data
+    try:
+        return NewApp(
+            app_id=number(found, "id"),
+            slug=text(found, "slug"),
+            html_url=text(found, "html_url"),
+            private_key=text(found, "pem"),
+            webhook_secret=text(found, "webhook_secret"),
+        )
+    except Invalid as reason:
+        raise api.unexpected(what, reason) from reason
