@@ -106,14 +106,7 @@ class AppCredentials:
     def token(self, repo: RepoRef) -> str:
         """Return the installation's token; two threads that need one at once fetch one."""
         with self._lock:
-            known = _owner(repo) in self._installations
-            try:
-                return self._installation_token(self._installation(repo))
-            except NotFound as missing:
-                # Installed anew, the App has another installation there than the one remembered.
-                if self._installations.pop(_owner(repo), None) and known:
-                    return self._installation_token(self._installation(repo))
-                raise self._not_installed(repo) from missing
+            return self._token(repo)
 
     def forget(self, repo: RepoRef) -> bool:
         """Drop the account's token."""
@@ -128,6 +121,17 @@ class AppCredentials:
             found = self._api.call(self._app.get_jwt(), Ask("GET", "/app", what)).data
             self._login = _field(self._api, found, "slug", what) + "[bot]"
         return self._login
+
+    def _token(self, repo: RepoRef) -> str:
+        remembered = _owner(repo) in self._installations
+        try:
+            return self._installation_token(self._installation(repo))
+        except NotFound as missing:
+            self._installations.pop(_owner(repo), None)
+            if not remembered:
+                raise self._not_installed(repo) from missing
+        # Installed anew, the App has another installation there than the one remembered.
+        return self._token(repo)
 
     def _not_installed(self, repo: RepoRef) -> ForgeRefused:
         # Not NotFound: that would read as if a person or a comment were missing.

@@ -1,4 +1,4 @@
-"""Registers a GitHub App in two clicks: what a page posts to GitHub, and what comes back for GitHub's code."""
+"""Registers a GitHub App in two clicks: what a page posts to GitHub, and what comes back for its code."""
 
 from __future__ import annotations
 

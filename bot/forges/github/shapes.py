@@ -26,6 +26,7 @@ def read_change(repo: RepoRef, source: object, at: str = "") -> Change:
         merged=flag(source, f"{at}merged"),
         draft=flag(source, f"{at}draft"),
         mergeable=mergeable if isinstance(mergeable, bool) else None,
+        default_branch=optional_text(source, f"{at}base.repo.default_branch") or "",
     )
 
 
