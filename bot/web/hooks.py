@@ -8,6 +8,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from bot.domain.errors import NotFound
 from bot.services.ports import Delivery
+from bot.web.bodies import read_body
 from bot.web.needs import services
 
 HOOK_LIMIT = 25 * 1024 * 1024
@@ -27,8 +28,7 @@ def receive(forge: str) -> tuple[Response, int]:
     hook = services().hooks.get(forge)
     if hook is None:
         raise NotFound(f"no forge is configured under the name {forge}")
-    request.max_content_length = HOOK_LIMIT
-    body = request.get_data(cache=False, parse_form_data=False)
+    body = read_body(HOOK_LIMIT)
     headers = {name.lower(): value for name, value in request.headers.items()}
     if not hook.verify(headers, body):
         return jsonify(

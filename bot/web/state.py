@@ -10,6 +10,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from bot.domain.errors import Forbidden
 from bot.services.states import STATE_LIMIT, Grant
+from bot.web.bodies import read_body
 from bot.web.needs import services
 
 LOCK_INFO_LIMIT = 64 * 1024
@@ -32,15 +33,15 @@ def state(workspace_id: str) -> Response:
     states = services().states
     match request.method:
         case "POST":
-            states.push(grant, _body(STATE_LIMIT), request.args.get("ID", ""), _header("Content-MD5"))
+            states.push(grant, read_body(STATE_LIMIT), request.args.get("ID", ""), _header("Content-MD5"))
             return Response(status=200)
         case "LOCK":
-            standing = states.lock(grant, _body(LOCK_INFO_LIMIT))
+            standing = states.lock(grant, read_body(LOCK_INFO_LIMIT))
             if standing is None:
                 return Response(status=200)
             return Response(standing.info, status=423, mimetype="application/json")
         case "UNLOCK":
-            states.unlock(grant, _body(LOCK_INFO_LIMIT))
+            states.unlock(grant, read_body(LOCK_INFO_LIMIT))
             return Response(status=200)
         case "DELETE":
             raise Forbidden("states are never deleted here: destroy the resources and keep the empty state")
@@ -61,11 +62,6 @@ def _unauthorized() -> Response:
     answer.status_code = 401
     answer.headers["WWW-Authenticate"] = 'Basic realm="plangate state"'
     return answer
-
-
-def _body(limit: int) -> bytes:
-    request.max_content_length = limit
-    return request.get_data(cache=False, parse_form_data=False)
 
 
 def _header(name: str) -> str:

@@ -1,0 +1,193 @@
+"""A whole world behind the pages: a real database and vault, a clock that stands, and a forge's hook."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from bot.domain.events import RepoRef
+from bot.domain.ids import new_id
+from bot.domain.lifecycle import RunStatus
+from bot.domain.run import Run, RunEvent, RunSource
+from bot.domain.workspace import Workspace
+from bot.forges.github.hook import GitHubHook
+from bot.services.controls import Controls
+from bot.services.ports import Addresses, Delivery, Store, Vault
+from bot.services.states import StateService
+from bot.services.transitions import Transitions
+from bot.store import SqlStore, migrate
+from bot.vault import FernetVault, generate_key
+from bot.web import create_app
+
+SECRET = "the webhook's secret"
+SHA = "4be5cb02a1f7d3e8b90c6a5d4e3f2a1b0c9d8e7f"
+
+
+@dataclass
+class StandingClock:
+    """A clock that moves when it is told to."""
+
+    at: datetime = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.at
+
+    def pass_by(self, span: timedelta) -> None:
+        self.at += span
+
+
+@dataclass
+class QuietDispatch:
+    """Wakes nobody, but remembers whom it should have; can be down."""
+
+    woken: list[str] = field(default_factory=list)
+    down: bool = False
+
+    def ping(self) -> None:
+        if self.down:
+            raise ConnectionError("no Redis")
+
+    def receive(self, delivery_id: str) -> None:
+        self.ping()
+        self.woken.append(delivery_id)
+
+    def advance(self, run: Run) -> None:
+        self.ping()
+        self.woken.append(run.id)
+
+    def report(self, subject: str) -> None:
+        self.ping()
+        self.woken.append(subject)
+
+
+@dataclass
+class StoringIntake:
+    """Stores deliveries as the real one does; can find the database gone."""
+
+    store: Store
+    broken: bool = False
+
+    def accept(self, delivery: Delivery) -> bool:
+        if self.broken:
+            raise OSError("the disk is full")
+        with self.store.transaction() as tx:
+            return tx.deliveries.add(delivery)
+
+
+@dataclass(frozen=True)
+class Settings:
+    local_admin: str = "alice"
+
+
+@dataclass(frozen=True)
+class Services:
+    config: Settings
+    store: Store
+    clock: StandingClock
+    vault: Vault
+    dispatch: QuietDispatch
+    intake: StoringIntake
+    controls: Controls
+    states: StateService
+    addresses: Addresses
+    hooks: Mapping[str, GitHubHook]
+
+
+@dataclass
+class World:
+    """The services, and short ways to fill the database."""
+
+    services: Services
+    app: Flask
+    client: FlaskClient
+
+    def with_settings(self, settings: Settings) -> FlaskClient:
+        return create_app(replace(self.services, config=settings)).test_client()
+
+    def workspace(self, name: str = "network", **about: object) -> Workspace:
+        made = Workspace(
+            id=new_id("ws"), name=name, repo=RepoRef("hub", "acme/infra"), working_directory=name, **about
+        )
+        with self.services.store.transaction() as tx:
+            return tx.workspaces.put(made)
+
+    def run(self, workspace: Workspace, **about: object) -> Run:
+        now = self.services.clock.now()
+        fields: dict[str, object] = {
+            "id": new_id("run"),
+            "workspace_id": workspace.id,
+            "status": RunStatus.PENDING,
+            "source": RunSource.COMMENT,
+            "plan_only": False,
+            "commit": SHA,
+            "branch": "main",
+            "message": "Widen the subnet",
+            "created_by": "bob",
+            "created_at": now,
+            "status_at": now,
+        }
+        run = Run(**(fields | about))
+        with self.services.store.transaction() as tx:
+            return tx.runs.add(run, RunEvent(run.id, now, run.status.value, run.created_by, ""))
+
+    def reload(self, run: Run) -> Run:
+        with self.services.store.reading() as tx:
+            return tx.runs.get(run.id)
+
+    def deliver(
+        self, body: bytes, event: str = "ping", delivery: str = "d-1", **changes: str
+    ) -> tuple[str, dict[str, str]]:
+        """Return the path and the headers of a signed delivery."""
+        signature = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+        headers = {
+            "X-GitHub-Event": event,
+            "X-GitHub-Delivery": delivery,
+            "X-Hub-Signature-256": signature,
+            "Content-Type": "application/json",
+        }
+        return "/hooks/hub", headers | changes
+
+    def form_token(self, path: str) -> str:
+        """Open a page, as a browser does before it sends the form, and return the token in it."""
+        page = self.client.get(path).get_data(as_text=True)
+        found = re.search(r'name="form_token" value="([0-9a-f]{64})"', page)
+        assert found, "the page has no form"
+        return found[1]
+
+
+def ping() -> bytes:
+    return json.dumps({"zen": "Keep it logically awesome.", "hook_id": 1}).encode()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    url = f"sqlite:///{tmp_path / 'plangate.db'}"
+    migrate(url)
+    vault = FernetVault([generate_key()])
+    store = SqlStore(url, vault)
+    clock, dispatch = StandingClock(), QuietDispatch()
+    services = Services(
+        config=Settings(),
+        store=store,
+        clock=clock,
+        vault=vault,
+        dispatch=dispatch,
+        intake=StoringIntake(store),
+        controls=Controls(store, clock, Transitions(store, clock, dispatch)),
+        states=StateService(store, vault, clock),
+        addresses=Addresses("https://plangate.example.com", "http://127.0.0.1:8080", tmp_path),
+        hooks={"hub": GitHubHook("hub", (SECRET,), "https://hub.example.com")},
+    )
+    app = create_app(services)
+    yield World(services, app, app.test_client())
+    store.close()
