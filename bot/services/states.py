@@ -25,7 +25,7 @@ STATE_LIMIT = 256 * 1024 * 1024
 
 # Far beyond what Terraform makes: a lineage and a lock id are UUIDs, a serial counts the changes.
 _WORD_LIMIT = 200
-_SERIAL_LIMIT = 2**31 - 1
+_SERIAL_LIMIT = 2**63 - 1
 _READ, _WRITE = "r", "w"
 
 
@@ -110,18 +110,8 @@ class StateService:
                 if not grant.write:
                     raise
                 refusal = problem
-            version = StateVersion(
-                id=new_id("sv"),
-                workspace_id=grant.workspace_id,
-                run_id=grant.run_id,
-                serial=parsed.serial,
-                lineage=parsed.lineage,
-                md5=digest.hexdigest(),
-                created_at=self._clock.now(),
-                size=len(data),
-                refused=str(refusal or ""),
-            )
-            tx.states.add(version, data)
+            run = tx.runs.get(grant.run_id)
+            tx.states.add(new_version(run, data, str(refusal or ""), self._clock.now()), data)
         # Only now, behind the commit: the refused upload must outlive the refusal (promise 3).
         if refusal is not None:
             raise refusal
@@ -209,6 +199,22 @@ class StateService:
             raise Conflict(f"the state is locked by {standing.run_id}")
         elif standing.lock_id != lock_id:
             raise Conflict(f"the state is locked with id {standing.lock_id}, not {lock_id or 'none'}")
+
+
+def new_version(run: Run, data: bytes, refused: str, at: datetime) -> StateVersion:
+    """Return the version that keeps a run's state; `refused` says why it is kept aside, empty: it is not."""
+    parsed = _parse(data)
+    return StateVersion(
+        id=new_id("sv"),
+        workspace_id=run.workspace_id,
+        run_id=run.id,
+        serial=parsed.serial,
+        lineage=parsed.lineage,
+        md5=hashlib.md5(data, usedforsecurity=False).hexdigest(),
+        created_at=at,
+        size=len(data),
+        refused=refused,
+    )
 
 
 def _holds(states: States, grant: Grant) -> bool:
