@@ -1,0 +1,251 @@
+"""A forge in memory, for tests of what stands on the Forge port; held to the contract of the real client."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from threading import RLock
+
+from bot.domain.errors import ForgeError, ForgeRefused, NotFound
+from bot.domain.events import Change, ChangedFiles, RepoRef
+from bot.domain.permissions import Role
+from bot.domain.report import StatusReport
+from bot.forges.descriptions import fitted
+from bot.services.ports import GitRemote, Reaction
+
+
+@dataclass
+class FakeComment:
+    """What somebody said on a change."""
+
+    id: str
+    repo: RepoRef
+    number: int
+    author: str
+    body: str
+    reactions: list[Reaction] = field(default_factory=list)
+
+
+@dataclass
+class _Fault:
+    method: str
+    error: Exception
+    times: int
+    after: bool
+
+
+class FakeForge:
+    """Implements Forge. What tests set is public: add_change, set_files, set_role, ..., fail.
+
+    `calls` names the methods called, in order; `statuses` and `comments` hold what was written.
+    """
+
+    def __init__(
+        self,
+        name: str = "github",
+        *,
+        login: str = "plangate[bot]",
+        comment_limit: int = 65_000,
+        description_limit: int = 140,
+    ) -> None:
+        self.name = name
+        self.login = login
+        self.calls: list[str] = []
+        self.statuses: list[tuple[RepoRef, StatusReport]] = []
+        self.comments: list[FakeComment] = []
+        self._comment_limit = comment_limit
+        self._description_limit = description_limit
+        self._changes: dict[tuple[RepoRef, int], Change] = {}
+        self._files: dict[tuple[RepoRef, int], ChangedFiles] = {}
+        self._between: dict[tuple[RepoRef, str, str], ChangedFiles] = {}
+        self._branches: dict[tuple[RepoRef, str], str] = {}
+        self._default: dict[RepoRef, str] = {}
+        self._roles: dict[tuple[RepoRef, str], Role] = {}
+        self._remotes: dict[RepoRef, GitRemote] = {}
+        self._faults: list[_Fault] = []
+        self._ids = itertools.count(1001)
+        self._lock = RLock()
+
+    # What tests set
+
+    def add_change(self, change: Change, files: Iterable[str] | ChangedFiles = ()) -> Change:
+        """Have a change, or have it anew; its files with it."""
+        with self._lock:
+            self._changes[change.repo, change.number] = change
+            self.set_files(change.repo, change.number, files)
+            return change
+
+    def edit_change(self, repo: RepoRef, number: int, **fields: object) -> Change:
+        """Change some fields of a change: `head_sha`, `open`, `merged`, `mergeable`, ..."""
+        with self._lock:
+            edited = replace(self._changes[repo, number], **fields)  # type: ignore[arg-type]
+            self._changes[repo, number] = edited
+            return edited
+
+    def set_files(self, repo: RepoRef, number: int, files: Iterable[str] | ChangedFiles) -> None:
+        """Say what a change touches."""
+        self._files[repo, number] = _listed(files)
+
+    def set_files_between(
+        self, repo: RepoRef, before: str, after: str, files: Iterable[str] | ChangedFiles
+    ) -> None:
+        """Say what differs between two commits; of others nothing is known."""
+        self._between[repo, before, after] = _listed(files)
+
+    def set_branch(self, repo: RepoRef, branch: str, sha: str, *, default: bool = False) -> None:
+        """Move or make a branch. The first one of a repository is its default branch."""
+        with self._lock:
+            self._branches[repo, branch] = sha
+            if default or repo not in self._default:
+                self._default[repo] = branch
+
+    def set_role(self, repo: RepoRef, login: str, role: Role) -> None:
+        """Let somebody do something; everybody else is a stranger."""
+        self._roles[repo, login.lower()] = role
+
+    def set_remote(self, repo: RepoRef, url: str, auth_header: str = "") -> None:
+        """Say where Git fetches from: a folder will do."""
+        self._remotes[repo] = GitRemote(repo, url, auth_header)
+
+    def say(self, repo: RepoRef, number: int, author: str, body: str) -> str:
+        """Have somebody else comment; returns the comment's id."""
+        with self._lock:
+            comment = FakeComment(str(next(self._ids)), repo, number, author, body)
+            self.comments.append(comment)
+            return comment.id
+
+    def delete_comment(self, comment_id: str) -> None:
+        """Have somebody delete a comment."""
+        with self._lock:
+            self.comments = [comment for comment in self.comments if comment.id != comment_id]
+
+    def fail(
+        self, error: ForgeError | NotFound, on: str = "", *, times: int = 1, after: bool = False
+    ) -> None:
+        """Fail the next calls (of one method). With `after`, they take effect and only the answer is lost."""
+        with self._lock:
+            self._faults.append(_Fault(on, error, times, after))
+
+    def heal(self) -> None:
+        """Let everything work again."""
+        with self._lock:
+            self._faults.clear()
+
+    # What tests ask
+
+    def latest_status(self, repo: RepoRef, sha: str, context: str) -> StatusReport | None:
+        """Return what a context last said of a commit."""
+        said = [
+            status for where, status in self.statuses
+            if (where, status.sha, status.context) == (repo, sha, context)
+        ]  # fmt: skip
+        return said[-1] if said else None
+
+    def own_comments(self, repo: RepoRef, number: int) -> list[FakeComment]:
+        """Return what the bot wrote on a change, oldest first."""
+        return [c for c in self.comments if (c.repo, c.number, c.author) == (repo, number, self.login)]
+
+    def comment(self, comment_id: str) -> FakeComment:
+        """Return a comment. Raises NotFound."""
+        for comment in self.comments:
+            if comment.id == comment_id:
+                return comment
+        raise NotFound(f"{self.name} has no comment {comment_id}, or our credentials do not reach it")
+
+    # The port
+
+    @property
+    def comment_limit(self) -> int:
+        return self._comment_limit
+
+    def change(self, repo: RepoRef, number: int) -> Change:
+        with self._called("change"):
+            return self._known_change(repo, number)
+
+    def files_of_change(self, repo: RepoRef, number: int) -> ChangedFiles:
+        with self._called("files_of_change"):
+            self._known_change(repo, number)
+            return self._files[repo, number]
+
+    def files_between(self, repo: RepoRef, before: str, after: str) -> ChangedFiles:
+        with self._called("files_between"):
+            return self._between.get((repo, before, after), ChangedFiles.unknown())
+
+    def branch_head(self, repo: RepoRef, branch: str) -> tuple[str, str]:
+        with self._called("branch_head"):
+            name = branch or self._default.get(repo, "")
+            if (repo, name) not in self._branches:
+                raise self._missing(f"branch {branch} of {repo.path}")
+            return name, self._branches[repo, name]
+
+    def role(self, repo: RepoRef, login: str) -> Role:
+        with self._called("role"):
+            return self._roles.get((repo, login.lower()), Role.NONE)
+
+    def remote(self, repo: RepoRef) -> GitRemote:
+        with self._called("remote"):
+            return self._remotes.get(repo) or GitRemote(repo, f"https://forge.example.test/{repo.path}.git")
+
+    def set_status(self, repo: RepoRef, status: StatusReport) -> None:
+        with self._called("set_status"):
+            shown = fitted(status.description, self._description_limit)
+            self.statuses.append((repo, replace(status, description=shown)))
+
+    def find_comment(self, repo: RepoRef, number: int, marker: str) -> str | None:
+        with self._called("find_comment"):
+            self._known_change(repo, number)
+            own = self.own_comments(repo, number)
+            return next((comment.id for comment in own if marker in comment.body), None)
+
+    def create_comment(self, repo: RepoRef, number: int, body: str) -> str:
+        with self._called("create_comment"):
+            self._known_change(repo, number)
+            self._check(body)
+            return self.say(repo, number, self.login, body)
+
+    def update_comment(self, repo: RepoRef, number: int, comment_id: str, body: str) -> None:
+        with self._called("update_comment"):
+            comment = self.comment(comment_id)
+            self._check(body)
+            comment.body = body
+
+    def react(self, repo: RepoRef, number: int, comment_id: str, reaction: Reaction) -> None:
+        with self._called("react"):
+            for comment in self.comments:
+                if comment.id == comment_id and reaction not in comment.reactions:
+                    comment.reactions.append(reaction)
+
+    # Within
+
+    @contextmanager
+    def _called(self, method: str) -> Iterator[None]:
+        with self._lock:
+            self.calls.append(method)
+            self._stumble(method, after=False)
+            yield
+            self._stumble(method, after=True)
+
+    def _stumble(self, method: str, *, after: bool) -> None:
+        for fault in self._faults:
+            if fault.method in ("", method) and fault.after == after and fault.times > 0:
+                fault.times -= 1
+                raise fault.error
+
+    def _known_change(self, repo: RepoRef, number: int) -> Change:
+        found = self._changes.get((repo, number))
+        if found is None:
+            raise self._missing(f"pull request {number} of {repo.path}")
+        return found
+
+    def _missing(self, what: str) -> NotFound:
+        return NotFound(f"{self.name} has no {what}, or our credentials do not reach it")
+
+    def _check(self, body: str) -> None:
+        if not body.strip() or len(body) > self._comment_limit:
+            raise ForgeRefused(f"{self.name} refused a comment: it is empty or too long")
+
+
+def _listed(files: Iterable[str] | ChangedFiles) -> ChangedFiles:
+    return files if isinstance(files, ChangedFiles) else ChangedFiles(tuple(files))

@@ -1,0 +1,456 @@
+"""What everybody who builds on the Forge port may count on, from the fake as from GitHub's client."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+import pytest
+
+from bot.domain.errors import ForgeError, ForgeRefused, ForgeUnavailable, NotFound
+from bot.domain.events import Change, ChangedFiles, RepoRef
+from bot.domain.permissions import Role
+from bot.domain.report import StatusReport, StatusState
+from bot.forges.github.auth import AppLogin, TokenLogin
+from bot.forges.github.client import GitHubForge
+from bot.playground.server import Playground
+from bot.services.ports import Forge, Reaction
+from tests.fakes.forge import FakeForge
+
+_numbers = itertools.count(1)
+MARKER = "<!-- plangate:change -->"
+Files = Mapping[str, str | None]
+
+
+class World(Protocol):
+    """A forge, and the hands of the people who use it."""
+
+    forge: Forge
+    repo: RepoRef
+    login: str
+
+    def push(self, branch: str, files: Files) -> tuple[str, str]: ...
+    def force_push(self, branch: str) -> tuple[str, str]: ...
+    def open_change(self, branch: str, files: Files, *, fork: bool = False, draft: bool = False) -> int: ...
+    def close_change(self, number: int) -> None: ...
+    def grant(self, login: str, role: str) -> None: ...
+    def say(self, number: int, login: str, body: str) -> str: ...
+    def delete_comment(self, comment_id: str) -> None: ...
+    def body(self, comment_id: str) -> str: ...
+    def comments(self, number: int) -> list[str]: ...
+    def reactions(self, comment_id: str) -> list[str]: ...
+    def statuses(self, sha: str) -> list[tuple[str, str, str]]: ...
+    def fail(self, method: str, *, limited: bool = False, after: bool = False) -> None: ...
+
+
+class FakeWorld:
+    def __init__(self) -> None:
+        self.forge = self.fake = FakeForge()
+        self.login = self.fake.login
+        self.repo = RepoRef("github", f"acme/infra-{next(_numbers)}")
+        self._shas = itertools.count(1)
+        self.fake.set_branch(self.repo, "main", self._sha())
+
+    def _sha(self) -> str:
+        return f"{next(self._shas):040x}"
+
+    def push(self, branch: str, files: Files) -> tuple[str, str]:
+        before, after = self.fake.branch_head(self.repo, branch)[1], self._sha()
+        self.fake.set_branch(self.repo, branch, after)
+        self.fake.set_files_between(self.repo, before, after, files)
+        return before, after
+
+    def force_push(self, branch: str) -> tuple[str, str]:
+        before, after = self.push(branch, {})
+        self.fake.set_files_between(self.repo, before, after, ChangedFiles.unknown())
+        return before, after
+
+    def open_change(self, branch: str, files: Files, *, fork: bool = False, draft: bool = False) -> int:
+        number = len(self.fake._changes) + 1
+        self.fake.set_branch(self.repo, branch, self._sha())
+        change = Change(
+            self.repo, number, f"Change {branch}", "alice", self.fake.branch_head(self.repo, branch)[1],
+            branch, "main", fork, f"https://forge.example.test/{self.repo.path}/pull/{number}",
+            draft=draft, mergeable=True,
+        )  # fmt: skip
+        self.fake.add_change(change, files)
+        return number
+
+    def close_change(self, number: int) -> None:
+        self.fake.edit_change(self.repo, number, open=False)
+
+    def grant(self, login: str, role: str) -> None:
+        names = {"triage": Role.PLAN, "maintain": Role.WRITE}
+        self.fake.set_role(self.repo, login, names.get(role) or Role[role.upper()])
+
+    def say(self, number: int, login: str, body: str) -> str:
+        return self.fake.say(self.repo, number, login, body)
+
+    def delete_comment(self, comment_id: str) -> None:
+        self.fake.delete_comment(comment_id)
+
+    def body(self, comment_id: str) -> str:
+        return self.fake.comment(comment_id).body
+
+    def comments(self, number: int) -> list[str]:
+        return [c.body for c in self.fake.comments if (c.repo, c.number) == (self.repo, number)]
+
+    def reactions(self, comment_id: str) -> list[str]:
+        return [reaction.value for reaction in self.fake.comment(comment_id).reactions]
+
+    def statuses(self, sha: str) -> list[tuple[str, str, str]]:
+        found = [status for repo, status in self.fake.statuses if (repo, status.sha) == (self.repo, sha)]
+        words = {StatusState.RUNNING: "pending"}
+        return [(s.context, words.get(s.state, s.state.value), s.description) for s in found]
+
+    def fail(self, method: str, *, limited: bool = False, after: bool = False) -> None:
+        self.fake.fail(ForgeUnavailable("github is down", 7.0 if limited else None), method, after=after)
+
+
+class GitHubWorld:
+    _addresses = {  # noqa: RUF012
+        "change": ("GET", r"/pulls/\d+$"),
+        "create_comment": ("POST", r"/comments$"),
+        "set_status": ("POST", r"/statuses/"),
+        "find_comment": ("GET", r"/issues/\d+/comments$"),
+    }
+
+    def __init__(self, playground: Playground, app: AppLogin | None, public_pem: str) -> None:
+        self._all = playground.forge
+        owner = f"acme{next(_numbers)}"
+        for login in ("alice", "mallory"):
+            self._all.add_user(login)
+        self.git = self._all.create_repo(f"{owner}/infra", private=True)
+        self.repo = RepoRef("github", self.git.full_name)
+        self._all.grant(self.git, "alice", "write")
+        self._all.commit(self.git, "main", {"README.md": "Infra\n"}, "alice")
+        self.login = "plangate[bot]" if app else "plangate-machine"
+        credentials: AppLogin | TokenLogin
+        if app:
+            registered = self._all.apps.get(app.app_id) or self._all.register_app(
+                app.app_id, "plangate", public_pem
+            )
+            self._all.install_app(registered, owner)
+            credentials = app
+        else:
+            self._all.add_user(self.login)
+            credentials = TokenLogin(self._all.new_token(self.login))
+            self._all.grant(self.git, self.login, "write")
+        self.forge = GitHubForge("github", credentials, api_url=playground.api_url)
+
+    def push(self, branch: str, files: Files) -> tuple[str, str]:
+        before = self.git.git.branch(branch) or ""
+        return before, self._all.commit(self.git, branch, files, "alice")
+
+    def force_push(self, branch: str) -> tuple[str, str]:
+        _, before = self.push(branch, {"dropped.tf": "x\n"})
+        self.git.git.update_ref(f"refs/heads/{branch}", f"{before}^")
+        return before, self._all.commit(self.git, branch, {"kept.tf": "y\n"}, "alice")
+
+    def open_change(self, branch: str, files: Files, *, fork: bool = False, draft: bool = False) -> int:
+        source = self._all.fork(self.git, "alice", f"fork-{next(_numbers)}") if fork else self.git
+        self._all.commit(source, branch, files, "alice")
+        head = f"alice:{branch}" if fork else branch
+        pull = self._all.open_pull(self.git, "alice", head, title=f"Change {branch}", draft=draft)
+        return pull.number
+
+    def close_change(self, number: int) -> None:
+        self._all.close(self.git, number, "alice")
+
+    def grant(self, login: str, role: str) -> None:
+        self._all.add_user(login)
+        self._all.grant(self.git, login, role)
+
+    def say(self, number: int, login: str, body: str) -> str:
+        self._all.add_user(login)
+        return str(self._all.comment(self.git, number, login, body).id)
+
+    def delete_comment(self, comment_id: str) -> None:
+        self._all.delete_comment(self.git, int(comment_id), "alice")
+
+    def body(self, comment_id: str) -> str:
+        return self._all.find_comment(self.git, int(comment_id)).body
+
+    def comments(self, number: int) -> list[str]:
+        return [comment.body for comment in self._all.pull(self.git, number).comments]
+
+    def reactions(self, comment_id: str) -> list[str]:
+        return [reaction.content for reaction in self._all.find_comment(self.git, int(comment_id)).reactions]
+
+    def statuses(self, sha: str) -> list[tuple[str, str, str]]:
+        return [(s.context, s.state, s.description or "") for s in self.git.statuses[sha]]
+
+    def fail(self, method: str, *, limited: bool = False, after: bool = False) -> None:
+        verb, path = self._addresses[method]
+        status, headers = (429, {"Retry-After": "7"}) if limited else (502, {})
+        here = re.escape(self.repo.path) + ".*" + path
+        self._all.faults.add(verb, here, status, headers, after=after)
+
+
+@pytest.fixture(params=["fake", "github by token", "github by app"])
+def world(
+    request: pytest.FixtureRequest, playground: Playground, private_pem: str, public_pem: str
+) -> Iterator[World]:
+    match request.param:
+        case "fake":
+            yield FakeWorld()
+        case "github by token":
+            yield GitHubWorld(playground, None, public_pem)
+        case _:
+            yield GitHubWorld(playground, AppLogin(4711, private_pem), public_pem)
+    playground.forge.faults.clear()
+
+
+def status(sha: str, **fields: object) -> StatusReport:
+    facts = {"context": "plangate/network", "state": StatusState.SUCCESS, "description": "2 to add"}
+    return StatusReport(
+        **{"sha": sha, "target_url": "https://bot.example.test/runs/run-1", **facts, **fields}
+    )  # type: ignore[arg-type]
+
+
+# Changes
+
+
+def test_a_change_is_told_as_it_is(world: World) -> None:
+    number = world.open_change("widen", {"network/main.tf": "x\n"})
+    change = world.forge.change(world.repo, number)
+    assert (change.repo, change.number, change.author) == (world.repo, number, "alice")
+    assert (change.title, change.head_branch, change.base_branch) == ("Change widen", "widen", "main")
+    assert len(change.head_sha) == 40
+    assert (change.open, change.merged, change.draft, change.from_fork) == (True, False, False, False)
+    assert change.mergeable is True
+    assert change.url.endswith(f"/{world.repo.path}/pull/{number}")
+
+
+def test_drafts_and_closed_changes_say_so(world: World) -> None:
+    number = world.open_change("widen", {"a.tf": "x\n"}, draft=True)
+    assert world.forge.change(world.repo, number).draft
+    world.close_change(number)
+    assert not world.forge.change(world.repo, number).open
+
+
+def test_a_fork_is_told_from_a_branch(world: World) -> None:
+    number = world.open_change("widen", {"a.tf": "x\n"}, fork=True)
+    assert world.forge.change(world.repo, number).from_fork
+
+
+def test_what_is_not_there_is_not_found(world: World) -> None:
+    for ask in (world.forge.change, world.forge.files_of_change):
+        with pytest.raises(NotFound, match="404"):
+            ask(world.repo, 404)
+    with pytest.raises(NotFound, match="nowhere"):
+        world.forge.branch_head(world.repo, "nowhere")
+    with pytest.raises(NotFound):
+        world.forge.find_comment(world.repo, 404, MARKER)
+    with pytest.raises(NotFound):
+        world.forge.create_comment(world.repo, 404, "Hello")
+
+
+# Files and branches
+
+
+def test_the_files_of_a_change(world: World) -> None:
+    number = world.open_change("widen", {"network/main.tf": "x\n", "dns/ä b.tf": "y\n"})
+    files = world.forge.files_of_change(world.repo, number)
+    assert (set(files.paths), files.complete) == ({"network/main.tf", "dns/ä b.tf"}, True)
+
+
+def test_more_files_than_one_page_holds(world: World) -> None:
+    names = {f"many/{i:03}.tf": f"{i}\n" for i in range(230)}
+    number = world.open_change("many", names)
+    files = world.forge.files_of_change(world.repo, number)
+    assert (sorted(files.paths), files.complete) == (sorted(names), True)
+
+
+def test_the_files_of_a_push(world: World) -> None:
+    before, after = world.push("main", {"network/main.tf": "x\n"})
+    assert world.forge.files_between(world.repo, before, after) == ChangedFiles(("network/main.tf",))
+
+
+def test_of_a_new_branch_or_a_lost_commit_nothing_is_known(world: World) -> None:
+    _, after = world.push("main", {"network/main.tf": "x\n"})
+    assert world.forge.files_between(world.repo, "", after) == ChangedFiles.unknown()
+    assert world.forge.files_between(world.repo, "d" * 40, after) == ChangedFiles.unknown()
+
+
+def test_after_a_force_push_every_workspace_counts_as_touched(world: World) -> None:
+    before, after = world.force_push("main")
+    assert not world.forge.files_between(world.repo, before, after).complete
+
+
+def test_the_head_of_a_branch(world: World) -> None:
+    _, after = world.push("main", {"a.tf": "x\n"})
+    assert world.forge.branch_head(world.repo, "main") == ("main", after)
+    assert world.forge.branch_head(world.repo, "") == ("main", after)
+
+
+def test_a_branch_with_a_slash(world: World) -> None:
+    number = world.open_change("feature/widen-#2%41", {"a.tf": "x\n"})
+    head = world.forge.change(world.repo, number).head_sha
+    assert world.forge.branch_head(world.repo, "feature/widen-#2%41") == ("feature/widen-#2%41", head)
+
+
+def test_where_git_fetches_from(world: World) -> None:
+    remote = world.forge.remote(world.repo)
+    assert remote.repo == world.repo and remote.url
+    assert "auth" not in repr(remote)
+
+
+# Roles
+
+
+def test_roles(world: World) -> None:
+    found = {}
+    for word in ("none", "read", "triage", "write", "maintain", "admin"):
+        world.grant("bob", word)
+        found[word] = world.forge.role(world.repo, "bob")
+    assert found == {
+        "none": Role.NONE,
+        "read": Role.READ,
+        "triage": Role.PLAN,
+        "write": Role.WRITE,
+        "maintain": Role.WRITE,
+        "admin": Role.ADMIN,
+    }
+    assert world.forge.role(world.repo, "Bob") is Role.ADMIN
+
+
+def test_a_stranger_has_no_role(world: World) -> None:
+    strangers = ["stranger", "no such person", "../../../user", "..", "", "updater[bot]"]
+    assert {world.forge.role(world.repo, login) for login in strangers} == {Role.NONE}
+
+
+# Statuses
+
+
+def test_a_status_and_its_successor(world: World) -> None:
+    _, sha = world.push("main", {"a.tf": "x\n"})
+    world.forge.set_status(world.repo, status(sha, state=StatusState.RUNNING, description="planning"))
+    world.forge.set_status(world.repo, status(sha, state=StatusState.FAILURE, description="refused"))
+    assert world.statuses(sha) == [
+        ("plangate/network", "pending", "planning"),
+        ("plangate/network", "failure", "refused"),
+    ]
+
+
+def test_a_long_description_is_shortened_after_a_word(world: World) -> None:
+    _, sha = world.push("main", {"a.tf": "x\n"})
+    world.forge.set_status(world.repo, status(sha, description="Waits for\nrun-1 " * 20))
+    [(_, _, shown)] = world.statuses(sha)
+    assert len(shown) <= 140
+    assert "\n" not in shown
+    assert re.search(r"(Waits|for|run-1)…$", shown)
+
+
+def test_every_state_is_one_that_the_forge_takes(world: World) -> None:
+    _, sha = world.push("main", {"a.tf": "x\n"})
+    for state in StatusState:
+        world.forge.set_status(world.repo, status(sha, state=state, target_url=""))
+    shown = [state for _, state, _ in world.statuses(sha)]
+    assert shown == ["pending", "pending", "success", "failure", "error"]
+
+
+# Comments
+
+
+def test_a_comment_is_written_found_and_replaced(world: World) -> None:
+    number = world.open_change("widen", {"a.tf": "x\n"})
+    assert world.forge.find_comment(world.repo, number, MARKER) is None
+    written = world.forge.create_comment(world.repo, number, f"{MARKER}\nPlan: 1 to add")
+    assert world.forge.find_comment(world.repo, number, MARKER) == written
+    world.forge.update_comment(world.repo, number, written, f"{MARKER}\nPlan: 2 to add")
+    assert world.comments(number) == [f"{MARKER}\nPlan: 2 to add"]
+
+
+def test_a_strangers_copy_of_the_marker_is_not_taken_for_ours(world: World) -> None:
+    number = world.open_change("widen", {"a.tf": "x\n"})
+    world.say(number, "mallory", f"{MARKER}\nPlan: nothing to fear")
+    assert world.forge.find_comment(world.repo, number, MARKER) is None
+    world.forge.create_comment(world.repo, number, "Another comment of ours")
+    assert world.forge.find_comment(world.repo, number, MARKER) is None
+    ours = world.forge.create_comment(world.repo, number, f"{MARKER}\nPlan: 1 to add")
+    assert world.forge.find_comment(world.repo, number, MARKER) == ours
+
+
+def test_a_comment_behind_many_others_is_found(world: World) -> None:
+    number = world.open_change("widen", {"a.tf": "x\n"})
+    for i in range(120):
+        world.say(number, "mallory", f"Me too {i}")
+    ours = world.forge.create_comment(world.repo, number, MARKER)
+    world.forge.create_comment(world.repo, number, MARKER)
+    assert world.forge.find_comment(world.repo, number, MARKER) == ours
+
+
+def test_a_comment_that_somebody_deleted_is_not_found(world: World) -> None:
+    number = world.open_change("widen", {"a.tf": "x\n"})
+    gone = world.forge.create_comment(world.repo, number, MARKER)
+    world.delete_comment(gone)
+    with pytest.raises(NotFound, match=gone):
+        world.forge.update_comment(world.repo, number, gone, "anything")
+    assert world.forge.find_comment(world.repo, number, MARKER) is None
+
+
+def test_the_longest_comment_fits_and_a_longer_one_is_refused(world: World) -> None:
+    number = world.open_change("widen", {"a.tf": "x\n"})
+    longest = "ä" * world.forge.comment_limit
+    assert world.body(world.forge.create_comment(world.repo, number, longest)) == longest
+    with pytest.raises(ForgeRefused, match="too long"):
+        world.forge.create_comment(world.repo, number, "ä" * 70_000)
+
+
+def test_the_same_reaction_twice_is_one(world: World) -> None:
+    number = world.open_change("widen", {"a.tf": "x\n"})
+    said = world.say(number, "alice", "/plan")
+    for reaction in (*Reaction, *Reaction):
+        world.forge.react(world.repo, number, said, reaction)
+    assert world.reactions(said) == ["eyes", "+1", "confused"]
+
+
+def test_a_comment_that_is_gone_needs_no_reaction(world: World) -> None:
+    number = world.open_change("widen", {"a.tf": "x\n"})
+    said = world.say(number, "alice", "/plan")
+    world.delete_comment(said)
+    world.forge.react(world.repo, number, said, Reaction.SEEN)
+    assert world.comments(number) == []
+
+
+# Trouble
+
+
+def test_a_forge_that_is_down_is_unavailable_and_then_back(world: World) -> None:
+    number = world.open_change("widen", {"a.tf": "x\n"})
+    world.fail("change")
+    with pytest.raises(ForgeUnavailable) as trouble:
+        world.forge.change(world.repo, number)
+    assert trouble.value.retry_after is None
+    assert world.forge.change(world.repo, number).number == number
+
+
+def test_a_forge_that_limits_us_says_for_how_long(world: World) -> None:
+    number = world.open_change("widen", {"a.tf": "x\n"})
+    world.fail("create_comment", limited=True)
+    with pytest.raises(ForgeUnavailable) as trouble:
+        world.forge.create_comment(world.repo, number, MARKER)
+    assert trouble.value.retry_after == 7
+    assert world.comments(number) == []
+
+
+def test_a_comment_whose_answer_was_lost_is_written_once_and_found(world: World) -> None:
+    number = world.open_change("widen", {"a.tf": "x\n"})
+    world.fail("create_comment", after=True)
+    with pytest.raises(ForgeUnavailable):
+        world.forge.create_comment(world.repo, number, MARKER)
+    found = world.forge.find_comment(world.repo, number, MARKER)
+    assert found and world.comments(number) == [MARKER]
+    world.forge.update_comment(world.repo, number, found, f"{MARKER} again")
+    assert world.comments(number) == [f"{MARKER} again"]
+
+
+def test_every_trouble_is_a_forge_error_with_words(world: World) -> None:
+    _, sha = world.push("main", {"a.tf": "x\n"})
+    for limited in (False, True):
+        world.fail("set_status", limited=limited)
+        with pytest.raises(ForgeError, match=r"github .{5,}"):
+            world.forge.set_status(world.repo, status(sha))
