@@ -47,7 +47,7 @@ def parse_commands(body: str) -> tuple[Command, ...]:
                 fence = ""
             continue
         match = None if fence else _COMMAND.match(line)
-        if not match or match.group(1) not in Verb:
+        if not match or match.group(1) not in {verb.value for verb in Verb}:
             continue
         command = Command(Verb(match.group(1)), tuple((match.group(2) or "").split()))
         if command not in found:

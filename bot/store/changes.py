@@ -64,6 +64,7 @@ def _row(record: ChangeRecord) -> dict[str, Any]:
         "merged": change.merged,
         "draft": change.draft,
         "mergeable": change.mergeable,
+        "default_branch": change.default_branch,
         "workspace_ids": list(record.workspace_ids),
         "seen_at": record.seen_at,
         "note": record.note,
@@ -85,5 +86,6 @@ def _read(row: sa.RowMapping) -> ChangeRecord:
         merged=row["merged"],
         draft=row["draft"],
         mergeable=row["mergeable"],
+        default_branch=row["default_branch"],
     )
     return ChangeRecord(row["id"], change, tuple(row["workspace_ids"]), row["seen_at"], row["note"])

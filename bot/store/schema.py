@@ -198,6 +198,7 @@ changes = Table(
     Column("merged", sa.Boolean, nullable=False),
     Column("draft", sa.Boolean, nullable=False),
     Column("mergeable", sa.Boolean),
+    Column("default_branch", Words, nullable=False),
     Column("workspace_ids", Json, nullable=False),
     Column("seen_at", Moment, nullable=False),
     Column("note", Words, nullable=False),

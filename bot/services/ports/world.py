@@ -37,17 +37,20 @@ class Vault(Protocol):
 
 
 class Dispatch(Protocol):
-    """Wakes a worker. Carries ids alone; losing one loses nothing, for the sweep looks in the database."""
+    """Wakes a worker. Carries ids alone; losing one loses nothing, for the sweep looks in the database.
 
-    def receive(self, delivery_id: str) -> None:
+    `swept` says that the sweep asks: then one that still waits to be taken is enough. Raises ConnectionError.
+    """
+
+    def receive(self, delivery_id: str, *, swept: bool = False) -> None:
         """Have a delivery handled."""
         ...
 
-    def advance(self, run: Run) -> None:
+    def advance(self, run: Run, *, swept: bool = False) -> None:
         """Have a run carried on, in the queue that its status asks for: apply, plan or preview."""
         ...
 
-    def report(self, subject: str) -> None:
+    def report(self, subject: str, *, swept: bool = False) -> None:
         """Have a subject reported to its forge."""
         ...
 

@@ -218,6 +218,7 @@ def _changes() -> None:
         sa.Column("merged", sa.Boolean(), nullable=False),
         sa.Column("draft", sa.Boolean(), nullable=False),
         sa.Column("mergeable", sa.Boolean()),
+        sa.Column("default_branch", sa.Text(), nullable=False),
         sa.Column("workspace_ids", sa.JSON(), nullable=False),
         sa.Column("seen_at", MOMENT, nullable=False),
         sa.Column("note", sa.Text(), nullable=False),

@@ -1,0 +1,31 @@
+"""The command line: `plangate`. Every command reads the same configuration as the servers do."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from bot.cli.demo import demo
+from bot.cli.operate import keys, migrate, replay, sync
+from bot.cli.serve import web, worker
+from bot.domain.errors import PlangateError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="plangate")
+def cli() -> None:
+    """Plangate runs Terraform and OpenTofu from a Git forge, with Terraform Enterprise's run model."""
+
+
+for command in (demo, web, worker, migrate, sync, replay, keys):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; what goes wrong in a way that we have words for ends with those words."""
+    try:
+        cli()
+    except PlangateError as error:
+        click.secho(str(error), err=True, fg="red")
+        sys.exit(1)

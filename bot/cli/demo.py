@@ -1,0 +1,33 @@
+"""`plangate demo`: the whole story on this machine, then served until Ctrl-C."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from bot.domain.errors import ConfigError
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Stop after the story instead of serving on.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path(".plangate/demo"),
+    show_default=True,
+    help="Folder that is emptied and used.",
+)
+def demo(*, once: bool, data: Path) -> None:
+    """Show the main job with real pushes, real Terraform and real workers."""
+    try:
+        # Here, because a server's installation does without the extras that this needs.
+        from bot.demo.show import show  # noqa: PLC0415
+    except ImportError as error:
+        raise ConfigError(
+            f"the demo needs the extras `embedded` and `playground` ({error.name} is missing): "
+            "pip install 'plangate[embedded,playground]'"
+        ) from error
+    if not show(data, once=once):
+        sys.exit(1)

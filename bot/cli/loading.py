@@ -1,0 +1,35 @@
+"""Reading the configuration and building the services, for every command alike."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from bot.config import Config
+from bot.services.syncing import Synced, sync
+from bot.store import migrate
+from bot.wiring import Services, build
+
+
+def configuration() -> Config:
+    """Read the configuration and begin logging. Raises ConfigError."""
+    config = Config.from_env(os.environ)
+    logging.basicConfig(
+        level=config.log_level.value, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+    )
+    # Each request of the forge's client would be a line; what matters of them we log ourselves.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for warning in config.warnings:
+        logging.getLogger("plangate").warning("%s", warning)
+    return config
+
+
+def ready(config: Config) -> tuple[Services, Synced]:
+    """Build the services on a database that is up to date and knows the configured workspaces.
+
+    Safe to do by many processes at once.
+    """
+    config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    migrate(config.database_url)
+    services = build(config)
+    return services, sync(services.store, config.workspaces, config.discover)

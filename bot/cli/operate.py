@@ -1,0 +1,55 @@
+"""Commands for whoever runs the server: migrate, sync, replay, keys."""
+
+from __future__ import annotations
+
+import click
+
+from bot import vault
+from bot.cli.loading import configuration, ready
+from bot.store import migrate as migrate_database
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database's schema up to date."""
+    config = configuration()
+    config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    applied = migrate_database(config.database_url)
+    click.echo(f"applied: {', '.join(applied)}" if applied else "the database is up to date")
+
+
+@click.command()
+def sync() -> None:
+    """Bring the workspaces of plangate.yml into the database."""
+    _, synced = ready(configuration())
+    for name in synced.kept:
+        click.echo(f"kept     {name}")
+    for name in synced.retired:
+        click.echo(f"retired  {name} (its runs and states stay)")
+
+
+@click.command()
+@click.argument("delivery_id")
+def replay(delivery_id: str) -> None:
+    """Say what a stored webhook delivery led to, and handle it again if it is not done with."""
+    services, _ = ready(configuration())
+    services.intake.handle(delivery_id)
+    with services.store.reading() as tx:
+        delivery = tx.deliveries.get(delivery_id)
+    for line in delivery.decisions:
+        where = f" in {line['workspace']}" if "workspace" in line else ""
+        run = f" ({line['run']})" if "run" in line else ""
+        click.echo(f"{line['outcome']}{where}: {line['reason']}{run}")
+    if delivery.handled_at is None:
+        click.echo(f"not handled yet, after {delivery.attempts} tries: {delivery.error}")
+
+
+@click.group()
+def keys() -> None:
+    """Keys for encryption at rest."""
+
+
+@keys.command()
+def generate() -> None:
+    """Print a new key for PLANGATE_SECRET_KEY."""
+    click.echo(vault.generate_key())

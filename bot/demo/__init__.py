@@ -1,0 +1,1 @@
+"""The main job on this machine: a forge, a server, two workers and a story told with real pushes."""

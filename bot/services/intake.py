@@ -1,0 +1,183 @@
+"""What a delivery leads to: fetch what deciding needs, decide, save runs, wake workers.
+
+`accept` is all that happens in the webhook's request; `handle` is the job. Handling a delivery twice makes
+nothing twice: what it leads to and that it is done with stand in one transaction (promise 3).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import assert_never
+
+from bot.domain.decisions import Decision, Nothing, Start, decide_push, decide_tag
+from bot.domain.errors import ConfigError, EngineError, ForgeRefused, ForgeUnavailable, Invalid, NotFound
+from bot.domain.events import (
+    BranchPushed,
+    ChangeClosed,
+    ChangedFiles,
+    ChangeUpdated,
+    CommentAdded,
+    ForgeEvent,
+    Ignored,
+    TagPushed,
+)
+from bot.domain.ids import new_id
+from bot.services.changes import Changed
+from bot.services.comments import Comments
+from bot.services.discovering import Discovery
+from bot.services.making import NewRuns
+from bot.services.outcome import Outcome
+from bot.services.ports import Clock, Delivery, Dispatch, ForgeReader, Store, Transaction
+from bot.services.transitions import Transitions
+
+log = logging.getLogger(__name__)
+
+Parse = Callable[[Delivery], ForgeEvent | Ignored]
+
+# While the forge is away a delivery is tried again for a day; for reasons of our own, this many times.
+FORGE_PATIENCE = timedelta(hours=24)
+MAX_ATTEMPTS = 20
+
+
+class Intake:
+    """Accepts deliveries and makes runs of them."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        dispatch: Dispatch,
+        parse: Parse,
+        forges: Mapping[str, ForgeReader],
+        discovery: Discovery,
+        new_runs: NewRuns,
+        changed: Changed,
+        comments: Comments,
+        transitions: Transitions,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._dispatch = dispatch
+        self._parse = parse
+        self._forges = forges
+        self._discovery = discovery
+        self._new_runs = new_runs
+        self._changed = changed
+        self._comments = comments
+        self._transitions = transitions
+
+    def accept(self, delivery: Delivery) -> bool:
+        """Store a delivery, then wake a worker; False where its id was here before, and nothing is done.
+
+        The database is written before the webhook is answered; a Redis that is down loses nothing, for the
+        sweep finds the delivery (promise 3).
+        """
+        with self._store.transaction() as tx:
+            fresh = tx.deliveries.add(delivery)
+        if fresh:
+            try:
+                self._dispatch.receive(delivery.id)
+            except ConnectionError as error:
+                log.warning("delivery %s waits for the sweep: %s", delivery.id, error)
+        return fresh
+
+    def handle(self, delivery_id: str) -> None:
+        """Carry out what a delivery leads to, once. What fails for now stays due: the sweep tries again."""
+        with self._store.reading() as tx:
+            delivery = tx.deliveries.get(delivery_id)
+        if delivery.handled_at is not None:
+            return
+        try:
+            self._act(delivery)
+        except ForgeUnavailable as error:
+            self._later(
+                delivery, str(error), give_up=self._clock.now() - delivery.received_at > FORGE_PATIENCE
+            )
+        except (ForgeRefused, NotFound, ConfigError) as error:
+            self._later(delivery, str(error), give_up=True)
+        except EngineError as error:
+            self._later(delivery, str(error), give_up=delivery.attempts + 1 >= MAX_ATTEMPTS)
+        except Exception:
+            reference = new_id("err")
+            log.exception("delivery %s: %s", delivery_id, reference)
+            words = f"Plangate itself failed; the log has it as {reference}"
+            self._later(delivery, words, give_up=delivery.attempts + 1 >= MAX_ATTEMPTS)
+
+    def _act(self, delivery: Delivery) -> None:
+        outcome = Outcome()
+        try:
+            event = self._parse(delivery)
+        except Invalid as error:
+            event = Ignored(f"the body could not be read: {error}")
+        match event:
+            case Ignored(reason):
+                self._changed.nothing(delivery.id, outcome, reason)
+            case BranchPushed() | TagPushed():
+                self._pushed(event, delivery.id, outcome)
+            case ChangeUpdated():
+                self._changed.updated(event, delivery.id, outcome)
+            case ChangeClosed():
+                self._changed.closed(event, delivery.id, outcome)
+            case CommentAdded():
+                self._comments.handle(event, delivery.id, outcome)
+            case _:
+                assert_never(event)
+
+    def _pushed(self, event: BranchPushed | TagPushed, delivery_id: str, outcome: Outcome) -> None:
+        with self._store.reading() as tx:
+            configured = tx.workspaces.of_repo(event.repo)
+        files, found = None, None
+        if isinstance(event, BranchPushed):
+            found = self._discovery.look(event.repo, event.branch, event.default_branch, event.after)
+            here = found or [w for w in configured if w.on_branch(event.branch, event.default_branch)]
+            if here:
+                files = self._files(event)
+        with self._store.transaction() as tx:
+            if not self._changed.is_due(tx, delivery_id):
+                return
+            if found is not None and isinstance(event, BranchPushed):
+                self._discovery.keep(tx, event.repo, found)
+                self._discovery.retire(tx, event.repo, found, event.branch, event.default_branch)
+            workspaces = tx.workspaces.of_repo(event.repo)
+            decisions = (
+                decide_push(event, workspaces, files)
+                if isinstance(event, BranchPushed)
+                else decide_tag(event, workspaces)
+            )
+            self._start(tx, event, decisions, outcome)
+            self._changed.done(tx, delivery_id, outcome)
+        self._transitions.wake(outcome.wake)
+
+    def _files(self, event: BranchPushed) -> ChangedFiles:
+        if not event.before:
+            return ChangedFiles.unknown()
+        return self._forges[event.repo.forge].files_between(event.repo, event.before, event.after)
+
+    def _start(
+        self,
+        tx: Transaction,
+        event: BranchPushed | TagPushed,
+        decisions: tuple[Decision, ...],
+        outcome: Outcome,
+    ) -> None:
+        for decision in decisions:
+            match decision:
+                case Nothing(name, reason):
+                    outcome.say("nothing", reason, name)
+                case Start(workspace, reason):
+                    run = self._new_runs.of_push(tx, workspace, event, reason, outcome.wake)
+                    if run is None:
+                        outcome.say("nothing", "this commit has made a run here before", workspace.name)
+                    else:
+                        outcome.say("run", reason, workspace.name, run.id)
+
+    def _later(self, delivery: Delivery, error: str, *, give_up: bool) -> None:
+        log.warning("delivery %s: %s%s", delivery.id, error, "" if give_up else "; it will be tried again")
+        with self._store.transaction() as tx:
+            if give_up:
+                outcome = {"outcome": "failed", "reason": error}
+                tx.deliveries.handled(delivery.id, self._clock.now(), [outcome], error)
+            else:
+                tx.deliveries.failed(delivery.id, error)

@@ -1,0 +1,130 @@
+"""Making runs: of a push, a tag, a change, a comment. A run is fixed to its commit when it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot.domain.events import BranchPushed, Change, TagPushed
+from bot.domain.ids import new_id
+from bot.domain.lifecycle import RunStatus
+from bot.domain.run import Approval, Run, RunSource
+from bot.domain.workspace import Workspace
+from bot.services.controls import canceled
+from bot.services.ports import Clock, RunQuery, Transaction
+from bot.services.transitions import Transitions, Wake
+
+
+class NewRuns:
+    """Adds runs within a transaction, and notes whom to wake after it."""
+
+    def __init__(self, clock: Clock, transitions: Transitions) -> None:
+        self._clock = clock
+        self._transitions = transitions
+
+    def of_push(
+        self, tx: Transaction, workspace: Workspace, event: BranchPushed | TagPushed, why: str, wake: Wake
+    ) -> Run | None:
+        """Add a run that may apply; None where this commit has made one in this workspace before."""
+        commit = event.after if isinstance(event, BranchPushed) else event.commit
+        ref = event.branch if isinstance(event, BranchPushed) else event.tag
+        source = RunSource.PUSH if isinstance(event, BranchPushed) else RunSource.TAG
+        if self._made_before(tx, workspace, commit):
+            return None
+        run = self._new(
+            workspace, source, commit, ref, event.message, event.pusher, auto_apply=workspace.auto_apply
+        )
+        return self._add(tx, run, why, wake)
+
+    def preview(
+        self, tx: Transaction, workspace: Workspace, change: Change, by: str, why: str, wake: Wake
+    ) -> Run:
+        """Add a plan-only run for a change's latest commit, and cancel those that it makes outdated."""
+        self.cancel_previews(tx, workspace, change, "a newer plan was asked for", wake)
+        run = self._new(
+            workspace,
+            RunSource.CHANGE,
+            change.head_sha,
+            change.head_branch,
+            change.title,
+            by,
+            plan_only=True,
+            change_number=change.number,
+        )
+        return self._add(tx, run, why, wake)
+
+    def of_approval(
+        self, tx: Transaction, workspace: Workspace, change: Change, preview: Run, by: str, wake: Wake
+    ) -> Run:
+        """Add a run that goes on by itself if its plan equals the one that the preview shows (promise 1)."""
+        approval = Approval(by, preview.digest, preview.id, self._clock.now())
+        run = self._new(
+            workspace,
+            RunSource.COMMENT,
+            preview.commit,
+            change.head_branch,
+            change.title,
+            by,
+            change_number=change.number,
+            approval=approval,
+        )
+        return self._add(tx, run, f"/apply by {by}, of the plan that {preview.id} shows", wake)
+
+    def cancel_previews(
+        self, tx: Transaction, workspace: Workspace, change: Change, why: str, wake: Wake
+    ) -> None:
+        """Cancel the change's unfinished previews in a workspace."""
+        for run in self.of_change(tx, workspace, change):
+            if run.plan_only and not run.final and run.cancelable:
+                saved = run
+                for moved, event in canceled(self._transitions, tx, self._clock, run, "plangate", why):
+                    saved = tx.runs.save(replace(moved, version=saved.version), event)
+                self._transitions.after(tx, run, saved, wake)
+
+    def of_change(self, tx: Transaction, workspace: Workspace, change: Change) -> Sequence[Run]:
+        """Return the change's runs in a workspace, newest first."""
+        return tx.runs.find(RunQuery(workspace_id=workspace.id, change_number=change.number))
+
+    def _made_before(self, tx: Transaction, workspace: Workspace, commit: str) -> bool:
+        same = tx.runs.find(RunQuery(workspace_id=workspace.id, commit=commit, plan_only=False))
+        return any(run.source in (RunSource.PUSH, RunSource.TAG) for run in same)
+
+    def _new(
+        self,
+        workspace: Workspace,
+        source: RunSource,
+        commit: str,
+        branch: str,
+        message: str,
+        by: str,
+        *,
+        plan_only: bool = False,
+        auto_apply: bool = False,
+        change_number: int | None = None,
+        approval: Approval | None = None,
+    ) -> Run:
+        now = self._clock.now()
+        return Run(
+            id=new_id("run"),
+            workspace_id=workspace.id,
+            status=RunStatus.PENDING,
+            source=source,
+            plan_only=plan_only,
+            commit=commit,
+            branch=branch,
+            message=message,
+            created_by=by,
+            created_at=now,
+            status_at=now,
+            auto_apply=auto_apply,
+            change_number=change_number,
+            approval=approval,
+        )
+
+    def _add(self, tx: Transaction, run: Run, why: str, wake: Wake) -> Run:
+        event = self._transitions.event(run, RunStatus.PENDING.value, run.created_by, why)
+        added = tx.runs.add(run, event)
+        self._transitions.after(tx, None, added, wake)
+        if added.plan_only:
+            wake.runs.append(added)
+        return added

@@ -1,0 +1,285 @@
+"""Carrying a run on: plan, policies, confirmation or auto-apply, apply; then the next run of the workspace.
+
+Everything a run needs is in the database or fetched anew, so any worker can carry on any run. A worker holds
+a run by a lease; each change it makes is checked against the lease's fencing number (promise 3).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.domain.digest import plan_digest
+from bot.domain.errors import (
+    EngineError,
+    ForgeError,
+    ForgeUnavailable,
+    IllegalMove,
+    Interrupted,
+    LeaseLost,
+    NotFound,
+)
+from bot.domain.ids import new_id
+from bot.domain.lifecycle import APPLY_STAGES, PLAN_STAGES, RunStatus
+from bot.domain.plan import changes_since, load_plan_json, read_plan
+from bot.domain.queue import next_run
+from bot.domain.run import Run, RunEvent
+from bot.services.controls import confirmed
+from bot.services.engine_jobs import EngineJobs
+from bot.services.ports import (
+    ApplyResult,
+    ArtifactKind,
+    Clock,
+    Engine,
+    Limits,
+    PlanResult,
+    Store,
+    Transaction,
+    Vault,
+)
+from bot.services.states import new_version
+from bot.services.transitions import Transitions, lease_of
+from bot.services.watching import RunWatch
+
+log = logging.getLogger(__name__)
+
+Moves = list[tuple[Run, RunEvent]]
+
+# How long a run waits for a forge that does not answer before it errors.
+FORGE_PATIENCE = timedelta(minutes=10)
+
+CUT_OFF = (
+    "the worker that applied this was lost, so what was applied is not known for certain: "
+    "every state that Terraform pushed is kept; look at the state and plan again"
+)
+
+
+class Phases:
+    """Carries runs on, as far as they go without a person."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        vault: Vault,
+        engine: Engine,
+        jobs: EngineJobs,
+        transitions: Transitions,
+        limits: Limits,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._vault = vault
+        self._engine = engine
+        self._jobs = jobs
+        self._transitions = transitions
+        self._limits = limits
+
+    def advance(self, run_id: str) -> None:
+        """Carry a run on until it is final, waits for a person, or waits for its turn.
+
+        Does nothing where another worker holds it. Raises whatever keeps the outcome from being kept: the
+        run then stays as it is, and the sweep has it carried on again.
+        """
+        owner = f"{socket.gethostname()}:{os.getpid()}"
+        with self._store.transaction() as tx:
+            fence = tx.leases.take(lease_of(run_id), owner, self._clock.now(), self._limits.lease)
+        if fence is None:
+            return
+        try:
+            self._carry_on(run_id, fence)
+        except LeaseLost:
+            log.warning("%s: another worker has the run; this one lets it be", run_id)
+        finally:
+            self._engine.clean(run_id)
+            with self._store.transaction() as tx:
+                tx.leases.release(lease_of(run_id), fence)
+
+    def _carry_on(self, run_id: str, fence: int) -> None:
+        try:
+            run = self._begin(run_id, fence)
+            if run.status in PLAN_STAGES:
+                run = self._plan(run, fence)
+            if run.status in APPLY_STAGES:
+                self._apply(run, fence)
+        except ForgeUnavailable as error:
+            self._forge_is_away(run_id, fence, error)
+        except Interrupted:
+            self._end(run_id, fence, RunStatus.CANCELED, "")
+        except (EngineError, ForgeError, NotFound) as error:
+            self._end(run_id, fence, RunStatus.ERRORED, str(error))
+        except LeaseLost:
+            raise
+        except Exception:
+            # Our own mistake must not leave a status pending for ever (promise 3); the log has the rest.
+            reference = new_id("err")
+            log.exception("%s: %s", run_id, reference)
+            self._end(
+                run_id, fence, RunStatus.ERRORED, f"Plangate itself failed; the log has it as {reference}"
+            )
+
+    def _begin(self, run_id: str, fence: int) -> Run:
+        """Start the run if it is its turn; end it where a cancel or a lost worker says so."""
+
+        def step(tx: Transaction, run: Run) -> Moves:
+            if run.final:
+                return []
+            if run.status is RunStatus.APPLYING:
+                # Promise 3: an apply that was cut off is never started again by itself.
+                return [self._transitions.moved(run, RunStatus.ERRORED, message=CUT_OFF, error=CUT_OFF)]
+            if run.cancel_requested_at and (run.status in PLAN_STAGES or run.status in APPLY_STAGES):
+                return [self._transitions.moved(run, RunStatus.CANCELED, run.cancel_requested_by)]
+            if run.status is RunStatus.PENDING and (run.plan_only or self._has_turn(tx, run)):
+                return [self._transitions.moved(run, RunStatus.FETCHING)]
+            if run.status in PLAN_STAGES:
+                tx.artifacts.clear_output(run.id, "plan")
+                again = self._transitions.event(run, "restarted", message="the worker before was lost")
+                return [(run, again)]
+            return []
+
+        return self._transitions.change(run_id, step, fence)
+
+    def _has_turn(self, tx: Transaction, run: Run) -> bool:
+        workspace = tx.workspaces.get(run.workspace_id, for_update=True)
+        turn = next_run(workspace, tx.runs.queue(run.workspace_id))
+        return turn is not None and turn.id == run.id
+
+    # --- plan -----------------------------------------------------------------------------------------------
+
+    def _plan(self, run: Run, fence: int) -> Run:
+        watch = self._watch(run, fence, "plan")
+        job = self._jobs.for_run(run, expires=self._clock.now() + self._limits.plan)
+        self._engine.fetch(job, watch)
+        run = self._onward(
+            run, fence, RunStatus.FETCHING_COMPLETED, RunStatus.PLAN_QUEUED, RunStatus.PLANNING
+        )
+        result = self._engine.plan(job, watch)
+        watch.flush()
+        return self._planned(run, fence, result)
+
+    def _onward(self, run: Run, fence: int, *statuses: RunStatus) -> Run:
+        """Move the run through statuses that follow each other, leaving out those it has behind it."""
+
+        def step(_tx: Transaction, run: Run) -> Moves:
+            moves: Moves = []
+            for status in statuses:
+                if status in run.allowed():
+                    moves.append(self._transitions.moved(run, status))
+                    run = moves[-1][0]
+            return moves
+
+        return self._transitions.change(run.id, step, fence)
+
+    def _planned(self, run: Run, fence: int, result: PlanResult) -> Run:
+        """Keep the plan and decide what follows, in one transaction: a crash leaves nothing half decided."""
+        document = load_plan_json(result.plan_json)
+        plan = read_plan(document)
+        digest = plan_digest(document, self._vault.key("plan digest"))
+
+        def step(tx: Transaction, run: Run) -> Moves:
+            tx.artifacts.put(run.id, ArtifactKind.SAVED_PLAN, result.saved_plan)
+            tx.artifacts.put(run.id, ArtifactKind.PLAN_JSON, result.plan_json)
+            tx.artifacts.put(run.id, ArtifactKind.DEPENDENCY_LOCK, result.dependency_lock)
+            message = str(plan.counts) if plan.has_changes else "no changes"
+            first = self._transitions.moved(
+                run,
+                RunStatus.PLANNED,
+                message=message,
+                has_changes=plan.has_changes,
+                counts=plan.counts,
+                digest=digest,
+            )
+            return [first, *self._after_plan(tx, first[0])]
+
+        return self._transitions.change(run.id, step, fence)
+
+    def _after_plan(self, tx: Transaction, run: Run) -> Sequence[tuple[Run, RunEvent]]:
+        """What follows a finished plan, before a person has a say."""
+        if run.cancel_requested_at and not run.plan_only:
+            return [self._transitions.moved(run, RunStatus.DISCARDED, run.cancel_requested_by)]
+        if run.plan_only or not run.has_changes:
+            return [self._transitions.moved(run, RunStatus.PLANNED_AND_FINISHED)]
+        if run.approval is not None:
+            if run.approval.digest == run.digest:
+                why = f"the plan equals the one approved in {run.approval.shown_run_id}"
+                return confirmed(self._transitions, run, run.approval.by, why)
+            # Promise 1: another plan than the one approved asks again, and says what is new.
+            delta = self._delta(tx, run)
+            event = self._transitions.event(run, "plan changed", message=delta)
+            return [(replace(run, delta=delta), event)]
+        if run.auto_apply and not run.modes.destroy:
+            return confirmed(self._transitions, run, "auto-apply")
+        return []
+
+    def _delta(self, tx: Transaction, run: Run) -> str:
+        assert run.approval is not None
+        shown = tx.artifacts.get(run.approval.shown_run_id, ArtifactKind.PLAN_JSON)
+        now = tx.artifacts.get(run.id, ArtifactKind.PLAN_JSON)
+        if shown is None or now is None:
+            return "the plan is not the one that was approved"
+        before, after = read_plan(load_plan_json(shown)), read_plan(load_plan_json(now))
+        return changes_since(before.resources, after.resources) or "the same resources, with other values"
+
+    # --- apply ----------------------------------------------------------------------------------------------
+
+    def _apply(self, run: Run, fence: int) -> None:
+        if run.status is RunStatus.APPLYING:
+            raise IllegalMove(f"{run.id} is applying already")
+        run = self._onward(run, fence, RunStatus.APPLY_QUEUED, RunStatus.APPLYING)
+        with self._store.reading() as tx:
+            plan = PlanResult(
+                saved_plan=tx.artifacts.get(run.id, ArtifactKind.SAVED_PLAN) or b"",
+                plan_json=b"",
+                dependency_lock=tx.artifacts.get(run.id, ArtifactKind.DEPENDENCY_LOCK) or b"",
+            )
+        watch = self._watch(run, fence, "apply")
+        job = self._jobs.for_run(run, expires=self._clock.now() + self._limits.apply)
+        result = self._engine.apply(job, plan, watch)
+        watch.flush()
+        self._applied(run, fence, result)
+
+    def _applied(self, run: Run, fence: int, result: ApplyResult) -> None:
+        def step(tx: Transaction, run: Run) -> Moves:
+            if result.errored_state:
+                # What Terraform could not push is kept aside, not lost (promise 3).
+                why = "Terraform could not push it and left it in the working tree"
+                version = new_version(run, result.errored_state, why, self._clock.now())
+                tx.states.add(version, result.errored_state)
+            if result.succeeded:
+                return [self._transitions.moved(run, RunStatus.APPLIED, message=result.summary)]
+            if result.interrupted:
+                by = run.cancel_requested_by
+                return [self._transitions.moved(run, RunStatus.CANCELED, by, result.summary)]
+            return [
+                self._transitions.moved(run, RunStatus.ERRORED, message=result.summary, error=result.summary)
+            ]
+
+        self._transitions.change(run.id, step, fence)
+
+    # --- ends -----------------------------------------------------------------------------------------------
+
+    def _end(self, run_id: str, fence: int, status: RunStatus, error: str) -> None:
+        def step(_tx: Transaction, run: Run) -> Moves:
+            if run.final:
+                return []
+            by = run.cancel_requested_by if status is RunStatus.CANCELED else ""
+            return [self._transitions.moved(run, status, by, error, error=error)]
+
+        self._transitions.change(run_id, step, fence)
+
+    def _forge_is_away(self, run_id: str, fence: int, error: ForgeUnavailable) -> None:
+        """Leave the run where it is, for the sweep to carry on, until patience is over."""
+        with self._store.reading() as tx:
+            run = tx.runs.get(run_id)
+        if self._clock.now() - run.status_at > FORGE_PATIENCE:
+            minutes = int(FORGE_PATIENCE.total_seconds() // 60)
+            self._end(run_id, fence, RunStatus.ERRORED, f"the forge was away for {minutes} minutes: {error}")
+        else:
+            log.warning("%s waits for the forge: %s", run_id, error)
+
+    def _watch(self, run: Run, fence: int, stage: str) -> RunWatch:
+        return RunWatch(self._store, self._clock, self._limits, run.id, fence, stage)

@@ -1,0 +1,71 @@
+"""What may stand on a forge, as rows: statuses, comments, reactions; and the markers that comments carry."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+
+from bot.domain.events import RepoRef
+from bot.domain.report import StatusReport
+from bot.services.ports import Post, Reaction, Texts, Vault
+
+
+class Posting:
+    """Makes posts. Markers are keyed, so that nobody else's text can pass for the bot's own (promise 5)."""
+
+    def __init__(self, vault: Vault, texts: Texts) -> None:
+        self._key = vault.key("comment marker")
+        self._texts = texts
+
+    def status(self, subject: str, repo: RepoRef, status: StatusReport) -> Post:
+        """Return the row of a commit status."""
+        payload = {
+            "kind": "status",
+            "sha": status.sha,
+            "context": status.context,
+            "state": status.state.value,
+            "description": status.description,
+            "target_url": status.target_url,
+        }
+        return Post(subject, repo, f"status:{status.sha}:{status.context}", payload)
+
+    def comment(self, subject: str, repo: RepoRef, number: int, name: str, body: str) -> Post:
+        """Return the row of a comment; `name` tells it from the change's other comments."""
+        marker = self.marker(repo, number, name)
+        payload = {
+            "kind": "comment",
+            "number": str(number),
+            "marker": marker,
+            "body": f"{body}\n\n{marker}\n",
+        }
+        return Post(subject, repo, f"comment:{number}:{name}", payload)
+
+    def refusal(
+        self,
+        subject: str,
+        repo: RepoRef,
+        number: int,
+        comment_id: str,
+        login: str,
+        lines: Sequence[tuple[str, str]],
+        limit: int,
+    ) -> Post:
+        """Return the row of the answer to a comment whose commands were refused."""
+        body = self._texts.refusal_comment(login, lines, limit - 200)
+        return self.comment(subject, repo, number, f"refusal:{comment_id}", body)
+
+    def reaction(self, subject: str, repo: RepoRef, number: int, comment_id: str, reaction: Reaction) -> Post:
+        """Return the row of a reaction to a comment."""
+        payload = {
+            "kind": "reaction",
+            "number": str(number),
+            "comment_id": comment_id,
+            "reaction": reaction.value,
+        }
+        return Post(subject, repo, f"reaction:{number}:{comment_id}:{reaction.value}", payload)
+
+    def marker(self, repo: RepoRef, number: int, name: str) -> str:
+        """Return the hidden line by which a comment is found again."""
+        mac = hmac.new(self._key, f"{repo}#{number}:{name}".encode(), hashlib.sha256).hexdigest()
+        return f"<!-- plangate:{mac[:32]} -->"

@@ -1,0 +1,157 @@
+"""Bringing to the forge what should stand there: derived, kept as rows, delivered with patience (promise 4).
+
+One worker at a time reports a subject, under a lease. The latest state wins: whatever became outdated while
+it waited is never sent. A comment is never doubled: one that may have been written is looked for first.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from bot.domain.errors import ForgeError, ForgeRefused, ForgeUnavailable, LeaseLost, NotFound
+from bot.domain.report import StatusReport, StatusState
+from bot.services.deriving import Deriving
+from bot.services.ports import Clock, Forge, Limits, Post, Reaction, Store
+
+log = logging.getLogger(__name__)
+
+_FIRST_WAIT = timedelta(seconds=2)
+_LONGEST_WAIT = timedelta(minutes=10)
+_ROUNDS = 20
+
+
+class Reporting:
+    """Reports subjects to their forges."""
+
+    def __init__(
+        self, store: Store, clock: Clock, forges: Mapping[str, Forge], deriving: Deriving, limits: Limits
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._forges = forges
+        self._deriving = deriving
+        self._limits = limits
+
+    def report(self, subject: str) -> None:
+        """Derive and deliver until nothing is left that can be delivered now.
+
+        Returns at once where another worker reports the subject; what fails is kept with when to try again.
+        """
+        for _ in range(_ROUNDS):
+            with self._store.transaction() as tx:
+                now = self._clock.now()
+                owner = f"{socket.gethostname()}:{os.getpid()}"
+                fence = tx.leases.take(_lease(subject), owner, now, self._limits.report_lease)
+            if fence is None:
+                return
+            try:
+                mark = self._round(subject, fence)
+            except LeaseLost:
+                log.warning("%s: another worker reports it; this one lets it be", subject)
+                return
+            finally:
+                with self._store.transaction() as tx:
+                    tx.leases.release(_lease(subject), fence)
+            # Whoever marked it since may have found the lease held and gone away: look once more.
+            with self._store.reading() as tx:
+                if tx.posts.due_mark(subject) == mark:
+                    return
+
+    def _round(self, subject: str, fence: int) -> int:
+        with self._store.reading() as tx:
+            mark = tx.posts.due_mark(subject)
+            posts = self._deriving.posts(tx, subject)
+        with self._store.transaction() as tx:
+            tx.leases.check(_lease(subject), fence)
+            tx.posts.derived(subject, mark, posts)
+            due = tx.posts.undelivered(subject)
+        away_until: datetime | None = None
+        for post in due:
+            now = self._clock.now()
+            if post.not_before is not None and post.not_before > now:
+                continue
+            if away_until is not None:
+                self._failed(post, "the forge is away", away_until)
+                continue
+            with self._store.transaction() as tx:
+                tx.leases.renew(_lease(subject), fence, now, self._limits.report_lease)
+            away_until = self._deliver(post)
+        return mark
+
+    def _deliver(self, post: Post) -> datetime | None:
+        """Deliver one post; return until when the forge is to be left alone, None where it answered."""
+        try:
+            remote_id = self._send(self._forges[post.repo.forge], post)
+        except ForgeUnavailable as error:
+            wait = _wait(post.attempts, error.retry_after)
+            until = self._clock.now() + wait
+            log.warning("%s %s waits until %s: %s", post.repo, post.key, until.isoformat(), error)
+            self._failed(post, str(error), until)
+            return until
+        except (ForgeRefused, NotFound) as error:
+            # Trying again does not help; a payload that changes is tried anew.
+            log.error("%s %s was refused: %s", post.repo, post.key, error)
+            self._failed(post, str(error), None)
+            return None
+        with self._store.transaction() as tx:
+            tx.posts.delivered(post, remote_id)
+        return None
+
+    def _send(self, forge: Forge, post: Post) -> str:
+        payload = post.payload
+        match payload["kind"]:
+            case "status":
+                forge.set_status(post.repo, _status(payload))
+                return ""
+            case "reaction":
+                number, comment_id = int(payload["number"]), payload["comment_id"]
+                forge.react(post.repo, number, comment_id, Reaction(payload["reaction"]))
+                return ""
+            case "comment":
+                return self._send_comment(forge, post)
+            case kind:
+                raise ForgeError(f"nobody knows how to deliver a {kind}")
+
+    def _send_comment(self, forge: Forge, post: Post) -> str:
+        number, body = int(post.payload["number"]), post.payload["body"]
+        remote_id = post.remote_id
+        if not remote_id and post.attempts:
+            # An earlier try may have written it, though its answer never came.
+            remote_id = forge.find_comment(post.repo, number, post.payload["marker"]) or ""
+        if remote_id:
+            try:
+                forge.update_comment(post.repo, number, remote_id, body)
+                return remote_id
+            except NotFound:
+                log.info("%s %s: somebody deleted the comment; it is written anew", post.repo, post.key)
+        # Kept before the call, so that a crash within it is known to have been a try.
+        self._failed(post, "being written", self._clock.now())
+        return forge.create_comment(post.repo, number, body)
+
+    def _failed(self, post: Post, error: str, not_before: datetime | None) -> None:
+        with self._store.transaction() as tx:
+            tx.posts.failed(post, error, not_before)
+
+
+def _lease(subject: str) -> str:
+    return f"report:{subject}"
+
+
+def _wait(attempts: int, retry_after: float | None) -> timedelta:
+    """How long to leave the forge alone: what it asked for, else twice as long each time."""
+    patience = min(_FIRST_WAIT * (1 << min(attempts, 10)), _LONGEST_WAIT)
+    return max(patience, timedelta(seconds=retry_after)) if retry_after is not None else patience
+
+
+def _status(payload: Mapping[str, str]) -> StatusReport:
+    return StatusReport(
+        sha=payload["sha"],
+        context=payload["context"],
+        state=StatusState(payload["state"]),
+        description=payload["description"],
+        target_url=payload["target_url"],
+    )

@@ -1,0 +1,39 @@
+"""What is reported together: a change with its comment, or a commit of a branch with its statuses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.domain.events import RepoRef
+from bot.domain.run import Run
+from bot.services.ports import Transaction
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit of a repository, as the subject of a report."""
+
+    repo: RepoRef
+    sha: str
+
+    def __str__(self) -> str:
+        return f"commit:{self.repo.forge}:{self.repo.path}:{self.sha}"
+
+
+def parse_commit(subject: str) -> Commit | None:
+    """Read a commit's subject back; None where the subject is a change's id."""
+    kind, _, rest = subject.partition(":")
+    if kind != "commit":
+        return None
+    forge, path, sha = rest.split(":")
+    return Commit(RepoRef(forge, path), sha)
+
+
+def subject_of(tx: Transaction, run: Run) -> str:
+    """Return what a run is reported with: its change where it has one, else its commit."""
+    repo = tx.workspaces.get(run.workspace_id).repo
+    if run.change_number is not None:
+        record = tx.changes.numbered(repo, run.change_number)
+        if record is not None:
+            return record.id
+    return str(Commit(repo, run.commit))

@@ -1,0 +1,60 @@
+"""Finding what is due and nobody works on: deliveries, runs, reports (promise 3).
+
+Redis only carries ids; a worker can die at any moment. The sweep asks the database what should go on and
+wakes workers for it. It decides nothing itself, so that running it twice, or by many, does no harm.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.domain import lifecycle
+from bot.domain.lifecycle import RunStatus
+from bot.domain.queue import next_run
+from bot.domain.run import Run
+from bot.services.ports import Clock, Dispatch, RunQuery, Store, Transaction
+from bot.services.transitions import lease_of
+
+_JUST_NOW = timedelta(seconds=5)
+_AT_A_TIME = 500
+_UNFINISHED = frozenset({RunStatus.PENDING}) | lifecycle.WORKING
+
+
+class Sweep:
+    """Wakes workers for whatever the database says is due."""
+
+    def __init__(self, store: Store, clock: Clock, dispatch: Dispatch) -> None:
+        self._store = store
+        self._clock = clock
+        self._dispatch = dispatch
+
+    def run(self) -> int:
+        """Wake workers for what is due; return for how much."""
+        now = self._clock.now()
+        with self._store.reading() as tx:
+            deliveries = tx.deliveries.due(now - _JUST_NOW, _AT_A_TIME)
+            runs = self._runs(tx)
+            subjects = tx.posts.due(now, _AT_A_TIME)
+        for delivery_id in deliveries:
+            self._dispatch.receive(delivery_id, swept=True)
+        for run in runs:
+            self._dispatch.advance(run, swept=True)
+        for subject in subjects:
+            self._dispatch.report(subject, swept=True)
+        return len(deliveries) + len(runs) + len(subjects)
+
+    def _runs(self, tx: Transaction) -> list[Run]:
+        """Return the runs that should be going on, and whose worker is gone or never came."""
+        now = self._clock.now()
+        statuses = frozenset(status.value for status in _UNFINISHED)
+        unfinished = tx.runs.find(RunQuery(statuses=statuses, limit=10 * _AT_A_TIME))
+        held = tx.leases.held([lease_of(run.id) for run in unfinished], now)
+        free = [r for r in unfinished if lease_of(r.id) not in held]
+        waiting = {r.workspace_id for r in free if r.status is RunStatus.PENDING and not r.plan_only}
+        turns = set()
+        for workspace_id in waiting:
+            turn = next_run(tx.workspaces.get(workspace_id), tx.runs.queue(workspace_id))
+            if turn is not None:
+                turns.add(turn.id)
+        due = [r for r in free if r.plan_only or r.status is not RunStatus.PENDING or r.id in turns]
+        return [r for r in due if now - r.status_at > _JUST_NOW or r.status is not RunStatus.PENDING]

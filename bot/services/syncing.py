@@ -1,0 +1,37 @@
+"""Bringing the workspaces of the configuration into the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bot.domain.discovery import DiscoverRule
+from bot.domain.workspace import Workspace
+from bot.services.ports import Store
+
+
+@dataclass(frozen=True)
+class Synced:
+    """What a sync did, by workspace name."""
+
+    kept: tuple[str, ...]
+    retired: tuple[str, ...]
+
+
+def sync(store: Store, workspaces: Sequence[Workspace], rules: Sequence[DiscoverRule]) -> Synced:
+    """Keep what the configuration names; put aside what it no longer does. States and runs stay.
+
+    Discovered workspaces stay while a rule looks through their repository.
+    """
+    names = {workspace.name for workspace in workspaces}
+    repos = {rule.repo for rule in rules}
+    retired = []
+    with store.transaction() as tx:
+        for workspace in workspaces:
+            tx.workspaces.put(workspace)
+        for workspace in tx.workspaces.all():
+            kept = workspace.name in names or (workspace.discovered and workspace.repo in repos)
+            if not kept:
+                tx.workspaces.put(replace(workspace, active=False))
+                retired.append(workspace.name)
+    return Synced(tuple(sorted(names)), tuple(retired))

@@ -1,0 +1,120 @@
+"""The one way a run changes: row, timeline, what must be reported and who is next, in one transaction.
+
+Workers are woken after it; if that is lost, the sweep finds what the database says is due (promise 3).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from bot.domain.errors import Conflict, LeaseLost
+from bot.domain.lifecycle import RunStatus
+from bot.domain.queue import next_run
+from bot.domain.run import Run, RunEvent
+from bot.services.ports import Clock, Dispatch, Store, Transaction
+from bot.services.subjects import subject_of
+
+log = logging.getLogger(__name__)
+
+Step = Callable[[Transaction, Run], Sequence[tuple[Run, RunEvent]]]
+
+TRIES = 10
+
+
+@dataclass
+class Wake:
+    """Whom to wake once the transaction stands."""
+
+    runs: list[Run] = field(default_factory=list)
+    subjects: list[str] = field(default_factory=list)
+
+
+def lease_of(run_id: str) -> str:
+    """Return the name of the lease under which a worker holds a run."""
+    return f"run:{run_id}"
+
+
+class Transitions:
+    """Changes runs, and wakes whoever has something to do because of it."""
+
+    def __init__(self, store: Store, clock: Clock, dispatch: Dispatch) -> None:
+        self._store = store
+        self._clock = clock
+        self._dispatch = dispatch
+
+    def event(self, run: Run, kind: str, actor: str = "", message: str = "") -> RunEvent:
+        """Return a line for the run's timeline, as of now."""
+        return RunEvent(run.id, self._clock.now(), kind, actor, message)
+
+    def moved(
+        self, run: Run, to: RunStatus, actor: str = "", message: str = "", **changes: object
+    ) -> tuple[Run, RunEvent]:
+        """Return the run in its next status with its line. Raises IllegalMove."""
+        return run.move(to, self._clock.now(), **changes), self.event(run, to.value, actor, message)
+
+    def change(self, run_id: str, step: Step, fence: int | None = None) -> Run:
+        """Carry out a step on the run as it stands, again if somebody was quicker, and wake who is next.
+
+        With a fence, only while the lease is still ours: raises LeaseLost. Whatever `step` raises ends it.
+        """
+        for left in reversed(range(TRIES)):
+            wake = Wake()
+            try:
+                with self._store.transaction() as tx:
+                    if fence is not None:
+                        tx.leases.check(lease_of(run_id), fence)
+                    run = self._carry_out(tx, run_id, step, wake)
+            except LeaseLost:
+                raise
+            except Conflict:
+                if not left:
+                    raise
+                continue
+            self.wake(wake)
+            return run
+        raise AssertionError("unreachable")  # pragma: no cover
+
+    def _carry_out(self, tx: Transaction, run_id: str, step: Step, wake: Wake) -> Run:
+        before = run = tx.runs.get(run_id)
+        for changed, event in step(tx, run):
+            run = tx.runs.save(replace(changed, version=run.version), event)
+        if run.version != before.version:
+            self.after(tx, before, run, wake)
+        return run
+
+    def after(self, tx: Transaction, before: Run | None, run: Run, wake: Wake) -> None:
+        """Note, within the transaction that made or changed a run, what must be reported and who is next."""
+        self.report(tx, subject_of(tx, run), wake)
+        if run.plan_only:
+            return
+        let_go = before is not None and not before.final and run.final
+        if before is None or let_go or run.holds_workspace != before.holds_workspace:
+            self.next(tx, run.workspace_id, wake)
+
+    def report(self, tx: Transaction, subject: str, wake: Wake) -> None:
+        """Note that a subject must be reported."""
+        if subject not in wake.subjects:
+            tx.posts.mark_due(subject, self._clock.now())
+            wake.subjects.append(subject)
+
+    def next(self, tx: Transaction, workspace_id: str, wake: Wake) -> None:
+        """Wake the run whose turn it is, and report the places of those that wait."""
+        queue = tx.runs.queue(workspace_id)
+        turn = next_run(tx.workspaces.get(workspace_id), queue)
+        if turn is not None and turn.id not in {run.id for run in wake.runs}:
+            wake.runs.append(turn)
+        for waiting in queue:
+            if waiting.status is RunStatus.PENDING:
+                self.report(tx, subject_of(tx, waiting), wake)
+
+    def wake(self, wake: Wake) -> None:
+        """Wake the workers. A Redis that is down loses nothing: the sweep wakes them later."""
+        try:
+            for run in wake.runs:
+                self._dispatch.advance(run)
+            for subject in wake.subjects:
+                self._dispatch.report(subject)
+        except ConnectionError as error:
+            log.warning("no worker could be woken (%s); the sweep will", error)

@@ -1,0 +1,121 @@
+"""The one composition root: Config -> Services, by plain constructor calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bot.clock import SystemClock
+from bot.config import AppAuth, Config, ForgeConfig
+from bot.dispatch import RqDispatch
+from bot.domain.events import ForgeEvent, Ignored
+from bot.forges.github import webhook as github_webhook
+from bot.forges.github.auth import AppLogin, TokenLogin
+from bot.forges.github.client import GitHubForge
+from bot.forges.github.hook import GitHubHook
+from bot.rendering import Rendering
+from bot.services.changes import Changed
+from bot.services.comments import Comments
+from bot.services.controls import Controls
+from bot.services.deriving import Deriving
+from bot.services.discovering import Discovery
+from bot.services.engine_jobs import EngineJobs
+from bot.services.intake import Intake
+from bot.services.making import NewRuns
+from bot.services.phases import Phases
+from bot.services.ports import Addresses, Clock, Delivery, Engine, Forge, Hook, Limits, Store, Vault
+from bot.services.posting import Posting
+from bot.services.reporting import Reporting
+from bot.services.states import StateService
+from bot.services.sweep import Sweep
+from bot.services.transitions import Transitions
+from bot.store import SqlStore
+from bot.terraform.binaries import Binaries
+from bot.terraform.engine import TerraformEngine
+from bot.terraform.sandbox import Sandbox
+from bot.vault import FernetVault
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything that a process of Plangate works with."""
+
+    config: Config
+    addresses: Addresses
+    store: Store
+    clock: Clock
+    vault: Vault
+    dispatch: RqDispatch
+    engine: Engine
+    forges: Mapping[str, Forge]
+    hooks: Mapping[str, Hook]
+    states: StateService
+    controls: Controls
+    intake: Intake
+    phases: Phases
+    reporting: Reporting
+    sweep: Sweep
+
+
+def build(config: Config) -> Services:
+    """Build the services. Connects to nothing yet. Raises ConfigError."""
+    clock, vault = SystemClock(), FernetVault(config.secret_keys)
+    store = SqlStore(config.database_url, vault)
+    dispatch = RqDispatch(config.require_redis())
+    addresses = Addresses(config.url, config.internal_url, config.data)
+    limits = Limits(config.plan_timeout, config.apply_timeout, config.lease)
+    forges = {forge.name: _forge(forge) for forge in config.forges}
+    hooks = {forge.name: GitHubHook(forge.name, forge.webhook_secrets, forge.url) for forge in config.forges}
+    engine = _engine(config)
+    states = StateService(store, vault, clock)
+    transitions = Transitions(store, clock, dispatch)
+    new_runs = NewRuns(clock, transitions)
+    texts = Rendering(config.url)
+    posting = Posting(vault, texts)
+    discovery = Discovery(config.discover, engine, forges)
+    changed = Changed(store, clock, forges, discovery, new_runs, transitions)
+    comments = Comments(store, forges, changed, new_runs, posting, transitions)
+    jobs = EngineJobs(store, forges, states, addresses)
+    deriving = Deriving(forges, texts, posting, addresses)
+    return Services(
+        config=config,
+        addresses=addresses,
+        store=store,
+        clock=clock,
+        vault=vault,
+        dispatch=dispatch,
+        engine=engine,
+        forges=forges,
+        hooks=hooks,
+        states=states,
+        controls=Controls(store, clock, transitions),
+        intake=Intake(
+            store, clock, dispatch, parser(), forges, discovery, new_runs, changed, comments, transitions
+        ),
+        phases=Phases(store, clock, vault, engine, jobs, transitions, limits),
+        reporting=Reporting(store, clock, forges, deriving, limits),
+        sweep=Sweep(store, clock, dispatch),
+    )
+
+
+def parser() -> Callable[[Delivery], ForgeEvent | Ignored]:
+    """Return what reads a stored delivery into an event."""
+
+    def parse(delivery: Delivery) -> ForgeEvent | Ignored:
+        content_type = delivery.headers.get("content-type", "")
+        return github_webhook.parse(delivery.forge, delivery.event, delivery.body, content_type)
+
+    return parse
+
+
+def _forge(config: ForgeConfig) -> GitHubForge:
+    login: AppLogin | TokenLogin
+    if isinstance(config.auth, AppAuth):
+        login = AppLogin(int(config.auth.app_id), config.auth.private_key)
+    else:
+        login = TokenLogin(config.auth.token)
+    return GitHubForge(config.name, login, api_url=config.api_url, web_url=config.url)
+
+
+def _engine(config: Config) -> TerraformEngine:
+    raise NotImplementedError
