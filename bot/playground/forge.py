@@ -168,7 +168,7 @@ class Forge(Pulls):
                 raise invalid(
                     f"description is too long (maximum is {DESCRIPTION_LIMIT} characters)", "description"
                 )
-            full = where.git.resolve(sha) if len(sha) == 40 else None
+            full = sha if sha in where.statuses else where.git.resolve(sha) if len(sha) == 40 else None
             if full is None:
                 raise invalid(f"No commit found for SHA: {sha}")
             known = where.statuses.setdefault(full, [])

@@ -16,9 +16,9 @@ from markupsafe import Markup
 _VOID = {"br", "hr", "img"}
 # fmt: off
 _ALLOWED = _VOID | {
-    "a", "p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "dl", "dt", "dd", "blockquote", "pre", "code",
-    "em", "strong", "b", "i", "s", "del", "ins", "sub", "sup", "kbd", "span", "div", "details", "summary",
-    "table", "thead", "tbody", "tr", "th", "td",
+    "a", "p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "dl", "dt", "dd", "blockquote", "pre",
+    "code", "em", "strong", "b", "i", "s", "del", "ins", "sub", "sup", "kbd", "span", "div",
+    "details", "summary", "table", "thead", "tbody", "tr", "th", "td",
 }
 # fmt: on
 # Their content is no text for people either.

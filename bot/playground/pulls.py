@@ -23,7 +23,8 @@ from bot.playground.repositories import NOBODY, Signature
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_MACHINE = Signature("Playground", "noreply@example.test")
+# Who commits when a merge is made on the forge itself: a user on GitHub too.
+_MACHINE = Signature("Playground", "web-flow@users.noreply.example.test")
 
 
 class Pulls(Registry):

@@ -50,6 +50,7 @@ class Registry:
         self._tokens: dict[str, Credential] = {}
         self._ids = itertools.count(1001)
         self._listeners: list[Callable[[Event], None]] = []
+        self.add_user("web-flow", name="Playground", type="Bot")
 
     def next_id(self) -> int:
         """Give a number that nothing else in this forge has."""

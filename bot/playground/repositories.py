@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from bot.playground.diffs import FileChange, read_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 NOBODY = "0" * 40
 _SHA = re.compile(r"[0-9a-f]{7,40}")
@@ -21,14 +21,19 @@ _COMMIT_FORMAT = "%H%x00%T%x00%P%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%B
 # http-backend hands this on to receive-pack's hook: the one exact account of what a push moved.
 MOVED_VARIABLE = "PLAYGROUND_MOVED_REFS"
 _POST_RECEIVE = f'#!/bin/sh\nexec cat > "${{{MOVED_VARIABLE}:-/dev/null}}"\n'
-_SETTINGS = {
-    "uploadpack.allowAnySHA1InWant": "true",
-    "uploadpack.allowFilter": "true",
-    "http.receivepack": "true",
-    "receive.hideRefs": "refs/pull",
-    "core.logAllRefUpdates": "false",
-    "gc.auto": "0",
-}
+_SETTINGS = """
+[uploadpack]
+\tallowAnySHA1InWant = true
+\tallowFilter = true
+[http]
+\treceivepack = true
+[receive]
+\thideRefs = refs/pull
+[core]
+\tlogAllRefUpdates = false
+[gc]
+\tauto = 0
+"""
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ class GitRepository:
         """Make an empty repository."""
         path.mkdir(parents=True, exist_ok=True)
         repository = cls(path)
-        repository.git("init", "--quiet", "--bare", f"--initial-branch={default_branch}", ".")
+        repository.git("init", "--quiet", "--bare", "--template=", f"--initial-branch={default_branch}", ".")
         repository._settle()
         return repository
 
@@ -99,8 +104,9 @@ class GitRepository:
         return repository
 
     def _settle(self) -> None:
-        for key, value in _SETTINGS.items():
-            self.git("config", key, value)
+        config = self.path / "config"
+        if _SETTINGS not in config.read_text():
+            config.write_text(config.read_text() + _SETTINGS)
         hook = self.path / "hooks" / "post-receive"
         hook.parent.mkdir(exist_ok=True)
         hook.write_text(_POST_RECEIVE)
@@ -143,10 +149,9 @@ class GitRepository:
     def resolve(self, name: str) -> str | None:
         """Give the commit that a branch, a tag, a partial ref (`heads/x`) or a hash means."""
         candidates = [f"refs/heads/{name}", f"refs/tags/{name}", f"refs/{name}"]
-        if name == "HEAD":
-            candidates = ["HEAD"]
-        elif _SHA.fullmatch(name):
-            candidates.append(name)
+        if _SHA.fullmatch(name):
+            # A full hash is no branch's name; an abbreviated one may be.
+            candidates = [name] if len(name) == 40 else [*candidates, name]
         for candidate in candidates:
             asked = f"{candidate}^{{commit}}"
             done = self.run("rev-parse", "--verify", "--quiet", "--end-of-options", asked, check=False)
@@ -270,14 +275,20 @@ class GitRepository:
             env = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
             if parent:
                 self.git("read-tree", parent, env=env)
-            for path, content in files.items():
-                if content is None:
-                    self.git("update-index", "--force-remove", "--", path, env=env)
-                    continue
-                data = content.encode() if isinstance(content, str) else content
-                sha = self.git("hash-object", "-w", "--stdin", stdin=data)
-                self.git("update-index", "--add", "--cacheinfo", f"100644,{sha},{path}", env=env)
+            lines = [f"0 {NOBODY}\t{path}\0" for path, content in files.items() if content is None]
+            written = {path: content for path, content in files.items() if content is not None}
+            for path, sha in zip(written, self._write_blobs(Path(scratch), written.values()), strict=True):
+                lines.append(f"100644 {sha}\t{path}\0")
+            self.git("update-index", "-z", "--index-info", stdin="".join(lines).encode(), env=env)
             return self.git("write-tree", env=env)
+
+    def _write_blobs(self, scratch: Path, contents: Iterable[str | bytes]) -> list[str]:
+        paths = []
+        for number, content in enumerate(contents):
+            paths.append(scratch / str(number))
+            paths[-1].write_bytes(content.encode() if isinstance(content, str) else content)
+        listed = "".join(f"{path}\n" for path in paths).encode()
+        return self.git("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=listed).split()
 
     def rebased(self, base: str, head: str, committer: Signature) -> str | None:
         """Put head's commits on top of base; None if there is a conflict."""

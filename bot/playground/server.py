@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,7 @@ class Playground:
         self.app = self._build(Desk(self.forge, shapes, self.outbox))
         self._where = host, port
         self._server: BaseWSGIServer | None = None
+        self._thread: threading.Thread | None = None
 
     def _build(self, desk: Desk) -> Flask:
         app = Flask("playground", template_folder=str(_templates()), static_folder=None)
@@ -85,7 +87,10 @@ class Playground:
         host, port = self._where
         self._server = make_server(host, port, self.app, threaded=True, request_handler=_QuietHandler)
         self._at.web = f"http://{host}:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, name="playground-web", daemon=True).start()
+        # A short poll makes stopping quick, which every test pays for.
+        serve = partial(self._server.serve_forever, poll_interval=0.02)
+        self._thread = threading.Thread(target=serve, name="playground-web", daemon=True)
+        self._thread.start()
         self.outbox.start()
         return self
 
@@ -94,6 +99,8 @@ class Playground:
         if self._server:
             self._server.shutdown()
             self._server.server_close()
+            if self._thread:
+                self._thread.join()
             self._server = None
             self.outbox.stop()
 
