@@ -1,0 +1,1 @@
+"""Runs Terraform and OpenTofu: finds the program, checks out the commit, and minds the child processes."""

@@ -1,0 +1,276 @@
+"""One run's workbench: its folder with our files in it, its environment, and Terraform's commands."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bot.domain.errors import EngineError
+from bot.services.ports import EngineJob, StateAccess, Watch
+from bot.terraform import configuration, environment, process
+from bot.terraform.binaries import LAUNCHER, Program, python
+from bot.terraform.environment import Places, platform_name
+from bot.terraform.locks import locked
+from bot.terraform.masking import Masker
+from bot.terraform.runfolder import RunFolder, remove_tree
+from bot.terraform.sandbox import Openings, Sandbox
+from bot.terraform.transcript import Transcript
+
+LOCK_FILE = ".terraform.lock.hcl"
+_PROVIDER = re.compile(r'^provider "([^"]+)" \{\s*\n\s*version\s*=\s*"([^"]+)"', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is the same for every run on this worker. Times are in seconds.
+
+    `grace` is how long a plan may take to stop when its time is up or its watcher raised; `apply_grace` is
+    the same for an apply.
+    """
+
+    data: Path
+    plugin_cache: Path | None
+    mirror: Path | None
+    passed: Mapping[str, str]
+    plan_limit: float
+    apply_limit: float
+    grace: float
+    apply_grace: float
+
+
+class Bench:
+    """Terraform at work on one run's tree. Raises EngineError where the tree is not there."""
+
+    def __init__(
+        self,
+        job: EngineJob,
+        folder: RunFolder,
+        program: Program,
+        sandbox: Sandbox,
+        settings: Settings,
+        watch: Watch,
+    ) -> None:
+        self._job = job
+        self._folder = folder
+        self._program = program
+        self._sandbox = sandbox
+        self._settings = settings
+        self._watch = watch
+        self.directory = folder.working_directory(job.working_directory)
+        self.said = Transcript(Masker(secrets_of(job)), watch.output)
+
+    def lay_inputs(self, dependency_lock: bytes = b"") -> None:
+        """Put our files beside the configuration's; remove what a hostile commit may have brought along."""
+        # A `.terraform` from the commit could name another backend and hold plugins (promise 5).
+        for name in (".terraform", "terraform.tfstate", "terraform.tfstate.backup", "errored.tfstate"):
+            remove_tree(self.directory / name)
+        files = list(configuration.variable_files(self.directory, self._job.variables))
+        state = None
+        if self._job.state and not configuration.own_backend(self.directory, self._job.engine):
+            files.append((configuration.override_name(self.directory), configuration.OVERRIDE))
+            state = self._job.state
+        if dependency_lock:
+            files.append((LOCK_FILE, dependency_lock))
+        for name, data in files:
+            self._folder.write(self.directory / name, data)
+        self._note({"state_here": state is not None, "inited": ""})
+
+    def init(self, *, readonly_lock: bool = False) -> None:
+        """Init. Raises EngineError, also where the state would not be kept; Interrupted; TimedOut."""
+        flags = ("-lockfile=readonly",) if readonly_lock else ()
+        cache = self._settings.plugin_cache
+        if cache is None:
+            self._init(flags)
+        else:
+            cache.mkdir(parents=True, exist_ok=True)
+            # Two inits must not write to one cache at a time; those that find all they need only read.
+            complete = self._cache_is_complete(cache)
+            with locked(
+                cache / ".plangate.lock", self._watch, limit=self._settings.plan_limit, shared=complete
+            ):
+                self._init(flags)
+        self._check_backend()
+        self._note({**self._noted(), "inited": self._mark()})
+
+    @property
+    def inited(self) -> bool:
+        """Whether this very tree has been inited by this program."""
+        return self._noted().get("inited") == self._mark()
+
+    def plan(self, name: str) -> bytes:
+        """Plan, and return the saved plan."""
+        job = self._job
+        modes = [
+            *(["-destroy"] if job.modes.destroy else []),
+            *(["-refresh-only"] if job.modes.refresh_only else []),
+            *(f"-replace={address}" for address in job.modes.replace_addrs),
+            *(f"-target={address}" for address in job.modes.target_addrs),
+        ]
+        place = self._folder.root / name
+        flags = ("-input=false", "-no-color", f"-out={self._folder.seen(place)}", *self._locking())
+        self._succeed("plan", (*flags, *modes), shown=" ".join(modes), limit=self._settings.plan_limit)
+        return self._result(place)
+
+    def show(self, name: str) -> bytes:
+        """Return the JSON of a saved plan; it holds secrets and does not go into the log."""
+        seen = self._folder.seen(self._folder.root / name)
+        limit = self._settings.plan_limit
+        done = self._run("show", ("-json", "-no-color", str(seen)), limit, capture=True)
+        done.check(f"{self._program.kind.value} show", limit)
+        if done.code:
+            raise EngineError(self.words("show"))
+        return done.stdout
+
+    def apply(self, name: str, saved_plan: bytes) -> process.Finished:
+        """Apply a saved plan, and return how the process ended."""
+        place = self._folder.root / name
+        self._folder.write(place, saved_plan)
+        locking = self._locking() if self._job.state and self._job.state.lock else ()
+        flags = ("-input=false", "-no-color", *locking, str(self._folder.seen(place)))
+        self.said.heading(f"$ {self._program.kind.value} apply")
+        return self._run("apply", flags, self._settings.apply_limit)
+
+    def read(self, name: str) -> bytes:
+        """Return a file of the working directory, empty where there is none."""
+        return self._folder.read(self.directory / name) or b""
+
+    def words(self, command: str) -> str:
+        """Say why the last command failed, in words fit for a comment; masked."""
+        name = f"{self._program.kind.value} {command}"
+        last = self.said.last_words()
+        return self.said.error_words() or (f"{name} failed: {last}" if last else f"{name} failed")
+
+    def _init(self, flags: tuple[str, ...]) -> None:
+        self._succeed(
+            "init",
+            ("-input=false", "-no-color", *flags),
+            limit=self._settings.plan_limit,
+            # Init runs no code of the change; plan and apply do, and could poison the cache for other runs.
+            writes_cache=True,
+        )
+
+    def _succeed(
+        self,
+        command: str,
+        flags: tuple[str, ...],
+        *,
+        limit: float,
+        shown: str = "",
+        writes_cache: bool = False,
+    ) -> None:
+        name = f"{self._program.kind.value} {command}"
+        self.said.heading(f"$ {name} {shown}".rstrip())
+        done = self._run(command, flags, limit, writes_cache=writes_cache)
+        done.check(name, limit)
+        if done.code:
+            raise EngineError(self.words(command))
+
+    def _run(
+        self,
+        command: str,
+        flags: tuple[str, ...],
+        limit: float,
+        *,
+        capture: bool = False,
+        writes_cache: bool = False,
+    ) -> process.Finished:
+        folder, settings = self._folder, self._settings
+        applies = command == "apply"
+        grace = settings.apply_grace if applies else settings.grace
+        # An apply whose worker died may finish its step; a plan has nothing to lose.
+        linger = limit if applies else settings.grace
+        launch = (*python(), str(LAUNCHER), str(linger), *self._program.argv, command, *flags)
+        cache = (settings.plugin_cache,) if settings.plugin_cache else ()
+        readable = [*self._program.needs, *map(Path, self._authorities()), *(() if writes_cache else cache)]
+        readable += [path for path in (self._program.path, settings.mirror) if path]
+        needs = Openings(tuple(readable), cache if writes_cache else ())
+        return process.run(
+            process.Command(
+                argv=self._sandbox.wrap(launch, folder, self.directory, needs),
+                environment=self._environment(),
+                cwd=self.directory,
+                scratch=folder.root,
+            ),
+            self._watch,
+            self.said,
+            limit=limit,
+            grace=grace,
+            capture=capture,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        folder, settings = self._folder, self._settings
+        config = folder.root / "cli.tfrc"
+        folder.write(config, environment.cli_config(settings.plugin_cache, settings.mirror))
+        tmp = Path("/tmp") if self._sandbox.active else folder.tmp  # noqa: S108 -- the sandbox's own
+        places = Places(folder.inside / "home", tmp, folder.seen(config))
+        return environment.for_terraform(self._job, places, settings.passed, self._state())
+
+    def _authorities(self) -> tuple[str, ...]:
+        return tuple(value for name, value in self._settings.passed.items() if name.startswith("SSL_CERT_"))
+
+    def _state(self) -> StateAccess | None:
+        return self._job.state if self._noted().get("state_here") else None
+
+    def _locking(self) -> tuple[str, ...]:
+        if self._job.state and not self._job.state.lock:
+            return ("-lock=false",)
+        return ("-lock-timeout=30s",)
+
+    def _check_backend(self) -> None:
+        """Make sure that the state outlives the tree, should our reading of the files have been wrong."""
+        if self._job.state is None:
+            return
+        try:
+            pointer = json.loads(self.read(".terraform/terraform.tfstate") or b"{}")
+            kind = str((pointer.get("backend") or pointer.get("state_store") or {}).get("type", ""))
+        except (ValueError, AttributeError):
+            kind = ""
+        if kind in ("", "local") or (self._noted().get("state_here") and kind != "http"):
+            raise EngineError(
+                f"after init the state would be kept in {kind or 'the working tree'} and be lost; "
+                "remove the backend block to keep it in Plangate"
+            )
+
+    def _cache_is_complete(self, cache: Path) -> bool:
+        locked_versions = _PROVIDER.findall(self.read(LOCK_FILE).decode(errors="replace"))
+        here = platform_name()
+        return bool(locked_versions) and all(
+            (cache / address / version / here).exists() for address, version in locked_versions
+        )
+
+    def _result(self, place: Path) -> bytes:
+        data = self._folder.read(place)
+        if data is None:
+            raise EngineError("the plan was made, but its file is not there")
+        return data
+
+    def _mark(self) -> str:
+        program = self._program
+        return f"{self._job.commit} {self._job.working_directory} {program.title} {program.path or 'bundled'}"
+
+    def _noted(self) -> Mapping[str, Any]:
+        try:
+            noted = json.loads(self._folder.read(self._folder.root / "bench.json") or b"{}")
+        except ValueError:
+            return {}
+        return noted if isinstance(noted, dict) else {}
+
+    def _note(self, facts: Mapping[str, Any]) -> None:
+        self._folder.write(self._folder.root / "bench.json", json.dumps(facts).encode())
+
+
+def secrets_of(job: EngineJob) -> tuple[str, ...]:
+    """Return everything that must not show in the output of a run's processes (promise 6)."""
+    found = [*job.secrets, *environment.secrets_of(job.variables)]
+    if job.state:
+        credentials = f"{job.state.username}:{job.state.password}"
+        found += [job.state.password, base64.b64encode(credentials.encode()).decode()]
+    if header := job.remote.auth_header:
+        found += [header, header.split(" ")[-1]]
+    return tuple(found)

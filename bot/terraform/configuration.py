@@ -1,0 +1,193 @@
+"""Reads just enough of a configuration to know whether it keeps its own state, and lays our files beside it.
+
+A `backend` or `cloud` block of its own is kept; without one the state is kept here. `backend "local"` counts
+as none: the state would be lost with the working tree.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bot.domain.errors import EngineError
+from bot.domain.workspace import EngineKind
+from bot.services.ports import Variable
+
+OVERRIDE = b'terraform {\n  backend "http" {}\n}\n'
+_LARGEST = 4_000_000
+_SUFFIXES = {
+    EngineKind.TERRAFORM: (".tf", ".tf.json"),
+    EngineKind.TOFU: (".tf", ".tf.json", ".tofu", ".tofu.json"),
+}
+_KEEPERS = ("backend", "cloud", "state_store")
+_HEREDOC = re.compile(r"<<-?([^\W\d][\w-]*)[^\S\n]*\r?\n")
+_WORD = re.compile(r"[^\W\d][\w-]*")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
+
+def own_backend(directory: Path, kind: EngineKind) -> str:
+    """Return where the configuration in a directory keeps its own state (`s3`, `cloud`); empty: nowhere."""
+    for path in sorted(directory.iterdir()):
+        name = path.name
+        if not name.endswith(_SUFFIXES[kind]) or name.startswith((".", "#")) or path.is_symlink():
+            continue
+        if not path.is_file() or path.stat().st_size > _LARGEST:
+            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        found = _in_json(text) if name.endswith(".json") else _in_hcl(text)
+        if found and found != "local":
+            return found
+    return ""
+
+
+def override_name(directory: Path) -> str:
+    """Return a name for our override file that no file has."""
+    return _free(directory, "zzz_plangate", "_override.tf")
+
+
+def variable_files(directory: Path, variables: tuple[Variable, ...]) -> Iterator[tuple[str, bytes]]:
+    """Return the names and contents of the files that hold the variables, loaded after any of the repository.
+
+    Plain values are JSON, in which nothing is evaluated; HCL values are expressions. Raises EngineError where
+    a variable's name is no identifier.
+    """
+    plain, expressions = {}, []
+    for variable in variables:
+        if variable.category != "terraform":
+            continue
+        if not _VARIABLE.fullmatch(variable.key):
+            raise EngineError(f"{variable.key!r} is no name for a Terraform variable")
+        if variable.hcl:
+            expressions.append(f"{variable.key} = {variable.value.strip() or 'null'}\n")
+        else:
+            plain[variable.key] = variable.value
+    stem = _last_stem(directory)
+    if plain:
+        yield _free(directory, stem, ".auto.tfvars.json"), json.dumps(plain).encode()
+    if expressions:
+        yield _free(directory, stem, ".auto.tfvars"), "".join(expressions).encode()
+
+
+def _last_stem(directory: Path) -> str:
+    """Return a stem that sorts after every `*.auto.tfvars`: Terraform loads them in the order of names."""
+    stem = "zzz_plangate"
+    stems = [re.split(r"\.auto\.tfvars", path.name)[0] for path in directory.glob("*.auto.tfvars*")]
+    last = max(stems, default="")
+    return stem if last < stem else f"{last}~plangate"
+
+
+def _free(directory: Path, stem: str, suffix: str) -> str:
+    for number in range(1000):
+        name = f"{stem}{'~' * bool(number)}{number or ''}{suffix}"
+        if not (directory / name).is_symlink() and not (directory / name).exists():
+            return name
+    raise EngineError(f"every name like {stem}{suffix} is taken in this commit")
+
+
+def _in_json(text: str) -> str:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return ""  # Terraform says what is wrong with it
+    for block in _blocks(document, "terraform"):
+        for keeper in _KEEPERS:
+            for body in _blocks(block, keeper):
+                names = [name for name in body if name != "//"]
+                return keeper if keeper == "cloud" or not names else str(names[0])
+    return ""
+
+
+def _blocks(document: Any, name: str) -> Iterator[dict[str, Any]]:
+    """Return the bodies of a block in JSON syntax: an object, or lists of them."""
+    found = [document.get(name)] if isinstance(document, dict) else []
+    while found:
+        item = found.pop(0)
+        if isinstance(item, list):
+            found = item + found
+        elif isinstance(item, dict):
+            yield item
+
+
+def _in_hcl(text: str) -> str:
+    stack: list[tuple[str, ...]] = []
+    header: list[str] = []
+    for sign in _tokens(text):
+        if sign == "{":
+            if stack == [("terraform",)] and header and header[0] in _KEEPERS and "=" not in header:
+                return header[1].strip('"') if len(header) > 1 else header[0]
+            stack.append(tuple(header))
+            header = []
+        elif sign == "}":
+            if stack:
+                stack.pop()
+            header = []
+        elif sign == "\n":
+            header = []
+        else:
+            header.append(sign)
+    return ""
+
+
+def _tokens(text: str) -> Iterator[str]:
+    """Return the words, quoted strings, braces, line ends and other signs of HCL, without its comments."""
+    at = 0
+    while at < len(text):
+        char = text[at]
+        if char == "#" or text.startswith("//", at):
+            at = _until(text, "\n", at)
+        elif text.startswith("/*", at):
+            at = _until(text, "*/", at) + 2
+        elif char == '"':
+            end = _string_end(text, at + 1)
+            yield text[at:end]
+            at = end
+        elif heredoc := _HEREDOC.match(text, at):
+            closing = re.compile(rf"^[^\S\n]*{re.escape(heredoc[1])}[^\S\n]*\r?$", re.MULTILINE)
+            closed = closing.search(text, heredoc.end())
+            yield '""'
+            at = closed.end() if closed else len(text)
+        elif word := _WORD.match(text, at):
+            yield word[0]
+            at = word.end()
+        else:
+            if char in "{}\n" or not char.isspace():
+                yield char
+            at += 1
+
+
+def _until(text: str, what: str, start: int) -> int:
+    found = text.find(what, start)
+    return len(text) if found < 0 else found
+
+
+def _string_end(text: str, at: int) -> int:
+    """Return where a quoted string ends; templates in it may hold quoted strings themselves."""
+    depth = 0  # of braces within templates; every other one is a string in them
+    stack: list[int] = []
+    while at < len(text):
+        char = text[at]
+        if depth == 0:
+            if char == "\\":
+                at += 1
+            elif text.startswith(("$${", "%%{"), at):
+                at += 2
+            elif text.startswith(("${", "%{"), at):
+                depth, at = 1, at + 1
+            elif char == '"':
+                if not stack:
+                    return at + 1
+                depth = stack.pop()
+            elif char == "\n" and not stack:
+                return at
+        elif char == '"':
+            stack.append(depth)
+            depth = 0
+        elif char == "{":
+            depth += 1
+        elif char == "}":
+            depth -= 1
+        at += 1
+    return at

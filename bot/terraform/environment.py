@@ -1,0 +1,155 @@
+"""The environment of child processes, from scratch: of the worker's own, only what is named here gets in.
+
+Terraform's own settings are guards: a workspace's variables may not replace them (promise 5).
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.domain.errors import EngineError
+from bot.services.ports import EngineJob, StateAccess, Variable
+from bot.terraform.binaries import SAFE_PATH
+
+# How this machine reaches the network; both spellings, for curl reads the lower one alone.
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
+_AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+PASSED = frozenset({*_PROXIES, *map(str.lower, _PROXIES), *_AUTHORITIES})
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_REFUSED = frozenset(
+    {
+        "HOME",
+        "TMPDIR",
+        "TF_CLI_CONFIG_FILE",
+        "TERRAFORM_CONFIG",
+        "TF_PLUGIN_CACHE_DIR",
+        "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE",
+        "TF_DATA_DIR",
+        "TF_IN_AUTOMATION",
+        "TF_INPUT",
+        "TF_REATTACH_PROVIDERS",
+        "TF_FORCE_LOCAL_BACKEND",
+        "CHECKPOINT_DISABLE",
+        "TF_CLI_ARGS",
+        "TF_CLI_ARGS_show",
+    }
+)
+_REFUSED_PREFIXES = ("LD_", "DYLD_", "GLIBC_", "PYTHON")
+_STATE_PREFIX = "TF_HTTP_"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things lie, as the processes see them."""
+
+    home: Path
+    tmp: Path
+    cli_config: Path
+
+
+def ambient(worker: Mapping[str, str]) -> dict[str, str]:
+    """Return what of the worker's environment children may have: proxies and certificate authorities."""
+    return {name: value for name, value in worker.items() if name in PASSED and value}
+
+
+def for_terraform(
+    job: EngineJob, places: Places, passed: Mapping[str, str], state: StateAccess | None
+) -> dict[str, str]:
+    """Return the environment of a run's Terraform. `state` is None where the configuration keeps its own.
+
+    Raises EngineError where a variable has no name, or the name of one of our guards.
+    """
+    guards = {
+        "HOME": str(places.home),
+        "TMPDIR": str(places.tmp),
+        "TF_CLI_CONFIG_FILE": str(places.cli_config),
+        "TF_IN_AUTOMATION": "1",
+        "TF_INPUT": "0",
+        "CHECKPOINT_DISABLE": "1",
+        **(_state(state) if state else {}),
+    }
+    base = {"PATH": SAFE_PATH, "LANG": "C.UTF-8", **ambient(passed), **job.environment}
+    wanted = {variable.key: variable.value for variable in job.variables if variable.category == "env"}
+    for name, value in wanted.items():
+        _check(name, value, guarded=state is not None)
+    return {**base, **wanted, **guards}
+
+
+def _check(name: str, value: str, guarded: bool) -> None:
+    if not _NAME.fullmatch(name):
+        raise EngineError(f"the environment variable {name!r} has no valid name: letters, digits and _")
+    if "\0" in value:
+        raise EngineError(f"the environment variable {name} holds a NUL character, which none can")
+    taken = name in _REFUSED or name.startswith(_REFUSED_PREFIXES)
+    if taken or (guarded and name.startswith(_STATE_PREFIX)):
+        raise EngineError(f"the environment variable {name} is set by Plangate itself: remove it")
+
+
+def _state(state: StateAccess) -> dict[str, str]:
+    """Terraform's `http` backend by the environment: what stands in files would end up in saved plans.
+
+    The lock's addresses are given to previews too, which pass `-lock=false`: a preview's plan may be applied.
+    """
+    return {
+        "TF_HTTP_ADDRESS": state.address,
+        "TF_HTTP_LOCK_ADDRESS": state.address,
+        "TF_HTTP_UNLOCK_ADDRESS": state.address,
+        "TF_HTTP_UPDATE_METHOD": "POST",
+        "TF_HTTP_LOCK_METHOD": "LOCK",
+        "TF_HTTP_UNLOCK_METHOD": "UNLOCK",
+        "TF_HTTP_USERNAME": state.username,
+        "TF_HTTP_PASSWORD": state.password,
+        # A server that restarts must not cost an apply its state: about a minute of trying.
+        "TF_HTTP_RETRY_MAX": "6",
+        "TF_HTTP_RETRY_WAIT_MIN": "1",
+        "TF_HTTP_RETRY_WAIT_MAX": "30",
+    }
+
+
+def cli_config(plugin_cache: Path | None, mirror: Path | None) -> bytes:
+    """Return Terraform's CLI configuration: where providers come from and are cached.
+
+    Providers that the mirror has come from there alone, so that they need no network; all others as usual.
+    """
+    lines = ["disable_checkpoint = true"]
+    if plugin_cache:
+        lines.append(f"plugin_cache_dir = {_quoted(plugin_cache)}")
+    if mirror:
+        names = sorted(
+            str(path.relative_to(mirror)) for path in mirror.glob("*/*/*") if path.is_dir()
+        )  # <host>/<namespace>/<type>
+        here = ", ".join(f'"{name}"' for name in names)
+        lines += [
+            "provider_installation {",
+            f"  filesystem_mirror {{\n    path = {_quoted(mirror)}\n    include = [{here}]\n  }}",
+            f"  direct {{\n    exclude = [{here}]\n  }}",
+            "}",
+        ]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def platform_name() -> str:
+    """Return this machine's name in Terraform's registry layout, as in `linux_amd64`."""
+    machine = platform.machine().lower()
+    return f"{platform.system().lower()}_{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(machine, machine) }"
+
+
+def secrets_of(variables: tuple[Variable, ...]) -> tuple[str, ...]:
+    """Return what must be masked: sensitive variables' values, and each string in those that are HCL."""
+    found = []
+    for variable in variables:
+        if variable.sensitive:
+            found.append(variable.value)
+            if variable.hcl:
+                found += re.findall(r'"((?:[^"\\]|\\.)*)"', variable.value)
+    return tuple(found)
+
+
+def _quoted(path: Path) -> str:
+    text = str(path).replace("\\", "\\\\").replace('"', '\\"').replace("${", "$${").replace("%{", "%%{")
+    return f'"{text}"'

@@ -1,0 +1,164 @@
+"""Calls Git without any of the machine's configuration, hooks or prompts, and puts its errors into words.
+
+Credentials go by Git's configuration in the environment: never in a URL, an argument or a log (promise 6).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bot.domain.errors import EngineError, TimedOut
+from bot.services.ports import GitRemote, Watch
+from bot.terraform import process
+from bot.terraform.binaries import SAFE_PATH
+from bot.terraform.environment import ambient
+from bot.terraform.masking import Masker, mask
+from bot.terraform.transcript import Transcript
+
+_LOCAL_SECONDS = 300
+_SETTINGS = {
+    "core.hooksPath": os.devnull,
+    "core.fsmonitor": "false",
+    # Within our lock, or it would still be at work when the next fetch begins.
+    "gc.autoDetach": "false",
+    "fetch.recurseSubmodules": "false",
+    "protocol.version": "2",
+}
+_UNREACHABLE = re.compile(
+    r"could not resolve|failed to connect|couldn't connect|connection (?:refused|reset|timed out)|timed? out"
+    r"|unable to access|early eof|hung up|rpc failed|ssl|certificate|returned error: (?:5\d\d|429)",
+    re.IGNORECASE,
+)
+_REFUSED = re.compile(
+    r"authentication failed|could not read (?:username|password)|returned error: 40[134]"
+    r"|terminal prompts disabled"
+    r"|not found|permission denied|access denied|does not appear to be a git repository",
+    re.IGNORECASE,
+)
+_MISSING = re.compile(
+    r"not our ref|couldn't find remote ref|unadvertised object|no such remote ref|remote error: upload-pack",
+    re.IGNORECASE,
+)
+
+
+class GitFailed(EngineError):
+    """Git said no, and it is neither the network nor the remote: the mirror may be at fault."""
+
+
+class RemoteRefused(EngineError):
+    """The remote can't be reached or does not let us in: a new mirror would not help."""
+
+
+class CommitNotFound(EngineError):
+    """The remote does not have the commit."""
+
+
+class Git:
+    """Git, working on one mirror. Of `passed`, the worker's environment, proxies and CAs get through."""
+
+    def __init__(self, mirror: Path, remote: GitRemote, passed: Mapping[str, str]) -> None:
+        self._mirror = mirror
+        self._remote = remote
+        header = remote.auth_header
+        if header and not header.lower().startswith("authorization:"):
+            header = f"Authorization: {header}"
+        self._secrets = (header, header.partition(":")[2].strip(), header.split(" ")[-1]) if header else ()
+        self._environment = _environment(mirror, remote.url, header, passed)
+
+    def local(self, *args: str, **more: str) -> bytes:
+        """Run a command that needs no network; return what it prints. `more` is added to the environment.
+
+        Raises GitFailed.
+        """
+        try:
+            done = subprocess.run(
+                ["git", *args],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                env={**self._environment, **more},
+                cwd=self._mirror.parent,
+                timeout=_LOCAL_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise GitFailed(f"git {args[0]} took longer than {_LOCAL_SECONDS} seconds") from error
+        except OSError as error:
+            raise GitFailed(f"git can't be started: {error.strerror}") from error
+        if done.returncode:
+            raise GitFailed(f"git {args[0]} failed: {self._words(done.stderr)}")
+        return done.stdout
+
+    def fetch(self, watch: Watch, limit: float, *args: str) -> None:
+        """Fetch from the remote; `limit` is in seconds.
+
+        Raises CommitNotFound, RemoteRefused, TimedOut, Interrupted, else GitFailed.
+        """
+        # Without a scheme Git takes what stands before a colon for a host, or starts a helper of that name.
+        if urlsplit(self._remote.url).scheme not in ("https", "http", "file"):
+            raise RemoteRefused("a repository is fetched over https or http alone")
+        said = Transcript(Masker(self._secrets), lambda _: None)
+        command = process.Command(
+            argv=("git", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *args),
+            environment=self._environment,
+            cwd=self._mirror,
+            scratch=self._mirror,
+            launched=False,
+        )
+        done = process.run(command, watch, said, limit=limit, grace=5)
+        name = self._remote.repo.path
+        try:
+            done.check("the fetch", limit)
+        except TimedOut as error:
+            raise TimedOut(f"{name} could not be fetched: {error}") from None
+        if not done.code:
+            return
+        words = said.everything()
+        short = self._words(words.encode())
+        if _MISSING.search(words):
+            raise CommitNotFound(f"the commit was not found in {name}: {short}")
+        if _REFUSED.search(words):
+            raise RemoteRefused(
+                f"{name} could not be fetched; it is not there, or we may not read it: {short}"
+            )
+        if _UNREACHABLE.search(words):
+            raise RemoteRefused(f"{name} could not be fetched: {short}")
+        raise GitFailed(f"{name} could not be fetched: {short}")
+
+    def _words(self, stderr: bytes) -> str:
+        """Return the first telling line of Git's, without paths of this machine and without credentials."""
+        text = mask(stderr.decode(errors="replace"), self._secrets).replace(str(self._mirror), "the mirror")
+        text = re.sub(r"://[^/@\s]+@", "://", text)
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:"))] or lines
+        return re.sub(r"^(?:fatal|error): ", "", telling[0])[:300] if telling else "it gave no reason"
+
+
+def _environment(mirror: Path, url: str, header: str, passed: Mapping[str, str]) -> dict[str, str]:
+    settings = {**_SETTINGS, "remote.origin.url": url}
+    if header:
+        settings[f"http.{url}.extraHeader"] = header
+    local = urlsplit(url).scheme == "file"
+    environment = {
+        **ambient(passed),
+        "PATH": passed.get("PATH", SAFE_PATH),
+        "HOME": str(mirror),
+        "LC_ALL": "C.UTF-8",
+        "GIT_DIR": str(mirror),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ASKPASS": "true",
+        "GIT_ALLOW_PROTOCOL": "file" if local else "https:http",
+        "GIT_CONFIG_COUNT": str(len(settings)),
+    }
+    if authority := passed.get("SSL_CERT_FILE"):
+        environment["GIT_SSL_CAINFO"] = authority
+    for number, (key, value) in enumerate(settings.items()):
+        environment[f"GIT_CONFIG_KEY_{number}"] = key
+        environment[f"GIT_CONFIG_VALUE_{number}"] = value
+    return environment

@@ -1,0 +1,149 @@
+"""A run's own folder on this machine: what lies where in it, and how to touch it after hostile code has.
+
+Code from a change may replace any file in here by a link that leads out (promise 5). So whatever is read back
+or written later goes through this module, which follows no symbolic link.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import stat
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from bot.domain.errors import EngineError
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_LARGEST = 1 << 30
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The places in a run's folder. `inside` is the same folder as the run's processes see it."""
+
+    root: Path
+    inside: Path
+
+    @classmethod
+    def of(cls, data: Path, run_id: str, inside: Path | None = None) -> RunFolder:
+        """Return a run's folder below the data directory. Raises EngineError where the id is none."""
+        if not _RUN_ID.fullmatch(run_id):
+            raise EngineError(f"{run_id!r} is not the id of a run")
+        root = data / "runs" / run_id
+        return cls(root, inside or root)
+
+    @property
+    def tree(self) -> Path:
+        """The commit's files."""
+        return self.root / "tree"
+
+    @property
+    def tmp(self) -> Path:
+        """The processes' TMPDIR, on disk because providers are downloaded through it."""
+        return self.root / "tmp"
+
+    def create(self) -> None:
+        """Make the folder empty and private, in place of an earlier one."""
+        remove_tree(self.root)
+        self.root.mkdir(mode=0o700, parents=True)
+        for name in ("tree", "home", "tmp"):
+            (self.root / name).mkdir(mode=0o700)
+
+    def working_directory(self, relative: str) -> Path:
+        """Return the configuration's directory in the tree.
+
+        Raises EngineError where it is missing, is no directory, or leaves the tree by `..` or a symbolic
+        link: Terraform would then run something that is not in the commit (promise 5).
+        """
+        name = relative.strip("/") or "."
+        parts = PurePosixPath(name).parts
+        if ".." in parts:
+            raise EngineError(f"the working directory {name} leaves the repository")
+        here = self.tree
+        for part in parts:
+            here = here / part
+            if here.is_symlink():
+                raise EngineError(f"the working directory {name} goes through the symbolic link {part}")
+        if not here.is_dir():
+            raise EngineError(f"the working directory {name} does not exist in this commit")
+        return here
+
+    def read(self, path: Path) -> bytes | None:
+        """Return a file of the folder; None where there is none, or a link or no regular file on the way."""
+        try:
+            descriptor = self._open_parent(path)
+        except OSError:
+            return None
+        try:
+            # Not blocking, for a FIFO planted under this name would hold the worker for ever.
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+            file = os.open(path.name, flags, dir_fd=descriptor)
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
+        with os.fdopen(file, "rb") as stream:
+            found = os.fstat(stream.fileno())
+            if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
+                return None
+            return stream.read()
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Write a private file of the folder, in place of whatever has its name; follows no link.
+
+        Raises EngineError where its directory is gone or has become a link.
+        """
+        try:
+            descriptor = self._open_parent(path)
+        except OSError as error:
+            raise EngineError(f"the run's folder has changed under us at {path.parent.name}") from error
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path.name, dir_fd=descriptor)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            file = os.open(path.name, flags, 0o600, dir_fd=descriptor)
+        except OSError as error:
+            raise EngineError(f"{path.name} can't be written into the run's folder") from error
+        finally:
+            os.close(descriptor)
+        with os.fdopen(file, "wb") as stream:
+            stream.write(data)
+
+    def seen(self, path: Path) -> Path:
+        """Return a path of the folder as the run's processes see it."""
+        return self.inside / path.relative_to(self.root)
+
+    def _open_parent(self, path: Path) -> int:
+        """Open the directory that holds a path, one step at a time, so that no step is a link."""
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(self.root, flags)
+        for part in path.relative_to(self.root).parts[:-1]:
+            try:
+                below = os.open(part, flags, dir_fd=descriptor)
+            finally:
+                os.close(descriptor)
+            descriptor = below
+        return descriptor
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a file or a tree, read-only parts too; nothing happens where it is not there."""
+    if path.is_symlink() or path.is_file():
+        path.unlink(missing_ok=True)
+        return
+    if not path.exists():
+        return
+    # Go's module cache and some providers leave directories without write permission, and so may a hostile
+    # tree: each is opened up before its children are listed. Links are never followed.
+    path.chmod(0o700)
+    for folder, names, _ in os.walk(path):
+        for name in names:
+            child = Path(folder, name)
+            if not child.is_symlink():
+                child.chmod(0o700)
+    shutil.rmtree(path, ignore_errors=True)
+    if path.exists():
+        raise EngineError(f"{path.name} could not be removed")

@@ -1,0 +1,106 @@
+"""What a run's processes said: masked and handed to the watcher as it comes, and read for its last words."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable
+
+from bot.terraform.masking import Masker
+
+# More than this is not passed on: a loop in a change's code must not fill the database.
+LARGEST_OUTPUT = 8_000_000
+_KEPT = 200_000
+_LONGEST_WORDS = 600
+_ERROR = re.compile(r"^[│╷ ]*Error: (?P<title>.+)$", re.MULTILINE)
+_FRAME = re.compile(r"^[│╷╵]\s?", re.MULTILINE)
+_PLACE = re.compile(r"^ *on (?P<place>.+? line \d+)", re.MULTILINE)
+_SUMMARY = re.compile(r"^(?:Apply|Destroy) complete!.*$", re.MULTILINE)
+
+
+class Transcript:
+    """The output of one stage. `show` gets masked text, and may raise what stops the process."""
+
+    def __init__(self, masker: Masker, show: Callable[[str], None]) -> None:
+        self._masker = masker
+        self._show = show
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._shown = 0
+        self._kept = ""
+
+    def heading(self, text: str) -> None:
+        """Begin the next command's output."""
+        self.end()
+        self._kept = ""
+        gap = "\n" if self._shown else ""
+        self._take(self._masker.feed(f"{gap}{text}\n") + self._masker.flush())
+        self._kept = ""
+
+    def feed(self, data: bytes) -> None:
+        """Take the next piece of output."""
+        self._take(self._masker.feed(self._decoder.decode(data)))
+
+    def end(self) -> None:
+        """Show what was held back: the command has ended."""
+        self._take(self._masker.feed(self._decoder.decode(b"", final=True)) + self._masker.flush())
+        self._decoder.reset()
+
+    def error_words(self) -> str:
+        """Return the last command's first error in one line fit for a comment; empty where it told none.
+
+        `Error: Reference to undeclared resource — on main.tf line 3`, or the explanation in place of where.
+        """
+        found = _ERROR.search(self._kept)
+        if not found:
+            return ""
+        rest = _FRAME.sub("", self._kept[found.end() :])
+        more = len(_ERROR.findall(rest))
+        block = _ERROR.split(rest)[0]
+        title = f"Error: {found['title'].strip()}"
+        if place := _PLACE.search(block):
+            title += f" — on {place['place']}"
+        explained = _explanation(block)
+        words = f"{title}: {explained}" if explained else title
+        if len(words) > _LONGEST_WORDS:
+            words = words[: _LONGEST_WORDS - 1].rstrip() + "…"
+        return f"{words} (and {more} more error{'s' if more > 1 else ''})" if more else words
+
+    def everything(self) -> str:
+        """Return what the last command said."""
+        return self._kept
+
+    def last_words(self) -> str:
+        """Return the last line that was said, for a command that failed without an error of its own."""
+        lines = [line.strip() for line in self._kept.splitlines() if line.strip()]
+        return lines[-1][:_LONGEST_WORDS] if lines else ""
+
+    def summary(self) -> str:
+        """Return Terraform's own summary of an apply; empty where it told none."""
+        found = _SUMMARY.findall(self._kept)
+        return str(found[-1]).strip() if found else ""
+
+    def _take(self, text: str) -> None:
+        if not text:
+            return
+        # Errors and summaries stand at the end, but the first of many errors matters most: both ends count.
+        self._kept += text
+        if len(self._kept) > 2 * _KEPT:
+            first = _ERROR.search(self._kept)
+            start = first.start() if first else len(self._kept) - _KEPT
+            head = self._kept[start : start + _KEPT // 2]
+            self._kept = head + "\n" + self._kept[max(start + len(head), len(self._kept) - _KEPT) :]
+        if self._shown >= LARGEST_OUTPUT:
+            return
+        self._shown += len(text)
+        if self._shown >= LARGEST_OUTPUT:
+            text += f"\n[more than {LARGEST_OUTPUT // 1_000_000} MB of output: the rest is not shown]\n"
+        self._show(text)
+
+
+def _explanation(block: str) -> str:
+    """Return the first paragraph of an error that is neither a place nor quoted code."""
+    for paragraph in re.split(r"\n\s*\n", block):
+        lines = paragraph.strip("\n").splitlines()
+        if lines and not lines[0].startswith(" "):
+            return " ".join(" ".join(lines).split())
+    return ""
