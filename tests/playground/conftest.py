@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playground_kit import (
+
+from bot.playground.server import Playground
+from tests.playground.kit import (
     CONTRACTS,
     SECRET,
     GitHubClient,
@@ -14,8 +16,6 @@ from playground_kit import (
     WorkingTree,
     authenticated,
 )
-
-from bot.playground.server import Playground
 
 
 @pytest.fixture(scope="session")

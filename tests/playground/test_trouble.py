@@ -10,9 +10,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playground_kit import CONTRACTS, GitHubClient, GitHubDescription, WorkingTree
 
 from bot.playground.server import Playground
+from tests.playground.kit import CONTRACTS, GitHubClient, GitHubDescription, WorkingTree
 
 REPO = "acme/infra"
 
@@ -101,7 +101,9 @@ def test_another_process_can_furnish_the_forge_and_stop_it(
     process: tuple[subprocess.Popen[str], str],
 ) -> None:
     running, url = process
-    with httpx.Client(base_url=url, headers={"Authorization": "Bearer master"}, trust_env=False) as admin:
+    with httpx.Client(
+        base_url=url, headers={"Authorization": "Bearer master"}, trust_env=False, verify=False
+    ) as admin:
 
         def put(verb: str, path: str, **body: object) -> httpx.Response:
             answer = admin.request(verb, f"/playground{path}", json=body)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playground_kit import GitHubClient
 
 from bot.playground.server import Playground
+from tests.playground.kit import GitHubClient
 
 AsUser = Callable[[str], GitHubClient]
 REPO = "acme/infra"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from openapi_core import OpenAPI
+from openapi_core import Config, OpenAPI
 from openapi_core.contrib.werkzeug import WerkzeugOpenAPIRequest, WerkzeugOpenAPIResponse
 from openapi_core.templating.paths.exceptions import PathError
 from openapi_core.templating.responses.exceptions import ResponseNotFound
@@ -40,7 +40,9 @@ class GitHubDescription:
     """GitHub's OpenAPI description, and what of the playground it has been held against."""
 
     def __init__(self, path: Path) -> None:
-        self._openapi = OpenAPI.from_file_path(str(path))
+        # Whether the description itself is in order is not what these tests are about, and takes long.
+        config = Config(spec_validator_cls=None)
+        self._openapi = OpenAPI.from_file_path(str(path), config=config)
         self.checked: set[tuple[str, str]] = set()
 
     def check(self, sent: httpx.Request, answer: httpx.Response) -> None:
@@ -81,7 +83,7 @@ class GitHubClient:
         self._base = playground.api_url
         self._description = description
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._client = httpx.Client(headers=headers, trust_env=False)
+        self._client = httpx.Client(headers=headers, trust_env=False, verify=False)
 
     def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
         url = path if path.startswith("http") else self._base + path

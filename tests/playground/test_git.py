@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playground_kit import GitHubClient, Listener, WorkingTree, authenticated
 
 from bot.playground.server import Playground
+from tests.playground.kit import GitHubClient, Listener, WorkingTree, authenticated
 
 Clone = Callable[..., WorkingTree]
 

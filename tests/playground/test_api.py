@@ -11,9 +11,9 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from playground_kit import GitHubClient, GitHubDescription, WorkingTree, authenticated
 
 from bot.playground.server import Playground
+from tests.playground.kit import GitHubClient, GitHubDescription, WorkingTree, authenticated
 
 AsUser = Callable[[str], GitHubClient]
 REPO = "acme/infra"

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playground_kit import CONTRACTS, SECRET, GitHubClient, Listener, WorkingTree
 
 from bot.playground.server import Playground
+from tests.playground.kit import CONTRACTS, SECRET, GitHubClient, Listener, WorkingTree
 
 Clone = Callable[..., WorkingTree]
 REPO = "acme/infra"
