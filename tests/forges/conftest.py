@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -12,8 +14,14 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from openapi_core import OpenAPI
+from openapi_core.datatypes import RequestParameters
+from werkzeug.datastructures import ImmutableMultiDict
 
 from bot.playground.server import Playground
+from tests.fakes.github_api import Asked, ScriptedGitHub
+
+OPENAPI = Path(__file__).parents[3] / "shared" / "contracts" / "openapi" / "github-subset.strict.json"
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +43,34 @@ def public_pem(app_key: rsa.RSAPrivateKey) -> str:
 def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playground]:
     with Playground(tmp_path_factory.mktemp("playground")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def description() -> OpenAPI | None:
+    """GitHub's own description of its API; None where it is not beside the project."""
+    return OpenAPI.from_dict(json.loads(OPENAPI.read_text())) if OPENAPI.is_file() else None
+
+
+@pytest.fixture
+def github(description: OpenAPI | None) -> Iterator[ScriptedGitHub]:
+    """A scripted GitHub; in the end, every request that it got must be one that the real one takes."""
+    with ScriptedGitHub() as running:
+        yield running
+    if description is not None:
+        for asked in running.asked:
+            # Not in the description's part that we have.
+            if not asked.path.startswith("/app-manifests/"):
+                description.validate_request(Described(asked))
+
+
+class Described:
+    """A request as openapi-core likes it."""
+
+    host_url = "https://api.github.com"
+
+    def __init__(self, asked: Asked) -> None:
+        self.path = asked.path
+        self.method = asked.method.lower()
+        self.body = asked.body or None
+        self.content_type = asked.headers.get("content-type", "")
+        self.parameters = RequestParameters(query=ImmutableMultiDict(asked.query), header=asked.headers)

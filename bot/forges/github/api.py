@@ -5,9 +5,11 @@ githubkit sends; its models are left aside, for they refuse an answer over one f
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 
 import httpx
 from githubkit import GitHub, UnauthAuthStrategy
@@ -49,6 +51,12 @@ class Answer:
     more: bool | None = None
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Read the certificates once, not for each call: it takes longer than most calls."""
+    return httpx.create_ssl_context()
+
+
 class Api:
     """GitHub's REST API at one address. `where` is how messages name it."""
 
@@ -61,8 +69,7 @@ class Api:
             base_url=url,
             user_agent="plangate",
             timeout=httpx.Timeout(timeouts.read, connect=timeouts.connect),
-            # Reading the certificates takes longer than most calls: once, not each time.
-            ssl_verify=httpx.create_ssl_context(),
+            ssl_verify=_trusted(),
             # A comment must be seen as it is now; an answer from a minute ago would hide a human's edit.
             http_cache=False,
             # Its own retry would send a comment three times on a 502. Whoever asked tries again (promise 4).
