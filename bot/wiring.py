@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from bot.clock import SystemClock
 from bot.config import AppAuth, Config, ForgeConfig
@@ -32,7 +34,7 @@ from bot.services.transitions import Transitions
 from bot.store import SqlStore
 from bot.terraform.binaries import Binaries
 from bot.terraform.engine import TerraformEngine
-from bot.terraform.sandbox import Sandbox
+from bot.terraform.sandbox import Sandbox, SandboxMode
 from bot.vault import FernetVault
 
 
@@ -66,7 +68,7 @@ def build(config: Config) -> Services:
     limits = Limits(config.plan_timeout, config.apply_timeout, config.lease)
     forges = {forge.name: _forge(forge) for forge in config.forges}
     hooks = {forge.name: GitHubHook(forge.name, forge.webhook_secrets, forge.url) for forge in config.forges}
-    engine = _engine(config)
+    engine = _engine(config, limits)
     states = StateService(store, vault, clock)
     transitions = Transitions(store, clock, dispatch)
     new_runs = NewRuns(clock, transitions)
@@ -117,5 +119,21 @@ def _forge(config: ForgeConfig) -> GitHubForge:
     return GitHubForge(config.name, login, api_url=config.api_url, web_url=config.url)
 
 
-def _engine(config: Config) -> TerraformEngine:
-    raise NotImplementedError
+def _engine(config: Config, limits: Limits) -> TerraformEngine:
+    sandbox = Sandbox(
+        SandboxMode(config.sandbox.value),
+        config.data,
+        hide=[config.config_file, *config.secret_files],
+        home=Path.home(),
+    )
+    return TerraformEngine(
+        config.data,
+        Binaries(
+            config.terraform_dir, config.terraform_from_path, path=config.passed_on.get("PATH", os.defpath)
+        ),
+        sandbox,
+        limits=limits,
+        plugin_cache=config.data / "providers",
+        provider_mirror=config.provider_mirror,
+        worker_environment=config.passed_on,
+    )

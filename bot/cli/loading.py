@@ -17,8 +17,9 @@ def configuration() -> Config:
     logging.basicConfig(
         level=config.log_level.value, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
     )
-    # Each request of the forge's client would be a line; what matters of them we log ourselves.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # Each request to the forge would be a line; what matters of them we log ourselves.
+    for name in ("httpx", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     for warning in config.warnings:
         logging.getLogger("plangate").warning("%s", warning)
     return config

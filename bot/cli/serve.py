@@ -61,7 +61,7 @@ class SweepingWorker(Worker):
 
     def run_maintenance_tasks(self) -> None:
         """Do RQ's own chores, and ask for a sweep."""
-        super().run_maintenance_tasks()
+        super().run_maintenance_tasks()  # type: ignore[no-untyped-call]  # as RQ has it
         try:
             self.sweeper.sweep()
         except ConnectionError as error:

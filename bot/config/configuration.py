@@ -22,6 +22,12 @@ from bot.domain.workspace import Workspace
 
 _DATABASE = re.compile(r"(sqlite|postgres|postgresql|postgresql\+psycopg)://.*", re.DOTALL)
 _REDIS = re.compile(r"(redis|rediss|unix)://.+")
+# Where programs are found, how the network is reached and whom it trusts; nothing else of the environment.
+PASSED_ON = (
+    "PATH",
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR"),
+)
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,99}")
 
 
@@ -46,8 +52,9 @@ class LogLevel(StrEnum):
 class Config:
     """Everything that is set from outside. Addresses have no trailing slash; paths are absolute.
 
-    `secret_keys` are Fernet keys, the newest first. `local_admin` is empty where nobody is. `warnings` are
-    for the log: nothing that stops the start. What is secret is left out of the repr (promise 6).
+    `secret_keys` are Fernet keys, the newest first. `local_admin` is empty where nobody is. `secret_files`
+    are hidden from Terraform; `passed_on` is what of the environment Git and Terraform may need. `warnings`
+    are for the log: nothing that stops the start. What is secret is left out of the repr (promise 6).
     """
 
     config_file: Path
@@ -70,6 +77,8 @@ class Config:
     sweep: timedelta
     local_admin: str
     log_level: LogLevel
+    secret_files: tuple[Path, ...] = ()
+    passed_on: Mapping[str, str] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -106,6 +115,8 @@ class Config:
             sweep=env.seconds("PLANGATE_SWEEP_SECONDS", least=1),
             local_admin=_local_admin(env, url, problems),
             log_level=env.choice("PLANGATE_LOG_LEVEL", LogLevel, LogLevel.INFO),
+            secret_files=tuple(env.secret_files),
+            passed_on={name: environ[name] for name in PASSED_ON if environ.get(name)},
             warnings=(*_unknown(environ, env), *unencrypted(forges)),
         )
         problems.refuse()

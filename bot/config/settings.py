@@ -102,13 +102,15 @@ _BY_NAME = {setting.name: setting for setting in SETTINGS}
 class Environment:
     """Reads settings by name and notes what is wrong with them; a wrong one reads as its default.
 
-    So every problem is found in one start. `known` holds each name that was asked for.
+    So every problem is found in one start. `known` holds each name that was asked for, `secret_files` each
+    file that a secret was read from.
     """
 
     def __init__(self, environ: Mapping[str, str], problems: Problems) -> None:
         self._environ = environ
         self._problems = problems
         self.known: set[str] = set()
+        self.secret_files: list[Path] = []
 
     def text(self, name: str) -> str:
         """Return a setting's text, its default where unset or blank. Raises KeyError off the table."""
@@ -127,6 +129,7 @@ class Environment:
         if value:
             self._problems.add(name, f"is set, and so is {name}_FILE: keep one of them")
             return value
+        self.secret_files.append(Path(path).expanduser().absolute())
         try:
             value = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as error:

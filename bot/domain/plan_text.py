@@ -23,7 +23,7 @@ def plan_text(output: str) -> str:
 
 
 def error_text(output: str) -> str:
-    """Return Terraform's errors from its output, without the frame around them, empty where there are none."""
+    """Return Terraform's errors from its output, without the frame around them; empty where it has none."""
     lines = output.splitlines()
     start = next((i for i, line in enumerate(lines) if _ERROR.match(line)), None)
     if start is None:

@@ -50,6 +50,7 @@ class Run:
     """One plan, and perhaps apply, in a workspace; fixed at creation to a commit and the variables' values.
 
     `sequence` orders the runs of one workspace (first in, first out). `version` guards each update.
+    `engine_version` is the version that made the plan, such as `1.15.5`.
     `change_number` is the pull request that the run is reported on, None for a run of the branch.
     """
 
@@ -74,6 +75,7 @@ class Run:
     has_changes: bool | None = None
     counts: Counts | None = None
     digest: str = ""
+    engine_version: str = ""
     approval: Approval | None = None
     confirmed_by: str = ""
     delta: str = ""

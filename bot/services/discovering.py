@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from bot.domain.discovery import DiscoverRule
 from bot.domain.events import RepoRef
+from bot.domain.ids import new_id
 from bot.domain.workspace import Workspace
 from bot.services.ports import Engine, ForgeReader, Transaction
 
@@ -48,7 +49,7 @@ class Discovery:
         for workspace in found:
             standing = there.get(workspace.name)
             if standing is None or (standing.discovered and standing.repo == repo):
-                tx.workspaces.put(workspace)
+                tx.workspaces.put(replace(workspace, id=new_id("ws")))
 
     @staticmethod
     def retire(

@@ -192,6 +192,7 @@ class Phases:
                 has_changes=plan.has_changes,
                 counts=plan.counts,
                 digest=digest,
+                engine_version=result.version,
             )
             return [first, *self._after_plan(tx, first[0])]
 
@@ -235,6 +236,7 @@ class Phases:
                 saved_plan=tx.artifacts.get(run.id, ArtifactKind.SAVED_PLAN) or b"",
                 plan_json=b"",
                 dependency_lock=tx.artifacts.get(run.id, ArtifactKind.DEPENDENCY_LOCK) or b"",
+                version=run.engine_version,
             )
         watch = self._watch(run, fence, "apply")
         job = self._jobs.for_run(run, expires=self._clock.now() + self._limits.apply)

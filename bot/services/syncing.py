@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.domain.discovery import DiscoverRule
+from bot.domain.ids import new_id
 from bot.domain.workspace import Workspace
 from bot.services.ports import Store
 
@@ -28,7 +29,7 @@ def sync(store: Store, workspaces: Sequence[Workspace], rules: Sequence[Discover
     retired = []
     with store.transaction() as tx:
         for workspace in workspaces:
-            tx.workspaces.put(workspace)
+            tx.workspaces.put(replace(workspace, id=new_id("ws")))
         for workspace in tx.workspaces.all():
             kept = workspace.name in names or (workspace.discovered and workspace.repo in repos)
             if not kept:

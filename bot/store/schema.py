@@ -102,6 +102,7 @@ runs = Table(
     Column("has_changes", sa.Boolean),
     Column("counts", Json),
     Column("digest", Words, nullable=False),
+    Column("engine_version", Words, nullable=False),
     Column("approval", Json),
     Column("confirmed_by", Words, nullable=False),
     Column("delta", Words, nullable=False),

@@ -15,12 +15,17 @@ def _insert(connection: sa.Connection, table: sa.Table) -> postgresql.Insert | s
     return sqlite.insert(table)
 
 
+def _rows(connection: sa.Connection, statement: sa.Insert) -> int:
+    """How many rows were inserted or updated; SQLAlchemy forgets it of an insert unless told to keep it."""
+    return connection.execute(statement.inline(), execution_options={"preserve_rowcount": True}).rowcount
+
+
 def insert_once(
     connection: sa.Connection, table: sa.Table, key: Sequence[str], values: Mapping[str, Any]
 ) -> bool:
     """Insert a row; False where one with the same key is there. Waits for another's insert of it to end."""
     statement = _insert(connection, table).values(**values).on_conflict_do_nothing(index_elements=key)
-    return connection.execute(statement.inline()).rowcount == 1
+    return _rows(connection, statement) == 1
 
 
 def insert_or_update(
@@ -40,4 +45,4 @@ def insert_or_update(
         .values(**values)
         .on_conflict_do_update(index_elements=key, set_=dict(update), where=where)
     )
-    return connection.execute(statement.inline()).rowcount == 1
+    return _rows(connection, statement) == 1

@@ -13,7 +13,7 @@ from bot.domain.workspace import EngineKind, Lock, Triggers, Workspace
 from bot.store.schema import workspaces
 from bot.store.upserts import insert_or_update
 
-_KEPT = ("id", "lock_by", "lock_reason", "lock_at")
+_KEPT = ("id", "name", "lock_by", "lock_reason", "lock_at")
 
 
 class SqlWorkspaces:

@@ -111,6 +111,7 @@ def _runs() -> None:
         sa.Column("has_changes", sa.Boolean()),
         sa.Column("counts", sa.JSON()),
         sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("engine_version", sa.Text(), nullable=False),
         sa.Column("approval", sa.JSON()),
         sa.Column("confirmed_by", sa.Text(), nullable=False),
         sa.Column("delta", sa.Text(), nullable=False),
