@@ -34,6 +34,14 @@ _TITLES = {
 }
 
 
+# Werkzeug's own words for these speak of URLs and methods.
+_WORDS = {
+    404: "Nothing is at this address.",
+    405: "Nothing can be done here in this way.",
+    413: "The request is larger than may be.",
+}
+
+
 def install(app: Flask) -> None:
     """Register the handlers: our own errors, HTTP's, and the last resort."""
     app.register_error_handler(PlangateError, _domain)
@@ -51,7 +59,7 @@ def _domain(error: PlangateError) -> Response:
 def _http(error: HTTPException) -> Response:
     if error.response is not None:
         return error.response  # type: ignore[return-value]  # a redirect that the router asked for
-    answer = _answer(error.code or 500, error.description or error.name)
+    answer = _answer(error.code or 500, _WORDS.get(error.code or 500) or error.description or error.name)
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             answer.headers[name] = value

@@ -70,6 +70,7 @@ class RunRow:
     url: str
     message: str
     badge: Badge
+    preview: bool
     how: str
     commit: str
     when: Moment

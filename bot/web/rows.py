@@ -24,6 +24,7 @@ def run_row(run: Run, waits: str = "") -> RunRow:
         url=run_url(run.id),
         message=message_of(run),
         badge=wording.badge_of(run),
+        preview=run.plan_only,
         how=harmless(wording.how_started(run)),
         commit=wording.short(run.commit),
         when=wording.moment(run.created_at, services().clock.now()),

@@ -152,13 +152,13 @@ def _banners(found: Found) -> list[Banner]:
     if run.cancel_requested_at is not None and not run.final:
         stopping = "Terraform was asked to stop; it finishes the step that it is at."
         banners.append(Banner(Tone.WAIT, f"{run.cancel_requested_by} canceled this run", stopping))
+    if run.delta:
+        banners.append(Banner(Tone.ASK, "The plan is not the one that was approved", harmless(run.delta)))
     if run.awaits_confirmation:
         text = f"The plan {wording.effect(run.counts)}. Confirming applies exactly this plan."
         banners.append(Banner(Tone.ASK, "Needs confirmation", text))
     if run.status is RunStatus.POLICY_OVERRIDE:
         banners.append(Banner(Tone.ASK, "A policy failed", "An owner may override it, or discard the run."))
-    if run.delta:
-        banners.append(Banner(Tone.ASK, "The plan is not the one that was approved", harmless(run.delta)))
     waits = why_waits(run, found.workspace, found.queue)
     if waits:
         banners.append(Banner(Tone.WAIT, "Waiting for its turn", harmless(waits[:1].upper() + waits[1:])))

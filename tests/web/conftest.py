@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -165,13 +165,9 @@ class World:
         return found[1]
 
 
-def ping() -> bytes:
-    return json.dumps({"zen": "Keep it logically awesome.", "hook_id": 1}).encode()
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    url = f"sqlite:///{tmp_path / 'plangate.db'}"
+@contextmanager
+def built(folder: Path) -> Iterator[World]:
+    url = f"sqlite:///{folder / 'plangate.db'}"
     migrate(url)
     vault = FernetVault([generate_key()])
     store = SqlStore(url, vault)
@@ -185,9 +181,22 @@ def world(tmp_path: Path) -> Iterator[World]:
         intake=StoringIntake(store),
         controls=Controls(store, clock, Transitions(store, clock, dispatch)),
         states=StateService(store, vault, clock),
-        addresses=Addresses("https://plangate.example.com", "http://127.0.0.1:8080", tmp_path),
+        addresses=Addresses("https://plangate.example.com", "http://127.0.0.1:8080", folder),
         hooks={"hub": GitHubHook("hub", (SECRET,), "https://hub.example.com")},
     )
     app = create_app(services)
     yield World(services, app, app.test_client())
     store.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with built(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def lasting_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One world for all of a module's examples: for tests that throw many things at it."""
+    with built(tmp_path_factory.mktemp("world")) as made:
+        yield made

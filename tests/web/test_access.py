@@ -1,0 +1,121 @@
+"""Who sees the pages, whose forms count, and what every answer tells the browser."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.domain.lifecycle import RunStatus, StageStatus
+
+PAGES = ("/", "/workspaces/network", "/deliveries", "/runs/{run}", "/runs/{run}/output/plan")
+
+
+@pytest.fixture
+def run(world):
+    return world.run(world.workspace(), status=RunStatus.PLANNED, plan_status=StageStatus.FINISHED)
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        {"environ_base": {"REMOTE_ADDR": "192.0.2.7"}},
+        {"environ_base": {"REMOTE_ADDR": "::ffff:192.0.2.7"}},
+        {"environ_base": {"REMOTE_ADDR": ""}},
+        {"headers": {"X-Forwarded-For": "127.0.0.1"}},
+        {"headers": {"Forwarded": "for=127.0.0.1"}},
+        {"headers": {"X-Real-IP": "127.0.0.1"}},
+        {"headers": {"Host": "rebound.example.net"}},
+        {"headers": {"Host": "localhost.example.net"}},
+        {"headers": {"Host": "[::1"}},
+    ],
+    ids=str,
+)
+def test_strangers_see_nothing(world, run, page, stranger):
+    answer = world.client.get(page.format(run=run.id), **stranger)
+    assert answer.status_code == 403
+    assert "nobody can sign in" in answer.get_data(as_text=True)
+    assert run.message not in answer.get_data(as_text=True)
+    assert run.id not in answer.get_data(as_text=True)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_without_a_local_administrator_nobody_sees_anything(world, run, page):
+    client = world.with_settings(type(world.services.config)(local_admin=""))
+    assert client.get(page.format(run=run.id)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:8080", "plangate.example.com"]
+)
+@pytest.mark.parametrize("page", PAGES)
+def test_the_local_administrator_sees_them(world, run, page, host):
+    assert world.client.get(page.format(run=run.id), headers={"Host": host}).status_code == 200
+
+
+def test_a_form_needs_the_token_of_its_page(world, run):
+    token = world.form_token(f"/runs/{run.id}")
+    path = f"/runs/{run.id}/discard"
+    for wrong in ({}, {"form_token": ""}, {"form_token": "0" * 64}, {"form_token": "é"}):
+        answer = world.client.post(path, data=wrong)
+        assert answer.status_code == 403
+        assert "reload the page" in answer.get_data(as_text=True)
+    elsewhere = world.client.post(
+        path, data={"form_token": token}, headers={"Origin": "https://evil.example"}
+    )
+    assert elsewhere.status_code == 403
+    assert world.app.test_client().post(path, data={"form_token": token}).status_code == 403, "no cookie"
+    assert world.reload(run).status is RunStatus.PLANNED
+    answer = world.client.post(path, data={"form_token": token}, headers={"Origin": "http://localhost"})
+    assert answer.status_code == 303
+    assert world.reload(run).status is RunStatus.DISCARDED
+
+
+def test_a_cookie_that_somebody_planted_makes_no_token(world, run):
+    client = world.app.test_client()
+    client.set_cookie("plangate_form", "", domain="localhost")
+    assert client.post(f"/runs/{run.id}/discard", data={"form_token": ""}).status_code == 403
+
+
+def test_the_form_cookie_is_hidden_from_scripts_and_other_sites(world, run):
+    [cookie] = world.client.get(f"/runs/{run.id}").headers.getlist("Set-Cookie")
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing/here", "/healthz", "/hooks/hub", "/static/plangate.css"])
+def test_every_answer_carries_the_shield(world, path):
+    headers = world.client.get(path).headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+
+
+def test_pages_are_not_kept_by_caches(world):
+    assert world.client.get("/").headers["Cache-Control"] == "no-store"
+
+
+def test_health(world):
+    assert world.client.get("/healthz").get_json() == {"ok": True}
+    assert world.client.get("/readyz").get_json() == {"database": True, "redis": True}
+    world.services.dispatch.down = True
+    answer = world.client.get("/readyz")
+    assert (answer.status_code, answer.get_json()) == (503, {"database": True, "redis": False})
+
+
+def test_the_last_resort_says_nothing_but_a_reference(world, run, monkeypatch, caplog):
+    def broken(*_):
+        raise RuntimeError("the secret is hunter2")
+
+    monkeypatch.setattr("bot.web.run_page.build", broken)
+    answer = world.client.get(f"/runs/{run.id}")
+    text = answer.get_data(as_text=True)
+    assert answer.status_code == 500
+    assert "hunter2" not in text
+    assert "Traceback" not in text
+    reference = text.partition("Reference: <code>")[2].partition("<")[0]
+    assert len(reference) == 8
+    assert reference in caplog.text
+    assert "hunter2" in caplog.text
