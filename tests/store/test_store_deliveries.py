@@ -1,0 +1,88 @@
+"""Webhook calls, kept: each accepted once, and due until they are handled (promise 3)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from bot.domain.errors import Conflict, NotFound
+from bot.domain.ids import new_id
+from bot.services.ports import Delivery
+from bot.store import SqlStore
+from tests.store.samples import AT, MINUTE, delivery, every
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(every(Delivery))
+def test_every_field_comes_back(store: SqlStore, one: Delivery) -> None:
+    one = replace(one, id=new_id("d"))
+    with store.transaction() as unit:
+        assert unit.deliveries.add(one)
+    with store.reading() as unit:
+        assert unit.deliveries.get(one.id) == one
+
+
+def test_a_delivery_is_accepted_once(store: SqlStore) -> None:
+    with store.transaction() as unit:
+        assert unit.deliveries.add(delivery())
+    with store.transaction() as unit:
+        assert not unit.deliveries.add(delivery(body=b"another"))
+        # The transaction goes on.
+        assert unit.deliveries.add(delivery("d-2"))
+        assert unit.deliveries.get("d-1") == delivery()
+
+
+def test_an_id_of_another_forge_is_no_repetition(store: SqlStore) -> None:
+    with store.transaction() as unit:
+        unit.deliveries.add(delivery())
+        with pytest.raises(Conflict, match="another forge"):
+            unit.deliveries.add(delivery(forge="gitlab"))
+
+
+def test_due_until_handled_oldest_first(store: SqlStore) -> None:
+    with store.transaction() as unit:
+        for number in (3, 1, 2, 4):
+            unit.deliveries.add(delivery(f"d-{number}", received_at=AT + number * MINUTE))
+        assert unit.deliveries.due(AT + 4 * MINUTE, 10) == ["d-1", "d-2", "d-3"]
+        assert unit.deliveries.due(AT + 4 * MINUTE, 2) == ["d-1", "d-2"]
+        unit.deliveries.handled("d-1", AT + 5 * MINUTE, [{"workspace": "network", "decision": "plan"}])
+        unit.deliveries.failed("d-2", "the forge is down")
+        assert unit.deliveries.due(AT + 4 * MINUTE, 10) == ["d-2", "d-3"]
+        handled, failed = unit.deliveries.get("d-1"), unit.deliveries.get("d-2")
+    assert handled.handled_at == AT + 5 * MINUTE
+    assert handled.decisions == ({"workspace": "network", "decision": "plan"},)
+    assert (failed.handled_at, failed.error, failed.attempts) == (None, "the forge is down", 1)
+
+
+def test_handled_after_failures(store: SqlStore) -> None:
+    with store.transaction() as unit:
+        unit.deliveries.add(delivery())
+        unit.deliveries.failed("d-1", "one")
+        unit.deliveries.failed("d-1", "two")
+        assert unit.deliveries.get("d-1").error == "two"
+        assert unit.deliveries.get("d-1").attempts == 2
+        unit.deliveries.handled("d-1", AT, [])
+        assert unit.deliveries.get("d-1").error == ""
+        unit.deliveries.failed("d-1", "a late try of another worker")
+        assert unit.deliveries.get("d-1").error == ""
+        unit.deliveries.handled("d-1", AT, [], "given up")
+        assert unit.deliveries.get("d-1").error == "given up"
+
+
+def test_recent_ones_newest_first(store: SqlStore) -> None:
+    kept = [delivery(f"d-{number}", received_at=AT + number * MINUTE) for number in (2, 1, 3)]
+    with store.transaction() as unit:
+        for one in kept:
+            unit.deliveries.add(one)
+    with store.reading() as unit:
+        assert unit.deliveries.recent(2) == [kept[2], kept[0]]
+
+
+def test_what_is_not_there_is_not_found(store: SqlStore) -> None:
+    with store.transaction() as unit:
+        with pytest.raises(NotFound, match="d-none"):
+            unit.deliveries.get("d-none")
+        with pytest.raises(NotFound, match="d-none"):
+            unit.deliveries.handled("d-none", AT, [])

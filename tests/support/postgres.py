@@ -1,0 +1,157 @@
+"""A PostgreSQL server for tests: from the machine's own binaries, or else from the PyPI wheel `pgserver`.
+
+    with running_postgres() as server:
+        server.create("template_mine"); ...; server.create("a_test", template="template_mine")
+        SqlStore(server.url("a_test"), vault)
+
+It listens on a Unix socket alone, in a directory of its own, and forgets everything when it ends.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+_USER = "plangate"
+_START_SECONDS = 60.0
+# Nothing of a test's database needs to outlive a power cut.
+_SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+    "shared_buffers": "32MB",
+    "deadlock_timeout": "100ms",
+    "timezone": "Pacific/Kiritimati",  # +14:00: what forgets to say UTC shows
+}
+
+
+class PostgresMissing(Exception):
+    """No PostgreSQL can be had here; the message says why."""
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A running server."""
+
+    sockets: Path
+
+    def url(self, database: str) -> str:
+        """The address of a database, as DATABASE_URL has it."""
+        return f"postgresql://{_USER}@/{database}?host={self.sockets}"
+
+    def create(self, database: str, template: str = "template1") -> str:
+        """Make a database, as a copy of another that nobody is connected to; return its address."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
+        return self.url(database)
+
+    def drop(self, database: str) -> None:
+        """Remove a database, whoever is connected to it."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+
+
+@contextmanager
+def running_postgres() -> Iterator[PostgresServer]:
+    """Run a server while the block lasts. Raises PostgresMissing where there is none to run."""
+    binaries = _binaries()
+    user = _unprivileged()
+    # Not under pytest's folder: a socket's path has 107 characters at most, and another user must get there.
+    with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp", ignore_cleanup_errors=True) as name:
+        home = Path(name)
+        if user is not None:
+            os.chown(home, user.pw_uid, user.pw_gid)
+        data = home / "data"
+        _initialise(binaries, data, user)
+        options = [part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value}")]
+        with (home / "log").open("w+") as log:
+            process = subprocess.Popen(
+                [binaries / "postgres", "-D", data, "-k", home, *options],
+                stdout=log,
+                stderr=log,
+                cwd=home,
+                start_new_session=True,  # Ctrl-C is for the tests; they end the server themselves
+                **_as(user),
+            )
+            try:
+                server = PostgresServer(home)
+                _await_answer(server, process, home / "log")
+                yield server
+            finally:
+                process.send_signal(signal.SIGINT)
+                process.wait()
+
+
+def _binaries() -> Path:
+    """The folder with `initdb` and `postgres`: the newest of the machine's, or the wheel's."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    if on_path := shutil.which("initdb"):
+        return Path(on_path).resolve().parent
+    wheel = importlib.util.find_spec("pgserver")
+    if wheel is not None and wheel.origin is not None:
+        folder = Path(wheel.origin).parent / "pginstall" / "bin"
+        if (folder / "initdb").exists():
+            return folder
+    raise PostgresMissing("neither PostgreSQL's binaries nor the wheel pgserver are installed")
+
+
+def _unprivileged() -> pwd.struct_passwd | None:
+    """The user to run the server as: PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise PostgresMissing("PostgreSQL does not run as root, and there is no user postgres or nobody")
+
+
+def _as(user: pwd.struct_passwd | None) -> dict[str, Any]:
+    return {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def _initialise(binaries: Path, data: Path, user: pwd.struct_passwd | None) -> None:
+    command = [binaries / "initdb", "-D", data, "-U", _USER, "-A", "trust", "-E", "UTF8", "--no-sync"]
+    try:
+        subprocess.run(
+            [*command, "--locale=C.UTF-8"],
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd=data.parent,
+            **_as(user),
+        )
+    except subprocess.CalledProcessError as error:
+        raise PostgresMissing(f"initdb failed: {error.stderr.strip()}") from error
+    except OSError as error:
+        raise PostgresMissing(f"initdb can't be run as an unprivileged user: {error}") from error
+
+
+def _await_answer(server: PostgresServer, process: subprocess.Popen[bytes], log: Path) -> None:
+    give_up = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            psycopg.connect(server.url("postgres")).close()
+            return
+        except psycopg.OperationalError:
+            if process.poll() is not None or time.monotonic() > give_up:
+                raise PostgresMissing(f"PostgreSQL did not start: {log.read_text()[-500:]}") from None
+            time.sleep(0.05)
