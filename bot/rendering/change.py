@@ -1,0 +1,314 @@
+"""What a change's comment shows of a report: the typed context of `templates/comments/change.md`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from bot.domain import lifecycle
+from bot.domain.lifecycle import RunStatus
+from bot.domain.plan import Counts, ResourceChange
+from bot.domain.report import ChangeReport, Section
+from bot.domain.run import Run
+from bot.rendering.neutral import Markdown, cell, code, fence, html, link, phrase, plain
+from bot.rendering.plan_text import Excerpt, error_lines, plan_lines
+from bot.rendering.shrinking import Depth
+
+MOST_ERROR = 4000
+_MOST_RESOURCES = 25
+_MOST_WARNED = 5
+_ADDRESS = 160
+
+
+class Mood(Enum):
+    """What a reader has to know of a workspace at a glance; the order is the order of their worth."""
+
+    FAILED = ("❌", "failed")
+    POLICY = ("🟠", "stopped by policies")
+    APPLYING = ("🔄", "applying")
+    PLANNING = ("🔄", "planning")
+    QUEUED = ("⏳", "queued")
+    READY = ("🟡", "ready to apply")
+    CHANGES = ("🟡", "with changes")
+    APPLIED = ("✅", "applied")
+    UNCHANGED = ("✅", "without changes")
+    CANCELED = ("⚪", "canceled")
+    DISCARDED = ("⚪", "discarded")
+
+    @property
+    def emoji(self) -> Markdown:
+        """The sign before the state."""
+        return Markdown(self.value[0])
+
+    @property
+    def words(self) -> str:
+        """The state in the title."""
+        return str(self.value[1])
+
+
+_MOODS = {
+    RunStatus.PENDING: Mood.QUEUED,
+    RunStatus.POLICY_OVERRIDE: Mood.POLICY,
+    RunStatus.POLICY_SOFT_FAILED: Mood.POLICY,
+    RunStatus.APPLIED: Mood.APPLIED,
+    RunStatus.DISCARDED: Mood.DISCARDED,
+    RunStatus.ERRORED: Mood.FAILED,
+    RunStatus.CANCELED: Mood.CANCELED,
+    **dict.fromkeys(lifecycle.PLAN_STAGES, Mood.PLANNING),
+    **dict.fromkeys(lifecycle.APPLY_STAGES, Mood.APPLYING),
+}
+# Where what the plan would do is still to come, so that a warning is of use.
+_AHEAD = (Mood.READY, Mood.CHANGES, Mood.POLICY, Mood.APPLYING)
+
+_GROUPS: tuple[tuple[str, Callable[[ResourceChange], bool]], ...] = (
+    ("To destroy", lambda r: r.actions == ("delete",)),
+    ("To replace", lambda r: "delete" in r.actions and "create" in r.actions),
+    ("To add", lambda r: r.actions == ("create",)),
+    ("To change", lambda r: r.actions == ("update",)),
+    ("To forget, without destroying it", lambda r: "forget" in r.actions),
+    ("To import or move", lambda _: True),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A workspace's line in the table."""
+
+    name: Markdown
+    state: Markdown
+    changes: Markdown
+    next: Markdown
+
+
+@dataclass(frozen=True)
+class Group:
+    """The resources that meet one fate, and how many of them are not shown."""
+
+    title: Markdown
+    resources: tuple[Markdown, ...]
+    more: int
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A workspace's folded part. `plan` is None where there is none, or (`cut`) no room for it."""
+
+    name: Markdown
+    summary: Markdown
+    whole: Markdown
+    groups: tuple[Group, ...]
+    plan: Excerpt | None
+    cut: bool
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A workspace's error, shown open."""
+
+    name: Markdown
+    whole: Markdown
+    error: Excerpt
+
+
+@dataclass(frozen=True)
+class ChangeContext:
+    """Everything that the template sees."""
+
+    emoji: Markdown
+    title: Markdown
+    warning: Markdown
+    rows: tuple[Row, ...]
+    more_rows: Markdown
+    deltas: tuple[tuple[Markdown, Markdown], ...]
+    failures: tuple[Failure, ...]
+    command: Markdown
+    folds: tuple[Fold, ...]
+    sha: Markdown
+    home: Markdown
+
+
+class ChangeView:
+    """Prepares a report once, and gives its context at any depth."""
+
+    def __init__(self, report: ChangeReport, home: str, limit: int) -> None:
+        self._sections = report.sections
+        self._sha = code(report.sha[:7])
+        self._home = link(Markdown("all runs"), home)
+        self._plans = [plan_lines(section.plan_text, limit) for section in report.sections]
+        self._errors = [error_lines(section.run.error, MOST_ERROR) for section in report.sections]
+
+    @property
+    def full(self) -> Depth:
+        """The depth at which everything is shown."""
+        return Depth(
+            plan=max((plan.size for plan in self._plans), default=0),
+            resources=_MOST_RESOURCES,
+            error=MOST_ERROR * 2,
+            rows=len(self._sections),
+            warned=_MOST_WARNED,
+        )
+
+    def context(self, depth: Depth) -> ChangeContext:
+        """Return what the template shows at a depth."""
+        moods = [mood(section) for section in self._sections]
+        order = sorted(range(len(moods)), key=lambda index: list(Mood).index(moods[index]))
+        # A short table keeps what matters most; a whole one keeps the report's order.
+        shown = sorted(order[: depth.rows])
+        left = order[depth.rows :]
+        return ChangeContext(
+            emoji=min(moods, key=list(Mood).index).emoji,
+            title=_tally(moods),
+            warning=_warning(self._sections, depth.warned),
+            rows=tuple(_row(self._sections[index]) for index in shown),
+            more_rows=_tally([moods[index] for index in left]) if left else Markdown(""),
+            deltas=tuple(_delta(self._sections[index]) for index in shown if self._sections[index].run.delta),
+            failures=tuple(self._failures(shown, depth.error)),
+            command=_command(self._sections),
+            folds=tuple(self._folds(shown, depth)),
+            sha=self._sha,
+            home=self._home,
+        )
+
+    def _failures(self, shown: list[int], most: int) -> Iterable[Failure]:
+        for index in shown:
+            section, error = self._sections[index], self._errors[index].head(most)
+            if section.run.status is RunStatus.ERRORED and error:
+                label = Markdown("whole output")
+                yield Failure(plain(section.workspace.name), link(label, section.run_url), error)
+
+    def _folds(self, shown: list[int], depth: Depth) -> Iterable[Fold]:
+        for index in shown:
+            section = self._sections[index]
+            groups = tuple(_groups(section.resources, depth.resources))
+            lines = self._plans[index]
+            plan = lines.head(depth.plan)
+            cut = bool(lines.lines) and not plan
+            if mood(section) is not Mood.UNCHANGED and (groups or plan or (cut and depth.resources)):
+                yield Fold(
+                    name=html(section.workspace.name),
+                    summary=html(count_words(_counts(section))),
+                    whole=link(Markdown("see the whole plan"), section.run_url),
+                    groups=groups,
+                    plan=plan,
+                    cut=cut,
+                )
+
+
+def mood(section: Section) -> Mood:
+    """Return what a section's run means to the reader."""
+    run = section.run
+    if known := _MOODS.get(run.status):
+        return known
+    if not _has_changes(run):
+        return Mood.UNCHANGED
+    return Mood.READY if section.next_step.startswith("/apply") else Mood.CHANGES
+
+
+def count_words(counts: Counts | None) -> str:
+    """Say the counts as Terraform does, without those that are zero."""
+    if counts is None:
+        return "not planned yet"
+    named = (
+        (counts.imports, "to import"),
+        (counts.add, "to add"),
+        (counts.change, "to change"),
+        (counts.destroy, "to destroy"),
+    )
+    return ", ".join(f"{number} {words}" for number, words in named if number) or "no resource changes"
+
+
+def count_signs(counts: Counts | None) -> Markdown:
+    """Return the counts with Terraform's signs, as code."""
+    if counts is None:
+        return Markdown("")
+    imports = f" ({counts.imports} imported)" if counts.imports else ""
+    return code(f"{counts}{imports}")
+
+
+def _has_changes(run: Run) -> bool:
+    return bool(run.counts) if run.has_changes is None else run.has_changes
+
+
+def _counts(section: Section) -> Counts | None:
+    return section.counts if section.counts is not None else section.run.counts
+
+
+def _tally(moods: list[Mood]) -> Markdown:
+    counts = Counter(moods)
+    parts = [f"{counts[each]} {each.words}" for each in Mood if counts[each]]
+    number, _, words = parts[0].partition(" ")
+    noun = "workspace" if number == "1" else "workspaces"
+    return Markdown(", ".join([f"{number} {noun} {words}", *parts[1:]]))
+
+
+def _row(section: Section) -> Row:
+    state = phrase(section.headline, 120) or plain(lifecycle.LABELS[section.run.status])
+    return Row(
+        name=cell(link(plain(section.workspace.name, 90), section.run_url)),
+        state=cell(Markdown(f"{mood(section).emoji} {state}")),
+        changes=cell(_changes(section)),
+        next=cell(_step(section.next_step)),
+    )
+
+
+def _changes(section: Section) -> Markdown:
+    return Markdown("none") if mood(section) is Mood.UNCHANGED else count_signs(_counts(section))
+
+
+def _step(text: str) -> Markdown:
+    return code(text) if text.startswith("/") else phrase(text)
+
+
+def _delta(section: Section) -> tuple[Markdown, Markdown]:
+    return plain(section.workspace.name), code(section.run.delta, 400)
+
+
+def _command(sections: tuple[Section, ...]) -> Markdown:
+    """Return the one command that applies all that is ready, to stand in a fence that forges let you copy."""
+    steps = [section.next_step for section in sections if section.next_step.startswith("/apply")]
+    if not steps:
+        return Markdown("")
+    return fence(steps[0] if len(sections) == 1 else "/apply")
+
+
+def _warning(sections: tuple[Section, ...], most: int) -> Markdown:
+    """Name what would be lost; only the first few, for a warning that fills a page is not read."""
+    gone: list[Markdown] = []
+    destroyed = replaced = 0
+    for section in sections:
+        if mood(section) not in _AHEAD:
+            continue
+        where = f" in {plain(section.workspace.name)}" if len(sections) > 1 else ""
+        for resource in section.resources:
+            if "delete" in resource.actions:
+                again = "create" in resource.actions
+                replaced, destroyed = replaced + again, destroyed + (not again)
+                if len(gone) < most:
+                    note = " (replaced)" if again else ""
+                    gone.append(Markdown(f"{code(resource.address, _ADDRESS)}{note}{where}"))
+    parts = [
+        f"{number} to {verb}" for number, verb in ((destroyed, "destroy"), (replaced, "replace")) if number
+    ]
+    if not parts:
+        return Markdown("")
+    more = destroyed + replaced - len(gone)
+    names = ", ".join(gone) + (f" and {more} more" if more and gone else "")
+    return Markdown(f"**{' and '.join(parts)}**" + (f": {names}" if names else ""))
+
+
+def _groups(resources: tuple[ResourceChange, ...], most: int) -> Iterable[Group]:
+    rest = list(resources)
+    for title, belongs in _GROUPS if most else ():
+        found = [resource for resource in rest if belongs(resource)]
+        rest = [resource for resource in rest if not belongs(resource)]
+        if found:
+            shown = tuple(_resource(resource) for resource in found[:most])
+            yield Group(Markdown(title), shown, len(found) - len(shown))
+
+
+def _resource(resource: ResourceChange) -> Markdown:
+    moved = f" from {code(resource.previous_address, _ADDRESS)}" if resource.previous_address else ""
+    imported = " (imported)" if resource.importing else ""
+    return Markdown(f"{code(resource.address, _ADDRESS) or plain('(no address)')}{moved}{imported}")

@@ -1,0 +1,81 @@
+"""The Texts port: renders each comment through its template, always within the forge's limit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from bot.domain.report import ChangeReport, OutcomeReport
+from bot.rendering.change import ChangeView
+from bot.rendering.neutral import Markdown, code, phrase
+from bot.rendering.outcome import OutcomeView
+from bot.rendering.shrinking import Depth, fit
+
+# In a checkout the templates lie beside the package, in an installed wheel inside it.
+_PACKAGE = Path(__file__).parents[1]
+_BARE = "This is too long for a comment: see the runs in Plangate.\n"
+_PLACES = (_PACKAGE.parent / "templates", _PACKAGE / "templates")
+
+
+class Rendering:
+    """Turns reports into Markdown. `public_url` is where people find this server, no trailing slash."""
+
+    def __init__(self, public_url: str, template_dir: Path | None = None) -> None:
+        self._home = public_url
+        places = (template_dir,) if template_dir else _PLACES
+        self._templates = Environment(
+            loader=FileSystemLoader([place / "comments" for place in places]),
+            undefined=StrictUndefined,
+            autoescape=False,  # noqa: S701  Markdown, not HTML: _only_markdown lets nothing raw through
+            finalize=_only_markdown,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.globals["plural"] = _plural
+
+    def change_comment(self, report: ChangeReport, limit: int) -> str:
+        """Return the one comment that a change has, without its marker, of at most `limit` characters."""
+        if not report.sections:
+            reason = phrase(report.none_affected.strip().rstrip("."))
+            sha = code(report.sha[:7])
+            text = self._render("none.md", reason=reason, sha=sha)
+            return text if len(text) <= limit else self._render("none.md", reason="", sha=sha)
+        view = ChangeView(report, self._home, limit)
+        return self._fitting("change.md", view, limit)
+
+    def outcome_comment(self, report: OutcomeReport, limit: int) -> str:
+        """Return the comment that tells how an apply ended, of at most `limit` characters."""
+        return self._fitting("outcome.md", OutcomeView(report, limit), limit)
+
+    def refusal_comment(self, login: str, lines: Sequence[tuple[str, str]], limit: int) -> str:
+        """Return the answer to a refused command, of at most `limit` characters; it mentions nobody."""
+        answers = [(code(what, 120), phrase(why, 600)) for what, why in lines]
+        for shown in range(len(answers), -1, -1):
+            more = len(answers) - shown
+            text = self._render("refusal.md", login=code(login, 100), answers=answers[:shown], more=more)
+            if len(text) <= limit:
+                return text
+        return _BARE[:limit]
+
+    def _fitting(self, template: str, view: ChangeView | OutcomeView, limit: int) -> str:
+        def render(depth: Depth) -> str:
+            return self._render(template, **vars(view.context(depth)))
+
+        return fit(view.full, render, limit) or _BARE[:limit]
+
+    def _render(self, template: str, **context: Any) -> str:
+        return self._templates.get_template(template).render(context).strip() + "\n"
+
+
+def _plural(number: int) -> Markdown:
+    return Markdown("" if number == 1 else "s")
+
+
+def _only_markdown(value: object) -> object:
+    """Let a template print nothing that was not made safe (promise 5). Raises TypeError."""
+    if isinstance(value, Markdown | int):
+        return value
+    raise TypeError(f"a comment's template prints raw text: {type(value).__name__}")

@@ -1,0 +1,46 @@
+"""Finds how much of a comment fits: what matters least gives way first, and nothing is cut in the middle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How much is shown of each kind: characters of a plan or an error, numbers of the others.
+
+    The order of the fields is the order in which they give way.
+    """
+
+    plan: int
+    resources: int
+    error: int
+    rows: int
+    warned: int
+
+
+def fit(depth: Depth, render: Callable[[Depth], str], limit: int) -> str | None:
+    """Return the fullest text within `limit` characters, None where not even the barest fits.
+
+    `depth` must be the greatest of everything. A smaller number of one kind never makes the text much longer,
+    so the greatest that fits is found by halving; every text that is returned was measured.
+    """
+    text = render(depth)
+    for name in ("plan", "resources", "error", "rows", "warned"):
+        if len(text) <= limit:
+            return text
+        low, high = 0, int(getattr(depth, name))
+        best: str | None = None
+        while low <= high:
+            middle = (low + high) // 2
+            tried = render(replace(depth, **{name: middle}))
+            if len(tried) <= limit:
+                best, low = tried, middle + 1
+            else:
+                high = middle - 1
+        if best is not None:
+            return best
+        depth = replace(depth, **{name: 0})
+        text = render(depth)
+    return text if len(text) <= limit else None

@@ -1,0 +1,266 @@
+"""Whole comments, as people read them: compared with the files in `expected/`.
+
+To write them anew, and then to read the diff: `REWRITE_EXPECTED=1 pytest tests/rendering`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from jinja2 import UndefinedError
+
+from bot.domain.commands import parse_commands
+from bot.domain.events import RepoRef
+from bot.domain.lifecycle import RunStatus
+from bot.domain.plan import Counts, ResourceChange
+from bot.domain.report import ChangeReport, OutcomeReport, Section
+from bot.domain.run import Approval, Run, RunSource
+from bot.domain.workspace import Workspace
+from bot.rendering import Rendering
+from bot.rendering.change import Mood, mood
+
+URL = "https://plangate.example.com"
+GITHUB = 65_536
+AT = datetime(2025, 1, 2, 3, 4, tzinfo=UTC)
+EXPECTED = Path(__file__).parent / "expected"
+TEXTS = Rendering(URL)
+
+PLAN = """
+Terraform will perform the following actions:
+
+  # aws_db_instance.main must be replaced
+-/+ resource "aws_db_instance" "main" {
+      ~ engine_version = "14" -> "16" # forces replacement
+      ~ id             = "db-1" -> (known after apply)
+        name           = "main"
+    }
+
+  # aws_s3_bucket.logs will be destroyed
+  - resource "aws_s3_bucket" "logs" {
+      - bucket = "acme-logs" -> null
+    }
+
+  # aws_vpc.main will be created
+  + resource "aws_vpc" "main" {
+      + cidr_block = "10.0.0.0/16"
+    }
+
+Plan: 2 to add, 0 to change, 2 to destroy.
+"""
+RESOURCES = (
+    ResourceChange("aws_db_instance.main", ("delete", "create")),
+    ResourceChange("aws_s3_bucket.logs", ("delete",)),
+    ResourceChange("aws_vpc.main", ("create",)),
+)
+ERROR = """
+╷
+│ Error: Unsupported argument
+│\x20
+│   on main.tf line 3, in resource "null_resource" "x":
+│    3:   trigers = {}
+│\x20
+│ An argument named "trigers" is not expected here. Did you mean "triggers"?
+╵
+"""
+OUTPUT = """aws_vpc.main: Creating...
+aws_vpc.main: Creation complete after 2s [id=vpc-1]
+
+Apply complete! Resources: 2 added, 0 changed, 2 destroyed.
+"""
+
+
+def run(status: RunStatus, **changes: object) -> Run:
+    plain = Run(
+        id="run-CKuwsxMGgMd2X7zS",
+        workspace_id="ws-1",
+        status=status,
+        source=RunSource.CHANGE,
+        plan_only=True,
+        commit="0123456789abcdef",
+        branch="main",
+        message="Grow the network",
+        created_by="ada",
+        created_at=AT,
+        status_at=AT,
+        change_number=7,
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def section(name: str, of: Run, headline: str = "", step: str = "", **more: object) -> Section:
+    workspace = Workspace("ws-1", name, RepoRef("github", "acme/infra"))
+    plain = Section(workspace, of, headline, step, f"{URL}/runs/{name}")
+    return replace(plain, **more)  # type: ignore[arg-type]
+
+
+READY = section(
+    "network-prod",
+    run(RunStatus.PLANNED_AND_FINISHED, has_changes=True),
+    "Ready to apply",
+    "/apply network-prod",
+    resources=RESOURCES,
+    counts=Counts(2, 0, 2),
+    plan_text=PLAN,
+)
+SAME = section("dns", run(RunStatus.PLANNED_AND_FINISHED, has_changes=False), "No changes", counts=Counts())
+FAILED = section(
+    "storage", run(RunStatus.ERRORED, error=ERROR), "Plan failed", "push a fix, or comment `/plan storage`"
+)
+WAITING = section("cache", run(RunStatus.PENDING), "Waits for its turn")
+PLANNING = section("queue", run(RunStatus.PLANNING), "Planning")
+STOPPED = section(
+    "iam",
+    run(RunStatus.PLANNED, plan_only=False, delta="+ aws_iam_policy.x", has_changes=True),
+    "Changed since it was approved",
+    "/apply iam",
+    resources=(
+        ResourceChange("aws_iam_policy.x", ("create",)),
+        ResourceChange("aws_iam_role.new", ("no-op",), previous_address="aws_iam_role.old"),
+        ResourceChange("aws_iam_user.ci", ("update",), importing=True),
+        ResourceChange("aws_iam_user.gone", ("forget",)),
+    ),
+    counts=Counts(1, 1, 0, 1),
+)
+APPLIED = section("edge", run(RunStatus.APPLIED, plan_only=False), "Applied", counts=Counts(1, 0, 0))
+
+CHANGES = {
+    "one_ready": ChangeReport("0123456789abcdef", (READY,)),
+    "mixed": ChangeReport("0123456789abcdef", (READY, SAME, FAILED, WAITING, PLANNING, STOPPED, APPLIED)),
+    "nothing_to_do": ChangeReport("0123456789abcdef", (SAME,)),
+    "none_affected": ChangeReport("0123456789abcdef", (), "`network-prod` watches network/, modules/."),
+}
+OUTCOME = OutcomeReport(
+    READY.workspace,
+    run(
+        RunStatus.APPLIED,
+        plan_only=False,
+        counts=Counts(2, 0, 2),
+        approval=Approval("grace", "digest", "run-1", AT),
+    ),
+    f"{URL}/runs/run-1",
+    OUTPUT,
+)
+FAILURE = "Error: the bucket is not empty"
+OUTCOMES = {
+    "applied": OUTCOME,
+    "applied_by_itself": replace(OUTCOME, run=replace(OUTCOME.run, approval=None), output_tail=""),
+    "apply_failed": replace(
+        OUTCOME,
+        run=replace(OUTCOME.run, status=RunStatus.ERRORED, error=FAILURE, confirmed_by="alan"),
+        output_tail="aws_s3_bucket.logs: Destroying...\n",
+    ),
+    "apply_canceled": replace(
+        OUTCOME,
+        run=replace(OUTCOME.run, status=RunStatus.CANCELED, cancel_requested_by="alan"),
+        output_tail="Interrupt received.\n",
+    ),
+}
+
+
+def held(name: str, text: str) -> None:
+    path = EXPECTED / f"{name}.md"
+    if os.environ.get("REWRITE_EXPECTED"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_change_comments(name: str) -> None:
+    held(f"change_{name}", TEXTS.change_comment(CHANGES[name], GITHUB))
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_outcome_comments(name: str) -> None:
+    held(f"outcome_{name}", TEXTS.outcome_comment(OUTCOMES[name], GITHUB))
+
+
+def test_refusal_comment() -> None:
+    lines = [
+        ("network-prod", "the change is not approved: ask a person with write access for a review"),
+        ("dns", "run `run-1` by grace is ahead"),
+    ]
+    held("refusal", TEXTS.refusal_comment("ada", lines, GITHUB))
+
+
+def test_no_comment_of_ours_is_a_command() -> None:
+    for report in CHANGES.values():
+        assert parse_commands(TEXTS.change_comment(report, GITHUB)) == ()
+    for outcome in OUTCOMES.values():
+        assert parse_commands(TEXTS.outcome_comment(outcome, GITHUB)) == ()
+
+
+def test_every_template_is_held_to_an_expected_comment() -> None:
+    templates = {path.stem for path in (Path(__file__).parents[2] / "templates/comments").glob("*.md")}
+    assert templates == {"change", "none", "outcome", "refusal"}
+
+
+def test_a_template_that_prints_raw_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "comments").mkdir()
+    template = tmp_path / "comments" / "none.md"
+    template.write_text("{{ 'raw' }} {{ sha }}")
+    with pytest.raises(TypeError, match="prints raw text"):
+        Rendering(URL, tmp_path).change_comment(CHANGES["none_affected"], GITHUB)
+    template.write_text("{{ unknown }}")
+    with pytest.raises((UndefinedError, TypeError)):
+        Rendering(URL, tmp_path).change_comment(CHANGES["none_affected"], GITHUB)
+    template.write_text("as of {{ sha }}")
+    assert Rendering(URL, tmp_path).change_comment(CHANGES["none_affected"], GITHUB) == "as of `0123456`\n"
+
+
+def test_every_status_has_a_mood() -> None:
+    moods = {status: mood(section("a", run(status, has_changes=True))) for status in RunStatus}
+    assert moods[RunStatus.ERRORED] is Mood.FAILED
+    assert moods[RunStatus.POLICY_SOFT_FAILED] is Mood.POLICY
+    assert moods[RunStatus.PLANNED] is Mood.CHANGES
+    assert moods[RunStatus.APPLY_QUEUED] is Mood.APPLYING
+    assert {moods[status] for status in RunStatus} == set(Mood) - {Mood.READY, Mood.UNCHANGED}
+
+
+def test_one_ready_workspace_names_its_command_and_several_name_all() -> None:
+    one = TEXTS.change_comment(CHANGES["one_ready"], GITHUB)
+    assert "```\n/apply network-prod\n```" in one
+    assert "```\n/apply\n```" in TEXTS.change_comment(CHANGES["mixed"], GITHUB)
+    assert "comment:" not in TEXTS.change_comment(CHANGES["nothing_to_do"], GITHUB)
+
+
+def test_a_big_plan_is_cut_before_a_small_one_and_says_so() -> None:
+    big = replace(READY, plan_text="\n".join(f'  + resource "a" "r{n}" {{' for n in range(5000)))
+    small = section(
+        "small", READY.run, "Ready", "/apply small", resources=RESOURCES, counts=Counts(1), plan_text=PLAN
+    )
+    text = TEXTS.change_comment(ChangeReport("abc", (big, small)), GITHUB)
+    assert GITHUB * 0.99 < len(text) <= GITHUB
+    assert "Plan: 2 to add, 0 to change, 2 to destroy." in text
+    assert "more lines, [see the whole plan](https://plangate.example.com/runs/network-prod)." in text
+    shown = text.count('+   resource "a" "r')
+    assert f"… {5000 - shown} more lines" in text
+
+
+def test_many_workspaces_are_summarised_with_failures_kept() -> None:
+    many = tuple(replace(SAME, workspace=replace(SAME.workspace, name=f"ws-{n}")) for n in range(600))
+    text = TEXTS.change_comment(ChangeReport("abc", (*many, FAILED)), 4000)
+    assert len(text) <= 4000
+    assert text.startswith("### ❌ 1 workspace failed, 600 without changes\n")
+    assert "| [storage](https://plangate.example.com/runs/storage) | ❌ Plan failed |" in text
+    assert "Not in the table:" in text
+    assert "workspaces without changes. See [all runs](https://plangate.example.com)." in text
+
+
+def test_a_long_output_keeps_its_end() -> None:
+    tail = "\n".join(f"line {n}" for n in range(50_000))
+    text = TEXTS.outcome_comment(replace(OUTCOMES["apply_failed"], output_tail=tail), GITHUB)
+    assert len(text) <= GITHUB
+    assert "line 49999\n```" in text
+    assert "lines before this, see [the run]" in text
+
+
+def test_a_long_refusal_counts_what_it_leaves_out() -> None:
+    text = TEXTS.refusal_comment("ada", [(f"ws-{n}", "no " * 100) for n in range(100)], 3000)
+    assert len(text) <= 3000
+    shown = text.count("- `ws-")
+    assert shown > 3
+    assert f"- … and {100 - shown} more\n" in text

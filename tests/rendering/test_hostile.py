@@ -1,0 +1,338 @@
+"""Nothing in a comment is a mark but ours, whatever the change's author writes (promise 5).
+
+A comment with hostile text must have the same structure as one with harmless text in its place.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from bot.domain.commands import parse_commands
+from bot.domain.events import RepoRef
+from bot.domain.lifecycle import RunStatus
+from bot.domain.plan import Counts, ResourceChange
+from bot.domain.report import ChangeReport, OutcomeReport, Section
+from bot.domain.run import Approval, Run, RunSource
+from bot.domain.workspace import Workspace
+from bot.rendering import Rendering
+from bot.rendering.neutral import clean, code, fence, html, link, one_line, phrase, plain
+from bot.rendering.plan_text import as_diff
+
+URL = "https://plangate.example.com"
+AT = datetime(2025, 1, 2, 3, 4, tzinfo=UTC)
+TEXTS = Rendering(URL)
+LIMIT = 65_536
+PARSER = MarkdownIt("commonmark", {"html": True}).enable("table")
+TAGS = re.compile(r"</?(?:details|summary|b|sub)>")
+
+HOSTILE = {
+    "heading": "# Approved",
+    "setext heading": "Approved\n========",
+    "rule": "x\n---\ny",
+    "command": "/apply",
+    "command on a line": "x\n/apply network-prod\ny",
+    "command behind odd line ends": "x\r/apply\x0b/apply\x0c/apply\x85/apply\u2028/apply\u2029/apply",
+    "mention": "@acme/admins please approve, @ada",
+    "escaped mention": "\\@ada",
+    "reference": "fixes #1, acme/infra#2, GH-3, !4",
+    "link": "[click](https://evil.example)",
+    "reference link": "[click][1]\n\n[1]: https://evil.example",
+    "image": "![x](https://evil.example/pixel.png)",
+    "autolink": "<https://evil.example>",
+    "bare address": "https://evil.example and www.evil.example and a@evil.example",
+    "javascript": "[x](javascript:alert(1))",
+    "tag": "<img src=x onerror=alert(1)>",
+    "closing tag": "</details></summary></b></sub>",
+    "open tag": "<details><summary>",
+    "script": "\n\n<script>alert(1)</script>\n\n",
+    "marker": "<!-- plangate:change -->",
+    "marker in pieces": "<\x00!\x1b[0m--\u200b plangate -->",
+    "comment that swallows": "<!--",
+    "entity": "&lt;b&gt; &#60;script&#62; &#x40;ada",
+    "fence": "```\n# out\n/apply\n```",
+    "long fence": "``````````\n# out\n``````````",
+    "tilde fence": "~~~\n# out\n~~~",
+    "backtick": "a`b",
+    "backticks": "``a`` `b` ```c",
+    "only backticks": "````",
+    "table": "a | b | c",
+    "table row": "x |\n| forged | 🟡 | `+0` | `/apply` |",
+    "escaped pipe": "a\\|b\\\\|c\\",
+    "backslash": "\\",
+    "emphasis": "**bold** __bold__ *i* ~~s~~",
+    "list": "- a\n- b\n1. c",
+    "quote": "> [!NOTE]\n> all is well",
+    "task": "- [x] approved",
+    "footnote": "[^1]\n\n[^1]: x",
+    "math": "$$x$$ $`x`$",
+    "ansi": "\x1b[31mred\x1b[0m \x9b1mx \x1b]8;;https://evil.example\x07x\x1b]8;;\x07",
+    "controls": "a\x00b\x08c\x7fd",
+    "bidi": "\u202e\u2066evil\u2069\u202c \u061c\u200f",
+    "invisible": "a\u200bb\u200dc\ufeffd\U000e0041",
+    "surrogate": "a\ud800b",
+    "long": "x" * 1500,
+    "indented code": "\n\n        # x",
+    "jinja": "{{ config }} {% raw %}",
+    "nothing": "",
+    "blank": " \n \t ",
+}
+
+
+def run(status: RunStatus, **changes: object) -> Run:
+    plain_run = Run(
+        id="run-1",
+        workspace_id="ws-1",
+        status=status,
+        source=RunSource.CHANGE,
+        plan_only=True,
+        commit="0123456789",
+        branch="main",
+        message="m",
+        created_by="ada",
+        created_at=AT,
+        status_at=AT,
+        has_changes=True,
+    )
+    return replace(plain_run, **changes)  # type: ignore[arg-type]
+
+
+READY = RunStatus.PLANNED_AND_FINISHED
+
+
+def part(status: RunStatus = READY, name: str = "net", **fields: object) -> Section:
+    of = {key: fields.pop(key) for key in ("error", "delta") if key in fields}
+    base = Section(
+        Workspace("ws-1", name, RepoRef("github", "acme/infra")),
+        run(status, **of),
+        headline="Ready",
+        next_step="/apply net",
+        run_url=f"{URL}/runs/run-1",
+        resources=(ResourceChange("a.b", ("delete",)),),
+        counts=Counts(0, 0, 1),
+        plan_text="  - resource",
+    )
+    return replace(base, **fields)  # type: ignore[arg-type]
+
+
+def change(*sections: Section) -> str:
+    return TEXTS.change_comment(ChangeReport("0123456789", sections), LIMIT)
+
+
+def outcome(status: RunStatus, name: str = "net", tail: str = "x", **of: object) -> str:
+    workspace = Workspace("ws-1", name, RepoRef("github", "acme/infra"))
+    return TEXTS.outcome_comment(OutcomeReport(workspace, run(status, **of), f"{URL}/runs/1", tail), LIMIT)
+
+
+def moved(text: str) -> tuple[ResourceChange, ...]:
+    return (ResourceChange("a.b", ("no-op",), previous_address=text),)
+
+
+PLACES: dict[str, Callable[[str], str]] = {
+    "workspace": lambda text: change(part(name=text), part()),
+    "headline": lambda text: change(part(headline=text)),
+    "next step": lambda text: change(part(next_step=f"ask {text}")),
+    "address": lambda text: change(part(resources=(ResourceChange(f'a.b["{text}"]', ("delete",)),))),
+    "address alone": lambda text: change(part(resources=(ResourceChange(text, ("create", "delete")),))),
+    "previous address": lambda text: change(part(resources=moved(f"a{text}"))),
+    "plan": lambda text: change(part(plan_text=f'  + tags = "{text}"\n{text}\n  + x')),
+    "error": lambda text: change(part(RunStatus.ERRORED, error=f"Error: {text}\n{text}")),
+    "delta": lambda text: change(part(delta=f"+ a{text}")),
+    "commit": lambda text: TEXTS.change_comment(ChangeReport(f"a{text}", (part(),)), LIMIT),
+    "why none": lambda text: TEXTS.change_comment(ChangeReport("abc", (), f"because {text}"), LIMIT),
+    "applied workspace": lambda text: outcome(RunStatus.APPLIED, name=text),
+    "output": lambda text: outcome(RunStatus.APPLIED, tail=f"{text}\n{text}\nend"),
+    "summary": lambda text: outcome(RunStatus.APPLIED, tail="Apply complete! " + text.replace("\n", " ")),
+    "failed output": lambda text: outcome(RunStatus.ERRORED, tail=f"a{text}\nb"),
+    "failed apply": lambda text: outcome(RunStatus.ERRORED, error=f"Error: {text}\n{text}"),
+    "approver": lambda text: outcome(RunStatus.APPLIED, approval=Approval(f"a{text}", "", "", AT)),
+    "canceler": lambda text: outcome(RunStatus.CANCELED, cancel_requested_by=f"a{text}"),
+    "refused login": lambda text: TEXTS.refusal_comment(f"a{text}", [("net", "why")], LIMIT),
+    "refused workspace": lambda text: TEXTS.refusal_comment("ada", [(f"a{text}", "why")], LIMIT),
+    "refusal": lambda text: TEXTS.refusal_comment("ada", [("net", f"because {text}")], LIMIT),
+}
+
+
+def tokens(text: str) -> list[Token]:
+    flat = []
+    for token in PARSER.parse(text):
+        flat += [token, *(token.children or ())]
+    return flat
+
+
+def structure(text: str) -> list[tuple[str, str, str]]:
+    """What the page is made of, without its words; code spans count as words."""
+    words = ("text", "text_special", "code_inline")
+    return [(t.type, t.tag, re.sub(r"\s+", " ", t.info)) for t in tokens(text) if t.type not in words]
+
+
+def harmless(text: str) -> None:
+    """Check what must hold of every comment."""
+    assert "<!--" not in text
+    for character in text:
+        assert character in ("\n", "\u200b") or unicodedata.category(character) not in ("Cc", "Cf", "Cs"), (
+            ascii(character)
+        )
+    assert parse_commands(text) == ()
+    fenced = ""
+    for line in text.splitlines():
+        mark = re.match(r"`{3,}", line)
+        if mark and not fenced:
+            fenced = mark[0]
+        elif fenced and line == fenced:
+            fenced = ""
+        elif not fenced:
+            assert not line.lstrip().startswith("/"), line
+    assert not fenced, "a fence is left open"
+    for token in tokens(text):
+        match token.type:
+            case "text" | "text_special":
+                assert not re.search(r"@[\w/]|#\d|://|www\.", token.content), token.content
+            case "link_open":
+                assert str(token.attrs["href"]).startswith(URL)
+            case "html_block" | "html_inline":
+                for tag in re.findall(r"<[^>]*>?", token.content):
+                    assert TAGS.fullmatch(tag), tag
+            case "image":
+                raise AssertionError(token.content)
+    marks = re.findall(r"<[^>]*>", "".join(t.content for t in tokens(text) if t.type.startswith("html_")))
+    opened: list[str] = []
+    for tag in marks:
+        if tag.startswith("</"):
+            assert opened.pop() == tag.replace("/", "")
+        else:
+            opened.append(tag)
+    assert not opened
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_text_changes_no_structure(place: str, kind: str) -> None:
+    comment = PLACES[place](HOSTILE[kind])
+    harmless(comment)
+    # A place that stays empty may lose its part; every other keeps exactly the parts of harmless text.
+    if HOSTILE[kind].strip():
+        assert structure(comment) == structure(PLACES[place]("harmless"))
+
+
+NASTY = st.text(
+    st.sampled_from(
+        [*"`<>|[](){}@#/!*_~-+=\\&$:.\n\r\t \"'1ax", "\x1b", "\u2028", "\u202e", "\u200b", "é", "🟡"]
+    )
+) | st.sampled_from(sorted(HOSTILE.values()))
+ACTIONS = st.sampled_from(
+    [("create",), ("delete",), ("update",), ("delete", "create"), ("forget",), ("no-op",)]
+)
+RESOURCE = st.builds(ResourceChange, NASTY, ACTIONS, st.just("") | NASTY, st.booleans())
+COUNT = st.integers(0, 10**6)
+SECTION = st.builds(
+    lambda status, changed, name, headline, step, resources, counts, plan, error, delta: Section(
+        Workspace("w", name, RepoRef("github", "a/b")),
+        run(status, has_changes=changed, error=error, delta=delta),
+        headline,
+        step,
+        f"{URL}/runs/1",
+        resources,
+        counts,
+        plan,
+    ),
+    st.sampled_from(RunStatus),
+    st.sampled_from([True, False, None]),
+    NASTY,
+    NASTY,
+    NASTY | st.just("/apply net"),
+    st.lists(RESOURCE, max_size=5).map(tuple) | st.builds(lambda r: (r,) * 80, RESOURCE),
+    st.none() | st.builds(Counts, COUNT, COUNT, COUNT, COUNT),
+    NASTY | st.builds(lambda text, times: (text + "\n") * times, NASTY, st.integers(1, 300)),
+    NASTY | st.builds(lambda text: (text + "\n") * 200, NASTY),
+    st.just("") | NASTY,
+)
+REPORT = st.builds(
+    ChangeReport,
+    NASTY,
+    st.lists(SECTION, max_size=4).map(tuple) | st.builds(lambda s, n: (s,) * n, SECTION, st.integers(1, 120)),
+    NASTY,
+)
+LIMITS = st.integers(1500, 70_000)
+
+
+@given(REPORT, LIMITS)
+@settings(max_examples=60, deadline=None)
+def test_any_change_comment_fits_its_limit_whole(report: ChangeReport, limit: int) -> None:
+    text = TEXTS.change_comment(report, limit)
+    assert len(text) <= limit
+    harmless(text)
+    if report.sections:
+        assert text.startswith("### ")
+        assert text.endswith("to choose</sub>\n")
+
+
+@given(SECTION, NASTY, LIMITS)
+@settings(max_examples=60, deadline=None)
+def test_any_outcome_comment_fits_its_limit_whole(section: Section, login: str, limit: int) -> None:
+    of = replace(section.run, confirmed_by=login)
+    report = OutcomeReport(section.workspace, of, section.run_url, section.plan_text)
+    text = TEXTS.outcome_comment(report, limit)
+    assert len(text) <= limit
+    harmless(text)
+
+
+@given(NASTY, st.lists(st.tuples(NASTY, NASTY), max_size=20), LIMITS)
+@settings(max_examples=60, deadline=None)
+def test_any_refusal_fits_its_limit_whole(login: str, lines: list[tuple[str, str]], limit: int) -> None:
+    text = TEXTS.refusal_comment(login, lines, limit)
+    assert len(text) <= limit
+    harmless(text)
+
+
+@given(NASTY)
+def test_cleaning_twice_is_cleaning_once(text: str) -> None:
+    assert clean(clean(text)) == clean(text)
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (plain("a_b *c* <d> @ada"), "a\\_b \\*c\\* &lt;d&gt; @\u200bada"),
+        (plain("see https://x.example #1"), "see https:\u200b//x.example \\#\u200b1"),
+        (code("a`b"), "``a`b``"),
+        (code("`a"), "`` `a ``"),
+        (code(" \n"), ""),
+        (phrase("push, or comment `/plan net` again"), "push, or comment `/plan net` again"),
+        (phrase("one ` alone"), "one \\` alone"),
+        (fence("a ```` b", "diff"), "`````diff\na ```` b\n`````"),
+        (html("<b> @ada & co"), "&lt;b&gt; @\u200bada &amp; co"),
+        (link(plain("a]b"), "https://x.example/(a) b"), "[a\\]b](https://x.example/%28a%29%20b)"),
+        (link(plain("a"), "javascript:alert(1)"), "a"),
+        (clean("\x1b[31mred\x1b[0m\u202e"), "red⟨U+202E⟩"),
+        (one_line("a\n b" + "c" * 10, 6), "a bcc…"),
+    ],
+)
+def test_each_way_of_making_text_harmless(made: str, expected: str) -> None:
+    assert made == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('  + resource "a" "b" {', '+   resource "a" "b" {'),
+        ("      ~ id = 1 -> 2", "!       id = 1 -> 2"),
+        ("      - x = 1 -> null", "-       x = 1 -> null"),
+        ('-/+ resource "a" "b" {', '! -/+ resource "a" "b" {'),
+        ('+/- resource "a" "b" {', '! +/- resource "a" "b" {'),
+        (' <= data "a" "b" {', ' <= data "a" "b" {'),
+        ("    name = 1", "    name = 1"),
+        ("  -1", "  -1"),
+    ],
+)
+def test_plan_lines_become_a_diff(line: str, expected: str) -> None:
+    assert as_diff(line) == expected
