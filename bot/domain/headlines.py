@@ -116,6 +116,20 @@ def headline(run: Run, waits: str = "") -> Headline:
     return apply_headline(run, waits) or plan_headline(run, waits)
 
 
+def state_words(run: Run, waits: str = "") -> str:
+    """Say where the run stands in a few words, without counts: they stand beside it."""
+    state, words = headline(run, waits)
+    if run.status is RunStatus.PLANNED_AND_FINISHED:
+        return "Planned" if run.has_changes else "No changes"
+    if run.status in lifecycle.APPLY_STAGES and run.confirmed_by:
+        return f"Applying, confirmed by {run.confirmed_by}"
+    if run.status is RunStatus.APPLIED:
+        return "Applied"
+    if state is StatusState.FAILURE:
+        return "Apply failed" if run.apply_status is StageStatus.ERRORED else "Plan failed"
+    return words
+
+
 def aggregate(workspaces: Sequence[tuple[str, Run | None, str]], note: str = "") -> Headline:
     """Say where a commit stands over its workspaces: each a name, the run that speaks, and why it waits."""
     if note and all(run is None for _, run, _ in workspaces):

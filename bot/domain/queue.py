@@ -32,7 +32,7 @@ def why_waits(run: Run, workspace: Workspace, queue: Sequence[Run]) -> str:
     if workspace.lock:
         because = f": {workspace.lock.reason}" if workspace.lock.reason else ""
         return f"the workspace is locked by {workspace.lock.by}{because}"
-    return "next in the queue"
+    return ""
 
 
 def _before(other: Run, run: Run) -> bool:

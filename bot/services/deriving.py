@@ -119,7 +119,7 @@ class Deriving:
         return self._posting.comment(record.id, change.repo, change.number, "summary", body)
 
     def _section(self, tx: Transaction, workspace: Workspace, run: Run) -> Section:
-        _, words = headlines.headline(run, self._waits(tx, workspace, run))
+        words = headlines.state_words(run, self._waits(tx, workspace, run))
         raw = tx.artifacts.get(run.id, ArtifactKind.PLAN_JSON) if run.has_changes else None
         plan = read_plan(load_plan_json(raw)) if raw else None
         output = tx.artifacts.output(run.id, "plan") if run.has_changes or run.final else ""
