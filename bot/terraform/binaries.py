@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from bot.domain.errors import EngineError
@@ -71,7 +72,6 @@ class Binaries:
         self._use_path = use_path
         self._bundled = bundled
         self._path = path
-        self._asked: dict[tuple[str, int], str] = {}
 
     def find(self, kind: EngineKind, constraint: str = "") -> Program:
         """Return the first program that the constraint allows; of a folder the newest.
@@ -93,11 +93,11 @@ class Binaries:
         yield from self._in_folder(kind)
         if self._use_path and (found := shutil.which(kind.value, path=self._path)):
             path = Path(found).resolve()
-            if version := self._version(path):
+            if version := _version(path):
                 yield Program(kind, version, path, "on PATH")
         if kind is not EngineKind.TERRAFORM or not self._bundled:
             return
-        if (library := _bundled_library()) and (version := self._version(library)):
+        if (library := _bundled_library()) and (version := _version(library)):
             yield Program(kind, version, None, "bundled", (library.parent,))
 
     def _remedy(self, kind: EngineKind) -> str:
@@ -119,22 +119,12 @@ class Binaries:
             if not os.access(path, os.X_OK) or not path.is_file():
                 continue
             try:
-                version = Version.parse(name or self._version(path) or "?")
+                version = Version.parse(name or _version(path))
             except EngineError:
                 continue
             found.append((version, path.resolve()))
         for version, path in sorted(found, key=lambda item: item[0].order, reverse=True):
             yield Program(kind, str(version), path, f"in {self._folder}")
-
-    def _version(self, path: Path) -> str | None:
-        """Ask a binary, once as long as it does not change, for its version; None where it gives none."""
-        key = (str(path), path.stat().st_mtime_ns)
-        if key not in self._asked:
-            argv = [str(path)]
-            if path.suffix == ".so":
-                argv = [*python(), "-c", _BUNDLED_CALL]
-            self._asked[key] = _ask(argv)
-        return self._asked[key] or None
 
 
 def python() -> tuple[str, ...]:
@@ -142,7 +132,14 @@ def python() -> tuple[str, ...]:
     return (sys.executable, "-I")
 
 
-def _ask(argv: list[str]) -> str:
+def _version(path: Path) -> str:
+    """Return a binary's version, asked for once as long as the file does not change; empty: it gives none."""
+    return _ask(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _ask(path: Path, _changed: int) -> str:
+    argv = [str(path)] if path.suffix != ".so" else [*python(), "-c", _BUNDLED_CALL]
     environment = {"PATH": SAFE_PATH, "HOME": "/nonexistent", "CHECKPOINT_DISABLE": "1"}
     environment["TF_CLI_CONFIG_FILE"] = os.devnull
     try:

@@ -12,7 +12,7 @@ from bot.terraform.bench import LOCK_FILE, Bench, Settings
 from bot.terraform.binaries import Binaries, Program
 from bot.terraform.checkout import Checkout
 from bot.terraform.environment import ambient
-from bot.terraform.process import Ending, Finished
+from bot.terraform.process import Ending, Finished, duration
 from bot.terraform.runfolder import RunFolder, remove_tree
 from bot.terraform.sandbox import Sandbox
 
@@ -131,6 +131,6 @@ class TerraformEngine:
                 return result
             case Ending.TIMED_OUT:
                 limit = self._settings.apply_limit
-                return replace(result, summary=f"stopped after {limit / 60:.0f} minutes: {result.summary}")
+                return replace(result, summary=f"stopped after {duration(limit)}: {result.summary}")
             case Ending.INTERRUPTED | Ending.KILLED:
                 return replace(result, summary=f"{done.ending.value}: {result.summary}", interrupted=True)

@@ -65,7 +65,7 @@ class Finished:
             case Ending.INTERRUPTED | Ending.KILLED:
                 raise Interrupted(f"{name} was {self.ending.value}")
             case Ending.TIMED_OUT:
-                raise TimedOut(f"{name} took longer than {_duration(limit)} and was stopped")
+                raise TimedOut(f"{name} took longer than {duration(limit)} and was stopped")
             case Ending.BY_ITSELF:
                 pass
 
@@ -224,7 +224,8 @@ def _started(command: Command, log: IO[bytes], out: IO[bytes]) -> Iterator[_Chil
         child.close()
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time in words."""
     if seconds >= 7200:
         return f"{seconds / 3600:.0f} hours"
     return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"

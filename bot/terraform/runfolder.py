@@ -138,12 +138,17 @@ def remove_tree(path: Path) -> None:
         return
     # Go's module cache and some providers leave directories without write permission, and so may a hostile
     # tree: each is opened up before its children are listed. Links are never followed.
-    path.chmod(0o700)
+    _open_up(path)
     for folder, names, _ in os.walk(path):
         for name in names:
             child = Path(folder, name)
             if not child.is_symlink():
-                child.chmod(0o700)
+                _open_up(child)
     shutil.rmtree(path, ignore_errors=True)
     if path.exists():
         raise EngineError(f"{path.name} could not be removed")
+
+
+def _open_up(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.chmod(0o700)

@@ -69,9 +69,7 @@ class Repository:
 
     def git(self, *args: str) -> str:
         who = ("-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
-        done = subprocess.run(
-            ["git", *who, *args], cwd=self.root, check=True, capture_output=True, text=True
-        )
+        done = subprocess.run(["git", *who, *args], cwd=self.root, check=True, capture_output=True, text=True)
         return done.stdout.strip()
 
 
@@ -88,7 +86,7 @@ class StateServer(http.server.ThreadingHTTPServer):
         self.requests: list[str] = []
         self.passwords: set[str] = set()
         self.unlocked = threading.Event()
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     def access(self, password: str = "token-of-this-run", lock: bool = True) -> StateAccess:
         return StateAccess(f"http://127.0.0.1:{self.server_port}/state/ws-1", "run", password, lock)
@@ -119,6 +117,7 @@ class _StateHandler(http.server.BaseHTTPRequestHandler):
                 self._answer(200)
             case "LOCK":
                 held, server.lock = server.lock, server.lock or body
+                server.unlocked.clear()
                 self._answer(423 if held else 200, held)
             case "UNLOCK":
                 server.lock = b""

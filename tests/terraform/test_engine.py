@@ -2,23 +2,281 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
+from datetime import timedelta
 
 import pytest
 
+from bot.domain.errors import EngineError, Interrupted, LeaseLost, TimedOut
+from bot.domain.run import Modes
+from bot.services.ports import Limits, Stop, Variable
+from bot.terraform.binaries import Binaries
+
 RESOURCE = 'resource "terraform_data" "x" {\n  input = "one"\n}\n'
+NULL = """
+terraform {
+  required_providers {
+    null = { source = "hashicorp/null" }
+  }
+}
+resource "null_resource" "x" {}
+"""
+SLOW = """
+resource "terraform_data" "first" {}
+resource "terraform_data" "slow" {
+  depends_on = [terraform_data.first]
+  provisioner "local-exec" { command = "echo it has begun; exec sleep 60" }
+}
+"""
+
+
+def planned(engine, job, watch):
+    engine.fetch(job, watch)
+    return engine.plan(job, watch)
+
+
+def headings(watch):
+    return [line for line in watch.text.splitlines() if line.startswith("$")]
+
+
+def changes(plan):
+    found = json.loads(plan.plan_json).get("resource_changes", [])
+    return {item["address"]: item["change"]["actions"] for item in found}
 
 
 def test_plan_and_apply_keep_the_state_on_the_server(rig, onlooker):
     engine, job, watch = rig.engine(), rig.job(RESOURCE), onlooker()
 
-    engine.fetch(job, watch)
-    plan = engine.plan(job, watch)
+    plan = planned(engine, job, watch)
     done = engine.apply(job, plan, watch)
 
-    assert json.loads(plan.plan_json)["resource_changes"][0]["address"] == "terraform_data.x"
+    assert changes(plan) == {"terraform_data.x": ["create"]}
     assert done.succeeded
     assert done.summary == "Apply complete! Resources: 1 added, 0 changed, 0 destroyed."
     assert rig.server.resources == ["terraform_data.x"]
-    assert [line for line in watch.text.splitlines() if line.startswith("$")] == [
-        "$ terraform init", "$ terraform plan", "$ terraform apply",
+    assert rig.server.lock == b""
+    # One process each, and no second init for an apply on the same worker.
+    assert headings(watch) == ["$ terraform init", "$ terraform plan", "$ terraform apply"]
+    assert plan.version.startswith("1.")
+
+
+def test_a_preview_reads_the_state_and_takes_no_lock(rig, onlooker):
+    job = rig.job(RESOURCE, state=rig.server.access(lock=False))
+    planned(rig.engine(), job, onlooker())
+    assert set(rig.server.requests) == {"GET"}
+
+
+def test_a_previews_plan_is_applied_by_another_run_on_another_worker(rig, onlooker, null_mirror):
+    preview = rig.job(NULL, "run-preview", state=rig.server.access("preview-token", lock=False))
+    plan = planned(rig.engine(provider_mirror=null_mirror), preview, onlooker())
+    rig.server.passwords.clear()
+
+    watch = onlooker()
+    run = dataclasses.replace(preview, run_id="run-real", state=rig.server.access("token-of-the-apply"))
+    elsewhere = rig.engine(rig.root / "another worker", provider_mirror=null_mirror)
+    done = elsewhere.apply(run, plan, watch)
+
+    assert b"hashicorp/null" in plan.dependency_lock
+    assert done.succeeded, watch.text
+    assert rig.server.resources == ["null_resource.x"]
+    assert {"LOCK", "UNLOCK"} <= set(rig.server.requests)
+    assert rig.server.passwords == {"token-of-the-apply"}
+    assert headings(watch) == ["$ terraform init", "$ terraform apply"]
+
+
+def test_a_provider_comes_from_the_mirror_through_the_cache(rig, onlooker, null_mirror):
+    cache = rig.root / "cache"
+    engine = rig.engine(provider_mirror=null_mirror, plugin_cache=cache)
+    job, watch = rig.job(NULL), onlooker()
+    plan = planned(engine, job, watch)
+    assert engine.apply(job, plan, watch).succeeded
+    again = dataclasses.replace(job, run_id="run-2")
+    assert changes(planned(engine, again, watch)) == {"null_resource.x": ["no-op"]}
+
+
+def test_a_stale_plan_is_refused_by_terraform_in_its_own_words(rig, onlooker):
+    engine, job = rig.engine(), rig.job(RESOURCE)
+    old = planned(engine, job, onlooker())
+    again = dataclasses.replace(job, run_id="run-2")
+    assert engine.apply(again, planned(engine, again, onlooker()), onlooker()).succeeded
+
+    done = engine.apply(job, old, onlooker())
+
+    assert not done.succeeded
+    assert done.summary.startswith("Error: Saved plan is stale")
+
+
+def test_modes_become_flags(rig, onlooker):
+    engine = rig.engine()
+    job = rig.job('resource "terraform_data" "a" {}\nresource "terraform_data" "b" {}\n')
+    assert engine.apply(job, planned(engine, job, onlooker()), onlooker()).succeeded
+    cases = [
+        (Modes(destroy=True), {"terraform_data.a": ["delete"], "terraform_data.b": ["delete"]}),
+        (Modes(replace_addrs=("terraform_data.a",)), {"terraform_data.a": ["delete", "create"]}),
+        (Modes(destroy=True, target_addrs=("terraform_data.b",)), {"terraform_data.b": ["delete"]}),
+        (Modes(refresh_only=True), {}),
     ]
+    for modes, expected in cases:
+        plan = planned(engine, dataclasses.replace(job, modes=modes), onlooker())
+        assert {address: todo for address, todo in changes(plan).items() if todo != ["no-op"]} == expected
+
+
+def test_variables_win_over_the_repositorys_and_are_taken_literally(rig, onlooker):
+    config = """
+    variable "plain" { type = string }
+    variable "list" { type = list(number) }
+    variable "once" {
+      type      = string
+      ephemeral = true
+    }
+    output "plain" { value = var.plain }
+    output "list" { value = var.list }
+    """
+    files = {"main.tf": config, "zzzz.auto.tfvars": 'plain = "theirs"\nonce = "x"\nlist = [9]\n'}
+    variables = (
+        Variable("plain", '${file("/etc/passwd")} "quoted"\nand more'),
+        Variable("list", "[1, 1 + 1]", hcl=True),
+        Variable("once", "only now"),
+    )
+    engine, job = rig.engine(), rig.job(files, variables=variables)
+    plan = planned(engine, job, onlooker())
+    outputs = json.loads(plan.plan_json)["planned_values"]["outputs"]
+    assert outputs["plain"]["value"] == '${file("/etc/passwd")} "quoted"\nand more'
+    assert outputs["list"]["value"] == [1, 2]
+    assert engine.apply(job, plan, onlooker()).succeeded
+
+
+def test_a_failed_plan_is_told_in_words_fit_for_a_comment(rig, onlooker):
+    job = rig.job({"infra/main.tf": 'output "a" {\n  value = local.nope\n}\n'}, working_directory="infra")
+    with pytest.raises(EngineError) as failed:
+        planned(rig.engine(), job, onlooker())
+    assert str(failed.value) == (
+        "Error: Reference to undeclared local value — on main.tf line 2: "
+        'A local value with the name "nope" has not been declared.'
+    )
+
+
+def test_secrets_are_masked_in_output_and_errors(rig, onlooker):
+    variables = (Variable("password", "correct-horse-battery", sensitive=True),)
+    config = """
+    variable "password" { type = string }
+    resource "terraform_data" "x" {
+      input = var.password
+      provisioner "local-exec" {
+        command = "echo we log in with ${var.password}; echo env: $TF_HTTP_PASSWORD; exit 1"
+      }
+    }
+    """
+    engine, watch, job = rig.engine(), onlooker(), rig.job(config, variables=variables)
+    done = engine.apply(job, planned(engine, job, watch), watch)
+    assert not done.succeeded
+    for secret in ("correct-horse-battery", "token-of-this-run"):
+        assert secret not in watch.text
+        assert secret not in done.summary
+    assert "we log in with ***" in watch.text
+    assert "env: ***" in watch.text
+
+
+def test_the_version_asked_for_is_found_or_refused_with_what_there_is(rig, onlooker):
+    job = rig.job(RESOURCE, version="~> 0.12")
+    with pytest.raises(
+        EngineError, match=r"Terraform ~> 0.12 is not on this worker: there is 1\.\d+\.\d+ \(bund"
+    ):
+        planned(rig.engine(), job, onlooker())
+
+
+def test_a_binary_on_path_works_as_the_bundled_one_does(rig, onlooker):
+    if not shutil.which("terraform"):
+        pytest.skip("no terraform on PATH")
+    binaries = Binaries(use_path=True, bundled=False)
+    engine, job, watch = rig.engine(binaries=binaries), rig.job(RESOURCE), onlooker()
+    plan = planned(engine, job, watch)
+    assert "on PATH" in watch.text
+    assert engine.apply(job, plan, watch).succeeded
+    with pytest.raises(EngineError, match=f"Terraform = {plan.version} is not on this worker"):
+        rig.engine(rig.root / "other").apply(job, plan, watch)
+
+
+def test_an_interrupted_apply_finishes_in_good_order(rig, onlooker):
+    engine, job, watch = rig.engine(), rig.job(SLOW), onlooker(when="it has begun")
+    plan = planned(engine, job, watch)
+    done = engine.apply(job, plan, watch)
+    assert not done.succeeded
+    assert done.interrupted
+    # What was made before the interrupt is known to the state, and the lock is gone.
+    assert "terraform_data.first" in rig.server.resources
+    assert rig.server.lock == b""
+
+
+def test_a_killed_apply_is_over_at_once(rig, onlooker):
+    engine, job = rig.engine(), rig.job(SLOW)
+    watch = onlooker(when="it has begun", then=lambda: Stop.KILL)
+    done = engine.apply(job, planned(engine, job, watch), watch)
+    assert done.interrupted
+    assert done.summary.startswith("killed")
+    assert rig.server.lock != b""
+
+
+def test_a_state_that_could_not_be_pushed_is_handed_over(rig, onlooker):
+    engine, job = rig.engine(), rig.job(RESOURCE)
+    plan = planned(engine, job, onlooker())
+    rig.server.refuse_posts = True
+    done = engine.apply(job, plan, onlooker())
+    assert not done.succeeded
+    assert "Failed to save state" in done.summary
+    assert json.loads(done.errored_state)["resources"][0]["type"] == "terraform_data"
+
+
+def test_an_interrupted_plan_raises(rig, onlooker):
+    watch = onlooker(when="$ terraform plan")
+    with pytest.raises(Interrupted):
+        planned(rig.engine(), rig.job(RESOURCE), watch)
+
+
+def test_a_plan_that_takes_too_long_is_stopped(rig, onlooker):
+    engine, job = rig.engine(limits=Limits(plan=timedelta(seconds=0))), rig.job(RESOURCE)
+    with pytest.raises(TimedOut, match="terraform init took longer than 0 seconds"):
+        planned(engine, job, onlooker())
+
+
+def test_an_apply_that_takes_too_long_is_stopped_and_keeps_its_state(rig, onlooker):
+    engine, job = rig.engine(), rig.job(SLOW)
+    plan = planned(engine, job, onlooker())
+    hasty = rig.engine(limits=Limits(apply=timedelta(seconds=2)))
+    done = hasty.apply(job, plan, onlooker())
+    assert not done.succeeded
+    assert not done.interrupted
+    assert done.summary.startswith("stopped after 2 seconds")
+    assert "terraform_data.first" in rig.server.resources
+
+
+def test_what_the_watcher_raises_stops_the_apply_and_is_passed_on(rig, onlooker):
+    def lost():
+        raise LeaseLost("another worker has the run")
+
+    engine, job = rig.engine(), rig.job(SLOW)
+    plan = planned(engine, job, onlooker())
+    with pytest.raises(LeaseLost):
+        engine.apply(job, plan, onlooker(when="it has begun", then=lost))
+    assert rig.server.lock == b""
+
+
+def test_a_configuration_with_a_backend_of_its_own_keeps_it(rig, onlooker):
+    own = 'terraform {\n  backend "http" {\n    address = "http://127.0.0.1:9/own"\n  }\n}\n' + RESOURCE
+    with pytest.raises(EngineError, match=r"127\.0\.0\.1:9/own"):
+        planned(rig.engine(), rig.job(own), onlooker())
+    assert rig.server.requests == []
+
+
+def test_clean_removes_read_only_leftovers(rig, onlooker):
+    engine, job = rig.engine(), rig.job({"main.tf": RESOURCE, "modules/a/main.tf": ""})
+    engine.fetch(job, onlooker())
+    (rig.data / "runs" / "run-1" / "tree" / "modules" / "a").chmod(0o500)
+    (rig.data / "runs" / "run-1" / "tree" / "modules").chmod(0)
+    engine.clean("run-1")
+    assert list((rig.data / "runs").iterdir()) == []
+
+
+def test_an_id_that_leads_elsewhere_is_refused(rig):
+    with pytest.raises(EngineError, match="not the id of a run"):
+        rig.engine().clean("../mirrors")

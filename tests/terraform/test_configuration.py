@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+
+from bot.domain.errors import EngineError
+from bot.domain.workspace import EngineKind
+from bot.services.ports import Variable
+from bot.terraform import configuration
+
+OWN = 'terraform {\n  required_version = ">= 1"\n  backend "s3" {\n    bucket = "b"\n  }\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("main.tf", OWN, "s3"),
+        ("main.tf", "terraform {\n  cloud {}\n}\n", "cloud"),
+        ("main.tf", 'terraform { backend "gcs" {} }', "gcs"),
+        ("main.tf", 'terraform {\n  backend "local" {}\n}\n', ""),
+        (
+            "main.tf",
+            'terraform {\n  # backend "s3" {}\n  // backend "s3" {}\n /* backend "s3" {} */\n}\n',
+            "",
+        ),
+        ("main.tf", '# terraform {\nlocals {\n  backend "s3" {\n  }\n}\n', ""),
+        ("main.tf", 'locals {\n  x = <<-EOT\n  terraform {\n    backend "s3" {\n    EOT\n}\n' + OWN, "s3"),
+        ("main.tf", 'locals {\n  x = <<EOT\nterraform {\n  backend "s3" {\n}\n}\nEOT\n}\n', ""),
+        ("main.tf", 'locals {\n  x = "terraform { backend s3 {"\n}\n', ""),
+        ("main.tf", 'locals {\n  x = "${join("}", ["{", "\\"{"])} $${"\n}\n' + OWN, "s3"),
+        ("main.tf", "terraform {\n  backend = { a = 1 }\n}\n", ""),
+        ("main.tf", 'terraform {\n  x {\n    backend "s3" {}\n  }\n}\n', ""),
+        ("main.tf.json", '{"terraform": {"backend": {"azurerm": {}}}}', "azurerm"),
+        ("main.tf.json", '{"terraform": [{"//": "x"}, {"cloud": [{}]}]}', "cloud"),
+        ("main.tf.json", '{"locals": {"terraform": {"backend": {"s3": {}}}}}', ""),
+        ("main.tf.json", "no json", ""),
+        ("main.tofu", OWN, ""),
+        ("main.tf.bak", OWN, ""),
+        (".hidden.tf", OWN, ""),
+        ("modules/a/main.tf", OWN, ""),
+    ],
+)
+def test_a_backend_of_its_own_is_found_where_terraform_would_find_it(tmp_path, name, text, expected):
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    assert configuration.own_backend(tmp_path, EngineKind.TERRAFORM) == expected
+
+
+def test_opentofus_own_files_count_for_opentofu(tmp_path):
+    (tmp_path / "main.tofu").write_text(OWN)
+    assert configuration.own_backend(tmp_path, EngineKind.TOFU) == "s3"
+
+
+def test_a_device_behind_a_link_is_not_read(tmp_path):
+    (tmp_path / "main.tf").symlink_to("/dev/zero")
+    assert configuration.own_backend(tmp_path, EngineKind.TERRAFORM) == ""
+
+
+@pytest.mark.parametrize(
+    "theirs", ["a.auto.tfvars", "zzzz.auto.tfvars.json", "~~~.auto.tfvars", "é.auto.tfvars"]
+)
+def test_our_variables_are_loaded_last_and_replace_no_file(tmp_path, theirs):
+    for name in (theirs, "zzz_plangate.auto.tfvars", "zzz_plangate_override.tf"):
+        (tmp_path / name).touch()
+    names = {
+        name
+        for name, _ in configuration.variable_files(
+            tmp_path, (Variable("a", "1"), Variable("b", "2", hcl=True))
+        )
+    }
+    there = {path.name for path in tmp_path.iterdir()}
+    assert len(names) == 2
+    assert not names & there
+    assert all(name.encode() > other.encode() for name in names for other in there if "tfvars" in other)
+    assert configuration.override_name(tmp_path) not in there
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a = 1\nb", "1a"])
+def test_a_variable_without_a_proper_name_is_refused(tmp_path, name):
+    with pytest.raises(EngineError, match="no name for a Terraform variable"):
+        list(configuration.variable_files(tmp_path, (Variable(name, "x"),)))

@@ -1,0 +1,137 @@
+"""Promise 5: code from a change sees its own run and nothing else of this machine that matters."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.domain.errors import EngineError
+from bot.services.ports import Variable
+from bot.terraform.sandbox import Sandbox, SandboxMode
+
+
+def spy(command):
+    provisioner = f'provisioner "local-exec" {{\n    command = <<-EOT\n{command}\nEOT\n  }}'
+    return f'resource "terraform_data" "x" {{\n  {provisioner}\n}}\n'
+
+
+def applied(engine, job, watch):
+    engine.fetch(job, watch)
+    return engine.apply(job, engine.plan(job, watch), watch)
+
+
+@pytest.fixture
+def sandboxed(rig):
+    if not Sandbox(SandboxMode.AUTO, rig.data).active:
+        pytest.skip("bubblewrap does not work on this machine")
+
+
+@pytest.mark.parametrize("mode", [SandboxMode.AUTO, SandboxMode.OFF])
+def test_nothing_of_the_workers_environment_gets_in(rig, onlooker, monkeypatch, mode):
+    monkeypatch.setenv("PLANGATE_SECRET_KEY", "the-workers-own-secret")
+    outside = {"PLANGATE_SECRET_KEY": "the-workers-own-secret", "https_proxy": "http://proxy.example:3128"}
+    engine, watch = rig.engine(sandbox=mode, worker_environment=outside), onlooker()
+    variables = (Variable("AWS_REGION", "eu-north-1", category="env"),)
+    job = rig.job(spy("env"), variables=variables, environment={"TFC_RUN_ID": "run-1"})
+
+    assert applied(engine, job, watch).succeeded
+
+    assert "PLANGATE" not in watch.text
+    assert "the-workers-own-secret" not in watch.text
+    for line in ("AWS_REGION=eu-north-1", "TFC_RUN_ID=run-1", "https_proxy=http://proxy.example:3128"):
+        assert line in watch.text
+
+
+def test_the_sandbox_hides_the_data_directory_and_other_processes(rig, onlooker, monkeypatch, sandboxed):
+    monkeypatch.setenv("PLANGATE_SECRET_KEY", "the-workers-own-secret")
+    (rig.data / "runs" / "run-other").mkdir(parents=True)
+    for place in ("plangate.db", "runs/run-other/plan.tfplan"):
+        (rig.data / place).write_text("hidden-from-view")
+    hidden = rig.root / "plangate.yml"
+    hidden.write_text("hidden-from-view")
+    command = f"""
+    cat /proc/[0-9]*/environ | tr '\\0' '\\n'
+    cat {rig.data}/plangate.db {rig.data}/runs/run-other/plan.tfplan {hidden} /run/plangate/../../{hidden}
+    ls -A {rig.data} | sed 's/^/data: /'
+    ls -A /root /home | sed 's/^/home: /'
+    touch /etc/planted /usr/planted && echo WROTE OUTSIDE
+    echo processes: $(ls -d /proc/[0-9]* | wc -l)
+    pwd; id -u
+    """
+    watch = onlooker()
+    assert applied(rig.engine(hide=(hidden,)), rig.job(spy(command)), watch).succeeded
+
+    assert "hidden-from-view" not in watch.text
+    assert "the-workers-own-secret" not in watch.text
+    assert "WROTE OUTSIDE" not in watch.text.replace("&& echo WROTE OUTSIDE", "")
+    assert "data: mirrors" not in watch.text
+    assert "data: plangate.db" not in watch.text
+    assert "/run/plangate/tree" in watch.text
+    count = int(watch.text.split("(local-exec): processes: ")[1].split()[0])
+    assert count < 20
+
+
+def test_a_terraform_folder_from_the_commit_is_thrown_away(rig, onlooker):
+    pointer = (
+        '{"version":3,"backend":{"type":"http","config":{"address":"http://127.0.0.1:9/evil"},"hash":1}}'
+    )
+    files = {
+        "main.tf": 'resource "terraform_data" "x" {}\n',
+        ".terraform/terraform.tfstate": pointer,
+        "terraform.tfstate": '{"version":4,"serial":99,"lineage":"evil","resources":[]}',
+    }
+    watch = onlooker()
+    assert applied(rig.engine(), rig.job(files), watch).succeeded
+    assert rig.server.resources == ["terraform_data.x"]
+
+
+@pytest.mark.parametrize(
+    ("directory", "reason"),
+    [
+        ("../..", "leaves the repository"),
+        ("infra/../../..", "leaves the repository"),
+        ("out", "goes through the symbolic link out"),
+        ("out/ssl", "goes through the symbolic link out"),
+        ("nowhere", "the working directory nowhere does not exist"),
+        ("main.tf", "the working directory main.tf does not exist"),
+    ],
+)
+def test_a_working_directory_outside_the_tree_is_refused(rig, onlooker, directory, reason):
+    job = rig.job("", links={"out": "/etc"}, working_directory=directory)
+    with pytest.raises(EngineError, match=reason):
+        rig.engine().fetch(job, onlooker())
+
+
+def test_our_files_do_not_follow_links_that_bear_their_names(rig, onlooker):
+    target = rig.root / "target"
+    links = dict.fromkeys(
+        ("zzz_plangate_override.tf", "zzz_plangate.auto.tfvars.json", ".terraform"), str(target)
+    )
+    job = rig.job('variable "a" {}\n', links=links, variables=(Variable("a", "value"),))
+    engine = rig.engine()
+    engine.fetch(job, onlooker())
+    with pytest.raises(EngineError):
+        engine.plan(job, onlooker())
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("name", ["TF_HTTP_ADDRESS", "LD_PRELOAD", "TF_CLI_CONFIG_FILE", "HOME", "A=B", ""])
+def test_a_variable_may_not_replace_a_guard(rig, onlooker, name):
+    job = rig.job("", variables=(Variable(name, "x", category="env"),))
+    engine = rig.engine()
+    engine.fetch(job, onlooker())
+    with pytest.raises(EngineError, match="environment variable"):
+        engine.plan(job, onlooker())
+
+
+def test_a_required_sandbox_that_does_not_work_refuses_runs(rig, onlooker, tmp_path, monkeypatch):
+    broken = tmp_path / "bin" / "bwrap"
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\necho no permission >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr("bot.terraform.sandbox._bundled", lambda: None)
+    strict = Sandbox(SandboxMode.REQUIRED, rig.data, path=str(broken.parent))
+    with pytest.raises(EngineError, match=r"a sandbox is required .* no permission"):
+        _ = strict.active
+    lenient = Sandbox(SandboxMode.AUTO, rig.data, path=str(broken.parent))
+    assert not lenient.active
+    assert lenient.describe() == "no sandbox: bubblewrap does not work here: no permission"

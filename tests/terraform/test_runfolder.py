@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+
+from bot.domain.errors import EngineError
+from bot.terraform.runfolder import RunFolder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = RunFolder.of(tmp_path, "run-1")
+    folder.create()
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "secret").write_text("secret")
+    return folder
+
+
+def test_files_are_written_privately_and_read_back(folder):
+    folder.write(folder.tree / "a", b"one")
+    folder.write(folder.tree / "a", b"two")
+    assert folder.read(folder.tree / "a") == b"two"
+    assert stat.S_IMODE((folder.tree / "a").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("plant", ["link", "linked folder", "fifo", "folder", "nothing"])
+def test_what_was_planted_in_place_of_a_file_is_not_read(folder, tmp_path, plant):
+    path = folder.tree / "sub" / "secret"
+    if plant == "linked folder":
+        path.parent.symlink_to(tmp_path / "outside")
+    else:
+        path.parent.mkdir()
+    match plant:
+        case "link":
+            path.symlink_to(tmp_path / "outside" / "secret")
+        case "fifo":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+    assert folder.read(path) is None
+
+
+def test_writing_replaces_a_link_and_does_not_follow_it(folder, tmp_path):
+    (folder.tree / "a").symlink_to(tmp_path / "outside" / "secret")
+    folder.write(folder.tree / "a", b"ours")
+    assert (tmp_path / "outside" / "secret").read_text() == "secret"
+    assert folder.read(folder.tree / "a") == b"ours"
+
+
+def test_writing_below_a_linked_folder_is_refused(folder, tmp_path):
+    (folder.tree / "sub").symlink_to(tmp_path / "outside")
+    with pytest.raises(EngineError, match="has changed under us"):
+        folder.write(folder.tree / "sub" / "secret", b"ours")
+    assert (tmp_path / "outside" / "secret").read_text() == "secret"
