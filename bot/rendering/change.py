@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, replace
 
 from bot.domain import lifecycle
 from bot.domain.lifecycle import RunStatus
 from bot.domain.plan import Counts, ResourceChange
 from bot.domain.report import ChangeReport, Section
-from bot.domain.run import Run
-from bot.rendering.neutral import Markdown, cell, code, fence, html, link, phrase, plain
+from bot.rendering.moods import RANKS, Mood, count_signs, count_words, mood, tally
+from bot.rendering.neutral import Markdown, cell, code, fence, html, link, one_line, phrase, plain
 from bot.rendering.plan_text import Excerpt, error_lines, plan_lines
 from bot.rendering.shrinking import Depth
 
@@ -22,43 +20,6 @@ _MOST_WARNED = 5
 _ADDRESS = 160
 
 
-class Mood(Enum):
-    """What a reader has to know of a workspace at a glance; the order is the order of their worth."""
-
-    FAILED = ("❌", "failed")
-    POLICY = ("🟠", "stopped by policies")
-    APPLYING = ("🔄", "applying")
-    PLANNING = ("🔄", "planning")
-    QUEUED = ("⏳", "queued")
-    READY = ("🟡", "ready to apply")
-    CHANGES = ("🟡", "with changes")
-    APPLIED = ("✅", "applied")
-    UNCHANGED = ("✅", "without changes")
-    CANCELED = ("⚪", "canceled")
-    DISCARDED = ("⚪", "discarded")
-
-    @property
-    def emoji(self) -> Markdown:
-        """The sign before the state."""
-        return Markdown(self.value[0])
-
-    @property
-    def words(self) -> str:
-        """The state in the title."""
-        return str(self.value[1])
-
-
-_MOODS = {
-    RunStatus.PENDING: Mood.QUEUED,
-    RunStatus.POLICY_OVERRIDE: Mood.POLICY,
-    RunStatus.POLICY_SOFT_FAILED: Mood.POLICY,
-    RunStatus.APPLIED: Mood.APPLIED,
-    RunStatus.DISCARDED: Mood.DISCARDED,
-    RunStatus.ERRORED: Mood.FAILED,
-    RunStatus.CANCELED: Mood.CANCELED,
-    **dict.fromkeys(lifecycle.PLAN_STAGES, Mood.PLANNING),
-    **dict.fromkeys(lifecycle.APPLY_STAGES, Mood.APPLYING),
-}
 # Where what the plan would do is still to come, so that a warning is of use.
 _AHEAD = (Mood.READY, Mood.CHANGES, Mood.POLICY, Mood.APPLYING)
 
@@ -138,6 +99,10 @@ class ChangeView:
         self._home = link(Markdown("all runs"), home)
         self._plans = [plan_lines(section.plan_text, limit) for section in report.sections]
         self._errors = [error_lines(section.run.error, MOST_ERROR) for section in report.sections]
+        self._moods = [mood(section) for section in report.sections]
+        self._order = sorted(range(len(self._moods)), key=lambda index: RANKS[self._moods[index]])
+        self._rows = [_row(section) for section in report.sections]
+        self._groups = [_groups(section.resources) for section in report.sections]
 
     @property
     def full(self) -> Depth:
@@ -152,18 +117,20 @@ class ChangeView:
 
     def context(self, depth: Depth) -> ChangeContext:
         """Return what the template shows at a depth."""
-        moods = [mood(section) for section in self._sections]
-        order = sorted(range(len(moods)), key=lambda index: list(Mood).index(moods[index]))
         # A short table keeps what matters most; a whole one keeps the report's order.
-        shown = sorted(order[: depth.rows])
-        left = order[depth.rows :]
+        shown = sorted(self._order[: depth.rows])
+        left = [self._moods[index] for index in self._order[depth.rows :]]
         return ChangeContext(
-            emoji=min(moods, key=list(Mood).index).emoji,
-            title=_tally(moods),
+            emoji=self._moods[self._order[0]].emoji,
+            title=tally(self._moods),
             warning=_warning(self._sections, depth.warned),
-            rows=tuple(_row(self._sections[index]) for index in shown),
-            more_rows=_tally([moods[index] for index in left]) if left else Markdown(""),
-            deltas=tuple(_delta(self._sections[index]) for index in shown if self._sections[index].run.delta),
+            rows=tuple(self._rows[index] for index in shown),
+            more_rows=tally(left) if left else Markdown(""),
+            deltas=tuple(
+                _delta(self._sections[index])
+                for index in shown
+                if self._sections[index].run.delta and self._sections[index].run.awaits_confirmation
+            ),
             failures=tuple(self._failures(shown, depth.error)),
             command=_command(self._sections),
             folds=tuple(self._folds(shown, depth)),
@@ -181,11 +148,12 @@ class ChangeView:
     def _folds(self, shown: list[int], depth: Depth) -> Iterable[Fold]:
         for index in shown:
             section = self._sections[index]
-            groups = tuple(_groups(section.resources, depth.resources))
+            groups = tuple(_shortened(group, depth.resources) for group in self._groups[index])
+            groups = groups if depth.resources else ()
             lines = self._plans[index]
             plan = lines.head(depth.plan)
             cut = bool(lines.lines) and not plan
-            if mood(section) is not Mood.UNCHANGED and (groups or plan or (cut and depth.resources)):
+            if self._moods[index] is not Mood.UNCHANGED and (groups or plan or (cut and depth.resources)):
                 yield Fold(
                     name=html(section.workspace.name),
                     summary=html(count_words(_counts(section))),
@@ -196,51 +164,8 @@ class ChangeView:
                 )
 
 
-def mood(section: Section) -> Mood:
-    """Return what a section's run means to the reader."""
-    run = section.run
-    if known := _MOODS.get(run.status):
-        return known
-    if not _has_changes(run):
-        return Mood.UNCHANGED
-    return Mood.READY if section.next_step.startswith("/apply") else Mood.CHANGES
-
-
-def count_words(counts: Counts | None) -> str:
-    """Say the counts as Terraform does, without those that are zero."""
-    if counts is None:
-        return "not planned yet"
-    named = (
-        (counts.imports, "to import"),
-        (counts.add, "to add"),
-        (counts.change, "to change"),
-        (counts.destroy, "to destroy"),
-    )
-    return ", ".join(f"{number} {words}" for number, words in named if number) or "no resource changes"
-
-
-def count_signs(counts: Counts | None) -> Markdown:
-    """Return the counts with Terraform's signs, as code."""
-    if counts is None:
-        return Markdown("")
-    imports = f" ({counts.imports} imported)" if counts.imports else ""
-    return code(f"{counts}{imports}")
-
-
-def _has_changes(run: Run) -> bool:
-    return bool(run.counts) if run.has_changes is None else run.has_changes
-
-
 def _counts(section: Section) -> Counts | None:
     return section.counts if section.counts is not None else section.run.counts
-
-
-def _tally(moods: list[Mood]) -> Markdown:
-    counts = Counter(moods)
-    parts = [f"{counts[each]} {each.words}" for each in Mood if counts[each]]
-    number, _, words = parts[0].partition(" ")
-    noun = "workspace" if number == "1" else "workspaces"
-    return Markdown(", ".join([f"{number} {noun} {words}", *parts[1:]]))
 
 
 def _row(section: Section) -> Row:
@@ -270,7 +195,7 @@ def _command(sections: tuple[Section, ...]) -> Markdown:
     steps = [section.next_step for section in sections if section.next_step.startswith("/apply")]
     if not steps:
         return Markdown("")
-    return fence(steps[0] if len(sections) == 1 else "/apply")
+    return fence(one_line(steps[0]) if len(sections) == 1 else "/apply")
 
 
 def _warning(sections: tuple[Section, ...], most: int) -> Markdown:
@@ -298,14 +223,20 @@ def _warning(sections: tuple[Section, ...], most: int) -> Markdown:
     return Markdown(f"**{' and '.join(parts)}**" + (f": {names}" if names else ""))
 
 
-def _groups(resources: tuple[ResourceChange, ...], most: int) -> Iterable[Group]:
-    rest = list(resources)
-    for title, belongs in _GROUPS if most else ():
+def _groups(resources: tuple[ResourceChange, ...]) -> tuple[Group, ...]:
+    groups, rest = [], list(resources)
+    for title, belongs in _GROUPS:
         found = [resource for resource in rest if belongs(resource)]
         rest = [resource for resource in rest if not belongs(resource)]
         if found:
-            shown = tuple(_resource(resource) for resource in found[:most])
-            yield Group(Markdown(title), shown, len(found) - len(shown))
+            shown = tuple(_resource(resource) for resource in found[:_MOST_RESOURCES])
+            groups.append(Group(Markdown(title), shown, len(found) - len(shown)))
+    return tuple(groups)
+
+
+def _shortened(group: Group, most: int) -> Group:
+    shown = group.resources[:most]
+    return replace(group, resources=shown, more=group.more + len(group.resources) - len(shown))
 
 
 def _resource(resource: ResourceChange) -> Markdown:

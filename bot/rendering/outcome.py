@@ -9,7 +9,8 @@ from bot.domain import lifecycle
 from bot.domain.lifecycle import RunStatus
 from bot.domain.report import OutcomeReport
 from bot.domain.run import Run
-from bot.rendering.change import MOST_ERROR, count_signs
+from bot.rendering.change import MOST_ERROR
+from bot.rendering.moods import count_signs
 from bot.rendering.neutral import Markdown, code, link, plain
 from bot.rendering.plan_text import Excerpt, error_lines, output_lines
 from bot.rendering.shrinking import Depth

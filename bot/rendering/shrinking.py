@@ -30,17 +30,24 @@ def fit(depth: Depth, render: Callable[[Depth], str], limit: int) -> str | None:
     for name in ("plan", "resources", "error", "rows", "warned"):
         if len(text) <= limit:
             return text
-        low, high = 0, int(getattr(depth, name))
-        best: str | None = None
-        while low <= high:
-            middle = (low + high) // 2
-            tried = render(replace(depth, **{name: middle}))
-            if len(tried) <= limit:
-                best, low = tried, middle + 1
-            else:
-                high = middle - 1
-        if best is not None:
-            return best
+        most = int(getattr(depth, name))
         depth = replace(depth, **{name: 0})
         text = render(depth)
+        if len(text) <= limit:
+            return _fullest(depth, name, most, render, limit, text)
     return text if len(text) <= limit else None
+
+
+def _fullest(
+    depth: Depth, name: str, most: int, render: Callable[[Depth], str], limit: int, best: str
+) -> str:
+    """Return the text with as much of one kind as fits, knowing that `best` fits with none of it."""
+    low, high = 1, most - 1
+    while low <= high:
+        middle = (low + high) // 2
+        tried = render(replace(depth, **{name: middle}))
+        if len(tried) <= limit:
+            best, low = tried, middle + 1
+        else:
+            high = middle - 1
+    return best

@@ -21,7 +21,7 @@ from bot.domain.report import ChangeReport, OutcomeReport, Section
 from bot.domain.run import Approval, Run, RunSource
 from bot.domain.workspace import Workspace
 from bot.rendering import Rendering
-from bot.rendering.change import Mood, mood
+from bot.rendering.moods import Mood, mood
 
 URL = "https://plangate.example.com"
 GITHUB = 65_536
@@ -225,6 +225,14 @@ def test_one_ready_workspace_names_its_command_and_several_name_all() -> None:
     assert "```\n/apply network-prod\n```" in one
     assert "```\n/apply\n```" in TEXTS.change_comment(CHANGES["mixed"], GITHUB)
     assert "comment:" not in TEXTS.change_comment(CHANGES["nothing_to_do"], GITHUB)
+
+
+def test_what_changed_since_an_approval_is_told_only_while_it_is_asked_about() -> None:
+    assert "**iam** is not what was approved" in TEXTS.change_comment(ChangeReport("abc", (STOPPED,)), GITHUB)
+    done = replace(STOPPED, run=replace(STOPPED.run, status=RunStatus.APPLIED))
+    assert "approved" not in TEXTS.change_comment(ChangeReport("abc", (done,)), GITHUB).replace(
+        STOPPED.headline, ""
+    )
 
 
 def test_a_big_plan_is_cut_before_a_small_one_and_says_so() -> None:
