@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+import time
 
 import jwt
 from flask import Request
 
 from bot.playground.forge import Forge
 from bot.playground.model import App, Credential, ForgeError
+
+# GitHub trusts an app's own signature for ten minutes; the rest is for clocks that differ.
+APP_TOKEN_LIFE = 10 * 60 + 30
 
 
 def unauthorized(message: str = "Bad credentials") -> ForgeError:
@@ -52,6 +56,8 @@ def which_app(forge: Forge, request: Request) -> App:
         claims = jwt.decode(token, options={"verify_signature": False, "verify_exp": True})
         if header.get("alg") != "RS256" or "exp" not in claims:
             raise unauthorized("A JSON web token could not be decoded")
+        if int(claims["exp"]) > time.time() + APP_TOKEN_LIFE:
+            raise unauthorized("'Expiration time' claim ('exp') is too far in the future")
         app = forge.apps.get(int(str(claims.get("iss", ""))))
         if app is None:
             raise unauthorized("Integration not found")

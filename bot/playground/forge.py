@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bot.playground.branches import Branches
 from bot.playground.faults import CallLog, Faults
 from bot.playground.model import (
     REACTIONS,
@@ -22,7 +23,6 @@ from bot.playground.model import (
     not_found,
     now,
 )
-from bot.playground.pulls import Pulls
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ _VERDICTS: dict[str, ReviewState] = {
 }
 
 
-class Forge(Pulls):
+class Forge(Branches):
     """Everything that a test or the demo can do to the forge from inside the process."""
 
     def __init__(self, root: Path) -> None:

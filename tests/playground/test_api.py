@@ -278,6 +278,7 @@ def test_an_apps_proof_must_be_its_own(playground: Playground, key: rsa.RSAPriva
         app_token(other, 42),
         app_token(key, 44),
         app_token(key, 42, exp=1),
+        app_token(key, 42, exp=int(time.time()) + 3_600),
         "token-of-alice",
         jwt.encode({"iss": "42", "exp": int(time.time()) + 60}, "secret" * 8, algorithm="HS256"),
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,21 @@ def test_only_the_smart_protocol_is_spoken(
     client = as_user("alice")
     assert client("GET", f"{playground.url}/acme/infra.git/info/refs").status_code == 403
     assert client("GET", f"{playground.url}/acme/infra.git/HEAD").status_code == 404
+
+
+def test_pushes_at_the_same_time_are_all_told(
+    playground: Playground, clone: Clone, listener: Listener
+) -> None:
+    tree = clone("alice")
+    tree.commit("Many", many_tf="# many\n")
+
+    def push(number: int) -> None:
+        tree.git("push", "origin", f"HEAD:branch-{number}")
+
+    def push_all() -> None:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(push, range(8)))
+
+    told = {one.body["ref"] for one in listener.during(push_all)}
+    assert told == {f"refs/heads/branch-{number}" for number in range(8)}
+    assert len(playground.forge.repo("acme/infra").git.branches()) == 9

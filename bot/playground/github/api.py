@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from bot.playground.github.apps import apps_blueprint
@@ -38,9 +38,21 @@ def github_blueprint(desk: Desk) -> Blueprint:
         kind = "bad_request" if problem.code == 400 else "not_found"
         return refusal_response(ForgeError(kind, problem.name))
 
+    @blueprint.before_request
+    def take_the_lock() -> None:
+        # Answers read many parts of the forge: while one is written, nothing moves.
+        desk.forge.lock.acquire()
+        g.holds_the_lock = True
+
     @blueprint.after_request
     def dress(response: Response) -> Response:
+        let_go()
         return _with_github_headers(response)
+
+    @blueprint.teardown_request
+    def let_go(_: BaseException | None = None) -> None:
+        if g.pop("holds_the_lock", False):
+            desk.forge.lock.release()
 
     return blueprint
 

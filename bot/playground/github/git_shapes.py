@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from bot.playground.github.addresses import node_id
-from bot.playground.github.shapes import Json, Shapes, moment
+from bot.playground.github.shapes import Json, moment
+from bot.playground.github.talk_shapes import TalkShapes
 
 if TYPE_CHECKING:
     from bot.playground.diffs import FileChange
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 COMPARE_FILES = 300
 
 
-class GitShapes(Shapes):
+class GitShapes(TalkShapes):
     """Adds the shapes that are read from Git."""
 
     def _person(self, signature: Signature) -> User | None:
