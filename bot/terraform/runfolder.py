@@ -85,10 +85,11 @@ class RunFolder:
             return None
         finally:
             os.close(descriptor)
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
+            os.close(file)
+            return None
         with os.fdopen(file, "rb") as stream:
-            found = os.fstat(stream.fileno())
-            if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
-                return None
             return stream.read()
 
     def write(self, path: Path, data: bytes) -> None:

@@ -234,9 +234,10 @@ def test_an_interrupted_plan_raises(rig, onlooker):
 
 
 def test_a_plan_that_takes_too_long_is_stopped(rig, onlooker):
-    engine, job = rig.engine(limits=Limits(plan=timedelta(seconds=0))), rig.job(RESOURCE)
+    job = rig.job(RESOURCE)
+    rig.engine().fetch(job, onlooker())
     with pytest.raises(TimedOut, match="terraform init took longer than 0 seconds"):
-        planned(engine, job, onlooker())
+        rig.engine(limits=Limits(plan=timedelta(seconds=0))).plan(job, onlooker())
 
 
 def test_an_apply_that_takes_too_long_is_stopped_and_keeps_its_state(rig, onlooker):
