@@ -1,0 +1,23 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.journeys import Journey
+
+
+@pytest.fixture(scope="module")
+def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
+    """Real processes for a module's journeys: forge, Valkey, web, two workers."""
+    with Journey(tmp_path_factory.mktemp("journey")) as found:
+        yield found
+
+
+@pytest.fixture
+def stage_folder(tmp_path: Path) -> Path:
+    """A folder for a stage of a test's own."""
+    return tmp_path / "stage"

@@ -1,0 +1,167 @@
+"""Real processes and people at work on them, for the end-to-end tests.
+
+Each test takes a repository of its own on one shared stage, so that they don't wait for each other's queues.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from bot.config import Config
+from bot.demo.people import Person
+from bot.demo.stage import BOT, Stage
+from bot.wiring import Services, build
+
+T = TypeVar("T")
+PATIENCE = 90.0
+
+ROOMS = tuple(f"acme/repo-{number}" for number in range(1, 13))
+
+
+def manifest(repos: tuple[str, ...] = ROOMS, more: str = "") -> str:
+    """Return a plangate.yml with three workspaces in each repository."""
+    lines = ['forges:\n  github: {kind: github, url: "{forge}"}\n', "workspaces:"]
+    for repo in repos:
+        name = repo.partition("/")[2]
+        lines.append(f"  - {{name: {name}-net, repo: {repo}, branch: main, working_directory: net}}")
+        lines.append(f"  - {{name: {name}-app, repo: {repo}, branch: main, working_directory: app}}")
+        lines.append(
+            f"  - {{name: {name}-net-staging, repo: {repo}, branch: staging, working_directory: net}}"
+        )
+    return "\n".join(lines) + "\n" + more
+
+
+def resource(name: str, value: str, more: str = "") -> str:
+    """Return a configuration with one resource of Terraform's own."""
+    return f'resource "terraform_data" "{name}" {{\n  input = "{value}"\n{more}}}\n'
+
+
+BEGINNING = {"net/main.tf": resource("net", "one"), "app/main.tf": resource("app", "one")}
+
+
+class Journey:
+    """A stage, and what tests do on it."""
+
+    def __init__(self, root: Path, text: str = "", **settings: str) -> None:
+        self.stage = Stage(
+            root,
+            text or manifest(),
+            {
+                "PLANGATE_LOCAL_ADMIN": "admin",
+                "PLANGATE_SWEEP_SECONDS": "1",
+                "PLANGATE_TERRAFORM_FROM_PATH": "false",
+                **settings,
+            },
+        )
+        self._repos = iter(ROOMS)
+        self._trees = itertools.count()
+
+    def __enter__(self) -> Self:
+        self.stage.start()
+        self.ana = Person(self.stage, "ana")
+        self.ben = Person(self.stage, "ben")
+        self.eve = Person(self.stage, "eve")
+        self.stage.connect()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stage.stop()
+
+    @property
+    def services(self) -> Services:
+        """The services on the stage's database, to look and to act as the command line does."""
+        return build(Config.from_env(self.stage.environment()))
+
+    def repo(self, files: dict[str, str] | None = None) -> Repo:
+        """Return a fresh repository with a beginning on `main` that made no runs."""
+        name = next(self._repos)
+        self.stage.admin("POST", "/repos", {"full_name": name, "default_branch": "main"})
+        for login, role in (("ana", "write"), ("ben", "write"), ("eve", "read"), (BOT, "write")):
+            self.stage.admin("PUT", f"/repos/{name}/roles/{login}", {"role": role})
+        tree = self.ana.clone(name, self.stage.root / f"tree-{next(self._trees)}")
+        self.ana.git(tree, "checkout", "-q", "-B", "main")
+        self.ana.commit(tree, "Begin", files or BEGINNING)
+        return Repo(self, name, tree)
+
+    def until(self, ask: Callable[[], T | None], what: str) -> T:
+        """Ask until there is an answer; fail with the logs when patience is over."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            if (found := ask()) is not None:
+                return found
+            self.stage.check()
+            time.sleep(0.1)
+        logs = "\n".join(f"--- {name}\n{part.tail(25)}" for name, part in self.stage.parts.items())
+        raise AssertionError(f"{what} did not come\n{logs}")
+
+
+class Repo:
+    """A repository, with Ana's working tree."""
+
+    def __init__(self, journey: Journey, name: str, tree: Path) -> None:
+        self.journey = journey
+        self.name = name
+        self.tree = tree
+        self.short = name.partition("/")[2]
+
+    def push(self, branch: str, message: str, files: dict[str, str], *, new: bool = False) -> str:
+        """Commit files on a branch (a new one from where the tree stands) and push; return the commit."""
+        ana = self.journey.ana
+        ana.git(self.tree, "checkout", "-q", *(["-b"] if new else []), branch)
+        sha = ana.commit(self.tree, message, files)
+        ana.push(self.tree, branch)
+        return sha
+
+    def pull(self, branch: str, files: dict[str, str]) -> tuple[int, str]:
+        """Push a branch from main with these files and open a pull request; return number and commit."""
+        self.journey.ana.git(self.tree, "checkout", "-q", "main")
+        sha = self.push(branch, f"Change {branch}", files, new=True)
+        return self.journey.ana.open_pull(self.name, branch, f"Change {branch}"), sha
+
+    # --- what comes -----------------------------------------------------------------------------------------
+
+    def status(self, sha: str, context: str) -> dict[str, Any] | None:
+        """Return the newest status of a commit with this context."""
+        found = [s for s in self.journey.ana.statuses(self.name, sha) if s["context"] == context]
+        return found[-1] if found else None
+
+    def settled(self, sha: str, context: str = "plangate", *states: str) -> dict[str, Any]:
+        """Wait until a status is one of the states (by default: not pending) and return it."""
+
+        def ask() -> dict[str, Any] | None:
+            found = self.status(sha, context)
+            if found is None or (found["state"] not in states if states else found["state"] == "pending"):
+                return None
+            return found
+
+        return self.journey.until(ask, f"{context} of {sha[:8]} as {states or 'settled'}")
+
+    def words(self, sha: str, context: str, words: str) -> dict[str, Any]:
+        """Wait until a status says these words and return it."""
+
+        def ask() -> dict[str, Any] | None:
+            found = self.status(sha, context)
+            return found if found is not None and words in (found["description"] or "") else None
+
+        return self.journey.until(ask, f"{context} of {sha[:8]} with {words!r}")
+
+    def bot_comments(self, number: int) -> list[str]:
+        """Return what the bot wrote on a pull request."""
+        found = self.journey.ana.comments(self.name, number)
+        return [c["body"] for c in found if c["user"]["login"] == BOT]
+
+    def comment_with(self, number: int, words: str) -> str:
+        """Wait until a comment of the bot has these words and return it."""
+
+        def ask() -> str | None:
+            return next((body for body in self.bot_comments(number) if words in body), None)
+
+        return self.journey.until(ask, f"a comment with {words!r} on #{number}")
+
+    def run_of(self, status: dict[str, Any]) -> str:
+        """Return the id of the run that a status links to."""
+        return str(status["target_url"]).rpartition("/")[2]
