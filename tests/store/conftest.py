@@ -55,8 +55,12 @@ class Database:
         assert self.server is not None
         with psycopg.connect(self.url, autocommit=True) as session:
             session.execute("CHECKPOINT")
+            found = session.execute(
+                "SELECT oid FROM pg_database WHERE datname = current_database()"
+            ).fetchone()
+        assert found is not None
         data = self.server.sockets / "data"
-        folders = (data / "base", data / "pg_wal")
+        folders = (data / "base" / str(found[0]), data / "pg_wal")
         return b"".join(
             path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()
         )
@@ -66,8 +70,7 @@ class Database:
 def postgres() -> Iterator[PostgresServer]:
     try:
         with running_postgres() as server:
-            server.create("template_migrated")
-            migrate(server.url("template_migrated"))
+            migrate(server.create("migrated"))
             yield server
     except PostgresMissing as missing:
         pytest.skip(str(missing))
@@ -96,17 +99,14 @@ def empty(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Database
 
 
 @pytest.fixture
-def database(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+def database(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Database:
     """A database with the schema and nothing in it."""
     if kind == "sqlite":
         path = tmp_path / "plangate.sqlite"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
-        yield Database(f"sqlite:///{path}", file=path)
-        return
+        return Database(f"sqlite:///{path}", file=path)
     server: PostgresServer = request.getfixturevalue("postgres")
-    name = f"test_{next(_numbers)}"
-    yield Database(server.create(name, template="template_migrated"), server=server)
-    server.drop(name)
+    return Database(server.empty("migrated"), server=server)
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,7 @@ def test_a_file_or_output_of_no_run_is_refused(store: SqlStore) -> None:
         unit.artifacts.append_output("run-none", "plan", "x")
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(max_size=5), max_size=8), st.integers(0, 45))
 def test_output_reads_on_from_any_character(store: SqlStore, pieces: list[str], offset: int) -> None:
     one = add(store, run(put(store)))

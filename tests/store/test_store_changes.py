@@ -15,7 +15,7 @@ from bot.store import SqlStore
 from tests.store.samples import AT, MINUTE, REPO, change, every
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(every(ChangeRecord))
 def test_every_field_comes_back(store: SqlStore, record: ChangeRecord) -> None:
     record = replace(record, id=new_id("cv"))

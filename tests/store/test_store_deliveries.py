@@ -14,7 +14,7 @@ from bot.store import SqlStore
 from tests.store.samples import AT, MINUTE, delivery, every
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(every(Delivery))
 def test_every_field_comes_back(store: SqlStore, one: Delivery) -> None:
     one = replace(one, id=new_id("d"))

@@ -48,7 +48,7 @@ def failed(store: SqlStore, one: Post, not_before: datetime | None) -> None:
         unit.posts.failed(one, "the forge is down", not_before)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(every(Post))
 def test_every_field_comes_back(store: SqlStore, one: Post) -> None:
     one = replace(one, subject=new_id("run"), key=new_id("key"))

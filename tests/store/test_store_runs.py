@@ -21,7 +21,7 @@ from tests.store.samples import AT, MINUTE, REPO, add, event, every, put, run, w
 HOLDING = sorted(lifecycle.HOLDS_WORKSPACE)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(every(Run), every(Run))
 def test_every_field_comes_back(store: SqlStore, one: Run, later: Run) -> None:
     place = put(store, workspace(new_id("name")))

@@ -15,7 +15,7 @@ from bot.store import SqlStore
 from tests.store.samples import MINUTE, add, every, put, run, state_lock, version, workspace
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(every(StateVersion), st.binary(max_size=200))
 def test_every_field_comes_back(store: SqlStore, one: StateVersion, data: bytes) -> None:
     place = put(store, workspace(new_id("name")))

@@ -16,7 +16,7 @@ from tests.store.conftest import Database
 from tests.store.samples import AT, REPO, every, put, workspace
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(every(Workspace))
 def test_every_field_comes_back(store: SqlStore, place: Workspace) -> None:
     place = replace(place, id=new_id("ws"))

@@ -290,7 +290,7 @@ def _state_versions() -> None:
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("refused", sa.Text(), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
-        sa.CheckConstraint("serial >= 0", name="ck_state_versions_serial"),
+        sa.CheckConstraint("serial >= 0", name=op.f("ck_state_versions_serial")),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name="fk_state_versions_run_id"),
         sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], name="fk_state_versions_workspace_id"),
         sa.PrimaryKeyConstraint("position", name="pk_state_versions"),
