@@ -157,9 +157,7 @@ class Branches(Pulls):
             old = where.git.branch(branch)
             parent = old or where.git.branch(start or where.default_branch)
             author = Signature(user.name, user.email)
-            tree = where.git.tree_with(parent, files)
-            new = where.git.commit_tree(tree, [parent] if parent else [], message + "\n", author)
             ref = f"refs/heads/{branch}"
-            where.git.update_ref(ref, new, old or NOBODY)
+            new = where.git.commit_files(ref, parent, files, message + "\n", author)
             self.refs_moved(where, user, [RefMove(ref, old or NOBODY, new)])
             return new

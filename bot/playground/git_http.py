@@ -10,8 +10,9 @@ from flask import Blueprint, Request, Response, request
 
 from bot.playground.access import who_asks
 from bot.playground.forge import Forge
+from bot.playground.git_process import git_environment
 from bot.playground.model import ForgeError, RefMove, Repo, Role, User
-from bot.playground.repositories import MOVED_VARIABLE, git_environment
+from bot.playground.repositories import MOVED_VARIABLE
 
 _FAREWELLS = {"unauthorized": 401, "not_found": 404, "forbidden": 403}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import tempfile
@@ -11,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.playground.diffs import FileChange, read_changes
+from bot.playground.git_process import run_git
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 NOBODY = "0" * 40
 _SHA = re.compile(r"[0-9a-f]{7,40}")
@@ -70,17 +70,6 @@ class TreeEntry:
     path: str
 
 
-def git_environment(**extra: str) -> dict[str, str]:
-    """Give the environment for Git: nothing of the caller's own settings may change what it does."""
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "LC_ALL": "C.UTF-8",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_TERMINAL_PROMPT": "0",
-    } | extra
-
-
 class GitRepository:
     """A bare repository on disk."""
 
@@ -118,13 +107,7 @@ class GitRepository:
         self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None, check: bool = True
     ) -> subprocess.CompletedProcess[bytes]:
         """Run Git here, and raise CalledProcessError if it fails (unless told not to)."""
-        environment = git_environment(**(env or {}))
-        done = subprocess.run(
-            ["git", *args], cwd=self.path, input=stdin, env=environment, capture_output=True, check=False
-        )
-        if check and done.returncode:
-            raise subprocess.CalledProcessError(done.returncode, done.args, done.stdout, done.stderr)
-        return done
+        return run_git(self.path, *args, stdin=stdin, env=env, check=check)
 
     def git(self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> str:
         """Run Git here and give what it says, stripped."""
@@ -271,26 +254,29 @@ class GitRepository:
         flags = [flag for parent in parents for flag in ("-p", parent)]
         return self.git("commit-tree", tree, *flags, stdin=message.encode(), env=env)
 
-    def tree_with(self, parent: str | None, files: Mapping[str, str | bytes | None]) -> str:
-        """Write a tree like the parent's with some files changed; None as content removes a file."""
-        with tempfile.TemporaryDirectory() as scratch:
-            env = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
-            if parent:
-                self.git("read-tree", parent, env=env)
-            lines = [f"0 {NOBODY}\t{path}\0" for path, content in files.items() if content is None]
-            written = {path: content for path, content in files.items() if content is not None}
-            for path, sha in zip(written, self._write_blobs(Path(scratch), written.values()), strict=True):
-                lines.append(f"100644 {sha}\t{path}\0")
-            self.git("update-index", "-z", "--index-info", stdin="".join(lines).encode(), env=env)
-            return self.git("write-tree", env=env)
-
-    def _write_blobs(self, scratch: Path, contents: Iterable[str | bytes]) -> list[str]:
-        paths = []
-        for number, content in enumerate(contents):
-            paths.append(scratch / str(number))
-            paths[-1].write_bytes(content.encode() if isinstance(content, str) else content)
-        listed = "".join(f"{path}\n" for path in paths).encode()
-        return self.git("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=listed).split()
+    def commit_files(
+        self,
+        ref: str,
+        parent: str | None,
+        files: Mapping[str, str | bytes | None],
+        message: str,
+        by: Signature,
+    ) -> str:
+        """Commit changed files on top of a parent and move a ref there; None as content removes a file."""
+        person = f"{by.name} <{by.email}> now".encode()
+        stream = [b"commit %s\nmark :1\nauthor %s\ncommitter %s" % (ref.encode(), person, person)]
+        stream.append(_data(message.encode()))
+        if parent:
+            stream.append(b"from " + parent.encode())
+        for path, content in files.items():
+            name = path.encode()
+            if content is None:
+                stream.append(b"D " + name)
+            else:
+                stream.append(b"M 100644 inline " + name)
+                stream.append(_data(content.encode() if isinstance(content, str) else content))
+        stream.append(b"get-mark :1\n")
+        return self.git("fast-import", "--quiet", "--force", "--date-format=now", stdin=b"\n".join(stream))
 
     def rebased(self, base: str, head: str, committer: Signature) -> str | None:
         """Put head's commits on top of base; None if there is a conflict."""
@@ -303,3 +289,7 @@ class GitRepository:
                 return tree.git("rev-parse", "HEAD") if done.returncode == 0 else None
             finally:
                 self.git("worktree", "remove", "--force", scratch)
+
+
+def _data(content: bytes) -> bytes:
+    return b"data %d\n%s" % (len(content), content)

@@ -117,14 +117,17 @@ class Outbox:
         return delivery
 
     def _work(self) -> None:
-        # Proxies of the machine's owner are none of the playground's business.
-        with httpx.Client(timeout=ANSWER_WITHIN, trust_env=False) as client:
-            while (delivery := self._queue.get()) is not None:
-                try:
-                    self._send(client, delivery)
-                finally:
-                    self._queue.task_done()
-            self._queue.task_done()
+        client: httpx.Client | None = None
+        while (delivery := self._queue.get()) is not None:
+            # Made only when needed, as it is slow to make. The machine's proxies are not for the playground.
+            client = client or httpx.Client(timeout=ANSWER_WITHIN, trust_env=False)
+            try:
+                self._send(client, delivery)
+            finally:
+                self._queue.task_done()
+        if client:
+            client.close()
+        self._queue.task_done()
 
     def _send(self, client: httpx.Client, delivery: Delivery) -> None:
         began = time.monotonic()

@@ -22,7 +22,7 @@ from openapi_core.templating.responses.exceptions import ResponseNotFound
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request, Response
 
-from bot.playground.repositories import git_environment
+from bot.playground.git_process import git_environment
 from bot.playground.server import Playground
 
 SECRET = "the webhook secret"

@@ -132,7 +132,7 @@ def test_another_process_can_furnish_the_forge_and_stop_it(
         assert again["id"] == deliveries[0]["id"]
         put("DELETE", "/repos/carol/infra")
     running.send_signal(signal.SIGTERM)
-    assert running.wait(10) == 0
+    assert running.wait(30) == 0
 
 
 def test_the_admin_side_is_closed_to_everybody_else(playground: Playground) -> None:
