@@ -1,9 +1,11 @@
-"""Reads a request's whole body up to a limit, whether or not the request says how long it is."""
+"""Reads what a request brings along, and refuses what can't be read: large bodies, odd queries."""
 
 from __future__ import annotations
 
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
+
+from bot.domain.errors import Invalid
 
 
 def read_body(limit: int) -> bytes:
@@ -14,3 +16,11 @@ def read_body(limit: int) -> bytes:
     if len(body) > limit:
         raise RequestEntityTooLarge()
     return body
+
+
+def check_query() -> None:
+    """Make sure that the query can be read. Raises Invalid; Werkzeug would fail with a UnicodeDecodeError."""
+    try:
+        request.query_string.decode()
+    except UnicodeDecodeError:
+        raise Invalid("the address's query is not UTF-8") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -72,10 +73,17 @@ class Room:
         return [version.refused for version in self.versions() if version.refused]
 
 
+@pytest.fixture(scope="module")
+def schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("schema") / "empty.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
+def room(schema: Path, tmp_path: Path) -> Iterator[Room]:
+    shutil.copy(schema, tmp_path / "states.db")
     url = f"sqlite:///{tmp_path / 'states.db'}"
-    migrate(url)
     vault, clock = FernetVault([generate_key()]), Clock()
     store = SqlStore(url, vault)
     with store.transaction() as tx:

@@ -67,6 +67,8 @@ RELAXED = settings(max_examples=150, deadline=None, suppress_health_check=[Healt
 
 @RELAXED
 @given(st.sampled_from(METHODS), PATHS, WORD, HEADERS, BODIES)
+@example("GET", "/", "show=\x80", {}, b"")
+@example("GET", "/", "", {"Host": ".."}, b"")
 @example("GET", "/workspaces/\x00", "", {}, b"")
 @example("POST", "/runs/run-x/confirm", "", {"Content-Type": "multipart/form-data; boundary="}, b"--")
 def test_anything_at_all(lasting_world, method, path, query, headers, body):
