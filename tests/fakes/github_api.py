@@ -11,6 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
+from openapi_core.datatypes import RequestParameters
+from werkzeug.datastructures import ImmutableMultiDict
+
 PREFIX = "/api/v3"
 
 
@@ -81,6 +84,19 @@ class ScriptedGitHub:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+class Described:
+    """A request as openapi-core likes it."""
+
+    host_url = "https://api.github.com"
+
+    def __init__(self, asked: Asked) -> None:
+        self.path = asked.path
+        self.method = asked.method.lower()
+        self.body = asked.body or None
+        self.content_type = asked.headers.get("content-type", "")
+        self.parameters = RequestParameters(query=ImmutableMultiDict(asked.query), header=asked.headers)
 
 
 def _handler(github: ScriptedGitHub) -> type[BaseHTTPRequestHandler]:

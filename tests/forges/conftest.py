@@ -15,11 +15,9 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 from openapi_core import OpenAPI
-from openapi_core.datatypes import RequestParameters
-from werkzeug.datastructures import ImmutableMultiDict
 
 from bot.playground.server import Playground
-from tests.fakes.github_api import Asked, ScriptedGitHub
+from tests.fakes.github_api import Described, ScriptedGitHub
 
 OPENAPI = Path(__file__).parents[3] / "shared" / "contracts" / "openapi" / "github-subset.strict.json"
 
@@ -61,16 +59,3 @@ def github(description: OpenAPI | None) -> Iterator[ScriptedGitHub]:
             # Not in the description's part that we have.
             if not asked.path.startswith("/app-manifests/"):
                 description.validate_request(Described(asked))
-
-
-class Described:
-    """A request as openapi-core likes it."""
-
-    host_url = "https://api.github.com"
-
-    def __init__(self, asked: Asked) -> None:
-        self.path = asked.path
-        self.method = asked.method.lower()
-        self.body = asked.body or None
-        self.content_type = asked.headers.get("content-type", "")
-        self.parameters = RequestParameters(query=ImmutableMultiDict(asked.query), header=asked.headers)

@@ -47,7 +47,8 @@ class World(Protocol):
 
 class FakeWorld:
     def __init__(self) -> None:
-        self.forge = self.fake = FakeForge()
+        self.fake = FakeForge()
+        self.forge: Forge = self.fake
         self.login = self.fake.login
         self.repo = RepoRef("github", f"acme/infra-{next(_numbers)}")
         self._shas = itertools.count(1)
@@ -138,7 +139,7 @@ class GitHubWorld:
             self._all.add_user(self.login)
             credentials = TokenLogin(self._all.new_token(self.login))
             self._all.grant(self.git, self.login, "write")
-        self.forge = GitHubForge("github", credentials, api_url=playground.api_url)
+        self.forge: Forge = GitHubForge("github", credentials, api_url=playground.api_url)
 
     def push(self, branch: str, files: Files) -> tuple[str, str]:
         before = self.git.git.branch(branch) or ""
@@ -203,11 +204,13 @@ def world(
     playground.forge.faults.clear()
 
 
-def status(sha: str, **fields: object) -> StatusReport:
-    facts = {"context": "plangate/network", "state": StatusState.SUCCESS, "description": "2 to add"}
-    return StatusReport(
-        **{"sha": sha, "target_url": "https://bot.example.test/runs/run-1", **facts, **fields}
-    )  # type: ignore[arg-type]
+def status(
+    sha: str,
+    state: StatusState = StatusState.SUCCESS,
+    description: str = "2 to add",
+    target_url: str = "https://bot.example.test/runs/run-1",
+) -> StatusReport:
+    return StatusReport(sha, "plangate/network", state, description, target_url)
 
 
 # Changes

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openapi_core import OpenAPI
+from openapi_core.exceptions import OpenAPIError
 
 from bot.domain.errors import ConfigError, ForgeRefused, ForgeUnavailable, NotFound
 from bot.domain.events import ChangedFiles, RepoRef
@@ -22,7 +24,7 @@ from bot.forges.github.auth import TokenLogin
 from bot.forges.github.client import GitHubForge
 from bot.forges.github.paths import web_address
 from bot.services.ports import Reaction
-from tests.fakes.github_api import Asked, Reply, ScriptedGitHub
+from tests.fakes.github_api import Asked, Described, Reply, ScriptedGitHub
 
 RECORDED = Path(__file__).parents[3] / "shared" / "contracts" / "github-rest"
 needs_recorded = pytest.mark.skipif(
@@ -491,3 +493,24 @@ def test_a_token_that_cannot_be_one_is_refused_at_once(token: str) -> None:
 def test_an_address_that_cannot_be_one_is_refused_at_once(url: str) -> None:
     with pytest.raises(ConfigError, match="https://"):
         GitHubForge("github", TokenLogin(TOKEN), api_url=url)
+
+
+def test_the_description_refuses_what_github_would(description: OpenAPI | None) -> None:
+    if description is None:
+        pytest.skip("GitHub's description of its API is not beside the project")
+    path = f"/repos/acme/infra/statuses/{A}"
+    headers = {"content-type": "application/json"}
+    fitting, too_long, unknown = (
+        {"state": "success", "description": "x" * 140},
+        {"state": "success", "description": "x" * 141},
+        {"state": "running"},
+    )
+
+    def send(body: object) -> None:
+        asked = Asked("POST", path, {}, headers, json.dumps(body).encode())
+        description.validate_request(Described(asked))
+
+    send(fitting)
+    for body in (too_long, unknown):
+        with pytest.raises(OpenAPIError):
+            send(body)
