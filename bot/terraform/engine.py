@@ -18,6 +18,8 @@ from bot.terraform.sandbox import Sandbox
 
 _PLAN = "plan.tfplan"
 _ERRORED_STATE = "errored.tfstate"
+_INTERRUPTED = "interrupted: Terraform finished the step it was at and stopped; the state holds what was done"
+_KILLED = "killed: the state may lack what was done last, and may still be locked"
 
 
 class TerraformEngine:
@@ -130,7 +132,9 @@ class TerraformEngine:
             case Ending.BY_ITSELF:
                 return result
             case Ending.TIMED_OUT:
-                limit = self._settings.apply_limit
-                return replace(result, summary=f"stopped after {duration(limit)}: {result.summary}")
-            case Ending.INTERRUPTED | Ending.KILLED:
-                return replace(result, summary=f"{done.ending.value}: {result.summary}", interrupted=True)
+                limit = duration(self._settings.apply_limit)
+                return replace(result, summary=f"stopped after {limit}: {result.summary}")
+            case Ending.INTERRUPTED:
+                return replace(result, summary=_INTERRUPTED, interrupted=True)
+            case Ending.KILLED:
+                return replace(result, summary=_KILLED, interrupted=True)

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -60,6 +61,19 @@ def test_a_commit_that_is_here_needs_no_remote(rig, laid_out):
     laid_out(commit)
     shutil.rmtree(rig.repository.root)
     assert files(laid_out(commit)) == ["a.tf"]
+
+
+def test_many_at_once_fetch_into_one_mirror(rig, onlooker, checkout):
+    commits = [rig.repository.commit({"a.tf": str(number)}) for number in range(4)]
+
+    def lay_out(number):
+        folder = RunFolder.of(rig.data, f"run-{number}")
+        folder.create()
+        checkout.lay_out(rig.repository.remote, commits[number], "refs/heads/main", folder, onlooker())
+        return (folder.tree / "a.tf").read_text()
+
+    with ThreadPoolExecutor() as pool:
+        assert list(pool.map(lay_out, range(4))) == ["0", "1", "2", "3"]
 
 
 def test_only_what_is_new_is_fetched(rig, laid_out):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from bot.domain.errors import EngineError, Interrupted, LeaseLost, TimedOut
 from bot.domain.run import Modes
 from bot.services.ports import Limits, Stop, Variable
 from bot.terraform.binaries import Binaries
+from bot.terraform.sandbox import Sandbox, SandboxMode
 
 RESOURCE = 'resource "terraform_data" "x" {\n  input = "one"\n}\n'
 NULL = """
@@ -92,6 +94,26 @@ def test_a_provider_comes_from_the_mirror_through_the_cache(rig, onlooker, null_
     assert engine.apply(job, plan, watch).succeeded
     again = dataclasses.replace(job, run_id="run-2")
     assert changes(planned(engine, again, watch)) == {"null_resource.x": ["no-op"]}
+
+
+def test_two_runs_at_once_share_an_empty_cache_and_mirror(rig, onlooker, null_mirror):
+    engine = rig.engine(provider_mirror=null_mirror, plugin_cache=rig.root / "cache")
+    first = rig.job(NULL)
+    jobs = [dataclasses.replace(first, run_id=f"run-{number}", state=None) for number in range(2)]
+    with ThreadPoolExecutor() as pool:
+        plans = list(pool.map(lambda job: planned(engine, job, onlooker()), jobs))
+    assert [changes(plan) for plan in plans] == [{"null_resource.x": ["create"]}] * 2
+
+
+def test_a_path_in_a_plan_does_not_tell_one_run_from_another(rig, onlooker):
+    first = rig.job('output "here" { value = "${path.cwd} ${abspath(path.module)}" }\n')
+    second = dataclasses.replace(first, run_id="run-2")
+    if not Sandbox(SandboxMode.AUTO, rig.data).active:
+        pytest.skip("bubblewrap does not work on this machine")
+    elsewhere = rig.engine(rig.root / "another worker")
+    plans = [planned(rig.engine(), first, onlooker()), planned(elsewhere, second, onlooker())]
+    values = [json.loads(plan.plan_json)["planned_values"]["outputs"]["here"]["value"] for plan in plans]
+    assert values[0] == values[1]
 
 
 def test_a_stale_plan_is_refused_by_terraform_in_its_own_words(rig, onlooker):
@@ -203,6 +225,7 @@ def test_an_interrupted_apply_finishes_in_good_order(rig, onlooker):
     done = engine.apply(job, plan, watch)
     assert not done.succeeded
     assert done.interrupted
+    assert done.summary.startswith("interrupted: ")
     # What was made before the interrupt is known to the state, and the lock is gone.
     assert "terraform_data.first" in rig.server.resources
     assert rig.server.lock == b""
@@ -213,7 +236,7 @@ def test_a_killed_apply_is_over_at_once(rig, onlooker):
     watch = onlooker(when="it has begun", then=lambda: Stop.KILL)
     done = engine.apply(job, planned(engine, job, watch), watch)
     assert done.interrupted
-    assert done.summary.startswith("killed")
+    assert done.summary.startswith("killed: the state may lack")
     assert rig.server.lock != b""
 
 
