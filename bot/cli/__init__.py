@@ -7,6 +7,7 @@ import sys
 import click
 
 from bot.cli.demo import demo
+from bot.cli.github_app import github_app
 from bot.cli.operate import keys, migrate, replay, sync
 from bot.cli.serve import web, worker
 from bot.domain.errors import PlangateError
@@ -18,7 +19,7 @@ def cli() -> None:
     """Plangate runs Terraform and OpenTofu from a Git forge, with Terraform Enterprise's run model."""
 
 
-for command in (demo, web, worker, migrate, sync, replay, keys):
+for command in (demo, web, worker, migrate, sync, replay, keys, github_app):
     cli.add_command(command)
 
 

@@ -43,7 +43,8 @@ def _workspace(
     return Workspace(
         id="",
         name=name,
-        repo=RepoRef(forge or only, path),
+        # Forges take paths in any case; we compare them, so we keep one.
+        repo=RepoRef(forge or only, path.lower()),
         branch=options.branch or "",
         working_directory=working_directory,
         triggers=Triggers(

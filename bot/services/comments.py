@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from bot.domain.commands import Command, Verb, parse_commands
 from bot.domain.decisions import ConfirmRun, Refuse, StartApply, decide_apply
@@ -14,16 +15,20 @@ from bot.services.changes import Changed
 from bot.services.controls import confirmed
 from bot.services.making import NewRuns
 from bot.services.outcome import Outcome
-from bot.services.ports import ChangeRecord, Forge, Reaction, Store, Transaction
-from bot.services.posting import Posting
+from bot.services.ports import ChangeRecord, Delivery, Forge, Reaction, Store, Transaction
+from bot.services.posting import MARKER_PREFIX, Posting
 from bot.services.transitions import Transitions
 
 
 @dataclass
 class _Answer:
-    """What the comment is answered: refusals, each a workspace (or command) and why."""
+    """What the comment is answered: refusals, each a workspace (or command) and why.
 
-    refusals: list[tuple[str, str]]
+    `asked_at` is when the comment came: it can only be about what was shown by then.
+    """
+
+    asked_at: datetime
+    refusals: list[tuple[str, str]] = field(default_factory=list)
     done: int = 0
 
 
@@ -46,37 +51,39 @@ class Comments:
         self._posting = posting
         self._transitions = transitions
 
-    def handle(self, event: CommentAdded, delivery_id: str, outcome: Outcome) -> None:
+    def handle(self, event: CommentAdded, delivery: Delivery, outcome: Outcome) -> None:
         """Carry out a comment's commands, or say in the outcome why there is nothing to do.
 
-        Raises ForgeUnavailable, ForgeRefused, NotFound, EngineError.
+        Raises ForgeUnavailable, ForgeRefused, NotFound, EngineError, Conflict.
         """
         commands = parse_commands(event.body)
         if event.author_is_bot or not commands:
             why = (
                 "bots give no commands" if event.author_is_bot else "the comment has no command for Plangate"
             )
-            return self._changed.nothing(delivery_id, outcome, why)
+            return self._changed.nothing(delivery.id, outcome, why)
         with self._store.reading() as tx:
             configured = tx.workspaces.of_repo(event.repo)
         if not configured and not self._changed.discovers(event.repo):
             return self._changed.nothing(
-                delivery_id, outcome, f"no workspace is configured for {event.repo.path}"
+                delivery.id, outcome, f"no workspace is configured for {event.repo.path}"
             )
         forge = self._forges[event.repo.forge]
+        looked_at = self._changed.now()
         # The comment names no commit: the change is fetched and its head pinned for all that follows.
         change = forge.change(event.repo, event.number)
         person = Person(event.author, forge.role(event.repo, event.author))
         sight = self._changed.look(change)
         with self._store.transaction() as tx:
-            if not self._changed.is_due(tx, delivery_id):
+            if not self._changed.is_due(tx, delivery.id):
                 return None
+            self._changed.not_outdated(tx, change, looked_at)
             record = self._changed.keep(tx, change, sight)
-            answer = _Answer([])
+            answer = _Answer(asked_at=delivery.received_at)
             for command in commands:
                 self._carry_out(tx, command, person, record, answer, outcome)
             self._reply(tx, event, record, answer, forge.comment_limit, outcome)
-            self._changed.done(tx, delivery_id, outcome)
+            self._changed.done(tx, delivery.id, outcome)
         self._transitions.wake(outcome.wake)
         return None
 
@@ -100,9 +107,9 @@ class Comments:
             case Verb.PLAN:
                 for workspace in targets:
                     if not change.open:
-                        answer.refusals.append(
-                            (workspace.name, "the change is closed: there is nothing to plan")
-                        )
+                        why = "the change is closed: there is nothing to plan"
+                        answer.refusals.append((workspace.name, why))
+                        outcome.say("refused", why, workspace.name)
                         continue
                     why = f"/plan by {person.login}"
                     run = self._new_runs.preview(tx, workspace, change, person.login, why, outcome.wake)
@@ -144,7 +151,8 @@ class Comments:
         refused: list[tuple[str, str]] = []
         done = 0
         for workspace in targets:
-            decision = decide_apply(change, self._new_runs.of_change(tx, workspace, change))
+            runs = self._new_runs.of_change(tx, workspace, change)
+            decision = decide_apply(change, runs, answer.asked_at)
             match decision:
                 case StartApply(preview):
                     run = self._new_runs.of_approval(

@@ -10,6 +10,8 @@ from bot.domain.events import RepoRef
 from bot.domain.report import StatusReport
 from bot.services.ports import Post, Reaction, Texts, Vault
 
+MARKER_PREFIX = "<!-- plangate:"
+
 
 class Posting:
     """Makes posts. Markers are keyed, so that nobody else's text can pass for the bot's own (promise 5)."""
@@ -68,4 +70,4 @@ class Posting:
     def marker(self, repo: RepoRef, number: int, name: str) -> str:
         """Return the hidden line by which a comment is found again."""
         mac = hmac.new(self._key, f"{repo}#{number}:{name}".encode(), hashlib.sha256).hexdigest()
-        return f"<!-- plangate:{mac[:32]} -->"
+        return f"{MARKER_PREFIX}{mac[:32]} -->"

@@ -147,7 +147,8 @@ def _wrote_a_program(payload: dict[str, object], author: str) -> bool:
 
 
 def _repo(forge: str, payload: dict[str, object]) -> RepoRef:
-    return RepoRef(forge, text(payload, "repository.full_name"))
+    # GitHub takes paths in any case; we compare them with those of plangate.yml, so both are kept in one.
+    return RepoRef(forge, text(payload, "repository.full_name").lower())
 
 
 def _shown(word: str) -> str:
