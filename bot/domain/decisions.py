@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.domain.events import BranchPushed, Change, ChangedFiles, TagPushed
 from bot.domain.lifecycle import RunStatus
@@ -107,8 +108,11 @@ class Refuse:
 ApplyDecision = ConfirmRun | StartApply | Refuse
 
 
-def decide_apply(change: Change, runs: Sequence[Run]) -> ApplyDecision:
-    """Decide what `/apply` does in one workspace; `runs` are the change's runs there, newest first."""
+def decide_apply(change: Change, runs: Sequence[Run], asked_at: datetime) -> ApplyDecision:
+    """Decide what `/apply` does in one workspace; `runs` are the change's runs there, newest first.
+
+    A plan that was made only after `asked_at` is not what the person saw: it can't be meant (promise 1).
+    """
     if change.merged:
         return Refuse("it is merged already: confirm the run of the branch on its page")
     if not change.open:
@@ -116,7 +120,7 @@ def decide_apply(change: Change, runs: Sequence[Run]) -> ApplyDecision:
     active = next((r for r in runs if not r.plan_only and not r.final), None)
     if active:
         if active.awaits_confirmation and active.commit == change.head_sha:
-            return ConfirmRun(active)
+            return Refuse(_UNSEEN) if active.status_at > asked_at else ConfirmRun(active)
         if active.awaits_confirmation:
             return Refuse(f"{active.id} waits with a plan of an older commit: discard it on its page first")
         return Refuse(f"{active.id} is under way already ({active.status.value})")
@@ -126,10 +130,13 @@ def decide_apply(change: Change, runs: Sequence[Run]) -> ApplyDecision:
     if not head[0].plan_only and head[0].status is RunStatus.APPLIED:
         return Refuse(f"this commit is applied already, by {head[0].id}")
     preview = next((r for r in head if r.plan_only and r.status is not RunStatus.CANCELED), None)
-    return _approve(preview)
+    return _approve(preview, asked_at)
 
 
-def _approve(preview: Run | None) -> ApplyDecision:
+_UNSEEN = "the plan was made after you asked: look at it, and comment again"
+
+
+def _approve(preview: Run | None, asked_at: datetime) -> ApplyDecision:
     if preview is None:
         return Refuse("there is no plan of the latest commit: comment `/plan`")
     if not preview.final:
@@ -140,4 +147,6 @@ def _approve(preview: Run | None) -> ApplyDecision:
         return Refuse("the plan of the latest commit failed: mend it, or comment `/plan` to plan again")
     if not preview.has_changes:
         return Refuse("there is nothing to apply: the plan has no changes")
+    if preview.status_at > asked_at:
+        return Refuse(_UNSEEN)
     return StartApply(preview)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from bot.domain.decisions import Decision, Nothing, Start, decide_change
+from bot.domain.errors import Conflict, NotFound
 from bot.domain.events import Change, ChangeClosed, ChangedFiles, ChangeUpdated, RepoRef
 from bot.domain.ids import new_id
 from bot.domain.lifecycle import RunStatus
@@ -14,7 +16,7 @@ from bot.domain.workspace import Workspace
 from bot.services.discovering import Discovery
 from bot.services.making import NewRuns
 from bot.services.outcome import Outcome
-from bot.services.ports import ChangeRecord, Clock, ForgeReader, Store, Transaction
+from bot.services.ports import ChangeRecord, Clock, ForgeReader, RunQuery, Store, Transaction
 from bot.services.transitions import Transitions
 
 FORK_NOTE = "a change from a fork: someone with write access may comment /plan"
@@ -63,6 +65,10 @@ class Changed:
         """Keep what was decided, in the transaction that acts on it."""
         tx.deliveries.handled(delivery_id, self._clock.now(), outcome.decisions)
 
+    def now(self) -> datetime:
+        """Return the time from which `not_outdated` counts."""
+        return self._clock.now()
+
     def discovers(self, repo: RepoRef) -> bool:
         """Whether a `discover` rule looks through the repository."""
         return self._discovery.looks_at(repo)
@@ -72,17 +78,23 @@ class Changed:
     def updated(self, event: ChangeUpdated, delivery_id: str, outcome: Outcome) -> None:
         """Preview a change that was opened, reopened, retargeted or got new commits.
 
-        Raises ForgeUnavailable, ForgeRefused, EngineError.
+        As it is now, whatever the delivery says: deliveries overtake each other, and are tried again.
+        Raises ForgeUnavailable, ForgeRefused, NotFound, EngineError, Conflict.
         """
-        change = event.change
+        repo = event.change.repo
         with self._store.reading() as tx:
-            configured = tx.workspaces.of_repo(change.repo)
-        if not configured and not self.discovers(change.repo):
-            return self.nothing(delivery_id, outcome, f"no workspace is configured for {change.repo.path}")
+            configured = tx.workspaces.of_repo(repo)
+        if not configured and not self.discovers(repo):
+            return self.nothing(delivery_id, outcome, f"no workspace is configured for {repo.path}")
+        asked_at = self._clock.now()
+        change = self._forges[repo.forge].change(repo, event.change.number)
+        if not change.open:
+            return self.nothing(delivery_id, outcome, "the change was closed meanwhile")
         sight = self.look(change)
         with self._store.transaction() as tx:
             if not self.is_due(tx, delivery_id):
                 return None
+            self.not_outdated(tx, change, asked_at)
             record = self.keep(tx, change, sight)
             if change.from_fork:
                 # Promise 5: changes from forks plan only when a person with write access says so.
@@ -95,26 +107,49 @@ class Changed:
         return None
 
     def closed(self, event: ChangeClosed, delivery_id: str, outcome: Outcome) -> None:
-        """Stop what nobody needs any more: previews, and runs that wait for an answer on the change."""
+        """Stop what nobody needs any more: previews, and runs that wait for an answer on the change.
+
+        Raises ForgeUnavailable, ForgeRefused, Conflict.
+        """
         change = event.change
+        what = "merged" if change.merged else "closed"
+        with self._store.reading() as tx:
+            known = tx.changes.numbered(change.repo, change.number)
+        if known is None:
+            why = f"the change was {what}; it was never planned here"
+            return self.nothing(delivery_id, outcome, why)
+        asked_at = self._clock.now()
+        if self._open_again(change):
+            return self.nothing(delivery_id, outcome, f"the change was {what}, and is open again")
         with self._store.transaction() as tx:
-            record = tx.changes.numbered(change.repo, change.number)
             if not self.is_due(tx, delivery_id):
-                return
-            what = "merged" if change.merged else "closed"
-            if record is None:
-                outcome.say("nothing", f"the change was {what}; it was never planned here")
-            else:
-                tx.changes.put(replace(record, change=change))
-                outcome.say("nothing", f"the change was {what}")
-                for workspace_id in record.workspace_ids:
-                    workspace = tx.workspaces.get(workspace_id)
-                    self._new_runs.cancel_previews(
-                        tx, workspace, change, f"the change was {what}", outcome.wake
-                    )
-                    self._discard_waiting(tx, workspace, change, what, outcome)
+                return None
+            self.not_outdated(tx, change, asked_at)
+            record = tx.changes.put(replace(known, change=change, seen_at=self._clock.now()))
+            outcome.say("nothing", f"the change was {what}")
+            runs = tx.runs.find(RunQuery(repo=change.repo, change_number=change.number, limit=1000))
+            for workspace_id in dict.fromkeys([*record.workspace_ids, *(run.workspace_id for run in runs)]):
+                workspace = tx.workspaces.get(workspace_id)
+                self._new_runs.cancel_previews(tx, workspace, change, f"the change was {what}", outcome.wake)
+                self._discard_waiting(tx, workspace, change, what, outcome)
+            self._transitions.report(tx, record.id, outcome.wake)
             self.done(tx, delivery_id, outcome)
         self._transitions.wake(outcome.wake)
+        return None
+
+    def _open_again(self, change: Change) -> bool:
+        """Whether the change was reopened since; one that the forge no longer has was not."""
+        try:
+            return self._forges[change.repo.forge].change(change.repo, change.number).open
+        except NotFound:
+            return False
+
+    @staticmethod
+    def not_outdated(tx: Transaction, change: Change, asked_at: datetime) -> None:
+        """Make sure that nobody has looked at the change later than we did. Raises Conflict: look again."""
+        record = tx.changes.numbered(change.repo, change.number)
+        if record is not None and record.seen_at > asked_at:
+            raise Conflict(f"change {change.number} of {change.repo.path} was looked at meanwhile")
 
     def look(self, change: Change) -> Sight:
         """Ask the forge which files a change touches, and Git which directories it has where rules want that.
@@ -134,7 +169,7 @@ class Changed:
         if sight.found is not None:
             self._discovery.keep(tx, change.repo, sight.found)
         touched = [d.workspace.id for d in self._decide(tx, change, sight) if isinstance(d, Start)]
-        note = FORK_NOTE if change.from_fork else ""
+        note = FORK_NOTE if change.from_fork and touched else ""
         return tx.changes.put(
             ChangeRecord(new_id("chg"), change, tuple(touched), seen_at=self._clock.now(), note=note)
         )

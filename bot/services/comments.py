@@ -57,10 +57,10 @@ class Comments:
         Raises ForgeUnavailable, ForgeRefused, NotFound, EngineError, Conflict.
         """
         commands = parse_commands(event.body)
-        if event.author_is_bot or not commands:
-            why = (
-                "bots give no commands" if event.author_is_bot else "the comment has no command for Plangate"
-            )
+        # With a token the bot writes as a person: its own comments are known by their marker.
+        by_bot = event.author_is_bot or MARKER_PREFIX in event.body
+        if by_bot or not commands:
+            why = "bots give no commands" if by_bot else "the comment has no command for Plangate"
             return self._changed.nothing(delivery.id, outcome, why)
         with self._store.reading() as tx:
             configured = tx.workspaces.of_repo(event.repo)

@@ -111,14 +111,15 @@ class Deriving:
             touched = workspace_id in record.workspace_ids
             run = headlines.current(at_head) or (headlines.current(mine) if touched else None)
             if run is not None:
-                sections.append(self._section(tx, tx.workspaces.get(workspace_id), run))
+                workspace = tx.workspaces.get(workspace_id)
+                sections.append(self._section(tx, workspace, run, change.open))
         sections.sort(key=lambda section: section.workspace.name)
         none = "" if sections else "No workspace is affected by the latest commit."
         report = ChangeReport(change.head_sha, tuple(sections), none)
         body = self._texts.change_comment(report, self._limit(change.repo))
         return self._posting.comment(record.id, change.repo, change.number, "summary", body)
 
-    def _section(self, tx: Transaction, workspace: Workspace, run: Run) -> Section:
+    def _section(self, tx: Transaction, workspace: Workspace, run: Run, open_: bool) -> Section:
         words = headlines.state_words(run, self._waits(tx, workspace, run))
         raw = tx.artifacts.get(run.id, ArtifactKind.PLAN_JSON) if run.has_changes else None
         plan = read_plan(load_plan_json(raw)) if raw else None
@@ -128,7 +129,7 @@ class Deriving:
             workspace=workspace,
             run=run,
             headline=words,
-            next_step=_next_step(workspace, run),
+            next_step=_next_step(workspace, run) if open_ else "",
             run_url=self._addresses.run(run.id),
             resources=plan.resources if plan else (),
             counts=run.counts,

@@ -8,11 +8,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import assert_never
 
 from bot.domain.decisions import Decision, Nothing, Start, decide_push, decide_tag
-from bot.domain.errors import ConfigError, EngineError, ForgeRefused, ForgeUnavailable, Invalid, NotFound
+from bot.domain.errors import (
+    ConfigError,
+    Conflict,
+    EngineError,
+    ForgeRefused,
+    ForgeUnavailable,
+    Invalid,
+    NotFound,
+)
 from bot.domain.events import (
     BranchPushed,
     ChangeClosed,
@@ -30,7 +39,7 @@ from bot.services.discovering import Discovery
 from bot.services.making import NewRuns
 from bot.services.outcome import Outcome
 from bot.services.ports import Clock, Delivery, Dispatch, ForgeReader, Store, Transaction
-from bot.services.transitions import Transitions
+from bot.services.transitions import TRIES, Transitions
 
 log = logging.getLogger(__name__)
 
@@ -90,20 +99,29 @@ class Intake:
         if delivery.handled_at is not None:
             return
         try:
-            self._act(delivery)
+            self._act_on_what_stands(delivery)
         except ForgeUnavailable as error:
             self._later(
                 delivery, str(error), give_up=self._clock.now() - delivery.received_at > FORGE_PATIENCE
             )
         except (ForgeRefused, NotFound, ConfigError) as error:
             self._later(delivery, str(error), give_up=True)
-        except EngineError as error:
+        except (EngineError, Conflict) as error:
             self._later(delivery, str(error), give_up=delivery.attempts + 1 >= MAX_ATTEMPTS)
         except Exception:
             reference = new_id("err")
             log.exception("delivery %s: %s", delivery_id, reference)
             words = f"Plangate itself failed; the log has it as {reference}"
             self._later(delivery, words, give_up=delivery.attempts + 1 >= MAX_ATTEMPTS)
+
+    def _act_on_what_stands(self, delivery: Delivery) -> None:
+        """Act; where somebody was quicker, look and decide again."""
+        for _ in range(TRIES - 1):
+            try:
+                return self._act(delivery)
+            except Conflict as error:
+                log.info("delivery %s is looked at again: %s", delivery.id, error)
+        return self._act(delivery)
 
     def _act(self, delivery: Delivery) -> None:
         outcome = Outcome()
@@ -115,17 +133,19 @@ class Intake:
             case Ignored(reason):
                 self._changed.nothing(delivery.id, outcome, reason)
             case BranchPushed() | TagPushed():
-                self._pushed(event, delivery.id, outcome)
+                self._pushed(event, delivery, outcome)
             case ChangeUpdated():
                 self._changed.updated(event, delivery.id, outcome)
             case ChangeClosed():
                 self._changed.closed(event, delivery.id, outcome)
             case CommentAdded():
-                self._comments.handle(event, delivery.id, outcome)
+                self._comments.handle(event, delivery, outcome)
             case _:
                 assert_never(event)
 
-    def _pushed(self, event: BranchPushed | TagPushed, delivery_id: str, outcome: Outcome) -> None:
+    def _pushed(self, event: BranchPushed | TagPushed, delivery: Delivery, outcome: Outcome) -> None:
+        if delivery.attempts and isinstance(event, BranchPushed):
+            event = self._caught_up(event)
         with self._store.reading() as tx:
             configured = tx.workspaces.of_repo(event.repo)
         files, found = None, None
@@ -135,7 +155,7 @@ class Intake:
             if here:
                 files = self._files(event)
         with self._store.transaction() as tx:
-            if not self._changed.is_due(tx, delivery_id):
+            if not self._changed.is_due(tx, delivery.id):
                 return
             if found is not None and isinstance(event, BranchPushed):
                 self._discovery.keep(tx, event.repo, found)
@@ -147,8 +167,18 @@ class Intake:
                 else decide_tag(event, workspaces)
             )
             self._start(tx, event, decisions, outcome)
-            self._changed.done(tx, delivery_id, outcome)
+            self._changed.done(tx, delivery.id, outcome)
         self._transitions.wake(outcome.wake)
+
+    def _caught_up(self, event: BranchPushed) -> BranchPushed:
+        """Return a push that is handled late, up to where its branch is now.
+
+        Later pushes may have made their runs before: an older commit must not be applied after them.
+        """
+        _, head = self._forges[event.repo.forge].branch_head(event.repo, event.branch)
+        if head == event.after:
+            return event
+        return replace(event, after=head, message=f"{event.message} (and what was pushed after it)")
 
     def _files(self, event: BranchPushed) -> ChangedFiles:
         if not event.before:
@@ -176,6 +206,8 @@ class Intake:
     def _later(self, delivery: Delivery, error: str, *, give_up: bool) -> None:
         log.warning("delivery %s: %s%s", delivery.id, error, "" if give_up else "; it will be tried again")
         with self._store.transaction() as tx:
+            if not self._changed.is_due(tx, delivery.id):
+                return
             if give_up:
                 outcome = {"outcome": "failed", "reason": error}
                 tx.deliveries.handled(delivery.id, self._clock.now(), [outcome], error)

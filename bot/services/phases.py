@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -18,7 +19,6 @@ from bot.domain.errors import (
     EngineError,
     ForgeError,
     ForgeUnavailable,
-    IllegalMove,
     Interrupted,
     LeaseLost,
     NotFound,
@@ -51,6 +51,9 @@ Moves = list[tuple[Run, RunEvent]]
 
 # How long a run waits for a forge that does not answer before it errors.
 FORGE_PATIENCE = timedelta(minutes=10)
+
+# How much longer than its stage a run's token is good: Terraform pushes its state after the interrupt, too.
+_SPARE = timedelta(hours=1)
 
 CUT_OFF = (
     "the worker that applied this was lost, so what was applied is not known for certain: "
@@ -90,14 +93,20 @@ class Phases:
             fence = tx.leases.take(lease_of(run_id), owner, self._clock.now(), self._limits.lease)
         if fence is None:
             return
+        ours = True
         try:
             self._carry_on(run_id, fence)
         except LeaseLost:
+            # No cleaning up either: the working tree may be the other worker's by now.
+            ours = False
             log.warning("%s: another worker has the run; this one lets it be", run_id)
         finally:
-            self._engine.clean(run_id)
-            with self._store.transaction() as tx:
-                tx.leases.release(lease_of(run_id), fence)
+            try:
+                if ours:
+                    self._engine.clean(run_id)
+            finally:
+                with self._store.transaction() as tx:
+                    tx.leases.release(lease_of(run_id), fence)
 
     def _carry_on(self, run_id: str, fence: int) -> None:
         try:
@@ -137,6 +146,8 @@ class Phases:
                 return [self._transitions.moved(run, RunStatus.FETCHING)]
             if run.status in PLAN_STAGES:
                 tx.artifacts.clear_output(run.id, "plan")
+                if run.status is RunStatus.FETCHING:
+                    return []  # nothing was begun yet; the forge may have been away
                 again = self._transitions.event(run, "restarted", message="the worker before was lost")
                 return [(run, again)]
             return []
@@ -151,14 +162,13 @@ class Phases:
     # --- plan -----------------------------------------------------------------------------------------------
 
     def _plan(self, run: Run, fence: int) -> Run:
-        watch = self._watch(run, fence, "plan")
-        job = self._jobs.for_run(run, expires=self._clock.now() + self._limits.plan)
-        self._engine.fetch(job, watch)
-        run = self._onward(
-            run, fence, RunStatus.FETCHING_COMPLETED, RunStatus.PLAN_QUEUED, RunStatus.PLANNING
-        )
-        result = self._engine.plan(job, watch)
-        watch.flush()
+        job = self._jobs.for_run(run, expires=self._clock.now() + self._limits.plan + _SPARE)
+        with self._watching(run, fence, "plan") as watch:
+            self._engine.fetch(job, watch)
+            run = self._onward(
+                run, fence, RunStatus.FETCHING_COMPLETED, RunStatus.PLAN_QUEUED, RunStatus.PLANNING
+            )
+            result = self._engine.plan(job, watch)
         return self._planned(run, fence, result)
 
     def _onward(self, run: Run, fence: int, *statuses: RunStatus) -> Run:
@@ -208,6 +218,8 @@ class Phases:
             if run.approval.digest == run.digest:
                 why = f"the plan equals the one approved in {run.approval.shown_run_id}"
                 return confirmed(self._transitions, run, run.approval.by, why)
+            if closed := self._closed(tx, run):
+                return [self._transitions.moved(run, RunStatus.DISCARDED, "plangate", closed)]
             # Promise 1: another plan than the one approved asks again, and says what is new.
             delta = self._delta(tx, run)
             event = self._transitions.event(run, "plan changed", message=delta)
@@ -215,6 +227,16 @@ class Phases:
         if run.auto_apply and not run.modes.destroy:
             return confirmed(self._transitions, run, "auto-apply")
         return []
+
+    @staticmethod
+    def _closed(tx: Transaction, run: Run) -> str:
+        """Say that the run's change takes no answer any more, empty where it does."""
+        repo = tx.workspaces.get(run.workspace_id).repo
+        record = tx.changes.numbered(repo, run.change_number) if run.change_number is not None else None
+        if record is None or record.change.open:
+            return ""
+        what = "merged" if record.change.merged else "closed"
+        return f"the plan is not the one that was approved, and the change is {what}"
 
     def _delta(self, tx: Transaction, run: Run) -> str:
         assert run.approval is not None
@@ -228,8 +250,8 @@ class Phases:
     # --- apply ----------------------------------------------------------------------------------------------
 
     def _apply(self, run: Run, fence: int) -> None:
-        if run.status is RunStatus.APPLYING:
-            raise IllegalMove(f"{run.id} is applying already")
+        # Before the run is called applying: a forge that is away now must not look like an apply cut off.
+        job = self._jobs.for_run(run, expires=self._clock.now() + self._limits.apply + _SPARE)
         run = self._onward(run, fence, RunStatus.APPLY_QUEUED, RunStatus.APPLYING)
         with self._store.reading() as tx:
             plan = PlanResult(
@@ -238,10 +260,8 @@ class Phases:
                 dependency_lock=tx.artifacts.get(run.id, ArtifactKind.DEPENDENCY_LOCK) or b"",
                 version=run.engine_version,
             )
-        watch = self._watch(run, fence, "apply")
-        job = self._jobs.for_run(run, expires=self._clock.now() + self._limits.apply)
-        result = self._engine.apply(job, plan, watch)
-        watch.flush()
+        with self._watching(run, fence, "apply") as watch:
+            result = self._engine.apply(job, plan, watch)
         self._applied(run, fence, result)
 
     def _applied(self, run: Run, fence: int, result: ApplyResult) -> None:
@@ -266,7 +286,7 @@ class Phases:
 
     def _end(self, run_id: str, fence: int, status: RunStatus, error: str) -> None:
         def step(_tx: Transaction, run: Run) -> Moves:
-            if run.final:
+            if status not in run.allowed():
                 return []
             by = run.cancel_requested_by if status is RunStatus.CANCELED else ""
             return [self._transitions.moved(run, status, by, error, error=error)]
@@ -283,5 +303,11 @@ class Phases:
         else:
             log.warning("%s waits for the forge: %s", run_id, error)
 
-    def _watch(self, run: Run, fence: int, stage: str) -> RunWatch:
-        return RunWatch(self._store, self._clock, self._limits, run.id, fence, stage)
+    @contextmanager
+    def _watching(self, run: Run, fence: int, stage: str) -> Iterator[RunWatch]:
+        """Look on at a stage; its last words are kept also where it fails, for they say why."""
+        watch = RunWatch(self._store, self._clock, self._limits, run.id, fence, stage)
+        try:
+            yield watch
+        finally:
+            watch.end()

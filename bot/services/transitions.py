@@ -95,8 +95,8 @@ class Transitions:
 
     def report(self, tx: Transaction, subject: str, wake: Wake) -> None:
         """Note that a subject must be reported."""
+        tx.posts.mark_due(subject, self._clock.now())
         if subject not in wake.subjects:
-            tx.posts.mark_due(subject, self._clock.now())
             wake.subjects.append(subject)
 
     def next(self, tx: Transaction, workspace_id: str, wake: Wake) -> None:

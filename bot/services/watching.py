@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
+from bot.domain.errors import LeaseLost, PlangateError
 from bot.services.ports import Clock, Limits, Stop, Store
 from bot.services.transitions import lease_of
+
+log = logging.getLogger(__name__)
 
 _FLUSH_CHARACTERS = 16_384
 
@@ -34,19 +38,43 @@ class RunWatch:
         self._buffer.append(text)
         self._size += len(text)
         if self._size >= _FLUSH_CHARACTERS:
-            self.flush()
+            self._size = 0
+            self.tick()
 
     def flush(self) -> None:
         """Keep what has come so far."""
         if not self._buffer:
             return
-        text, self._buffer, self._size = "".join(self._buffer), [], 0
+        text = "".join(self._buffer)
         with self._store.transaction() as tx:
             tx.leases.check(lease_of(self._run_id), self._fence)
             tx.artifacts.append_output(self._run_id, self._stage, text)
+        self._buffer, self._size = [], 0
+
+    def end(self) -> None:
+        """Keep what is left. How the stage ended matters more than its last words: losing them is no error."""
+        try:
+            self.flush()
+        except LeaseLost:
+            raise
+        except PlangateError as error:
+            log.warning("%s: the last output is lost: %s", self._run_id, error)
 
     def tick(self) -> Stop:
-        """Keep output and lease, and say whether somebody wants the run to stop."""
+        """Keep output and lease, and say whether somebody wants the run to stop.
+
+        A database that is away for a moment stops nothing: an apply cut off for it would do harm. Whoever
+        takes the run over meanwhile has the lease, which is noticed as soon as the database answers.
+        """
+        try:
+            return self._look()
+        except LeaseLost:
+            raise
+        except PlangateError as error:
+            log.warning("%s goes on though the database does not answer: %s", self._run_id, error)
+            return Stop.GO_ON
+
+    def _look(self) -> Stop:
         self.flush()
         now = self._clock.now()
         if now - self._renewed >= self._limits.lease / 4:
