@@ -36,13 +36,16 @@ _ATTRIBUTES = {
 _CLASSES = {"diff", "add", "del", "hunk", "change", "todo", "done"}
 _SAFE_ADDRESS = re.compile(r"(https?://|mailto:|#|/(?!/))", re.IGNORECASE)
 _ALIGN = re.compile(r"text-align:\s*(left|right|center)")
+_TASK = re.compile(r"(<li>\s*(?:<p>)?)\[([ xX])\] ")
+_BOXES = {" ": "☐", "x": "☑"}
 _SIGNS = {"+": "add", "-": "del", "@": "hunk", "!": "change"}
 
 
 def render(text: str) -> Markup:
     """Render a comment."""
     cleaner = _Cleaner()
-    cleaner.feed(_PARSER.render(text))
+    html = _TASK.sub(lambda found: f"{found[1]}{_BOXES[found[2].lower()]} ", _PARSER.render(text))
+    cleaner.feed(html)
     return Markup(cleaner.finish())  # noqa: S704 - the cleaner has let through only what it knows to be harmless
 
 

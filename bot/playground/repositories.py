@@ -148,6 +148,7 @@ class GitRepository:
         """List commits, newest first."""
         out = self.git(
             "log",
+            "--topo-order",
             f"--max-count={limit}",
             f"--format={_COMMIT_FORMAT}",
             *revisions,

@@ -79,6 +79,7 @@ def test_another_sites_page_cannot_send_the_forms(playground: Playground, pull: 
         ("[x](https://x.test)", '<p><a href="https://x.test" rel="nofollow noopener">x</a></p>\n'),
         ("<b class='evil' style='x'>x", "<p><b>x</b></p>\n"),
         ("</div></main>x", "x"),
+        ("- [x] a\n- [ ] b", "<ul>\n<li>☑ a</li>\n<li>☐ b</li>\n</ul>\n"),
         ("```diff\n+ a\n- <b>\n```", None),
     ],
 )
