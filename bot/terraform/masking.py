@@ -68,7 +68,7 @@ class Masker:
         if at < end:
             out.append(self._held[at:end])
             self._masking = False
-        self._covered = max((stop - end for start, stop in intervals if start < end < stop), default=0)
+        self._covered = max((stop - end for start, stop in intervals if start <= end < stop), default=0)
         self._held = self._held[end:]
         return "".join(out)
 

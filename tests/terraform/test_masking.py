@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import itertools
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.terraform.masking import MASK, Masker, mask
@@ -11,15 +11,31 @@ few = st.text("ab\n", min_size=1, max_size=8)
 pieces = st.lists(st.text("abc\n", max_size=9), max_size=12)
 
 
+def marked(text, secrets):
+    """Mask in the plainest way: mark each character that belongs to a secret, then fold the marks."""
+    forms = {line.strip() for secret in secrets for line in (secret, *secret.splitlines())}
+    # A secret of several lines may also be printed on one, as JSON has it; no such text occurs here.
+    hidden = [False] * len(text)
+    for form in forms:
+        for at in range(len(text)):
+            if len(form) >= 4 and text.startswith(form, at):
+                hidden[at : at + len(form)] = [True] * len(form)
+    groups = itertools.groupby(zip(text, hidden, strict=True), key=lambda pair: pair[1])
+    return "".join(MASK if mark else "".join(char for char, _ in group) for mark, group in groups)
+
+
+@settings(max_examples=500, deadline=None)
 @given(st.lists(few, max_size=4), pieces)
 @example(["aaaa"], ["aa"] * 6)
+@example(["abab"], ["ab", "ab", ""])
 @example(["abab", "ababab"], ["ab", "ab", "ab", "a"])
 def test_however_the_text_is_cut_it_is_masked_as_the_whole_is(secrets, cut):
     masker = Masker(secrets)
     streamed = "".join(masker.feed(piece) for piece in cut) + masker.flush()
-    assert streamed == mask("".join(cut), secrets)
+    assert streamed == marked("".join(cut), secrets)
 
 
+@settings(deadline=None)
 @given(st.lists(few, min_size=1, max_size=4), pieces, st.data())
 def test_no_secret_gets_through(secrets, cut, data):
     text = "".join(itertools.chain(cut, [data.draw(st.sampled_from(secrets))], cut))
