@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,15 +69,13 @@ def _alone(engine: sa.Engine) -> Iterator[sa.Connection]:
             yield connection
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A file beside it: switching to WAL waits for no lock of SQLite's, and opening the database's own file
-    # here would drop this process's locks on it when it is closed.
-    with path.with_name(path.name + ".migrating").open("w") as beside:
-        fcntl.flock(beside, fcntl.LOCK_EX)
-        path.touch(mode=0o600)
-        with engine.connect() as connection:
-            connection.connection.cursor().execute("PRAGMA journal_mode = WAL")
-        with engine.begin() as connection:
-            yield connection
+    path.touch(mode=0o600)
+    with engine.connect() as connection:
+        # Past SQLAlchemy, which would begin a transaction: the mode can't change within one. It stays with
+        # the file, so nobody else has to set it.
+        connection.connection.cursor().execute("PRAGMA journal_mode = WAL")
+    with engine.begin() as connection:  # IMMEDIATE: whoever comes second waits here
+        yield connection
 
 
 def _file(engine: sa.Engine) -> Path | None:

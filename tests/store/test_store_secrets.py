@@ -6,7 +6,7 @@ import pytest
 
 from bot.domain.errors import PlangateError
 from bot.services.ports import ArtifactKind
-from bot.store import SqlStore
+from bot.store import SqlStore, rekey
 from bot.vault import FernetVault, generate_key
 from tests.store.conftest import Database
 from tests.store.samples import add, delivery, put, run, version
@@ -38,3 +38,25 @@ def test_another_vault_reads_nothing(store: SqlStore, database: Database) -> Non
     with pytest.raises(PlangateError, match="none of the encryption keys"), stranger.reading() as unit:
         unit.artifacts.get(one.id, ArtifactKind.SAVED_PLAN)
     stranger.close()
+
+
+def test_after_rekeying_the_old_key_may_go(database: Database) -> None:
+    old, new = generate_key(), generate_key()
+    before = SqlStore(database.url, FernetVault([old]))
+    place = put(before)
+    one, state = add(before, run(place)), version(place, 1)
+    with before.transaction() as unit:
+        unit.artifacts.put(one.id, ArtifactKind.SAVED_PLAN, b"plan")
+        unit.artifacts.put(one.id, ArtifactKind.PLAN_JSON, b"json")
+        unit.states.add(state, b"state")
+        unit.deliveries.add(delivery(body=b"body"))
+    both = FernetVault([new, old])
+    assert rekey(database.url, both.rotate) == 4
+    assert rekey(database.url, both.rotate) == 4, "again does no harm"
+    with SqlStore(database.url, FernetVault([new])).reading() as unit:
+        assert unit.artifacts.get(one.id, ArtifactKind.SAVED_PLAN) == b"plan"
+        assert unit.artifacts.get(one.id, ArtifactKind.PLAN_JSON) == b"json"
+        assert unit.states.data(state.id) == b"state"
+        assert unit.deliveries.get("d-1").body == b"body"
+    with pytest.raises(PlangateError):
+        rekey(database.url, FernetVault([generate_key()]).rotate)

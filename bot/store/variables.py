@@ -1,0 +1,113 @@
+"""Variables and sets of them in the database: the Variables port."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from bot.domain.variables import Category, KeptVariable, Variable, VariableSet
+from bot.services.ports.world import Vault
+from bot.store.schema import variable_sets, variables
+from bot.store.upserts import insert_or_update
+
+
+class SqlVariables:
+    """Variables of one transaction; every value goes through the vault, sensitive or not (promise 6)."""
+
+    def __init__(self, connection: sa.Connection, vault: Vault) -> None:
+        self._connection = connection
+        self._vault = vault
+
+    def of_workspace(self, workspace_id: str) -> Sequence[KeptVariable]:
+        """Return a workspace's own variables, by category and key."""
+        query = sa.select(variables).where(variables.c.workspace_id == workspace_id)
+        rows = self._connection.execute(query).mappings()
+        return _in_order([self._read(row) for row in rows])
+
+    def put(self, kept: KeptVariable, *, workspace_id: str = "", set_id: str = "") -> KeptVariable:
+        """Insert or update, by owner, category and key, keeping the id of one that is there."""
+        one = kept.variable
+        row = {
+            "id": kept.id,
+            "workspace_id": workspace_id or None,
+            "set_id": set_id or None,
+            "category": one.category.value,
+            "key": one.key,
+            "value": self._vault.encrypt(one.value.encode()),
+            "hcl": one.hcl,
+            "sensitive": one.sensitive,
+            "description": one.description,
+            "set_by": kept.set_by,
+            "at": kept.at,
+        }
+        owner = variables.c.workspace_id if workspace_id else variables.c.set_id
+        key = (owner.name, "category", "key")
+        update = {name: value for name, value in row.items() if name not in ("id", "workspace_id", "set_id")}
+        insert_or_update(self._connection, variables, key, row, update)
+        query = sa.select(variables).where(
+            owner == (workspace_id or set_id),
+            variables.c.category == one.category.value,
+            variables.c.key == one.key,
+        )
+        return self._read(self._connection.execute(query).mappings().one())
+
+    def remove(self, variable_id: str) -> None:
+        """Remove a variable; nothing happens where there is none."""
+        self._connection.execute(sa.delete(variables).where(variables.c.id == variable_id))
+
+    def sets(self) -> Sequence[VariableSet]:
+        """Return every set with its variables, by name."""
+        inside: dict[str, list[KeptVariable]] = {}
+        query = sa.select(variables).where(variables.c.set_id.is_not(None))
+        for row in self._connection.execute(query).mappings():
+            inside.setdefault(row["set_id"], []).append(self._read(row))
+        rows = self._connection.execute(sa.select(variable_sets)).mappings()
+        found = [_read_set(row, inside.get(row["id"], [])) for row in rows]
+        # Ordered here: databases disagree on the order of names.
+        return sorted(found, key=lambda one: one.name)
+
+    def put_set(self, one: VariableSet) -> VariableSet:
+        """Insert or update a set by name, keeping its id and its variables; return what stands."""
+        row = {
+            "id": one.id,
+            "name": one.name,
+            "everywhere": one.everywhere,
+            "workspaces": list(one.workspaces),
+            "description": one.description,
+            "made_by": one.made_by,
+        }
+        update = {name: value for name, value in row.items() if name not in ("id", "name")}
+        insert_or_update(self._connection, variable_sets, ["name"], row, update)
+        return next(each for each in self.sets() if each.name == one.name)
+
+    def remove_set(self, set_id: str) -> None:
+        """Remove a set and its variables; nothing happens where there is none."""
+        self._connection.execute(sa.delete(variable_sets).where(variable_sets.c.id == set_id))
+
+    def _read(self, row: sa.RowMapping) -> KeptVariable:
+        variable = Variable(
+            key=row["key"],
+            value=self._vault.decrypt(row["value"]).decode(),
+            category=Category(row["category"]),
+            hcl=row["hcl"],
+            sensitive=row["sensitive"],
+            description=row["description"],
+        )
+        return KeptVariable(row["id"], variable, row["set_by"], row["at"])
+
+
+def _in_order(found: list[KeptVariable]) -> list[KeptVariable]:
+    return sorted(found, key=lambda kept: kept.variable.place)
+
+
+def _read_set(row: sa.RowMapping, inside: list[KeptVariable]) -> VariableSet:
+    return VariableSet(
+        id=row["id"],
+        name=row["name"],
+        everywhere=row["everywhere"],
+        workspaces=tuple(row["workspaces"]),
+        description=row["description"],
+        made_by=row["made_by"],
+        variables=tuple(_in_order(inside)),
+    )
