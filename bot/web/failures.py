@@ -79,7 +79,8 @@ def _answer(status: int, text: str, reference: str = "") -> Response:
     if request.path.startswith(_FOR_MACHINES):
         answer = jsonify({"error": text} | ({"reference": reference} if reference else {}))
     else:
-        page = MessagePage(_TITLES.get(status, "That did not work"), text, status, reference)
+        title = _TITLES.get(status, "That did not work")
+        page = MessagePage(title, text[:1].upper() + text[1:], status, reference)
         answer = Response(render_template("message.html", page=page), mimetype="text/html")
     answer.status_code = status
     return answer

@@ -52,9 +52,9 @@ def state(workspace_id: str) -> Response:
 
 def _grant(workspace_id: str) -> Grant | None:
     sent = request.authorization
-    if sent is None or sent.type != "basic" or not sent.username or not sent.password:
+    if sent is None or sent.type != "basic":
         return None
-    return services().states.admit(workspace_id, sent.username, sent.password)
+    return services().states.admit(workspace_id, sent.username or "", sent.password or "")
 
 
 def _unauthorized() -> Response:
