@@ -14,6 +14,8 @@ from bot.domain.lifecycle import APPLY_STAGES
 from bot.domain.run import Run
 
 QUEUES = ("receive", "apply", "plan", "preview", "report")
+LIGHT_QUEUES = ("receive", "report")
+"""Those whose jobs run no code of a change and take moments."""
 
 # In seconds. Terraform's own time limits end a job; RQ's is only there for one that hangs otherwise.
 _LONGEST_JOB = 25 * 3600

@@ -9,7 +9,8 @@ import click
 from bot.cli.demo import demo
 from bot.cli.github_app import github_app
 from bot.cli.operate import keys, migrate, replay, sync
-from bot.cli.serve import web, worker
+from bot.cli.web import web
+from bot.cli.worker import worker
 from bot.domain.errors import PlangateError
 
 

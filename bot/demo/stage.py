@@ -23,6 +23,7 @@ from bot.domain.errors import PlangateError
 from bot.vault import generate_key
 
 BOT = "plangate"
+_LONGEST_SOCKET = 107
 _STARTING = 30.0
 _ENDING = 10.0
 # What a process of ours may need of the environment: nothing of it reaches Terraform.
@@ -97,13 +98,21 @@ class Stage:
         self.admin_token = secrets.token_hex(20)
         self.forge_url = f"http://127.0.0.1:{free_port()}"
         self.url = f"http://127.0.0.1:{free_port()}"
-        self.valkey = None if self.redis_url else self._valkey(free_port())
+        self.valkey = None if self.redis_url else self._valkey()
         self.parts: dict[str, Part] = {}
         (self.root / "plangate.yml").write_text(self.manifest.replace("{forge}", self.forge_url))
 
-    def _valkey(self, port: int) -> ValkeyServer:
-        self.redis_url = f"redis://127.0.0.1:{port}/0"
-        return ValkeyServer(port=port, data_dir=self.root / "valkey", persist=True, save="")
+    def _valkey(self) -> ValkeyServer:
+        # A socket in the data folder, which Terraform's sandbox hides: no code of a change reaches the queue,
+        # as it could a port of this machine (promise 5).
+        place = self.root / "server" / "valkey.sock"
+        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if len(os.fsencode(place)) > _LONGEST_SOCKET:
+            raise StageError(f"the path {place} is too long for a socket: use a folder with a shorter one")
+        self.redis_url = f"unix://{place}"
+        return ValkeyServer(
+            port=0, unix_socket_path=place, data_dir=self.root / "valkey", persist=True, save=""
+        )
 
     # --- starting and ending --------------------------------------------------------------------------------
 

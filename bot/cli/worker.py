@@ -1,0 +1,76 @@
+"""`plangate worker`: works on jobs, and has the database swept."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import click
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue, Worker
+from rq.job import Job
+from rq.worker import WorkerStatus
+
+from bot import jobs
+from bot.cli.loading import configuration, ready
+from bot.dispatch import LIGHT_QUEUES, QUEUES, RqDispatch
+
+log = logging.getLogger(__name__)
+
+# Where web and workers share a few cores, a webhook's answer comes before a plan.
+_NICENESS = 5
+
+
+class PlangateWorker(Worker):
+    """An RQ worker that forks for runs alone, and asks for a sweep when it is idle for a while (promise 3).
+
+    What the light queues carry touches no code of a change; done here, it needs no fork, and the tokens that
+    the forge gave out are still there for the next job.
+    """
+
+    sweeper: RqDispatch
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Carry out a job: here, or in a process of its own where Terraform is at work."""
+        if queue.name not in LIGHT_QUEUES:
+            super().execute_job(job, queue)
+            return
+        execution = self.prepare_execution(job)
+        self.perform_job(job, queue, execution)
+        self.set_state(WorkerStatus.IDLE)
+
+    def run_maintenance_tasks(self) -> None:
+        """Do RQ's own chores, and ask for a sweep."""
+        super().run_maintenance_tasks()  # type: ignore[no-untyped-call]  # as RQ has it
+        try:
+            self.sweeper.sweep()
+        except ConnectionError as error:
+            log.warning("no sweep for now: %s", error)
+
+
+@click.command()
+@click.option("--queues", default=",".join(QUEUES), show_default=True, help="Queues, in order of priority.")
+def worker(queues: str) -> None:
+    """Work on jobs, one at a time. Start as many as you like, on as many machines as you like."""
+    names = [name.strip() for name in queues.split(",") if name.strip()]
+    if unknown := sorted(set(names) - set(QUEUES)):
+        raise click.BadParameter(f"there is no queue {', '.join(unknown)}; there are {', '.join(QUEUES)}")
+    config = configuration()
+    ready(config)
+    os.nice(_NICENESS)
+    jobs.prepare()
+    sweep = max(int(config.sweep.total_seconds()), 1)
+    try:
+        connection = Redis.from_url(config.require_redis())
+        found = PlangateWorker(
+            [Queue(name, connection=connection) for name in names],
+            connection=connection,
+            maintenance_interval=sweep,
+            worker_ttl=sweep + 15,
+            log_job_description=False,
+        )
+        found.sweeper = RqDispatch(config.require_redis())
+        found.work(logging_level=config.log_level.value, with_scheduler=False)
+    except RedisError as error:
+        raise click.ClickException(f"Redis does not answer: {error}") from error
