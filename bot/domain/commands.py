@@ -6,6 +6,10 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bot.domain.errors import Invalid
+from bot.domain.flags import read_words, split_words
+from bot.domain.modes import Modes
+
 
 class Verb(StrEnum):
     """What a comment may ask for."""
@@ -16,13 +20,18 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True)
 class Command:
-    """One command of a comment. `targets` are workspace names; empty: every workspace of the change."""
+    """One command of a comment. `targets` are workspace names; empty: every workspace of the change.
+
+    `problem` says what is wrong with what stands behind the verb: then nothing of it is carried out.
+    """
 
     verb: Verb
     targets: tuple[str, ...] = ()
+    modes: Modes = Modes()
+    problem: str = ""
 
     def __str__(self) -> str:
-        return " ".join([f"/{self.verb.value}", *self.targets])
+        return " ".join([f"/{self.verb.value}", *self.modes.flags, *self.targets])
 
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
@@ -49,7 +58,18 @@ def parse_commands(body: str) -> tuple[Command, ...]:
         match = None if fence else _COMMAND.match(line)
         if not match or match.group(1) not in {verb.value for verb in Verb}:
             continue
-        command = Command(Verb(match.group(1)), tuple((match.group(2) or "").split()))
+        command = _command(Verb(match.group(1)), match.group(2) or "")
         if command not in found:
             found.append(command)
     return tuple(found)
+
+
+def _command(verb: Verb, rest: str) -> Command:
+    try:
+        words = read_words(split_words(rest))
+    except Invalid as error:
+        return Command(verb, problem=str(error))
+    if words.modes and verb is not Verb.PLAN:
+        why = f"flags belong to /plan: /{verb.value} applies what the plan shows, with the flags it was made with"
+        return Command(verb, problem=why)
+    return Command(verb, words.names, words.modes)

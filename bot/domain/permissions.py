@@ -25,6 +25,7 @@ class Action(StrEnum):
     CONFIRM = "confirm"
     DISCARD = "discard"
     CANCEL = "cancel"
+    RETRY = "retry"
     LOCK = "lock"
     EDIT_VARIABLES = "edit variables"
     EDIT_STATE = "edit state"
@@ -39,6 +40,8 @@ NEEDS: dict[Action, Role] = {
     Action.CONFIRM: Role.WRITE,
     Action.DISCARD: Role.WRITE,
     Action.CANCEL: Role.WRITE,
+    # Of a plan-only run; one that may apply needs what confirming needs (domain/actions).
+    Action.RETRY: Role.PLAN,
     Action.LOCK: Role.WRITE,
     Action.EDIT_VARIABLES: Role.WRITE,
     Action.EDIT_STATE: Role.WRITE,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bot.domain import lifecycle
 from bot.domain.lifecycle import RunStatus
 from bot.domain.run import Run
-from bot.domain.workspace import Workspace
+from bot.domain.workspace import Lock, Workspace
 
 
 def next_run(workspace: Workspace, queue: Sequence[Run]) -> Run | None:
@@ -28,11 +28,16 @@ def why_waits(run: Run, workspace: Workspace, queue: Sequence[Run]) -> str:
     if ahead:
         first = ahead[0]
         place = _ordinal(len(ahead) + 1)
-        return f"{place} in the queue, behind {ahead[-1].id}{_what_holds(first, ahead[-1])}"
-    if workspace.lock:
-        because = f": {workspace.lock.reason}" if workspace.lock.reason else ""
-        return f"the workspace is locked by {workspace.lock.by}{because}"
-    return ""
+        holds = _what_holds(first, ahead[-1])
+        # A lock that comes while a run holds the workspace is no reason yet: the holder goes on.
+        locked = f"; {_locked(workspace.lock)}" if workspace.lock and not first.holds_workspace else ""
+        return f"{place} in the queue, behind {ahead[-1].id}{holds}{locked}"
+    return _locked(workspace.lock) if workspace.lock else ""
+
+
+def _locked(lock: Lock) -> str:
+    because = f": {lock.reason}" if lock.reason else ""
+    return f"the workspace is locked by {lock.by}{because}"
 
 
 def _before(other: Run, run: Run) -> bool:

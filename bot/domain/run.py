@@ -10,6 +10,8 @@ from typing import Any
 from bot.domain import lifecycle
 from bot.domain.errors import IllegalMove
 from bot.domain.lifecycle import RunStatus, StageStatus
+from bot.domain.modes import Modes
+from bot.domain.permissions import Action
 from bot.domain.plan import Counts
 
 
@@ -23,16 +25,6 @@ class RunSource(StrEnum):
     MANUAL = "manual"
     RETRY = "retry"
     TRIGGER = "trigger"
-
-
-@dataclass(frozen=True)
-class Modes:
-    """How the plan is made; the names are Terraform's flags."""
-
-    destroy: bool = False
-    refresh_only: bool = False
-    replace_addrs: tuple[str, ...] = ()
-    target_addrs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +101,28 @@ class Run:
         """Whether a person may cancel the run now."""
         return self.status in lifecycle.CANCELABLE and self.cancel_requested_at is None
 
+    @property
+    def force_cancelable(self) -> bool:
+        """Whether a cancel was asked for that has not ended the run; the cool-off is counted elsewhere."""
+        return self.cancel_requested_at is not None and not self.final and not self.force_cancel
+
+    @property
+    def reported(self) -> bool:
+        """Whether the forge hears of the run: a plan by hand, without a change, is for whoever asked."""
+        return not self.plan_only or self.change_number is not None
+
+    def legal(self) -> tuple[Action, ...]:
+        """What may be done with the run now, by whoever has the role: the one place that says so."""
+        offers = (
+            (Action.CONFIRM, self.awaits_confirmation),
+            (Action.OVERRIDE_POLICY, self.status is RunStatus.POLICY_OVERRIDE and not self.plan_only),
+            (Action.DISCARD, self.discardable),
+            (Action.CANCEL, self.cancelable),
+            (Action.FORCE_CANCEL, self.force_cancelable),
+            (Action.RETRY, self.final),
+        )
+        return tuple(action for action, possible in offers if possible)
+
     def allowed(self) -> frozenset[RunStatus]:
         """The statuses that this run may go to from here."""
         never = lifecycle.NEVER_FOR_PREVIEWS if self.plan_only else lifecycle.NEVER_FOR_APPLYABLE
@@ -127,18 +141,12 @@ class Run:
         """Say what may be done with the run now."""
         if self.final:
             return "it is finished: retry it to run the same commit again"
-        verbs = []
-        if self.awaits_confirmation:
-            verbs.append("confirm")
-        if self.status is RunStatus.POLICY_OVERRIDE:
-            verbs.append("override")
-        if self.discardable:
-            verbs.append("discard")
-        if self.cancelable:
-            verbs.append("cancel")
-        if not verbs:
-            return "it is stopping" if self.cancel_requested_at else "nothing can be done with it now"
-        return "possible now: " + ", ".join(verbs)
+        verbs = [action.value for action in self.legal() if action is not Action.FORCE_CANCEL]
+        if verbs:
+            return "possible now: " + ", ".join(verbs)
+        if self.cancel_requested_at:
+            return f"it is stopping, for {self.cancel_requested_by} canceled it"
+        return "nothing can be done with it now"
 
     def _stages(self, to: RunStatus) -> dict[str, StageStatus]:
         """The plan's and the apply's own status, which tell "plan errored" from "apply errored"."""

@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from bot.domain.events import ChangedFiles, RepoRef
+from bot.domain.modes import ALLOWED_BY_DEFAULT, Mode
 
 
 class EngineKind(StrEnum):
@@ -101,6 +102,7 @@ class Workspace:
     """One configuration directory of one repository and branch, with its state, variables and queue.
 
     `branch` is empty for the repository's default branch. `working_directory` is empty for the root.
+    `run_triggers` names the workspaces whose applies start a run here.
     """
 
     id: str
@@ -115,6 +117,9 @@ class Workspace:
     discovered: bool = False
     active: bool = True
     lock: Lock | None = None
+    allowed_modes: tuple[Mode, ...] = ALLOWED_BY_DEFAULT
+    run_triggers: tuple[str, ...] = ()
+    auto_apply_run_triggers: bool = False
 
     def on_branch(self, branch: str, default_branch: str) -> bool:
         """Whether a push to `branch` is a push to this workspace's branch."""

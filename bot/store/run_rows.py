@@ -8,8 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.domain.lifecycle import RunStatus, StageStatus
+from bot.domain.modes import Modes
 from bot.domain.plan import Counts
-from bot.domain.run import Approval, Modes, Run, RunEvent, RunSource
+from bot.domain.run import Approval, Run, RunEvent, RunSource
 
 
 def run_row(run: Run) -> dict[str, Any]:
