@@ -146,6 +146,7 @@ class Phases:
                 return [self._transitions.moved(run, RunStatus.FETCHING)]
             if run.status in PLAN_STAGES:
                 tx.artifacts.clear_output(run.id, "plan")
+                self._let_go_of_state(tx, run)
                 if run.status is RunStatus.FETCHING:
                     return []  # nothing was begun yet; the forge may have been away
                 again = self._transitions.event(run, "restarted", message="the worker before was lost")
@@ -153,6 +154,16 @@ class Phases:
             return []
 
         return self._transitions.change(run_id, step, fence)
+
+    @staticmethod
+    def _let_go_of_state(tx: Transaction, run: Run) -> None:
+        """Release the state lock that the killed plan of this very run may have left behind.
+
+        The lease of its worker is over, and a plan's Terraform does not outlive its worker for as long.
+        """
+        lock = tx.states.locked(run.workspace_id)
+        if lock is not None and lock.run_id == run.id:
+            tx.states.unlock(run.workspace_id, lock.lock_id)
 
     def _has_turn(self, tx: Transaction, run: Run) -> bool:
         workspace = tx.workspaces.get(run.workspace_id, for_update=True)
