@@ -12,13 +12,14 @@ from alembic.runtime.migration import MigrationContext
 
 from bot.domain.errors import ConfigError, PlangateError
 from bot.store import SqlStore, engines, migrate, pending
+from bot.store.migrations import versions
 from bot.store.schema import metadata
 from bot.vault import FernetVault
 from tests.store.conftest import Database
 from tests.store.racing import in_processes
 from tests.store.samples import put
 
-ALL = ("0001",)
+ALL = tuple(sorted(path.stem[1:5] for path in Path(versions.__file__).parent.glob("v[0-9]*.py")))
 
 
 def _definitions(url: str) -> set[str]:
