@@ -97,6 +97,10 @@ class Reporting:
             log.error("%s %s was refused: %s", post.repo, post.key, error)
             self._failed(post, str(error), None)
             return None
+        except Exception:
+            # Ours to mend; until then this one must not keep the others from being sent.
+            self._failed(post, "Plangate itself failed", self._clock.now() + _wait(post.attempts, None))
+            raise
         with self._store.transaction() as tx:
             tx.posts.delivered(post, remote_id)
         return None
@@ -118,18 +122,16 @@ class Reporting:
 
     def _send_comment(self, forge: Forge, post: Post) -> str:
         number, body = int(post.payload["number"]), post.payload["body"]
-        remote_id = post.remote_id
-        if not remote_id and post.attempts:
-            # An earlier try may have written it, though its answer never came.
-            remote_id = forge.find_comment(post.repo, number, post.payload["marker"]) or ""
-        if remote_id:
+        if post.remote_id:
             try:
-                forge.update_comment(post.repo, number, remote_id, body)
-                return remote_id
+                forge.update_comment(post.repo, number, post.remote_id, body)
+                return post.remote_id
             except NotFound:
                 log.info("%s %s: somebody deleted the comment; it is written anew", post.repo, post.key)
-        # Kept before the call, so that a crash within it is known to have been a try.
-        self._failed(post, "being written", self._clock.now())
+        # An earlier try may have written it, with this text or an older one, though its answer never came.
+        if found := forge.find_comment(post.repo, number, post.payload["marker"]):
+            forge.update_comment(post.repo, number, found, body)
+            return found
         return forge.create_comment(post.repo, number, body)
 
     def _failed(self, post: Post, error: str, not_before: datetime | None) -> None:

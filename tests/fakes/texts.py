@@ -1,0 +1,26 @@
+"""Comments in bare words, so that tests of the services do not hang on how they are dressed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.domain.report import ChangeReport, OutcomeReport
+
+
+class PlainTexts:
+    """Implements Texts: a line for each thing said."""
+
+    def change_comment(self, report: ChangeReport, limit: int) -> str:
+        lines = [
+            f"{s.workspace.name}: {s.headline}; next: {s.next_step or 'nothing'}" for s in report.sections
+        ]
+        lines += [s.plan_text for s in report.sections if s.plan_text]
+        lines += [f"delta: {s.run.delta}" for s in report.sections if s.run.delta]
+        return "\n".join([f"plans of {report.sha}", *lines, report.none_affected])[:limit]
+
+    def outcome_comment(self, report: OutcomeReport, limit: int) -> str:
+        run = report.run
+        return f"{report.workspace.name} {run.status.value}: {run.error}\n{report.output_tail}"[:limit]
+
+    def refusal_comment(self, login: str, lines: Sequence[tuple[str, str]], limit: int) -> str:
+        return "\n".join([f"refused for {login}", *(f"{what}: {why}" for what, why in lines)])[:limit]

@@ -1,0 +1,217 @@
+"""Deliveries: each is stored first, handled once, and tried again while the forge is away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from bot.domain.discovery import DiscoverRule
+from bot.domain.errors import Conflict, EngineError, ForgeRefused, ForgeUnavailable, Invalid, NotFound
+from bot.domain.events import Ignored
+from bot.domain.workspace import Workspace
+from bot.services.intake import MAX_ATTEMPTS
+from bot.services.ports import Delivery
+from tests.fakes.engine import change
+from tests.fakes.house import REPO, House
+
+BUCKET = change("aws_s3_bucket.logs", "create")
+AWAY = ForgeUnavailable("github is out of order (502)")
+
+
+def test_a_delivery_is_accepted_once(house: House) -> None:
+    house.events["d-1"] = Ignored("a star")
+    delivery = Delivery("d-1", "github", "star", {}, b"{}", house.clock.now())
+    assert house.intake.accept(delivery) is True
+    assert house.intake.accept(delivery) is False
+    assert [job.subject for job in house.dispatch.asked] == ["d-1"]
+
+
+def test_a_delivery_handled_twice_makes_nothing_twice(house: House) -> None:
+    house.workspace("network")
+    house.engine.will_find("network", BUCKET)
+    pushed = house.push("c1", "network/main.tf")
+    opened = house.open_change(1, "h1", "network/a.tf")
+    said = house.say(1, "/plan")
+    decisions = [house.delivery(each) for each in (pushed, opened, said)]
+    runs = house.runs()
+    for each in (pushed, opened, said):
+        house.intake.handle(each)
+    house.work()
+    assert house.runs() == runs
+    assert [house.delivery(each) for each in (pushed, opened, said)] == decisions
+
+
+def test_a_delivery_that_was_handled_while_we_asked_the_forge_is_left_alone(house: House) -> None:
+    house.workspace("network")
+    delivery = house.push("c1", "network/main.tf", work=False)
+    files_between = house.forge.files_between
+
+    def slow(*about):  # type: ignore[no-untyped-def]
+        house.forge.files_between = files_between  # type: ignore[method-assign]
+        house.intake.handle(delivery)
+        return files_between(*about)
+
+    house.forge.files_between = slow  # type: ignore[method-assign]
+    house.work()
+    assert len(house.runs()) == 1
+    assert house.outcomes(delivery) == ["run"]
+
+
+def test_a_failure_does_not_overwrite_what_another_worker_made_of_the_delivery(house: House) -> None:
+    house.workspace("network")
+    delivery = house.push("c1", "network/main.tf", work=False)
+
+    def slow(*about):  # type: ignore[no-untyped-def]
+        del house.forge.files_between
+        house.intake.handle(delivery)
+        raise ForgeRefused("no")
+
+    house.forge.files_between = slow  # type: ignore[method-assign]
+    house.work()
+    assert house.outcomes(delivery) == ["run"]
+    assert house.delivery(delivery).error == ""
+
+
+def test_what_leads_to_nothing_says_why(house: House) -> None:
+    delivery = house.deliver(Ignored("a star changes nothing"))
+    house.work()
+    assert house.delivery(delivery).decisions == ({"outcome": "nothing", "reason": "a star changes nothing"},)
+    assert house.delivery(delivery).handled_at is not None
+
+
+def test_a_body_that_can_not_be_read_leads_to_nothing_and_says_why(house: House) -> None:
+    delivery = house.deliver(Invalid("`repository` is missing"))
+    house.work()
+    assert house.reasons(delivery) == ["the body could not be read: `repository` is missing"]
+
+
+def test_each_decision_names_its_workspace_and_its_run(house: House) -> None:
+    house.workspace("network")
+    house.workspace("database")
+    delivery = house.push("c1", "network/main.tf")
+    assert house.delivery(delivery).decisions == (
+        {
+            "outcome": "nothing",
+            "reason": "none of the changed files is in database/",
+            "workspace": "database",
+        },
+        {
+            "outcome": "run",
+            "reason": "network/main.tf is in network",
+            "workspace": "network",
+            "run": house.only_run().id,
+        },
+    )
+
+
+def test_a_push_waits_for_a_forge_that_is_away(house: House) -> None:
+    house.workspace("network")
+    house.forge.fail(AWAY, on="files_between")
+    delivery = house.push("c1", "network/main.tf")
+    waiting = house.delivery(delivery)
+    assert (waiting.handled_at, waiting.attempts, waiting.error) == (None, 1, str(AWAY))
+    assert house.runs() == []
+    house.sweep()
+    assert house.statuses() == ["planned_and_finished"]
+    assert house.delivery(delivery).error == ""
+
+
+@pytest.mark.parametrize("method", ["change", "role", "files_of_change"])
+def test_a_comment_waits_for_a_forge_that_is_away(house: House, method: str) -> None:
+    house.workspace("network")
+    house.open_change(1, "h1", "network/a.tf")
+    house.forge.fail(AWAY, on=method)
+    house.say(1, "/plan")
+    assert len(house.runs()) == 1
+    house.sweep()
+    assert len(house.runs()) == 2
+
+
+def test_after_a_day_of_patience_a_delivery_is_given_up_with_its_reason(house: House) -> None:
+    house.workspace("network")
+    house.forge.fail(AWAY, on="files_between", times=10)
+    delivery = house.push("c1", "network/main.tf")
+    house.sweep(hours=23)
+    assert house.delivery(delivery).handled_at is None
+    house.sweep(hours=2)
+    assert house.delivery(delivery).handled_at is not None
+    assert house.delivery(delivery).decisions == ({"outcome": "failed", "reason": str(AWAY)},)
+    assert house.sweep() == 0
+
+
+@pytest.mark.parametrize("error", [ForgeRefused("we may not read that"), NotFound("there is no such change")])
+def test_what_can_not_succeed_is_not_tried_again(house: House, error: ForgeRefused | NotFound) -> None:
+    house.workspace("network")
+    house.open_change(1, "h1", "network/a.tf")
+    house.forge.fail(error, on="change")
+    delivery = house.say(1, "/plan")
+    assert house.delivery(delivery).decisions == ({"outcome": "failed", "reason": str(error)},)
+    assert house.sweep() == 0
+
+
+def test_our_own_mistake_is_tried_again_and_given_up_in_the_end_with_a_reference(house: House) -> None:
+    house.workspace("network")
+
+    def broken(*about):  # type: ignore[no-untyped-def]
+        raise ZeroDivisionError("the token is s3cret")
+
+    house.forge.files_between = broken  # type: ignore[method-assign]
+    delivery = house.push("c1", "network/main.tf")
+    for _ in range(MAX_ATTEMPTS - 2):
+        house.sweep()
+    assert house.delivery(delivery).handled_at is None
+    house.sweep()
+    (decision,) = house.delivery(delivery).decisions
+    assert decision["outcome"] == "failed"
+    assert decision["reason"].startswith("Plangate itself failed; the log has it as err-")
+    assert "s3cret" not in decision["reason"]
+    assert house.sweep() == 0
+
+
+def test_where_somebody_was_quicker_it_is_decided_again_at_once(house: House) -> None:
+    house.workspace("network")
+    files_between = house.forge.files_between
+
+    def quicker(*about):  # type: ignore[no-untyped-def]
+        house.forge.files_between = files_between  # type: ignore[method-assign]
+        raise Conflict("somebody was quicker")
+
+    house.forge.files_between = quicker  # type: ignore[method-assign]
+    delivery = house.push("c1", "network/main.tf")
+    assert house.outcomes(delivery) == ["run"]
+    assert house.delivery(delivery).attempts == 0
+
+
+def test_a_git_that_can_not_be_asked_is_asked_again(build: Callable[..., House]) -> None:
+    house = build(rules=[DiscoverRule(Workspace("", "", REPO), ("*",))])
+    house.engine.found = ("network",)
+    house.engine.fail("directories", EngineError("acme/infra could not be fetched"))
+    delivery = house.push("c1", "network/main.tf")
+    assert house.delivery(delivery).handled_at is None
+    house.sweep()
+    assert house.statuses() == ["planned_and_finished"]
+
+
+def test_a_push_handled_late_does_not_bring_an_older_commit_after_a_newer_one(house: House) -> None:
+    network, database = house.workspace("network"), house.workspace("database")
+    house.forge.fail(AWAY, on="files_between")
+    late = house.push("c1", "network/main.tf", "database/main.tf")
+    house.forge.set_files_between(REPO, "before", "c2", ["network/main.tf", "database/main.tf"])
+    house.push("c2", "network/main.tf", before="c1")
+    assert [run.commit for run in house.runs()] == ["c2"]
+    house.sweep()
+    assert [run.commit for run in house.runs(network)] == ["c2"]
+    assert [run.commit for run in house.runs(database)] == ["c2"]
+    assert house.outcomes(late) == ["run", "nothing"]
+
+
+def test_a_redis_that_is_down_loses_no_delivery(house: House) -> None:
+    house.workspace("network")
+    house.dispatch.down = True
+    delivery = house.push("c1", "network/main.tf")
+    assert house.delivery(delivery).handled_at is None
+    house.dispatch.down = False
+    house.sweep()
+    assert house.statuses() == ["planned_and_finished"]
+    assert house.said("c1")[0] == "success"

@@ -1,0 +1,357 @@
+"""Workers that die, are late or are many: no run is lost, none is applied twice (promise 3)."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.domain.errors import Conflict, EngineError, ForgeRefused, ForgeUnavailable, TimedOut
+from bot.domain.lifecycle import RunStatus
+from bot.domain.report import StatusState
+from bot.services.phases import CUT_OFF
+from bot.services.transitions import lease_of
+from tests.fakes.engine import change
+from tests.fakes.house import WRITER, House
+
+BUCKET = change("aws_s3_bucket.logs", "create", after={"name": "logs"})
+AWAY = ForgeUnavailable("github is out of order (502)")
+
+
+@pytest.fixture
+def planned(house: House) -> House:
+    house.workspace("network")
+    house.engine.will_find("network", BUCKET)
+    house.push("c1", "network/main.tf")
+    return house
+
+
+def confirm(house: House) -> None:
+    house.controls.confirm(house.only_run().id, WRITER)
+
+
+@pytest.mark.parametrize("stage", ["fetch", "plan"])
+def test_a_worker_killed_while_it_plans_is_replaced_and_the_plan_begins_anew(
+    house: House, stage: str
+) -> None:
+    house.workspace("network")
+    house.engine.will_find("network", BUCKET)
+    house.push("c1", "network/main.tf", work=False)
+    house.work("receive")
+    house.killed_while(stage, house.work)
+    assert house.only_run().status in (RunStatus.FETCHING, RunStatus.PLANNING)
+    house.dispatch.lose_everything()
+    house.sweep()
+    assert house.engine.count("plan") == 0, "somebody works on it while the lease is held"
+    house.sweep(minutes=2)
+    run = house.only_run()
+    assert run.status is RunStatus.PLANNED
+    assert house.output(run).count("$ terraform plan") == 1, (
+        "the lost plan's output stands before the new one"
+    )
+    assert ("restarted" in house.kinds(run)) == (stage == "plan")
+    assert house.said("c1")[0] == "pending"
+
+
+def test_a_preview_whose_worker_was_killed_is_planned_anew(house: House) -> None:
+    house.workspace("network")
+    house.open_change(1, "h1", "network/a.tf", work=False)
+    house.work("receive")
+    house.killed_while("plan", house.work)
+    house.dispatch.lose_everything()
+    house.sweep(minutes=2)
+    assert house.statuses() == ["planned_and_finished"]
+    assert house.said("h1")[0] == "success"
+
+
+def test_a_worker_killed_while_it_applies_leaves_an_error_and_is_never_followed_by_another_apply(
+    planned: House,
+) -> None:
+    confirm(planned)
+    planned.killed_while("apply", planned.work)
+    assert planned.only_run().status is RunStatus.APPLYING
+    planned.dispatch.lose_everything()
+    planned.sweep()
+    assert planned.only_run().status is RunStatus.APPLYING
+    planned.sweep(minutes=2)
+    run = planned.only_run()
+    assert (run.status, run.error) == (RunStatus.ERRORED, CUT_OFF)
+    assert planned.engine.applied == []
+    assert planned.status("c1", "plangate/network/apply").state is StatusState.FAILURE
+    planned.sweep(minutes=2)
+    assert planned.engine.applied == []
+
+
+def test_an_apply_that_was_cut_off_says_so_on_its_change_and_lets_the_next_run_go_on(house: House) -> None:
+    house.workspace("network")
+    house.engine.will_find("network", BUCKET)
+    house.open_change(1, "h1", "network/a.tf")
+    house.say(1, "/apply", work=False)
+    house.work("receive")
+    house.push("c1", "network/a.tf", work=False)
+    house.work("receive")
+    house.killed_while("apply", lambda: house.work("plan", "apply"))
+    house.dispatch.lose_everything()
+    house.sweep(minutes=2)
+    house.sweep()
+    assert house.statuses() == ["planned_and_finished", "errored", "planned"]
+    assert CUT_OFF in house.comments(1)[-1]
+
+
+def test_a_confirmed_run_that_no_worker_ever_came_for_is_applied_after_a_sweep(planned: House) -> None:
+    planned.dispatch.down = True
+    confirm(planned)
+    planned.dispatch.down = False
+    planned.sweep()
+    assert planned.statuses() == ["applied"]
+
+
+def test_a_worker_that_lost_its_lease_while_it_planned_changes_nothing(house: House) -> None:
+    house.workspace("network")
+    house.engine.will_find("network", BUCKET)
+    house.push("c1", "network/main.tf", work=False)
+    house.work("receive")
+    run = house.only_run()
+
+    def taken_over(_: object) -> None:
+        house.clock.forward(minutes=2)
+        house.engine.will_find("network", change("aws_s3_bucket.other", "create"))
+        house.phases.advance(run.id)
+        house.engine.will_find("network", BUCKET)
+
+    house.engine.during("plan", taken_over)
+    house.work()
+    run = house.only_run()
+    assert run.status is RunStatus.PLANNED
+    assert house.saved_plan(run) == f"saved plan of {run.id}, number 2".encode()
+    assert house.kinds(run).count("planned") == 1
+    assert house.output(run).count("aws_s3_bucket.other") == 1
+    assert "aws_s3_bucket.logs" not in house.output(run)
+
+
+def test_a_worker_that_lost_its_lease_while_it_applied_changes_nothing(planned: House) -> None:
+    confirm(planned)
+    run = planned.only_run()
+
+    def taken_over(_: object) -> None:
+        planned.clock.forward(minutes=2)
+        planned.phases.advance(run.id)
+
+    planned.engine.during("apply", taken_over)
+    planned.work()
+    run = planned.only_run()
+    assert (run.status, run.error) == (RunStatus.ERRORED, CUT_OFF)
+    assert len(planned.engine.applied) == 1
+
+
+def test_a_worker_that_lost_its_lease_leaves_the_working_tree_to_the_one_that_has_it(house: House) -> None:
+    house.workspace("network")
+    house.push("c1", "network/main.tf", work=False)
+    house.work("receive")
+    run = house.only_run()
+
+    def taken_over(_: object) -> None:
+        house.clock.forward(minutes=2)
+        with house.store.transaction() as tx:
+            assert tx.leases.take(lease_of(run.id), "another", house.clock.now(), house.limits.lease)
+
+    house.engine.during("plan", taken_over)
+    house.work()
+    assert house.engine.trees == {run.id}
+
+
+def test_a_long_plan_keeps_its_lease(house: House) -> None:
+    house.workspace("network")
+    house.push("c1", "network/main.tf", work=False)
+    house.work("receive")
+    run = house.only_run()
+    held: list[frozenset[str]] = []
+
+    def long(_: object) -> None:
+        house.clock.forward(seconds=50)
+
+    def longer(_: object) -> None:
+        house.clock.forward(seconds=50)
+        with house.store.reading() as tx:
+            held.append(tx.leases.held([lease_of(run.id)], house.clock.now()))
+
+    # The watcher is asked after each: within the lease it renews, so the second finds it held.
+    house.engine.during("fetch", long)
+    house.engine.during("plan", longer)
+    house.work()
+    assert held == [frozenset({lease_of(run.id)})]
+
+
+def test_nothing_of_a_run_stays_on_the_machine(planned: House) -> None:
+    assert planned.engine.trees == set()
+    planned.engine.fail("apply", EngineError("no such version"))
+    confirm(planned)
+    planned.work()
+    assert planned.engine.trees == set()
+
+
+def test_a_lease_is_let_go_of_even_where_cleaning_up_fails(house: House) -> None:
+    house.workspace("network")
+    house.push("c1", "network/main.tf", work=False)
+    house.work("receive")
+    run = house.only_run()
+    house.engine.fail("clean", OSError("the disk is full"))
+    with pytest.raises(OSError, match="full"):
+        house.phases.advance(run.id)
+    with house.store.reading() as tx:
+        assert not tx.leases.held([lease_of(run.id)], house.clock.now())
+
+
+@pytest.mark.parametrize("stage", ["fetch", "plan", "apply"])
+def test_a_mistake_of_ours_ends_the_run_with_a_reference_and_never_leaves_it_pending(
+    house: House, stage: str
+) -> None:
+    house.workspace("network", auto_apply=True)
+    house.engine.will_find("network", BUCKET)
+    house.engine.fail(stage, ZeroDivisionError("the token is s3cret"))
+    house.push("c1", "network/main.tf")
+    run = house.only_run()
+    assert run.status is RunStatus.ERRORED
+    assert run.error.startswith("Plangate itself failed; the log has it as err-")
+    assert "s3cret" not in run.error
+    assert house.said("c1")[0] == "failure"
+
+
+@pytest.mark.parametrize(
+    "error", [EngineError("Error: bad"), TimedOut("terraform plan took longer than 2 hours")]
+)
+def test_what_the_engine_says_is_the_runs_error(house: House, error: EngineError) -> None:
+    house.workspace("network")
+    house.engine.fail("plan", error)
+    house.push("c1", "network/main.tf")
+    assert house.only_run().error == str(error)
+
+
+def test_a_plan_that_can_not_be_read_ends_its_run(house: House) -> None:
+    house.workspace("network")
+    house.engine.plans["network"] = {"format_version": "2.0", "resource_changes": []}
+    house.push("c1", "network/main.tf")
+    assert house.statuses() == ["errored"]
+    assert "does not know" in house.only_run().error
+
+
+def test_a_run_waits_for_a_forge_that_is_away_and_errors_when_patience_is_over(house: House) -> None:
+    house.workspace("network")
+    house.push("c1", "network/main.tf", work=False)
+    house.work("receive")
+    house.forge.fail(AWAY, on="remote", times=3)
+    house.work()
+    assert house.statuses() == ["fetching"]
+    house.sweep(minutes=5)
+    assert house.statuses() == ["fetching"]
+    assert house.kinds(house.only_run()) == ["pending", "fetching"], "nobody was lost: nothing was restarted"
+    house.sweep(minutes=6)
+    assert house.statuses() == ["errored"]
+    assert house.only_run().error == f"the forge was away for 10 minutes: {AWAY}"
+
+
+def test_a_forge_that_comes_back_in_time_costs_nothing(house: House) -> None:
+    house.workspace("network")
+    house.engine.will_find("network", BUCKET)
+    house.push("c1", "network/main.tf", work=False)
+    house.work("receive")
+    house.forge.fail(AWAY, on="remote")
+    house.work()
+    house.sweep()
+    assert house.statuses() == ["planned"]
+
+
+def test_a_forge_that_is_away_before_an_apply_does_not_look_like_an_apply_cut_off(planned: House) -> None:
+    confirm(planned)
+    planned.forge.fail(AWAY, on="remote")
+    planned.work()
+    assert planned.statuses() == ["apply_queued"]
+    assert planned.engine.applied == []
+    planned.sweep()
+    assert planned.statuses() == ["applied"]
+
+
+def test_a_forge_that_refuses_ends_the_run(house: House) -> None:
+    house.workspace("network")
+    house.push("c1", "network/main.tf", work=False)
+    house.work("receive")
+    house.forge.fail(ForgeRefused("we may not read acme/infra"), on="remote")
+    house.work()
+    assert (house.statuses(), house.only_run().error) == (["errored"], "we may not read acme/infra")
+
+
+def test_a_database_that_is_away_for_a_moment_does_not_interrupt_an_apply(planned: House) -> None:
+    confirm(planned)
+    run = planned.only_run()
+    transaction = planned.store.transaction
+
+    def away(_: object) -> None:
+        def broken():  # type: ignore[no-untyped-def]
+            planned.store.transaction = transaction  # type: ignore[method-assign]
+            raise Conflict("another change was in the way for half a minute")
+
+        planned.store.transaction = broken  # type: ignore[method-assign,assignment]
+
+    planned.engine.during("apply", away)
+    planned.work()
+    assert planned.run(run.id).status is RunStatus.APPLIED
+    assert planned.output(run, "apply") == "applying\nApply complete!\n", "output was lost"
+
+
+def test_a_token_is_good_for_longer_than_the_stage_it_is_for(planned: House) -> None:
+    # Terraform pushes its state after it was interrupted at the end of its time.
+    confirm(planned)
+    planned.work()
+    plan, apply = planned.engine.jobs[0], planned.engine.jobs[-1]
+    for job, limit in ((plan, planned.limits.plan), (apply, planned.limits.apply)):
+        assert job.state is not None
+        until = int(job.state.password.split(".")[1])
+        assert until > (planned.clock.now() + limit).timestamp() + 600
+
+
+def test_the_sweep_wakes_exactly_what_is_due(house: House) -> None:
+    workspace, other = house.workspace("network"), house.workspace("other")
+    for name in ("network", "other"):
+        house.engine.will_find(name, BUCKET)
+    house.push("c1", "network/main.tf")  # waits for a person
+    house.push("c2", "network/main.tf", before="c1")  # waits for its turn
+    house.push("c3", "other/main.tf", before="c2", work=False)  # a delivery that nobody handled
+    house.dispatch.lose_everything()
+    house.clock.forward(seconds=10)
+    asked = len(house.dispatch.asked)
+    assert house.sweeping.run() == 1
+    assert [job.queue for job in house.dispatch.asked[asked:]] == ["receive"]
+    house.work("receive")
+    house.dispatch.lose_everything()  # the run's job and its report
+
+    house.clock.forward(seconds=10)
+    house.sweeping.run()
+    due = {(job.queue, job.swept) for job in house.dispatch.asked[asked + 1 :] if job.swept}
+    assert due == {("plan", True), ("report", True)}
+    house.work()
+    assert house.statuses(other) == ["planned"]
+    assert house.statuses(workspace) == ["planned", "pending"]
+    assert house.sweep() == 0
+
+
+def test_a_sweep_leaves_alone_what_was_asked_for_a_moment_ago(house: House) -> None:
+    house.workspace("network")
+    house.push("c1", "network/main.tf", work=False)
+    assert house.sweeping.run() == 0
+
+
+def test_losing_redis_at_every_step_still_brings_a_run_to_its_end(house: House) -> None:
+    house.workspace("network", auto_apply=True)
+    house.engine.will_find("network", BUCKET)
+    house.push("c1", "network/main.tf", work=False)
+    for _ in range(3):
+        house.dispatch.lose_everything()
+        house.clock.forward(seconds=10)
+        house.sweeping.run()
+        job = house.dispatch.take()
+        assert job is not None
+        {"receive": house.intake.handle, "report": house.reporting.report}.get(
+            job.queue, house.phases.advance
+        )(job.subject)
+    assert house.statuses() == ["applied"]
+    house.sweep()
+    assert house.said("c1")[0] == "success"
+    assert len(house.engine.applied) == 1
