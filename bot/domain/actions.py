@@ -28,7 +28,7 @@ def needed(run: Run, action: Action) -> Action:
 
 
 def why_not(run: Run, action: Action, now: datetime, cool_off: timedelta) -> str:
-    """Say why nobody may do this with the run now, and what is possible; empty where it is legal (promise 7)."""
+    """Say why this can't be done with the run now, and what can; empty where it is legal (promise 7)."""
     if action in run.legal():
         left = _left(run, now, cool_off) if action is Action.FORCE_CANCEL else 0
         if not left:

@@ -22,7 +22,7 @@ def auto_applies(
 
     Only where the setting is on, and the run came from a commit of the branch or from a person who may
     apply. Plan-only runs never do, destroy plans wait for a person, and so does everything on a change:
-    there `/apply` is the approval (promise 1). What another workspace's apply started has a setting of its own.
+    there `/apply` is the approval (promise 1). What another workspace's apply started has its own setting.
     """
     if plan_only or change_number is not None or (modes is not None and modes.destroy):
         return False

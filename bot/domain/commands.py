@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from bot.domain.errors import Invalid
 from bot.domain.flags import read_words, split_words
-from bot.domain.modes import Modes
+from bot.domain.modes import NORMAL, Modes
 
 
 class Verb(StrEnum):
@@ -27,7 +27,7 @@ class Command:
 
     verb: Verb
     targets: tuple[str, ...] = ()
-    modes: Modes = Modes()
+    modes: Modes = NORMAL
     problem: str = ""
 
     def __str__(self) -> str:
@@ -70,6 +70,6 @@ def _command(verb: Verb, rest: str) -> Command:
     except Invalid as error:
         return Command(verb, problem=str(error))
     if words.modes and verb is not Verb.PLAN:
-        why = f"flags belong to /plan: /{verb.value} applies what the plan shows, with the flags it was made with"
+        why = f"flags belong to /plan: /{verb.value} applies what the plan shows, flags and all"
         return Command(verb, problem=why)
     return Command(verb, words.names, words.modes)

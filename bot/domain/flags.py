@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.domain.errors import Invalid
-from bot.domain.modes import Mode, Modes, make_modes
+from bot.domain.modes import NORMAL, Mode, Modes, make_modes
 
 _QUOTES = ("'", '"')
 _TRUTHS = {"": True, "true": True, "false": False}
@@ -19,7 +19,7 @@ class Words:
     """What stands behind a command: names, and how the plan is to be made."""
 
     names: tuple[str, ...] = ()
-    modes: Modes = Modes()
+    modes: Modes = NORMAL
 
 
 def split_words(text: str) -> tuple[str, ...]:

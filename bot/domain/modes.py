@@ -70,6 +70,9 @@ class Modes:
         return " ".join(self.flags)
 
 
+NORMAL = Modes()
+
+
 def make_modes(
     *,
     destroy: bool = False,
@@ -77,7 +80,7 @@ def make_modes(
     replace: Iterable[str] = (),
     target: Iterable[str] = (),
 ) -> Modes:
-    """Return checked modes. Raises Invalid, saying which address is none, or which modes exclude each other."""
+    """Return checked modes. Raises Invalid: which address is none, which modes exclude each other."""
     replaced = tuple(dict.fromkeys(_address(text, Mode.REPLACE) for text in replace))
     targets = tuple(dict.fromkeys(_address(text, Mode.TARGET) for text in target))
     if len(replaced) + len(targets) > MOST_ADDRESSES:

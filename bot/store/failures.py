@@ -51,7 +51,7 @@ def _first_line(error: exc.DBAPIError) -> str:
 def _duplicate(text: str) -> str:
     """Say what is there already: PostgreSQL names the index, SQLite the columns."""
     if "uq_runs_push" in text or text.endswith("runs.workspace_id, runs.commit_sha"):
-        return "a push of this commit has made a run in this workspace already"
+        return "this commit has made a run in this workspace already"
     if "uq_runs_holder" in text or text.endswith("failed: runs.workspace_id"):
         return "another run holds this workspace"
     return "the same thing is there already"

@@ -10,6 +10,7 @@ from bot.domain.errors import NotFound
 from bot.services.ports.states import StateLock, StateVersion
 from bot.services.ports.world import Vault
 from bot.store.schema import state_locks, state_versions
+from bot.store.state_locks import read_lock
 from bot.store.upserts import insert_once
 
 _ABOUT = [column for column in state_versions.c if column.name not in ("data", "position")]
@@ -91,9 +92,7 @@ class SqlStates:
         """Return the lock that stands."""
         query = sa.select(state_locks).where(state_locks.c.workspace_id == workspace_id)
         row = self._connection.execute(query).mappings().first()
-        if row is None:
-            return None
-        return StateLock(row["workspace_id"], row["lock_id"], row["run_id"] or "", row["info"], row["at"])
+        return None if row is None else read_lock(row)
 
     def unlock(self, workspace_id: str, lock_id: str | None) -> bool:
         """Unlock; without an id whatever stands. False where another lock stands; True where none does."""

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from bot.domain.errors import NotFound
 from bot.domain.events import RepoRef
+from bot.domain.modes import Mode
 from bot.domain.workspace import EngineKind, Lock, Triggers, Workspace
 from bot.store.schema import workspaces
 from bot.store.upserts import insert_or_update
@@ -93,6 +94,9 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         "engine_version": workspace.engine_version,
         "discovered": workspace.discovered,
         "active": workspace.active,
+        "allowed_modes": [mode.value for mode in workspace.allowed_modes],
+        "run_triggers": list(workspace.run_triggers),
+        "auto_apply_run_triggers": workspace.auto_apply_run_triggers,
         **_lock_row(workspace.lock),
     }
 
@@ -118,4 +122,7 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
         discovered=row["discovered"],
         active=row["active"],
         lock=Lock(row["lock_by"], row["lock_reason"], row["lock_at"]) if row["lock_at"] else None,
+        allowed_modes=tuple(Mode(mode) for mode in row["allowed_modes"]),
+        run_triggers=tuple(row["run_triggers"]),
+        auto_apply_run_triggers=row["auto_apply_run_triggers"],
     )

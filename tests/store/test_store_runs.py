@@ -125,7 +125,7 @@ def test_a_pushed_commit_makes_one_run_in_a_workspace(store: SqlStore) -> None:
     pushed = add(store, run(place, source=RunSource.PUSH, status=RunStatus.APPLIED))
     with store.transaction() as unit:
         again = run(place, source=RunSource.PUSH)
-        with pytest.raises(Conflict, match="a push of this commit has made a run"):
+        with pytest.raises(Conflict, match="this commit has made a run"):
             unit.runs.add(again, event(again))
         # The transaction goes on: the next workspace gets its run, and the sequence has no gap.
         elsewhere = run(other, source=RunSource.PUSH)

@@ -64,3 +64,11 @@ class States(Protocol):
     def unlock(self, workspace_id: str, lock_id: str | None) -> bool:
         """Unlock; without an id whatever stands. False where another lock stands."""
         ...
+
+
+class StateLocks(Protocol):
+    """Terraform's locks over all workspaces."""
+
+    def all(self) -> Sequence[StateLock]:
+        """Return every lock that stands, oldest first."""
+        ...
