@@ -114,7 +114,7 @@ def opened_to_comment(journey: Journey, repo: Repo, round_: int) -> tuple[float,
     number = ana.open_pull(repo.name, f"round-{round_}", "A round")
     comment = status = 0.0
     while not (comment and status):
-        if not comment and any("/apply" in body for body in repo.bot_comments(number)):
+        if not comment and any("ready to apply" in body for body in repo.bot_comments(number)):
             comment = time.perf_counter() - begun
         found = repo.status(sha, "plangate")
         if not status and found and found["state"] == "success":

@@ -44,7 +44,7 @@ class Story:
             number = self._ana.open_pull(sample.REPO, sample.BRANCH, sample.TITLE)
         screen.say("The statuses, as they come:")
         self._statuses(head, "plangate", "success")
-        comment = self._comment(number, lambda body: "/apply" in body)
+        comment = self._comment(number, lambda body: "2 workspaces ready to apply" in body)
         screen.comment(BOT, comment, "The comment on the pull request:")
         with self._step("Ben comments", "/apply"):
             self._ben.comment(sample.REPO, number, "Two zones, as agreed.\n\n/apply")
