@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 from bot.config import Config
 from bot.wiring import Services, build
+
+log = logging.getLogger(__name__)
 
 
 @lru_cache(maxsize=1)
@@ -14,19 +20,30 @@ def _services() -> Services:
     return build(Config.from_env(os.environ))
 
 
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Log a job with how long it took; what it raises goes on to RQ, which logs it."""
+    begun = time.monotonic()
+    yield
+    log.info("%s took %.0f ms", what, (time.monotonic() - begun) * 1000)
+
+
 def receive(delivery_id: str) -> None:
     """Carry out what a webhook call leads to."""
-    _services().intake.handle(delivery_id)
+    with _told(f"receive {delivery_id}"):
+        _services().intake.handle(delivery_id)
 
 
 def advance(run_id: str) -> None:
     """Carry a run on as far as it goes."""
-    _services().phases.advance(run_id)
+    with _told(f"advance {run_id}"):
+        _services().phases.advance(run_id)
 
 
 def report(subject: str) -> None:
     """Bring to the forge what should stand there about a change or a commit."""
-    _services().reporting.report(subject)
+    with _told(f"report {subject}"):
+        _services().reporting.report(subject)
 
 
 def sweep() -> None:

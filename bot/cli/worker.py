@@ -14,6 +14,7 @@ from rq.worker import WorkerStatus
 
 from bot import jobs
 from bot.cli.loading import configuration, ready
+from bot.config import LogLevel
 from bot.dispatch import LIGHT_QUEUES, QUEUES, RqDispatch
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,8 @@ def worker(queues: str) -> None:
             log_job_description=False,
         )
         found.sweeper = RqDispatch(config.require_redis())
-        found.work(logging_level=config.log_level.value, with_scheduler=False)
+        # RQ tells of each chore that it does; we tell of each job ourselves.
+        level = "DEBUG" if config.log_level is LogLevel.DEBUG else "WARNING"
+        found.work(logging_level=level, with_scheduler=False)
     except RedisError as error:
         raise click.ClickException(f"Redis does not answer: {error}") from error
