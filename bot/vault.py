@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import hashes
@@ -21,15 +21,15 @@ def generate_key() -> str:
 class FernetVault:
     """The Vault port on Fernet: the first key encrypts, every key decrypts.
 
-    To rotate, put a new key before the others, have everything stored encrypted again (`rotate`), and then
-    drop the old one. `key` derives from the last key, the oldest: so digests and tokens made from it survive
-    the new key, and change only when the oldest is dropped. Nothing is applied wrongly by that: an approval
-    whose digest no longer fits is asked for again, and a run's token that no longer fits is refused.
+    To rotate, put a new key before the others, have everything stored encrypted again (`plangate keys
+    rotate`), and then drop the old one. `key` derives from what `root` gives, a secret that is kept under
+    these keys and outlives them: digests, comment markers and tokens stay the same whatever keys come and go.
+    Without a `root`, for what only encrypts, `key` derives from the last key, the oldest.
 
     Raises ConfigError where a key is missing or malformed, without repeating any of it.
     """
 
-    def __init__(self, keys: Sequence[str]) -> None:
+    def __init__(self, keys: Sequence[str], root: Callable[[], bytes] | None = None) -> None:
         if not keys:
             raise ConfigError(f"no encryption key is set; {_MAKE_ONE}")
         fernets = []
@@ -43,7 +43,10 @@ class FernetVault:
                     f"base64, 44 characters; {_MAKE_ONE}"
                 ) from None
         self._fernet = MultiFernet(fernets)
-        self._oldest = keys[-1].strip().encode()
+        self._first = fernets[0]
+        oldest = keys[-1].strip().encode()
+        self._root = root or (lambda: oldest)
+        self._rooted: bytes | None = None
 
     def __repr__(self) -> str:
         return "FernetVault(...)"
@@ -66,7 +69,20 @@ class FernetVault:
         """Return the token's data encrypted with the first key. Raises PlangateError where no key fits."""
         return self.encrypt(self.decrypt(token))
 
+    def current(self, token: bytes) -> bool:
+        """Whether the first key opens a token, so that it need not be encrypted again."""
+        try:
+            self._first.decrypt(token)
+        except InvalidToken:
+            return False
+        return True
+
     def key(self, purpose: str) -> bytes:
-        """Return a 32-byte key for one purpose, the same on every machine with the same oldest key."""
+        """Return a 32-byte key for one purpose, the same on every machine.
+
+        Asks for the root once. Raises what `root` raises.
+        """
+        if self._rooted is None:
+            self._rooted = self._root()
         info = b"plangate:" + purpose.encode()
-        return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(self._oldest)
+        return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(self._rooted)

@@ -61,8 +61,10 @@ class Services:
 
 def build(config: Config) -> Services:
     """Build the services. Connects to nothing yet. Raises ConfigError."""
-    clock, vault = SystemClock(), FernetVault(config.secret_keys)
-    store = SqlStore(config.database_url, vault)
+    clock = SystemClock()
+    store = SqlStore(config.database_url, FernetVault(config.secret_keys))
+    # Derived keys come from a root in the database, so that they outlive every encryption key.
+    vault = FernetVault(config.secret_keys, root=store.root)
     dispatch = RqDispatch(config.require_redis())
     addresses = Addresses(config.url, config.internal_url, config.data)
     limits = Limits(config.plan_timeout, config.apply_timeout, config.lease)

@@ -10,6 +10,7 @@ from bot.domain.lifecycle import RunStatus
 from bot.domain.permissions import Action, Person, refusal
 from bot.domain.run import Run, RunEvent, RunSource
 from bot.services.ports import Clock, Store, Transaction
+from bot.services.snapshot import add_run
 from bot.services.transitions import Transitions, Wake, lease_of
 
 
@@ -60,7 +61,10 @@ class Controls:
         return self._transitions.change(run_id, step)
 
     def retry(self, run_id: str, person: Person) -> Run:
-        """Make a new run of the same kind on the same commit. The old one stays as it is."""
+        """Make a new run of the same kind on the same commit, with the variables as they are now.
+
+        The old one stays as it is.
+        """
         _require(person, Action.PLAN)
         wake = Wake()
         with self._store.transaction() as tx:
@@ -85,9 +89,8 @@ class Controls:
                 change_number=old.change_number,
                 modes=old.modes,
             )
-            run = tx.runs.add(
-                run, self._transitions.event(run, "pending", person.login, f"retry of {old.id}")
-            )
+            event = self._transitions.event(run, "pending", person.login, f"retry of {old.id}")
+            run = add_run(tx, run, event)
             self._transitions.after(tx, None, run, wake)
         if run.plan_only:
             wake.runs.append(run)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from bot.domain import headlines
 from bot.domain.events import RepoRef
 from bot.domain.lifecycle import RunStatus, StageStatus
-from bot.domain.plan import load_plan_json, read_plan
 from bot.domain.plan_text import error_text, plan_text, tail
 from bot.domain.queue import why_waits
 from bot.domain.report import ChangeReport, OutcomeReport, Section, StatusReport
@@ -15,7 +14,6 @@ from bot.domain.run import Run
 from bot.domain.workspace import Workspace
 from bot.services.ports import (
     Addresses,
-    ArtifactKind,
     ChangeRecord,
     Forge,
     Post,
@@ -24,6 +22,7 @@ from bot.services.ports import (
     Transaction,
 )
 from bot.services.posting import Posting
+from bot.services.showing import shown_plan
 from bot.services.subjects import Commit, parse_commit
 
 # How many characters of a comment are ours: the marker and the line before it.
@@ -121,8 +120,7 @@ class Deriving:
 
     def _section(self, tx: Transaction, workspace: Workspace, run: Run, open_: bool) -> Section:
         words = headlines.state_words(run, self._waits(tx, workspace, run))
-        raw = tx.artifacts.get(run.id, ArtifactKind.PLAN_JSON) if run.has_changes else None
-        plan = read_plan(load_plan_json(raw)) if raw else None
+        plan = shown_plan(tx, run.id) if run.has_changes else None
         output = tx.artifacts.output(run.id, "plan") if run.has_changes or run.final else ""
         failed = run.plan_status is StageStatus.ERRORED
         return Section(

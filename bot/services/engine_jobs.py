@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 
 from bot.domain.run import Run
 from bot.domain.workspace import Workspace
-from bot.services.ports import (
-    Addresses,
-    ArtifactKind,
-    EngineJob,
-    ForgeReader,
-    StateAccess,
-    Store,
-    Variable,
-)
+from bot.services.ports import Addresses, EngineJob, ForgeReader, StateAccess, Store
+from bot.services.snapshot import variables_of
 from bot.services.states import StateService
 
 
@@ -39,8 +31,7 @@ class EngineJobs:
         """
         with self._store.reading() as tx:
             workspace = tx.workspaces.get(run.workspace_id)
-            kept = tx.artifacts.get(run.id, ArtifactKind.VARIABLES)
-        variables = tuple(Variable(**item) for item in json.loads(kept)) if kept else ()
+            variables = variables_of(tx, run.id)
         remote = self._forges[workspace.repo.forge].remote(workspace.repo)
         token = self._states.token(run.id, workspace.id, not run.plan_only, expires)
         return EngineJob(
@@ -59,7 +50,7 @@ class EngineJobs:
             ),
             variables=variables,
             environment=_environment(run, workspace),
-            secrets=(token, *(v.value for v in variables if v.sensitive)),
+            secrets=(token,),
             ref=f"refs/heads/{run.branch}" if run.branch else "",
         )
 

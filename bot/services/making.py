@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bot.domain.auto_apply import auto_applies
 from bot.domain.events import BranchPushed, Change, TagPushed
 from bot.domain.ids import new_id
 from bot.domain.lifecycle import RunStatus
+from bot.domain.modes import NORMAL, Modes
+from bot.domain.permissions import Action, Person
 from bot.domain.run import Approval, Run, RunSource
 from bot.domain.workspace import Workspace
 from bot.services.controls import canceled
 from bot.services.ports import Clock, RunQuery, Transaction
+from bot.services.snapshot import add_run
 from bot.services.transitions import Transitions, Wake
 
 
@@ -32,12 +36,73 @@ class NewRuns:
         if self._made_before(tx, workspace, commit):
             return None
         run = self._new(
-            workspace, source, commit, ref, event.message, event.pusher, auto_apply=workspace.auto_apply
+            workspace, source, commit, ref, event.message, event.pusher,
+            auto_apply=auto_applies(workspace, source),
+        )
+        return self._add(tx, run, why, wake)
+
+    def by_hand(
+        self,
+        tx: Transaction,
+        workspace: Workspace,
+        branch: str,
+        commit: str,
+        person: Person,
+        *,
+        message: str,
+        plan_only: bool,
+        modes: Modes,
+        wake: Wake,
+    ) -> Run:
+        """Add a run that a person asked for; a plan-only one is a preview that no change shows."""
+        may_apply = person.may(Action.CONFIRM)
+        run = self._new(
+            workspace,
+            RunSource.MANUAL,
+            commit,
+            branch,
+            message,
+            person.login,
+            plan_only=plan_only,
+            auto_apply=auto_applies(
+                workspace, RunSource.MANUAL, may_apply=may_apply, plan_only=plan_only, modes=modes
+            ),
+            modes=modes,
+        )
+        return self._add(tx, run, " ".join(("queued by hand", *modes.flags)), wake)
+
+    def of_trigger(
+        self,
+        tx: Transaction,
+        workspace: Workspace,
+        branch: str,
+        commit: str,
+        cause: Run,
+        why: str,
+        wake: Wake,
+    ) -> Run:
+        """Add a run that another workspace's apply has called for."""
+        source = RunSource.TRIGGER
+        run = self._new(
+            workspace,
+            source,
+            commit,
+            branch,
+            f"triggered by {cause.id}",
+            "plangate",
+            auto_apply=auto_applies(workspace, source),
         )
         return self._add(tx, run, why, wake)
 
     def preview(
-        self, tx: Transaction, workspace: Workspace, change: Change, by: str, why: str, wake: Wake
+        self,
+        tx: Transaction,
+        workspace: Workspace,
+        change: Change,
+        by: str,
+        why: str,
+        wake: Wake,
+        modes: Modes = NORMAL,
     ) -> Run:
         """Add a plan-only run for a change's latest commit, and cancel those that it makes outdated."""
         self.cancel_previews(tx, workspace, change, "a newer plan was asked for", wake)
@@ -50,13 +115,17 @@ class NewRuns:
             by,
             plan_only=True,
             change_number=change.number,
+            modes=modes,
         )
         return self._add(tx, run, why, wake)
 
     def of_approval(
         self, tx: Transaction, workspace: Workspace, change: Change, preview: Run, by: str, wake: Wake
     ) -> Run:
-        """Add a run that goes on by itself if its plan equals the one that the preview shows (promise 1)."""
+        """Add a run that goes on by itself if its plan equals the one that the preview shows (promise 1).
+
+        It is planned as the preview was: a destroy plan that was shown is a destroy plan that is applied.
+        """
         approval = Approval(by, preview.digest, preview.id, self._clock.now())
         run = self._new(
             workspace,
@@ -67,6 +136,7 @@ class NewRuns:
             by,
             change_number=change.number,
             approval=approval,
+            modes=preview.modes,
         )
         return self._add(tx, run, f"/apply by {by}, of the plan that {preview.id} shows", wake)
 
@@ -102,6 +172,7 @@ class NewRuns:
         auto_apply: bool = False,
         change_number: int | None = None,
         approval: Approval | None = None,
+        modes: Modes = NORMAL,
     ) -> Run:
         now = self._clock.now()
         return Run(
@@ -119,11 +190,12 @@ class NewRuns:
             auto_apply=auto_apply,
             change_number=change_number,
             approval=approval,
+            modes=modes,
         )
 
     def _add(self, tx: Transaction, run: Run, why: str, wake: Wake) -> Run:
         event = self._transitions.event(run, RunStatus.PENDING.value, run.created_by, why)
-        added = tx.runs.add(run, event)
+        added = add_run(tx, run, event)
         self._transitions.after(tx, None, added, wake)
         if added.plan_only:
             wake.runs.append(added)

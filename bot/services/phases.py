@@ -41,6 +41,7 @@ from bot.services.ports import (
     Transaction,
     Vault,
 )
+from bot.services.showing import shown_plan
 from bot.services.states import new_version
 from bot.services.transitions import Transitions, lease_of
 from bot.services.watching import RunWatch
@@ -251,11 +252,9 @@ class Phases:
 
     def _delta(self, tx: Transaction, run: Run) -> str:
         assert run.approval is not None
-        shown = tx.artifacts.get(run.approval.shown_run_id, ArtifactKind.PLAN_JSON)
-        now = tx.artifacts.get(run.id, ArtifactKind.PLAN_JSON)
-        if shown is None or now is None:
+        before, after = shown_plan(tx, run.approval.shown_run_id), shown_plan(tx, run.id)
+        if before is None or after is None:
             return "the plan is not the one that was approved"
-        before, after = read_plan(load_plan_json(shown)), read_plan(load_plan_json(now))
         return changes_since(before.resources, after.resources) or "the same resources, with other values"
 
     # --- apply ----------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ class Posting:
     """Makes posts. Markers are keyed, so that nobody else's text can pass for the bot's own (promise 5)."""
 
     def __init__(self, vault: Vault, texts: Texts) -> None:
-        self._key = vault.key("comment marker")
+        self._vault = vault
         self._texts = texts
 
     def status(self, subject: str, repo: RepoRef, status: StatusReport) -> Post:
@@ -69,5 +69,6 @@ class Posting:
 
     def marker(self, repo: RepoRef, number: int, name: str) -> str:
         """Return the hidden line by which a comment is found again."""
-        mac = hmac.new(self._key, f"{repo}#{number}:{name}".encode(), hashlib.sha256).hexdigest()
+        key = self._vault.key("comment marker")
+        mac = hmac.new(key, f"{repo}#{number}:{name}".encode(), hashlib.sha256).hexdigest()
         return f"{MARKER_PREFIX}{mac[:32]} -->"

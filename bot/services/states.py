@@ -53,7 +53,7 @@ class StateService:
     def __init__(self, store: Store, vault: Vault, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._key = vault.key("state token")
+        self._vault = vault
 
     def token(self, run_id: str, workspace_id: str, write: bool, expires_at: datetime) -> str:
         """Return the password of one run for one workspace's state; nothing is stored.
@@ -160,7 +160,7 @@ class StateService:
 
     def _mac(self, run_id: str, workspace_id: str, mode: str, until: int) -> str:
         fields = json.dumps([run_id, workspace_id, mode, until]).encode()
-        mac = hmac.new(self._key, fields, hashlib.sha256).digest()
+        mac = hmac.new(self._vault.key("state token"), fields, hashlib.sha256).digest()
         return base64.urlsafe_b64encode(mac).decode().rstrip("=")
 
     def _run(self, tx: Transaction, grant: Grant) -> Run:

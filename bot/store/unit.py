@@ -19,8 +19,11 @@ from bot.store.failures import in_our_words
 from bot.store.forking import no_fork_within
 from bot.store.leases import SqlLeases
 from bot.store.posts import SqlPosts
+from bot.store.roots import make_root, read_root
 from bot.store.runs import SqlRuns
+from bot.store.state_locks import SqlStateLocks
 from bot.store.states import SqlStates
+from bot.store.variables import SqlVariables
 from bot.store.workspaces import SqlWorkspaces
 
 
@@ -36,6 +39,8 @@ class SqlTransaction:
     changes: SqlChanges
     posts: SqlPosts
     states: SqlStates
+    state_locks: SqlStateLocks
+    variables: SqlVariables
 
 
 class SqlStore:
@@ -70,16 +75,30 @@ class SqlStore:
         with self._begin(READING) as unit:
             yield unit
 
+    def root(self) -> bytes:
+        """Return the secret that this database's derived keys come from; the first who asks makes it."""
+        with self._connected(READING) as connection:
+            found = read_root(connection, self._vault)
+        if found is None:
+            with self._connected(WRITING) as connection:
+                found = make_root(connection, self._vault)
+        return found
+
     def close(self) -> None:
         """Close the connections that lie idle. The store may still be used."""
         self._engine.dispose()
 
     @contextmanager
     def _begin(self, options: Mapping[str, Mapping[str, Any]]) -> Iterator[Transaction]:
+        with self._connected(options) as connection:
+            yield self._unit(connection)
+
+    @contextmanager
+    def _connected(self, options: Mapping[str, Mapping[str, Any]]) -> Iterator[sa.Connection]:
         with in_our_words(), no_fork_within(self._engine), self._engine.connect() as bare:
             connection = bare.execution_options(**options[self._engine.dialect.name])
             with connection.begin():
-                yield self._unit(connection)
+                yield connection
 
     def _unit(self, connection: sa.Connection) -> Transaction:
         return SqlTransaction(
@@ -91,4 +110,6 @@ class SqlStore:
             changes=SqlChanges(connection),
             posts=SqlPosts(connection),
             states=SqlStates(connection, self._vault),
+            state_locks=SqlStateLocks(connection),
+            variables=SqlVariables(connection, self._vault),
         )

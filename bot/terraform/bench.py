@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bot.domain import masking
 from bot.domain.errors import EngineError
 from bot.services.ports import EngineJob, StateAccess, Watch
 from bot.terraform import configuration, environment, process
 from bot.terraform.binaries import LAUNCHER, Program, python
 from bot.terraform.environment import Places, platform_name
 from bot.terraform.locks import locked
-from bot.terraform.masking import Masker
 from bot.terraform.runfolder import RunFolder, remove_tree
 from bot.terraform.sandbox import Openings, Sandbox
 from bot.terraform.transcript import Transcript
@@ -64,7 +64,7 @@ class Bench:
         self._settings = settings
         self._watch = watch
         self.directory = folder.working_directory(job.working_directory)
-        self.said = Transcript(Masker(secrets_of(job)), watch.output)
+        self.said = Transcript(masking.Masker(secrets_of(job)), watch.output)
 
     def lay_inputs(self, dependency_lock: bytes = b"") -> None:
         """Put our files beside the configuration's; remove what a hostile commit may have brought along."""
@@ -270,7 +270,7 @@ class Bench:
 
 def secrets_of(job: EngineJob) -> tuple[str, ...]:
     """Return everything that must not show in the output of a run's processes (promise 6)."""
-    found = [*job.secrets, *environment.secrets_of(job.variables)]
+    found = [*job.secrets, *masking.secrets_of(job.variables)]
     if job.state:
         credentials = f"{job.state.username}:{job.state.password}"
         found += [job.state.password, base64.b64encode(credentials.encode()).decode()]

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.errors import EngineError
+from bot.domain.variables import Category, Variable, wrong_key
 from bot.domain.workspace import EngineKind
-from bot.services.ports import Variable
 
 OVERRIDE = b'terraform {\n  backend "http" {}\n}\n'
 _LARGEST = 4_000_000
@@ -25,7 +25,6 @@ _SUFFIXES = {
 _KEEPERS = ("backend", "cloud", "state_store")
 _HEREDOC = re.compile(r"<<-?([^\W\d][\w-]*)[^\S\n]*\r?\n")
 _WORD = re.compile(r"[^\W\d][\w-]*")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
 def own_backend(directory: Path, kind: EngineKind) -> str:
@@ -56,10 +55,10 @@ def variable_files(directory: Path, variables: tuple[Variable, ...]) -> Iterator
     """
     plain, expressions = {}, []
     for variable in variables:
-        if variable.category != "terraform":
+        if variable.category != Category.TERRAFORM:
             continue
-        if not _VARIABLE.fullmatch(variable.key):
-            raise EngineError(f"{variable.key!r} is no name for a Terraform variable")
+        if wrong := wrong_key(variable.key, Category.TERRAFORM):
+            raise EngineError(wrong)
         if variable.hcl:
             expressions.append(f"{variable.key} = {variable.value.strip() or 'null'}\n")
         else:

@@ -6,13 +6,13 @@ Terraform's own settings are guards: a workspace's variables may not replace the
 from __future__ import annotations
 
 import platform
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.domain.errors import EngineError
-from bot.services.ports import EngineJob, StateAccess, Variable
+from bot.domain.variables import Category, is_guard, wrong_key
+from bot.services.ports import EngineJob, StateAccess
 from bot.terraform.binaries import SAFE_PATH
 
 # How this machine reaches the network; both spellings, for curl reads the lower one alone.
@@ -20,26 +20,6 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
 _AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 PASSED = frozenset({*_PROXIES, *map(str.lower, _PROXIES), *_AUTHORITIES})
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_REFUSED = frozenset(
-    {
-        "HOME",
-        "TMPDIR",
-        "TF_CLI_CONFIG_FILE",
-        "TERRAFORM_CONFIG",
-        "TF_PLUGIN_CACHE_DIR",
-        "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE",
-        "TF_DATA_DIR",
-        "TF_IN_AUTOMATION",
-        "TF_INPUT",
-        "TF_REATTACH_PROVIDERS",
-        "TF_FORCE_LOCAL_BACKEND",
-        "CHECKPOINT_DISABLE",
-        "TF_CLI_ARGS",
-        "TF_CLI_ARGS_show",
-    }
-)
-_REFUSED_PREFIXES = ("LD_", "DYLD_", "GLIBC_", "PYTHON")
 _STATE_PREFIX = "TF_HTTP_"
 
 
@@ -81,13 +61,14 @@ def for_terraform(
 
 
 def _check(name: str, value: str, guarded: bool) -> None:
-    if not _NAME.fullmatch(name):
-        raise EngineError(f"the environment variable {name!r} has no valid name: letters, digits and _")
+    """Make sure again of what was made sure of when the variable was kept: this is the guard that counts."""
+    taken = is_guard(name) or (guarded and name.startswith(_STATE_PREFIX))
+    if taken:
+        raise EngineError(f"the environment variable {name} is set by Plangate itself: remove it")
+    if wrong := wrong_key(name, Category.ENV):
+        raise EngineError(wrong)
     if "\0" in value:
         raise EngineError(f"the environment variable {name} holds a NUL character, which none can")
-    taken = name in _REFUSED or name.startswith(_REFUSED_PREFIXES)
-    if taken or (guarded and name.startswith(_STATE_PREFIX)):
-        raise EngineError(f"the environment variable {name} is set by Plangate itself: remove it")
 
 
 def _state(state: StateAccess) -> dict[str, str]:
@@ -137,17 +118,6 @@ def platform_name() -> str:
     """Return this machine's name in Terraform's registry layout, as in `linux_amd64`."""
     machine = platform.machine().lower()
     return f"{platform.system().lower()}_{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(machine, machine) }"
-
-
-def secrets_of(variables: tuple[Variable, ...]) -> tuple[str, ...]:
-    """Return what must be masked: sensitive variables' values, and each string in those that are HCL."""
-    found = []
-    for variable in variables:
-        if variable.sensitive:
-            found.append(variable.value)
-            if variable.hcl:
-                found += re.findall(r'"((?:[^"\\]|\\.)*)"', variable.value)
-    return tuple(found)
 
 
 def _quoted(path: Path) -> str:

@@ -13,11 +13,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bot.domain.errors import EngineError, TimedOut
+from bot.domain.masking import Masker, mask
 from bot.services.ports import GitRemote, Watch
 from bot.terraform import process
 from bot.terraform.binaries import SAFE_PATH
 from bot.terraform.environment import ambient
-from bot.terraform.masking import Masker, mask
 from bot.terraform.transcript import Transcript
 
 _LOCAL_SECONDS = 300

@@ -6,7 +6,7 @@ import codecs
 import re
 from collections.abc import Callable
 
-from bot.terraform.masking import Masker
+from bot.domain.masking import Masker
 
 # More than this is not passed on: a loop in a change's code must not fill the database.
 LARGEST_OUTPUT = 8_000_000

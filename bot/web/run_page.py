@@ -12,11 +12,12 @@ from bot.domain import lifecycle
 from bot.domain.errors import EngineError
 from bot.domain.lifecycle import RunStatus, StageStatus
 from bot.domain.permissions import Action, Person
-from bot.domain.plan import Plan, ResourceChange, load_plan_json, read_plan
+from bot.domain.plan import Plan, ResourceChange
 from bot.domain.queue import why_waits
 from bot.domain.run import Run, RunEvent
 from bot.domain.workspace import Workspace
-from bot.services.ports import ArtifactKind, Transaction
+from bot.services.ports import Transaction
+from bot.services.showing import shown_plan
 from bot.web import rows, wording
 from bot.web.access import form_token
 from bot.web.needs import services
@@ -69,7 +70,7 @@ def find(tx: Transaction, run_id: str) -> Found:
         timeline=tx.runs.timeline(run.id),
         plan_output=tx.artifacts.output(run.id, "plan"),
         apply_output=tx.artifacts.output(run.id, "apply"),
-        plan=_plan(tx.artifacts.get(run.id, ArtifactKind.PLAN_JSON)),
+        plan=_plan(tx, run.id),
         change_url=record.change.url if record else "",
     )
 
@@ -244,11 +245,9 @@ def _timeline_row(event: RunEvent, now: datetime) -> TimelineRow:
     )
 
 
-def _plan(raw: bytes | None) -> Plan | None:
-    if raw is None:
-        return None
+def _plan(tx: Transaction, run_id: str) -> Plan | None:
     try:
-        return read_plan(load_plan_json(raw))
+        return shown_plan(tx, run_id)
     except EngineError:
         return None
 

@@ -10,7 +10,8 @@ import pytest
 
 from bot.domain.errors import EngineError, Interrupted, LeaseLost, TimedOut
 from bot.domain.run import Modes
-from bot.services.ports import Limits, Stop, Variable
+from bot.domain.variables import Variable
+from bot.services.ports import Limits, Stop
 from bot.terraform.binaries import Binaries
 from bot.terraform.sandbox import Sandbox, SandboxMode
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.errors import EngineError
-from bot.services.ports import Variable
+from bot.domain.variables import Variable
 from bot.terraform.sandbox import Sandbox, SandboxMode
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import EngineError, LeaseLost
+from bot.domain.masking import Masker
 from bot.services.ports import Stop
 from bot.terraform import process
 from bot.terraform.binaries import LAUNCHER
-from bot.terraform.masking import Masker
 from bot.terraform.process import Command, Ending
 from bot.terraform.transcript import LARGEST_OUTPUT, Transcript
 

@@ -7,14 +7,14 @@ from bot.services.ports.engine import (
     PlanResult,
     StateAccess,
     Stop,
-    Variable,
     Watch,
 )
 from bot.services.ports.forge import Forge, ForgeReader, ForgeWriter, GitRemote, Hook, HookRead, Reaction
 from bot.services.ports.runs import ArtifactKind, Artifacts, Leases, RunQuery, Runs, Workspaces
-from bot.services.ports.states import StateLock, States, StateVersion
+from bot.services.ports.states import StateLock, StateLocks, States, StateVersion
 from bot.services.ports.store import Store, Transaction
 from bot.services.ports.traffic import ChangeRecord, Changes, Deliveries, Delivery, Post, Posts
+from bot.services.ports.variables import Variables
 from bot.services.ports.world import Addresses, Clock, Dispatch, Limits, Texts, Vault
 
 __all__ = [
@@ -46,13 +46,14 @@ __all__ = [
     "Runs",
     "StateAccess",
     "StateLock",
+    "StateLocks",
     "StateVersion",
     "States",
     "Stop",
     "Store",
     "Texts",
     "Transaction",
-    "Variable",
+    "Variables",
     "Vault",
     "Watch",
     "Workspaces",

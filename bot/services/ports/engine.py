@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from bot.domain.run import Modes
+from bot.domain.modes import Modes
+from bot.domain.variables import Variable
 from bot.domain.workspace import EngineKind
 from bot.services.ports.forge import GitRemote
 
@@ -46,17 +47,6 @@ class StateAccess:
     username: str
     password: str = field(repr=False)
     lock: bool = True
-
-
-@dataclass(frozen=True)
-class Variable:
-    """One value handed to Terraform. `terraform` variables with `hcl` are parsed as expressions."""
-
-    key: str
-    value: str = field(repr=False)
-    category: str = "terraform"
-    hcl: bool = False
-    sensitive: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from bot.services.ports.runs import Artifacts, Leases, Runs, Workspaces
-from bot.services.ports.states import States
+from bot.services.ports.states import StateLocks, States
 from bot.services.ports.traffic import Changes, Deliveries, Posts
+from bot.services.ports.variables import Variables
 
 
 class Transaction(Protocol):
@@ -51,6 +52,16 @@ class Transaction(Protocol):
     @property
     def states(self) -> States:
         """States."""
+        ...
+
+    @property
+    def state_locks(self) -> StateLocks:
+        """Terraform's locks over all workspaces."""
+        ...
+
+    @property
+    def variables(self) -> Variables:
+        """Variables and sets of them."""
         ...
 
 

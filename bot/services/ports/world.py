@@ -73,12 +73,18 @@ class Texts(Protocol):
 
 @dataclass(frozen=True)
 class Limits:
-    """How long things may take."""
+    """How long things may take.
+
+    `cool_off` is how long after a cancel a force-cancel must wait. `state_lock_grace` is how long a finished
+    run's Terraform, whose worker was lost, must be silent before its lock on the state is taken from it.
+    """
 
     plan: timedelta = timedelta(hours=2)
     apply: timedelta = timedelta(hours=24)
     lease: timedelta = timedelta(seconds=60)
     report_lease: timedelta = timedelta(seconds=120)
+    cool_off: timedelta = timedelta(seconds=30)
+    state_lock_grace: timedelta = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)

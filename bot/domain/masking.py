@@ -1,20 +1,28 @@
 """Hides secret values in a stream of output (promise 6), wherever the stream is cut into pieces.
 
-A secret is also hidden in the forms that Terraform and HTTP print it in: line by line, escaped as in JSON and
-HCL, percent-encoded. Values shorter than four characters, and the words `true`, `false` and `null`, are not
-hidden: they occur everywhere, so that hiding them would ruin the output and
-tell the value by its absence.
+A secret is also hidden in the forms that programs print it in: line by line, wrapped at its spaces, escaped
+as in JSON (once or twice) and HCL, percent-encoded, in base64. Values shorter than four characters, and the
+words `true`, `false` and `null`, are not hidden: they occur everywhere, so that hiding them would ruin the
+output and tell the value by its absence.
 """
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 from urllib.parse import quote
+
+from bot.domain.variables import Category, Variable
 
 MASK = "***"
 SHORTEST = 4
 _WORDS = frozenset({"true", "false", "null"})
+# Terraform wraps its errors at spaces: where a secret has one, a line's end is as good. One character for
+# one, so that what is found in the folded text lies at the same place in the text itself.
+_FOLD = str.maketrans("\n", " ")
 
 
 class Masker:
@@ -41,7 +49,7 @@ class Masker:
 
     def _undecided(self) -> int:
         """Return where the earliest beginning of a secret lies that the text so far does not complete."""
-        held, first = self._held, len(self._held)
+        held, first = self._held.translate(_FOLD), len(self._held)
         for form in self._forms:
             at = max(0, len(held) - len(form) + 1)
             # Looking for the first characters alone skips nearly every position of a long secret.
@@ -75,11 +83,12 @@ class Masker:
     def _intervals(self) -> Iterator[tuple[int, int]]:
         """Return where secrets lie in the held text: sorted, merged where they overlap or touch."""
         found = [(0, self._covered)] if self._covered else []
+        held = self._held.translate(_FOLD)
         for form in self._forms:
-            at = self._held.find(form)
+            at = held.find(form)
             while at >= 0:
                 found.append((at, at + len(form)))
-                at = self._held.find(form, at + 1)
+                at = held.find(form, at + 1)
         found.sort()
         start, stop = -1, -1
         for one, other in found:
@@ -99,11 +108,62 @@ def mask(text: str, secrets: Iterable[str]) -> str:
     return masker.feed(text) + masker.flush()
 
 
+def secrets_of(variables: Iterable[Variable]) -> tuple[str, ...]:
+    """Return what must not show of a run's variables: each sensitive value, and the texts within it.
+
+    Terraform takes HCL and JSON apart to show them, and then the whole is nowhere to be found. What only
+    goes into the environment it does not show: of a cloud's credentials in JSON, the project's name stays
+    readable.
+    """
+    found: list[str] = []
+    for variable in variables:
+        if not variable.sensitive:
+            continue
+        found.append(variable.value)
+        if variable.hcl:
+            found += _quoted(variable.value)
+        elif variable.category == Category.TERRAFORM:
+            found += _leaves(variable.value)
+    return tuple(found)
+
+
+def _quoted(text: str) -> Iterator[str]:
+    """Return the strings in an HCL expression, as written and as meant."""
+    for written in re.findall(r'"((?:[^"\\]|\\.)*)"', text):
+        yield written
+        try:
+            yield str(json.loads(f'"{written}"', strict=False))
+        except ValueError:
+            continue  # an escape of HCL's own
+
+
+def _leaves(text: str) -> Iterator[str]:
+    """Return the strings in a JSON document, none where the text is no such thing."""
+    if not text.lstrip().startswith(("{", "[")):
+        return
+    try:
+        found: list[Any] = [json.loads(text)]
+    except (ValueError, RecursionError):
+        return
+    while found:
+        match found.pop():
+            case str() as leaf:
+                yield leaf
+            case dict() as inner:
+                found.extend(inner.values())
+            case list() as inner:
+                found.extend(inner)
+            case _:
+                continue  # a number, true, false or null
+
+
 def _forms(secrets: Iterable[str]) -> tuple[str, ...]:
     forms: set[str] = set()
     for secret in secrets:
         for value in (secret.strip(), *(line.strip() for line in secret.splitlines())):
-            forms.update(_spellings(value))
+            forms.update(form.translate(_FOLD) for form in _spellings(value))
+        if len(secret) >= SHORTEST:
+            forms.add(base64.b64encode(secret.encode("utf-8", "replace")).decode().rstrip("="))
     kept = (form for form in forms if len(form) >= SHORTEST and form not in _WORDS)
     return tuple(sorted(kept, key=len, reverse=True))
 
@@ -112,9 +172,11 @@ def _spellings(value: str) -> Iterator[str]:
     yield value
     if len(value) < SHORTEST or value in _WORDS:
         return
-    escaped = json.dumps(value, ensure_ascii=False)[1:-1]
-    yield escaped
-    # As Go's encoder of JSON writes it, which `jsonencode` uses.
-    yield escaped.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-    yield escaped.replace("${", "$${").replace("%{", "%%{")
+    for escaped in (json.dumps(value, ensure_ascii=False)[1:-1], json.dumps(value)[1:-1]):
+        yield escaped
+        # As Go's encoder of JSON writes it, which `jsonencode` uses.
+        yield (go := escaped.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+        yield escaped.replace("${", "$${").replace("%{", "%%{")
+        # JSON within a string, which is how Terraform shows what `jsonencode` gave, and providers quote it.
+        yield json.dumps(go, ensure_ascii=False)[1:-1]
     yield quote(value, safe="")

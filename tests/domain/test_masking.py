@@ -5,7 +5,7 @@ import itertools
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.terraform.masking import MASK, Masker, mask
+from bot.domain.masking import MASK, Masker, mask
 
 few = st.text("ab\n", min_size=1, max_size=8)
 pieces = st.lists(st.text("abc\n", max_size=9), max_size=12)

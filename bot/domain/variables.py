@@ -1,0 +1,232 @@
+"""Variables: what a run is handed beside its commit; what each may be called, and which of several wins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from bot.domain.discovery import NAME
+from bot.domain.errors import Invalid
+
+# Source: the facts of the run model, after Terraform Enterprise's limits.
+KEY_LENGTH = 128
+VALUE_BYTES = 256 * 1024
+DESCRIPTION_LENGTH = 512
+
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Words that Terraform keeps for itself in a `variable` block's name.
+_RESERVED = frozenset(
+    {"source", "version", "providers", "count", "for_each", "lifecycle", "depends_on", "locals"}
+)
+# Terraform's own settings are guards: a workspace's variables may not replace them (promise 5).
+_GUARDS = frozenset(
+    {
+        "HOME",
+        "TMPDIR",
+        "TF_CLI_CONFIG_FILE",
+        "TERRAFORM_CONFIG",
+        "TF_PLUGIN_CACHE_DIR",
+        "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE",
+        "TF_DATA_DIR",
+        "TF_IN_AUTOMATION",
+        "TF_INPUT",
+        "TF_REATTACH_PROVIDERS",
+        "TF_FORCE_LOCAL_BACKEND",
+        "CHECKPOINT_DISABLE",
+        "TF_CLI_ARGS",
+        "TF_CLI_ARGS_show",
+    }
+)
+_GUARD_PREFIXES = ("LD_", "DYLD_", "GLIBC_", "PYTHON")
+
+
+class Category(StrEnum):
+    """How a variable reaches Terraform: as an input variable, or in the environment of its processes."""
+
+    TERRAFORM = "terraform"
+    ENV = "env"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One value handed to Terraform. `terraform` variables with `hcl` are parsed as expressions.
+
+    The value is left out of the repr, for it may be secret (promise 6).
+    """
+
+    key: str
+    value: str = field(repr=False)
+    category: Category = Category.TERRAFORM
+    hcl: bool = False
+    sensitive: bool = False
+    description: str = ""
+
+    @property
+    def place(self) -> tuple[Category, str]:
+        """What tells variables of one owner apart: `region` may be both an input and in the environment."""
+        return self.category, self.key
+
+
+@dataclass(frozen=True)
+class KeptVariable:
+    """A variable as it is kept. `set_by` is the login of who set it, empty for plangate.yml."""
+
+    id: str
+    variable: Variable
+    set_by: str
+    at: datetime
+
+    @property
+    def from_file(self) -> bool:
+        """Whether plangate.yml has it: then it is edited there and nowhere else."""
+        return not self.set_by
+
+
+@dataclass(frozen=True)
+class VariableSet:
+    """Variables for many workspaces: for every one, or for those that its names and patterns fit.
+
+    `made_by` is the login of who made it, empty for plangate.yml.
+    """
+
+    id: str
+    name: str
+    everywhere: bool = False
+    workspaces: tuple[str, ...] = ()
+    description: str = ""
+    made_by: str = ""
+    variables: tuple[KeptVariable, ...] = ()
+
+    @property
+    def from_file(self) -> bool:
+        """Whether plangate.yml says which workspaces it reaches."""
+        return not self.made_by
+
+    def reaches(self, workspace: str) -> bool:
+        """Whether a workspace of that name gets the variables; found by discovery or configured alike."""
+        return self.everywhere or any(fnmatchcase(workspace, pattern) for pattern in self.workspaces)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A variable as one workspace sees it: where it comes from, and what wins over it.
+
+    `set_name` is None for the workspace's own. `hidden_by` names the winner, empty where it is this one.
+    """
+
+    kept: KeptVariable
+    set_name: str | None
+    hidden_by: str = ""
+
+    @property
+    def source(self) -> str:
+        """Say where it comes from, in words fit for a person."""
+        return "the workspace" if self.set_name is None else f"the set {self.set_name}"
+
+
+def seen_by(workspace: str, own: Iterable[KeptVariable], sets: Iterable[VariableSet]) -> tuple[Seen, ...]:
+    """Return every variable that reaches a workspace, by category and key, the winner of each first.
+
+    The more specific wins: the workspace's own over any set's, a set that names its workspaces over one for
+    all. Among sets alike the name that comes first wins, in plain order of characters. Source: Terraform
+    Enterprise, "Variables", "Precedence".
+    """
+    ranked = [Seen(kept, None) for kept in own]
+    for each in sorted(sets, key=lambda one: (one.everywhere, one.name)):
+        if each.reaches(workspace):
+            ranked += [Seen(kept, each.name) for kept in each.variables]
+    winners: dict[tuple[Category, str], Seen] = {}
+    found = []
+    for seen in ranked:
+        winner = winners.setdefault(seen.kept.variable.place, seen)
+        found.append(seen if winner is seen else Seen(seen.kept, seen.set_name, winner.source))
+    # Stable: of those with one name the winner stays first.
+    return tuple(sorted(found, key=lambda seen: seen.kept.variable.place))
+
+
+def effective(
+    workspace: str, own: Iterable[KeptVariable], sets: Iterable[VariableSet]
+) -> tuple[Variable, ...]:
+    """Return the variables that a run of the workspace gets: of each name the one that wins."""
+    return tuple(seen.kept.variable for seen in seen_by(workspace, own, sets) if not seen.hidden_by)
+
+
+def check(variable: Variable) -> None:
+    """Make sure that a variable can be handed to Terraform. Raises Invalid, without repeating its value."""
+    for wrong in (wrong_key(variable.key, variable.category), wrong_value(variable)):
+        if wrong:
+            raise Invalid(wrong)
+
+
+def wrong_key(key: str, category: Category) -> str:
+    """Say what is wrong with a name and what to write instead; empty where nothing is."""
+    if not key:
+        return "a variable needs a key"
+    if len(key) > KEY_LENGTH:
+        return f"the key has {len(key)} characters: {KEY_LENGTH} at most"
+    shown = ascii(key)
+    if category is Category.ENV:
+        if not _ENV_NAME.fullmatch(key):
+            return f"{shown} is no name of an environment variable: letters, digits and _, no digit first"
+        if is_guard(key):
+            return f"the environment variable {key} is set by Plangate itself"
+        return ""
+    if key.startswith("-") or not key.replace("-", "_").isidentifier():
+        return f"{shown} is no name of a Terraform variable: letters, digits, _ and -, no digit first"
+    if key in _RESERVED:
+        return f"{key} is a word that Terraform keeps for itself: no variable can have that name"
+    return ""
+
+
+def wrong_value(variable: Variable) -> str:
+    """Say what is wrong with all but the name; empty where nothing is."""
+    where = f"the value of {variable.key}"
+    try:
+        size = len(variable.value.encode())
+    except UnicodeEncodeError:
+        return f"{where} holds half a character, which UTF-8 can't: send it as UTF-8"
+    if size > VALUE_BYTES:
+        return f"{where} has {size} bytes: {VALUE_BYTES} (256 KB) at most"
+    if "\0" in variable.value:
+        return f"{where} holds a NUL character, which no variable can"
+    if variable.hcl and variable.category is not Category.TERRAFORM:
+        return f"{variable.key} goes into the environment, where nothing is parsed: leave hcl off"
+    if len(variable.description) > DESCRIPTION_LENGTH:
+        return f"the description of {variable.key} is too long: {DESCRIPTION_LENGTH} characters at most"
+    return ""
+
+
+def is_guard(name: str) -> bool:
+    """Whether an environment variable is one that Plangate sets itself (promise 5)."""
+    return name in _GUARDS or name.startswith(_GUARD_PREFIXES)
+
+
+def check_set(one: VariableSet) -> None:
+    """Make sure that a set can be kept. Raises Invalid."""
+    if wrong := wrong_set_name(one.name):
+        raise Invalid(wrong)
+    for pattern in one.workspaces:
+        if wrong := wrong_pattern(pattern):
+            raise Invalid(wrong)
+    if one.everywhere and one.workspaces:
+        raise Invalid(f"the set {one.name} is for every workspace: name none, or leave global off")
+    if len(one.description) > DESCRIPTION_LENGTH:
+        raise Invalid(f"the description of {one.name} is too long: {DESCRIPTION_LENGTH} characters at most")
+
+
+def wrong_set_name(name: str) -> str:
+    """Say what is wrong with a set's name; empty where nothing is."""
+    if NAME.fullmatch(name):
+        return ""
+    return f"{name[:100]!a} is no name of a set: letters, digits, `-` and `_`, at most 90 of them"
+
+
+def wrong_pattern(pattern: str) -> str:
+    """Say what is wrong with a workspace's name or a pattern of names; empty where nothing is."""
+    if NAME.fullmatch(pattern.replace("*", "x").replace("?", "x")):
+        return ""
+    return f"{pattern[:100]!a} is no workspace's name, nor a pattern of names: `*` and `?` are known"
