@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bot.domain.discovery import DiscoverRule
+from bot.domain.errors import NotFound
 from bot.domain.events import RepoRef
 from bot.domain.ids import new_id
 from bot.domain.workspace import Workspace
@@ -43,11 +44,10 @@ class Discovery:
     def keep(tx: Transaction, repo: RepoRef, found: Sequence[Workspace]) -> None:
         """Keep what was found. A workspace that the configuration names itself wins over a found one.
 
-        A name that another repository's workspace has is left to it: nobody takes over its state.
+        A name that another repository's workspace has, or had, is left to it: nobody takes over its state.
         """
-        there = {workspace.name: workspace for workspace in tx.workspaces.all()}
         for workspace in found:
-            standing = there.get(workspace.name)
+            standing = _named(tx, workspace.name)
             if standing is None or (standing.discovered and standing.repo == repo):
                 tx.workspaces.put(replace(workspace, id=new_id("ws")))
 
@@ -64,3 +64,11 @@ class Discovery:
                 and workspace.on_branch(branch, default_branch)
             ):
                 tx.workspaces.put(replace(workspace, active=False))
+
+
+def _named(tx: Transaction, name: str) -> Workspace | None:
+    """Return the workspace of that name, also one that was put aside: its state is still there."""
+    try:
+        return tx.workspaces.named(name)
+    except NotFound:
+        return None

@@ -21,7 +21,7 @@ class Job:
 
 
 class FakeDispatch:
-    """Implements Dispatch. While `down`, it raises ConnectionError; `asked` holds every job there ever was."""
+    """Implements Dispatch. While `down`, it raises ConnectionError; `asked` holds every job there was."""
 
     def __init__(self) -> None:
         self.down = False

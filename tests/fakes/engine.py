@@ -1,4 +1,4 @@
-"""An engine without Terraform: a test says what the plans find, what goes wrong, and what happens meanwhile."""
+"""An engine without Terraform: tests say what plans find, what goes wrong, and what happens meanwhile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole house in one process: real services and a real database, around a fake forge and a fake engine."""
+"""The whole house in one process: real services and database, around a fake forge and a fake engine."""
 
 from __future__ import annotations
 
@@ -33,11 +33,15 @@ from bot.services.controls import Controls
 from bot.services.deriving import Deriving
 from bot.services.discovering import Discovery
 from bot.services.engine_jobs import EngineJobs
+from bot.services.following import Following
 from bot.services.intake import Intake
+from bot.services.left_locks import LeftLocks
+from bot.services.locking import Locking
 from bot.services.making import NewRuns
 from bot.services.phases import Phases
 from bot.services.ports import Addresses, ArtifactKind, Delivery, Limits, RunQuery
 from bot.services.posting import Posting
+from bot.services.queueing import Queueing
 from bot.services.reporting import Reporting
 from bot.services.states import StateService
 from bot.services.sweep import Sweep
@@ -77,14 +81,18 @@ class House:
         comments = Comments(store, forges, changed, new_runs, self.posting, self.transitions)
         jobs = EngineJobs(store, forges, StateService(store, self.vault, clock), self.addresses)
         deriving = Deriving(forges, PlainTexts(), self.posting, self.addresses)
-        self.controls = Controls(store, clock, self.transitions)
+        following = Following(store, forges, changed, new_runs, self.transitions)
+        self.controls = Controls(store, clock, self.transitions, self.limits.cool_off)
+        self.locking = Locking(store, clock, self.transitions)
+        self.queueing = Queueing(store, forges, new_runs, self.transitions)
         self.intake = Intake(
             store, clock, self.dispatch, self._parse, forges, discovery, new_runs, changed, comments,
-            self.transitions,
+            self.transitions, following,
         )  # fmt: skip
         self.phases = Phases(store, clock, self.vault, self.engine, jobs, self.transitions, self.limits)
         self.reporting = Reporting(store, clock, forges, deriving, self.limits)
-        self.sweeping = Sweep(store, clock, self.dispatch)
+        left = LeftLocks(store, clock, self.transitions, self.limits)
+        self.sweeping = Sweep(store, clock, self.dispatch, left)
         for person in (WRITER, READER, PLANNER):
             self.forge.set_role(REPO, person.login, person.role)
 

@@ -30,7 +30,7 @@ def planned(house: House) -> House:
 @pytest.mark.parametrize("what", ["confirm", "discard", "cancel", "retry"])
 def test_who_may_not_write_may_not_decide(planned: House, who: object, what: str) -> None:
     before = planned.runs()
-    with pytest.raises(Forbidden, match="needs (write|plan) access"):
+    with pytest.raises(Forbidden, match=r"needs (write|plan) access"):
         getattr(planned.controls, what)(before[0].id, who)
     assert planned.runs() == before
 

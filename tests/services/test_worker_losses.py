@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.errors import Conflict, EngineError, ForgeRefused, ForgeUnavailable, TimedOut
+from bot.domain.errors import EngineError
 from bot.domain.lifecycle import RunStatus
 from bot.domain.report import StatusState
 from bot.services.phases import CUT_OFF
@@ -13,7 +13,6 @@ from tests.fakes.engine import change
 from tests.fakes.house import WRITER, House
 
 BUCKET = change("aws_s3_bucket.logs", "create", after={"name": "logs"})
-AWAY = ForgeUnavailable("github is out of order (502)")
 
 
 @pytest.fixture
@@ -198,113 +197,6 @@ def test_a_lease_is_let_go_of_even_where_cleaning_up_fails(house: House) -> None
         house.phases.advance(run.id)
     with house.store.reading() as tx:
         assert not tx.leases.held([lease_of(run.id)], house.clock.now())
-
-
-@pytest.mark.parametrize("stage", ["fetch", "plan", "apply"])
-def test_a_mistake_of_ours_ends_the_run_with_a_reference_and_never_leaves_it_pending(
-    house: House, stage: str
-) -> None:
-    house.workspace("network", auto_apply=True)
-    house.engine.will_find("network", BUCKET)
-    house.engine.fail(stage, ZeroDivisionError("the token is s3cret"))
-    house.push("c1", "network/main.tf")
-    run = house.only_run()
-    assert run.status is RunStatus.ERRORED
-    assert run.error.startswith("Plangate itself failed; the log has it as err-")
-    assert "s3cret" not in run.error
-    assert house.said("c1")[0] == "failure"
-
-
-@pytest.mark.parametrize(
-    "error", [EngineError("Error: bad"), TimedOut("terraform plan took longer than 2 hours")]
-)
-def test_what_the_engine_says_is_the_runs_error(house: House, error: EngineError) -> None:
-    house.workspace("network")
-    house.engine.fail("plan", error)
-    house.push("c1", "network/main.tf")
-    assert house.only_run().error == str(error)
-
-
-def test_a_plan_that_can_not_be_read_ends_its_run(house: House) -> None:
-    house.workspace("network")
-    house.engine.plans["network"] = {"format_version": "2.0", "resource_changes": []}
-    house.push("c1", "network/main.tf")
-    assert house.statuses() == ["errored"]
-    assert "does not know" in house.only_run().error
-
-
-def test_a_run_waits_for_a_forge_that_is_away_and_errors_when_patience_is_over(house: House) -> None:
-    house.workspace("network")
-    house.push("c1", "network/main.tf", work=False)
-    house.work("receive")
-    house.forge.fail(AWAY, on="remote", times=3)
-    house.work()
-    assert house.statuses() == ["fetching"]
-    house.sweep(minutes=5)
-    assert house.statuses() == ["fetching"]
-    assert house.kinds(house.only_run()) == ["pending", "fetching"], "nobody was lost: nothing was restarted"
-    house.sweep(minutes=6)
-    assert house.statuses() == ["errored"]
-    assert house.only_run().error == f"the forge was away for 10 minutes: {AWAY}"
-
-
-def test_a_forge_that_comes_back_in_time_costs_nothing(house: House) -> None:
-    house.workspace("network")
-    house.engine.will_find("network", BUCKET)
-    house.push("c1", "network/main.tf", work=False)
-    house.work("receive")
-    house.forge.fail(AWAY, on="remote")
-    house.work()
-    house.sweep()
-    assert house.statuses() == ["planned"]
-
-
-def test_a_forge_that_is_away_before_an_apply_does_not_look_like_an_apply_cut_off(planned: House) -> None:
-    confirm(planned)
-    planned.forge.fail(AWAY, on="remote")
-    planned.work()
-    assert planned.statuses() == ["apply_queued"]
-    assert planned.engine.applied == []
-    planned.sweep()
-    assert planned.statuses() == ["applied"]
-
-
-def test_a_forge_that_refuses_ends_the_run(house: House) -> None:
-    house.workspace("network")
-    house.push("c1", "network/main.tf", work=False)
-    house.work("receive")
-    house.forge.fail(ForgeRefused("we may not read acme/infra"), on="remote")
-    house.work()
-    assert (house.statuses(), house.only_run().error) == (["errored"], "we may not read acme/infra")
-
-
-def test_a_database_that_is_away_for_a_moment_does_not_interrupt_an_apply(planned: House) -> None:
-    confirm(planned)
-    run = planned.only_run()
-    transaction = planned.store.transaction
-
-    def away(_: object) -> None:
-        def broken():  # type: ignore[no-untyped-def]
-            planned.store.transaction = transaction  # type: ignore[method-assign]
-            raise Conflict("another change was in the way for half a minute")
-
-        planned.store.transaction = broken  # type: ignore[method-assign,assignment]
-
-    planned.engine.during("apply", away)
-    planned.work()
-    assert planned.run(run.id).status is RunStatus.APPLIED
-    assert planned.output(run, "apply") == "applying\nApply complete!\n", "output was lost"
-
-
-def test_a_token_is_good_for_longer_than_the_stage_it_is_for(planned: House) -> None:
-    # Terraform pushes its state after it was interrupted at the end of its time.
-    confirm(planned)
-    planned.work()
-    plan, apply = planned.engine.jobs[0], planned.engine.jobs[-1]
-    for job, limit in ((plan, planned.limits.plan), (apply, planned.limits.apply)):
-        assert job.state is not None
-        until = int(job.state.password.split(".")[1])
-        assert until > (planned.clock.now() + limit).timestamp() + 600
 
 
 def test_the_sweep_wakes_exactly_what_is_due(house: House) -> None:

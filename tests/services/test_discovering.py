@@ -1,0 +1,126 @@
+"""Workspaces that are found: each directory a workspace, new ones, retired ones, and names that are taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from bot.domain.discovery import DiscoverRule
+from bot.domain.events import RepoRef
+from bot.domain.workspace import Workspace
+from bot.services.syncing import sync
+from tests.fakes.engine import change
+from tests.fakes.house import REPO, House
+
+BUCKET = change("aws_s3_bucket.logs", "create")
+RULE = DiscoverRule(Workspace("", "", REPO), ("envs/*",), name="{name}")
+
+
+@pytest.fixture
+def house(build: Callable[..., House]) -> House:
+    found = build(rules=[RULE])
+    found.engine.found = ("envs/dev", "envs/prod", "modules/net")
+    return found
+
+
+def names(house: House) -> list[str]:
+    with house.store.reading() as tx:
+        return [workspace.name for workspace in tx.workspaces.all()]
+
+
+def test_a_push_makes_a_workspace_of_each_directory_and_runs_those_it_touches(house: House) -> None:
+    house.push("c1", "envs/dev/main.tf")
+    assert names(house) == ["dev", "prod"]
+    run = house.only_run()
+    assert house.run(run.id).workspace_id == house.find_workspace("dev").id  # type: ignore[union-attr]
+    assert house.engine.jobs[0].working_directory == "envs/dev"
+
+
+def test_a_second_look_keeps_each_workspace_with_its_id(house: House) -> None:
+    house.push("c1", "envs/dev/main.tf")
+    before = house.find_workspace("dev")
+    house.push("c2", "envs/dev/main.tf", before="c1")
+    assert house.find_workspace("dev") == before
+
+
+def test_a_directory_that_is_gone_retires_its_workspace_and_comes_back_with_its_state(house: House) -> None:
+    house.push("c1", "envs/dev/main.tf")
+    before = house.find_workspace("prod")
+    assert before is not None
+    house.engine.found = ("envs/dev",)
+    house.push("c2", "envs/dev/main.tf", before="c1")
+    assert names(house) == ["dev"]
+    house.engine.found = ("envs/dev", "envs/prod")
+    house.push("c3", "envs/prod/main.tf", before="c2")
+    assert house.find_workspace("prod") == before
+
+
+def test_another_branch_neither_finds_nor_retires_anything(house: House) -> None:
+    house.push("c1", "envs/dev/main.tf")
+    house.engine.found = ()
+    delivery = house.push("c2", "envs/dev/main.tf", branch="topic")
+    assert names(house) == ["dev", "prod"]
+    assert house.outcomes(delivery) == ["nothing"]
+
+
+def test_a_change_finds_the_directory_that_it_brings(house: House) -> None:
+    house.push("c1", "README.md")
+    house.engine.found = ("envs/dev", "envs/prod", "envs/new")
+    house.open_change(1, "h1", "envs/new/main.tf")
+    assert names(house) == ["dev", "new", "prod"]
+    assert house.statuses() == ["planned_and_finished"]
+    assert "new: No changes" in house.summary(1)
+
+
+def test_a_change_retires_nothing(house: House) -> None:
+    house.push("c1", "README.md")
+    house.engine.found = ("envs/dev",)
+    house.open_change(1, "h1", "README.md")
+    assert names(house) == ["dev", "prod"]
+
+
+def test_the_code_of_a_fork_is_not_even_looked_at(house: House) -> None:
+    house.push("c1", "README.md")
+    house.engine.found = ("envs/dev", "envs/evil")
+    house.open_change(1, "h1", "envs/evil/main.tf", fork=True)
+    assert "evil" not in names(house)
+
+
+@pytest.mark.parametrize("active", [True, False], ids=["at work", "retired"])
+def test_a_name_that_another_repository_has_is_left_to_it(house: House, active: bool) -> None:
+    other = house.workspace(
+        "dev", repo=RepoRef("github", "acme/other"), discovered=True, working_directory="", active=active
+    )
+    house.push("c1", "envs/dev/main.tf")
+    assert house.find_workspace("dev") == other
+    assert house.runs() == []
+
+
+@pytest.mark.parametrize("active", [True, False], ids=["at work", "retired"])
+def test_a_workspace_that_the_configuration_names_wins_over_a_found_one(house: House, active: bool) -> None:
+    named = house.workspace("dev", working_directory="elsewhere", active=active)
+    house.push("c1", "envs/dev/main.tf")
+    assert house.find_workspace("dev") == named
+
+
+def test_a_sync_keeps_what_was_found_while_a_rule_looks_there(house: House) -> None:
+    house.push("c1", "README.md")
+    named = Workspace("", "named", REPO, working_directory="named")
+    done = sync(house.store, [named], [RULE])
+    assert done.kept == ("named",)
+    assert names(house) == ["dev", "named", "prod"]
+    assert sync(house.store, [], []).retired == ("dev", "named", "prod")
+    assert names(house) == []
+
+
+def test_a_sync_keeps_ids_and_takes_over_what_changed(house: House) -> None:
+    named = Workspace("", "named", REPO, working_directory="named")
+    sync(house.store, [named], [])
+    before = house.find_workspace("named")
+    sync(house.store, [replace(named, auto_apply=True)], [])
+    after = house.find_workspace("named")
+    assert before is not None
+    assert after == replace(before, auto_apply=True)
+    assert before.id.startswith("ws-")
