@@ -193,3 +193,11 @@ def test_a_key_is_one_post_in_its_repository(store: SqlStore) -> None:
 def test_posts_come_in_the_order_in_which_they_were_derived(store: SqlStore) -> None:
     derive(store, post("b"), post("a"), post("c"))
     assert [one.key for one in undelivered(store)] == ["b", "a", "c"]
+
+
+def test_a_payload_keeps_any_text(store: SqlStore) -> None:
+    derive(store, post(payload={"body": "a\x00b\ud800c 🎉"}))
+    [one] = undelivered(store)
+    assert one.payload == {"body": "a\x00b\ud800c 🎉"}
+    delivered(store, one)
+    assert undelivered(store) == []
