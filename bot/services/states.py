@@ -13,19 +13,16 @@ import hmac
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from bot.domain.errors import Conflict, Forbidden, Invalid, NotFound, PlangateError
 from bot.domain.ids import new_id
 from bot.domain.run import Run
+from bot.domain.state_file import Header, json_object, read_header, word
 from bot.services.ports import Clock, StateLock, States, StateVersion, Store, Transaction, Vault
 
 STATE_LIMIT = 256 * 1024 * 1024
 """How many bytes one state may have."""
 
-# Far beyond what Terraform makes: a lineage and a lock id are UUIDs, a serial counts the changes.
-_WORD_LIMIT = 200
-_SERIAL_LIMIT = 2**63 - 1
 _READ, _WRITE = "r", "w"
 
 
@@ -36,15 +33,6 @@ class Grant:
     run_id: str
     workspace_id: str
     write: bool
-
-
-@dataclass(frozen=True)
-class _Parsed:
-    """What an upload says of itself; `wrong` says why it is no state that could be kept as current."""
-
-    serial: int = 0
-    lineage: str = ""
-    wrong: str = ""
 
 
 class StateService:
@@ -95,7 +83,7 @@ class StateService:
         refused is kept aside with its reason. Raises Forbidden, Invalid, Conflict.
         """
         digest = hashlib.md5(data, usedforsecurity=False)
-        parsed = _parse(data)
+        parsed = read_header(data)
         with self._store.transaction() as tx:
             try:
                 self._may_push(tx, grant, lock_id)
@@ -121,8 +109,8 @@ class StateService:
 
         The same run locking with the same id again has only missed our answer. Raises Forbidden, Invalid.
         """
-        said = _json_object(info) or {}
-        lock_id = _word(said.get("ID"))
+        said = json_object(info) or {}
+        lock_id = word(said.get("ID"))
         if not lock_id:
             raise Invalid("LOCK needs Terraform's lock info: a JSON object with an ID")
         with self._store.transaction() as tx:
@@ -144,7 +132,7 @@ class StateService:
         A state that is not locked is no error: the answer to an earlier UNLOCK may have been lost.
         Raises Forbidden, Invalid, Conflict.
         """
-        lock_id = _word((_json_object(info) or {}).get("ID"))
+        lock_id = word((json_object(info) or {}).get("ID"))
         if info.strip() and not lock_id:
             raise Invalid("UNLOCK takes Terraform's lock info, a JSON object with an ID, or nothing")
         with self._store.transaction() as tx:
@@ -203,7 +191,7 @@ class StateService:
 
 def new_version(run: Run, data: bytes, refused: str, at: datetime) -> StateVersion:
     """Return the version that keeps a run's state; `refused` says why it is kept aside, empty: it is not."""
-    parsed = _parse(data)
+    parsed = read_header(data)
     return StateVersion(
         id=new_id("sv"),
         workspace_id=run.workspace_id,
@@ -233,7 +221,7 @@ def _check_md5(content_md5: str, digest: bytes) -> None:
         raise Invalid("Content-MD5 does not fit the body: it was damaged on its way")
 
 
-def _follows(current: StateVersion, upload: _Parsed, md5: str) -> bool:
+def _follows(current: StateVersion, upload: Header, md5: str) -> bool:
     """Whether the upload is the current state itself. Raises Conflict where it may not come after it."""
     if upload.lineage != current.lineage:
         raise Conflict(
@@ -246,38 +234,3 @@ def _follows(current: StateVersion, upload: _Parsed, md5: str) -> bool:
     if md5 != current.md5:
         raise Conflict(f"the state with serial {current.serial} has another content already")
     return True
-
-
-def _parse(data: bytes) -> _Parsed:
-    state = _json_object(data)
-    if state is None:
-        return _Parsed(wrong="it is not a JSON object")
-    version, serial, lineage = state.get("version"), _serial(state.get("serial")), _word(state.get("lineage"))
-    wrong = ""
-    if isinstance(version, bool) or not isinstance(version, int):
-        wrong = "it has no version"
-    elif serial is None:
-        wrong = "it has no serial"
-    elif not lineage:
-        wrong = "it has no lineage"
-    return _Parsed(serial or 0, lineage, wrong)
-
-
-def _json_object(data: bytes) -> dict[str, Any] | None:
-    # Decoded here, strictly: json.loads would take UTF-16 too, which Terraform can't read back.
-    try:
-        parsed = json.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError):
-        return None
-    return parsed if isinstance(parsed, dict) else None
-
-
-def _serial(value: object) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        return None
-    return value if 0 <= value <= _SERIAL_LIMIT else None
-
-
-def _word(value: object) -> str:
-    """Return a short printable string as it is, and everything else as an empty one."""
-    return value if isinstance(value, str) and len(value) <= _WORD_LIMIT and value.isprintable() else ""

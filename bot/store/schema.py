@@ -265,6 +265,8 @@ state_versions = Table(
     Column("size", sa.BigInteger, nullable=False),
     Column("refused", Words, nullable=False),
     Column("data", sa.LargeBinary, nullable=False),
+    Column("made_by", Words, nullable=False, server_default=""),
+    Column("note", Words, nullable=False, server_default=""),
     CheckConstraint("serial >= 0", name="serial"),
     Index("ix_state_versions_workspace", "workspace_id", "position"),
 )

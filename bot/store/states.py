@@ -46,6 +46,8 @@ class SqlStates:
             created_at=version.created_at,
             size=version.size,
             refused=version.refused,
+            made_by=version.made_by,
+            note=version.note,
             data=self._vault.encrypt(data),
         )
         self._connection.execute(statement.inline())
@@ -58,13 +60,14 @@ class SqlStates:
             raise NotFound(f"there is no state version {version_id}")
         return self._vault.decrypt(token)
 
-    def versions(self, workspace_id: str, limit: int = 100) -> Sequence[StateVersion]:
+    def versions(self, workspace_id: str, limit: int = 100, offset: int = 0) -> Sequence[StateVersion]:
         """Return the versions, newest first, refused ones too."""
         query = (
             sa.select(*_ABOUT)
             .where(state_versions.c.workspace_id == workspace_id)
             .order_by(state_versions.c.position.desc())
             .limit(limit)
+            .offset(offset)
         )
         return [_read_version(row) for row in self._connection.execute(query).mappings()]
 
@@ -104,6 +107,21 @@ class SqlStates:
         return self.locked(workspace_id) is None
 
 
+class SqlStateHistory:
+    """Versions of one transaction, by their ids: the StateHistory port."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def get(self, version_id: str) -> StateVersion:
+        """Return a version. Raises NotFound."""
+        query = sa.select(*_ABOUT).where(state_versions.c.id == version_id)
+        row = self._connection.execute(query).mappings().first()
+        if row is None:
+            raise NotFound(f"there is no state version {version_id}")
+        return _read_version(row)
+
+
 def _read_version(row: sa.RowMapping) -> StateVersion:
     return StateVersion(
         id=row["id"],
@@ -115,4 +133,6 @@ def _read_version(row: sa.RowMapping) -> StateVersion:
         created_at=row["created_at"],
         size=row["size"],
         refused=row["refused"],
+        made_by=row["made_by"],
+        note=row["note"],
     )

@@ -22,7 +22,7 @@ from bot.store.posts import SqlPosts
 from bot.store.roots import make_root, read_root
 from bot.store.runs import SqlRuns
 from bot.store.state_locks import SqlStateLocks
-from bot.store.states import SqlStates
+from bot.store.states import SqlStateHistory, SqlStates
 from bot.store.variables import SqlVariables
 from bot.store.workspaces import SqlWorkspaces
 
@@ -39,6 +39,7 @@ class SqlTransaction:
     changes: SqlChanges
     posts: SqlPosts
     states: SqlStates
+    state_history: SqlStateHistory
     state_locks: SqlStateLocks
     variables: SqlVariables
 
@@ -110,6 +111,7 @@ class SqlStore:
             changes=SqlChanges(connection),
             posts=SqlPosts(connection),
             states=SqlStates(connection, self._vault),
+            state_history=SqlStateHistory(connection),
             state_locks=SqlStateLocks(connection),
             variables=SqlVariables(connection, self._vault),
         )

@@ -11,7 +11,7 @@ from bot.services.ports.engine import (
 )
 from bot.services.ports.forge import Forge, ForgeReader, ForgeWriter, GitRemote, Hook, HookRead, Reaction
 from bot.services.ports.runs import ArtifactKind, Artifacts, Leases, RunQuery, Runs, Workspaces
-from bot.services.ports.states import StateLock, StateLocks, States, StateVersion
+from bot.services.ports.states import StateHistory, StateLock, StateLocks, States, StateVersion
 from bot.services.ports.store import Store, Transaction
 from bot.services.ports.traffic import ChangeRecord, Changes, Deliveries, Delivery, Post, Posts
 from bot.services.ports.variables import Variables
@@ -45,6 +45,7 @@ __all__ = [
     "RunQuery",
     "Runs",
     "StateAccess",
+    "StateHistory",
     "StateLock",
     "StateLocks",
     "StateVersion",

@@ -10,7 +10,10 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class StateVersion:
-    """One version of a workspace's state. `refused` says why it was kept aside and is not current."""
+    """One version of a workspace's state. `refused` says why it was kept aside and is not current.
+
+    Made by a run, or by a person: then `made_by` is their login, and `note` says what of.
+    """
 
     id: str
     workspace_id: str
@@ -21,6 +24,8 @@ class StateVersion:
     created_at: datetime
     size: int
     refused: str = ""
+    made_by: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class States(Protocol):
         """Return a version's state. Raises NotFound."""
         ...
 
-    def versions(self, workspace_id: str, limit: int = 100) -> Sequence[StateVersion]:
+    def versions(self, workspace_id: str, limit: int = 100, offset: int = 0) -> Sequence[StateVersion]:
         """Return the versions, newest first, refused ones too."""
         ...
 
@@ -63,6 +68,14 @@ class States(Protocol):
 
     def unlock(self, workspace_id: str, lock_id: str | None) -> bool:
         """Unlock; without an id whatever stands. False where another lock stands."""
+        ...
+
+
+class StateHistory(Protocol):
+    """Single versions of states, whatever became of them."""
+
+    def get(self, version_id: str) -> StateVersion:
+        """Return a version. Raises NotFound."""
         ...
 
 

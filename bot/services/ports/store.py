@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from bot.services.ports.runs import Artifacts, Leases, Runs, Workspaces
-from bot.services.ports.states import StateLocks, States
+from bot.services.ports.states import StateHistory, StateLocks, States
 from bot.services.ports.traffic import Changes, Deliveries, Posts
 from bot.services.ports.variables import Variables
 
@@ -52,6 +52,11 @@ class Transaction(Protocol):
     @property
     def states(self) -> States:
         """States."""
+        ...
+
+    @property
+    def state_history(self) -> StateHistory:
+        """Single versions of states."""
         ...
 
     @property
