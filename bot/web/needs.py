@@ -11,6 +11,7 @@ from flask import Flask, current_app
 from bot.domain.permissions import Person
 from bot.domain.run import Run
 from bot.services.ports import Addresses, Clock, Delivery, Hook, Store, Vault
+from bot.services.state_history import KeptStates
 from bot.services.states import StateService
 
 
@@ -100,7 +101,12 @@ class Services(Protocol):
 
     @property
     def states(self) -> StateService:
-        """Terraform's states."""
+        """Terraform's states, for Terraform."""
+        ...
+
+    @property
+    def kept_states(self) -> KeptStates:
+        """Their versions, for people."""
         ...
 
     @property

@@ -1,0 +1,181 @@
+"""What people do with the versions of a workspace's state: look, take out, roll back, bring one along.
+
+A version is never changed or taken away: going back adds one (promise 3). Nobody changes a state while a run
+may be reading or writing it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from bot.domain.errors import Conflict, Forbidden, Invalid, NotFound
+from bot.domain.ids import new_id
+from bot.domain.permissions import Action, Person, refusal
+from bot.domain.state_file import Contents, Header, read_contents, read_header, with_serial
+from bot.domain.workspace import Workspace
+from bot.services.ports import Clock, StateVersion, Store, Transaction
+from bot.services.states import STATE_LIMIT
+
+
+class KeptStates:
+    """The versions of states, for pages and the command line.
+
+    Methods that take a person raise Forbidden where their role is not enough. All raise NotFound.
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def show(self, workspace_id: str, version_id: str = "") -> tuple[StateVersion, Contents]:
+        """Return a version, the current one by default, and what may be shown of it."""
+        with self._store.reading() as tx:
+            version = _find(tx, workspace_id, version_id)
+            data = tx.states.data(version.id)
+        return version, read_contents(data)
+
+    def download(self, workspace_id: str, person: Person, version_id: str = "") -> tuple[StateVersion, bytes]:
+        """Return a version with its state, refused ones too.
+
+        It has every secret in the clear that Terraform keeps there, so reading takes what writing takes.
+        """
+        _require(person)
+        with self._store.reading() as tx:
+            version = _find(tx, workspace_id, version_id)
+            return version, tx.states.data(version.id)
+
+    def roll_back(self, workspace_id: str, version_id: str, person: Person) -> StateVersion:
+        """Make an older state current again, as a new version: the serial goes on, the lineage stays.
+
+        What was refused may be taken over in this way too, where it is a state of the same lineage: an upload
+        that Terraform could not finish is often the truest one. Raises Conflict, Invalid.
+        """
+        _require(person)
+        with self._store.transaction() as tx:
+            _make_sure_nobody_is_at_it(tx, workspace_id, person)
+            version = _find(tx, workspace_id, version_id)
+            current = tx.states.current(workspace_id)
+            if current is not None and current.id == version.id:
+                raise Invalid(f"{version.id} is the current state already")
+            data = tx.states.data(version.id)
+            header = _check(data)
+            if current is not None and header.lineage != current.lineage:
+                raise Conflict(
+                    f"the state's lineage is {current.lineage}, that of {version.id} is {header.lineage}: it "
+                    "is another state. To go over to it, download it and push it with --force"
+                )
+            serial = current.serial + 1 if current is not None else header.serial
+            note = f"rolled back to {version.id} (serial {version.serial}) by {person.login}"
+            return self._add(tx, workspace_id, _numbered(data, serial), person, note)
+
+    def push(
+        self, workspace_id: str, data: bytes, person: Person, *, force: bool = False
+    ) -> StateVersion | None:
+        """Make a state from elsewhere the current one; None where it is that already.
+
+        The first is taken as it is. Later ones must have the same lineage and a higher serial; with `force`
+        any state is taken, numbered so that the serial goes on. Nothing refused is kept: whoever sends it has
+        it. Raises Conflict, Invalid.
+        """
+        _require(person)
+        if len(data) > STATE_LIMIT:
+            raise Invalid(f"a state may have {STATE_LIMIT // 2**20} MiB at most")
+        header = _check(data)
+        with self._store.transaction() as tx:
+            _make_sure_nobody_is_at_it(tx, workspace_id, person)
+            current, wrong = tx.states.current(workspace_id), ""
+            if current is not None:
+                if current.md5 == _md5(data):
+                    return None
+                wrong = _what_does_not_follow(current, header)
+                if wrong and not force:
+                    raise Conflict(f"{wrong}; --force takes it all the same, as serial {current.serial + 1}")
+                if header.serial <= current.serial:
+                    data = _numbered(data, current.serial + 1)
+            forced = f", by force: {wrong}" if wrong else ""
+            return self._add(tx, workspace_id, data, person, f"pushed from a file by {person.login}{forced}")
+
+    def _add(
+        self, tx: Transaction, workspace_id: str, data: bytes, person: Person, note: str
+    ) -> StateVersion:
+        header = _check(data)
+        version = StateVersion(
+            id=new_id("sv"),
+            workspace_id=workspace_id,
+            run_id="",
+            serial=header.serial,
+            lineage=header.lineage,
+            md5=_md5(data),
+            created_at=self._clock.now(),
+            size=len(data),
+            made_by=person.login,
+            note=note,
+        )
+        tx.states.add(version, data)
+        return version
+
+
+def why_not_now(tx: Transaction, workspace: Workspace, person: Person) -> str:
+    """Say what keeps a person from changing the state now, empty where nothing does (promise 7)."""
+    holder = next((run for run in tx.runs.queue(workspace.id) if run.holds_workspace), None)
+    if holder is not None:
+        return f"{holder.id} holds the workspace ({holder.status.value}): wait for its end, or discard it"
+    standing = tx.states.locked(workspace.id)
+    if standing is not None:
+        by = standing.run_id or "somebody"
+        return f"Terraform's lock stands on the state, taken by {by}: it may still be written"
+    if workspace.lock is not None and workspace.lock.by != person.login:
+        because = f": {workspace.lock.reason}" if workspace.lock.reason else ""
+        return f"the workspace is locked by {workspace.lock.by}{because}"
+    return ""
+
+
+def _make_sure_nobody_is_at_it(tx: Transaction, workspace_id: str, person: Person) -> None:
+    # The row is held, as it is by a run that asks whether it is its turn: none starts until this is done.
+    workspace = tx.workspaces.get(workspace_id, for_update=True)
+    why = why_not_now(tx, workspace, person)
+    if why:
+        raise Conflict(why)
+
+
+def _find(tx: Transaction, workspace_id: str, version_id: str) -> StateVersion:
+    if not version_id:
+        current = tx.states.current(workspace_id)
+        if current is None:
+            raise NotFound("this workspace has no state here yet")
+        return current
+    version = tx.state_history.get(version_id)
+    if version.workspace_id != workspace_id:
+        raise NotFound(f"this workspace has no state version {version_id}")
+    return version
+
+
+def _require(person: Person) -> None:
+    if not person.may(Action.EDIT_STATE):
+        raise Forbidden(refusal(person, Action.EDIT_STATE))
+
+
+def _check(data: bytes) -> Header:
+    header = read_header(data)
+    if header.wrong:
+        raise Invalid(f"this is no Terraform state: {header.wrong}")
+    return header
+
+
+def _numbered(data: bytes, serial: int) -> bytes:
+    try:
+        return with_serial(data, serial)
+    except ValueError as error:
+        raise Invalid(f"this state can't be numbered anew: {error}") from None
+
+
+def _what_does_not_follow(current: StateVersion, header: Header) -> str:
+    if header.lineage != current.lineage:
+        return f"the state's lineage is {current.lineage}: this is another state, {header.lineage}"
+    if header.serial <= current.serial:
+        return f"the state's serial is {current.serial} already, this one's is {header.serial}"
+    return ""
+
+
+def _md5(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
