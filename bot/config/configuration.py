@@ -15,9 +15,11 @@ from bot.config.explain import read_manifest
 from bot.config.forges import LOOPBACK, ForgeConfig, read_forges, unencrypted
 from bot.config.problems import Problems, did_you_mean
 from bot.config.settings import NEW_KEY, SETTINGS, Environment, fernet_key
+from bot.config.variables import read_variables
 from bot.config.workspaces import read_rules, read_workspaces
 from bot.domain.discovery import DiscoverRule
 from bot.domain.errors import ConfigError
+from bot.domain.variables import Declared
 from bot.domain.workspace import Workspace
 
 _DATABASE = re.compile(r"(sqlite|postgres|postgresql|postgresql\+psycopg)://.*", re.DOTALL)
@@ -75,8 +77,11 @@ class Config:
     apply_timeout: timedelta
     lease: timedelta
     sweep: timedelta
+    cool_off: timedelta
+    state_lock_grace: timedelta
     local_admin: str
     log_level: LogLevel
+    variables: Declared = field(default_factory=Declared, repr=False)
     secret_files: tuple[Path, ...] = ()
     passed_on: Mapping[str, str] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()
@@ -92,6 +97,7 @@ class Config:
         config_file = Path(env.text("PLANGATE_CONFIG")).expanduser().absolute()
         manifest, document = read_manifest(config_file, problems)
         forges = read_forges(manifest, document, env, problems)
+        variables = read_variables(manifest, document, env, config_file.parent, problems)
         data = Path(env.text("PLANGATE_DATA")).expanduser().absolute()
         url = _public_url(env, problems)
         config = cls(
@@ -113,8 +119,11 @@ class Config:
             apply_timeout=env.duration("PLANGATE_APPLY_TIMEOUT"),
             lease=env.seconds("PLANGATE_LEASE_SECONDS", least=10),
             sweep=env.seconds("PLANGATE_SWEEP_SECONDS", least=1),
+            cool_off=env.duration("PLANGATE_CANCEL_COOL_OFF"),
+            state_lock_grace=env.duration("PLANGATE_STATE_LOCK_GRACE"),
             local_admin=_local_admin(env, url, problems),
             log_level=env.choice("PLANGATE_LOG_LEVEL", LogLevel, LogLevel.INFO),
+            variables=variables,
             secret_files=tuple(env.secret_files),
             passed_on={name: environ[name] for name in PASSED_ON if environ.get(name)},
             warnings=(*_unknown(environ, env), *unencrypted(forges)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -13,6 +14,8 @@ from pydantic_core import ErrorDetails
 from bot.config.manifest import DiscoverEntry, ForgeEntry, Manifest, Options, WorkspaceEntry, split_repo
 from bot.config.marked_yaml import Document, Loc, YamlError, read_document
 from bot.config.problems import Problems, did_you_mean, looks_secret, shown
+from bot.config.variable_entries import ELSEWHERE, TAGS, VariableEntry, VariableSetEntry, across_variables
+from bot.domain.run_triggers import find_cycle
 
 _WANTED = {
     "string_type": "text",
@@ -57,7 +60,7 @@ def check(document: Document, problems: Problems) -> Manifest:
 
 
 def _explain(detail: ErrorDetails, document: Document) -> tuple[tuple[int, int], str]:
-    loc: Loc = tuple(step for step in detail["loc"] if step != "[key]")
+    loc: Loc = tuple(step for step in detail["loc"] if step not in ("[key]", *TAGS))
     key = detail["type"] == "extra_forbidden" or "[key]" in detail["loc"]
     return document.place(loc, key), f"{document.where(loc, key)}: {_wrong(detail, loc)}"
 
@@ -72,12 +75,15 @@ def _wrong(detail: ErrorDetails, loc: Loc) -> str:
         case "value_error":
             return str(detail["ctx"]["error"])
         case "literal_error":
-            words = [word.strip("' ") for word in str(detail["ctx"]["expected"]).split(" or ")]
+            words = re.findall(r"'([^']*)'", str(detail["ctx"]["expected"]))
             return f"{shown(value)} is not known; {did_you_mean(str(value), words)}"
         case "too_short":
             return "is empty: name one at least, such as `- envs/*`"
         case _ if kind in _WANTED:
-            return f"must be {_WANTED[kind]}, not {_what(value)}{_fix(kind, loc, value)}"
+            what = _what(value)
+            if "variables" in loc and kind == "string_type":
+                what = what.partition(" (")[0]  # a PIN is a number, and not repeated (promise 6)
+            return f"must be {_WANTED[kind]}, not {what}{_fix(kind, loc, value)}"
         case _:
             return str(detail["msg"])
 
@@ -89,6 +95,9 @@ def _unknown_key(loc: Loc) -> str:
             "secrets never stand in this file: put it into an environment variable, "
             f"and write `{_SECRETS[key]}: NAME_OF_THE_VARIABLE`"
         )
+    if key == "variables" and loc[0] in ("defaults", "discover", "variables"):
+        wanted = "`global: true`" if loc[0] != "discover" else '`workspaces: ["part-of-their-names-*"]`'
+        return f"belongs to a workspace; for many at once write a set under `variable_sets:` with {wanted}"
     if len(loc) == 1 and key in WorkspaceEntry.model_fields:
         return (
             "belongs to a workspace: write it under `workspaces:` as `- " + f"{key}: …`, or under `defaults:`"
@@ -102,7 +111,10 @@ def _model(loc: Loc) -> type[BaseModel]:
         "defaults": Options,
         "workspaces": WorkspaceEntry,
         "discover": DiscoverEntry,
+        "variable_sets": VariableSetEntry,
     }
+    if "variables" in loc[:-1]:
+        return VariableEntry
     return parts.get(str(loc[0]), Manifest) if len(loc) > 1 else Manifest
 
 
@@ -113,6 +125,7 @@ def _missing(loc: Loc) -> str:
         "repo": "`repo: acme/infra`",
         "kind": "`kind: github`",
         "directories": '`directories: ["envs/*"]`',
+        "key": "`key: region`",
     }
     hint = (field.description or "") if field else ""
     return f"write {example.get(str(loc[-1]), 'it')}" + (f" ({hint[0].lower()}{hint[1:]})" if hint else "")
@@ -162,6 +175,8 @@ def _across(data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
             yield from _triggers((key, index), entry)
             yield from _forge((key, index), entry, names)
     yield from _doubled(data.get("workspaces"))
+    yield from across_variables(data)
+    yield from _run_triggers(data.get("workspaces"), discovers=bool(data.get("discover")))
 
 
 def _literals(loc: Loc, value: object) -> Iterator[tuple[Loc, str]]:
@@ -172,9 +187,11 @@ def _literals(loc: Loc, value: object) -> Iterator[tuple[Loc, str]]:
         for index, inner in enumerate(value):
             yield from _literals((*loc, index), inner)
     elif isinstance(value, str) and looks_secret(value):
+        instead = f"; {ELSEWHERE}" if "variables" in loc else ""
         yield (
             loc,
-            "looks like a secret, and secrets never stand in this file: change it, for it was written down",
+            "looks like a secret, and secrets never stand in this file: change it, for it was written down"
+            + instead,
         )
 
 
@@ -193,6 +210,29 @@ def _forge(loc: Loc, entry: object, names: list[str]) -> Iterator[tuple[Loc, str
     elif not forge and len(names) > 1:
         wanted = " or ".join(f"`{name}:{path}`" for name in names[:3])
         yield (*loc, "repo"), f"say on which forge it is: {wanted}"
+
+
+def _run_triggers(entries: object, *, discovers: bool) -> Iterator[tuple[Loc, str]]:
+    """Check that run triggers name workspaces that there are, and lead in no circle."""
+    sources: dict[str, list[str]] = {}
+    places: dict[str, int] = {}
+    for index, entry in enumerate(entries if isinstance(entries, list) else []):
+        name = entry.get("name") if isinstance(entry, dict) else None
+        named = entry.get("run_triggers") if isinstance(entry, dict) else None
+        if isinstance(name, str):
+            sources[name] = (
+                [each for each in named if isinstance(each, str)] if isinstance(named, list) else []
+            )
+            places.setdefault(name, index)
+    for name, named in sources.items():
+        for position, source in enumerate(named):
+            # A discovered workspace has its name only once its directory is found.
+            if source not in sources and not discovers:
+                loc: Loc = ("workspaces", places[name], "run_triggers", position)
+                yield loc, f"there is no workspace {shown(source)}; {did_you_mean(source, sources)}"
+    if cycle := find_cycle(sources):
+        loc = ("workspaces", places[cycle[0]], "run_triggers")
+        yield loc, f"go round in a circle: {' -> '.join(cycle)}; leave one of these out"
 
 
 def _doubled(entries: object) -> Iterator[tuple[Loc, str]]:

@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
+from bot.config.entry import Entry
 from bot.config.problems import looks_secret, shown
 from bot.config.settings import web_address
+from bot.config.variable_entries import Variables, VariableSetEntry
 from bot.domain.discovery import NAME, NAME_LENGTH, PLACEHOLDERS
 
 _FORGE = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
@@ -123,12 +125,7 @@ RepoName = Annotated[
 ]
 Directory = Annotated[str, AfterValidator(_directories)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
-
-
-class Entry(BaseModel):
-    """What every part of the file has: nothing is converted, nothing unknown is passed over."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+WorkspaceName = Annotated[str, AfterValidator(_name)]
 
 
 class ForgeEntry(Entry):
@@ -168,10 +165,17 @@ class Options(Entry):
         default=None, description="`false`: every push runs, whatever it touches"
     )
     tag_regex: Annotated[str, AfterValidator(_regex)] | None = Field(
-        default=None, description="Regular expression: a tag that matches makes the workspace run"
+        default=None,
+        description="Regular expression: a tag that matches makes the workspace run, instead of pushes",
     )
     auto_apply: bool | None = Field(
         default=None, description="Whether a push's plan is applied without being asked"
+    )
+    auto_apply_run_triggers: bool | None = Field(
+        default=None, description="The same for runs that another workspace's apply started"
+    )
+    allowed_modes: list[Literal["destroy", "refresh-only", "replace", "target"]] | None = Field(
+        default=None, description="How plans may be asked for by hand; all but `destroy` where unset"
     )
     engine: Literal["terraform", "tofu"] | None = Field(default=None, description="Which program runs it")
     terraform_version: Annotated[str, AfterValidator(_version)] | None = Field(
@@ -191,6 +195,10 @@ class WorkspaceEntry(Options):
     working_directory: Annotated[str, AfterValidator(_inside("folder"))] | None = Field(
         default=None, description="Folder with the configuration; the repository's root where unset"
     )
+    run_triggers: list[WorkspaceName] | None = Field(
+        default=None, description="Workspaces whose successful applies start a run here"
+    )
+    variables: Variables | None = Field(default=None, description="Variables of its own, over those of any set")
 
 
 class DiscoverEntry(Options):
@@ -201,6 +209,9 @@ class DiscoverEntry(Options):
         min_length=1, description="Patterns of directories, `.` for the root"
     )
     exclude: list[Directory] | None = Field(default=None, description="Patterns of directories to leave out")
+    run_triggers: list[WorkspaceName] | None = Field(
+        default=None, description="Workspaces whose successful applies start a run in each"
+    )
     name: Annotated[str, AfterValidator(_template)] | None = Field(
         default=None,
         description="Template of {directory} (slashes as dashes), {name} (its last part) and {repo}",
@@ -219,6 +230,9 @@ class Manifest(Entry):
     workspaces: list[WorkspaceEntry] | None = Field(default=None, description="The workspaces")
     discover: list[DiscoverEntry] | None = Field(
         default=None, description="Rules that find workspaces by themselves"
+    )
+    variable_sets: list[VariableSetEntry] | None = Field(
+        default=None, description="Variables for many workspaces at once"
     )
 
 

@@ -87,6 +87,16 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PLANGATE_PLAN_TIMEOUT", "2h", "How long a plan may take, such as `90s`, `2h` or `1h30m`"),
     Setting("PLANGATE_APPLY_TIMEOUT", "24h", "How long an apply may take"),
     Setting("PLANGATE_LEASE_SECONDS", "60", "Seconds after which a silent worker's run is taken from it"),
+    Setting(
+        "PLANGATE_CANCEL_COOL_OFF",
+        "30s",
+        "How long after a cancel an administrator may force it, such as `30s`",
+    ),
+    Setting(
+        "PLANGATE_STATE_LOCK_GRACE",
+        "15m",
+        "How long Terraform must be silent, its worker lost, before its lock on the state is released",
+    ),
     Setting("PLANGATE_SWEEP_SECONDS", "15", "Seconds between two looks for work that was lost"),
     Setting(
         "PLANGATE_LOCAL_ADMIN",
@@ -139,6 +149,11 @@ class Environment:
         if not value:
             self._problems.add(name + "_FILE", f"{shown(path)} is empty: put the secret into it")
         return value
+
+    def exact(self, name: str) -> str | None:
+        """Return what a variable off the table holds, to the letter; None where it is not set."""
+        self.known.add(name)
+        return self._environ.get(name)
 
     def secrets(self, name: str) -> tuple[str, ...]:
         """Return the secrets of a comma-separated setting, empty ones left out."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.config.manifest import DiscoverEntry, Manifest, Options, WorkspaceEntry, split_repo
 from bot.domain.discovery import DiscoverRule
 from bot.domain.events import RepoRef
+from bot.domain.modes import ALLOWED_BY_DEFAULT, Mode
 from bot.domain.workspace import EngineKind, Triggers, Workspace
 
 
@@ -54,9 +55,18 @@ def _workspace(
             tag_regex=options.tag_regex or "",
         ),
         auto_apply=bool(options.auto_apply),
+        auto_apply_run_triggers=bool(options.auto_apply_run_triggers),
+        allowed_modes=_modes(options),
+        run_triggers=tuple(dict.fromkeys(entry.run_triggers or ())),
         engine=EngineKind(options.engine or "terraform"),
         engine_version=options.terraform_version or "",
     )
+
+
+def _modes(options: Options) -> tuple[Mode, ...]:
+    if options.allowed_modes is None:
+        return ALLOWED_BY_DEFAULT
+    return tuple(mode for mode in Mode if mode.value in options.allowed_modes)
 
 
 def _filled(entry: Options, defaults: Options) -> Options:

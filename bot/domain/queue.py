@@ -20,8 +20,11 @@ def next_run(workspace: Workspace, queue: Sequence[Run]) -> Run | None:
     return next((run for run in queue if run.status is RunStatus.PENDING), None)
 
 
-def why_waits(run: Run, workspace: Workspace, queue: Sequence[Run]) -> str:
-    """Say why a pending run waits, and for whom; empty where it does not (promise 7)."""
+def why_waits(run: Run, workspace: Workspace, queue: Sequence[Run], left_by: str = "") -> str:
+    """Say why a pending run waits, and for whom; empty where it does not (promise 7).
+
+    `left_by` is a finished run whose Terraform may still be at work on the state.
+    """
     if run.status is not RunStatus.PENDING or run.plan_only:
         return ""
     ahead = [other for other in queue if other.id != run.id and _before(other, run)]
@@ -32,7 +35,11 @@ def why_waits(run: Run, workspace: Workspace, queue: Sequence[Run]) -> str:
         # A lock that comes while a run holds the workspace is no reason yet: the holder goes on.
         locked = f"; {_locked(workspace.lock)}" if workspace.lock and not first.holds_workspace else ""
         return f"{place} in the queue, behind {ahead[-1].id}{holds}{locked}"
-    return _locked(workspace.lock) if workspace.lock else ""
+    if workspace.lock:
+        return _locked(workspace.lock)
+    if left_by:
+        return f"the worker of {left_by} was lost, and its Terraform may still write to the state"
+    return ""
 
 
 def _locked(lock: Lock) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime
 from bot.domain.commands import Command, Verb, parse_commands
 from bot.domain.decisions import ConfirmRun, Refuse, StartApply, decide_apply
 from bot.domain.events import Change, CommentAdded
+from bot.domain.modes import why_not_allowed
 from bot.domain.permissions import Action, Person, refusal
 from bot.domain.workspace import Workspace
 from bot.services.changes import Changed
@@ -102,17 +103,23 @@ class Comments:
             # The same words everywhere, and no mention: a stranger can't make the bot call people.
             answer.refusals.append((str(command), refusal(person, needs)))
             return outcome.say("refused", refusal(person, needs))
+        if command.problem:
+            answer.refusals.append((str(command), command.problem))
+            return outcome.say("refused", command.problem)
         targets = self._targets(tx, command, record, answer, outcome)
         match command.verb:
             case Verb.PLAN:
                 for workspace in targets:
-                    if not change.open:
-                        why = "the change is closed: there is nothing to plan"
+                    why = "" if change.open else "the change is closed: there is nothing to plan"
+                    why = why or why_not_allowed(command.modes, workspace.allowed_modes, workspace.name)
+                    if why:
                         answer.refusals.append((workspace.name, why))
                         outcome.say("refused", why, workspace.name)
                         continue
-                    why = f"/plan by {person.login}"
-                    run = self._new_runs.preview(tx, workspace, change, person.login, why, outcome.wake)
+                    why = " ".join(("/plan", *command.modes.flags, "by", person.login))
+                    run = self._new_runs.preview(
+                        tx, workspace, change, person.login, why, outcome.wake, command.modes
+                    )
                     answer.done += 1
                     outcome.say("preview", why, workspace.name, run.id)
             case Verb.APPLY:

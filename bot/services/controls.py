@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
+from bot.domain import actions
 from bot.domain.errors import Forbidden, IllegalMove
 from bot.domain.ids import new_id
 from bot.domain.lifecycle import RunStatus
-from bot.domain.permissions import Action, Person, refusal
+from bot.domain.permissions import Action, Person
 from bot.domain.run import Run, RunEvent, RunSource
-from bot.services.ports import Clock, Store, Transaction
+from bot.services.ports import Clock, Limits, Store, Transaction
 from bot.services.snapshot import add_run
 from bot.services.transitions import Transitions, Wake, lease_of
+
+UNSEEN = "no worker held the apply, so what was applied is not known for certain: look at the state"
 
 
 class Controls:
     """Checks the person's role and the run's status, then changes the run.
 
-    Every method raises Forbidden (role), IllegalMove (status; says what is possible now) and NotFound.
+    Every method raises Forbidden (role), IllegalMove (status; says what is possible now) and NotFound. Of two
+    who are at it at once one wins, and the other is told what the run has become.
     """
 
-    def __init__(self, store: Store, clock: Clock, transitions: Transitions) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, transitions: Transitions, cool_off: timedelta = Limits.cool_off
+    ) -> None:
+        self._cool_off = cool_off
         self._store = store
         self._clock = clock
         self._transitions = transitions
 
     def confirm(self, run_id: str, person: Person, comment: str = "") -> Run:
         """Let a run that awaits confirmation apply the plan that it holds."""
-        _require(person, Action.CONFIRM)
 
         def step(_tx: Transaction, run: Run) -> list[tuple[Run, RunEvent]]:
-            if not run.awaits_confirmation:
-                raise IllegalMove(f"{run.id} is {run.status.value}; {run.possible()}")
+            self._check(run, person, Action.CONFIRM)
             return confirmed(self._transitions, run, person.login, comment)
 
         run = self._transitions.change(run_id, step)
@@ -40,23 +46,37 @@ class Controls:
 
     def discard(self, run_id: str, person: Person, comment: str = "") -> Run:
         """Put a run aside that waits, and let the next one go on."""
-        _require(person, Action.DISCARD)
 
         def step(_tx: Transaction, run: Run) -> list[tuple[Run, RunEvent]]:
-            if not run.discardable:
-                raise IllegalMove(f"{run.id} is {run.status.value} and can't be discarded; {run.possible()}")
+            self._check(run, person, Action.DISCARD)
             return [self._transitions.moved(run, RunStatus.DISCARDED, person.login, comment)]
 
         return self._transitions.change(run_id, step)
 
     def cancel(self, run_id: str, person: Person, comment: str = "") -> Run:
         """Stop a run: at once where nobody works on it, else by an interrupt that its worker sends."""
-        _require(person, Action.CANCEL)
 
         def step(tx: Transaction, run: Run) -> list[tuple[Run, RunEvent]]:
-            if not run.cancelable:
-                raise IllegalMove(f"{run.id} is {run.status.value} and can't be canceled; {run.possible()}")
+            self._check(run, person, Action.CANCEL)
             return canceled(self._transitions, tx, self._clock, run, person.login, comment)
+
+        return self._transitions.change(run_id, step)
+
+    def force_cancel(self, run_id: str, person: Person, comment: str = "") -> Run:
+        """End a run that a cancel did not end within the cool-off.
+
+        Its worker kills the process at its next look; without a worker the run ends here, and the sweep
+        lets go of its lock on the state once its Terraform is silent for long (promise 3).
+        """
+
+        def step(tx: Transaction, run: Run) -> list[tuple[Run, RunEvent]]:
+            self._check(run, person, Action.FORCE_CANCEL)
+            asked = self._transitions.event(run, "force-cancel requested", person.login, comment)
+            wish = replace(run, force_cancel=True)
+            if tx.leases.held([lease_of(run.id)], self._clock.now()):
+                return [(wish, asked)]
+            why = UNSEEN if run.status is RunStatus.APPLYING else ""
+            return [(wish, asked), self._transitions.moved(wish, RunStatus.CANCELED, person.login, why)]
 
         return self._transitions.change(run_id, step)
 
@@ -65,14 +85,10 @@ class Controls:
 
         The old one stays as it is.
         """
-        _require(person, Action.PLAN)
         wake = Wake()
         with self._store.transaction() as tx:
             old = tx.runs.get(run_id)
-            if not old.plan_only:
-                _require(person, Action.CONFIRM)
-            if not old.final:
-                raise IllegalMove(f"{old.id} is {old.status.value}: only a finished run can be retried")
+            self._check(old, person, Action.RETRY)
             now = self._clock.now()
             run = Run(
                 id=new_id("run"),
@@ -97,10 +113,12 @@ class Controls:
         self._transitions.wake(wake)
         return run
 
-
-def _require(person: Person, action: Action) -> None:
-    if not person.may(action):
-        raise Forbidden(refusal(person, action))
+    def _check(self, run: Run, person: Person, action: Action) -> None:
+        """Make sure, in the transaction that acts, that the role and the run's status allow it."""
+        if why := actions.why_forbidden(run, person, action):
+            raise Forbidden(why)
+        if why := actions.why_not(run, action, self._clock.now(), self._cool_off):
+            raise IllegalMove(why)
 
 
 def confirmed(transitions: Transitions, run: Run, by: str, comment: str = "") -> list[tuple[Run, RunEvent]]:

@@ -8,7 +8,6 @@ from bot.domain import headlines
 from bot.domain.events import RepoRef
 from bot.domain.lifecycle import RunStatus, StageStatus
 from bot.domain.plan_text import error_text, plan_text, tail
-from bot.domain.queue import why_waits
 from bot.domain.report import ChangeReport, OutcomeReport, Section, StatusReport
 from bot.domain.run import Run
 from bot.domain.workspace import Workspace
@@ -24,6 +23,7 @@ from bot.services.ports import (
 from bot.services.posting import Posting
 from bot.services.showing import shown_plan
 from bot.services.subjects import Commit, parse_commit
+from bot.services.turns import why_it_waits
 
 # How many characters of a comment are ours: the marker and the line before it.
 _RESERVED = 200
@@ -59,7 +59,8 @@ class Deriving:
     def _statuses(
         self, tx: Transaction, subject: str, commit: Commit, record: ChangeRecord | None
     ) -> Sequence[Post]:
-        by_workspace = _grouped(tx.runs.find(RunQuery(repo=commit.repo, commit=commit.sha, limit=1000)))
+        found = tx.runs.find(RunQuery(repo=commit.repo, commit=commit.sha, limit=1000))
+        by_workspace = _grouped([run for run in found if run.reported])
         ids = dict.fromkeys([*(record.workspace_ids if record else ()), *by_workspace])
         workspaces = sorted((tx.workspaces.get(i) for i in ids), key=lambda w: w.name)
         statuses: list[StatusReport] = []
@@ -93,9 +94,7 @@ class Deriving:
         return self._addresses.run(runs[0].id) if len(runs) == 1 else self._addresses.public
 
     def _waits(self, tx: Transaction, workspace: Workspace, run: Run | None) -> str:
-        if run is None or run.status is not RunStatus.PENDING or run.plan_only:
-            return ""
-        return why_waits(run, workspace, tx.runs.queue(workspace.id))
+        return why_it_waits(tx, workspace, run) if run is not None else ""
 
     # --- comments -------------------------------------------------------------------------------------------
 

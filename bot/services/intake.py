@@ -36,10 +36,12 @@ from bot.domain.ids import new_id
 from bot.services.changes import Changed
 from bot.services.comments import Comments
 from bot.services.discovering import Discovery
+from bot.services.following import Following
 from bot.services.making import NewRuns
 from bot.services.outcome import Outcome
 from bot.services.ports import Clock, Delivery, Dispatch, ForgeReader, Store, Transaction
 from bot.services.transitions import TRIES, Transitions
+from bot.services.wanting import is_ours
 
 log = logging.getLogger(__name__)
 
@@ -65,10 +67,12 @@ class Intake:
         changed: Changed,
         comments: Comments,
         transitions: Transitions,
+        following: Following,
     ) -> None:
         self._store = store
         self._clock = clock
         self._dispatch = dispatch
+        self._following = following
         self._parse = parse
         self._forges = forges
         self._discovery = discovery
@@ -125,6 +129,8 @@ class Intake:
 
     def _act(self, delivery: Delivery) -> None:
         outcome = Outcome()
+        if is_ours(delivery):
+            return self._following.handle(delivery, outcome)
         try:
             event = self._parse(delivery)
         except Invalid as error:
@@ -142,6 +148,7 @@ class Intake:
                 self._comments.handle(event, delivery, outcome)
             case _:
                 assert_never(event)
+        return None
 
     def _pushed(self, event: BranchPushed | TagPushed, delivery: Delivery, outcome: Outcome) -> None:
         if delivery.attempts and isinstance(event, BranchPushed):

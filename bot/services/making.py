@@ -36,7 +36,12 @@ class NewRuns:
         if self._made_before(tx, workspace, commit):
             return None
         run = self._new(
-            workspace, source, commit, ref, event.message, event.pusher,
+            workspace,
+            source,
+            commit,
+            ref,
+            event.message,
+            event.pusher,
             auto_apply=auto_applies(workspace, source),
         )
         return self._add(tx, run, why, wake)

@@ -9,9 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 
 from bot.domain.digest import plan_digest
@@ -25,10 +24,10 @@ from bot.domain.errors import (
 )
 from bot.domain.ids import new_id
 from bot.domain.lifecycle import APPLY_STAGES, PLAN_STAGES, RunStatus
-from bot.domain.plan import changes_since, load_plan_json, read_plan
-from bot.domain.queue import next_run
+from bot.domain.plan import load_plan_json, read_plan
 from bot.domain.run import Run, RunEvent
-from bot.services.controls import confirmed
+from bot.services import left_locks
+from bot.services.after_plan import AfterPlan
 from bot.services.engine_jobs import EngineJobs
 from bot.services.ports import (
     ApplyResult,
@@ -41,9 +40,9 @@ from bot.services.ports import (
     Transaction,
     Vault,
 )
-from bot.services.showing import shown_plan
 from bot.services.states import new_version
 from bot.services.transitions import Transitions, lease_of
+from bot.services.turns import whose_turn
 from bot.services.watching import RunWatch
 
 log = logging.getLogger(__name__)
@@ -82,6 +81,7 @@ class Phases:
         self._jobs = jobs
         self._transitions = transitions
         self._limits = limits
+        self._after_plan = AfterPlan(transitions)
 
     def advance(self, run_id: str) -> None:
         """Carry a run on until it is final, waits for a person, or waits for its turn.
@@ -150,6 +150,8 @@ class Phases:
                 self._let_go_of_state(tx, run)
                 if run.status is RunStatus.FETCHING:
                     return []  # nothing was begun yet; the forge may have been away
+                # A plan writes no state, so that the lost one's lock guards nothing.
+                left_locks.release(tx, run, self._clock.now(), "the plan before was lost with its worker")
                 again = self._transitions.event(run, "restarted", message="the worker before was lost")
                 return [(run, again)]
             return []
@@ -167,9 +169,12 @@ class Phases:
             tx.states.unlock(run.workspace_id, lock.lock_id)
 
     def _has_turn(self, tx: Transaction, run: Run) -> bool:
-        workspace = tx.workspaces.get(run.workspace_id, for_update=True)
-        turn = next_run(workspace, tx.runs.queue(run.workspace_id))
+        turn = whose_turn(tx, run.workspace_id, for_update=True)
         return turn is not None and turn.id == run.id
+
+    def _unlock(self, tx: Transaction, run: Run) -> None:
+        """Let go of a lock that the run's Terraform left: this worker has seen its process end."""
+        left_locks.release(tx, run, self._clock.now(), "its Terraform ended without unlocking it")
 
     # --- plan -----------------------------------------------------------------------------------------------
 
@@ -216,46 +221,10 @@ class Phases:
                 digest=digest,
                 engine_version=result.version,
             )
-            return [first, *self._after_plan(tx, first[0])]
+            self._unlock(tx, run)
+            return [first, *self._after_plan.moves(tx, first[0])]
 
         return self._transitions.change(run.id, step, fence)
-
-    def _after_plan(self, tx: Transaction, run: Run) -> Sequence[tuple[Run, RunEvent]]:
-        """What follows a finished plan, before a person has a say."""
-        if run.cancel_requested_at and not run.plan_only:
-            return [self._transitions.moved(run, RunStatus.DISCARDED, run.cancel_requested_by)]
-        if run.plan_only or not run.has_changes:
-            return [self._transitions.moved(run, RunStatus.PLANNED_AND_FINISHED)]
-        if run.approval is not None:
-            if run.approval.digest == run.digest:
-                why = f"the plan equals the one approved in {run.approval.shown_run_id}"
-                return confirmed(self._transitions, run, run.approval.by, why)
-            if closed := self._closed(tx, run):
-                return [self._transitions.moved(run, RunStatus.DISCARDED, "plangate", closed)]
-            # Promise 1: another plan than the one approved asks again, and says what is new.
-            delta = self._delta(tx, run)
-            event = self._transitions.event(run, "plan changed", message=delta)
-            return [(replace(run, delta=delta), event)]
-        if run.auto_apply and not run.modes.destroy:
-            return confirmed(self._transitions, run, "auto-apply")
-        return []
-
-    @staticmethod
-    def _closed(tx: Transaction, run: Run) -> str:
-        """Say that the run's change takes no answer any more, empty where it does."""
-        repo = tx.workspaces.get(run.workspace_id).repo
-        record = tx.changes.numbered(repo, run.change_number) if run.change_number is not None else None
-        if record is None or record.change.open:
-            return ""
-        what = "merged" if record.change.merged else "closed"
-        return f"the plan is not the one that was approved, and the change is {what}"
-
-    def _delta(self, tx: Transaction, run: Run) -> str:
-        assert run.approval is not None
-        before, after = shown_plan(tx, run.approval.shown_run_id), shown_plan(tx, run.id)
-        if before is None or after is None:
-            return "the plan is not the one that was approved"
-        return changes_since(before.resources, after.resources) or "the same resources, with other values"
 
     # --- apply ----------------------------------------------------------------------------------------------
 
@@ -276,6 +245,7 @@ class Phases:
 
     def _applied(self, run: Run, fence: int, result: ApplyResult) -> None:
         def step(tx: Transaction, run: Run) -> Moves:
+            self._unlock(tx, run)
             if result.errored_state:
                 # What Terraform could not push is kept aside, not lost (promise 3).
                 why = "Terraform could not push it and left it in the working tree"
@@ -295,9 +265,10 @@ class Phases:
     # --- ends -----------------------------------------------------------------------------------------------
 
     def _end(self, run_id: str, fence: int, status: RunStatus, error: str) -> None:
-        def step(_tx: Transaction, run: Run) -> Moves:
+        def step(tx: Transaction, run: Run) -> Moves:
             if status not in run.allowed():
                 return []
+            self._unlock(tx, run)
             by = run.cancel_requested_by if status is RunStatus.CANCELED else ""
             return [self._transitions.moved(run, status, by, error, error=error)]
 

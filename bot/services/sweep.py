@@ -1,7 +1,8 @@
 """Finding what is due and nobody works on: deliveries, runs, reports (promise 3).
 
 Redis only carries ids; a worker can die at any moment. The sweep asks the database what should go on and
-wakes workers for it. It decides nothing itself, so that running it twice, or by many, does no harm.
+wakes workers for it. It decides nothing itself but that a lost worker's lock on a state is over, so that
+running it twice, or by many, does no harm.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from datetime import timedelta
 
 from bot.domain import lifecycle
 from bot.domain.lifecycle import RunStatus
-from bot.domain.queue import next_run
 from bot.domain.run import Run
+from bot.services.left_locks import LeftLocks
 from bot.services.ports import Clock, Dispatch, RunQuery, Store, Transaction
 from bot.services.transitions import lease_of
+from bot.services.turns import whose_turn
 
 _JUST_NOW = timedelta(seconds=5)
 _AT_A_TIME = 500
@@ -23,13 +25,15 @@ _UNFINISHED = frozenset({RunStatus.PENDING}) | lifecycle.WORKING
 class Sweep:
     """Wakes workers for whatever the database says is due."""
 
-    def __init__(self, store: Store, clock: Clock, dispatch: Dispatch) -> None:
+    def __init__(self, store: Store, clock: Clock, dispatch: Dispatch, left_locks: LeftLocks) -> None:
         self._store = store
         self._clock = clock
         self._dispatch = dispatch
+        self._left_locks = left_locks
 
     def run(self) -> int:
         """Wake workers for what is due; return for how much."""
+        self._left_locks.release_all()
         now = self._clock.now()
         with self._store.reading() as tx:
             deliveries = tx.deliveries.due(now - _JUST_NOW, _AT_A_TIME)
@@ -53,7 +57,7 @@ class Sweep:
         waiting = {r.workspace_id for r in free if r.status is RunStatus.PENDING and not r.plan_only}
         turns = set()
         for workspace_id in waiting:
-            turn = next_run(tx.workspaces.get(workspace_id), tx.runs.queue(workspace_id))
+            turn = whose_turn(tx, workspace_id)
             if turn is not None:
                 turns.add(turn.id)
         due = [r for r in free if r.plan_only or r.status is not RunStatus.PENDING or r.id in turns]

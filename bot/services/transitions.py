@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 
 from bot.domain.errors import Conflict, LeaseLost
 from bot.domain.lifecycle import RunStatus
-from bot.domain.queue import next_run
 from bot.domain.run import Run, RunEvent
 from bot.services.ports import Clock, Dispatch, Store, Transaction
 from bot.services.subjects import subject_of
+from bot.services.turns import whose_turn
+from bot.services.wanting import want_followers
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ class Wake:
 
     runs: list[Run] = field(default_factory=list)
     subjects: list[str] = field(default_factory=list)
+    deliveries: list[str] = field(default_factory=list)
 
 
 def lease_of(run_id: str) -> str:
@@ -86,9 +88,12 @@ class Transitions:
 
     def after(self, tx: Transaction, before: Run | None, run: Run, wake: Wake) -> None:
         """Note, within the transaction that made or changed a run, what must be reported and who is next."""
-        self.report(tx, subject_of(tx, run), wake)
+        if run.reported:
+            self.report(tx, subject_of(tx, run), wake)
         if run.plan_only:
             return
+        if run.status is RunStatus.APPLIED and (before is None or before.status is not RunStatus.APPLIED):
+            wake.deliveries += want_followers(tx, run, self._clock.now())
         let_go = before is not None and not before.final and run.final
         if before is None or let_go or run.holds_workspace != before.holds_workspace:
             self.next(tx, run.workspace_id, wake)
@@ -101,17 +106,18 @@ class Transitions:
 
     def next(self, tx: Transaction, workspace_id: str, wake: Wake) -> None:
         """Wake the run whose turn it is, and report the places of those that wait."""
-        queue = tx.runs.queue(workspace_id)
-        turn = next_run(tx.workspaces.get(workspace_id), queue)
+        turn = whose_turn(tx, workspace_id)
         if turn is not None and turn.id not in {run.id for run in wake.runs}:
             wake.runs.append(turn)
-        for waiting in queue:
+        for waiting in tx.runs.queue(workspace_id):
             if waiting.status is RunStatus.PENDING:
                 self.report(tx, subject_of(tx, waiting), wake)
 
     def wake(self, wake: Wake) -> None:
         """Wake the workers. A Redis that is down loses nothing: the sweep wakes them later."""
         try:
+            for delivery_id in wake.deliveries:
+                self._dispatch.receive(delivery_id)
             for run in wake.runs:
                 self._dispatch.advance(run)
             for subject in wake.subjects:

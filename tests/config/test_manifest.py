@@ -17,6 +17,7 @@ from bot.config.problems import Problems
 from bot.config.workspaces import read_rules, read_workspaces
 from bot.domain.errors import ConfigError
 from bot.domain.events import RepoRef
+from bot.domain.modes import ALLOWED_BY_DEFAULT, Mode
 from bot.domain.workspace import EngineKind, Triggers, Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -64,12 +65,15 @@ def test_the_example_shows_every_option_and_loads() -> None:
         repo=RepoRef("github", "acme/infra"),
         branch="main",
         working_directory="network",
-        triggers=Triggers(prefixes=("modules",), tag_regex="^v"),
+        triggers=Triggers(prefixes=("modules",)),
         engine_version="~> 1.9",
+        allowed_modes=tuple(Mode),
     )
     assert config.workspaces[1].engine is EngineKind.TOFU
     assert config.workspaces[2].repo == RepoRef("work", "platform/dns")
     assert not config.workspaces[2].triggers.file_triggers
+    assert config.workspaces[2].run_triggers == ("network-prod",)
+    assert config.workspaces[3].triggers.tag_regex == "^v"
     [rule] = config.discover
     assert [w.name for w in rule.workspaces(["envs/prod", "docs"])] == ["monorepo-envs-prod"]
     text = path.read_text()
@@ -105,6 +109,59 @@ discover:
     assert (two.auto_apply, two.branch, two.engine) == (False, "main", EngineKind.TERRAFORM)
     assert two.triggers == Triggers(prefixes=("x",))
     assert rule.triggers == Triggers(patterns=("**/*.tf",), tag_regex="^v")
+
+
+def test_modes_are_allowed_as_the_file_says_all_but_destroy_where_it_does_not() -> None:
+    plain, every, none = manifest("""
+workspaces:
+  - {name: plain, repo: acme/a}
+  - {name: every, repo: acme/a, allowed_modes: [target, destroy, refresh-only, replace]}
+  - {name: none, repo: acme/a, allowed_modes: []}
+""")
+    assert plain.allowed_modes == ALLOWED_BY_DEFAULT
+    assert Mode.DESTROY not in ALLOWED_BY_DEFAULT
+    assert every.allowed_modes == tuple(Mode)
+    assert none.allowed_modes == ()
+    [said] = wrong("workspaces: [{name: a, repo: acme/a, allowed_modes: [destory]}]")
+    assert "`destory` is not known; did you mean `destroy`?" in said
+
+
+def test_run_triggers_are_read_and_doubles_count_once() -> None:
+    source, follower = manifest("""
+workspaces:
+  - {name: source, repo: acme/a}
+  - {name: follower, repo: acme/b, run_triggers: [source, source], auto_apply_run_triggers: true}
+""")
+    assert (source.run_triggers, source.auto_apply_run_triggers) == ((), False)
+    assert (follower.run_triggers, follower.auto_apply_run_triggers) == (("source",), True)
+
+
+def test_run_triggers_must_name_workspaces_and_may_not_go_round_in_a_circle() -> None:
+    [said] = wrong("""
+workspaces:
+  - {name: network, repo: acme/a}
+  - {name: app, repo: acme/a, run_triggers: [netwrok]}
+""")
+    assert "workspaces[1].run_triggers" in said
+    assert "there is no workspace `netwrok`; did you mean `network`?" in said
+    [said] = wrong("""
+workspaces:
+  - {name: a, repo: acme/a, run_triggers: [c]}
+  - {name: b, repo: acme/a, run_triggers: [a]}
+  - {name: c, repo: acme/a, run_triggers: [b]}
+  - {name: d, repo: acme/a, run_triggers: [a]}
+""")
+    assert "go round in a circle: a -> b -> c -> a; leave one of these out" in said
+    [said] = wrong("workspaces: [{name: own, repo: acme/a, run_triggers: [own]}]")
+    assert "circle: own -> own" in said
+
+
+def test_a_run_trigger_may_name_what_is_only_found_later() -> None:
+    text = """
+workspaces: [{name: app, repo: acme/a, run_triggers: [envs-prod]}]
+discover: [{repo: acme/a, directories: ["envs/*"]}]
+"""
+    assert wrong(text) == []
 
 
 def test_a_single_forge_of_another_name_needs_no_prefix() -> None:
