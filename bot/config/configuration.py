@@ -71,6 +71,10 @@ class Config:
     discover: tuple[DiscoverRule, ...]
     terraform_dir: Path | None
     terraform_from_path: bool
+    terraform_keys: Path | None
+    terraform_checksums: Path | None
+    terraform_mirror: str
+    tofu_mirror: str
     provider_mirror: Path | None
     sandbox: SandboxMode
     plan_timeout: timedelta
@@ -113,6 +117,10 @@ class Config:
             discover=read_rules(manifest),
             terraform_dir=env.folder("PLANGATE_TERRAFORM_DIR"),
             terraform_from_path=env.truth("PLANGATE_TERRAFORM_FROM_PATH"),
+            terraform_keys=env.file("PLANGATE_TERRAFORM_KEYS"),
+            terraform_checksums=env.file("PLANGATE_TERRAFORM_CHECKSUMS"),
+            terraform_mirror=_mirror(env, "PLANGATE_TERRAFORM_MIRROR", problems),
+            tofu_mirror=_mirror(env, "PLANGATE_TOFU_MIRROR", problems),
             provider_mirror=env.folder("PLANGATE_PROVIDER_MIRROR"),
             sandbox=env.choice("PLANGATE_SANDBOX", SandboxMode, SandboxMode.REQUIRED),
             plan_timeout=env.duration("PLANGATE_PLAN_TIMEOUT"),
@@ -147,6 +155,14 @@ class Config:
                 return forge
         known = did_you_mean(name, (forge.name for forge in self.forges))
         raise ConfigError(f"there is no forge `{name}` in {self.config_file.name}; {known}")
+
+
+def _mirror(env: Environment, name: str, problems: Problems) -> str:
+    url = env.url(name)
+    parts = urlsplit(url)
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        problems.add(name, "programs are downloaded over https alone: write it as https://host/path")
+    return url
 
 
 def _public_url(env: Environment, problems: Problems) -> str:

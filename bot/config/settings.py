@@ -78,6 +78,26 @@ SETTINGS: tuple[Setting, ...] = (
         "Folder of Terraform and OpenTofu binaries: `terraform_1.9.5`, `tofu_1.8.0`, ...",
     ),
     Setting("PLANGATE_TERRAFORM_FROM_PATH", "true", "Whether `terraform` and `tofu` on PATH may be used"),
+    Setting(
+        "PLANGATE_TERRAFORM_KEYS",
+        "",
+        "File of OpenPGP keys: what is not here is downloaded, if one of them signed its checksum",
+    ),
+    Setting(
+        "PLANGATE_TERRAFORM_CHECKSUMS",
+        "",
+        "File of lines `<sha256>  terraform_1.9.5_linux_amd64.zip`: these are downloaded without a key",
+    ),
+    Setting(
+        "PLANGATE_TERRAFORM_MIRROR",
+        "https://releases.hashicorp.com",
+        "Address that Terraform is downloaded from, laid out as HashiCorp's",
+    ),
+    Setting(
+        "PLANGATE_TOFU_MIRROR",
+        "https://github.com/opentofu/opentofu/releases/download",
+        "Address that OpenTofu is downloaded from; a mirror has `api.json` there too",
+    ),
     Setting("PLANGATE_PROVIDER_MIRROR", "", "Folder that serves providers as a filesystem mirror"),
     Setting(
         "PLANGATE_SANDBOX",
@@ -190,6 +210,19 @@ class Environment:
             path = Path(text).expanduser().absolute()
             if not path.is_dir():
                 raise ValueError(f"there is no folder {shown(path)}: make it, or leave {name} unset")
+            return path
+
+        return self._read(name, read, None)
+
+    def file(self, name: str) -> Path | None:
+        """Return the absolute path of a file that must exist, None where unset."""
+
+        def read(text: str) -> Path | None:
+            if not text:
+                return None
+            path = Path(text).expanduser().absolute()
+            if not path.is_file():
+                raise ValueError(f"there is no file {shown(path)}: make it, or leave {name} unset")
             return path
 
         return self._read(name, read, None)

@@ -1,7 +1,8 @@
-"""Finds the Terraform or OpenTofu that a workspace asks for: configured, on PATH, or the bundled one.
+"""Finds the Terraform or OpenTofu that a workspace asks for: configured, on PATH, bundled, or downloaded.
 
 A folder of binaries is laid out as `<version>/terraform`, `terraform_<version>`, or one plain `terraform`;
-likewise for `tofu`.
+likewise for `tofu`. What is here is preferred to a newer one elsewhere: a run needs no network for it, and
+what was downloaded for one workspace does not become another's.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
-from bot.domain.errors import EngineError
+from bot.domain.errors import EngineError, Interrupted, TimedOut
 from bot.domain.workspace import EngineKind
+from bot.services.ports import Watch
 from bot.terraform.launcher import BUNDLED
 from bot.terraform.versions import Constraint, Version
 
@@ -59,34 +62,71 @@ class Program:
         return f"{_TITLES[self.kind]} {self.version}"
 
 
+class Source(Protocol):
+    """Where versions come from that are not on this machine."""
+
+    def installed(self, kind: EngineKind) -> Iterator[tuple[Version, Path]]:
+        """Return what came before, in no order."""
+        ...
+
+    def choose(self, kind: EngineKind, allowed: Constraint, watch: Watch) -> Version:
+        """Return the version that should come. Raises EngineError saying which there are."""
+        ...
+
+    def install(self, kind: EngineKind, version: Version, watch: Watch) -> Path:
+        """Bring a version here and return the program. Raises EngineError, Interrupted, TimedOut."""
+        ...
+
+
 class Binaries:
     """Every program on this machine. `folder` comes first, then PATH where `use_path`, then the bundled one.
 
+    Last comes what was downloaded from `source`, which is asked for more where none of them will do.
     `path` is what is searched for programs, in the form of the PATH variable.
     """
 
     def __init__(
-        self, folder: Path | None = None, use_path: bool = False, bundled: bool = True, path: str = SAFE_PATH
+        self,
+        folder: Path | None = None,
+        use_path: bool = False,
+        bundled: bool = True,
+        path: str = SAFE_PATH,
+        source: Source | None = None,
     ) -> None:
         self._folder = folder
         self._use_path = use_path
         self._bundled = bundled
         self._path = path
+        self._source = source
+
+    def provide(self, kind: EngineKind, constraint: str, watch: Watch) -> Program:
+        """Return the first program that the constraint allows, downloaded where there is none.
+
+        Raises EngineError as `find` does, Interrupted, TimedOut.
+        """
+        allowed = Constraint.parse(constraint)
+        if found := self._here(kind, allowed):
+            return found
+        if self._source is None:
+            return self.find(kind, constraint)
+        try:
+            version = self._source.choose(kind, allowed, watch)
+            path = self._source.install(kind, version, watch)
+        except (Interrupted, TimedOut):
+            raise
+        except EngineError as error:
+            raise EngineError(f"{self._lacking(kind, constraint)}; {error}") from error
+        return Program(kind, str(version), path, "downloaded")
 
     def find(self, kind: EngineKind, constraint: str = "") -> Program:
-        """Return the first program that the constraint allows; of a folder the newest.
+        """Return the first program here that the constraint allows; of a folder the newest.
 
         Raises EngineError saying which versions there are and where to put another.
         """
-        allowed = Constraint.parse(constraint)
-        seen = []
-        for program in self.every(kind):
-            if allowed.allows(Version.parse(program.version)):
-                return program
-            seen.append(f"{program.version} ({program.origin})")
-        wanted = f"{_TITLES[kind]} {constraint}".strip()
-        there = f"there is {', '.join(seen)}" if seen else "there is none on this worker"
-        raise EngineError(f"{wanted} is not on this worker: {there}. {self._remedy(kind)}")
+        found = self._here(kind, Constraint.parse(constraint))
+        if found is None:
+            raise EngineError(f"{self._lacking(kind, constraint)}. {self._remedy(kind)}")
+        return found
 
     def every(self, kind: EngineKind) -> Iterator[Program]:
         """Return the programs of a kind in the order of preference; `doctor` lists them."""
@@ -95,14 +135,28 @@ class Binaries:
             path = Path(found).resolve()
             if version := _version(path):
                 yield Program(kind, version, path, "on PATH")
-        if kind is not EngineKind.TERRAFORM or not self._bundled:
-            return
-        if (library := _bundled_library()) and (version := _version(library)):
+        library = _bundled_library() if kind is EngineKind.TERRAFORM and self._bundled else None
+        if library and (version := _version(library)):
             yield Program(kind, version, None, "bundled", (library.parent,))
+        if self._source is not None:
+            installed = sorted(self._source.installed(kind), key=lambda item: item[0].order, reverse=True)
+            for number, path in installed:
+                yield Program(kind, str(number), path, "downloaded")
+
+    def _here(self, kind: EngineKind, allowed: Constraint) -> Program | None:
+        return next((p for p in self.every(kind) if allowed.allows(Version.parse(p.version))), None)
+
+    def _lacking(self, kind: EngineKind, constraint: str) -> str:
+        seen = [f"{program.version} ({program.origin})" for program in self.every(kind)]
+        wanted = f"{_TITLES[kind]} {constraint}".strip()
+        there = f"there is {', '.join(seen)}" if seen else "there is none"
+        return f"{wanted} is not on this worker: {there}"
 
     def _remedy(self, kind: EngineKind) -> str:
         if self._folder is None:
-            return "Configure a folder of binaries, or ask for a version that is there"
+            return (
+                "Ask for one that is there, or give the worker a folder of binaries (PLANGATE_TERRAFORM_DIR)"
+            )
         return f"Put another at {self._folder}/<version>/{kind.value}"
 
     def _in_folder(self, kind: EngineKind) -> Iterator[Program]:

@@ -62,7 +62,14 @@ class TerraformEngine:
         )
 
     def fetch(self, job: EngineJob, watch: Watch) -> None:
-        """Bring the commit here and lay out the run's working tree."""
+        """Bring the commit here and lay out the run's working tree.
+
+        Refuses first what could not run here: without a program that will do, nothing is fetched.
+        """
+        self._binaries.provide(job.engine, job.version, watch)
+        self._lay_out(job, watch)
+
+    def _lay_out(self, job: EngineJob, watch: Watch) -> None:
         folder = self._folder(job.run_id)
         folder.create()
         self._checkout.lay_out(job.remote, job.commit, job.ref, folder, watch)
@@ -73,7 +80,7 @@ class TerraformEngine:
         folder = self._folder(job.run_id)
         if not folder.tree.is_dir():
             raise EngineError("the run's working tree is not on this worker: fetch it first")
-        program = self._binaries.find(job.engine, job.version)
+        program = self._binaries.provide(job.engine, job.version, watch)
         bench = self._bench(job, folder, program, watch)
         self._introduce(bench, program, job)
         bench.lay_inputs()
@@ -85,10 +92,11 @@ class TerraformEngine:
         """Apply exactly the saved plan; lays out the tree and inits first where it is not here."""
         folder = self._folder(job.run_id)
         # A saved plan is good for the very version that made it.
-        program = self._binaries.find(job.engine, f"= {plan.version}" if plan.version else job.version)
+        wanted = f"= {plan.version}" if plan.version else job.version
+        program = self._binaries.provide(job.engine, wanted, watch)
         bench = self._inited(job, folder, program, watch)
         if bench is None:
-            self.fetch(job, watch)
+            self._lay_out(job, watch)
             bench = self._bench(job, folder, program, watch)
             self._introduce(bench, program, job)
             bench.lay_inputs(plan.dependency_lock)

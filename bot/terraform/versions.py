@@ -41,6 +41,12 @@ class Version:
         pieces = [(0, int(p), "") if p.isdigit() else (1, 0, p) for p in self.prerelease.split(".")]
         return (self.full, not self.prerelease, pieces)
 
+    @property
+    def name(self) -> str:
+        """How releases spell it: all three numbers."""
+        numbers = ".".join(str(number) for number in self.full)
+        return f"{numbers}-{self.prerelease}" if self.prerelease else numbers
+
     def __str__(self) -> str:
         numbers = ".".join(str(number) for number in self.numbers)
         return f"{numbers}-{self.prerelease}" if self.prerelease else numbers
@@ -64,6 +70,12 @@ class Constraint:
                 )
             parts.append((found[1] or "=", Version.parse(found[2])))
         return cls(tuple(parts))
+
+    @property
+    def exact(self) -> Version | None:
+        """The one version that will do, None where there may be several."""
+        named = [version for operator, version in self.parts if operator == "="]
+        return named[0] if named and self.allows(named[0]) else None
 
     def allows(self, version: Version) -> bool:
         """Whether a version will do; a prerelease only where it is named exactly."""
