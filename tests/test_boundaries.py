@@ -50,6 +50,7 @@ BROUGHT_BY = {
     "jwt": "githubkit",
     "markupsafe": "flask",
     "pydantic_core": "pydantic",
+    "requests": "python-gitlab",
     "werkzeug": "flask",
 }
 # What belongs to an extra, and the rooms that only work with it.
