@@ -34,20 +34,26 @@ class Command:
         return " ".join([f"/{self.verb.value}", *self.modes.flags, *self.targets])
 
 
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
+# As Markdown has it: other characters that Unicode calls line ends do not begin a line.
+_LINE_END = re.compile(r"\r\n|\r|\n")
+# Three backticks with another behind them are code within a line, not a fence.
+_FENCE = re.compile(r"^ {0,3}(`{3,}(?![^`]*`)|~{3,})")
 _COMMAND = re.compile(r"^/([a-z]+)(?:[ \t]+(.*))?$")
 
 
 def parse_commands(body: str) -> tuple[Command, ...]:
     """Return the commands of a comment, in order, each once.
 
-    A line in a fence, in a quote or indented as code is no command; nor is a slash word that we do not know
-    (it may be another bot's).
+    A line in a fence, in a quote, in an HTML comment or indented as code is no command; nor is a slash word
+    that we do not know (it may be another bot's).
     """
     found: list[Command] = []
-    fence = ""
-    for raw in body.splitlines():
+    fence, hidden = "", False
+    for raw in _LINE_END.split(body):
         line = raw.rstrip()
+        if hidden:
+            hidden = "-->" not in line or _hides(line)
+            continue
         if match := _FENCE.match(line):
             mark = match.group(1)
             if not fence:
@@ -55,6 +61,7 @@ def parse_commands(body: str) -> tuple[Command, ...]:
             elif mark[0] == fence[0] and len(mark) >= len(fence) and line.strip() == mark:
                 fence = ""
             continue
+        hidden = not fence and _hides(line)
         match = None if fence else _COMMAND.match(line)
         if not match or match.group(1) not in {verb.value for verb in Verb}:
             continue
@@ -62,6 +69,11 @@ def parse_commands(body: str) -> tuple[Command, ...]:
         if command not in found:
             found.append(command)
     return tuple(found)
+
+
+def _hides(line: str) -> bool:
+    """Whether an HTML comment begins in the line and goes on behind it: nobody sees what stands there."""
+    return line.rfind("<!--") > line.rfind("-->")
 
 
 def _command(verb: Verb, rest: str) -> Command:

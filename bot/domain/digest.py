@@ -29,7 +29,7 @@ def canonical(document: Mapping[str, Any]) -> bytes:
     Left out: timestamps, the order of things, resources that do not change, refreshed reads.
     """
     resources = []
-    for item in document.get("resource_changes", ()):
+    for item in document.get("resource_changes") or ():
         change = item.get("change", {})
         actions = change.get("actions", [])
         if actions == ["read"]:
@@ -42,17 +42,24 @@ def canonical(document: Mapping[str, Any]) -> bytes:
                 "deposed": item.get("deposed"),
                 "previous_address": item.get("previous_address"),
                 "provider": item.get("provider_name"),
-                "change": {key: change.get(key) for key in _CHANGE_KEYS},
+                "change": _canonical_change(change),
             }
         )
     resources.sort(key=lambda r: (str(r["address"]), str(r["deposed"])))
     outputs = {
-        name: {key: change.get(key) for key in _CHANGE_KEYS}
-        for name, change in document.get("output_changes", {}).items()
+        name: _canonical_change(change)
+        for name, change in (document.get("output_changes") or {}).items()
         if change.get("actions") != ["no-op"]
     }
     form = {"resources": resources, "outputs": outputs}
     return json.dumps(form, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+
+
+def _canonical_change(change: Mapping[str, Any]) -> dict[str, Any]:
+    form = {key: change.get(key) for key in _CHANGE_KEYS}
+    # The paths that force a replacement are a set.
+    form["replace_paths"] = sorted(change.get("replace_paths") or (), key=json.dumps)
+    return form
 
 
 def plan_digest(document: Mapping[str, Any], key: bytes) -> str:

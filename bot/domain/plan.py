@@ -89,7 +89,7 @@ def load_plan_json(raw: bytes) -> dict[str, Any]:
 def read_plan(document: Mapping[str, Any]) -> Plan:
     """Read the changes from a decoded plan JSON; reads and no-ops are left out, moves and imports are not."""
     resources = []
-    for item in document.get("resource_changes", ()):
+    for item in document.get("resource_changes") or ():
         change = item.get("change", {})
         actions = tuple(change.get("actions", ()))
         resource = ResourceChange(
@@ -105,11 +105,11 @@ def read_plan(document: Mapping[str, Any]) -> Plan:
     outputs = tuple(
         sorted(
             name
-            for name, change in document.get("output_changes", {}).items()
+            for name, change in (document.get("output_changes") or {}).items()
             if tuple(change.get("actions", ())) != ("no-op",)
         )
     )
-    return Plan(tuple(resources), outputs, _count(resources), len(document.get("resource_drift", ())))
+    return Plan(tuple(resources), outputs, _count(resources), len(document.get("resource_drift") or ()))
 
 
 def _count(resources: Iterable[ResourceChange]) -> Counts:
@@ -123,7 +123,7 @@ def _count(resources: Iterable[ResourceChange]) -> Counts:
 
 
 def changes_since(before: Iterable[ResourceChange], now: Iterable[ResourceChange]) -> str:
-    """Say in one line what a plan does that another did not: `+1 aws_iam_policy.x; no longer ~1 aws_s3.y`.
+    """Say in one line what a plan does that another did not: `+ aws_iam_policy.x; no longer ~ aws_s3.y`.
 
     Empty where the same resources change in the same way (their values may still differ).
     """

@@ -38,7 +38,7 @@ def pattern_regex(pattern: str) -> re.Pattern[str]:
             out, rest = out + "[^/]", rest[1:]
         else:
             out, rest = out + re.escape(rest[0]), rest[1:]
-    return re.compile(out + r"\Z")
+    return re.compile(out + r"\Z", re.DOTALL)  # Git takes a line end in a path
 
 
 def _inside(path: str, prefix: str) -> bool:

@@ -1,0 +1,199 @@
+"""What a plan does, how much, how two differ; and the digest that an approval is bound to."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.digest import plan_digest
+from bot.domain.errors import EngineError
+from bot.domain.plan import Counts, ResourceChange, changes_since, load_plan_json, read_plan
+from tests.fakes.engine import change, plan_json
+
+PAYLOADS = Path(__file__).parents[1] / "payloads" / "terraform"
+KEY, OTHER_KEY = b"k" * 32, b"o" * 32
+NAMES = sorted(path.stem for path in PAYLOADS.glob("*.json"))
+
+
+def recorded(name: str) -> dict[str, Any]:
+    return load_plan_json((PAYLOADS / f"{name}.json").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("name", "counts", "symbols", "outputs"),
+    [
+        ("create", Counts(2, 0, 0), ["+", "+"], ("size",)),
+        ("replace", Counts(1, 1, 1), ["~", "-/+"], ("size",)),
+        ("destroy", Counts(0, 0, 2), ["-", "-"], ("size",)),
+        ("outputs", Counts(), [], ("size",)),
+        ("nochange", Counts(), [], ()),
+        ("move", Counts(imports=1), [" ", ".", " "], ()),
+    ],
+)
+def test_terraform_s_plans_are_read(
+    name: str, counts: Counts, symbols: list[str], outputs: tuple[str, ...]
+) -> None:
+    plan = read_plan(recorded(name))
+    assert plan.counts == counts
+    assert [resource.symbol for resource in plan.resources] == symbols
+    assert plan.outputs == outputs
+    # Terraform itself says whether applying would do anything.
+    assert plan.has_changes is recorded(name)["applyable"]
+
+
+def test_a_move_and_an_import_say_what_they_are() -> None:
+    moved, forgotten, imported = read_plan(recorded("move")).resources
+    assert (moved.address, moved.previous_address) == ("terraform_data.one", "terraform_data.first")
+    assert forgotten.actions == ("forget",)
+    assert imported.importing
+
+
+def test_reads_are_no_changes() -> None:
+    plan = read_plan(plan_json(change("data.aws_ami.it", "read")))
+    assert not plan.has_changes
+
+
+def test_both_ways_to_replace_count_as_one_added_and_one_destroyed() -> None:
+    plan = read_plan(plan_json(change("a.b", "create", "delete"), change("a.c", "delete", "create")))
+    assert plan.counts == Counts(2, 0, 2)
+    assert [resource.symbol for resource in plan.resources] == ["+/-", "-/+"]
+
+
+def test_drift_alone_is_counted_but_is_nothing_to_apply() -> None:
+    plan = read_plan(plan_json(resource_drift=[change("a.b", "update")]))
+    assert (plan.drifted, plan.has_changes) == (1, False)
+
+
+def test_what_a_plan_leaves_out_or_has_empty_is_no_change() -> None:
+    for document in ({"format_version": "1.2"}, plan_json(resource_changes=None, output_changes=None)):
+        assert not read_plan(document).has_changes
+        assert plan_digest(document, KEY) == plan_digest(plan_json(), KEY)
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (b"", "gave no JSON"),
+        (b"Error: no plan", "gave no JSON"),
+        (b"\xff\xfe", "gave no JSON"),
+        (b"[]", "does not know"),
+        (b"{}", "does not know"),
+        (b'{"format_version": "2.0"}', "does not know"),
+        (b'{"format_version": 1}', "does not know"),
+    ],
+)
+def test_what_is_no_plan_is_refused_in_words(raw: bytes, words: str) -> None:
+    with pytest.raises(EngineError, match=words):
+        load_plan_json(raw)
+
+
+def resources(*pairs: tuple[str, str]) -> list[ResourceChange]:
+    return [ResourceChange(address, tuple(actions.split())) for address, actions in pairs]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "words"),
+    [
+        ([("a.b", "create")], [("a.b", "create")], ""),
+        ([], [("a.b", "create")], "+ a.b"),
+        ([("a.b", "create")], [], "no longer + a.b"),
+        ([("a.b", "update")], [("a.b", "delete create")], "-/+ a.b; no longer ~ a.b"),
+        ([], [(f"a.{n}", "delete") for n in range(7)], "- a.0, - a.1, - a.2, - a.3, - a.4 and 2 more"),
+    ],
+)
+def test_what_is_new_since_an_approval_fits_in_a_line(before, now, words) -> None:  # type: ignore[no-untyped-def]
+    assert changes_since(resources(*before), resources(*now)) == words
+
+
+# --- the digest -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_digest_does_not_hang_on_when_a_plan_was_made_nor_on_its_order(name: str) -> None:
+    document = recorded(name)
+    again = copy.deepcopy(document)
+    again["timestamp"] = "2030-01-01T00:00:00Z"
+    again["resource_changes"].reverse()
+    again = json.loads(json.dumps(again, sort_keys=True, indent=3))
+    assert plan_digest(document, KEY) == plan_digest(again, KEY)
+
+
+def test_each_recorded_plan_has_a_digest_of_its_own() -> None:
+    digests = {plan_digest(recorded(name), KEY) for name in NAMES}
+    assert len(digests) == len(NAMES)
+
+
+def test_a_digest_is_keyed() -> None:
+    assert plan_digest(recorded("create"), KEY) != plan_digest(recorded("create"), OTHER_KEY)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        plan_json(change("a.b", "create", after={"x": 2})),
+        plan_json(change("a.b", "update", after={"x": 1})),
+        plan_json(change("a.c", "create", after={"x": 1})),
+        plan_json(change("a.b", "create", before={"x": 0}, after={"x": 1})),
+        plan_json(change("a.b", "create", after={"x": "1"})),
+        plan_json(change("a.b", "create", after={"x": True})),
+        plan_json(change("a.b", "create", after={"x": 1}, deposed="abc")),
+        plan_json(change("a.b", "create", after={"x": 1}, previous_address="a.a")),
+        plan_json(change("a.b", "create", after={"x": 1}, provider_name="elsewhere/aws")),
+        plan_json(change("a.b", "create", after={"x": 1}), change("a.c", "create")),
+        plan_json(change("a.b", "create", after={"x": 1}), outputs={"o": ["create"]}),
+        plan_json(),
+    ],
+    ids=[
+        "value", "action", "address", "before", "type", "bool", "deposed", "moved", "provider", "another", "output",
+        "nothing",
+    ],
+)  # fmt: skip
+def test_whatever_a_plan_would_do_otherwise_makes_another_digest(other: dict[str, Any]) -> None:
+    shown = plan_json(change("a.b", "create", after={"x": 1}))
+    assert plan_digest(shown, KEY) != plan_digest(other, KEY)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        change("data.aws_ami.it", "read"),
+        change("a.untouched", "no-op", before={"x": 1}, after={"x": 1}),
+    ],
+    ids=["a read", "a no-op"],
+)
+def test_what_a_plan_does_nothing_to_does_not_matter(more: dict[str, Any]) -> None:
+    shown = plan_json(change("a.b", "create"))
+    assert plan_digest(shown, KEY) == plan_digest(plan_json(change("a.b", "create"), more), KEY)
+
+
+def test_the_order_of_the_reasons_to_replace_does_not_matter() -> None:
+    paths: list[list[Any]] = [["name"], ["tags", 0]]
+    one, two = (change("a.b", "delete", "create") for _ in range(2))
+    one["change"]["replace_paths"], two["change"]["replace_paths"] = paths, paths[::-1]
+    assert plan_digest(plan_json(one), KEY) == plan_digest(plan_json(two), KEY)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(VALUES, VALUES)
+def test_two_plans_have_one_digest_exactly_where_their_values_are_the_same(one: Any, two: Any) -> None:
+    digests = {plan_digest(plan_json(change("a.b", "update", after=value)), KEY) for value in (one, two)}
+    same = json.dumps(one, sort_keys=True) == json.dumps(two, sort_keys=True)
+    assert (len(digests) == 1) is same
+
+
+@given(st.permutations([change(f"a.b{n}", "create", after=n) for n in range(5)]))
+def test_any_order_of_the_same_resources_has_the_same_digest(changes: list[dict[str, Any]]) -> None:
+    first = sorted(changes, key=lambda each: str(each["address"]))
+    assert plan_digest(plan_json(*changes), KEY) == plan_digest(plan_json(*first), KEY)
