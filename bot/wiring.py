@@ -11,6 +11,7 @@ from bot.clock import SystemClock
 from bot.config import AppAuth, Config, ForgeConfig
 from bot.dispatch import RqDispatch
 from bot.domain.events import ForgeEvent, Ignored
+from bot.domain.workspace import EngineKind
 from bot.forges.github import webhook as github_webhook
 from bot.forges.github.auth import AppLogin, TokenLogin
 from bot.forges.github.client import GitHubForge
@@ -22,18 +23,26 @@ from bot.services.controls import Controls
 from bot.services.deriving import Deriving
 from bot.services.discovering import Discovery
 from bot.services.engine_jobs import EngineJobs
+from bot.services.following import Following
 from bot.services.intake import Intake
+from bot.services.left_locks import LeftLocks
+from bot.services.locking import Locking
 from bot.services.making import NewRuns
 from bot.services.phases import Phases
 from bot.services.ports import Addresses, Clock, Delivery, Engine, Forge, Hook, Limits, Store, Vault
 from bot.services.posting import Posting
+from bot.services.queueing import Queueing
 from bot.services.reporting import Reporting
+from bot.services.state_history import KeptStates
 from bot.services.states import StateService
 from bot.services.sweep import Sweep
 from bot.services.transitions import Transitions
+from bot.services.variables import VariableDesk
 from bot.store import SqlStore
 from bot.terraform.binaries import Binaries
+from bot.terraform.downloads import Downloads, Trust
 from bot.terraform.engine import TerraformEngine
+from bot.terraform.releases import Releases
 from bot.terraform.sandbox import Sandbox, SandboxMode
 from bot.vault import FernetVault
 
@@ -49,10 +58,16 @@ class Services:
     vault: Vault
     dispatch: RqDispatch
     engine: Engine
+    binaries: Binaries
+    sandbox: Sandbox
     forges: Mapping[str, Forge]
     hooks: Mapping[str, Hook]
     states: StateService
+    kept_states: KeptStates
     controls: Controls
+    variables: VariableDesk
+    locking: Locking
+    queueing: Queueing
     intake: Intake
     phases: Phases
     reporting: Reporting
@@ -67,10 +82,17 @@ def build(config: Config) -> Services:
     vault = FernetVault(config.secret_keys, root=store.root)
     dispatch = RqDispatch(config.require_redis())
     addresses = Addresses(config.url, config.internal_url, config.data)
-    limits = Limits(config.plan_timeout, config.apply_timeout, config.lease)
+    limits = Limits(
+        config.plan_timeout,
+        config.apply_timeout,
+        config.lease,
+        cool_off=config.cool_off,
+        state_lock_grace=config.state_lock_grace,
+    )
     forges = {forge.name: _forge(forge) for forge in config.forges}
     hooks = {forge.name: GitHubHook(forge.name, forge.webhook_secrets, forge.url) for forge in config.forges}
-    engine = _engine(config, limits)
+    binaries, sandbox = _binaries(config), _sandbox(config)
+    engine = _engine(config, binaries, sandbox, limits)
     states = StateService(store, vault, clock)
     transitions = Transitions(store, clock, dispatch)
     new_runs = NewRuns(clock, transitions)
@@ -80,6 +102,7 @@ def build(config: Config) -> Services:
     changed = Changed(store, clock, forges, discovery, new_runs, transitions)
     comments = Comments(store, forges, changed, new_runs, posting, transitions)
     jobs = EngineJobs(store, forges, states, addresses)
+    following = Following(store, forges, changed, new_runs, transitions)
     deriving = Deriving(forges, texts, posting, addresses)
     return Services(
         config=config,
@@ -89,16 +112,32 @@ def build(config: Config) -> Services:
         vault=vault,
         dispatch=dispatch,
         engine=engine,
+        binaries=binaries,
+        sandbox=sandbox,
         forges=forges,
         hooks=hooks,
         states=states,
-        controls=Controls(store, clock, transitions),
+        kept_states=KeptStates(store, clock),
+        variables=VariableDesk(store, clock),
+        controls=Controls(store, clock, transitions, limits.cool_off),
+        locking=Locking(store, clock, transitions),
+        queueing=Queueing(store, forges, new_runs, transitions),
         intake=Intake(
-            store, clock, dispatch, parser(), forges, discovery, new_runs, changed, comments, transitions
+            store,
+            clock,
+            dispatch,
+            parser(),
+            forges,
+            discovery,
+            new_runs,
+            changed,
+            comments,
+            transitions,
+            following,
         ),
         phases=Phases(store, clock, vault, engine, jobs, transitions, limits),
         reporting=Reporting(store, clock, forges, deriving, limits),
-        sweep=Sweep(store, clock, dispatch),
+        sweep=Sweep(store, clock, dispatch, LeftLocks(store, clock, transitions, limits)),
     )
 
 
@@ -121,18 +160,33 @@ def _forge(config: ForgeConfig) -> GitHubForge:
     return GitHubForge(config.name, login, api_url=config.api_url, web_url=config.url)
 
 
-def _engine(config: Config, limits: Limits) -> TerraformEngine:
-    sandbox = Sandbox(
+def _sandbox(config: Config) -> Sandbox:
+    return Sandbox(
         SandboxMode(config.sandbox.value),
         config.data,
         hide=[config.config_file, *config.secret_files],
         home=Path.home(),
     )
+
+
+def _binaries(config: Config) -> Binaries:
+    path = config.passed_on.get("PATH", os.defpath)
+    source = None
+    # What a download is held against is also what allows it: without either there is none.
+    if config.terraform_keys or config.terraform_checksums:
+        releases = (
+            Releases(EngineKind.TERRAFORM, config.terraform_mirror),
+            Releases(EngineKind.TOFU, config.tofu_mirror),
+        )
+        trust = Trust(config.terraform_keys, config.terraform_checksums, path)
+        source = Downloads(config.data / "terraform", releases, trust)
+    return Binaries(config.terraform_dir, config.terraform_from_path, path=path, source=source)
+
+
+def _engine(config: Config, binaries: Binaries, sandbox: Sandbox, limits: Limits) -> TerraformEngine:
     return TerraformEngine(
         config.data,
-        Binaries(
-            config.terraform_dir, config.terraform_from_path, path=config.passed_on.get("PATH", os.defpath)
-        ),
+        binaries,
         sandbox,
         limits=limits,
         plugin_cache=config.data / "providers",

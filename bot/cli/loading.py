@@ -6,6 +6,7 @@ import logging
 import os
 
 from bot.config import Config
+from bot.services.declaring import declare
 from bot.services.syncing import Synced, sync
 from bot.store import migrate
 from bot.wiring import Services, build
@@ -33,4 +34,10 @@ def ready(config: Config) -> tuple[Services, Synced]:
     config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     migrate(config.database_url)
     services = build(config)
-    return services, sync(services.store, config.workspaces, config.discover)
+    # Makes the root of the derived keys on the first start, outside of any transaction that may need it.
+    services.vault.key("start")
+    now = services.clock.now()
+    synced = sync(
+        services.store, config.workspaces, config.discover, lambda tx: declare(tx, config.variables, now)
+    )
+    return services, synced

@@ -102,7 +102,8 @@ def _unknown_key(loc: Loc) -> str:
         return (
             "belongs to a workspace: write it under `workspaces:` as `- " + f"{key}: …`, or under `defaults:`"
         )
-    return "is not known here; " + did_you_mean(key, _model(loc).model_fields)
+    known = (field.alias or name for name, field in _model(loc).model_fields.items())
+    return "is not known here; " + did_you_mean(key, known)
 
 
 def _model(loc: Loc) -> type[BaseModel]:

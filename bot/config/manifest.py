@@ -198,7 +198,9 @@ class WorkspaceEntry(Options):
     run_triggers: list[WorkspaceName] | None = Field(
         default=None, description="Workspaces whose successful applies start a run here"
     )
-    variables: Variables | None = Field(default=None, description="Variables of its own, over those of any set")
+    variables: Variables | None = Field(
+        default=None, description="Variables of its own, over those of any set"
+    )
 
 
 class DiscoverEntry(Options):

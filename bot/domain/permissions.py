@@ -28,6 +28,7 @@ class Action(StrEnum):
     RETRY = "retry"
     LOCK = "lock"
     EDIT_VARIABLES = "edit variables"
+    EDIT_VARIABLE_SETS = "edit variable sets"
     EDIT_STATE = "edit state"
     FORCE_UNLOCK = "force-unlock"
     FORCE_CANCEL = "force-cancel"
@@ -44,6 +45,8 @@ NEEDS: dict[Action, Role] = {
     Action.RETRY: Role.PLAN,
     Action.LOCK: Role.WRITE,
     Action.EDIT_VARIABLES: Role.WRITE,
+    # A set reaches workspaces of many repositories: who writes to one of them must not change the others'.
+    Action.EDIT_VARIABLE_SETS: Role.OWNER,
     Action.EDIT_STATE: Role.WRITE,
     Action.FORCE_UNLOCK: Role.ADMIN,
     Action.FORCE_CANCEL: Role.ADMIN,

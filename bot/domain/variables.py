@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -109,6 +109,25 @@ class VariableSet:
     def reaches(self, workspace: str) -> bool:
         """Whether a workspace of that name gets the variables; found by discovery or configured alike."""
         return self.everywhere or any(fnmatchcase(workspace, pattern) for pattern in self.workspaces)
+
+
+@dataclass(frozen=True)
+class DeclaredSet:
+    """A set as plangate.yml writes it."""
+
+    name: str
+    everywhere: bool = False
+    workspaces: tuple[str, ...] = ()
+    description: str = ""
+    variables: tuple[Variable, ...] = ()
+
+
+@dataclass(frozen=True)
+class Declared:
+    """Everything that plangate.yml says of variables: those of workspaces by name, and the sets."""
+
+    workspaces: Mapping[str, tuple[Variable, ...]] = field(default_factory=dict)
+    sets: tuple[DeclaredSet, ...] = ()
 
 
 @dataclass(frozen=True)

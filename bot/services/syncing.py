@@ -1,28 +1,36 @@
-"""Bringing the workspaces of the configuration into the database."""
+"""Bringing the workspaces of the configuration, and their variables, into the database."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bot.domain.discovery import DiscoverRule
 from bot.domain.ids import new_id
 from bot.domain.workspace import Workspace
-from bot.services.ports import Store
+from bot.services.declaring import Changed
+from bot.services.ports import Store, Transaction
 
 
 @dataclass(frozen=True)
 class Synced:
-    """What a sync did, by workspace name."""
+    """What a sync did: to workspaces by name, and to variables."""
 
     kept: tuple[str, ...]
     retired: tuple[str, ...]
+    variables: tuple[Changed, ...] = ()
 
 
-def sync(store: Store, workspaces: Sequence[Workspace], rules: Sequence[DiscoverRule]) -> Synced:
+Also = Callable[[Transaction], Sequence[Changed]]
+
+
+def sync(
+    store: Store, workspaces: Sequence[Workspace], rules: Sequence[DiscoverRule], also: Also = lambda _: ()
+) -> Synced:
     """Keep what the configuration names; put aside what it no longer does. States and runs stay.
 
-    Discovered workspaces stay while a rule looks through their repository.
+    Discovered workspaces stay while a rule looks through their repository. `also` brings the variables, in
+    the same transaction.
     """
     names = {workspace.name for workspace in workspaces}
     repos = {rule.repo for rule in rules}
@@ -30,9 +38,11 @@ def sync(store: Store, workspaces: Sequence[Workspace], rules: Sequence[Discover
     with store.transaction() as tx:
         for workspace in workspaces:
             tx.workspaces.put(replace(workspace, id=new_id("ws")))
+        # Before any is put aside: what the file said of their variables goes, too.
+        changed = also(tx)
         for workspace in tx.workspaces.all():
             kept = workspace.name in names or (workspace.discovered and workspace.repo in repos)
             if not kept:
                 tx.workspaces.put(replace(workspace, active=False))
                 retired.append(workspace.name)
-    return Synced(tuple(sorted(names)), tuple(retired))
+    return Synced(tuple(sorted(names)), tuple(retired), tuple(changed))

@@ -53,6 +53,7 @@ def test_the_example_shows_every_option_and_loads() -> None:
             "WORK_WEBHOOK_SECRET": "s",
             "WORK_APP_ID": "7",
             "WORK_APP_PRIVATE_KEY": "-----BEGIN KEY-----",
+            "DNS_TOKEN": "t0ken",
         }
     )
     assert [forge.name for forge in config.forges] == ["github", "work"]
@@ -333,7 +334,8 @@ def test_a_forge_says_which_of_its_variables_is_missing(tmp_path: Path) -> None:
 
 def test_the_schema_is_json_and_knows_every_part() -> None:
     schema = json.loads(json.dumps(json_schema()))
-    assert set(schema["properties"]) == {"forges", "defaults", "workspaces", "discover"}
+    parts = {"forges", "defaults", "workspaces", "discover", "variable_sets"}
+    assert set(schema["properties"]) == parts
     assert schema["$defs"]["WorkspaceEntry"]["additionalProperties"] is False
     assert set(schema["$defs"]["WorkspaceEntry"]["required"]) == {"name", "repo"}
     for part in schema["$defs"].values():
