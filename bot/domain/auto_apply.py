@@ -22,10 +22,12 @@ def auto_applies(
 
     Only where the setting is on, and the run came from a commit of the branch or from a person who may
     apply. Plan-only runs never do, destroy plans wait for a person, and so does everything on a change:
-    there `/apply` is the approval (promise 1). What another workspace's apply started has its own setting.
+    there `/apply` is the approval (promise 1). A retry waits too: what failed once deserves a look. What
+    another workspace's apply started has its own setting.
     """
     if plan_only or change_number is not None or (modes is not None and modes.destroy):
         return False
     if source is RunSource.TRIGGER:
         return workspace.auto_apply_run_triggers
-    return workspace.auto_apply and (source in _FROM_A_COMMIT or may_apply)
+    by_hand = source is RunSource.MANUAL and may_apply
+    return workspace.auto_apply and (source in _FROM_A_COMMIT or by_hand)

@@ -54,7 +54,7 @@ def plan_headline(run: Run, waits: str = "") -> Headline:
         return StatusState.ERROR, f"Plan canceled by {run.cancel_requested_by or 'plangate'}"
     if run.status is RunStatus.DISCARDED and run.plan_status is not StageStatus.FINISHED:
         return StatusState.ERROR, "Discarded before it was planned"
-    return StatusState.SUCCESS, f"Plan: {amount(run.counts)}" if _resources(run) else _outputs_or_nothing(run)
+    return StatusState.SUCCESS, _planned(run)
 
 
 def apply_headline(run: Run, waits: str = "") -> Headline | None:
@@ -107,8 +107,12 @@ def _resources(run: Run) -> bool:
     return bool(run.counts)
 
 
-def _outputs_or_nothing(run: Run) -> str:
-    return "Plan: only outputs or addresses change" if run.has_changes else "No changes"
+def _planned(run: Run) -> str:
+    """What the plan found; one that was made in a way of its own says so before anything else."""
+    made = f" with {run.modes}" if run.modes else ""
+    if not run.has_changes:
+        return f"No changes{made}"
+    return f"Plan{made}: {amount(run.counts) if _resources(run) else 'only outputs or addresses change'}"
 
 
 def headline(run: Run, waits: str = "") -> Headline:
@@ -120,7 +124,8 @@ def state_words(run: Run, waits: str = "") -> str:
     """Say where the run stands in a few words, without counts: they stand beside it."""
     state, words = headline(run, waits)
     if run.status is RunStatus.PLANNED_AND_FINISHED:
-        return "Planned" if run.has_changes else "No changes"
+        made = f" with {run.modes}" if run.modes else ""
+        return f"Planned{made}" if run.has_changes else f"No changes{made}"
     if run.status in lifecycle.APPLY_STAGES and run.confirmed_by:
         return f"Applying, confirmed by {run.confirmed_by}"
     if run.status is RunStatus.APPLIED:

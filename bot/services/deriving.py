@@ -170,5 +170,5 @@ def _next_step(workspace: Workspace, run: Run) -> str:
     if run.awaits_confirmation:
         return f"/apply {workspace.name}"
     if run.status in (RunStatus.ERRORED, RunStatus.CANCELED, RunStatus.DISCARDED):
-        return f"/plan {workspace.name}"
+        return " ".join(("/plan", *run.modes.flags, workspace.name))
     return ""
