@@ -219,8 +219,11 @@ def test_the_run_page_shows_the_run_and_its_button_confirms_it(journey: Journey)
     sha = journey.ana.git(repo.tree, "rev-parse", "HEAD")
     waiting = repo.settled(sha, f"plangate/{repo.short}-app/apply", "pending")
     with httpx.Client(follow_redirects=True) as browser:
-        page = browser.get(waiting["target_url"])
-        assert page.status_code == 200
+        form = browser.get(waiting["target_url"])
+        assert (form.url.path, sha[:7] in form.text) == ("/sign-in", False)
+        password = journey.stage.sign_in_address().partition("#")[2]
+        page = browser.post(form.url, data={"password": password, "next": form.url.params["next"]})
+        assert (page.status_code, str(page.url)) == (200, waiting["target_url"])
         for words in (sha[:7], "terraform_data.app", "Confirm", "Discard", "ana"):
             assert words in page.text
         action, fields = _button(page.text, "confirm")

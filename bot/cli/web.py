@@ -1,14 +1,18 @@
-"""`plangate web`: webhooks, states and pages, behind gunicorn."""
+"""`plangate web`: webhooks, states and pages, behind gunicorn; `plangate sign-in`: how to get in."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
 from gunicorn.app.base import BaseApplication
 
 from bot.cli.loading import configuration, ready
+from bot.domain.errors import ConfigError
+from bot.services.sign_in import address, password
 from bot.web import create_app
+from bot.wiring import Services
 
 
 class _Gunicorn(BaseApplication):  # type: ignore[misc]
@@ -27,6 +31,28 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
         return self._app
 
 
+def _how_to_sign_in(services: Services) -> str:
+    """Say how the local administrator signs in: with the password on a terminal, without it in a log."""
+    login = services.config.local_admin
+    if sys.stderr.isatty():
+        return f"{login} signs in at {address(services.addresses.public, services.vault)}"
+    return f"{login} signs in with what `plangate sign-in` prints"
+
+
+@click.command("sign-in")
+def sign_in() -> None:
+    """Print where the local administrator signs in, and the password.
+
+    Whoever has the secret key and the database can do so; nobody else knows the password.
+    """
+    services, _ = ready(configuration())
+    if not services.config.local_admin:
+        raise ConfigError("there is no local administrator: set PLANGATE_LOCAL_ADMIN to your login")
+    click.echo(f"Login     {services.config.local_admin}")
+    click.echo(f"Password  {password(services.vault)}")
+    click.echo(f"Address   {address(services.addresses.public, services.vault)}")
+
+
 @click.command()
 @click.option("--bind", default="127.0.0.1:8000", show_default=True, help="Address and port to listen at.")
 @click.option("--processes", default=2, show_default=True, help="Number of processes.")
@@ -34,6 +60,8 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
 def web(bind: str, processes: int, threads: int) -> None:
     """Serve webhooks, Terraform's states and the pages."""
     services, _ = ready(configuration())
+    if services.config.local_admin:
+        click.echo(_how_to_sign_in(services), err=True)
     options = {
         "bind": bind,
         "workers": processes,

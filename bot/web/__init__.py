@@ -8,7 +8,7 @@ from flask import Flask, Response
 from jinja2 import StrictUndefined
 
 import bot
-from bot.web import access, bodies, deliveries, failures, health, hooks, needs, runs, state, workspaces
+from bot.web import bodies, deliveries, failures, health, hooks, needs, runs, sign_in, state, workspaces
 from bot.web.needs import Services
 
 FORM_LIMIT = 64 * 1024
@@ -28,10 +28,10 @@ def create_app(services: Services) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     needs.install(app, services)
     failures.install(app)
-    for room in (hooks, state, workspaces, runs, deliveries, health):
+    sign_in.install(app)
+    for room in (hooks, state, workspaces, runs, deliveries, sign_in, health):
         app.register_blueprint(room.blueprint)
     app.before_request(bodies.check_query)
-    app.after_request(access.remember)
     app.after_request(_shield)
     return app
 

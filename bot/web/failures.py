@@ -52,35 +52,36 @@ def install(app: Flask) -> None:
 def _domain(error: PlangateError) -> Response:
     for kind, status in _STATUS:
         if isinstance(error, kind):
-            return _answer(status, str(error))
+            return answer(status, str(error))
     return _last_resort(error)
 
 
 def _http(error: HTTPException) -> Response:
     if error.response is not None:
         return error.response  # type: ignore[return-value]  # a redirect that the router asked for
-    answer = _answer(error.code or 500, _WORDS.get(error.code or 500) or error.description or error.name)
+    said = answer(error.code or 500, _WORDS.get(error.code or 500) or error.description or error.name)
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
-            answer.headers[name] = value
-    return answer
+            said.headers[name] = value
+    return said
 
 
 def _last_resort(error: Exception) -> Response:
     """Answer 500 with a reference that finds the traceback in the log; nothing of it goes out (promise 6)."""
     reference = secrets.token_hex(4)
     log.error("unforeseen error %s at %s", reference, request.path, exc_info=error)
-    return _answer(
+    return answer(
         500, "The error is in the server's log; whoever looks for it needs the reference.", reference
     )
 
 
-def _answer(status: int, text: str, reference: str = "") -> Response:
+def answer(status: int, text: str, reference: str = "") -> Response:
+    """Return an error as whoever asked can read it."""
     if request.path.startswith(_FOR_MACHINES):
-        answer = jsonify({"error": text} | ({"reference": reference} if reference else {}))
+        said = jsonify({"error": text} | ({"reference": reference} if reference else {}))
     else:
         title = _TITLES.get(status, "That did not work")
         page = MessagePage(title, text[:1].upper() + text[1:], status, reference)
-        answer = Response(render_template("message.html", page=page), mimetype="text/html")
-    answer.status_code = status
-    return answer
+        said = Response(render_template("message.html", page=page), mimetype="text/html")
+    said.status_code = status
+    return said

@@ -44,12 +44,16 @@ class Link:
 
 @dataclass(frozen=True)
 class Chrome:
-    """What frames every page: title, who is signed in, place in the menu, whether it renews itself."""
+    """What frames every page: title, who is signed in, place in the menu, whether it renews itself.
+
+    `form_token` is what every form on the page carries.
+    """
 
     title: str
     login: str
     here: str
     live: bool = False
+    form_token: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,14 @@ class MessagePage:
     text: str
     status: int
     reference: str = ""
+
+
+@dataclass(frozen=True)
+class SignInPage:
+    """Where the local administrator gives the password; `next` is the path that they came from."""
+
+    next: str
+    problem: str
 
 
 @dataclass(frozen=True)

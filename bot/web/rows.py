@@ -7,6 +7,7 @@ from flask import url_for
 from bot.domain.permissions import Person
 from bot.domain.run import Run
 from bot.web import wording
+from bot.web.access import form_token
 from bot.web.needs import services
 from bot.web.output import harmless
 from bot.web.pages import Chrome, RunRow
@@ -14,7 +15,7 @@ from bot.web.pages import Chrome, RunRow
 
 def chrome(title: str, person: Person, here: str, live: bool = False) -> Chrome:
     """Return a page's frame; `here` is the menu's entry, `live` makes the page renew itself."""
-    return Chrome(harmless(title), person.login, here, live)
+    return Chrome(harmless(title), person.login, here, live, form_token(person))
 
 
 def run_row(run: Run, waits: str = "") -> RunRow:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from bot.domain.events import RepoRef
 from bot.domain.ids import new_id
@@ -22,8 +23,10 @@ from bot.domain.lifecycle import RunStatus
 from bot.domain.run import Run, RunEvent, RunSource
 from bot.domain.workspace import Workspace
 from bot.forges.github.hook import GitHubHook
+from bot.services import sign_in
 from bot.services.controls import Controls
 from bot.services.ports import Addresses, Delivery, Store, Vault
+from bot.services.state_history import KeptStates
 from bot.services.states import StateService
 from bot.services.transitions import Transitions
 from bot.store import SqlStore, migrate
@@ -100,6 +103,7 @@ class Services:
     intake: StoringIntake
     controls: Controls
     states: StateService
+    kept_states: KeptStates
     addresses: Addresses
     hooks: Mapping[str, GitHubHook]
 
@@ -114,6 +118,17 @@ class World:
 
     def with_settings(self, settings: Settings) -> FlaskClient:
         return create_app(replace(self.services, config=settings)).test_client()
+
+    @property
+    def password(self) -> str:
+        return sign_in.password(self.services.vault)
+
+    def stranger(self) -> FlaskClient:
+        """A browser in which nobody has signed in."""
+        return self.app.test_client()
+
+    def sign_in(self, client: FlaskClient | None = None, password: str = "", **form: str) -> TestResponse:
+        return (client or self.client).post("/sign-in", data={"password": password or self.password, **form})
 
     def workspace(self, name: str = "network", **about: object) -> Workspace:
         made = Workspace(
@@ -190,11 +205,14 @@ def built(schema: Path, folder: Path) -> Iterator[World]:
         intake=StoringIntake(store),
         controls=Controls(store, clock, Transitions(store, clock, dispatch)),
         states=StateService(store, vault, clock),
+        kept_states=KeptStates(store, clock),
         addresses=Addresses("https://plangate.example.com", "http://127.0.0.1:8080", folder),
         hooks={"hub": GitHubHook("hub", (SECRET,), "https://hub.example.com")},
     )
     app = create_app(services)
-    yield World(services, app, app.test_client())
+    world = World(services, app, app.test_client())
+    assert world.sign_in().status_code == 303
+    yield world
     store.close()
 
 

@@ -1,0 +1,112 @@
+"""The page on which the local administrator signs in, and the way out.
+
+The printed address carries the password in its fragment, and a small script puts it into the form; without
+scripts one pastes it. What is wrong waits, but the right password always gets in: code of a change could
+otherwise lock the administrator out by trying (promise 5), and 120 bits are not to be guessed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from urllib.parse import urlencode
+
+from flask import Blueprint, Flask, Response, redirect, render_template, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from bot.services.sign_in import LASTS, fits
+from bot.web import access, failures
+from bot.web.needs import services
+from bot.web.pages import SignInPage
+
+PAUSE = 1.0
+"""Seconds that a wrong password waits for its answer."""
+
+# Of eight threads or so, wrong passwords may keep as many waiting.
+_PLACES = threading.BoundedSemaphore(2)
+_WRONG = "That is not the password. plangate sign-in prints it."
+_MANY = "Too many wrong passwords at once: wait a moment. plangate sign-in prints the right one."
+
+log = logging.getLogger(__name__)
+blueprint = Blueprint("sign_in", __name__)
+
+
+def install(app: Flask) -> None:
+    """Have whoever may be the administrator, and has not signed in, do so first."""
+    app.register_error_handler(access.SignInNeeded, _first)
+
+
+@blueprint.get("/sign-in")
+def show() -> str:
+    """Show the form; also to who is signed in, for a redirect would carry the fragment along."""
+    access.local_login(services(), request)
+    return _page("")
+
+
+@blueprint.post("/sign-in")
+def enter() -> AnyResponse:
+    """Begin a session, and go where the person came from."""
+    login = access.local_login(services(), request)
+    if not (access.is_from_here() and fits(services().vault, request.form.get("password", ""))):
+        return _refuse()
+    answer = redirect(local_path(request.form.get("next", "")), 303)
+    answer.set_cookie(
+        access.COOKIE,
+        access.sessions().begin(login),
+        max_age=int(LASTS.total_seconds()),
+        httponly=True,
+        secure=request.is_secure,
+        # Not Strict: links from the forge's pages must find the person signed in. Forms have their own guard.
+        samesite="Lax",
+    )
+    return answer
+
+
+@blueprint.post("/sign-out")
+def leave() -> AnyResponse:
+    """Have the browser forget the session."""
+    access.check_form(access.person_asking())
+    answer = redirect("/sign-in", 303)
+    answer.delete_cookie(access.COOKIE, httponly=True, secure=request.is_secure, samesite="Lax")
+    return answer
+
+
+def local_path(wanted: str) -> str:
+    """Return a path of ours as it is, and the first page for everything else (no open redirects)."""
+    # Browsers read a backslash as a slash, and leave out control characters.
+    leads_away = not wanted.startswith("/") or wanted.startswith("//") or "\\" in wanted
+    if leads_away or not (wanted.isascii() and wanted.isprintable()) or wanted.startswith("/sign-"):
+        return "/"
+    return wanted
+
+
+def wait() -> bool:
+    """Wait as a wrong password does; False, at once, where too many wait already."""
+    if not _PLACES.acquire(blocking=False):
+        return False
+    try:
+        time.sleep(PAUSE)
+    finally:
+        _PLACES.release()
+    return True
+
+
+def _refuse() -> AnyResponse:
+    log.warning("a wrong password for the local administrator")
+    waited = wait()
+    answer = Response(_page(_WRONG if waited else _MANY), mimetype="text/html")
+    answer.status_code = 403 if waited else 429
+    return answer
+
+
+def _first(error: access.SignInNeeded) -> AnyResponse:
+    if request.method in ("GET", "HEAD"):
+        asked = local_path(request.full_path.removesuffix("?"))
+        return redirect("/sign-in" if asked == "/" else f"/sign-in?{urlencode({'next': asked})}", 303)
+    return failures.answer(403, str(error))
+
+
+def _page(problem: str) -> str:
+    wanted = local_path(request.values.get("next", ""))
+    return render_template("sign_in.html", page=SignInPage(wanted, problem))

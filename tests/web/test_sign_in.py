@@ -1,0 +1,189 @@
+"""Signing in: the password alone does it, for half a day, and nothing of it goes where it may be read."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from threading import BoundedSemaphore
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.lifecycle import RunStatus, StageStatus
+from bot.services import sign_in as signing
+from bot.vault import FernetVault, generate_key
+from bot.web import sign_in as page
+from bot.web.sign_in import local_path
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """Counts the waits instead of sitting through them."""
+    counted = []
+    monkeypatch.setattr("bot.web.sign_in.time.sleep", counted.append)
+    return counted
+
+
+@pytest.fixture
+def run(world):
+    return world.run(world.workspace(), status=RunStatus.PLANNED, plan_status=StageStatus.FINISHED)
+
+
+def test_from_this_machine_alone_nothing_can_be_done(world, run):
+    """What a change's code could try: it shares the network, and so comes from the loopback address."""
+    thief = world.stranger()
+    for path in ("/", f"/runs/{run.id}", "/deliveries"):
+        answer = thief.get(path)
+        assert (answer.status_code, run.message in answer.get_data(as_text=True)) == (303, False)
+    assert thief.post(f"/runs/{run.id}/confirm", data={"form_token": "0" * 64}).status_code == 403
+    assert world.reload(run).status is RunStatus.PLANNED
+
+
+def test_signing_in_leads_back_to_where_one_came_from(world, run):
+    browser = world.stranger()
+    sent = browser.get(f"/runs/{run.id}?x=1&y=2")
+    assert sent.headers["Location"] == f"/sign-in?next=%2Fruns%2F{run.id}%3Fx%3D1%26y%3D2"
+    form = browser.get(sent.headers["Location"]).get_data(as_text=True)
+    wanted = f"/runs/{run.id}?x=1&y=2"
+    assert f'name="next" value="{wanted.replace("&", "&amp;")}"' in form
+    answer = world.sign_in(browser, next=wanted)
+    assert (answer.status_code, answer.headers["Location"]) == (303, wanted)
+    assert run.message in browser.get(wanted).get_data(as_text=True)
+    assert browser.get("/").status_code == 200
+
+
+def test_the_session_is_hidden_from_scripts_and_found_by_links_from_elsewhere(world):
+    [plain] = world.sign_in(world.stranger()).headers.getlist("Set-Cookie")
+    assert "HttpOnly" in plain
+    assert "SameSite=Lax" in plain
+    assert "Max-Age=43200" in plain
+    assert "Secure" not in plain
+    form = {"password": world.password}
+    tls = world.stranger().post("/sign-in", data=form, base_url="https://localhost")
+    assert "Secure" in tls.headers["Set-Cookie"]
+
+
+def test_a_session_ends_after_half_a_day(world):
+    world.services.clock.pass_by(timedelta(hours=12) - timedelta(seconds=1))
+    assert world.client.get("/").status_code == 200
+    world.services.clock.pass_by(timedelta(seconds=1))
+    assert world.client.get("/").status_code == 303
+    late = world.client.post("/runs/run-x/confirm")
+    assert (late.status_code, "sign in, go back" in late.get_data(as_text=True)) == (403, True)
+
+
+@pytest.mark.parametrize("wrong", ["", "hunter2", "é", "x" * 5000])
+def test_a_wrong_password_waits_and_gets_nowhere(world, waits, caplog, wrong):
+    browser = world.stranger()
+    answer = browser.post("/sign-in", data={"password": wrong, "next": "/deliveries"})
+    text = answer.get_data(as_text=True)
+    assert (answer.status_code, waits) == (403, [page.PAUSE])
+    assert "plangate sign-in prints it" in text
+    assert 'value="/deliveries"' in text
+    assert "Set-Cookie" not in answer.headers
+    assert browser.get("/").status_code == 303
+    assert "a wrong password" in caplog.text
+    assert not wrong or wrong not in caplog.text
+
+
+def test_many_wrong_ones_keep_no_thread_waiting_and_nobody_out(world, waits, monkeypatch):
+    places = BoundedSemaphore(1)
+    monkeypatch.setattr("bot.web.sign_in._PLACES", places)
+    with places:
+        assert world.stranger().post("/sign-in", data={"password": "wrong"}).status_code == 429
+        assert waits == []
+        assert world.sign_in(world.stranger()).status_code == 303
+
+
+def test_a_page_from_elsewhere_can_sign_nobody_in(world, waits):
+    form = {"password": world.password}
+    answer = world.stranger().post("/sign-in", data=form, headers={"Origin": "https://evil.example"})
+    assert (answer.status_code, "Set-Cookie" in answer.headers) == (403, False)
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        {"environ_base": {"REMOTE_ADDR": "192.0.2.7"}},
+        {"headers": {"X-Forwarded-For": "127.0.0.1"}},
+        {"headers": {"Host": "rebound.example.net"}},
+    ],
+    ids=str,
+)
+def test_from_elsewhere_the_right_password_does_not_help(world, stranger):
+    for answer in (
+        world.stranger().get("/sign-in", **stranger),
+        world.stranger().post("/sign-in", data={"password": world.password}, **stranger),
+    ):
+        assert (answer.status_code, "Set-Cookie" in answer.headers) == (403, False)
+
+
+def test_signing_out(world):
+    token = world.form_token("/")
+    assert world.client.post("/sign-out", data={"form_token": "0" * 64}).status_code == 403
+    assert world.client.get("/").status_code == 200
+    assert world.client.post("/sign-out", data={"form_token": token}).headers["Location"] == "/sign-in"
+    assert world.client.get("/").status_code == 303
+
+
+def test_the_password_is_in_no_page_and_the_script_takes_it_from_the_fragment(world):
+    browser = world.stranger()
+    for path in ("/sign-in", "/", "/static/sign-in.js"):
+        assert world.password not in browser.get(path, follow_redirects=True).get_data(as_text=True)
+    assert "/static/sign-in.js" in browser.get("/sign-in").get_data(as_text=True)
+    assert "location.hash" in browser.get("/static/sign-in.js").get_data(as_text=True)
+
+
+# Passwords and sessions themselves
+
+
+def test_the_password_is_long_and_this_installations_own():
+    vault = FernetVault([generate_key()])
+    password = signing.password(vault)
+    assert password == signing.password(vault)
+    assert password != signing.password(FernetVault([generate_key()]))
+    letters = password.replace("-", "")
+    assert len(letters) * 5 >= 100
+    assert letters.isalnum() and letters.islower()
+    address = signing.address("http://127.0.0.1:8000", vault)
+    assert address == f"http://127.0.0.1:8000/sign-in#{password}"
+    for copied in (f" {password}\n", password.upper(), letters, address):
+        assert signing.fits(vault, copied)
+    for other in (password[:-1], password + "a", "", "#"):
+        assert not signing.fits(vault, other)
+
+
+def test_a_session_is_its_logins_own_and_its_end_can_not_be_moved(world):
+    sessions = signing.Sessions(world.services.vault, world.services.clock)
+    session = sessions.begin("alice")
+    assert sessions.holds("alice", session)
+    assert not sessions.holds("mallory", session)
+    until, _, mac = session.partition(".")
+    assert not sessions.holds("alice", f"{int(until) + 1}.{mac}")
+    other = signing.Sessions(FernetVault([generate_key()]), world.services.clock)
+    assert not other.holds("alice", session)
+
+
+@given(st.text())
+def test_no_made_up_session_holds(lasting_world, session):
+    sessions = signing.Sessions(lasting_world.services.vault, lasting_world.services.clock)
+    assert not sessions.holds("alice", session)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "",
+        "//evil.example",
+        "/\\evil.example",
+        "https://evil.example",
+        "evil",
+        "/\t/evil.example",
+        "/\n/evil.example",
+        "/sign-out",
+        "/é",
+    ],
+)
+def test_next_leads_nowhere_else(wanted):
+    assert local_path(wanted) == "/"
+    assert local_path("/runs/run-x?page=2") == "/runs/run-x?page=2"
