@@ -85,7 +85,7 @@ def test_the_folder_comes_before_path_and_path_before_the_bundled_one(folder, tm
 
 def test_opentofu_is_never_bundled(folder):
     assert Binaries(folder).find(EngineKind.TOFU).version == "1.7.0"
-    with pytest.raises(EngineError, match="^OpenTofu is not on this worker: there is none. Ask for"):
+    with pytest.raises(EngineError, match=r"^OpenTofu is not on this worker: there is none\. Ask for"):
         Binaries().find(EngineKind.TOFU)
 
 
