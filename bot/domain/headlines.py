@@ -54,6 +54,8 @@ def plan_headline(run: Run, waits: str = "") -> Headline:
         return StatusState.ERROR, f"Plan canceled by {run.cancel_requested_by or 'plangate'}"
     if run.status is RunStatus.DISCARDED and run.plan_status is not StageStatus.FINISHED:
         return StatusState.ERROR, "Discarded before it was planned"
+    if _stopped_by_policies(run):
+        return StatusState.FAILURE, f"Policies failed: {run.error}" if run.error else "Policies failed"
     return StatusState.SUCCESS, _planned(run)
 
 
@@ -80,15 +82,23 @@ def apply_headline(run: Run, waits: str = "") -> Headline | None:
         case RunStatus.DISCARDED:
             return StatusState.ERROR, "Discarded: nothing was applied"
         case RunStatus.ERRORED if run.apply_status is StageStatus.ERRORED:
-            return StatusState.FAILURE, f"Apply failed: {run.error}"
+            return StatusState.FAILURE, f"Apply failed: {run.error}" if run.error else "Apply failed"
         case RunStatus.ERRORED:
-            return (StatusState.FAILURE, "Not applied: the plan failed") if _asked(run) else None
+            what = "policies" if _stopped_by_policies(run) else "the plan"
+            return (StatusState.FAILURE, f"Not applied: {what} failed") if _asked(run) else None
         case RunStatus.CANCELED:
             by = run.cancel_requested_by or "plangate"
             what = "Apply" if run.apply_status is StageStatus.CANCELED else "Before the apply:"
             return StatusState.ERROR, f"{what} canceled by {by}"
         case _:
             return None
+
+
+def _stopped_by_policies(run: Run) -> bool:
+    """Whether the run ended behind its plan and before its apply, and neither of them failed."""
+    stages = (run.plan_status, run.apply_status)
+    errored = run.status is RunStatus.ERRORED and StageStatus.ERRORED not in stages
+    return errored or run.status is RunStatus.POLICY_SOFT_FAILED
 
 
 def _asked(run: Run) -> bool:
@@ -131,6 +141,8 @@ def state_words(run: Run, waits: str = "") -> str:
     if run.status is RunStatus.APPLIED:
         return "Applied"
     if state is StatusState.FAILURE:
+        if _stopped_by_policies(run):
+            return "Policies failed"
         return "Apply failed" if run.apply_status is StageStatus.ERRORED else "Plan failed"
     return words
 
