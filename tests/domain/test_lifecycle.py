@@ -45,9 +45,9 @@ def test_statuses_are_spelled_as_in_the_runs_api() -> None:
 
 
 def test_the_final_statuses_are_those_of_the_run_model() -> None:
-    assert FINAL == {
+    assert {
         S.APPLIED, S.PLANNED_AND_FINISHED, S.POLICY_SOFT_FAILED, S.DISCARDED, S.ERRORED, S.CANCELED
-    }  # fmt: skip
+    } == FINAL  # fmt: skip
 
 
 def test_a_run_that_may_apply_can_reach_everything_but_the_preview_s_own_end() -> None:
@@ -68,8 +68,8 @@ def test_every_status_on_the_way_has_a_way_out(make: type) -> None:
 
 
 def test_each_stage_lets_a_run_be_stopped_by_a_cancel_or_a_discard() -> None:
-    assert lifecycle.CANCELABLE | lifecycle.DISCARDABLE == set(RunStatus) - FINAL
-    assert lifecycle.CANCELABLE & lifecycle.DISCARDABLE == {S.PENDING}
+    assert set(RunStatus) - FINAL == lifecycle.CANCELABLE | lifecycle.DISCARDABLE
+    assert {S.PENDING} == lifecycle.CANCELABLE & lifecycle.DISCARDABLE
 
 
 def test_a_worker_a_person_or_the_queue_is_responsible_for_each_status_that_is_not_final() -> None:

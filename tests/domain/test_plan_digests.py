@@ -111,7 +111,7 @@ def test_what_is_new_since_an_approval_fits_in_a_line(before, now, words) -> Non
     assert changes_since(resources(*before), resources(*now)) == words
 
 
-# --- the digest -----------------------------------------------------------------------------------------------
+# --- the digest ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -150,8 +150,8 @@ def test_a_digest_is_keyed() -> None:
         plan_json(),
     ],
     ids=[
-        "value", "action", "address", "before", "type", "bool", "deposed", "moved", "provider", "another", "output",
-        "nothing",
+        "value", "action", "address", "before", "type", "bool", "deposed", "moved", "provider", "another",
+        "output", "nothing",
     ],
 )  # fmt: skip
 def test_whatever_a_plan_would_do_otherwise_makes_another_digest(other: dict[str, Any]) -> None:
