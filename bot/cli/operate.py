@@ -1,10 +1,9 @@
-"""Commands for whoever runs the server: migrate, sync, replay, keys."""
+"""Commands for whoever runs the server: migrate, sync, replay."""
 
 from __future__ import annotations
 
 import click
 
-from bot import vault
 from bot.cli.loading import configuration, ready
 from bot.store import migrate as migrate_database
 
@@ -20,12 +19,14 @@ def migrate() -> None:
 
 @click.command()
 def sync() -> None:
-    """Bring the workspaces of plangate.yml into the database."""
+    """Bring the workspaces and variables of plangate.yml into the database."""
     _, synced = ready(configuration())
     for name in synced.kept:
         click.echo(f"kept     {name}")
     for name in synced.retired:
         click.echo(f"retired  {name} (its runs and states stay)")
+    for change in synced.variables:
+        click.echo(f"{change.what:<8} {change.where}")
 
 
 @click.command()
@@ -42,14 +43,3 @@ def replay(delivery_id: str) -> None:
         click.echo(f"{line['outcome']}{where}: {line['reason']}{run}")
     if delivery.handled_at is None:
         click.echo(f"not handled yet, after {delivery.attempts} tries: {delivery.error}")
-
-
-@click.group()
-def keys() -> None:
-    """Keys for encryption at rest."""
-
-
-@keys.command()
-def generate() -> None:
-    """Print a new key for PLANGATE_SECRET_KEY."""
-    click.echo(vault.generate_key())

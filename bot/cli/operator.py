@@ -1,0 +1,16 @@
+"""Who gives commands at the command line: whoever has the server's keys, and so may do anything."""
+
+from __future__ import annotations
+
+import getpass
+
+from bot.domain.permissions import Person, Role
+
+
+def operator() -> Person:
+    """Return the person at the command line, by the name of their account, for the log and the timelines."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = "cli"  # a container's account without a name
+    return Person(name, Role.OWNER)
