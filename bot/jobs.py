@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 
 from bot.config import Config
-from bot.wiring import Services, build
+from bot.wiring import Services, build, warm_up
 
 log = logging.getLogger(__name__)
 
@@ -52,5 +52,8 @@ def sweep() -> None:
 
 
 def prepare() -> None:
-    """Build the services once in the worker, for every job's process to inherit. Raises ConfigError."""
-    _services()
+    """Build and warm up the services once in the worker, for every job's process to inherit.
+
+    Raises ConfigError.
+    """
+    warm_up(_services())

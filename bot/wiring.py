@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from bot.clock import SystemClock
 from bot.config import AppAuth, Config, ForgeConfig
 from bot.dispatch import RqDispatch
+from bot.domain.errors import EngineError
 from bot.domain.events import ForgeEvent, Ignored
 from bot.domain.workspace import EngineKind
 from bot.forges.github import webhook as github_webhook
@@ -45,6 +47,8 @@ from bot.terraform.engine import TerraformEngine
 from bot.terraform.releases import Releases
 from bot.terraform.sandbox import Sandbox, SandboxMode
 from bot.vault import FernetVault
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,22 @@ def build(config: Config) -> Services:
         reporting=Reporting(store, clock, forges, deriving, limits),
         sweep=Sweep(store, clock, dispatch, LeftLocks(store, clock, transitions, limits)),
     )
+
+
+def warm_up(services: Services) -> None:
+    """Find out once what each run would have to ask: the programs' versions, and whether the sandbox works.
+
+    A run is a fork of its worker, so what the worker knows costs the run no process.
+    """
+    services.sandbox.describe()
+    config = services.config
+    likes = [*config.workspaces, *(rule.like for rule in config.discover)]
+    for kind, version in dict.fromkeys((like.engine, like.engine_version) for like in likes):
+        try:
+            services.binaries.find(kind, version)
+        except EngineError as error:
+            # It may be downloaded yet; if not, each run says so.
+            log.info("%s", error)
 
 
 def parser() -> Callable[[Delivery], ForgeEvent | Ignored]:

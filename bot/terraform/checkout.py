@@ -21,6 +21,9 @@ _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _REF = re.compile(r"refs/[A-Za-z0-9_./@#+=,%-]+")
 _CONFIGURATION = (".tf", ".tf.json", ".tofu", ".tofu.json")
 
+_REMOTE = "origin"
+_MOST_COMMITS = 100
+
 Result = TypeVar("Result")
 
 
@@ -65,13 +68,13 @@ class Checkout:
             raise EngineError(f"{commit!r} is not the id of a commit")
         mirror = self._mirror(remote)
         git = Git(mirror, remote, self._passed)
-        if _has(git, mirror, commit):
+        # A file tells whether the commit is here: to ask Git would be a process more for each run.
+        if (mirror / _kept(commit)).is_file():
             try:
                 return use(git)
             except GitFailed:
                 pass  # the commit is here but not whole
-        lock = mirror.with_suffix(".lock")
-        with locked(lock, watch, limit=self._limit):
+        with locked(mirror.with_suffix(".lock"), watch, limit=self._limit):
             try:
                 self._fetch(git, mirror, commit, ref, watch)
                 return use(git)
@@ -81,36 +84,52 @@ class Checkout:
             return use(git)
 
     def _fetch(self, git: Git, mirror: Path, commit: str, ref: str, watch: Watch) -> None:
+        # A name for what was fetched, so that the next fetch brings only what is new since.
+        kept = _kept(commit)
         if not (mirror / "HEAD").is_file():
             _make(git, mirror)
-        elif _has(git, mirror, commit):
+        elif (mirror / kept).is_file():
             return  # another worker fetched it while we waited for the lock
-        # A name for what was fetched, so that the next fetch brings only what is new since.
-        kept = f"refs/plangate/{hashlib.sha256((ref or commit).encode()).hexdigest()[:20]}"
-        remote = "origin"
         try:
             # One commit without its history: what a run needs, however old the repository is.
-            git.fetch(watch, self._limit, "--depth=1", remote, f"+{commit}:{kept}")
+            git.fetch(watch, self._limit, "--depth=1", _REMOTE, f"+{commit}:{kept}")
         except CommitNotFound:
-            # Servers before protocol 2 give out only what a ref points to.
-            wider = [f"+{ref}:{kept}"] if _REF.fullmatch(ref) else []
-            for refspec in (*wider, "+refs/heads/*:refs/plangate/heads/*"):
-                try:
-                    git.fetch(watch, self._limit, remote, refspec)
-                except CommitNotFound:
-                    continue  # a branch may be gone by now
-                if _has(git, mirror, commit):
-                    return
-            raise
+            if not self._fetch_more(git, commit, ref, watch):
+                raise
+            git.local("update-ref", kept, commit)
+        _forget_old(mirror / kept)
+
+    def _fetch_more(self, git: Git, commit: str, ref: str, watch: Watch) -> bool:
+        """Fetch from a server before protocol 2, which gives out only what a ref points to."""
+        branch = f"refs/plangate-branches/{hashlib.sha256(ref.encode()).hexdigest()[:20]}"
+        wider = [f"+{ref}:{branch}"] if _REF.fullmatch(ref) else []
+        for refspec in (*wider, "+refs/heads/*:refs/plangate-heads/*"):
+            try:
+                git.fetch(watch, self._limit, _REMOTE, refspec)
+            except CommitNotFound:
+                continue  # a branch may be gone by now
+            if _has(git, commit):
+                return True
+        return False
 
     def _mirror(self, remote: GitRemote) -> Path:
         name = re.sub(r"[^A-Za-z0-9]+", "-", remote.repo.path).strip("-")[:60]
         return self._mirrors / f"{name}-{hashlib.sha256(remote.url.encode()).hexdigest()[:16]}.git"
 
 
-def _has(git: Git, mirror: Path, commit: str) -> bool:
-    if not (mirror / "HEAD").is_file():
-        return False
+def _kept(commit: str) -> str:
+    """The ref that keeps a commit; always a file of its own, for Git is told not to pack refs."""
+    return f"refs/plangate/{commit}"
+
+
+def _forget_old(newest: Path) -> None:
+    """Let Git throw away the commits that were fetched longest ago; one that is wanted again is fetched."""
+    refs = sorted((path.stat().st_mtime_ns, path) for path in newest.parent.iterdir() if path != newest)
+    for _, ref in refs[:-_MOST_COMMITS]:
+        ref.unlink(missing_ok=True)
+
+
+def _has(git: Git, commit: str) -> bool:
     try:
         git.local("cat-file", "-e", f"{commit}^{{commit}}")
     except GitFailed:
@@ -122,7 +141,7 @@ def _make(git: Git, mirror: Path) -> None:
     """Make an empty mirror. `HEAD` is Git's last word on it, so one that was cut off counts as none."""
     remove_tree(mirror)
     mirror.mkdir(mode=0o700, parents=True)
-    git.local("init", "--quiet", "--bare", "--template=")
+    git.local("init", "--quiet", "--bare", "--template=", GIT_DEFAULT_REF_FORMAT="files")
 
 
 class _Patience:

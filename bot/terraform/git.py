@@ -26,6 +26,8 @@ _SETTINGS = {
     "core.fsmonitor": "false",
     # Within our lock, or it would still be at work when the next fetch begins.
     "gc.autoDetach": "false",
+    # The checkout looks for a commit's ref by its file.
+    "gc.packRefs": "false",
     "fetch.recurseSubmodules": "false",
     "protocol.version": "2",
 }

@@ -14,6 +14,7 @@ import pytest
 from bot.domain.errors import EngineError, Interrupted
 from bot.domain.events import RepoRef
 from bot.services.ports import GitRemote, Stop
+from bot.terraform import checkout as module
 from bot.terraform.checkout import Checkout
 from bot.terraform.git import CommitNotFound, RemoteRefused
 from bot.terraform.runfolder import RunFolder
@@ -84,6 +85,17 @@ def test_only_what_is_new_is_fetched(rig, laid_out):
     laid_out(rig.repository.commit({"a.tf": "2"}), "refs/heads/main")
     after = sum(path.stat().st_size for path in mirror.rglob("*") if path.is_file())
     assert after - before < 50_000
+
+
+def test_a_commit_counts_as_here_as_long_as_its_ref_is_and_the_oldest_refs_go(rig, laid_out, monkeypatch):
+    monkeypatch.setattr(module, "_MOST_COMMITS", 2)
+    commits = [rig.repository.commit({"a.tf": str(number)}) for number in range(4)]
+    for commit in commits:
+        laid_out(commit, "refs/heads/main")
+    kept = {path.name for path in (mirror_of(rig) / "refs" / "plangate").iterdir()}
+    assert kept == {*commits[1:]}
+    # What is gone is fetched again.
+    assert files(laid_out(commits[0])) == ["a.tf"]
 
 
 @pytest.mark.parametrize("ref", ["refs/pull/1/head", ""])
