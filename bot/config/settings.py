@@ -121,7 +121,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "PLANGATE_LOCAL_ADMIN",
         "",
-        "Login of the one administrator, who signs in on this machine only, with what `plangate sign-in` prints",
+        "Login of the administrator who may sign in on this machine, with what `plangate sign-in` prints",
     ),
     Setting("PLANGATE_LOG_LEVEL", "INFO", "`DEBUG`, `INFO`, `WARNING` or `ERROR`"),
 )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from bot.domain.errors import Conflict, NotFound
-from bot.services.ports.traffic import Delivery
+from bot.services.ports.traffic import Delivery, DeliveryRecord
 from bot.services.ports.world import Vault
 from bot.store.schema import deliveries
 from bot.store.upserts import insert_once
@@ -83,14 +84,16 @@ class SqlDeliveries:
         )
         return self._connection.execute(query).scalars().all()
 
-    def recent(self, limit: int) -> Sequence[Delivery]:
-        """Return the newest deliveries, newest first."""
+    def recent(self, limit: int, offset: int = 0) -> Sequence[DeliveryRecord]:
+        """Return what is known of the newest deliveries, newest first, behind the first `offset`."""
         query = (
-            sa.select(deliveries)
+            sa.select(*(deliveries.c[field.name] for field in fields(DeliveryRecord)))
             .order_by(deliveries.c.received_at.desc(), deliveries.c.id.desc())
             .limit(limit)
+            .offset(offset)
         )
-        return [self._read(row) for row in self._connection.execute(query).mappings()]
+        rows = self._connection.execute(query).mappings()
+        return [DeliveryRecord(**{**row, "decisions": tuple(row["decisions"])}) for row in rows]
 
     def _read(self, row: sa.RowMapping) -> Delivery:
         return Delivery(

@@ -7,34 +7,34 @@ from datetime import datetime
 
 from flask import Blueprint, render_template
 
-from bot.services.ports import Delivery
+from bot.services.ports import DeliveryRecord
 from bot.web import access, rows, wording
 from bot.web.needs import services
 from bot.web.output import harmless
 from bot.web.pages import Badge, DecisionRow, DeliveriesPage, DeliveryRow, Link, Tone
 
-SHOWN = 50
-"""How many deliveries the page shows."""
+PER_PAGE = 50
 
 blueprint = Blueprint("deliveries", __name__)
 
 
 @blueprint.get("/deliveries")
 def show() -> str:
-    """Show the newest deliveries."""
+    """Show the deliveries, newest first."""
     person = access.person_asking()
-    now = services().clock.now()
+    number, now = rows.page_number(), services().clock.now()
     with services().store.reading() as tx:
-        found = tx.deliveries.recent(SHOWN)
+        found = tx.deliveries.recent(PER_PAGE + 1, (number - 1) * PER_PAGE)
     live = any(delivery.handled_at is None for delivery in found)
     page = DeliveriesPage(
         chrome=rows.chrome("Deliveries", person, "deliveries", live),
-        rows=tuple(_row(delivery, now) for delivery in found),
+        rows=tuple(_row(delivery, now) for delivery in found[:PER_PAGE]),
+        pager=rows.pager(number, len(found) > PER_PAGE, ".show"),
     )
     return render_template("deliveries.html", page=page)
 
 
-def _row(delivery: Delivery, now: datetime) -> DeliveryRow:
+def _row(delivery: DeliveryRecord, now: datetime) -> DeliveryRow:
     return DeliveryRow(
         id=delivery.id,
         forge=delivery.forge,
@@ -46,7 +46,7 @@ def _row(delivery: Delivery, now: datetime) -> DeliveryRow:
     )
 
 
-def _badge(delivery: Delivery) -> Badge:
+def _badge(delivery: DeliveryRecord) -> Badge:
     if delivery.handled_at is None:
         return Badge("Trying again", Tone.ASK) if delivery.error else Badge("Waiting", Tone.WAIT)
     if delivery.error:

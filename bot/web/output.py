@@ -25,10 +25,15 @@ _SIGNS = (
 )
 
 
+def whole_lines(text: str) -> str:
+    """Return the lines that have come to their end; one that is being written comes with the next piece."""
+    return text[: text.rfind("\n") + 1]
+
+
 def lines_of(text: str) -> tuple[tuple[OutputLine, ...], bool]:
     """Return the last lines of an output, made harmless, and whether earlier ones were left out."""
-    tail = text[-MOST_CHARACTERS:].rstrip("\n")
-    lines = tail.split("\n") if tail else []
+    tail = text[-MOST_CHARACTERS:].removesuffix("\n")
+    lines = tail.split("\n") if text else []
     shortened = len(text) > MOST_CHARACTERS or len(lines) > MOST_LINES
     return tuple(_line(line.rstrip("\r")) for line in lines[-MOST_LINES:]), shortened
 

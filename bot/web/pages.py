@@ -57,6 +57,14 @@ class Chrome:
 
 
 @dataclass(frozen=True)
+class Pager:
+    """The ways to the newer and the older part of a long list; empty where there is none."""
+
+    newer_url: str
+    older_url: str
+
+
+@dataclass(frozen=True)
 class MessagePage:
     """A page that only says something: an error, a refusal. Shown to strangers too."""
 
@@ -149,8 +157,7 @@ class WorkspacePage:
     locked: str
     queue: tuple[RunRow, ...]
     rows: tuple[RunRow, ...]
-    newer_url: str
-    older_url: str
+    pager: Pager
 
 
 @dataclass(frozen=True)
@@ -176,7 +183,10 @@ class ResourceLine:
 
 @dataclass(frozen=True)
 class Stage:
-    """The card of a plan or an apply."""
+    """The card of a plan or an apply.
+
+    `lines` are the output from the character `begin` to `end`: a page that renews itself has those before.
+    """
 
     name: str
     title: str
@@ -186,6 +196,8 @@ class Stage:
     resources: tuple[ResourceLine, ...]
     more_resources: int
     lines: tuple[OutputLine, ...]
+    begin: int
+    end: int
     shortened: bool
     raw_url: str
     empty: str
@@ -265,7 +277,8 @@ class DeliveryRow:
 
 @dataclass(frozen=True)
 class DeliveriesPage:
-    """The newest webhook calls."""
+    """Webhook calls, newest first."""
 
     chrome: Chrome
     rows: tuple[DeliveryRow, ...]
+    pager: Pager

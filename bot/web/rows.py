@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask import url_for
+from typing import Any
+
+from flask import request, url_for
 
 from bot.domain.permissions import Person
 from bot.domain.run import Run
@@ -10,7 +12,7 @@ from bot.web import wording
 from bot.web.access import form_token
 from bot.web.needs import services
 from bot.web.output import harmless
-from bot.web.pages import Chrome, RunRow
+from bot.web.pages import Chrome, Pager, RunRow
 
 
 def chrome(title: str, person: Person, here: str, live: bool = False) -> Chrome:
@@ -37,6 +39,20 @@ def run_row(run: Run, waits: str = "") -> RunRow:
 def message_of(run: Run) -> str:
     """Return what a run is called: its message's first line, else its kind."""
     return harmless(wording.first_line(run.message)) or wording.kind_of(run)
+
+
+def page_number() -> int:
+    """Return which part of a long list is asked for, the first being 1."""
+    asked = request.args.get("page", "1")[:5]
+    return max(1, int(asked)) if asked.isascii() and asked.isdigit() else 1
+
+
+def pager(number: int, more: bool, endpoint: str, **values: Any) -> Pager:
+    """Return the ways from one part of a long list to the next."""
+    return Pager(
+        newer_url=url_for(endpoint, page=number - 1, **values) if number > 1 else "",
+        older_url=url_for(endpoint, page=number + 1, **values) if more else "",
+    )
 
 
 def run_url(run_id: str) -> str:

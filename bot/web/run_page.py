@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,13 +21,12 @@ from bot.services.showing import shown_plan
 from bot.web import rows, wording
 from bot.web.access import form_token
 from bot.web.needs import services
-from bot.web.output import harmless, lines_of
+from bot.web.output import harmless, lines_of, whole_lines
 from bot.web.pages import (
     Banner,
     Button,
     Fact,
     Link,
-    OutputLine,
     ResourceLine,
     RunPage,
     Stage,
@@ -43,6 +42,14 @@ _NOTES = {"-/+": "replaced", "+/-": "replaced", ".": "forgotten"}
 
 
 @dataclass(frozen=True)
+class Piece:
+    """A stage's output from a character on."""
+
+    begin: int
+    text: str
+
+
+@dataclass(frozen=True)
 class Found:
     """Everything of a run that its page is built from, read in one transaction."""
 
@@ -50,14 +57,18 @@ class Found:
     workspace: Workspace
     queue: Sequence[Run]
     timeline: Sequence[RunEvent]
-    plan_output: str
-    apply_output: str
+    plan_output: Piece
+    apply_output: Piece
     plan: Plan | None
     change_url: str
 
 
-def find(tx: Transaction, run_id: str) -> Found:
-    """Read a run for its page. Raises NotFound."""
+def find(tx: Transaction, run_id: str, seen: Mapping[str, int] | None = None) -> Found:
+    """Read a run for its page. Raises NotFound.
+
+    `seen` says up to which character a page that renews itself has the stages' output already.
+    """
+    seen = seen or {}
     run = tx.runs.get(run_id)
     workspace = tx.workspaces.get(run.workspace_id)
     record = None
@@ -68,11 +79,21 @@ def find(tx: Transaction, run_id: str) -> Found:
         workspace=workspace,
         queue=tx.runs.queue(workspace.id),
         timeline=tx.runs.timeline(run.id),
-        plan_output=tx.artifacts.output(run.id, "plan"),
-        apply_output=tx.artifacts.output(run.id, "apply"),
+        plan_output=_piece(tx, run.id, "plan", seen),
+        apply_output=_piece(tx, run.id, "apply", seen),
         plan=_plan(tx, run.id),
         change_url=record.change.url if record else "",
     )
+
+
+def _piece(tx: Transaction, run_id: str, stage: str, seen: Mapping[str, int]) -> Piece:
+    begin = seen.get(stage, 0)
+    if begin > 0:
+        text = tx.artifacts.output(run_id, stage, begin - 1)
+        # What was seen ends with a line's end. If it does not, the stage has started again.
+        if text.startswith("\n"):
+            return Piece(begin, text[1:])
+    return Piece(0, tx.artifacts.output(run_id, stage))
 
 
 def build(found: Found, person: Person) -> RunPage:
@@ -171,7 +192,8 @@ def _banners(found: Found) -> list[Banner]:
 
 def _plan_stage(found: Found) -> Stage:
     run = found.run
-    lines, shortened = lines_of(found.plan_output)
+    text = _text(found.plan_output, run.plan_status)
+    lines, shortened = lines_of(text)
     resources = found.plan.resources if found.plan else ()
     undecided = run.awaits_confirmation or run.status is RunStatus.POLICY_OVERRIDE
     return Stage(
@@ -183,15 +205,18 @@ def _plan_stage(found: Found) -> Stage:
         resources=tuple(_resource(resource) for resource in resources[:MOST_RESOURCES]),
         more_resources=max(0, len(resources) - MOST_RESOURCES),
         lines=lines,
+        begin=found.plan_output.begin,
+        end=found.plan_output.begin + len(text),
         shortened=shortened,
         raw_url=url_for("runs.output", run_id=run.id, stage="plan"),
-        empty=_empty(run.plan_status, lines, run.final),
+        empty=_empty(run.plan_status, found.plan_output, run.final),
     )
 
 
 def _apply_stage(found: Found) -> Stage:
     run = found.run
-    lines, shortened = lines_of(found.apply_output)
+    text = _text(found.apply_output, run.apply_status)
+    lines, shortened = lines_of(text)
     return Stage(
         name="apply",
         title="Apply",
@@ -201,14 +226,20 @@ def _apply_stage(found: Found) -> Stage:
         resources=(),
         more_resources=0,
         lines=lines,
+        begin=found.apply_output.begin,
+        end=found.apply_output.begin + len(text),
         shortened=shortened,
         raw_url=url_for("runs.output", run_id=run.id, stage="apply"),
-        empty=_empty(run.apply_status, lines, run.final),
+        empty=_empty(run.apply_status, found.apply_output, run.final),
     )
 
 
-def _empty(status: StageStatus, lines: Sequence[OutputLine], final: bool) -> str:
-    if lines:
+def _text(output: Piece, status: StageStatus) -> str:
+    return whole_lines(output.text) if status is StageStatus.RUNNING else output.text
+
+
+def _empty(status: StageStatus, output: Piece, final: bool) -> str:
+    if output.begin or output.text:
         return ""
     if status is StageStatus.RUNNING:
         return "Terraform is at work; its output appears here."

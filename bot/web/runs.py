@@ -16,6 +16,8 @@ from bot.web.needs import Controls, services
 COMMENT_LIMIT = 1000
 """How many characters of a comment are kept in the timeline."""
 
+SEEN = "X-Plangate-Seen"
+
 blueprint = Blueprint("runs", __name__)
 
 _VERBS: dict[str, Callable[[Controls, str, Person, str], Run]] = {
@@ -31,7 +33,7 @@ def show(run_id: str) -> str:
     """Show a run."""
     person = access.person_asking()
     with services().store.reading() as tx:
-        found = run_page.find(tx, run_id)
+        found = run_page.find(tx, run_id, _seen())
     return render_template("run.html", page=run_page.build(found, person))
 
 
@@ -45,6 +47,16 @@ def output(run_id: str, stage: str) -> Response:
         tx.runs.get(run_id)
         text = tx.artifacts.output(run_id, stage)
     return Response(text, mimetype="text/plain")
+
+
+def _seen() -> dict[str, int]:
+    """Return up to where a page that renews itself has the output already: `plan=1200 apply=0`."""
+    seen = {}
+    for part in request.headers.get(SEEN, "")[:200].split():
+        stage, _, end = part.partition("=")
+        if end.isascii() and end.isdigit() and len(end) < 10:
+            seen[stage] = int(end)
+    return seen
 
 
 @blueprint.post("/runs/<run_id>/<verb>")

@@ -67,7 +67,7 @@ def home() -> str:
 def show(name: str) -> str:
     """Show a workspace's queue and its runs, newest first."""
     person = access.person_asking()
-    number = _page_number()
+    number = rows.page_number()
     with services().store.reading() as tx:
         workspace = tx.workspaces.named(name)
         queue = tx.runs.queue(workspace.id)
@@ -81,8 +81,7 @@ def show(name: str) -> str:
         locked=_locked(workspace.lock),
         queue=_queue_rows(workspace, queue),
         rows=tuple(rows.run_row(run) for run in found[:PER_PAGE]),
-        newer_url=url_for(".show", name=name, page=number - 1) if number > 1 else "",
-        older_url=url_for(".show", name=name, page=number + 1) if len(found) > PER_PAGE else "",
+        pager=rows.pager(number, len(found) > PER_PAGE, ".show", name=name),
     )
     return render_template("workspace.html", page=page)
 
@@ -133,8 +132,3 @@ def _locked(lock: Lock | None) -> str:
     if lock is None:
         return ""
     return harmless(f"Locked by {lock.by}" + (f": {lock.reason}" if lock.reason else ""))
-
-
-def _page_number() -> int:
-    asked = request.args.get("page", "1")[:5]
-    return max(1, int(asked)) if asked.isascii() and asked.isdigit() else 1

@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from bot.domain.errors import Conflict, NotFound
+from bot.domain.errors import Conflict, NotFound, PlangateError
 from bot.domain.ids import new_id
-from bot.services.ports import Delivery
+from bot.services.ports import Delivery, DeliveryRecord
 from bot.store import SqlStore
+from bot.vault import FernetVault, generate_key
+from tests.store.conftest import Database
 from tests.store.samples import AT, MINUTE, delivery, every
 
 
@@ -76,8 +78,26 @@ def test_recent_ones_newest_first(store: SqlStore) -> None:
     with store.transaction() as unit:
         for one in kept:
             unit.deliveries.add(one)
+        unit.deliveries.handled("d-3", AT, [{"outcome": "run"}], "but")
+        unit.deliveries.failed("d-2", "not yet")
     with store.reading() as unit:
-        assert unit.deliveries.recent(2) == [kept[2], kept[0]]
+        assert unit.deliveries.recent(2) == [
+            DeliveryRecord("d-3", "github", "push", AT + 3 * MINUTE, AT, ({"outcome": "run"},), "but", 0),
+            DeliveryRecord("d-2", "github", "push", AT + 2 * MINUTE, None, (), "not yet", 1),
+        ]
+        assert [one.id for one in unit.deliveries.recent(2, offset=1)] == ["d-2", "d-1"]
+        assert unit.deliveries.recent(2, offset=3) == []
+
+
+def test_a_list_opens_no_body(store: SqlStore, database: Database) -> None:
+    with store.transaction() as unit:
+        unit.deliveries.add(delivery("d-1"))
+    blind = SqlStore(database.url, FernetVault([generate_key()]))
+    with blind.reading() as unit:
+        assert [one.id for one in unit.deliveries.recent(9)] == ["d-1"]
+        with pytest.raises(PlangateError, match="none of the encryption keys fits"):
+            unit.deliveries.get("d-1")
+    blind.close()
 
 
 def test_what_is_not_there_is_not_found(store: SqlStore) -> None:

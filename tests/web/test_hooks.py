@@ -13,7 +13,7 @@ PING = json.dumps({"zen": "Keep it logically awesome.", "hook_id": 1}).encode()
 
 def stored(world):
     with world.services.store.reading() as tx:
-        return list(tx.deliveries.recent(100))
+        return [tx.deliveries.get(one.id) for one in tx.deliveries.recent(100)]
 
 
 def post(world, body=PING, client=None, **kwargs):

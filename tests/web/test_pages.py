@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -127,6 +128,22 @@ def test_deliveries_say_what_was_decided_and_why(world):
     assert f'href="/runs/{run.id}"' in page
     assert "network/main.tf is in network" in page
     assert "no workspace is configured" in page
+
+
+def test_deliveries_are_paged_by_the_database(world):
+    now = world.services.clock.now()
+    with world.services.store.transaction() as tx:
+        for number in range(51):
+            at = now + timedelta(seconds=number)
+            tx.deliveries.add(Delivery(f"d-{number}", "hub", "push", {}, b"{}", at))
+    first = text(world, "/deliveries")
+    assert "d-50" in first
+    assert ">d-0<" not in first
+    assert 'href="/deliveries?page=2"' in first
+    second = text(world, "/deliveries?page=2")
+    assert re.findall(r">(d-\d+)<", second) == ["d-0"]
+    assert "Older" not in second
+    assert "There are no older ones" in text(world, "/deliveries?page=3")
 
 
 # The run's page
@@ -267,6 +284,42 @@ def test_the_raw_output_is_plain_text(world):
     assert world.client.get(f"/runs/{run.id}/output/secrets").status_code == 404
     assert world.client.get("/runs/run-nowhere/output/plan").status_code == 404
     assert world.client.get("/runs/run-nowhere").status_code == 404
+
+
+def output_of(page, stage="plan"):
+    """Return the stage's attributes of where its output begins and ends, and the lines."""
+    found = re.search(
+        rf'id="output-{stage}"[^>]*data-begin="(\d+)" data-end="(\d+)"[^>]*>(.*?)</pre>', page, re.S
+    )
+    return (int(found[1]), int(found[2]), found[3]) if found else None
+
+
+def test_a_page_that_renews_itself_gets_only_the_output_it_does_not_have(world):
+    run = world.run(world.workspace(), status=RunStatus.PLANNING, plan_status=StageStatus.RUNNING)
+
+    def append(more):
+        with world.services.store.transaction() as tx:
+            tx.artifacts.append_output(run.id, "plan", more)
+
+    def renewed(seen):
+        answer = world.client.get(f"/runs/{run.id}", headers={"X-Plangate-Seen": seen})
+        return output_of(answer.get_data(as_text=True))
+
+    append("first\nsec")
+    assert output_of(text(world, f"/runs/{run.id}")) == (0, 6, "first\n"), "a line comes when it is whole"
+    append("ond\nthird\n")
+    assert renewed("plan=6 apply=0") == (6, 19, "second\nthird\n")
+    assert renewed("plan=19") == (19, 19, "")
+    for odd in ("", "plan", "plan=x", "plan=-6", "plan=" + "9" * 50, "plan=7", "plan=99", "=6", "apply=6"):
+        assert renewed(odd) == (0, 19, "first\nsecond\nthird\n"), odd
+    with world.services.store.transaction() as tx:
+        tx.artifacts.clear_output(run.id, "plan")
+    assert renewed("plan=19") is None
+    append("again")
+    assert renewed("plan=19") == (0, 0, "")
+    with world.services.store.transaction() as tx:
+        tx.runs.save(replace(tx.runs.get(run.id), plan_status=StageStatus.ERRORED, status=RunStatus.ERRORED))
+    assert renewed("plan=0") == (0, 5, "again\n"), "the last line counts though it has no end"
 
 
 # Buttons

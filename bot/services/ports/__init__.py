@@ -13,7 +13,7 @@ from bot.services.ports.forge import Forge, ForgeReader, ForgeWriter, GitRemote,
 from bot.services.ports.runs import ArtifactKind, Artifacts, Leases, RunQuery, Runs, Workspaces
 from bot.services.ports.states import StateHistory, StateLock, StateLocks, States, StateVersion
 from bot.services.ports.store import Store, Transaction
-from bot.services.ports.traffic import ChangeRecord, Changes, Deliveries, Delivery, Post, Posts
+from bot.services.ports.traffic import ChangeRecord, Changes, Deliveries, Delivery, DeliveryRecord, Post, Posts
 from bot.services.ports.variables import Variables
 from bot.services.ports.world import Addresses, Clock, Dispatch, Limits, Texts, Vault
 
@@ -27,6 +27,7 @@ __all__ = [
     "Clock",
     "Deliveries",
     "Delivery",
+    "DeliveryRecord",
     "Dispatch",
     "Engine",
     "EngineJob",

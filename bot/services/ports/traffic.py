@@ -26,6 +26,20 @@ class Delivery:
     attempts: int = 0
 
 
+@dataclass(frozen=True)
+class DeliveryRecord:
+    """What a list says of a delivery: all but its headers and its body, which may be 25 MB."""
+
+    id: str
+    forge: str
+    event: str
+    received_at: datetime
+    handled_at: datetime | None
+    decisions: tuple[Mapping[str, str], ...]
+    error: str
+    attempts: int
+
+
 class Deliveries(Protocol):
     """Webhook calls, each accepted once (promise 3)."""
 
@@ -51,8 +65,8 @@ class Deliveries(Protocol):
         """Return the ids of deliveries received before `before` and not handled, oldest first."""
         ...
 
-    def recent(self, limit: int) -> Sequence[Delivery]:
-        """Return the newest deliveries, newest first."""
+    def recent(self, limit: int, offset: int = 0) -> Sequence[DeliveryRecord]:
+        """Return what is known of the newest deliveries, newest first, behind the first `offset`."""
         ...
 
 
