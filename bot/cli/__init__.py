@@ -10,6 +10,7 @@ from bot.cli.demo import demo
 from bot.cli.github_app import github_app
 from bot.cli.keys import keys
 from bot.cli.operate import migrate, replay, sync
+from bot.cli.states import states
 from bot.cli.variables import variables
 from bot.cli.web import sign_in, web
 from bot.cli.worker import worker
@@ -22,7 +23,7 @@ def cli() -> None:
     """Plangate runs Terraform and OpenTofu from a Git forge, with Terraform Enterprise's run model."""
 
 
-for command in (demo, web, sign_in, worker, migrate, sync, replay, keys, variables, github_app):
+for command in (demo, web, sign_in, worker, migrate, sync, replay, keys, variables, states, github_app):
     cli.add_command(command)
 
 

@@ -1,0 +1,184 @@
+"""`plangate states`: versions of a workspace's state, listed, shown, taken out, rolled back, brought in."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from bot.cli.loading import configuration, ready
+from bot.cli.operator import operator
+from bot.domain.errors import Invalid
+from bot.domain.state_file import Contents
+from bot.services.ports import StateVersion
+from bot.services.states import STATE_LIMIT
+from bot.wiring import Services
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def states() -> None:
+    """States of workspaces, version by version."""
+
+
+@states.command("list")
+@click.argument("workspace")
+@click.option("--limit", default=30, show_default=True, help="How many versions.")
+@_JSON
+def list_(workspace: str, limit: int, *, as_json: bool) -> None:
+    """Show the versions of a workspace's state, newest first, refused ones too."""
+    services, workspace_id = _services(workspace)
+    with services.store.reading() as tx:
+        found = tx.states.versions(workspace_id, limit)
+        current = tx.states.current(workspace_id)
+    if as_json:
+        _print([_document(one, current) for one in found])
+        return
+    for one in found:
+        click.echo(_line(one, current))
+    if not found:
+        click.echo(f"{workspace} has no state here yet")
+
+
+@states.command()
+@click.argument("workspace")
+@click.argument("version", default="")
+@_JSON
+def show(workspace: str, version: str, *, as_json: bool) -> None:
+    """Show a version, the current one by default: outputs and resources, without what is secret."""
+    services, workspace_id = _services(workspace)
+    found, contents = services.kept_states.show(workspace_id, version)
+    with services.store.reading() as tx:
+        current = tx.states.current(workspace_id)
+    if as_json:
+        _print({**_document(found, current), **_contents(contents)})
+        return
+    for line in _lines(found, current, contents):
+        click.echo(line)
+
+
+@states.command()
+@click.argument("workspace")
+@click.argument("version", default="")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to make; else standard output.")
+def download(workspace: str, version: str, output: Path | None) -> None:
+    """Take a version out as it is, the current one by default. It has secrets in the clear."""
+    services, workspace_id = _services(workspace)
+    found, data = services.kept_states.download(workspace_id, operator(), version)
+    if output is None:
+        click.echo(data, nl=False)
+        return
+    try:
+        # Never over another file, and for nobody else to read: it has secrets in it (promise 6).
+        handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise click.UsageError(f"can't make {output}: {error.strerror}") from error
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+    click.echo(f"{found.id} (serial {found.serial}) is in {output}", err=True)
+
+
+@states.command()
+@click.argument("workspace")
+@click.argument("version")
+@_JSON
+def rollback(workspace: str, version: str, *, as_json: bool) -> None:
+    """Make an older version current again, as a new one. What is real stays as it is: plan next."""
+    services, workspace_id = _services(workspace)
+    done = services.kept_states.roll_back(workspace_id, version, operator())
+    if as_json:
+        _print(_document(done, done))
+    else:
+        click.echo(f"{done.id} (serial {done.serial}) is current: {done.note}. Plan, to see what differs.")
+
+
+@states.command()
+@click.argument("workspace")
+@click.argument("file", type=click.File("rb"))
+@click.option("--force", is_flag=True, help="Take it in place of another state, or one that is newer.")
+@_JSON
+def push(workspace: str, file: BinaryIO, *, force: bool, as_json: bool) -> None:
+    """Bring a state along from a file (`-`: standard input), such as `terraform state pull` gives."""
+    services, workspace_id = _services(workspace)
+    data = file.read(STATE_LIMIT + 1)
+    if not data.strip():
+        raise Invalid("the file is empty: there is no state in it")
+    done = services.kept_states.push(workspace_id, data, operator(), force=force)
+    if as_json:
+        _print({"changed": done is not None, **(_document(done, done) if done else {})})
+    elif done is None:
+        click.echo("it is the current state already")
+    else:
+        click.echo(f"{done.id} (serial {done.serial}) is current: {done.note}")
+
+
+def _services(name: str) -> tuple[Services, str]:
+    services, _ = ready(configuration())
+    with services.store.reading() as tx:
+        return services, tx.workspaces.named(name).id
+
+
+def _line(one: StateVersion, current: StateVersion | None) -> str:
+    mark = "*" if current is not None and one.id == current.id else "x" if one.refused else " "
+    made = one.run_id or one.note or one.made_by
+    refused = f"  refused: {one.refused}" if one.refused else ""
+    return f"{mark} {one.id}  serial {one.serial:<4} {one.created_at:%Y-%m-%d %H:%M} UTC  {made}{refused}"
+
+
+def _lines(one: StateVersion, current: StateVersion | None, contents: Contents) -> Iterator[str]:
+    yield _line(one, current)
+    yield f"lineage {one.lineage}, md5 {one.md5}, {one.size} bytes"
+    if contents.terraform_version:
+        yield f"written by version {contents.terraform_version}"
+    yield f"\n{len(contents.outputs)} outputs"
+    for output in contents.outputs:
+        value = "(sensitive)" if output.value is None else output.value
+        yield f"  {_printable(output.name)} = {_printable(value)}"
+    yield f"\n{len(contents.resources)} resources"
+    for resource in contents.resources:
+        count = f"  x {resource.instances}" if resource.instances != 1 else ""
+        yield f"  {_printable(resource.address)}{count}"
+
+
+def _printable(text: str) -> str:
+    """Return text without what would move the terminal's cursor or colour it: states bring it (promise 5)."""
+    return "".join(c if c.isprintable() or c in "\n\t" else f"\\u{ord(c):04x}" for c in text)
+
+
+def _document(one: StateVersion, current: StateVersion | None) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "serial": one.serial,
+        "lineage": one.lineage,
+        "md5": one.md5,
+        "size": one.size,
+        "created_at": one.created_at.isoformat(),
+        "run": one.run_id or None,
+        "made_by": one.made_by or None,
+        "note": one.note,
+        "refused": one.refused or None,
+        "current": current is not None and one.id == current.id,
+    }
+
+
+def _contents(contents: Contents) -> dict[str, Any]:
+    return {
+        "terraform_version": contents.terraform_version,
+        "outputs": [
+            {"name": one.name, "type": one.type, "sensitive": one.sensitive, "value": one.value}
+            for one in contents.outputs
+        ],
+        "resources": [
+            {"address": one.address, "provider": one.provider, "instances": one.instances}
+            for one in contents.resources
+        ],
+    }
+
+
+def _print(document: object) -> None:
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
