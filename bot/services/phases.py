@@ -147,26 +147,15 @@ class Phases:
                 return [self._transitions.moved(run, RunStatus.FETCHING)]
             if run.status in PLAN_STAGES:
                 tx.artifacts.clear_output(run.id, "plan")
-                self._let_go_of_state(tx, run)
                 if run.status is RunStatus.FETCHING:
                     return []  # nothing was begun yet; the forge may have been away
-                # A plan writes no state, so that the lost one's lock guards nothing.
+                # A plan writes no state, so that a lost one's lock guards nothing, and it would be in the way.
                 left_locks.release(tx, run, self._clock.now(), "the plan before was lost with its worker")
                 again = self._transitions.event(run, "restarted", message="the worker before was lost")
                 return [(run, again)]
             return []
 
         return self._transitions.change(run_id, step, fence)
-
-    @staticmethod
-    def _let_go_of_state(tx: Transaction, run: Run) -> None:
-        """Release the state lock that the killed plan of this very run may have left behind.
-
-        The lease of its worker is over, and a plan's Terraform does not outlive its worker for as long.
-        """
-        lock = tx.states.locked(run.workspace_id)
-        if lock is not None and lock.run_id == run.id:
-            tx.states.unlock(run.workspace_id, lock.lock_id)
 
     def _has_turn(self, tx: Transaction, run: Run) -> bool:
         turn = whose_turn(tx, run.workspace_id, for_update=True)
