@@ -102,7 +102,8 @@ class Workspace:
     """One configuration directory of one repository and branch, with its state, variables and queue.
 
     `branch` is empty for the repository's default branch. `working_directory` is empty for the root.
-    `run_triggers` names the workspaces whose applies start a run here.
+    `run_triggers` names the workspaces whose applies start a run here. Policy sets choose by
+    `tags`.
     """
 
     id: str
@@ -120,6 +121,7 @@ class Workspace:
     allowed_modes: tuple[Mode, ...] = ALLOWED_BY_DEFAULT
     run_triggers: tuple[str, ...] = ()
     auto_apply_run_triggers: bool = False
+    tags: tuple[str, ...] = ()
 
     def on_branch(self, branch: str, default_branch: str) -> bool:
         """Whether a push to `branch` is a push to this workspace's branch."""

@@ -1,0 +1,98 @@
+"""Policy sets as plangate.yml names them: where each is, which workspaces it judges, who may override it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from bot.domain.events import RepoRef
+from bot.domain.permissions import Person, Role
+from bot.domain.policy import Level, PolicyCheck
+from bot.domain.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class SetOrigin:
+    """Where a set's files are: a folder of the server, or one of a repository (`branch` empty: default)."""
+
+    folder: str
+    repo: RepoRef | None = None
+    branch: str = ""
+
+    def __str__(self) -> str:
+        if self.repo is None:
+            return self.folder
+        branch = f"@{self.branch}" if self.branch else ""
+        return f"{self.repo}{branch}" + (f":{self.folder}" if self.folder else "")
+
+
+@dataclass(frozen=True)
+class PolicySet:
+    """One set. `workspaces` are names and patterns of names; `owners` are logins.
+
+    `level` is that of policies found by Conftest's convention, which has no levels of its own.
+    """
+
+    name: str
+    origin: SetOrigin
+    everywhere: bool = False
+    workspaces: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    prevent_self_override: bool = False
+    sticky_overrides: bool = False
+    level: Level = Level.SOFT
+
+    def judges(self, workspace: Workspace) -> bool:
+        """Whether the set judges the plans of a workspace."""
+        if _matches(workspace.name, self.exclude):
+            return False
+        tagged = bool(set(self.tags) & set(workspace.tags))
+        return self.everywhere or tagged or _matches(workspace.name, self.workspaces)
+
+    def why_not_override(self, person: Person, authors: Iterable[str]) -> str:
+        """Say why a person may not override this set's policies, empty where they may.
+
+        Only whom the set names as owners; where it names nobody, whoever owns the server or the repository.
+        Logins are compared without case, as forges do.
+        """
+        login = person.login.casefold()
+        owners = [owner.casefold() for owner in self.owners]
+        if owners and login not in owners:
+            named = ", ".join(self.owners)
+            return f"{person.login} is no owner of the policy set {self.name}; its owners: {named}"
+        if not owners and person.role < Role.OWNER:
+            return (
+                f"{person.login} may not override: the policy set {self.name} names no owners "
+                "(`owners:` in plangate.yml), so that only an owner may"
+            )
+        if self.prevent_self_override and login in {author.casefold() for author in authors if author}:
+            return (
+                f"{person.login} is the author of this change, and the policy set {self.name} lets nobody "
+                "override for a change of their own: another owner has to"
+            )
+        return ""
+
+
+def sets_for(sets: Sequence[PolicySet], workspace: Workspace) -> tuple[PolicySet, ...]:
+    """Return the sets that judge a workspace, in the file's order."""
+    return tuple(each for each in sets if each.judges(workspace))
+
+
+def why_not_override(
+    sets: Sequence[PolicySet], checks: Iterable[PolicyCheck], person: Person, authors: Sequence[str]
+) -> str:
+    """Say why a person may not override these checks, empty where they may override them all."""
+    by_name = {each.name: each for each in sets}
+    for check in checks:
+        # A set that plangate.yml no longer names has no owners of its own any more.
+        owned = by_name.get(check.set_name, PolicySet(check.set_name, SetOrigin("")))
+        if why := owned.why_not_override(person, authors):
+            return why
+    return ""
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
