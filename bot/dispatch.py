@@ -5,9 +5,17 @@ The queues, in order of priority: `receive`, `apply`, `plan`, `preview`, `report
 
 from __future__ import annotations
 
-from redis import Redis
-from redis.exceptions import RedisError
-from rq import Queue
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from redis import ConnectionPool, Redis
+from redis.connection import parse_url
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
+from rq import Queue, Worker
 from rq.exceptions import DuplicateJobError
 
 from bot.domain.lifecycle import APPLY_STAGES
@@ -20,6 +28,23 @@ LIGHT_QUEUES = ("receive", "report")
 # In seconds. Terraform's own time limits end a job; RQ's is only there for one that hangs otherwise.
 _LONGEST_JOB = 25 * 3600
 _SHORT_JOB = 15 * 60
+_SWEPT = "plangate:swept"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """How Redis and the workers are, for `plangate doctor`.
+
+    `socket` is where Redis listens, None where that is an address. `open` says that it lets anybody in.
+    `workers` and `waiting` count by queue; `swept_at` is None where nothing was swept since Redis began.
+    """
+
+    version: str
+    socket: Path | None
+    open: bool
+    workers: Mapping[str, int]
+    waiting: Mapping[str, int]
+    swept_at: datetime | None
 
 
 class RqDispatch:
@@ -53,6 +78,34 @@ class RqDispatch:
         except RedisError as error:
             raise ConnectionError(f"Redis does not answer: {error}") from error
 
+    def note_sweep(self, at: datetime) -> None:
+        """Remember when the last sweep was. It is only told to people: to lose it does no harm."""
+        try:
+            self._connection().set(_SWEPT, at.isoformat())
+        except RedisError as error:
+            raise ConnectionError(f"Redis does not answer: {error}") from error
+
+    def condition(self) -> Condition:
+        """Return how Redis and the workers are. Raises ConnectionError."""
+        try:
+            redis = self._connection()
+            redis.ping()
+            workers = Counter(
+                name for worker in Worker.all(connection=redis) for name in worker.queue_names()
+            )
+            swept = redis.get(_SWEPT)
+            options: Mapping[str, Any] = parse_url(self._url)  # type: ignore[no-untyped-call]  # as redis has it
+            return Condition(
+                version=_version(redis),
+                socket=Path(options["path"]) if "path" in options else None,
+                open=_lets_anybody_in(options),
+                workers={name: workers[name] for name in QUEUES},
+                waiting={name: Queue(name, connection=redis).count for name in QUEUES},
+                swept_at=datetime.fromisoformat(swept.decode()) if isinstance(swept, bytes) else None,
+            )
+        except RedisError as error:
+            raise ConnectionError(f"Redis does not answer: {error}") from error
+
     def _connection(self) -> Redis:
         if self._redis is None:
             self._redis = Redis.from_url(self._url, socket_connect_timeout=2, socket_timeout=5)
@@ -77,3 +130,24 @@ class RqDispatch:
             return
         except RedisError as error:
             raise ConnectionError(f"Redis does not answer: {error}") from error
+
+
+def _version(redis: Redis) -> str:
+    try:
+        said = redis.info("server")
+    except ResponseError:
+        return ""  # a user of Redis may be kept from asking
+    name = "valkey" if "valkey_version" in said else "redis"
+    return f"{name.capitalize()} {said.get(f'{name}_version', '')}".strip()
+
+
+def _lets_anybody_in(options: Mapping[str, Any]) -> bool:
+    """Try without name and password, as whoever else reaches this address could."""
+    bare = {key: value for key, value in options.items() if key not in ("username", "password")}
+    pool = ConnectionPool(**{**bare, "socket_connect_timeout": 2, "socket_timeout": 5})
+    try:
+        return bool(Redis(connection_pool=pool).ping())
+    except (AuthenticationError, ResponseError):
+        return False
+    finally:
+        pool.disconnect()

@@ -48,7 +48,9 @@ def report(subject: str) -> None:
 
 def sweep() -> None:
     """Wake workers for whatever is due and lies about."""
-    _services().sweep.run()
+    services = _services()
+    services.sweep.run()
+    services.dispatch.note_sweep(services.clock.now())
 
 
 def prepare() -> None:

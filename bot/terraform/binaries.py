@@ -69,12 +69,19 @@ class Source(Protocol):
         """Return what came before, in no order."""
         ...
 
-    def choose(self, kind: EngineKind, allowed: Constraint, watch: Watch) -> Version:
-        """Return the version that should come. Raises EngineError saying which there are."""
+    def choose(self, kind: EngineKind, allowed: Constraint, watch: Watch, *, listed: bool = False) -> Version:
+        """Return the version that should come. Raises EngineError saying which there are.
+
+        With `listed` a list of versions is asked even where the constraint leaves only one.
+        """
         ...
 
     def install(self, kind: EngineKind, version: Version, watch: Watch) -> Path:
         """Bring a version here and return the program. Raises EngineError, Interrupted, TimedOut."""
+        ...
+
+    def check(self) -> None:
+        """Make sure that what downloads need is on this machine. Raises EngineError saying what is not."""
         ...
 
 
@@ -97,7 +104,7 @@ class Binaries:
         self._use_path = use_path
         self._bundled = bundled
         self._path = path
-        self._source = source
+        self.source = source
 
     def provide(self, kind: EngineKind, constraint: str, watch: Watch) -> Program:
         """Return the first program that the constraint allows, downloaded where there is none.
@@ -107,16 +114,29 @@ class Binaries:
         allowed = Constraint.parse(constraint)
         if found := self._here(kind, allowed):
             return found
-        if self._source is None:
+        if self.source is None:
             return self.find(kind, constraint)
         try:
-            version = self._source.choose(kind, allowed, watch)
-            path = self._source.install(kind, version, watch)
+            version = self.source.choose(kind, allowed, watch)
+            path = self.source.install(kind, version, watch)
         except (Interrupted, TimedOut):
             raise
         except EngineError as error:
             raise EngineError(f"{self._lacking(kind, constraint)}; {error}") from error
         return Program(kind, str(version), path, "downloaded")
+
+    def foresee(self, kind: EngineKind, constraint: str, watch: Watch) -> str:
+        """Say what `provide` would return, in words, and download nothing. Raises as `provide` does."""
+        allowed = Constraint.parse(constraint)
+        if found := self._here(kind, allowed):
+            return f"{found.title} ({found.origin})"
+        if self.source is None:
+            return self.find(kind, constraint).title
+        try:
+            version = self.source.choose(kind, allowed, watch, listed=True)
+        except EngineError as error:
+            raise EngineError(f"{self._lacking(kind, constraint)}; {error}") from error
+        return f"{_TITLES[kind]} {version} (downloaded when a run needs it)"
 
     def find(self, kind: EngineKind, constraint: str = "") -> Program:
         """Return the first program here that the constraint allows; of a folder the newest.
@@ -138,8 +158,8 @@ class Binaries:
         library = _bundled_library() if kind is EngineKind.TERRAFORM and self._bundled else None
         if library and (version := _version(library)):
             yield Program(kind, version, None, "bundled", (library.parent,))
-        if self._source is not None:
-            installed = sorted(self._source.installed(kind), key=lambda item: item[0].order, reverse=True)
+        if self.source is not None:
+            installed = sorted(self.source.installed(kind), key=lambda item: item[0].order, reverse=True)
             for number, path in installed:
                 yield Program(kind, str(number), path, "downloaded")
 

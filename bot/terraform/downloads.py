@@ -85,12 +85,12 @@ class Downloads:
                 with contextlib.suppress(EngineError):
                     yield Version.parse(place.name), program
 
-    def choose(self, kind: EngineKind, allowed: Constraint, watch: Watch) -> Version:
+    def choose(self, kind: EngineKind, allowed: Constraint, watch: Watch, *, listed: bool = False) -> Version:
         """Return the newest version that a constraint allows and that may be had.
 
         Raises EngineError saying which versions there are, Interrupted, TimedOut.
         """
-        if allowed.exact is not None and self._trust.keys is not None:
+        if allowed.exact is not None and self._trust.keys is not None and not listed:
             return allowed.exact  # no list is needed, so a mirror may do without one
         offered = self.offered(kind, watch)
         for version in offered:

@@ -21,6 +21,7 @@ from bot.terraform.environment import ambient
 from bot.terraform.transcript import Transcript
 
 _LOCAL_SECONDS = 300
+_PROBE_SECONDS = 10
 _SETTINGS = {
     "core.hooksPath": os.devnull,
     "core.fsmonitor": "false",
@@ -58,6 +59,24 @@ class RemoteRefused(EngineError):
 
 class CommitNotFound(EngineError):
     """The remote does not have the commit."""
+
+
+def git_version(path: str) -> tuple[int, ...]:
+    """Return the version of the Git that is found on a PATH. Raises EngineError where there is none."""
+    environment = {"PATH": path, "LC_ALL": "C.UTF-8", "GIT_CONFIG_NOSYSTEM": "1"}
+    try:
+        done = subprocess.run(
+            ["git", "version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=environment,
+            cwd="/",
+            timeout=_PROBE_SECONDS,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise EngineError("git is not on this machine's PATH, or can't be started") from error
+    return tuple(int(number) for number in re.findall(rb"\d+", done.stdout)[:3])
 
 
 class Git:

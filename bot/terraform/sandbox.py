@@ -88,6 +88,10 @@ class Sandbox:
             return f"bubblewrap ({bwrap})"
         return f"no sandbox: {trouble}" + ("; runs are refused" if self._mode is SandboxMode.REQUIRED else "")
 
+    def hides(self, path: Path) -> bool:
+        """Whether a path can't be seen from inside; never where there is no sandbox."""
+        return self.active and self._is_hidden(path.resolve())
+
     def folder(self, data: Path, run_id: str) -> RunFolder:
         """Return a run's folder, with the place where its processes see it."""
         return RunFolder.of(data, run_id, INSIDE if self.active else None)

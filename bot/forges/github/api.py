@@ -9,6 +9,8 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import cache
 
 import httpx
@@ -45,10 +47,14 @@ class Ask:
 
 @dataclass(frozen=True)
 class Answer:
-    """GitHub's JSON, and whether GitHub says that another page follows (None: it does not say)."""
+    """GitHub's JSON, and whether GitHub says that another page follows (None: it does not say).
+
+    `scopes` are those of a classic token, None where GitHub does not name them.
+    """
 
     data: object
     more: bool | None = None
+    scopes: frozenset[str] | None = None
 
 
 @cache
@@ -64,11 +70,13 @@ class Api:
         if not url.startswith(("https://", "http://")):
             raise ConfigError(f"{where}: the address of its API should begin with https://, not {url!r}")
         self.where = where
+        self._url = url.rstrip("/")
+        self._timeout = httpx.Timeout(timeouts.read, connect=timeouts.connect)
         self.github = GitHub(
             UnauthAuthStrategy(),
             base_url=url,
             user_agent="plangate",
-            timeout=httpx.Timeout(timeouts.read, connect=timeouts.connect),
+            timeout=self._timeout,
             ssl_verify=_trusted(),
             # A comment must be seen as it is now; an answer from a minute ago would hide a human's edit.
             http_cache=False,
@@ -96,7 +104,23 @@ class Api:
             data = response.json() if response.content else None
         except (ValueError, RecursionError) as error:
             raise ForgeUnavailable(f"{self.where} answered without JSON when asked for {ask.what}") from error
-        return Answer(data, "next" in response.links if response.links else None)
+        named = response.headers.get("x-oauth-scopes")
+        scopes = None if named is None else frozenset(filter(None, named.replace(",", " ").split()))
+        return Answer(data, "next" in response.links if response.links else None, scopes)
+
+    def date(self) -> datetime:
+        """Return the time by the server's clock; any answer will do, and no token is needed.
+
+        Raises ForgeUnavailable, ForgeRefused.
+        """
+        try:
+            # This address does not count against a limit.
+            answer = httpx.get(f"{self._url}/rate_limit", timeout=self._timeout, verify=_trusted())
+            return parsedate_to_datetime(answer.headers.get("date", ""))
+        except httpx.HTTPError as error:
+            raise ForgeUnavailable(f"{self.where} cannot be reached: {type(error).__name__}") from error
+        except ValueError as error:
+            raise self.unexpected("the time") from error
 
     @contextmanager
     def one_connection(self) -> Iterator[None]:

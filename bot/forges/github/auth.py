@@ -16,13 +16,15 @@ from githubkit.auth.app import AppAuth
 from bot.domain.errors import ConfigError, ForgeRefused, Invalid, NotFound
 from bot.domain.events import RepoRef
 from bot.forges.github.api import Api, Ask
-from bot.forges.github.fields import number, optional_text, text
+from bot.forges.github.fields import flag, look, number, optional_text, text
+from bot.forges.github.manifest import EVENTS, PERMISSIONS
 from bot.forges.github.paths import repo_path
 
 # A fetch by Git may begin a while after it was given its token.
 _TO_SPARE = timedelta(minutes=5)
 # Where GitHub's answer does not tell; in truth an hour.
 _LIFE = timedelta(minutes=15)
+_LEVELS = {"read": 1, "write": 2, "admin": 3}
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,10 @@ class Credentials(Protocol):
 
     def own_login(self) -> str:
         """Return the login that the bot's comments carry, in lower case."""
+        ...
+
+    def lacking(self, repo: RepoRef) -> tuple[str, ...]:
+        """Return, in words, what they may not do that a run needs; empty where nothing is lacking."""
         ...
 
 
@@ -88,6 +94,17 @@ class TokenCredentials:
             self._login = _field(self._api, found, "login", what)
         return self._login
 
+    def lacking(self, repo: RepoRef) -> tuple[str, ...]:
+        """Ask what the token's owner may do, and for what a classic token is good."""
+        found = self._api.call(self._token, Ask("GET", repo_path(repo), repo.path))
+        lacks = []
+        if not flag(found.data, "permissions.push"):
+            lacks.append("write access (statuses need it)")
+        enough = {"repo"} if look(found.data, "private") is not False else {"repo", "public_repo"}
+        if found.scopes is not None and not found.scopes & enough:
+            lacks.append(f"the token's scope `{min(enough, key=len)}`")
+        return tuple(lacks)
+
 
 class AppCredentials:
     """A token for each account that installed the App, kept until shortly before it ends."""
@@ -121,6 +138,25 @@ class AppCredentials:
             found = self._api.call(self._app.get_jwt(), Ask("GET", "/app", what)).data
             self._login = _field(self._api, found, "slug", what) + "[bot]"
         return self._login
+
+    def lacking(self, repo: RepoRef) -> tuple[str, ...]:
+        """Ask what whoever installed the App has granted it; they may not have accepted a newer wish yet."""
+        what = f"installation of the App on {repo.path}"
+        ask = Ask("GET", f"{repo_path(repo)}/installation", what)
+        try:
+            found = self._api.call(self._app.get_jwt(), ask).data
+        except NotFound as missing:
+            raise self._not_installed(repo) from missing
+        if look(found, "suspended_at"):
+            return ("an installation that is not suspended",)
+        lacks = [
+            f"permission `{name}: {level}`"
+            for name, level in PERMISSIONS.items()
+            if _LEVELS.get(optional_text(found, f"permissions.{name}") or "", 0) < _LEVELS[level]
+        ]
+        events = look(found, "events")
+        known = events if isinstance(events, list) else EVENTS
+        return (*lacks, *(f"event `{name}`" for name in EVENTS if name not in known))
 
     def _token(self, repo: RepoRef) -> str:
         remembered = _owner(repo) in self._installations

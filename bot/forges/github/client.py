@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from bot.domain.errors import Invalid, NotFound
@@ -65,12 +65,27 @@ class GitHubForge:
         self.name = name
         self._api = Api(name, api_url, timeouts)
         self._credentials = credentials(login, self._api, now)
+        self._now = now
         self._web = (web_url or web_address(api_url)).rstrip("/")
 
     @property
     def comment_limit(self) -> int:
         """How many characters a comment may have."""
         return COMMENT_LIMIT
+
+    # Being looked over, for `plangate doctor`
+
+    def clock_ahead(self) -> timedelta:
+        """Return by how much this machine's clock is ahead of the forge's; needs no credentials: one call."""
+        return self._now() - self._api.date()
+
+    def whoami(self) -> str:
+        """Return the login that we act under. Raises ForgeRefused where we are not let in: one call."""
+        return self._credentials.own_login()
+
+    def lacking(self, repo: RepoRef) -> tuple[str, ...]:
+        """Return, in words, what we may not do in a repository that a run needs: one call."""
+        return self._credentials.lacking(repo)
 
     # Reading
 
