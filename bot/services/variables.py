@@ -97,6 +97,7 @@ class ListedSet:
     workspaces: tuple[str, ...]
     description: str
     made_by: str
+    from_file: bool
     variables: tuple[Listed, ...]
 
 
@@ -286,5 +287,6 @@ def _listed_set(one: VariableSet) -> ListedSet:
         workspaces=one.workspaces,
         description=one.description,
         made_by=one.made_by or FILE,
+        from_file=one.from_file,
         variables=tuple(_listed(Seen(kept, one.name), True) for kept in one.variables),
     )

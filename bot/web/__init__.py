@@ -8,7 +8,20 @@ from flask import Flask, Response
 from jinja2 import StrictUndefined
 
 import bot
-from bot.web import bodies, deliveries, failures, health, hooks, needs, runs, sign_in, state, workspaces
+from bot.web import (
+    bodies,
+    deliveries,
+    failures,
+    health,
+    hooks,
+    needs,
+    runs,
+    sign_in,
+    state,
+    state_versions,
+    variables,
+    workspaces,
+)
 from bot.web.needs import Services
 
 FORM_LIMIT = 64 * 1024
@@ -29,7 +42,7 @@ def create_app(services: Services) -> Flask:
     needs.install(app, services)
     failures.install(app)
     sign_in.install(app)
-    for room in (hooks, state, workspaces, runs, deliveries, sign_in, health):
+    for room in (hooks, state, workspaces, variables, state_versions, runs, deliveries, sign_in, health):
         app.register_blueprint(room.blueprint)
     app.before_request(bodies.check_query)
     app.after_request(_shield)

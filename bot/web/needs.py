@@ -13,6 +13,7 @@ from bot.domain.run import Run
 from bot.services.ports import Addresses, Clock, Delivery, Hook, Store, Vault
 from bot.services.state_history import KeptStates
 from bot.services.states import StateService
+from bot.services.variables import VariableDesk
 
 
 class Accepts(Protocol):
@@ -97,6 +98,11 @@ class Services(Protocol):
     @property
     def controls(self) -> Controls:
         """People's wishes go here."""
+        ...
+
+    @property
+    def variables(self) -> VariableDesk:
+        """Variables and sets of them."""
         ...
 
     @property

@@ -29,6 +29,7 @@ from bot.services.ports import Addresses, Delivery, Store, Vault
 from bot.services.state_history import KeptStates
 from bot.services.states import StateService
 from bot.services.transitions import Transitions
+from bot.services.variables import VariableDesk
 from bot.store import SqlStore, migrate
 from bot.vault import FernetVault, generate_key
 from bot.web import create_app
@@ -102,6 +103,7 @@ class Services:
     dispatch: QuietDispatch
     intake: StoringIntake
     controls: Controls
+    variables: VariableDesk
     states: StateService
     kept_states: KeptStates
     addresses: Addresses
@@ -204,6 +206,7 @@ def built(schema: Path, folder: Path) -> Iterator[World]:
         dispatch=dispatch,
         intake=StoringIntake(store),
         controls=Controls(store, clock, Transitions(store, clock, dispatch)),
+        variables=VariableDesk(store, clock),
         states=StateService(store, vault, clock),
         kept_states=KeptStates(store, clock),
         addresses=Addresses("https://plangate.example.com", "http://127.0.0.1:8080", folder),

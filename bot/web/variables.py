@@ -1,0 +1,255 @@
+"""The pages of variables: a workspace's, with where each comes from, and the sets; and the forms on them."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from bot.domain.errors import Invalid
+from bot.domain.permissions import Action, Person
+from bot.domain.variables import Category
+from bot.services.variables import Listed, ListedSet, OfSet, OfWorkspace, Owner, Wish
+from bot.web import access, rows, wording
+from bot.web.needs import services
+from bot.web.output import harmless
+from bot.web.pages import Link
+from bot.web.variable_pages import SetRow, SetsPage, VariableForm, VariableRow, VariablesPage
+
+FORM_LIMIT = 1024 * 1024
+"""How many bytes a form may have: a value of 256 KB, each byte of it written as `%xx`, and the rest."""
+
+MOST_SHOWN = 400
+"""How many characters of a value a list shows; the form has all of it."""
+
+blueprint = Blueprint("variables", __name__)
+
+
+# --- a workspace's ------------------------------------------------------------------------------------------
+
+
+@blueprint.get("/workspaces/<path:name>/variables")
+def of_workspace(name: str) -> str:
+    """Show every variable that reaches a workspace."""
+    person = access.person_asking()
+    may = person.may(Action.EDIT_VARIABLES)
+    found = services().variables.of_workspace(name, person)
+    page = VariablesPage(
+        chrome=rows.chrome(f"Variables · {name}", person, "workspaces"),
+        crumb=Link("Workspaces", url_for("workspaces.home")),
+        title=harmless(name),
+        tabs=rows.tabs(name, "variables"),
+        about="Runs get these values when they are made; a later edit changes later runs only.",
+        rows=tuple(_row(one, ".of_workspace", name if may else "") for one in found),
+        empty="No variables reach this workspace.",
+        form=_form(OfWorkspace(name), person),
+        unset_url=url_for(".unset_in_workspace", name=name),
+    )
+    return render_template("variables.html", page=page)
+
+
+@blueprint.post("/workspaces/<path:name>/variables")
+def set_in_workspace(name: str) -> Response:
+    """Set a workspace's own variable."""
+    _put(OfWorkspace(name))
+    return redirect(url_for(".of_workspace", name=name), 303)
+
+
+@blueprint.post("/workspaces/<path:name>/variables/unset")
+def unset_in_workspace(name: str) -> Response:
+    """Remove a workspace's own variable."""
+    _unset(OfWorkspace(name))
+    return redirect(url_for(".of_workspace", name=name), 303)
+
+
+# --- sets ---------------------------------------------------------------------------------------------------
+
+
+@blueprint.get("/variable-sets")
+def sets() -> str:
+    """Show every set."""
+    person = access.person_asking()
+    page = SetsPage(
+        chrome=rows.chrome("Variable sets", person, "variables"),
+        rows=tuple(_set_row(one) for one in services().variables.sets(person)),
+        action=url_for(".put_set") if person.may(Action.EDIT_VARIABLE_SETS) else "",
+    )
+    return render_template("variable_sets.html", page=page)
+
+
+@blueprint.post("/variable-sets")
+def put_set() -> Response:
+    """Make a set, or say anew which workspaces one reaches."""
+    person = _sender()
+    form = request.form
+    name = form.get("name", "").strip()
+    services().variables.put_set(
+        name,
+        person,
+        everywhere="everywhere" in form,
+        workspaces=form.get("workspaces", "").replace(",", " ").split(),
+        description=form.get("description", "").strip(),
+    )
+    return redirect(url_for(".of_set", name=name), 303)
+
+
+@blueprint.get("/variable-sets/<name>")
+def of_set(name: str) -> str:
+    """Show a set's variables."""
+    person = access.person_asking()
+    found = services().variables.set_named(name, person)
+    may = person.may(Action.EDIT_VARIABLE_SETS)
+    page = VariablesPage(
+        chrome=rows.chrome(f"Variable set {name}", person, "variables"),
+        crumb=Link("Variable sets", url_for(".sets")),
+        title=harmless(name),
+        tabs=(),
+        about=harmless(f"For {_reaches(found)}; from {found.made_by}. {found.description}"),
+        rows=tuple(_row(one, ".of_set", name if may else "") for one in found.variables),
+        empty="This set is empty.",
+        form=_form(OfSet(name), person),
+        unset_url=url_for(".unset_in_set", name=name),
+        remove_url=url_for(".remove_set", name=name) if may and not found.from_file else "",
+    )
+    return render_template("variables.html", page=page)
+
+
+@blueprint.post("/variable-sets/<name>")
+def set_in_set(name: str) -> Response:
+    """Set a set's variable."""
+    _put(OfSet(name))
+    return redirect(url_for(".of_set", name=name), 303)
+
+
+@blueprint.post("/variable-sets/<name>/unset")
+def unset_in_set(name: str) -> Response:
+    """Remove a set's variable."""
+    _unset(OfSet(name))
+    return redirect(url_for(".of_set", name=name), 303)
+
+
+@blueprint.post("/variable-sets/<name>/remove")
+def remove_set(name: str) -> Response:
+    """Remove a set and its variables."""
+    services().variables.remove_set(name, _sender())
+    return redirect(url_for(".sets"), 303)
+
+
+# --- forms --------------------------------------------------------------------------------------------------
+
+
+def _sender() -> Person:
+    """Return who sent the form, once it is known to be one of ours."""
+    # Before the form is read: a value may be larger than other forms are.
+    request.max_content_length = request.max_form_memory_size = FORM_LIMIT
+    person = access.person_asking()
+    access.check_form(person)
+    return person
+
+
+def _put(owner: Owner) -> None:
+    person = _sender()
+    form = request.form
+    # A browser ends each line of a text with two characters, which no key or certificate has.
+    value = form.get("value", "").replace("\r\n", "\n")
+    # Of a sensitive variable the form does not know the value: left empty, it stays.
+    keeps = "keeps" in form and not value
+    wish = Wish(
+        key=form.get("key", "").strip(),
+        category=_category(form.get("category", "")),
+        value=None if keeps else value,
+        hcl="hcl" in form,
+        sensitive="sensitive" in form,
+        description=form.get("description", "").strip(),
+    )
+    services().variables.put(owner, wish, person)
+
+
+def _unset(owner: Owner) -> None:
+    person = _sender()
+    category = _category(request.form.get("category", ""))
+    services().variables.unset(owner, category, request.form.get("key", ""), person)
+
+
+def _category(text: str) -> Category:
+    try:
+        return Category(text)
+    except ValueError:
+        raise Invalid("a variable is a Terraform variable or one of the environment") from None
+
+
+def _form(owner: Owner, person: Person) -> VariableForm | None:
+    """Return the form: empty, or filled with the variable that the address asks to edit."""
+    if isinstance(owner, OfSet):
+        here, action = url_for(".of_set", name=owner.name), url_for(".set_in_set", name=owner.name)
+        may = person.may(Action.EDIT_VARIABLE_SETS)
+        found = services().variables.set_named(owner.name, person).variables
+    else:
+        here = url_for(".of_workspace", name=owner.name)
+        action = url_for(".set_in_workspace", name=owner.name)
+        may = person.may(Action.EDIT_VARIABLES)
+        found = services().variables.of_workspace(owner.name, person)
+    if not may:
+        return None
+    token = access.form_token(person)
+    asked = (request.args.get("category", ""), request.args.get("key", ""))
+    one = next((each for each in found if each.editable and (each.category.value, each.key) == asked), None)
+    if one is None:
+        return VariableForm("Add a variable", action, token, editing=False)
+    return VariableForm(
+        title=f"Edit {one.key}",
+        action=action,
+        token=token,
+        editing=True,
+        key=one.key,
+        category=one.category.value,
+        value=one.value or "",
+        hcl=one.hcl,
+        sensitive=one.sensitive,
+        description=one.description,
+        cancel_url=here,
+    )
+
+
+# --- lines --------------------------------------------------------------------------------------------------
+
+
+def _row(one: Listed, page: str, owner: str) -> VariableRow:
+    """Return a variable as a line; `page` and `owner` lead to the form, none for who may only look."""
+    value = one.value or ""
+    shown = "".join(harmless(line) + "\n" for line in value[:MOST_SHOWN].split("\n")).rstrip("\n")
+    kind = "environment" if one.category is Category.ENV else "HCL" if one.hcl else "Terraform"
+    source = Link("this workspace")
+    if one.set_name is not None:
+        source = Link(one.source, url_for(".of_set", name=one.set_name))
+    edit_url = ""
+    if owner and one.editable:
+        edit_url = url_for(page, name=owner, category=one.category.value, key=one.key)
+    return VariableRow(
+        key=harmless(one.key),
+        value=shown + ("…" if len(value) > MOST_SHOWN else ""),
+        write_only=one.value is None,
+        kind=kind,
+        description=harmless(one.description),
+        source=source,
+        set_by=harmless(one.set_by),
+        when=wording.moment(one.at, services().clock.now()),
+        hidden_by=harmless(one.hidden_by),
+        edit_url=edit_url,
+        category=one.category.value,
+    )
+
+
+def _set_row(one: ListedSet) -> SetRow:
+    count = len(one.variables)
+    return SetRow(
+        name=harmless(one.name),
+        url=url_for(".of_set", name=one.name),
+        reaches=harmless(_reaches(one)),
+        count=f"{count} variable{'s' * (count != 1)}",
+        made_by=harmless(one.made_by),
+        description=harmless(one.description),
+    )
+
+
+def _reaches(one: ListedSet) -> str:
+    return "every workspace" if one.everywhere else ", ".join(one.workspaces) or "no workspace"
