@@ -7,13 +7,16 @@ import sys
 import click
 
 from bot.cli.demo import demo
+from bot.cli.doctor import doctor
 from bot.cli.github_app import github_app
 from bot.cli.keys import keys
 from bot.cli.operate import migrate, replay, sync
+from bot.cli.runs import runs
 from bot.cli.states import states
 from bot.cli.variables import variables
 from bot.cli.web import sign_in, web
 from bot.cli.worker import worker
+from bot.cli.workspaces import workspaces
 from bot.domain.errors import PlangateError
 
 
@@ -23,7 +26,22 @@ def cli() -> None:
     """Plangate runs Terraform and OpenTofu from a Git forge, with Terraform Enterprise's run model."""
 
 
-for command in (demo, web, sign_in, worker, migrate, sync, replay, keys, variables, states, github_app):
+for command in (
+    demo,
+    web,
+    sign_in,
+    worker,
+    migrate,
+    sync,
+    replay,
+    keys,
+    runs,
+    workspaces,
+    variables,
+    states,
+    github_app,
+    doctor,
+):
     cli.add_command(command)
 
 

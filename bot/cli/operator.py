@@ -12,5 +12,6 @@ def operator() -> Person:
     try:
         name = getpass.getuser()
     except (KeyError, OSError):
-        name = "cli"  # a container's account without a name
-    return Person(name, Role.OWNER)
+        name = "unknown"  # a container's account without a name
+    # Not the bare name: it could be somebody's login on the forge, who then could undo this person's locks.
+    return Person(f"cli:{name}", Role.OWNER)

@@ -149,7 +149,7 @@ class Phases:
                 tx.artifacts.clear_output(run.id, "plan")
                 if run.status is RunStatus.FETCHING:
                     return []  # nothing was begun yet; the forge may have been away
-                # A plan writes no state, so that a lost one's lock guards nothing, and it would be in the way.
+                # A plan writes no state, so that a lost one's lock guards nothing and is only in the way.
                 left_locks.release(tx, run, self._clock.now(), "the plan before was lost with its worker")
                 again = self._transitions.event(run, "restarted", message="the worker before was lost")
                 return [(run, again)]

@@ -1,0 +1,151 @@
+"""`plangate runs`: queue a plan, look at runs, and do with them what the page's buttons do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from bot.cli.loading import configuration, ready
+from bot.cli.operator import operator
+from bot.cli.shown import as_json_option, echo_json, event_document, run_document, run_line, run_lines
+from bot.domain.lifecycle import RunStatus
+from bot.domain.modes import make_modes
+from bot.domain.run import Run
+from bot.services.ports import RunQuery, Transaction
+from bot.services.queueing import PlanOptions
+from bot.wiring import Services
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@click.group()
+def runs() -> None:
+    """Runs of workspaces."""
+
+
+@runs.command()
+@click.argument("workspace")
+@click.option("--destroy", is_flag=True, help="Plan to destroy everything.")
+@click.option("--refresh-only", is_flag=True, help="Only bring the state up to date with what is real.")
+@click.option("--replace", multiple=True, metavar="ADDRESS", help="Replace this resource; may be repeated.")
+@click.option("--target", multiple=True, metavar="ADDRESS", help="Only this resource or module; may recur.")
+@click.option("--plan-only", is_flag=True, help="A preview: it waits for nobody, and can't be applied.")
+@click.option("--message", "-m", default="", help="What the run is called.")
+@as_json_option
+def queue(
+    workspace: str,
+    replace: tuple[str, ...],
+    target: tuple[str, ...],
+    message: str,
+    *,
+    destroy: bool,
+    refresh_only: bool,
+    plan_only: bool,
+    as_json: bool,
+) -> None:
+    """Queue a plan on the current commit of a workspace's branch."""
+    modes = make_modes(destroy=destroy, refresh_only=refresh_only, replace=replace, target=target)
+    services, _ = ready(configuration())
+    options = PlanOptions(modes, plan_only, message)
+    _say(services, services.queueing.queue_plan(workspace, operator(), options), as_json)
+
+
+@runs.command("list")
+@click.argument("workspace", required=False)
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice([status.value for status in RunStatus]),
+    help="Only these; may be repeated.",
+)
+@click.option("--limit", default=30, show_default=True, type=click.IntRange(1, 1000), help="How many runs.")
+@as_json_option
+def list_(workspace: str | None, statuses: tuple[str, ...], limit: int, *, as_json: bool) -> None:
+    """Show the runs of a workspace, or of all, newest first."""
+    services, _ = ready(configuration())
+    with services.store.reading() as tx:
+        place = tx.workspaces.named(workspace) if workspace else None
+        query = RunQuery(
+            workspace_id=place.id if place else None, statuses=frozenset(statuses) or None, limit=limit
+        )
+        found = tx.runs.find(query)
+        if as_json:
+            echo_json([_document(services, tx, run) for run in found])
+        else:
+            for run in found:
+                click.echo(run_line(tx, run))
+            if not found:
+                click.echo("there are no such runs")
+
+
+@runs.command()
+@click.argument("run_id", metavar="RUN")
+@as_json_option
+def show(run_id: str, *, as_json: bool) -> None:
+    """Show a run: where it stands, what may be done with it, and what happened."""
+    services, _ = ready(configuration())
+    with services.store.reading() as tx:
+        run = tx.runs.get(run_id)
+        if as_json:
+            timeline = [event_document(event) for event in tx.runs.timeline(run.id)]
+            echo_json({**_document(services, tx, run), "timeline": timeline})
+            return
+        for line in run_lines(tx, run, operator(), services.clock.now(), services.config.cool_off):
+            click.echo(line)
+
+
+def _acts(command: _F) -> _F:
+    """Give a command what all that act on a run have in common."""
+    comment = click.option("--comment", default="", help="A word on why, for the timeline.")
+    return click.argument("run_id", metavar="RUN")(comment(as_json_option(command)))
+
+
+@runs.command()
+@_acts
+def confirm(run_id: str, comment: str, *, as_json: bool) -> None:
+    """Let a run that waits apply the plan that it shows."""
+    services, _ = ready(configuration())
+    _say(services, services.controls.confirm(run_id, operator(), comment), as_json)
+
+
+@runs.command()
+@_acts
+def discard(run_id: str, comment: str, *, as_json: bool) -> None:
+    """Put a waiting run aside, and let the next one go on."""
+    services, _ = ready(configuration())
+    _say(services, services.controls.discard(run_id, operator(), comment), as_json)
+
+
+@runs.command()
+@click.option("--force", is_flag=True, help="Kill a run that an earlier cancel did not end.")
+@_acts
+def cancel(run_id: str, comment: str, *, force: bool, as_json: bool) -> None:
+    """Stop a run; Terraform ends its step first."""
+    services, _ = ready(configuration())
+    act = services.controls.force_cancel if force else services.controls.cancel
+    _say(services, act(run_id, operator(), comment), as_json)
+
+
+@runs.command()
+@click.argument("run_id", metavar="RUN")
+@as_json_option
+def retry(run_id: str, *, as_json: bool) -> None:
+    """Make a new run like a finished one, on the same commit."""
+    services, _ = ready(configuration())
+    _say(services, services.controls.retry(run_id, operator()), as_json)
+
+
+def _say(services: Services, run: Run, as_json: bool) -> None:
+    with services.store.reading() as tx:
+        if as_json:
+            echo_json(_document(services, tx, run))
+            return
+        click.echo(run_line(tx, run))
+    click.echo(f"    {services.addresses.run(run.id)}")
+
+
+def _document(services: Services, tx: Transaction, run: Run) -> dict[str, Any]:
+    return run_document(tx, run, operator(), services.clock.now(), services.config.cool_off)

@@ -1,0 +1,200 @@
+"""`plangate runs` and `plangate workspaces`: on a real database, as a person at the terminal uses them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from bot.cli import cli, loading
+from bot.domain.errors import Forbidden, IllegalMove, Invalid, NotFound, PlangateError
+from bot.domain.events import RepoRef
+from bot.domain.lifecycle import RunStatus
+from bot.domain.run import Run
+from bot.services.making import NewRuns
+from bot.services.ports import StateLock
+from bot.services.queueing import Queueing
+from bot.services.transitions import Transitions
+from bot.wiring import Services
+from bot.wiring import build as build_services
+from tests.fakes.forge import FakeForge
+
+REPO = RepoRef("github", "acme/infra")
+MANIFEST = """
+workspaces:
+  - {name: network, repo: acme/infra, working_directory: network, allowed_modes: [destroy, target]}
+  - {name: app, repo: acme/infra, working_directory: app, branch: live, run_triggers: [network]}
+"""
+
+
+class Terminal:
+    """Types commands, and looks into the database behind them."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+
+    def type(self, *words: str) -> str:
+        """Type a command that works; return what it prints."""
+        done = CliRunner().invoke(cli, words)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self.type(*words, "--json"))
+
+    def refused(self, kind: type[PlangateError], *words: str) -> str:
+        with pytest.raises(kind) as refusal:
+            self.type(*words)
+        return str(refusal.value)
+
+    def put(self, run_id: str, **fields: Any) -> Run:
+        """Have a worker bring a run somewhere."""
+        with self.services.store.transaction() as tx:
+            return tx.runs.save(dataclasses.replace(tx.runs.get(run_id), **fields))
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    (tmp_path / "plangate.yml").write_text(MANIFEST)
+    settings = {
+        "PLANGATE_CONFIG": str(tmp_path / "plangate.yml"),
+        "PLANGATE_DATA": str(tmp_path / "data"),
+        "PLANGATE_URL": "https://plangate.test",
+        "PLANGATE_SECRET_KEY": "A" * 43 + "=",
+        "PLANGATE_GITHUB_TOKEN": "token",
+        "PLANGATE_GITHUB_WEBHOOK_SECRET": "hook",
+        # Nobody listens there: the sweep would wake the workers.
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "LOGNAME": "ops",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    forge = FakeForge("github")
+    forge.set_branch(REPO, "main", "head-of-main")
+    forge.set_branch(REPO, "live", "head-of-live")
+
+    def build(config: Any) -> Services:
+        made = build_services(config)
+        transitions = Transitions(made.store, made.clock, made.dispatch)
+        new_runs = NewRuns(made.clock, transitions)
+        queueing = Queueing(made.store, {"github": forge}, new_runs, transitions)
+        return dataclasses.replace(made, queueing=queueing)
+
+    monkeypatch.setattr(loading, "build", build)
+    services, _ = loading.ready(loading.configuration())
+    return Terminal(services)
+
+
+def test_queue_makes_a_run_on_the_branch_and_says_where_it_is_shown(terminal: Terminal) -> None:
+    said = terminal.type("runs", "queue", "app", "-m", "Look for drift")
+    [run] = terminal.json("runs", "list", "app")
+    assert run["id"] in said
+    assert f"https://plangate.test/runs/{run['id']}" in said
+    assert (run["commit"], run["branch"], run["message"]) == ("head-of-live", "live", "Look for drift")
+    assert run["created_by"] == "cli:ops"
+    assert run["possible"] == ["cancel", "discard"]
+
+
+def test_queue_takes_terraforms_flags(terminal: Terminal) -> None:
+    target = 'module.app.aws_instance.web["blue green"]'
+    run = terminal.json("runs", "queue", "network", "--destroy", "--target", target, "--plan-only")
+    assert run["modes"] == {"destroy": True, "refresh_only": False, "replace": [], "target": [target]}
+    assert run["plan_only"] is True
+    shown = terminal.type("runs", "show", run["id"])
+    assert f"-destroy -target={target}" in shown
+    assert "-refresh-only is not allowed in workspace network" in terminal.refused(
+        Invalid, "runs", "queue", "network", "--refresh-only"
+    )
+    assert "is not the address of a resource" in terminal.refused(
+        Invalid, "runs", "queue", "network", "--replace", "$(id)"
+    )
+    terminal.refused(NotFound, "runs", "queue", "nowhere")
+
+
+def test_the_queue_says_who_waits_for_whom(terminal: Terminal) -> None:
+    first = terminal.json("runs", "queue", "network")["id"]
+    second = terminal.json("runs", "queue", "network")["id"]
+    assert terminal.json("runs", "show", second)["waits"] == f"2nd in the queue, behind {first}"
+    listed = terminal.type("runs", "list", "network")
+    assert f"2nd in the queue, behind {first}" in listed
+    assert listed.index(second) < listed.index(first)
+    assert [run["id"] for run in terminal.json("runs", "list", "--status", "pending", "--limit", "1")] == [
+        second
+    ]
+    assert terminal.json("runs", "list", "--status", "applied") == []
+    assert "no such runs" in terminal.type("runs", "list", "app")
+
+
+def test_the_decisions(terminal: Terminal) -> None:
+    run = terminal.json("runs", "queue", "network")["id"]
+    assert "can't be confirmed; possible now: discard, cancel" in terminal.refused(
+        IllegalMove, "runs", "confirm", run
+    )
+    terminal.put(run, status=RunStatus.PLANNED, has_changes=True)
+    assert terminal.json("runs", "show", run)["possible"] == ["confirm", "discard"]
+    assert terminal.json("runs", "confirm", run, "--comment", "looks right")["status"] == "apply_queued"
+    timeline = terminal.json("runs", "show", run)["timeline"]
+    assert {"kind": "confirmed", "actor": "cli:ops", "message": "looks right"}.items() <= timeline[1].items()
+    assert "looks right" in terminal.type("runs", "show", run)
+    assert terminal.json("runs", "cancel", run)["status"] == "canceled"
+    assert "it is finished" in terminal.refused(IllegalMove, "runs", "cancel", run, "--force")
+    again = terminal.json("runs", "retry", run)
+    assert (again["source"], again["status"]) == ("retry", "pending")
+    assert terminal.json("runs", "discard", again["id"])["status"] == "discarded"
+
+
+def test_cancel_by_force_needs_a_cancel_before_and_its_cool_off(terminal: Terminal) -> None:
+    run = terminal.json("runs", "queue", "network")["id"]
+    terminal.put(run, status=RunStatus.APPLYING)
+    assert "comes after a cancel" in terminal.refused(IllegalMove, "runs", "cancel", run, "--force")
+    assert terminal.json("runs", "cancel", run)["status"] == "applying"
+    assert "give Terraform" in terminal.refused(IllegalMove, "runs", "cancel", run, "--force")
+    long_ago = terminal.services.clock.now() - timedelta(minutes=1)
+    terminal.put(run, cancel_requested_at=long_ago)
+    assert terminal.json("runs", "cancel", run, "--force")["status"] == "canceled"
+
+
+def test_workspaces_are_listed_locked_and_unlocked(terminal: Terminal) -> None:
+    app, network = terminal.json("workspaces", "list")
+    assert (app["name"], app["branch"], app["run_triggers"], app["lock"]) == (
+        "app",
+        "live",
+        ["network"],
+        None,
+    )
+    assert network["allowed_modes"] == ["destroy", "target"]
+    locked = terminal.json("workspaces", "lock", "network", "the freeze")
+    assert (locked["lock"]["by"], locked["lock"]["reason"]) == ("cli:ops", "the freeze")
+    assert "locked by cli:ops: the freeze" in terminal.type("workspaces", "list")
+    waiting = terminal.json("runs", "queue", "network")
+    assert waiting["waits"] == "the workspace is locked by cli:ops: the freeze"
+    assert terminal.json("workspaces", "unlock", "network")["lock"] is None
+    assert "is not locked" in terminal.refused(IllegalMove, "workspaces", "unlock", "network")
+    assert "1 in the queue" in terminal.type("workspaces", "list")
+
+
+def test_anothers_lock_is_unlocked_by_force(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal.type("workspaces", "lock", "network")
+    monkeypatch.setenv("LOGNAME", "other")
+    assert "an administrator forces it" in terminal.refused(Forbidden, "workspaces", "unlock", "network")
+    terminal.type("workspaces", "unlock", "network", "--force")
+
+
+def test_a_lock_left_on_the_state_is_shown_and_released(terminal: Terminal) -> None:
+    with terminal.services.store.transaction() as tx:
+        place = tx.workspaces.named("network")
+        tx.states.lock(StateLock(place.id, "lock-1", "", "{}", terminal.services.clock.now()))
+    assert "state locked by nobody we know" in terminal.type("workspaces", "list")
+    assert terminal.json("workspaces", "unlock", "network", "--state")["state_lock"] is None
+
+
+def test_what_a_commit_says_can_not_colour_the_terminal(terminal: Terminal) -> None:
+    terminal.type("runs", "queue", "network", "-m", "\x1b[31mred\x07")
+    assert "\x1b" not in terminal.type("runs", "list")
