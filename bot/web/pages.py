@@ -65,6 +65,15 @@ class Pager:
 
 
 @dataclass(frozen=True)
+class Tab:
+    """One of the pages of a workspace."""
+
+    label: str
+    url: str
+    here: bool
+
+
+@dataclass(frozen=True)
 class MessagePage:
     """A page that only says something: an error, a refusal. Shown to strangers too."""
 
@@ -153,6 +162,7 @@ class WorkspacePage:
 
     chrome: Chrome
     name: str
+    tabs: tuple[Tab, ...]
     facts: tuple[Fact, ...]
     locked: str
     queue: tuple[RunRow, ...]

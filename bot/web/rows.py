@@ -12,7 +12,7 @@ from bot.web import wording
 from bot.web.access import form_token
 from bot.web.needs import services
 from bot.web.output import harmless
-from bot.web.pages import Chrome, Pager, RunRow
+from bot.web.pages import Chrome, Pager, RunRow, Tab
 
 
 def chrome(title: str, person: Person, here: str, live: bool = False) -> Chrome:
@@ -53,6 +53,18 @@ def pager(number: int, more: bool, endpoint: str, **values: Any) -> Pager:
         newer_url=url_for(endpoint, page=number - 1, **values) if number > 1 else "",
         older_url=url_for(endpoint, page=number + 1, **values) if more else "",
     )
+
+
+_TABS = (
+    ("runs", "Runs", "workspaces.show"),
+    ("variables", "Variables", "variables.of_workspace"),
+    ("states", "States", "state_versions.listing"),
+)
+
+
+def tabs(name: str, here: str) -> tuple[Tab, ...]:
+    """Return the pages of a workspace; `here` is the one that is shown."""
+    return tuple(Tab(label, url_for(endpoint, name=name), key == here) for key, label, endpoint in _TABS)
 
 
 def run_url(run_id: str) -> str:

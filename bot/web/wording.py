@@ -129,6 +129,13 @@ def took(span: timedelta) -> str:
     return f"{seconds // 3600} h {seconds % 3600 // 60} min"
 
 
+def size(count: int) -> str:
+    """Say how many bytes something has."""
+    if count < 1024:
+        return f"{count} bytes"
+    return f"{count / 1024:.1f} KiB" if count < 1024**2 else f"{count / 1024**2:.1f} MiB"
+
+
 def _ago(span: timedelta) -> str:
     seconds = span.total_seconds()
     if seconds < 45:

@@ -77,6 +77,7 @@ def show(name: str) -> str:
     page = WorkspacePage(
         chrome=rows.chrome(workspace.name, person, "workspaces", live),
         name=workspace.name,
+        tabs=rows.tabs(workspace.name, "runs"),
         facts=_facts(workspace),
         locked=_locked(workspace.lock),
         queue=_queue_rows(workspace, queue),

@@ -1,0 +1,80 @@
+"""What the pages of a workspace's states are given, typed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.web.pages import Badge, Chrome, Fact, Link, Moment, Pager, Tab
+
+
+@dataclass(frozen=True)
+class StateRow:
+    """One version in the list."""
+
+    url: str
+    serial: int
+    badge: Badge
+    made: Link
+    when: Moment
+    size: str
+    refused: str
+    id: str
+
+
+@dataclass(frozen=True)
+class StatesPage:
+    """A workspace's states, newest first."""
+
+    chrome: Chrome
+    workspace: Link
+    tabs: tuple[Tab, ...]
+    locked: str
+    rows: tuple[StateRow, ...]
+    pager: Pager
+
+
+@dataclass(frozen=True)
+class OutputRow:
+    """An output; `value` is None where it is sensitive."""
+
+    name: str
+    type: str
+    value: str | None
+
+
+@dataclass(frozen=True)
+class ResourceRow:
+    """A resource with the number of its instances."""
+
+    address: str
+    count: int
+    provider: str
+
+
+@dataclass(frozen=True)
+class RollBack:
+    """Whether this person may go back to a version now; `why_not` says why the button is missing."""
+
+    url: str
+    why_not: str
+
+
+@dataclass(frozen=True)
+class StatePage:
+    """One version of a state: without what is secret in it."""
+
+    chrome: Chrome
+    workspace: Link
+    tabs: tuple[Tab, ...]
+    states_url: str
+    id: str
+    serial: int
+    badge: Badge
+    made: Link
+    when: Moment
+    refused: str
+    facts: tuple[Fact, ...]
+    download_url: str
+    roll_back: RollBack | None
+    outputs: tuple[OutputRow, ...]
+    resources: tuple[ResourceRow, ...]

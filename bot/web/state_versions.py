@@ -1,0 +1,184 @@
+"""The pages of a workspace's states: the list, a version with what is in it, its download, the way back."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from flask import Blueprint, Response, redirect, render_template, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from bot.domain.permissions import Action, Person
+from bot.domain.state_file import Contents
+from bot.domain.workspace import Workspace
+from bot.services.ports import StateVersion, Transaction
+from bot.services.state_history import why_not_now
+from bot.web import access, rows, wording
+from bot.web.needs import services
+from bot.web.output import harmless
+from bot.web.pages import Badge, Fact, Link, Tone
+from bot.web.state_pages import OutputRow, ResourceRow, RollBack, StatePage, StateRow, StatesPage
+
+PER_PAGE = 30
+
+MOST_SHOWN = 500
+"""How many outputs, and how many resources, a version's page lists."""
+
+LONGEST_VALUE = 2000
+"""How many characters of an output's value are shown; the download has all of it."""
+
+blueprint = Blueprint("state_versions", __name__)
+
+_PROVIDER = re.compile(r'provider\["(?:registry\.[a-z.]+/|terraform\.io/)?([^"]+)"\]')
+
+
+@blueprint.get("/workspaces/<path:name>/states")
+def listing(name: str) -> str:
+    """Show the versions, newest first, refused ones too."""
+    person = access.person_asking()
+    number, now = rows.page_number(), services().clock.now()
+    with services().store.reading() as tx:
+        workspace = tx.workspaces.named(name)
+        found = tx.states.versions(workspace.id, PER_PAGE + 1, (number - 1) * PER_PAGE)
+        current = tx.states.current(workspace.id)
+        locked = _locked(tx, workspace)
+    page = StatesPage(
+        chrome=rows.chrome(f"States · {name}", person, "workspaces"),
+        workspace=Link(harmless(name), rows.workspace_url(name)),
+        tabs=rows.tabs(name, "states"),
+        locked=locked,
+        rows=tuple(_row(name, one, current, now) for one in found[:PER_PAGE]),
+        pager=rows.pager(number, len(found) > PER_PAGE, ".listing", name=name),
+    )
+    return render_template("states.html", page=page)
+
+
+@blueprint.get("/workspaces/<path:name>/states/<version_id>")
+def show(name: str, version_id: str) -> str:
+    """Show a version: what it has, not what is secret in it."""
+    person = access.person_asking()
+    with services().store.reading() as tx:
+        workspace = tx.workspaces.named(name)
+        current = tx.states.current(workspace.id)
+        why_not = why_not_now(tx, workspace, person)
+    version, contents = services().kept_states.show(workspace.id, version_id)
+    may = person.may(Action.EDIT_STATE)
+    is_current = current is not None and current.id == version.id
+    way_back = url_for(".roll_back", name=name, version_id=version.id)
+    page = StatePage(
+        chrome=rows.chrome(f"State {version.serial} · {name}", person, "workspaces"),
+        workspace=Link(harmless(name), rows.workspace_url(name)),
+        tabs=rows.tabs(name, "states"),
+        states_url=url_for(".listing", name=name),
+        id=version.id,
+        serial=version.serial,
+        badge=_badge(version, current),
+        made=_made(version),
+        when=wording.moment(version.created_at, services().clock.now()),
+        refused=harmless(version.refused),
+        facts=_facts(version, contents),
+        download_url=url_for(".download", name=name, version_id=version.id) if may else "",
+        roll_back=RollBack(way_back, harmless(why_not)) if may and not is_current else None,
+        outputs=_outputs(contents),
+        resources=_resources(contents),
+    )
+    return render_template("state.html", page=page)
+
+
+@blueprint.get("/workspaces/<path:name>/states/<version_id>/download")
+def download(name: str, version_id: str) -> Response:
+    """Give a version as it is, secrets and all, to whoever may change it."""
+    person = access.person_asking()
+    version, data = services().kept_states.download(_id_of(name), person, version_id)
+    answer = Response(data, mimetype="application/octet-stream")
+    filename = f"{name.replace('/', '-')}-{version.serial}.tfstate"
+    answer.headers.set("Content-Disposition", "attachment", filename=filename)
+    return answer
+
+
+@blueprint.post("/workspaces/<path:name>/states/<version_id>/rollback")
+def roll_back(name: str, version_id: str) -> AnyResponse:
+    """Make a version current again, as a new one, and show that."""
+    person = _sender()
+    done = services().kept_states.roll_back(_id_of(name), version_id, person)
+    return redirect(url_for(".show", name=name, version_id=done.id), 303)
+
+
+def _sender() -> Person:
+    person = access.person_asking()
+    access.check_form(person)
+    return person
+
+
+def _id_of(name: str) -> str:
+    with services().store.reading() as tx:
+        return tx.workspaces.named(name).id
+
+
+def _locked(tx: Transaction, workspace: Workspace) -> str:
+    """Say who holds Terraform's lock on the state, empty where nobody does."""
+    standing = tx.states.locked(workspace.id)
+    return f"Terraform's lock stands, taken by {standing.run_id or 'somebody'}" if standing else ""
+
+
+def _row(name: str, one: StateVersion, current: StateVersion | None, now: datetime) -> StateRow:
+    return StateRow(
+        url=url_for(".show", name=name, version_id=one.id),
+        serial=one.serial,
+        badge=_badge(one, current),
+        made=_made(one),
+        when=wording.moment(one.created_at, now),
+        size=wording.size(one.size),
+        refused=harmless(one.refused),
+        id=one.id,
+    )
+
+
+def _badge(one: StateVersion, current: StateVersion | None) -> Badge:
+    if one.refused:
+        return Badge("Refused", Tone.BAD)
+    if current is not None and one.id == current.id:
+        return Badge("Current", Tone.GOOD)
+    return Badge("Earlier", Tone.OFF)
+
+
+def _made(one: StateVersion) -> Link:
+    if one.run_id:
+        return Link(one.run_id, rows.run_url(one.run_id))
+    return Link(harmless(one.note or one.made_by or "made by nobody we know"))
+
+
+def _facts(one: StateVersion, contents: Contents) -> tuple[Fact, ...]:
+    facts = [
+        Fact("Version", Link(one.id)),
+        Fact("Lineage", Link(harmless(one.lineage) or "none")),
+        Fact("MD5", Link(one.md5)),
+        Fact("Size", Link(wording.size(one.size))),
+    ]
+    if contents.terraform_version:
+        facts.append(Fact("Written by", Link(f"version {harmless(contents.terraform_version)}")))
+    return tuple(facts)
+
+
+def _outputs(contents: Contents) -> tuple[OutputRow, ...]:
+    return tuple(
+        OutputRow(harmless(one.name), harmless(one.type), None if one.value is None else _value(one.value))
+        for one in contents.outputs[:MOST_SHOWN]
+    )
+
+
+def _value(value: str) -> str:
+    shown = value if len(value) <= LONGEST_VALUE else value[:LONGEST_VALUE] + "…"
+    return "\n".join(map(harmless, shown.split("\n")))
+
+
+def _resources(contents: Contents) -> tuple[ResourceRow, ...]:
+    return tuple(
+        ResourceRow(harmless(one.address), one.instances, harmless(_provider(one.provider)))
+        for one in contents.resources[:MOST_SHOWN]
+    )
+
+
+def _provider(raw: str) -> str:
+    found = _PROVIDER.search(raw)
+    return found[1] if found else raw
