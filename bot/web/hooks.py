@@ -34,7 +34,7 @@ def receive(forge: str) -> tuple[Response, int]:
         return jsonify(
             error="the signature does not fit the body: is the webhook's secret the right one?"
         ), 401
-    read = hook.read(headers)
+    read = hook.read(headers, body)
     ignored = hook.check(read, body)
     delivery = Delivery(
         id=read.delivery_id,

@@ -15,8 +15,8 @@ from githubkit.auth.app import AppAuth
 
 from bot.domain.errors import ConfigError, ForgeRefused, Invalid, NotFound
 from bot.domain.events import RepoRef
+from bot.forges.fields import flag, look, number, optional_text, text
 from bot.forges.github.api import Api, Ask
-from bot.forges.github.fields import flag, look, number, optional_text, text
 from bot.forges.github.manifest import EVENTS, PERMISSIONS
 from bot.forges.github.paths import repo_path
 

@@ -12,10 +12,10 @@ from bot.domain.events import Change, ChangedFiles, RepoRef
 from bot.domain.permissions import Role
 from bot.domain.report import StatusReport, StatusState
 from bot.forges.descriptions import fitted
+from bot.forges.fields import number, optional_text, sha, storable, text
 from bot.forges.github import files
 from bot.forges.github.api import PUBLIC_API, Answer, Api, Ask, Timeouts
 from bot.forges.github.auth import AppLogin, TokenLogin, credentials
-from bot.forges.github.fields import number, optional_text, sha, storable, text
 from bot.forges.github.limits import BadCredentials, Unprocessable
 from bot.forges.github.paths import repo_path, segment, web_address
 from bot.forges.github.shapes import read_change

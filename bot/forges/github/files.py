@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bot.domain.events import ChangedFiles
-from bot.forges.github.fields import look, optional_text, text
+from bot.forges.fields import look, optional_text, text
 
 PULL_FILES = 3_000
 COMPARE_FILES = 300

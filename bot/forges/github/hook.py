@@ -30,7 +30,7 @@ class GitHubHook:
         """Whether the raw body was signed with one of our secrets."""
         return webhook.verify(self.secrets, body, headers.get(webhook.SIGNATURE_HEADER.lower()))
 
-    def read(self, headers: Mapping[str, str]) -> HookRead:
+    def read(self, headers: Mapping[str, str], body: bytes) -> HookRead:  # noqa: ARG002
         """Return the delivery's id and event. Raises Invalid where a header is missing or malformed."""
         delivery = headers.get(webhook.DELIVERY_HEADER.lower(), "")
         event = headers.get(webhook.EVENT_HEADER.lower(), "")

@@ -15,7 +15,7 @@ from githubkit.exception import (
 )
 
 from bot.domain.errors import ForgeRefused, ForgeUnavailable, NotFound, PlangateError
-from bot.forges.github.fields import look, optional_text
+from bot.forges.fields import look, optional_text
 
 # GitHub's budget is renewed every hour: a later moment than that is a mistake of some clock.
 LONGEST_WAIT = 3_600.0

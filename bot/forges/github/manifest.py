@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, field
 
 from bot.domain.errors import Invalid
+from bot.forges.fields import number, text
 from bot.forges.github.api import PUBLIC_API, Api, Ask, Timeouts
-from bot.forges.github.fields import number, text
 
 # Each is here because of a call or an event; a permission more would frighten who installs the App.
 PERMISSIONS = {

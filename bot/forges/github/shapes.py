@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.domain.events import Change, RepoRef
-from bot.forges.github.fields import flag, look, number, optional_number, optional_text, sha, text
+from bot.forges.fields import flag, look, number, optional_number, optional_text, sha, text
 
 GHOST = "ghost"
 

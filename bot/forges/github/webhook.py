@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Callable, Sequence
 from urllib.parse import parse_qs
@@ -21,7 +20,7 @@ from bot.domain.events import (
     RepoRef,
     TagPushed,
 )
-from bot.forges.github.fields import flag, look, number, optional_text, sha, text
+from bot.forges.fields import flag, json_object, look, number, optional_text, sha, shown, text
 from bot.forges.github.shapes import GHOST, read_change
 
 SIGNATURE_HEADER = "X-Hub-Signature-256"
@@ -65,33 +64,29 @@ def parse(forge: str, event: str, body: bytes, content_type: str = "application/
         return Ignored("a ping: the webhook reaches this server, and nothing is to be done")
     reader = _READERS.get(event)
     if reader is None:
-        return Ignored(f"{_shown(event)} events lead to nothing here")
+        return Ignored(f"{shown(event)} events lead to nothing here")
     return reader(forge, payload)
 
 
 def _load(body: bytes, content_type: str) -> dict[str, object]:
     raw: bytes | str = body
-    try:
-        if content_type.partition(";")[0].strip().lower() == _FORM:
+    if content_type.partition(";")[0].strip().lower() == _FORM:
+        try:
             fields = parse_qs(body.decode(), strict_parsing=True, max_num_fields=10)
-            raw = fields.get("payload", [""])[0]
-        payload = json.loads(raw)
-    except (ValueError, RecursionError):
-        # The parser's own words quote the body; they would help nobody.
-        raise Invalid("the delivery's body is not JSON") from None
-    if not isinstance(payload, dict):
-        raise Invalid("the delivery's body is not a JSON object")
-    return payload
+        except ValueError:
+            raise Invalid("the delivery's body is not JSON") from None
+        raw = fields.get("payload", [""])[0]
+    return json_object(raw)
 
 
 def _push(forge: str, payload: dict[str, object]) -> Outcome:
     ref = text(payload, "ref")
     kind, _, name = ref.removeprefix("refs/").partition("/")
     if kind not in ("heads", "tags") or not name:
-        return Ignored(f"a push to {_shown(ref)} is a push neither to a branch nor to a tag")
+        return Ignored(f"a push to {shown(ref)} is a push neither to a branch nor to a tag")
     after = sha(payload, "after")
     if flag(payload, "deleted") or not after.strip("0"):
-        return Ignored(f"{'branch' if kind == 'heads' else 'tag'} {_shown(name)} was deleted")
+        return Ignored(f"{'branch' if kind == 'heads' else 'tag'} {shown(name)} was deleted")
     repo = _repo(forge, payload)
     message = (optional_text(payload, "head_commit.message") or "").strip().partition("\n")[0].strip()
     pusher = optional_text(payload, "sender.login") or optional_text(payload, "pusher.name") or GHOST
@@ -112,7 +107,7 @@ def _pull_request(forge: str, payload: dict[str, object]) -> Outcome:
             return Ignored("only the pull request's title or description was edited")
         known = ChangeAction.RETARGETED
     if known is None and action != "closed":
-        return Ignored(f"a pull request that was {_shown(action.replace('_', ' '))} is planned as before")
+        return Ignored(f"a pull request that was {shown(action.replace('_', ' '))} is planned as before")
     change = read_change(_repo(forge, payload), payload, "pull_request.")
     sender = optional_text(payload, "sender.login") or GHOST
     return ChangeUpdated(change, known, sender) if known else ChangeClosed(change, sender)
@@ -121,7 +116,7 @@ def _pull_request(forge: str, payload: dict[str, object]) -> Outcome:
 def _issue_comment(forge: str, payload: dict[str, object]) -> Outcome:
     action = text(payload, "action")
     if action != "created":
-        return Ignored(f"a comment was {_shown(action)}; only new comments are read")
+        return Ignored(f"a comment was {shown(action)}; only new comments are read")
     if not isinstance(look(payload, "issue.pull_request"), dict):
         return Ignored("the comment is on an issue; only comments on pull requests are read")
     author = optional_text(payload, "comment.user.login")
@@ -149,12 +144,6 @@ def _wrote_a_program(payload: dict[str, object], author: str) -> bool:
 def _repo(forge: str, payload: dict[str, object]) -> RepoRef:
     # GitHub takes paths in any case; we compare them with those of plangate.yml, so both are kept in one.
     return RepoRef(forge, text(payload, "repository.full_name").lower())
-
-
-def _shown(word: str) -> str:
-    """Keep a word from the payload short and in one line: reasons stand on pages and in logs."""
-    kept = "".join(letter if letter.isprintable() else "?" for letter in word[:100])
-    return kept if len(word) <= 100 else f"{kept}…"
 
 
 _READERS: dict[str, Callable[[str, dict[str, object]], Outcome]] = {

@@ -109,15 +109,18 @@ class Hook(Protocol):
 
     @property
     def kind(self) -> str:
-        """What the forge runs: `github`."""
+        """What the forge runs: `github` or `gitlab`."""
         ...
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
-        """Whether the raw body was signed with one of our secrets; compares in constant time."""
+        """Whether one of our secrets vouches for the call; compares in constant time."""
         ...
 
-    def read(self, headers: Mapping[str, str]) -> HookRead:
-        """Return what the headers say. Raises Invalid where one is missing or malformed."""
+    def read(self, headers: Mapping[str, str], body: bytes) -> HookRead:
+        """Return what the headers say. Raises Invalid where one is missing or malformed.
+
+        The body stands in for an id where the forge sends none.
+        """
         ...
 
     def check(self, read: HookRead, body: bytes) -> str:

@@ -1,10 +1,11 @@
-"""Reads the few fields that are needed out of GitHub's JSON, and names the one that is missing or wrong.
+"""Reads the few fields that are needed out of a forge's JSON, and names the one that is missing or wrong.
 
-GitHub adds and drops fields over the years: whatever is not read here may be anything at all.
+Forges add and drop fields over the years: whatever is not read here may be anything at all.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import TypeVar
@@ -71,3 +72,21 @@ def _must(found: _T | None, path: str, what: str) -> _T:
 def storable(found: str) -> str:
     """Replace what JSON can say and others cannot keep: halves of surrogate pairs, and zeros (PostgreSQL)."""
     return found.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def shown(word: str) -> str:
+    """Keep a word from a payload short and in one line: reasons stand on pages and in logs."""
+    kept = "".join(letter if letter.isprintable() else "?" for letter in word[:100])
+    return kept if len(word) <= 100 else f"{kept}…"
+
+
+def json_object(body: bytes | str) -> dict[str, object]:
+    """Return a delivery's JSON object. Raises Invalid, which quotes nothing of the body."""
+    try:
+        payload = json.loads(body)
+    except (ValueError, RecursionError):
+        # The parser's own words quote the body; they would help nobody.
+        raise Invalid("the delivery's body is not JSON") from None
+    if not isinstance(payload, dict):
+        raise Invalid("the delivery's body is not a JSON object")
+    return payload

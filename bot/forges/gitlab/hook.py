@@ -1,0 +1,78 @@
+"""GitLab as the webhooks' receiver sees it: which headers say what, and who may have sent it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import quote
+
+from bot.domain.errors import Invalid
+from bot.domain.events import Ignored, RepoRef
+from bot.forges.gitlab import signing, webhook
+from bot.services.ports import HookRead
+
+# Within how many seconds the same body for the same event counts as the same delivery.
+WINDOW = 300
+_IDEMPOTENCY = "idempotency-key"
+_EVENT_HEADER = webhook.EVENT_HEADER.lower()
+_DELIVERY = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
+_EVENT = re.compile(r"[A-Za-z][A-Za-z ]{0,59}")
+
+
+@dataclass(frozen=True)
+class GitLabHook:
+    """The Hook port for one GitLab instance. `web_url` has no trailing slash, and may have a path.
+
+    `secrets` are secret tokens, or signing tokens where they begin with `whsec_`.
+    """
+
+    name: str
+    secrets: tuple[str, ...] = field(repr=False)
+    now: Callable[[], datetime]
+    web_url: str = "https://gitlab.com"
+    kind: str = "gitlab"
+
+    def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
+        """Whether the delivery carries one of our secrets, or a signature of one where it is signed."""
+        return signing.verify(self.secrets, headers, body, self.now().timestamp())
+
+    def read(self, headers: Mapping[str, str], body: bytes) -> HookRead:
+        """Return the delivery's id and event. Raises Invalid where a header is missing or malformed."""
+        event = headers.get(_EVENT_HEADER, "")
+        if not _EVENT.fullmatch(event):
+            raise Invalid(f"the header {webhook.EVENT_HEADER} is missing or no event's name")
+        # Not X-Gitlab-Event-UUID: webhooks that set each other off share it.
+        for name in (signing.ID_HEADER, _IDEMPOTENCY):
+            if (given := headers.get(name, "")) and not _DELIVERY.fullmatch(given):
+                raise Invalid(f"the header {name} is no delivery's id")
+            if given:
+                return HookRead(given, event, {_EVENT_HEADER: event})
+        return HookRead(self._digest(event, body), event, {_EVENT_HEADER: event})
+
+    def check(self, read: HookRead, body: bytes) -> str:
+        """Return why the delivery leads to nothing, empty where it may lead to something.
+
+        Never raises Invalid: GitLab switches a webhook off that answers with 4xx a few times, so that what
+        cannot be read is taken in and said to lead to nothing (promise 7).
+        """
+        try:
+            found = webhook.parse(self.name, read.event, body)
+        except Invalid as why:
+            return f"the body could not be read: {why}"
+        return found.reason if isinstance(found, Ignored) else ""
+
+    def commit_url(self, repo: RepoRef, sha: str) -> str:
+        """Return the page of a commit."""
+        return f"{self.web_url}/{quote(repo.path)}/-/commit/{quote(sha)}" if self.web_url else ""
+
+    def _digest(self, event: str, body: bytes) -> str:
+        """Return an id for a delivery of a version that sends none (before GitLab 17.4).
+
+        The same branch may be pushed to and fro, so that equal bodies are one delivery only for a while.
+        """
+        window = int(self.now().timestamp()) // WINDOW
+        head = f"{self.name}\n{event}\n{window}\n".encode()
+        return f"digest-{hashlib.sha256(head + body).hexdigest()[:40]}"

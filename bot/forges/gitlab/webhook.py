@@ -1,0 +1,162 @@
+"""Turns GitLab's deliveries into events, or into the reason why they lead to nothing. No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from bot.domain.events import (
+    BranchPushed,
+    ChangeAction,
+    ChangeClosed,
+    ChangeUpdated,
+    CommentAdded,
+    ForgeEvent,
+    Ignored,
+    TagPushed,
+)
+from bot.forges.fields import json_object, look, number, optional_text, sha, shown, text
+from bot.forges.gitlab.shapes import GHOST, delivered_change, project_path
+
+EVENT_HEADER = "X-Gitlab-Event"
+_PROJECT = "project.path_with_namespace"
+# The users that GitLab makes for project and group access tokens.
+# Source: https://docs.gitlab.com/user/project/settings/project_access_tokens/#bot-users-for-projects
+_TOKENS_USER = re.compile(r"(?:project|group)_\d+_bot(?:_?\w+)?")
+_DRAFT = re.compile(r"\s*(?:\[draft\]|\(draft\)|draft:|\[wip\]|wip:)", re.IGNORECASE)
+Outcome = ForgeEvent | Ignored
+
+
+def parse(forge: str, event: str, body: bytes) -> Outcome:
+    """Return what a delivery means; `event` is its X-Gitlab-Event header, `forge` our name for the instance.
+
+    Raises Invalid, naming the field, where the body is malformed.
+    """
+    if event == "System Hook":
+        # It tells of every project of the instance, in shapes of its own.
+        return Ignored("system hooks lead to nothing here: add the webhook to the project or its group")
+    reader = _READERS.get(event)
+    if reader is None:
+        return Ignored(f"events of the kind {shown(event)} lead to nothing here")
+    return reader(forge, json_object(body))
+
+
+def _push(forge: str, payload: dict[str, object]) -> Outcome:
+    ref, after = text(payload, "ref"), sha(payload, "after")
+    branch = ref.removeprefix("refs/heads/")
+    if branch == ref or not branch:
+        return Ignored(f"a push to {shown(ref)} is not a push to a branch")
+    if not after.strip("0"):
+        return Ignored(f"branch {shown(branch)} was deleted")
+    before = sha(payload, "before") if (optional_text(payload, "before") or "").strip("0") else ""
+    return BranchPushed(
+        project_path(forge, payload, _PROJECT),
+        branch,
+        before,
+        after,
+        _pusher(payload),
+        _message(payload, after),
+        text(payload, "project.default_branch"),
+    )
+
+
+def _tag(forge: str, payload: dict[str, object]) -> Outcome:
+    ref, after = text(payload, "ref"), sha(payload, "after")
+    tag = ref.removeprefix("refs/tags/")
+    if tag == ref or not tag:
+        return Ignored(f"a push to {shown(ref)} is not a push of a tag")
+    if not after.strip("0"):
+        return Ignored(f"tag {shown(tag)} was deleted")
+    # `after` of an annotated tag is the tag's own object, not the commit.
+    commit = sha(payload, "checkout_sha") if look(payload, "checkout_sha") else after
+    repo, default_branch = project_path(forge, payload, _PROJECT), text(payload, "project.default_branch")
+    return TagPushed(repo, tag, commit, _pusher(payload), _message(payload, commit), default_branch)
+
+
+def _pusher(payload: dict[str, object]) -> str:
+    return optional_text(payload, "user_username") or optional_text(payload, "user_name") or GHOST
+
+
+def _message(payload: dict[str, object], commit: str) -> str:
+    """Return the commit's first line, empty where the delivery is without it: it has twenty at most."""
+    commits = look(payload, "commits")
+    for one in commits if isinstance(commits, list) else ():
+        if look(one, "id") == commit:
+            return (optional_text(one, "message") or "").strip().partition("\n")[0].strip()
+    return ""
+
+
+def _merge_request(forge: str, payload: dict[str, object]) -> Outcome:
+    # The webhook's page in GitLab sends a trial without an action.
+    action = optional_text(payload, "object_attributes.action") or ""
+    change_action = _ACTIONS.get(action) or (_update(payload) if action == "update" else None)
+    if change_action is None and action not in ("close", "merge"):
+        return Ignored(_unplanned(action))
+    change = delivered_change(project_path(forge, payload, _PROJECT), payload, "object_attributes")
+    sender = optional_text(payload, "user.username") or GHOST
+    return ChangeUpdated(change, change_action, sender) if change_action else ChangeClosed(change, sender)
+
+
+_ACTIONS = {"open": ChangeAction.OPENED, "reopen": ChangeAction.REOPENED}
+
+
+def _update(payload: dict[str, object]) -> ChangeAction | None:
+    """Return what an update was about, None where nothing of it concerns a plan."""
+    # Only where the code changed.
+    if (optional_text(payload, "object_attributes.oldrev") or "").strip("0"):
+        return ChangeAction.NEW_COMMITS
+    if isinstance(look(payload, "changes.target_branch"), dict):
+        return ChangeAction.RETARGETED
+    return ChangeAction.READY if _became_ready(payload) else None
+
+
+def _became_ready(payload: dict[str, object]) -> bool:
+    for field in ("changes.draft", "changes.work_in_progress"):
+        if isinstance(look(payload, field), dict):
+            return look(payload, f"{field}.current") is False
+    # Older versions tell only of the title, of which the mark is a part.
+    before = optional_text(payload, "changes.title.previous") or ""
+    after = optional_text(payload, "changes.title.current") or ""
+    return bool(_DRAFT.match(before)) and bool(after) and not _DRAFT.match(after)
+
+
+def _unplanned(action: str) -> str:
+    if action == "update":
+        return "nothing that a plan depends on was edited in the merge request"
+    if action in ("approved", "approval", "unapproved", "unapproval"):
+        return "an approval, or its end, is looked at when somebody asks for an apply"
+    if not action:
+        return "the delivery does not say what happened to the merge request"
+    return f"a merge request whose action is {shown(action)} is planned as before"
+
+
+def _note(forge: str, payload: dict[str, object]) -> Outcome:
+    if optional_text(payload, "object_attributes.noteable_type") != "MergeRequest":
+        return Ignored("the comment is not on a merge request; only comments there are read")
+    if look(payload, "object_attributes.system") is True:
+        return Ignored("GitLab itself wrote the comment")
+    # Older versions send no action, and only tell of new ones.
+    action = optional_text(payload, "object_attributes.action") or "create"
+    if action != "create":
+        return Ignored(f"the comment's action is {shown(action)}; only new comments are read")
+    author = optional_text(payload, "user.username")
+    if author is None:
+        return Ignored("the comment's author has no account any more")
+    return CommentAdded(
+        repo=project_path(forge, payload, _PROJECT),
+        number=number(payload, "merge_request.iid"),
+        comment_id=str(number(payload, "object_attributes.id")),
+        author=author,
+        author_is_bot=_TOKENS_USER.fullmatch(author) is not None,
+        body=optional_text(payload, "object_attributes.note") or "",
+    )
+
+
+_READERS: dict[str, Callable[[str, dict[str, object]], Outcome]] = {
+    "Push Hook": _push,
+    "Tag Push Hook": _tag,
+    "Merge Request Hook": _merge_request,
+    "Note Hook": _note,
+    # The same for a note that only members see. Who may ask for what is asked of GitLab all the same.
+    "Confidential Note Hook": _note,
+}
