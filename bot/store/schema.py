@@ -12,16 +12,10 @@ from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Unique
 
 from bot.domain import lifecycle
 from bot.store.columns import Counter, Json, Moment, Words
+from bot.store.naming import metadata
+from bot.store.policy_tables import policy_checks, policy_set_versions
 
-metadata = sa.MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+__all__ = ["metadata", "policy_checks", "policy_set_versions"]
 
 
 def _listed(statuses: Iterable[lifecycle.RunStatus]) -> str:
@@ -73,6 +67,7 @@ workspaces = Table(
     Column("allowed_modes", Json, nullable=False),
     Column("run_triggers", Json, nullable=False),
     Column("auto_apply_run_triggers", sa.Boolean, nullable=False),
+    Column("tags", Json, nullable=False),
     Column("lock_by", Words),
     Column("lock_reason", Words),
     Column("lock_at", Moment),

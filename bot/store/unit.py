@@ -18,6 +18,7 @@ from bot.store.engines import READING, WRITING, make_engine
 from bot.store.failures import in_our_words
 from bot.store.forking import no_fork_within
 from bot.store.leases import SqlLeases
+from bot.store.policies import SqlPolicyChecks
 from bot.store.posts import SqlPosts
 from bot.store.roots import make_root, read_root
 from bot.store.runs import SqlRuns
@@ -42,6 +43,7 @@ class SqlTransaction:
     state_history: SqlStateHistory
     state_locks: SqlStateLocks
     variables: SqlVariables
+    policies: SqlPolicyChecks
 
 
 class SqlStore:
@@ -114,4 +116,5 @@ class SqlStore:
             state_history=SqlStateHistory(connection),
             state_locks=SqlStateLocks(connection),
             variables=SqlVariables(connection, self._vault),
+            policies=SqlPolicyChecks(connection, self._vault),
         )

@@ -97,6 +97,7 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         "allowed_modes": [mode.value for mode in workspace.allowed_modes],
         "run_triggers": list(workspace.run_triggers),
         "auto_apply_run_triggers": workspace.auto_apply_run_triggers,
+        "tags": list(workspace.tags),
         **_lock_row(workspace.lock),
     }
 
@@ -125,4 +126,5 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
         allowed_modes=tuple(Mode(mode) for mode in row["allowed_modes"]),
         run_triggers=tuple(row["run_triggers"]),
         auto_apply_run_triggers=row["auto_apply_run_triggers"],
+        tags=tuple(row["tags"]),
     )

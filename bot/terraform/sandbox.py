@@ -119,6 +119,20 @@ class Sandbox:
             *argv,
         )
 
+    def closed_in(self, argv: tuple[str, ...], reads: Iterable[Path] = ()) -> tuple[str, ...]:
+        """Return the command that runs `argv` without a network and without a place to write to.
+
+        For what only computes; it dies with its parent. As it is where there is no sandbox.
+        """
+        bwrap = self._probe[0] if self.active else None
+        if bwrap is None:
+            return argv
+        mounts = dict(self._base(Openings(readable=tuple(reads))))
+        mounts[Path("/tmp")] = ("--tmpfs", "/tmp")  # noqa: S108 -- empty, and gone with the process
+        ordered = sorted(mounts.items(), key=lambda item: len(item[0].parts))
+        flags = [word for _, words in ordered for word in words]
+        return (*_opening(bwrap), "--unshare-net", "--die-with-parent", *flags, "--chdir", "/", "--", *argv)
+
     def _base(self, needs: Openings) -> Mapping[Path, tuple[str, ...]]:
         mounts: dict[Path, tuple[str, ...]] = {}
         for path in self._hidden:

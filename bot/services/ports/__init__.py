@@ -10,10 +10,28 @@ from bot.services.ports.engine import (
     Watch,
 )
 from bot.services.ports.forge import Forge, ForgeReader, ForgeWriter, GitRemote, Hook, HookRead, Reaction
+from bot.services.ports.policies import (
+    Files,
+    Judged,
+    PolicyChecks,
+    PolicyEngine,
+    PolicyJob,
+    PolicyTest,
+    SetFiles,
+    SetVersion,
+)
 from bot.services.ports.runs import ArtifactKind, Artifacts, Leases, RunQuery, Runs, Workspaces
 from bot.services.ports.states import StateHistory, StateLock, StateLocks, States, StateVersion
 from bot.services.ports.store import Store, Transaction
-from bot.services.ports.traffic import ChangeRecord, Changes, Deliveries, Delivery, DeliveryRecord, Post, Posts
+from bot.services.ports.traffic import (
+    ChangeRecord,
+    Changes,
+    Deliveries,
+    Delivery,
+    DeliveryRecord,
+    Post,
+    Posts,
+)
 from bot.services.ports.variables import Variables
 from bot.services.ports.world import Addresses, Clock, Dispatch, Limits, Texts, Vault
 
@@ -31,20 +49,28 @@ __all__ = [
     "Dispatch",
     "Engine",
     "EngineJob",
+    "Files",
     "Forge",
     "ForgeReader",
     "ForgeWriter",
     "GitRemote",
     "Hook",
     "HookRead",
+    "Judged",
     "Leases",
     "Limits",
     "PlanResult",
+    "PolicyChecks",
+    "PolicyEngine",
+    "PolicyJob",
+    "PolicyTest",
     "Post",
     "Posts",
     "Reaction",
     "RunQuery",
     "Runs",
+    "SetFiles",
+    "SetVersion",
     "StateAccess",
     "StateHistory",
     "StateLock",

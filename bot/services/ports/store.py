@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from bot.services.ports.policies import PolicyChecks
 from bot.services.ports.runs import Artifacts, Leases, Runs, Workspaces
 from bot.services.ports.states import StateHistory, StateLocks, States
 from bot.services.ports.traffic import Changes, Deliveries, Posts
@@ -67,6 +68,11 @@ class Transaction(Protocol):
     @property
     def variables(self) -> Variables:
         """Variables and sets of them."""
+        ...
+
+    @property
+    def policies(self) -> PolicyChecks:
+        """What policies said of runs."""
         ...
 
 

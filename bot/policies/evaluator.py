@@ -1,0 +1,168 @@
+"""The process that judges: evaluates one set's policies on one plan, and can do nothing else.
+
+Run as a script of its own (`python -I evaluator.py`), with nothing of Plangate but this file. It limits
+itself, reads its job as JSON from standard input, and writes a line of JSON for each query as soon as it is
+answered, so that what was answered before a time limit still counts.
+
+A call that fails is undefined in Rego, so that a rule that makes it does not hold, and the plan passes. So
+each query is first asked with failures as errors. Where a value had the wrong type, which authors rely on
+being undefined, it is asked again as OPA would; only `sprintf`, which never fails in OPA, stays defined.
+Whatever else fails is an error of the policy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from typing import Any
+
+import yaml
+from regopy import Interpreter, RegoError, rego_shared
+
+_ERROR_MESSAGE, _ERROR_CODE = 1801, 1803
+_WRONG_TYPE = "eval_type_error"
+
+
+def main() -> int:
+    """Answer every query of the job."""
+    job = json.load(sys.stdin)
+    resource.setrlimit(resource.RLIMIT_AS, (job["memory"], job["memory"]))
+    resource.setrlimit(resource.RLIMIT_CPU, (job["seconds"] + 5, job["seconds"] + 10))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    # What policies print, and the library's own complaints, must not get between the answers.
+    os.dup2(2, 1)
+    judge = _Judge(job)
+    for query in job["queries"]:
+        answers.write(json.dumps({"name": query["name"], "begins": True}) + "\n")
+        answers.flush()
+        begin = time.perf_counter()
+        answer = judge.ask(query["query"])
+        answer.update(name=query["name"], seconds=round(time.perf_counter() - begin, 4))
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+    return 0
+
+
+class _Judge:
+    """The set's rules and data, and the input; each interpreter is made when it is first needed."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        self._job = job
+        self._made: dict[bool, Interpreter | str] = {}
+
+    def ask(self, query: str) -> dict[str, Any]:
+        """Return `{"value": ...}`, `{"undefined": true}` or `{"error": why}`."""
+        answer = self._asked(query, strict=True)
+        if answer.get("code") == _WRONG_TYPE and not answer["error"].startswith("sprintf:"):
+            answer = self._asked(query, strict=False)
+        return answer
+
+    def _asked(self, query: str, *, strict: bool) -> dict[str, Any]:
+        try:
+            if strict not in self._made:
+                self._made[strict] = self._interpreter(strict)
+            interpreter = self._made[strict]
+            if isinstance(interpreter, str):
+                return {"error": interpreter}
+            return _answer(rego_shared.rego_query(interpreter._impl, query))
+        except RegoError as error:
+            return {"error": _first_words(str(error))}
+        except MemoryError:
+            return {"error": "it needs more memory than a set may have"}
+
+    def _interpreter(self, strict: bool) -> Interpreter | str:
+        """Return an interpreter with everything in it, or why there is none."""
+        interpreter = Interpreter()
+        interpreter.strict_built_in_errors = strict
+        for name, source in self._job["modules" if strict else "lenient_modules"].items():
+            try:
+                interpreter.add_module(name, source)
+            except RegoError as error:
+                return f"{name} is no valid Rego: {_first_words(str(error))}"
+        try:
+            interpreter.add_data(_data(self._job["data"]))
+        except (ValueError, yaml.YAMLError, RegoError) as error:
+            return f"the set's data can't be read: {_first_words(str(error))}"
+        interpreter.set_input_term(self._job["input"])
+        return interpreter
+
+
+def _data(files: dict[str, str]) -> dict[str, Any]:
+    """Merge data files, each under its folder, as OPA does. Raises ValueError where two of them disagree."""
+    whole: dict[str, Any] = {}
+    for path, text in sorted(files.items()):
+        value = json.loads(text) if path.endswith(".json") else yaml.safe_load(text)
+        for folder in reversed(path.split("/")[:-1]):
+            value = {folder: value}
+        if not isinstance(value, dict):
+            raise ValueError(f"{path} holds no mapping")
+        _merge(whole, value, path)
+    return whole
+
+
+def _merge(whole: dict[str, Any], more: dict[str, Any], path: str) -> None:
+    for key, value in more.items():
+        there = whole.get(str(key))
+        if isinstance(there, dict) and isinstance(value, dict):
+            _merge(there, value, path)
+        elif str(key) in whole:
+            raise ValueError(f"{path}: another file says what {key} is")
+        else:
+            whole[str(key)] = value
+
+
+def _answer(output: Any) -> dict[str, Any]:
+    text = rego_shared.rego_output_string(output)
+    if not rego_shared.rego_output_ok(output):
+        found: dict[int, str] = {}
+        _walk(rego_shared.rego_output_node(output), found)
+        return {
+            "error": found.get(_ERROR_MESSAGE) or "it could not be evaluated",
+            "code": found.get(_ERROR_CODE, ""),
+        }
+    if text == "undefined":
+        return {"undefined": True}
+    try:
+        result = json.loads(text)
+    except ValueError:
+        # Some errors come as text in the place of a result.
+        return {"error": _first_words(text)}
+    if isinstance(result, list):
+        return {"error": "the query has several results: it must be the name of a rule"}
+    return {"value": result["expressions"][-1]}
+
+
+def _walk(node: Any, found: dict[int, str]) -> None:
+    """Find an error's message and code in the library's own tree; the first of each counts."""
+    kind = int(rego_shared.rego.regoNodeType(node))
+    if kind in (_ERROR_MESSAGE, _ERROR_CODE):
+        found.setdefault(kind, rego_shared.rego_node_value(node))
+    for index in range(rego_shared.rego_node_size(node)):
+        _walk(rego_shared.rego_node_get(node, index), found)
+
+
+def _first_words(text: str) -> str:
+    """Return what the library's error tree says, without the tree."""
+    marker = "(errormsg "
+    if marker in text:
+        length, _, rest = text.split(marker, 1)[1].partition(":")
+        words = rest.encode()[: int(length)].decode(errors="replace") if length.isdigit() else rest
+        _, at, place = text.partition("(error ")
+        _, colon, where = place.split("\n", 1)[0].partition(":") if at else ("", "", "")
+        return f"{words} ({_place(where)})" if colon and _place(where) else words
+    return " ".join(text.split())[:300]
+
+
+def _place(where: str) -> str:
+    """Return `file, character 12` of `file|12|3`."""
+    name, _, rest = where.partition("|")
+    offset = rest.partition("|")[0]
+    return f"{name}, character {offset}" if offset.isdigit() else ""
+
+
+if __name__ == "__main__":
+    os._exit(main())
