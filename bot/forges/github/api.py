@@ -19,7 +19,8 @@ from githubkit.cache import MemCacheStrategy
 from githubkit.exception import GitHubException
 
 from bot.domain.errors import ConfigError, ForgeRefused, ForgeUnavailable, Invalid
-from bot.forges.github.limits import limited, translated
+from bot.forges.github.limits import translated
+from bot.forges.patience import limited
 
 PUBLIC_API = "https://api.github.com"
 API_VERSION = "2022-11-28"

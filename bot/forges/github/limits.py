@@ -16,11 +16,8 @@ from githubkit.exception import (
 
 from bot.domain.errors import ForgeRefused, ForgeUnavailable, NotFound, PlangateError
 from bot.forges.fields import look, optional_text
+from bot.forges.patience import LONGEST_WAIT, limited
 
-# GitHub's budget is renewed every hour: a later moment than that is a mistake of some clock.
-LONGEST_WAIT = 3_600.0
-# What GitHub asks of clients that were told to slow down without being told for how long.
-USUAL_WAIT = 60.0
 _MESSAGE_LENGTH = 300
 
 
@@ -49,12 +46,6 @@ def translated(error: GitHubException, where: str, what: str) -> PlangateError:
             return ForgeRefused(f"{where} redirects without end: check the address of its API")
         case _:
             return ForgeRefused(f"{where} could not be asked for {what}: {type(error).__name__}")
-
-
-def limited(where: str, seconds: float = USUAL_WAIT) -> ForgeUnavailable:
-    """Return the error for a forge that asks to be left alone for a while."""
-    wait = min(max(seconds, 1.0), LONGEST_WAIT)
-    return ForgeUnavailable(f"{where} limits our requests; it may be asked again in {wait:.0f} s", wait)
 
 
 def _refused(response: httpx.Response, where: str, what: str) -> PlangateError:

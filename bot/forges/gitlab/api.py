@@ -1,0 +1,142 @@
+"""Makes one call, or pages of calls, to GitLab's REST API, and keeps every vendor's error from going further.
+
+python-gitlab sends; its objects are left aside, for an answer is read field by field like everywhere here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+from gitlab import Gitlab
+from gitlab.exceptions import GitlabError, RedirectError
+
+from bot.domain.errors import ConfigError, ForgeRefused, ForgeUnavailable, Invalid
+from bot.forges.gitlab.limits import refused, unreachable
+
+PUBLIC_URL = "https://gitlab.com"
+PER_PAGE = 100
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long a call may take, in seconds: to connect, and between two pieces of the answer."""
+
+    connect: float = 5.0
+    read: float = 20.0
+
+
+@dataclass(frozen=True)
+class TokenLogin:
+    """A personal, project, group or OAuth access token: GitLab takes all of them as a bearer's."""
+
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """GitLab's JSON, and the number of the page that follows (0: none; None: it does not say)."""
+
+    data: object
+    next_page: int | None = None
+
+
+class Api:
+    """GitLab's REST API on one server. `where` is how messages name it, `url` its web address."""
+
+    def __init__(self, where: str, url: str, login: TokenLogin, timeouts: Timeouts) -> None:
+        if not url.startswith(("https://", "http://")):
+            raise ConfigError(f"{where}: its address should begin with https://, not {url!r}")
+        if not login.token or not login.token.isascii() or not login.token.isprintable():
+            raise ConfigError(f"{where}: the token is empty or holds characters that no token has")
+        self.where = where
+        self._timeouts = (timeouts.connect, timeouts.read)
+        # As a bearer's: unlike a header of GitLab's own, it is dropped where we are sent to another server.
+        self._gitlab = Gitlab(url, oauth_token=login.token, user_agent="plangate")
+        # python-gitlab's errors are without the headers that say how long to wait.
+        self._gitlab.session.hooks["response"].append(_raise_refusal)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        what: str,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        body: Mapping[str, object] | None = None,
+    ) -> Answer:
+        """Make one call; `what` says in words what for. Raises ForgeUnavailable, ForgeRefused, NotFound."""
+        sent: dict[str, Any] = {"post_data": dict(body)} if body is not None else {}
+        try:
+            response = self._gitlab.http_request(
+                method,
+                path,
+                query_data=dict(query or {}),
+                timeout=self._timeouts,  # type: ignore[arg-type]  # both are requests' to understand
+                # Its own patience would sleep in a worker, and send a note twice on a 502.
+                # Whoever asked tries again (promise 4).
+                obey_rate_limit=False,
+                retry_transient_errors=False,
+                max_retries=0,
+                **sent,
+            )
+            data = response.json() if response.content else None
+        except _Refusal as refusal:
+            raise refused(refusal.response, self.where, what) from None
+        except RedirectError as error:
+            raise ForgeRefused(
+                f"{self.where} sends us elsewhere when asked for {what}: write the address where it leads, "
+                "https and all"
+            ) from error
+        except requests.JSONDecodeError as error:
+            raise ForgeUnavailable(f"{self.where} answered without JSON when asked for {what}") from error
+        except requests.RequestException as error:
+            raise unreachable(error, self.where, what) from error
+        except (GitlabError, RecursionError) as error:
+            raise ForgeRefused(
+                f"{self.where} could not be asked for {what}: {type(error).__name__}"
+            ) from error
+        return Answer(data, _next_page(response))
+
+    def pages(
+        self, path: str, what: str, query: Mapping[str, str | int] | None = None
+    ) -> Iterator[list[object]]:
+        """Yield a list's pages, asking for the next only when it is wanted."""
+        page = 1
+        while page:
+            wanted = {**(query or {}), "per_page": PER_PAGE, "page": page}
+            answer = self.call("get", path, what, query=wanted)
+            if not isinstance(answer.data, list):
+                raise self.unexpected(what)
+            yield answer.data
+            if answer.next_page is None:
+                page = page + 1 if len(answer.data) >= PER_PAGE else 0
+            else:
+                page = answer.next_page
+
+    def unexpected(self, what: str, reason: Invalid | None = None) -> ForgeRefused:
+        """Return the error for an answer that is not of the shape that GitLab documents."""
+        detail = f": {reason}" if reason else ""
+        return ForgeRefused(f"{self.where} answered in an unknown shape when asked for {what}{detail}")
+
+
+class _Refusal(Exception):
+    """An answer that is none of success, with its headers."""
+
+    def __init__(self, response: requests.Response) -> None:
+        super().__init__(response.status_code)
+        self.response = response
+
+
+def _raise_refusal(response: requests.Response, **_: object) -> None:
+    if response.status_code >= 400:
+        raise _Refusal(response)
+
+
+def _next_page(response: requests.Response) -> int | None:
+    given = response.headers.get("X-Next-Page")
+    if given is None:
+        return None
+    return int(given) if given.isascii() and given.isdigit() else 0

@@ -1,0 +1,208 @@
+"""The Forge port on GitLab's REST API: what it knows is read, and statuses and notes are written."""
+
+from __future__ import annotations
+
+import base64
+
+from bot.domain.errors import Invalid, NotFound
+from bot.domain.events import Change, ChangedFiles, RepoRef
+from bot.domain.permissions import Role
+from bot.domain.report import StatusReport
+from bot.forges.fields import flag, look, number, optional_number, optional_text, sha, storable, text
+from bot.forges.gitlab import files
+from bot.forges.gitlab.api import PUBLIC_URL, Api, Timeouts, TokenLogin
+from bot.forges.gitlab.limits import Unprocessable
+from bot.forges.gitlab.paths import project, segment
+from bot.forges.gitlab.shapes import answered_change
+from bot.forges.gitlab.statuses import Statuses
+from bot.services.ports import GitRemote, Reaction
+
+# GitLab takes 1,000,000, but turns a long one into a page slowly and shows it without its Markdown.
+COMMENT_LIMIT = 250_000
+_EMOJI = {Reaction.SEEN: "eyes", Reaction.DONE: "thumbsup", Reaction.CONFUSED: "confused"}
+# Source: https://docs.gitlab.com/api/access_requests/#valid-access-levels, and the project's own table
+_ROLES = {20: Role.READ, 30: Role.WRITE, 40: Role.ADMIN, 50: Role.OWNER}
+_LOGIN_LENGTH = 255
+
+
+class GitLabForge:
+    """GitLab, or a GitLab of one's own, at a web address that may have a path. `name` is our name for it.
+
+    Raises ConfigError for an address or a token that cannot be one. May be shared by threads.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        login: TokenLogin,
+        *,
+        url: str = PUBLIC_URL,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008  frozen
+    ) -> None:
+        self.name = name
+        self._url = url.rstrip("/")
+        self._token = login.token
+        self._api = Api(name, self._url, login, timeouts)
+        self._statuses = Statuses(self._api)
+        self._own_id = 0
+
+    @property
+    def comment_limit(self) -> int:
+        """How many characters a comment may have."""
+        return COMMENT_LIMIT
+
+    # Reading
+
+    def change(self, repo: RepoRef, number: int) -> Change:
+        """Return a merge request as it is now: two calls, one of them for the default branch."""
+        what = f"merge request {number} of {repo.path}"
+        found = self._get(repo, f"/merge_requests/{number}", what)
+        try:
+            default = text(self._get(repo, "", repo.path), "default_branch")
+            return answered_change(repo, found, default)
+        except Invalid as reason:
+            raise self._api.unexpected(what, reason) from reason
+
+    def files_of_change(self, repo: RepoRef, number: int) -> ChangedFiles:
+        """Return the files of a merge request: one call, and one for each hundred files.
+
+        Incomplete where GitLab has not counted them yet, or stops before it has listed them all.
+        """
+        what = f"files of merge request {number} of {repo.path}"
+        wanted = files.expected(self._get(repo, f"/merge_requests/{number}", what))
+        try:
+            try:
+                path = f"{project(repo)}/merge_requests/{number}/diffs"
+                return files.from_pages(self._api.pages(path, what), wanted)
+            except NotFound:
+                # Before GitLab 15.7 there was only the one long answer.
+                return files.from_changes(self._get(repo, f"/merge_requests/{number}/changes", what), wanted)
+        except Invalid as reason:
+            raise self._api.unexpected(what, reason) from reason
+
+    def files_between(self, repo: RepoRef, before: str, after: str) -> ChangedFiles:
+        """Return the files of a push: one call, none for a new branch. Incomplete where GitLab cuts it short.
+
+        From one commit straight to the other, so that after a force-push what was dropped counts too.
+        """
+        if not before.strip("0"):
+            return ChangedFiles.unknown()
+        what = f"comparison of {before[:10]} with {after[:10]} in {repo.path}"
+        query = {"from": before, "to": after, "straight": "true"}
+        try:
+            path = f"{project(repo)}/repository/compare"
+            return files.from_comparison(self._api.call("get", path, what, query=query).data)
+        except (NotFound, Unprocessable):
+            # The commit before may be gone after a force-push.
+            return ChangedFiles.unknown()
+        except Invalid as reason:
+            raise self._api.unexpected(what, reason) from reason
+
+    def branch_head(self, repo: RepoRef, branch: str) -> tuple[str, str]:
+        """Return a branch's name and commit: one call, two for the default branch."""
+        what = f"branch {branch} of {repo.path}" if branch else repo.path
+        try:
+            wanted = branch or text(self._get(repo, "", what), "default_branch")
+            found = self._get(repo, f"/repository/branches/{segment(wanted)}", what)
+            return text(found, "name"), sha(found, "commit.id")
+        except Invalid as reason:
+            raise self._api.unexpected(what, reason) from reason
+
+    def role(self, repo: RepoRef, login: str) -> Role:
+        """Return what a person may do, groups above and groups invited included.
+
+        One call for each hundred members whose name or login holds the login.
+        """
+        if not login.strip(".") or len(login) > _LOGIN_LENGTH:
+            return Role.NONE
+        what = f"role of {login} in {repo.path}"
+        role = Role.NONE
+        for page in self._api.pages(f"{project(repo)}/members/all", what, {"query": login}):
+            for member in page:
+                username = optional_text(member, "username") or ""
+                # A member who waits to be let in, or whose account is blocked, may do nothing.
+                active = (optional_text(member, "state") or "active") == "active"
+                awaited = (optional_text(member, "membership_state") or "active") != "active"
+                if username.lower() == login.lower() and active and not awaited:
+                    role = max(role, _role(optional_number(member, "access_level") or 0))
+        return role
+
+    def remote(self, repo: RepoRef) -> GitRemote:
+        """Return the address to clone from, and a header with the token."""
+        project(repo)
+        basic = base64.b64encode(f"oauth2:{self._token}".encode()).decode()
+        return GitRemote(repo, f"{self._url}/{repo.path}.git", f"Authorization: Basic {basic}")
+
+    # Writing
+
+    def set_status(self, repo: RepoRef, status: StatusReport) -> None:
+        """Set a commit status in the pipeline that the commit has: two to four calls."""
+        self._statuses.set(repo, status)
+
+    def find_comment(self, repo: RepoRef, number: int, marker: str) -> str | None:
+        """Return the oldest of the bot's own notes with the marker: a call for each hundred notes.
+
+        Anybody can copy a marker into a note of their own: only the author tells whose it is (promise 5).
+        """
+        what = f"comments on {repo.path}!{number}"
+        own = self._own()
+        query = {"sort": "asc", "order_by": "created_at", "activity_filter": "only_comments"}
+        for page in self._api.pages(f"{project(repo)}/merge_requests/{number}/notes", what, query):
+            for note in page:
+                ours = look(note, "author.id") == own and not flag(note, "system")
+                if ours and marker in (optional_text(note, "body") or ""):
+                    return self._note_id(note, what)
+        return None
+
+    def create_comment(self, repo: RepoRef, number: int, body: str) -> str:
+        """Write a note: one call, never repeated by itself, for a lost answer may hide a success."""
+        what = f"a comment on {repo.path}!{number}"
+        path = f"{project(repo)}/merge_requests/{number}/notes"
+        made = self._api.call("post", path, what, body={"body": storable(body)}).data
+        return self._note_id(made, what)
+
+    def update_comment(self, repo: RepoRef, number: int, comment_id: str, body: str) -> None:
+        """Replace a note's text: one call. Raises NotFound where somebody has deleted it."""
+        what = f"comment {comment_id} on {repo.path}!{number}"
+        path = self._note(repo, number, comment_id, what)
+        self._api.call("put", path, what, body={"body": storable(body)})
+
+    def react(self, repo: RepoRef, number: int, comment_id: str, reaction: Reaction) -> None:
+        """Put an emoji on a note: one call. A note that is gone needs none."""
+        what = f"comment {comment_id} on {repo.path}!{number}"
+        path = f"{self._note(repo, number, comment_id, what)}/award_emoji"
+        try:
+            self._api.call("post", path, what, body={"name": _EMOJI[reaction]})
+        except NotFound:
+            # GitLab answers so too where the same emoji is there already.
+            return
+
+    def _get(self, repo: RepoRef, path: str, what: str) -> object:
+        return self._api.call("get", f"{project(repo)}{path}", what).data
+
+    def _own(self) -> int:
+        """Ask once whose token it is."""
+        if not self._own_id:
+            what = "the token's own account"
+            try:
+                self._own_id = number(self._api.call("get", "/user", what).data, "id")
+            except Invalid as reason:
+                raise self._api.unexpected(what, reason) from reason
+        return self._own_id
+
+    def _note(self, repo: RepoRef, change: int, comment_id: str, what: str) -> str:
+        if not (comment_id.isascii() and comment_id.isdigit()):
+            raise NotFound(f"{self.name} has no {what}: its comments are numbered")
+        return f"{project(repo)}/merge_requests/{change}/notes/{comment_id}"
+
+    def _note_id(self, note: object, what: str) -> str:
+        try:
+            return str(number(note, "id"))
+        except Invalid as reason:
+            raise self._api.unexpected(what, reason) from reason
+
+
+def _role(access_level: int) -> Role:
+    """Return the role of an access level: the highest known one that is not above it."""
+    known = [level for level in _ROLES if level <= access_level]
+    return _ROLES[max(known)] if known else Role.NONE

@@ -1,0 +1,63 @@
+"""Reads which files differ, and admits it where GitLab's list is not the whole truth.
+
+A list that is short without saying so would leave a workspace unplanned; one that is called incomplete
+only costs a plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bot.domain.events import ChangedFiles
+from bot.forges.fields import flag, look, optional_text, text
+
+
+def expected(change: object) -> int | None:
+    """Return how many files a merge request has, None where GitLab does not know or stopped counting.
+
+    It counts only once it has prepared the merge request, and to a limit of its own (`1000+`).
+    Source: https://docs.gitlab.com/api/merge_requests/#get-single-mr
+    """
+    count = look(change, "changes_count")
+    said = str(count) if isinstance(count, int | str) else ""
+    return int(said) if said.isascii() and said.isdigit() else None
+
+
+def from_pages(pages: Iterator[list[object]], wanted: int | None) -> ChangedFiles:
+    """Return the files of pages of diffs; `wanted` is their number. Raises Invalid for an unknown shape."""
+    paths: dict[str, None] = {}
+    listed = 0
+    for page in pages:
+        listed += len(page)
+        paths |= _names(page)
+    return ChangedFiles(tuple(paths), complete=wanted is not None and listed >= wanted)
+
+
+def from_changes(changes: object, wanted: int | None) -> ChangedFiles:
+    """Return the files of an older version's one answer, which admits an overflow. Raises Invalid."""
+    found = look(changes, "changes")
+    if not isinstance(found, list):
+        return ChangedFiles.unknown()
+    complete = wanted is not None and len(found) >= wanted and look(changes, "overflow") is False
+    return ChangedFiles(tuple(_names(found)), complete=complete)
+
+
+def from_comparison(comparison: object) -> ChangedFiles:
+    """Return the files of a comparison of two commits. Raises Invalid for an unknown shape."""
+    diffs = look(comparison, "diffs")
+    if not isinstance(diffs, list):
+        return ChangedFiles.unknown()
+    # The name is history: it says that a limit cut the list short.
+    # Source: lib/api/entities/compare.rb (`compare.diffs.diffs.overflow?`)
+    return ChangedFiles(tuple(_names(diffs)), complete=not flag(comparison, "compare_timeout"))
+
+
+def _names(diffs: list[object]) -> dict[str, None]:
+    """Return both names of each file, for a renamed one touches the place that it left too."""
+    names: dict[str, None] = {}
+    for diff in diffs:
+        names[text(diff, "new_path")] = None
+        previous = optional_text(diff, "old_path")
+        if previous:
+            names[previous] = None
+    return names
