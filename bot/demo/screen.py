@@ -59,12 +59,12 @@ class Screen:
 
     def finish(self, links: Sequence[tuple[str, str]]) -> None:
         """Show where everything can be looked at."""
-        table = Table.grid(padding=(0, 3))
-        for name, url in links:
-            table.add_row(f"  {escape(name)}", f"[cyan]{escape(url)}[/]")
+        width = max(len(name) for name, _ in links)
         self._console.print()
         self._console.print(f"[bold green]It all happened[/] in {time.monotonic() - self._begun:.0f} s.\n")
-        self._console.print(table, soft_wrap=True)
+        for name, url in links:
+            # No table: it would cut an address that is longer than the terminal is wide.
+            self._console.print(f"  {escape(name.ljust(width))}   [cyan]{escape(url)}[/]", soft_wrap=True)
         self._console.print()
 
     def wait(self) -> None:
