@@ -8,7 +8,7 @@ import secrets
 from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from bot.domain.errors import Conflict, Forbidden, Invalid, NotFound, PlangateError, Refused
+from bot.domain.errors import Conflict, Forbidden, ForgeError, Invalid, NotFound, PlangateError, Refused
 from bot.web.pages import MessagePage
 
 log = logging.getLogger(__name__)
@@ -22,6 +22,7 @@ _STATUS: tuple[tuple[type[PlangateError], int], ...] = (
     (NotFound, 404),
     (Conflict, 409),
     (Refused, 409),
+    (ForgeError, 503),
 )
 _TITLES = {
     400: "That did not work",
@@ -31,6 +32,7 @@ _TITLES = {
     409: "That is not possible now",
     413: "That is too much",
     500: "Something went wrong",
+    503: "The forge did not do it",
 }
 
 
@@ -81,7 +83,12 @@ def answer(status: int, text: str, reference: str = "") -> Response:
         said = jsonify({"error": text} | ({"reference": reference} if reference else {}))
     else:
         title = _TITLES.get(status, "That did not work")
-        page = MessagePage(title, text[:1].upper() + text[1:], status, reference)
+        page = MessagePage(title, _sentence(text), status, reference)
         said = Response(render_template("message.html", page=page), mimetype="text/html")
     said.status_code = status
     return said
+
+
+def _sentence(text: str) -> str:
+    """Begin with a capital, except where an id or a name of ours comes first: they are as they are."""
+    return text[:1].upper() + text[1:] if text.partition(" ")[0].isalpha() else text

