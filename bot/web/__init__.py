@@ -10,6 +10,7 @@ from jinja2 import StrictUndefined
 import bot
 from bot.web import (
     bodies,
+    controls,
     deliveries,
     failures,
     health,
@@ -42,7 +43,8 @@ def create_app(services: Services) -> Flask:
     needs.install(app, services)
     failures.install(app)
     sign_in.install(app)
-    for room in (hooks, state, workspaces, variables, state_versions, runs, deliveries, sign_in, health):
+    rooms = (hooks, state, workspaces, controls, variables, state_versions, runs, deliveries, sign_in, health)
+    for room in rooms:
         app.register_blueprint(room.blueprint)
     app.before_request(bodies.check_query)
     app.after_request(_shield)

@@ -37,7 +37,7 @@ def show() -> str:
 def _row(delivery: DeliveryRecord, now: datetime) -> DeliveryRow:
     return DeliveryRow(
         id=delivery.id,
-        forge=delivery.forge,
+        forge=delivery.forge or "plangate",
         event=harmless(delivery.event),
         badge=_badge(delivery),
         when=wording.moment(delivery.received_at, now),
@@ -58,5 +58,7 @@ def _badge(delivery: DeliveryRecord) -> Badge:
 def _decision(decision: Mapping[str, str]) -> DecisionRow:
     run = decision.get("run", "")
     where = decision.get("workspace", "")
-    what = harmless(": ".join(part for part in (where, decision.get("outcome", "")) if part))
+    outcome = decision.get("outcome", "")
+    # That nothing came of it, the badge says already.
+    what = harmless(": ".join(part for part in (where, outcome) if part and part != "nothing"))
     return DecisionRow(Link(what, rows.run_url(run) if run else ""), harmless(decision.get("reason", "")))

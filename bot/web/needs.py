@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol, cast, runtime_checkable
 
 from flask import Flask, current_app
 
 from bot.domain.permissions import Person
 from bot.domain.run import Run
+from bot.services.locking import Locking
 from bot.services.ports import Addresses, Clock, Delivery, Hook, Store, Vault
+from bot.services.queueing import Queueing
 from bot.services.state_history import KeptStates
 from bot.services.states import StateService
 from bot.services.variables import VariableDesk
@@ -39,6 +42,10 @@ class Controls(Protocol):
         """Stop a run."""
         ...
 
+    def force_cancel(self, run_id: str, person: Person, comment: str = "") -> Run:
+        """Kill a run that a cancel did not end within the cool-off."""
+        ...
+
     def retry(self, run_id: str, person: Person) -> Run:
         """Make a new run on the same commit."""
         ...
@@ -50,6 +57,16 @@ class Settings(Protocol):
     @property
     def local_admin(self) -> str:
         """The login of whoever asks from this machine itself; empty: nobody."""
+        ...
+
+    @property
+    def cool_off(self) -> timedelta:
+        """How long after a cancel a force-cancel must wait."""
+        ...
+
+    @property
+    def state_lock_grace(self) -> timedelta:
+        """How long a lost worker's Terraform keeps its lock on the state."""
         ...
 
 
@@ -98,6 +115,16 @@ class Services(Protocol):
     @property
     def controls(self) -> Controls:
         """People's wishes go here."""
+        ...
+
+    @property
+    def locking(self) -> Locking:
+        """Locks on workspaces."""
+        ...
+
+    @property
+    def queueing(self) -> Queueing:
+        """Plans asked for by hand."""
         ...
 
     @property

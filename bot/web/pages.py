@@ -157,6 +157,22 @@ class Fact:
 
 
 @dataclass(frozen=True)
+class WorkspaceControls:
+    """What this person may do with the workspace now.
+
+    `lock_url` is empty where it may not be locked, and `why_not` says why where they otherwise could.
+    `buttons` let go of a lock: the person's own, another's by force, or Terraform's on the state.
+    """
+
+    token: str
+    queue_url: str
+    lock_url: str
+    why_not: str
+    buttons: tuple[Button, ...]
+    state_locked: str
+
+
+@dataclass(frozen=True)
 class WorkspacePage:
     """One workspace: what it follows, who holds it, and its runs."""
 
@@ -165,6 +181,7 @@ class WorkspacePage:
     tabs: tuple[Tab, ...]
     facts: tuple[Fact, ...]
     locked: str
+    controls: WorkspaceControls
     queue: tuple[RunRow, ...]
     rows: tuple[RunRow, ...]
     pager: Pager

@@ -9,15 +9,16 @@ from datetime import datetime
 from flask import url_for
 
 from bot.domain import lifecycle
+from bot.domain.actions import force_cancel_in, possible
 from bot.domain.errors import EngineError
 from bot.domain.lifecycle import RunStatus, StageStatus
 from bot.domain.permissions import Action, Person
 from bot.domain.plan import Plan, ResourceChange
-from bot.domain.queue import why_waits
 from bot.domain.run import Run, RunEvent
 from bot.domain.workspace import Workspace
 from bot.services.ports import Transaction
 from bot.services.showing import shown_plan
+from bot.services.turns import why_it_waits
 from bot.web import rows, wording
 from bot.web.access import form_token
 from bot.web.needs import services
@@ -55,7 +56,7 @@ class Found:
 
     run: Run
     workspace: Workspace
-    queue: Sequence[Run]
+    waits: str
     timeline: Sequence[RunEvent]
     plan_output: Piece
     apply_output: Piece
@@ -77,7 +78,7 @@ def find(tx: Transaction, run_id: str, seen: Mapping[str, int] | None = None) ->
     return Found(
         run=run,
         workspace=workspace,
-        queue=tx.runs.queue(workspace.id),
+        waits=why_it_waits(tx, workspace, run),
         timeline=tx.runs.timeline(run.id),
         plan_output=_piece(tx, run.id, "plan", seen),
         apply_output=_piece(tx, run.id, "apply", seen),
@@ -123,23 +124,23 @@ def build(found: Found, person: Person) -> RunPage:
     )
 
 
+# In the order in which they stand, each with its words and its look.
+_BUTTONS = {
+    Action.CONFIRM: ("confirm", "Confirm & Apply", "primary"),
+    Action.DISCARD: ("discard", "Discard", "plain"),
+    Action.CANCEL: ("cancel", "Cancel Run", "danger"),
+    Action.FORCE_CANCEL: ("force-cancel", "Force Cancel", "danger"),
+    Action.RETRY: ("retry", "Retry", "plain"),
+}
+
+
 def _buttons(run: Run, person: Person) -> tuple[Button, ...]:
     """Only what is legal for this person now; services/controls checks it again when it comes."""
-    offers = (
-        (run.awaits_confirmation and person.may(Action.CONFIRM), "confirm", "Confirm & Apply", "primary"),
-        (run.discardable and person.may(Action.DISCARD), "discard", "Discard", "plain"),
-        (run.cancelable and person.may(Action.CANCEL), "cancel", "Cancel Run", "danger"),
-        (
-            run.final and person.may(Action.PLAN if run.plan_only else Action.CONFIRM),
-            "retry",
-            "Retry",
-            "plain",
-        ),
-    )
+    legal = possible(run, person, services().clock.now(), services().config.cool_off)
     return tuple(
         Button(label, url_for("runs.act", run_id=run.id, verb=verb), look)
-        for legal, verb, label, look in offers
-        if legal
+        for action, (verb, label, look) in _BUTTONS.items()
+        if action in legal
     )
 
 
@@ -172,22 +173,31 @@ def _banners(found: Found) -> list[Banner]:
     run = found.run
     banners = []
     if run.cancel_requested_at is not None and not run.final:
-        stopping = "Terraform was asked to stop; it finishes the step that it is at."
+        stopping = f"Terraform was asked to stop; it finishes the step that it is at. {_forcing(run)}".strip()
         banners.append(Banner(Tone.WAIT, f"{run.cancel_requested_by} canceled this run", stopping))
     if run.delta:
         banners.append(Banner(Tone.ASK, "The plan is not the one that was approved", harmless(run.delta)))
     if run.awaits_confirmation:
         text = f"The plan {wording.effect(run.counts)}. Confirming applies exactly this plan."
+        if run.modes.destroy:
+            text = f"This destroys everything that the workspace manages. {text}"
         banners.append(Banner(Tone.ASK, "Needs confirmation", text))
     if run.status is RunStatus.POLICY_OVERRIDE:
         banners.append(Banner(Tone.ASK, "A policy failed", "An owner may override it, or discard the run."))
-    waits = why_waits(run, found.workspace, found.queue)
-    if waits:
+    if waits := found.waits:
         banners.append(Banner(Tone.WAIT, "Waiting for its turn", harmless(waits[:1].upper() + waits[1:])))
     if run.error:
         title = "The apply failed" if run.apply_status is StageStatus.ERRORED else "The run failed"
         banners.append(Banner(Tone.BAD, title, "\n".join(map(harmless, run.error.splitlines()))))
     return banners
+
+
+def _forcing(run: Run) -> str:
+    """Say when a run that does not stop may be killed."""
+    left = force_cancel_in(run, services().clock.now(), services().config.cool_off)
+    if left is None:
+        return "It is being killed." if run.force_cancel else ""
+    return f"In {left} s an administrator may force it." if left else "An administrator may force it now."
 
 
 def _plan_stage(found: Found) -> Stage:

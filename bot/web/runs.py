@@ -24,6 +24,7 @@ _VERBS: dict[str, Callable[[Controls, str, Person, str], Run]] = {
     "confirm": lambda controls, run_id, person, comment: controls.confirm(run_id, person, comment),
     "discard": lambda controls, run_id, person, comment: controls.discard(run_id, person, comment),
     "cancel": lambda controls, run_id, person, comment: controls.cancel(run_id, person, comment),
+    "force-cancel": lambda controls, run_id, person, comment: controls.force_cancel(run_id, person, comment),
     "retry": lambda controls, run_id, person, _: controls.retry(run_id, person),
 }
 

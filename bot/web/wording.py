@@ -91,11 +91,10 @@ def how_started(run: Run) -> str:
 
 def kind_of(run: Run) -> str:
     """Say what kind of run it is: a preview, a destroy run, or a run that may apply."""
+    special = "Destroy run" if run.modes.destroy else "Refresh-only run" if run.modes.refresh_only else ""
     if run.plan_only:
-        return "Preview"
-    if run.modes.destroy:
-        return "Destroy run"
-    return "Refresh-only run" if run.modes.refresh_only else "Plan and apply"
+        return f"Preview of a {special.lower()}" if special else "Preview"
+    return special or "Plan and apply"
 
 
 def chips(counts: Counts | None) -> CountChips | None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from flask import Blueprint, render_template, request, url_for
 
 from bot.domain import lifecycle
 from bot.domain.lifecycle import RunStatus
-from bot.domain.queue import why_waits
 from bot.domain.run import Run
 from bot.domain.workspace import Lock, Workspace
 from bot.services.ports import RunQuery, Transaction
-from bot.web import access, rows
+from bot.services.turns import why_it_waits
+from bot.web import access, controls, rows
 from bot.web.needs import services
 from bot.web.output import harmless
-from bot.web.pages import Fact, Filter, HomePage, Link, RunRow, WorkspacePage, WorkspaceRow
+from bot.web.pages import Fact, Filter, HomePage, Link, WorkspacePage, WorkspaceRow
 
 PER_PAGE = 30
 
@@ -71,6 +71,8 @@ def show(name: str) -> str:
     with services().store.reading() as tx:
         workspace = tx.workspaces.named(name)
         queue = tx.runs.queue(workspace.id)
+        waits = {run.id: why_it_waits(tx, workspace, run, queue) for run in queue}
+        asked = controls.build(tx, workspace, queue, person)
         query = RunQuery(workspace_id=workspace.id, limit=PER_PAGE + 1, offset=(number - 1) * PER_PAGE)
         found = tx.runs.find(query)
     live = bool(queue) or any(not run.final for run in found)
@@ -80,7 +82,8 @@ def show(name: str) -> str:
         tabs=rows.tabs(workspace.name, "runs"),
         facts=_facts(workspace),
         locked=_locked(workspace.lock),
-        queue=_queue_rows(workspace, queue),
+        controls=asked,
+        queue=tuple(rows.run_row(run, waits[run.id]) for run in queue),
         rows=tuple(rows.run_row(run) for run in found[:PER_PAGE]),
         pager=rows.pager(number, len(found) > PER_PAGE, ".show", name=name),
     )
@@ -110,10 +113,6 @@ def _row(pair: _Pair) -> WorkspaceRow:
     )
 
 
-def _queue_rows(workspace: Workspace, queue: Sequence[Run]) -> tuple[RunRow, ...]:
-    return tuple(rows.run_row(run, why_waits(run, workspace, queue)) for run in queue)
-
-
 def _facts(workspace: Workspace) -> tuple[Fact, ...]:
     triggers = workspace.triggers
     runs_on = triggers.watched(workspace.working_directory) if triggers.file_triggers else "every push"
@@ -124,6 +123,7 @@ def _facts(workspace: Workspace) -> tuple[Fact, ...]:
         Fact("Branch", Link(workspace.branch or "the default branch")),
         Fact("Directory", Link(workspace.working_directory or "the root")),
         Fact("Runs on", Link(runs_on)),
+        *((Fact("Runs after", Link(", ".join(workspace.run_triggers))),) if workspace.run_triggers else ()),
         Fact("Auto-apply", Link("on" if workspace.auto_apply else "off")),
         Fact("Engine", Link(" ".join((workspace.engine.value, workspace.engine_version)).strip())),
     )

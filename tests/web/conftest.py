@@ -25,7 +25,10 @@ from bot.domain.workspace import Workspace
 from bot.forges.github.hook import GitHubHook
 from bot.services import sign_in
 from bot.services.controls import Controls
+from bot.services.locking import Locking
+from bot.services.making import NewRuns
 from bot.services.ports import Addresses, Delivery, Store, Vault
+from bot.services.queueing import Queueing
 from bot.services.state_history import KeptStates
 from bot.services.states import StateService
 from bot.services.transitions import Transitions
@@ -33,6 +36,7 @@ from bot.services.variables import VariableDesk
 from bot.store import SqlStore, migrate
 from bot.vault import FernetVault, generate_key
 from bot.web import create_app
+from tests.fakes.forge import FakeForge
 
 SECRET = "the webhook's secret"
 SHA = "4be5cb02a1f7d3e8b90c6a5d4e3f2a1b0c9d8e7f"
@@ -92,6 +96,8 @@ class StoringIntake:
 @dataclass(frozen=True)
 class Settings:
     local_admin: str = "alice"
+    cool_off: timedelta = timedelta(seconds=30)
+    state_lock_grace: timedelta = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,8 @@ class Services:
     dispatch: QuietDispatch
     intake: StoringIntake
     controls: Controls
+    locking: Locking
+    queueing: Queueing
     variables: VariableDesk
     states: StateService
     kept_states: KeptStates
@@ -117,6 +125,7 @@ class World:
     services: Services
     app: Flask
     client: FlaskClient
+    forge: FakeForge
 
     def with_settings(self, settings: Settings) -> FlaskClient:
         return create_app(replace(self.services, config=settings)).test_client()
@@ -198,6 +207,9 @@ def built(schema: Path, folder: Path) -> Iterator[World]:
     vault = FernetVault([generate_key()])
     store = SqlStore(url, vault)
     clock, dispatch = StandingClock(), QuietDispatch()
+    transitions = Transitions(store, clock, dispatch)
+    forge = FakeForge("hub")
+    forge.set_branch(RepoRef("hub", "acme/infra"), "main", SHA)
     services = Services(
         config=Settings(),
         store=store,
@@ -205,7 +217,9 @@ def built(schema: Path, folder: Path) -> Iterator[World]:
         vault=vault,
         dispatch=dispatch,
         intake=StoringIntake(store),
-        controls=Controls(store, clock, Transitions(store, clock, dispatch)),
+        controls=Controls(store, clock, transitions),
+        locking=Locking(store, clock, transitions),
+        queueing=Queueing(store, {"hub": forge}, NewRuns(clock, transitions), transitions),
         variables=VariableDesk(store, clock),
         states=StateService(store, vault, clock),
         kept_states=KeptStates(store, clock),
@@ -213,7 +227,7 @@ def built(schema: Path, folder: Path) -> Iterator[World]:
         hooks={"hub": GitHubHook("hub", (SECRET,), "https://hub.example.com")},
     )
     app = create_app(services)
-    world = World(services, app, app.test_client())
+    world = World(services, app, app.test_client(), forge)
     assert world.sign_in().status_code == 303
     yield world
     store.close()

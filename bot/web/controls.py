@@ -1,0 +1,148 @@
+"""Controlling a workspace from its pages: Queue Plan with its options, lock, unlock, and the state's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from bot.domain.auto_apply import auto_applies
+from bot.domain.modes import Mode, make_modes
+from bot.domain.permissions import Action, Person
+from bot.domain.run import Run, RunSource
+from bot.domain.workspace import Workspace
+from bot.services.ports import StateLock, Transaction
+from bot.services.queueing import PlanOptions
+from bot.web import access, rows
+from bot.web.control_pages import ModeField, QueuePlanPage
+from bot.web.needs import services
+from bot.web.output import harmless
+from bot.web.pages import Button, Link, WorkspaceControls
+
+blueprint = Blueprint("controls", __name__)
+
+_FIELDS = {
+    Mode.DESTROY: ModeField("destroy", "Destroy", "plan to destroy everything that is managed here", False),
+    Mode.REFRESH_ONLY: ModeField(
+        "refresh_only", "Refresh only", "only bring the state up to date with what is real", False
+    ),
+    Mode.REPLACE: ModeField("replace", "Replace", "replace these resources, a line each", True),
+    Mode.TARGET: ModeField("target", "Target", "only these resources or modules, a line each", True),
+}
+
+
+@blueprint.get("/workspaces/<path:name>/queue-plan")
+def ask(name: str) -> str:
+    """Show the form."""
+    person = access.person_asking()
+    with services().store.reading() as tx:
+        workspace = tx.workspaces.named(name)
+    allowed = workspace.allowed_modes
+    missing = ", ".join(f"-{mode.value}" for mode in Mode if mode not in allowed)
+    page = QueuePlanPage(
+        chrome=rows.chrome(f"Queue plan · {workspace.name}", person, "workspaces"),
+        workspace=Link(workspace.name, rows.workspace_url(workspace.name)),
+        branch=harmless(workspace.branch) or "the default branch",
+        token=access.form_token(person),
+        action=url_for(".queue_plan", name=workspace.name) if person.may(Action.PLAN) else "",
+        modes=tuple(_FIELDS[mode] for mode in Mode if mode in allowed),
+        not_allowed=missing,
+        applies_by_itself=auto_applies(workspace, RunSource.MANUAL, may_apply=person.may(Action.CONFIRM)),
+    )
+    return render_template("queue_plan.html", page=page)
+
+
+@blueprint.post("/workspaces/<path:name>/queue-plan")
+def queue_plan(name: str) -> Response:
+    """Queue the plan, and show its run."""
+    person = _sender()
+    form = request.form
+    modes = make_modes(
+        destroy="destroy" in form,
+        refresh_only="refresh_only" in form,
+        replace=_lines(form.get("replace", "")),
+        target=_lines(form.get("target", "")),
+    )
+    options = PlanOptions(modes, "plan_only" in form, form.get("message", ""))
+    run = services().queueing.queue_plan(name, person, options)
+    return redirect(rows.run_url(run.id), 303)
+
+
+@blueprint.post("/workspaces/<path:name>/lock")
+def lock(name: str) -> Response:
+    """Hold the workspace."""
+    services().locking.lock(name, _sender(), request.form.get("reason", ""))
+    return redirect(rows.workspace_url(name), 303)
+
+
+@blueprint.post("/workspaces/<path:name>/unlock")
+def unlock(name: str) -> Response:
+    """Let the workspace go; another's lock by force."""
+    services().locking.unlock(name, _sender(), force="force" in request.args)
+    return redirect(rows.workspace_url(name), 303)
+
+
+@blueprint.post("/workspaces/<path:name>/release-state")
+def release_state(name: str) -> Response:
+    """Take Terraform's lock off the state."""
+    services().locking.release_state(name, _sender())
+    return redirect(rows.workspace_url(name), 303)
+
+
+def build(tx: Transaction, workspace: Workspace, queue: Sequence[Run], person: Person) -> WorkspaceControls:
+    """Return what this person may do with the workspace now; services/locking checks it again."""
+    standing = tx.states.locked(workspace.id)
+    holder = next((run for run in queue if run.holds_workspace), None)
+    may_lock = workspace.active and workspace.lock is None and person.may(Action.LOCK)
+    return WorkspaceControls(
+        token=access.form_token(person),
+        queue_url=url_for("controls.ask", name=workspace.name)
+        if person.may(Action.PLAN) and workspace.active
+        else "",
+        lock_url=url_for("controls.lock", name=workspace.name) if may_lock and holder is None else "",
+        why_not=f"It can be locked once {holder.id} is finished." if may_lock and holder else "",
+        buttons=tuple(_buttons(workspace, person, standing, holder)),
+        state_locked=_state_words(tx, standing),
+    )
+
+
+def _buttons(
+    workspace: Workspace, person: Person, standing: StateLock | None, holder: Run | None
+) -> list[Button]:
+    found = []
+    if workspace.lock is not None:
+        url = url_for("controls.unlock", name=workspace.name)
+        if workspace.lock.by == person.login and person.may(Action.LOCK):
+            found.append(Button("Unlock", url, "plain"))
+        elif person.may(Action.FORCE_UNLOCK):
+            found.append(Button("Force unlock", f"{url}?force=yes", "danger"))
+    if standing is not None and holder is None and person.may(Action.FORCE_UNLOCK):
+        url = url_for("controls.release_state", name=workspace.name)
+        found.append(Button("Release the state's lock", url, "danger"))
+    return found
+
+
+def _state_words(tx: Transaction, standing: StateLock | None) -> str:
+    if standing is None:
+        return ""
+    if not standing.run_id:
+        return "Terraform's lock is on the state, from outside of any run."
+    run = tx.runs.get(standing.run_id)
+    if not run.final:
+        return f"Terraform's lock is on the state, for {run.id}, which is at work."
+    minutes = int(services().config.state_lock_grace.total_seconds() // 60)
+    return (
+        f"Terraform's lock is on the state still, from {run.id}, whose worker was lost. It is let go of when "
+        f"nothing has come from there for {minutes} minutes."
+    )
+
+
+def _lines(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def _sender() -> Person:
+    person = access.person_asking()
+    access.check_form(person)
+    return person
