@@ -12,9 +12,14 @@ from bot.store import migrate
 from bot.wiring import Services, build
 
 
+def settings() -> Config:
+    """Read the configuration and do nothing else. Raises ConfigError."""
+    return Config.from_env(os.environ)
+
+
 def configuration() -> Config:
     """Read the configuration and begin logging. Raises ConfigError."""
-    config = Config.from_env(os.environ)
+    config = settings()
     logging.basicConfig(
         level=config.log_level.value, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
     )

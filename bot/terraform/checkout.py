@@ -24,6 +24,9 @@ _CONFIGURATION = (".tf", ".tf.json", ".tofu", ".tofu.json")
 _REMOTE = "origin"
 _MOST_COMMITS = 100
 
+LARGEST = 16 << 20
+_PLAIN = ("100644", "100755")
+
 Result = TypeVar("Result")
 
 
@@ -59,6 +62,31 @@ class Checkout:
         paths = listed.decode(errors="surrogateescape").split("\0")
         found = {path.rpartition("/")[0] for path in paths if path.endswith(_CONFIGURATION)}
         return tuple(sorted(name for name in found if ".terraform" not in name.split("/")))
+
+    def files(
+        self, remote: GitRemote, commit: str, prefix: str, suffixes: tuple[str, ...], watch: Watch
+    ) -> dict[str, bytes]:
+        """Return the plain files below a folder at a commit, by their paths in it; links are left out.
+
+        Raises EngineError, also where they are more than `LARGEST` bytes together.
+        """
+
+        def read(git: Git) -> dict[str, bytes]:
+            found: dict[str, bytes] = {}
+            size = 0
+            listed = git.local("ls-tree", "-r", "-z", "--long", commit, "--", *([prefix] if prefix else []))
+            for entry in listed.decode(errors="surrogateescape").split("\0"):
+                about, _, path = entry.partition("\t")
+                words = about.split()
+                if len(words) != 4 or words[0] not in _PLAIN or not path.endswith(suffixes):
+                    continue
+                size += int(words[3])
+                if size > LARGEST:
+                    raise EngineError(f"{prefix or 'the repository'} is larger than {LARGEST >> 20} MB")
+                found[path.removeprefix(prefix)] = git.local("cat-file", "blob", words[2])
+            return found
+
+        return self._with_commit(remote, commit, "", watch, read)
 
     def _with_commit(
         self, remote: GitRemote, commit: str, ref: str, watch: Watch, use: Callable[[Git], Result]

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 
@@ -117,7 +117,8 @@ class Api:
         try:
             # This address does not count against a limit.
             answer = httpx.get(f"{self._url}/rate_limit", timeout=self._timeout, verify=_trusted())
-            return parsedate_to_datetime(answer.headers.get("date", ""))
+            date = parsedate_to_datetime(answer.headers.get("date", ""))
+            return date.replace(tzinfo=date.tzinfo or UTC)
         except httpx.HTTPError as error:
             raise ForgeUnavailable(f"{self.where} cannot be reached: {type(error).__name__}") from error
         except ValueError as error:

@@ -1,0 +1,91 @@
+"""What a check says, and how many checks are made at once without any of them being able to hang."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from threading import Thread
+
+from bot.domain.errors import PlangateError
+
+
+class State(StrEnum):
+    """Whether a part is in order."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: which part, what was found there, and what to do, empty where there is nothing to do."""
+
+    state: State
+    name: str
+    found: str
+    advice: str = ""
+
+
+Check = Callable[[], Iterator[Finding]]
+
+
+def ok(name: str, found: str, advice: str = "") -> Finding:
+    """Return that a part is in order."""
+    return Finding(State.OK, name, found, advice)
+
+
+def warning(name: str, found: str, advice: str) -> Finding:
+    """Return that a part works, and that somebody should look at it."""
+    return Finding(State.WARNING, name, found, advice)
+
+
+def failed(name: str, found: str, advice: str) -> Finding:
+    """Return that a part does not work."""
+    return Finding(State.FAILED, name, found, advice)
+
+
+def examine(checks: Mapping[str, Check], seconds: float) -> list[Finding]:
+    """Make all checks at once and return what they found, in the order of the checks.
+
+    One that takes longer than `seconds` is left behind: what it found until then counts, and that it hangs.
+    """
+    examining = [_Examination(name, check) for name, check in checks.items()]
+    for each in examining:
+        each.start()
+    until = time.monotonic() + seconds
+    findings = []
+    for each in examining:
+        each.join(max(until - time.monotonic(), 0))
+        findings += each.findings()
+        if each.is_alive():
+            hangs = f"did not answer within {seconds:.0f} seconds"
+            findings.append(failed(each.name, hangs, "See whether it, or the network to it, is overloaded"))
+        elif not each.finished:
+            findings.append(failed(each.name, "the check itself broke off", "See the traceback above"))
+    return findings
+
+
+class _Examination(Thread):
+    """One check at work; a daemon, so that one that hangs does not keep the process."""
+
+    def __init__(self, name: str, check: Check) -> None:
+        super().__init__(name=name, daemon=True)
+        self._check = check
+        self._findings: list[Finding] = []
+        self.finished = False
+
+    def run(self) -> None:
+        """Make the check; what it can't do, in words, is a finding too."""
+        try:
+            for finding in self._check():
+                self._findings.append(finding)
+        except (PlangateError, OSError) as error:
+            self._findings.append(failed(self.name, str(error), ""))
+        self.finished = True
+
+    def findings(self) -> list[Finding]:
+        """Return what was found so far."""
+        return list(self._findings)

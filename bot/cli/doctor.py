@@ -1,0 +1,92 @@
+"""`plangate doctor`: looks at every part, and says what to do where one is not in order."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from functools import partial
+
+import click
+
+from bot.cli.checkup import forges, machine, servers
+from bot.cli.checkup.finding import Check, Finding, State, examine, failed, ok, warning
+from bot.cli.loading import settings
+from bot.config import Config
+from bot.domain.errors import ConfigError
+from bot.wiring import Services, build
+
+_PATIENCE = 20.0
+_MARKS = {State.OK: "✓", State.WARNING: "!", State.FAILED: "✗"}
+_COLOURS = {State.OK: "green", State.WARNING: "yellow", State.FAILED: "red"}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(*, as_json: bool) -> None:
+    """Look at every part and say what to do; exit with 1 where one does not work.
+
+    Changes nothing. Run it as the user, with the settings and on the machine of a web process or a worker.
+    """
+    findings = look(settings)
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
+    else:
+        for finding in findings:
+            click.echo(_line(finding))
+    if any(finding.state is State.FAILED for finding in findings):
+        sys.exit(1)
+
+
+def look(read: Callable[[], Config]) -> list[Finding]:
+    """Look at every part, the configuration that is read first."""
+    try:
+        config = read()
+        services = build(config)
+    except ConfigError as error:
+        return [failed("configuration", *_said(error))]
+    return [*_configuration(config), *examine(_checks(services), _PATIENCE)]
+
+
+def _checks(services: Services) -> dict[str, Check]:
+    config = services.config
+    return {
+        "data folder": partial(machine.data_folder, config),
+        "database": partial(servers.database, services),
+        "redis": partial(servers.redis, services),
+        **{
+            about.name: partial(forges.forge, config, about, services.forges[about.name])
+            for about in config.forges
+        },
+        "git": partial(machine.git, config),
+        "programs": partial(machine.programs, services),
+        "sandbox": partial(machine.sandbox, services),
+        "addresses": partial(servers.addresses, config),
+    }
+
+
+def _configuration(config: Config) -> Iterator[Finding]:
+    count = f"{len(config.workspaces)} workspaces, {len(config.discover)} rules"
+    if config.workspaces or config.discover:
+        yield ok("configuration", f"{config.config_file}: {count}")
+    else:
+        yield warning(
+            "configuration",
+            f"{config.config_file} names no workspace",
+            "Write one, or a rule that finds them",
+        )
+    for text in config.warnings:
+        yield warning("configuration", text, "Correct it, or unset it")
+
+
+def _said(error: ConfigError) -> tuple[str, str]:
+    """Part the message of many problems into one line and what to do."""
+    lines = [line.removeprefix("  - ") for line in str(error).splitlines()]
+    return "; ".join(lines[1:] or lines), "Correct it; the other parts are looked at after that"
+
+
+def _line(finding: Finding) -> str:
+    mark = click.style(_MARKS[finding.state], fg=_COLOURS[finding.state], bold=True)
+    found = " ".join(finding.found.split())
+    return f"{mark} {finding.name}: {found}" + (f" → {finding.advice}" if finding.advice else "")
