@@ -61,6 +61,25 @@ def test_a_preview_reaches_no_status_of_an_apply_nor_of_a_person_s_decision() ->
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("status", "only_after"),
+    [
+        (S.FETCHING, {S.PENDING}),
+        (S.PLANNING, {S.PLAN_QUEUED}),
+        (S.PLANNED, {S.PLANNING}),
+        (S.POLICY_OVERRIDE, {S.POLICY_CHECKING}),
+        (S.POLICY_CHECKED, {S.POLICY_CHECKING, S.POLICY_OVERRIDE}),
+        (S.CONFIRMED, {S.PLANNED, S.POLICY_CHECKED}),
+        (S.APPLY_QUEUED, {S.CONFIRMED}),
+        (S.APPLYING, {S.APPLY_QUEUED}),
+        (S.APPLIED, {S.APPLYING}),
+        (S.DISCARDED, {S.PENDING, S.PLANNED, S.POLICY_OVERRIDE, S.POLICY_CHECKED}),
+    ],
+)
+def test_no_stage_is_skipped_on_the_way_to_an_apply(status: RunStatus, only_after: set[RunStatus]) -> None:
+    assert {before for before, onward in TRANSITIONS.items() if status in onward} == only_after
+
+
 @pytest.mark.parametrize("make", [a_run, a_preview])
 def test_every_status_on_the_way_has_a_way_out(make: type) -> None:
     for status in reachable(make()) - FINAL:
