@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from bot.domain.run import Run
+from bot.domain.run import Run, RunSource
 from bot.domain.workspace import Workspace
 from bot.services.ports import Addresses, EngineJob, ForgeReader, StateAccess, Store
 from bot.services.snapshot import variables_of
@@ -51,8 +51,15 @@ class EngineJobs:
             variables=variables,
             environment=_environment(run, workspace),
             secrets=(token,),
-            ref=f"refs/heads/{run.branch}" if run.branch else "",
+            ref=_ref(run),
         )
+
+
+def _ref(run: Run) -> str:
+    """Where the commit is found, for servers that give out only what a ref points to."""
+    if not run.branch:
+        return ""
+    return f"refs/{'tags' if run.source is RunSource.TAG else 'heads'}/{run.branch}"
 
 
 def _environment(run: Run, workspace: Workspace) -> dict[str, str]:
