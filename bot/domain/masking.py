@@ -1,9 +1,9 @@
 """Hides secret values in a stream of output (promise 6), wherever the stream is cut into pieces.
 
 A secret is also hidden in the forms that programs print it in: line by line, wrapped at its spaces, escaped
-as in JSON (once or twice) and HCL, percent-encoded, in base64. Values shorter than four characters, and the
-words `true`, `false` and `null`, are not hidden: they occur everywhere, so that hiding them would ruin the
-output and tell the value by its absence.
+as in JSON and HCL (up to three times), percent-encoded, in base64. Values shorter than four characters, and
+the words `true`, `false` and `null`, are not hidden: they occur everywhere, so that hiding them would ruin
+the output and tell the value by its absence.
 """
 
 from __future__ import annotations
@@ -13,12 +13,17 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from bot.domain.variables import Category, Variable
 
 MASK = "***"
 SHORTEST = 4
+_NESTED = 3
+# How much of what a provisioner said is remembered; longer secrets have many lines, each of which is hidden.
+_LONGEST_PIECE = 4096
+_LONGEST_LINE = 65_536
+_PROVISIONER = re.compile(r"\S[^\n]*? \((?:local|remote)-exec\): ")
 _WORDS = frozenset({"true", "false", "null"})
 # Terraform wraps its errors at spaces: where a secret has one, a line's end is as good. One character for
 # one, so that what is found in the folded text lies at the same place in the text itself.
@@ -85,21 +90,97 @@ class Masker:
         found = [(0, self._covered)] if self._covered else []
         held = self._held.translate(_FOLD)
         for form in self._forms:
-            at = held.find(form)
-            while at >= 0:
-                found.append((at, at + len(form)))
-                at = held.find(form, at + 1)
-        found.sort()
-        start, stop = -1, -1
-        for one, other in found:
-            if one > stop:
-                if stop >= 0:
-                    yield start, stop
-                start, stop = one, other
-            else:
-                stop = max(stop, other)
-        if stop >= 0:
-            yield start, stop
+            found.extend(_occurrences(held, form))
+        return _merged(found)
+
+
+class TerraformMasker(Masker):
+    """A Masker for what Terraform says, line by line; it also hides what a provisioner says in pieces."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        super().__init__(secrets)
+        self._pieces = _Pieces(self._forms)
+        self._line = ""
+
+    def feed(self, text: str) -> str:
+        """Take the next piece; return what is safe to show now."""
+        *lines, self._line = (self._line + text).split("\n")
+        whole = "".join(self._pieces.line(line) + "\n" for line in lines)
+        if len(self._line) > _LONGEST_LINE:
+            whole, self._line = whole + self._pieces.line(self._line), ""
+        return super().feed(whole)
+
+    def flush(self) -> str:
+        """Return the rest: no more text comes."""
+        rest, self._line = self._pieces.line(self._line), ""
+        return super().feed(rest) + super().flush()
+
+
+class _Pieces:
+    """Hides what a provisioner says in pieces: Terraform shows each piece as a line of its own.
+
+    A program that writes half a secret, and a moment later the rest, has it shown as two lines with the
+    resource's name before each, maybe with others' between them. So each resource's pieces are looked at as
+    one text. Nothing is held back for it: an end that may be a secret's beginning is hidden at once, if it
+    has four characters or more.
+    """
+
+    def __init__(self, forms: tuple[str, ...]) -> None:
+        self._forms = forms
+        self._longest = min(max(map(len, self._forms), default=0), _LONGEST_PIECE)
+        self._tails: dict[str, str] = {}
+
+    def line(self, line: str) -> str:
+        """Return a line without what of a secret is in it; any other line than a provisioner's as it is."""
+        found = _PROVISIONER.match(line) if self._forms else None
+        if found is None:
+            return line
+        said = line[found.end() :]
+        tail = self._tails.get(found[0], "")
+        text = tail + said
+        self._tails[found[0]] = text[-self._longest :]
+        return found[0] + "".join(self._shown(text, len(tail)))
+
+    def _shown(self, text: str, begin: int) -> Iterator[str]:
+        """Return what may be shown of a text from where it begins to be new."""
+        at = begin
+        for start, stop in _merged(self._found(text)):
+            if stop > at:
+                yield text[at:start]
+                yield MASK
+                at = stop
+        yield text[at:]
+
+    def _found(self, text: str) -> Iterator[tuple[int, int]]:
+        for form in self._forms:
+            yield from _occurrences(text, form)
+            at = max(0, len(text) - min(len(form), self._longest) + 1)
+            while 0 <= (at := text.find(form[0], at)) <= len(text) - SHORTEST:
+                if form.startswith(text[at:]):
+                    yield at, len(text)
+                    break
+                at += 1
+
+
+def _occurrences(text: str, form: str) -> Iterator[tuple[int, int]]:
+    at = text.find(form)
+    while at >= 0:
+        yield at, at + len(form)
+        at = text.find(form, at + 1)
+
+
+def _merged(found: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Return places in order, those that overlap or touch as one."""
+    start, stop = -1, -1
+    for one, other in sorted(found):
+        if one > stop:
+            if stop >= 0:
+                yield start, stop
+            start, stop = one, other
+        else:
+            stop = max(stop, other)
+    if stop >= 0:
+        yield start, stop
 
 
 def mask(text: str, secrets: Iterable[str]) -> str:
@@ -172,11 +253,17 @@ def _spellings(value: str) -> Iterator[str]:
     yield value
     if len(value) < SHORTEST or value in _WORDS:
         return
-    for escaped in (json.dumps(value, ensure_ascii=False)[1:-1], json.dumps(value)[1:-1]):
-        yield escaped
-        # As Go's encoder of JSON writes it, which `jsonencode` uses.
-        yield (go := escaped.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
-        yield escaped.replace("${", "$${").replace("%{", "%%{")
-        # JSON within a string, which is how Terraform shows what `jsonencode` gave, and providers quote it.
-        yield json.dumps(go, ensure_ascii=False)[1:-1]
-    yield quote(value, safe="")
+    yield from (quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1])
+    # Terraform shows JSON within JSON as a string: what `jsonencode` made of what `jsonencode` made.
+    forms = {value}
+    for _ in range(_NESTED):
+        forms = {spelled for form in forms for spelled in _escaped(form)}
+        yield from forms
+
+
+def _escaped(text: str) -> Iterator[str]:
+    plain = json.dumps(text, ensure_ascii=False)[1:-1]
+    yield plain
+    # As Go's encoder of JSON writes it, which `jsonencode` uses; and as HCL does.
+    yield plain.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    yield plain.replace("${", "$${").replace("%{", "%%{")

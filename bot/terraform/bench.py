@@ -64,7 +64,7 @@ class Bench:
         self._settings = settings
         self._watch = watch
         self.directory = folder.working_directory(job.working_directory)
-        self.said = Transcript(masking.Masker(secrets_of(job)), watch.output)
+        self.said = Transcript(masking.TerraformMasker(secrets_of(job)), watch.output)
 
     def lay_inputs(self, dependency_lock: bytes = b"") -> None:
         """Put our files beside the configuration's; remove what a hostile commit may have brought along."""

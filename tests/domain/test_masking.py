@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import base64
 import itertools
+import json
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.domain.masking import MASK, Masker, mask
+from bot.domain.masking import MASK, Masker, TerraformMasker, mask, secrets_of
+from bot.domain.variables import Category, Variable
 
 few = st.text("ab\n", min_size=1, max_size=8)
 pieces = st.lists(st.text("abc\n", max_size=9), max_size=12)
@@ -72,3 +75,75 @@ def test_what_can_be_no_secret_is_not_held_back():
     masker = Masker(["secret"])
     assert masker.feed("one two se") == "one two "
     assert masker.feed("ven") == "seven"
+
+
+def test_a_secret_is_hidden_where_it_was_wrapped_at_its_spaces():
+    phrase = "correct horse battery staple"
+    assert mask("it is correct\nhorse battery\nstaple, alas", [phrase]) == f"it is {MASK}, alas"
+    assert mask("correct horse", [phrase]) == "correct horse"
+
+
+def test_a_secret_is_hidden_in_json_within_json_within_a_string():
+    secret = 'a "quoted" <tag>\\ and ü'
+    text = secret
+    for _ in range(3):
+        text = json.dumps(text, ensure_ascii=False)
+        assert mask(text, [secret]).strip('\\"') == MASK
+    assert mask(json.dumps(secret), [secret]) == f'"{MASK}"'
+
+
+def test_a_secret_is_hidden_in_base64_with_all_its_lines():
+    key = "-----BEGIN-----\nabcdef\n-----END-----\n"
+    assert mask(base64.b64encode(key.encode()).decode(), [key]).rstrip("=") == MASK
+
+
+SAID = "terraform_data.x (local-exec): "
+LETTERS = "abcdefghijklmnopqrst"
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, len(LETTERS) - 1), max_size=6), st.booleans(), st.integers(1, 7))
+def test_what_a_provisioner_says_in_pieces_is_hidden_but_for_three_characters(cuts, others, step):
+    places = [0, *sorted(set(cuts)), len(LETTERS)]
+    between = "terraform_data.y: Creating...\nterraform_data.y (local-exec): klm\n" if others else ""
+    lines = [f"{SAID}{LETTERS[one:two]}\n{between}" for one, two in itertools.pairwise(places)]
+    text = "".join(lines)
+    masker = TerraformMasker([LETTERS])
+    shown = "".join(masker.feed(text[at : at + step]) for at in range(0, len(text), step)) + masker.flush()
+    said = "".join(line.removeprefix(SAID) for line in shown.splitlines() if line.startswith(SAID))
+    assert said.replace(MASK, "") in ("", "a", "ab", "abc")
+    assert shown.count("terraform_data.y: Creating...") == text.count("terraform_data.y: Creating...")
+
+
+def test_pieces_of_two_resources_make_no_secret():
+    masker = TerraformMasker(["abcdefgh"])
+    text = "one.x (local-exec): abc\ntwo.x (local-exec): defgh\nend"
+    assert masker.feed(text) + masker.flush() == text
+
+
+@given(st.lists(few, max_size=4), pieces)
+def test_what_no_provisioner_says_is_masked_as_ever(secrets, cut):
+    masker = TerraformMasker(secrets)
+    streamed = "".join(masker.feed(piece) for piece in cut) + masker.flush()
+    assert streamed == mask("".join(cut), secrets)
+
+
+def test_a_line_without_an_end_is_not_held_back_for_ever():
+    masker = TerraformMasker(["secret"])
+    assert len(masker.feed("x" * 100_000)) > 90_000
+
+
+def test_what_terraform_takes_apart_is_hidden_part_by_part():
+    document = '{"user": "admin-user", "list": ["deep-secret", 5, null, true], "key": "one\\ntwo-three"}'
+    variables = [
+        Variable("document", document, sensitive=True),
+        Variable("expression", '{ a = "in-hcl", b = "with \\"quotes\\"" }', hcl=True, sensitive=True),
+        Variable("GOOGLE_CREDENTIALS", '{"project": "acme-prod"}', Category.ENV, sensitive=True),
+        Variable("open", "not-hidden"),
+        Variable("odd", "{not json", sensitive=True),
+        Variable("deep", "[" * 100_000, sensitive=True),
+    ]
+    found = secrets_of(variables)
+    hidden = ["admin-user", "deep-secret", "one\ntwo-three", "in-hcl", 'with \\"quotes\\"', 'with "quotes"']
+    assert set(hidden) <= set(found)
+    assert {"acme-prod", "not-hidden"}.isdisjoint(found)
