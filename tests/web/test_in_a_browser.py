@@ -1,0 +1,91 @@
+"""The two scripts in a real browser: signing in by the address's fragment, and output that grows."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bot.domain.lifecycle import RunStatus, StageStatus
+from tests.support.backend import live
+
+CHROMIUM = shutil.which("chromium")
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on PATH"),
+]
+
+
+class Watched:
+    """The application, with somebody who looks at every request before it."""
+
+    def __init__(self, app, look=lambda environ: None):
+        self.app, self.look = app, look
+        self.asked: list[str] = []
+
+    def __call__(self, environ, start):
+        query, referer = environ["QUERY_STRING"], environ.get("HTTP_REFERER", "")
+        self.asked.append(f"{environ['PATH_INFO']}?{query} {referer}")
+        self.look(environ)
+        return self.app(environ, start)
+
+
+def dom(address: str, folder: Path) -> str:
+    """Open a page, let its scripts work for some seconds of the page's own time, and return what is there."""
+    arguments = [
+        "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync", f"--user-data-dir={folder}",
+        "--virtual-time-budget=20000", "--dump-dom",
+    ]  # fmt: skip
+    assert CHROMIUM is not None
+    done = subprocess.run(
+        [CHROMIUM, *arguments, address], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_printed_address_signs_in_and_the_server_never_sees_the_fragment(world, tmp_path):
+    run = world.run(world.workspace(), status=RunStatus.APPLIED)
+    secret, watched = world.password, Watched(world.app)
+    with live(watched) as address:
+        page = dom(f"{address}/sign-in?next=/runs/{run.id}#{secret}", tmp_path)
+        assert run.message in page
+        assert "Sign out" in page
+        assert secret not in page
+        refused = dom(f"{address}/sign-in?next=/runs/{run.id}#wrong", tmp_path / "other")
+        assert "not the password" in refused
+        assert run.message not in refused
+    assert any("/runs/" in one for one in watched.asked)
+    assert secret not in " ".join(watched.asked)
+
+
+def test_a_running_plans_output_grows_by_what_is_new(world, tmp_path):
+    run = world.run(world.workspace(), status=RunStatus.PLANNING, plan_status=StageStatus.RUNNING)
+    store, seen = world.services.store, []
+
+    def terraform_goes_on(environ):
+        if environ["PATH_INFO"] != f"/runs/{run.id}":
+            return
+        seen.append(environ.get("HTTP_X_PLANGATE_SEEN", ""))
+        number = len(seen)
+        with store.transaction() as tx:
+            tx.artifacts.append_output(run.id, "plan", f"line {number}a\nline {number}b\nbegun ")
+            if number == 4:
+                tx.runs.save(tx.runs.get(run.id).move(RunStatus.ERRORED, world.services.clock.now()))
+
+    with live(Watched(world.app, terraform_goes_on)) as address:
+        page = dom(f"{address}/sign-in?next=/runs/{run.id}#{world.password}", tmp_path)
+    card = re.search(r'<pre[^>]*id="output-plan"[^>]*>(.*?)</pre>', page, re.DOTALL)
+    assert card
+    expected = ["line 1a", "line 1b"]
+    for number in (2, 3, 4):
+        expected += [f"begun line {number}a", f"line {number}b"]
+    assert card[1].split("\n") == [*expected, "begun ", ""]
+    ends = [int(one.partition("=")[2] or 0) for one in seen]
+    assert len(ends) == 4, "a finished run's page renews itself no more"
+    assert ends == sorted(set(ends)), "each time only what was not there yet was asked for"
