@@ -18,6 +18,8 @@ from bot.forges.github import webhook as github_webhook
 from bot.forges.github.auth import AppLogin, TokenLogin
 from bot.forges.github.client import GitHubForge
 from bot.forges.github.hook import GitHubHook
+from bot.policies import RegoEngine
+from bot.policies.child import Child
 from bot.rendering import Rendering
 from bot.services.changes import Changed
 from bot.services.comments import Comments
@@ -30,8 +32,21 @@ from bot.services.intake import Intake
 from bot.services.left_locks import LeftLocks
 from bot.services.locking import Locking
 from bot.services.making import NewRuns
+from bot.services.overriding import Overriding
 from bot.services.phases import Phases
-from bot.services.ports import Addresses, Clock, Delivery, Engine, Forge, Hook, Limits, Store, Vault
+from bot.services.policing import Policing
+from bot.services.ports import (
+    Addresses,
+    Clock,
+    Delivery,
+    Engine,
+    Forge,
+    Hook,
+    Limits,
+    PolicyEngine,
+    Store,
+    Vault,
+)
 from bot.services.posting import Posting
 from bot.services.queueing import Queueing
 from bot.services.reporting import Reporting
@@ -46,6 +61,7 @@ from bot.terraform.downloads import Downloads, Trust
 from bot.terraform.engine import TerraformEngine
 from bot.terraform.releases import Releases
 from bot.terraform.sandbox import Sandbox, SandboxMode
+from bot.terraform.set_files import SetFolders
 from bot.vault import FernetVault
 
 log = logging.getLogger(__name__)
@@ -62,6 +78,7 @@ class Services:
     vault: Vault
     dispatch: RqDispatch
     engine: Engine
+    policies: PolicyEngine
     binaries: Binaries
     sandbox: Sandbox
     forges: Mapping[str, Forge]
@@ -104,7 +121,11 @@ def build(config: Config) -> Services:
     posting = Posting(vault, texts)
     discovery = Discovery(config.discover, engine, forges)
     changed = Changed(store, clock, forges, discovery, new_runs, transitions)
-    comments = Comments(store, forges, changed, new_runs, posting, transitions)
+    overriding = Overriding(clock, transitions, config.policy_sets)
+    comments = Comments(store, forges, changed, new_runs, posting, transitions, overriding)
+    policies = RegoEngine(Child(sandbox.closed_in))
+    folders = SetFolders(config.config_file.parent, engine.checkout)
+    policing = Policing(store, clock, forges, policies, folders, config.policy_sets, transitions)
     jobs = EngineJobs(store, forges, states, addresses)
     following = Following(store, forges, changed, new_runs, transitions)
     deriving = Deriving(forges, texts, posting, addresses)
@@ -116,6 +137,7 @@ def build(config: Config) -> Services:
         vault=vault,
         dispatch=dispatch,
         engine=engine,
+        policies=policies,
         binaries=binaries,
         sandbox=sandbox,
         forges=forges,
@@ -123,7 +145,7 @@ def build(config: Config) -> Services:
         states=states,
         kept_states=KeptStates(store, clock),
         variables=VariableDesk(store, clock),
-        controls=Controls(store, clock, transitions, limits.cool_off),
+        controls=Controls(store, clock, transitions, limits.cool_off, overriding),
         locking=Locking(store, clock, transitions),
         queueing=Queueing(store, forges, new_runs, transitions),
         intake=Intake(
@@ -139,7 +161,7 @@ def build(config: Config) -> Services:
             transitions,
             following,
         ),
-        phases=Phases(store, clock, vault, engine, jobs, transitions, limits),
+        phases=Phases(store, clock, vault, engine, jobs, transitions, limits, policing),
         reporting=Reporting(store, clock, forges, deriving, limits),
         sweep=Sweep(store, clock, dispatch, LeftLocks(store, clock, transitions, limits)),
     )

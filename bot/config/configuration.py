@@ -13,12 +13,14 @@ from urllib.parse import urlsplit
 
 from bot.config.explain import read_manifest
 from bot.config.forges import LOOPBACK, ForgeConfig, read_forges, unencrypted
+from bot.config.policies import read_policy_sets
 from bot.config.problems import Problems, did_you_mean
 from bot.config.settings import NEW_KEY, SETTINGS, Environment, fernet_key
 from bot.config.variables import read_variables
 from bot.config.workspaces import read_rules, read_workspaces
 from bot.domain.discovery import DiscoverRule
 from bot.domain.errors import ConfigError
+from bot.domain.policy_sets import PolicySet
 from bot.domain.variables import Declared
 from bot.domain.workspace import Workspace
 
@@ -86,6 +88,7 @@ class Config:
     local_admin: str
     log_level: LogLevel
     variables: Declared = field(default_factory=Declared, repr=False)
+    policy_sets: tuple[PolicySet, ...] = ()
     secret_files: tuple[Path, ...] = ()
     passed_on: Mapping[str, str] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()
@@ -132,6 +135,7 @@ class Config:
             local_admin=_local_admin(env, url, problems),
             log_level=env.choice("PLANGATE_LOG_LEVEL", LogLevel, LogLevel.INFO),
             variables=variables,
+            policy_sets=read_policy_sets(manifest),
             secret_files=tuple(env.secret_files),
             passed_on={name: environ[name] for name in PASSED_ON if environ.get(name)},
             warnings=(*_unknown(environ, env), *unencrypted(forges)),

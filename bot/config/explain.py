@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from bot.config.manifest import DiscoverEntry, ForgeEntry, Manifest, Options, WorkspaceEntry, split_repo
 from bot.config.marked_yaml import Document, Loc, YamlError, read_document
+from bot.config.policies import PolicySetEntry, across_policy_sets
 from bot.config.problems import Problems, did_you_mean, looks_secret, shown
 from bot.config.variable_entries import ELSEWHERE, TAGS, VariableEntry, VariableSetEntry, across_variables
 from bot.domain.run_triggers import find_cycle
@@ -113,6 +114,7 @@ def _model(loc: Loc) -> type[BaseModel]:
         "workspaces": WorkspaceEntry,
         "discover": DiscoverEntry,
         "variable_sets": VariableSetEntry,
+        "policy_sets": PolicySetEntry,
     }
     if "variables" in loc[:-1]:
         return VariableEntry
@@ -177,6 +179,10 @@ def _across(data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
             yield from _forge((key, index), entry, names)
     yield from _doubled(data.get("workspaces"))
     yield from across_variables(data)
+    sets = data.get("policy_sets")
+    for index, entry in enumerate(sets if isinstance(sets, list) else []):
+        yield from _forge(("policy_sets", index), entry, names)
+    yield from across_policy_sets(data)
     yield from _run_triggers(data.get("workspaces"), discovers=bool(data.get("discover")))
 
 

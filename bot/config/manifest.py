@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from bot.config.entry import Entry
+from bot.config.policies import PolicySetEntry, Tags
 from bot.config.problems import looks_secret, shown
 from bot.config.settings import web_address
 from bot.config.variable_entries import Variables, VariableSetEntry
@@ -177,6 +178,7 @@ class Options(Entry):
     allowed_modes: list[Literal["destroy", "refresh-only", "replace", "target"]] | None = Field(
         default=None, description="How plans may be asked for by hand; all but `destroy` where unset"
     )
+    tags: Tags | None = Field(default=None, description="Words by which policy sets choose workspaces")
     engine: Literal["terraform", "tofu"] | None = Field(default=None, description="Which program runs it")
     terraform_version: Annotated[str, AfterValidator(_version)] | None = Field(
         default=None,
@@ -235,6 +237,9 @@ class Manifest(Entry):
     )
     variable_sets: list[VariableSetEntry] | None = Field(
         default=None, description="Variables for many workspaces at once"
+    )
+    policy_sets: list[PolicySetEntry] | None = Field(
+        default=None, description="Policies that judge every plan of many workspaces"
     )
 
 

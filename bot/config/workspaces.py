@@ -58,6 +58,7 @@ def _workspace(
         auto_apply_run_triggers=bool(options.auto_apply_run_triggers),
         allowed_modes=_modes(options),
         run_triggers=tuple(dict.fromkeys(entry.run_triggers or ())),
+        tags=tuple(dict.fromkeys(options.tags or ())),
         engine=EngineKind(options.engine or "terraform"),
         engine_version=options.terraform_version or "",
     )

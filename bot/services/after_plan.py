@@ -8,7 +8,7 @@ from dataclasses import replace
 from bot.domain.lifecycle import RunStatus
 from bot.domain.plan import changes_since
 from bot.domain.run import Run, RunEvent
-from bot.services.controls import confirmed
+from bot.services.confirming import confirmed
 from bot.services.ports import Transaction
 from bot.services.showing import shown_plan
 from bot.services.transitions import Transitions

@@ -13,9 +13,10 @@ from bot.domain.modes import why_not_allowed
 from bot.domain.permissions import Action, Person, refusal
 from bot.domain.workspace import Workspace
 from bot.services.changes import Changed
-from bot.services.controls import confirmed
+from bot.services.confirming import confirmed
 from bot.services.making import NewRuns
 from bot.services.outcome import Outcome
+from bot.services.overriding import Overriding
 from bot.services.ports import ChangeRecord, Delivery, Forge, Reaction, Store, Transaction
 from bot.services.posting import MARKER_PREFIX, Posting
 from bot.services.transitions import Transitions
@@ -44,7 +45,9 @@ class Comments:
         new_runs: NewRuns,
         posting: Posting,
         transitions: Transitions,
+        overriding: Overriding,
     ) -> None:
+        self._overriding = overriding
         self._store = store
         self._forges = forges
         self._changed = changed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,6 +12,8 @@ from bot.domain.ids import new_id
 from bot.domain.lifecycle import RunStatus
 from bot.domain.permissions import Action, Person
 from bot.domain.run import Run, RunEvent, RunSource
+from bot.services.confirming import confirmed
+from bot.services.overriding import Overriding
 from bot.services.ports import Clock, Limits, Store, Transaction
 from bot.services.snapshot import add_run
 from bot.services.transitions import Transitions, Wake, lease_of
@@ -26,9 +29,15 @@ class Controls:
     """
 
     def __init__(
-        self, store: Store, clock: Clock, transitions: Transitions, cool_off: timedelta = Limits.cool_off
+        self,
+        store: Store,
+        clock: Clock,
+        transitions: Transitions,
+        cool_off: timedelta = Limits.cool_off,
+        overriding: Overriding | None = None,
     ) -> None:
         self._cool_off = cool_off
+        self._overriding = overriding or Overriding(clock, transitions, ())
         self._store = store
         self._clock = clock
         self._transitions = transitions
@@ -52,6 +61,21 @@ class Controls:
             return [self._transitions.moved(run, RunStatus.DISCARDED, person.login, comment)]
 
         return self._transitions.change(run_id, step)
+
+    def override(self, run_id: str, person: Person, comment: str = "", policy: str = "") -> Run:
+        """Override soft-mandatory policies that failed, one or all of them; the comment is the reason."""
+
+        def step(tx: Transaction, run: Run) -> Sequence[tuple[Run, RunEvent]]:
+            return self._overriding.moves(tx, run, person, comment, policy)
+
+        run = self._transitions.change(run_id, step)
+        if run.status is RunStatus.APPLY_QUEUED:
+            self._transitions.wake(Wake(runs=[run]))
+        return run
+
+    def may_override(self, tx: Transaction, run: Run, person: Person) -> bool:
+        """Whether the run waits for an override that this person may give."""
+        return self._overriding.may(tx, run, person)
 
     def cancel(self, run_id: str, person: Person, comment: str = "") -> Run:
         """Stop a run: at once where nobody works on it, else by an interrupt that its worker sends."""
@@ -119,12 +143,6 @@ class Controls:
             raise Forbidden(why)
         if why := actions.why_not(run, action, self._clock.now(), self._cool_off):
             raise IllegalMove(why)
-
-
-def confirmed(transitions: Transitions, run: Run, by: str, comment: str = "") -> list[tuple[Run, RunEvent]]:
-    """Return the steps from a plan that waits to an apply that is queued."""
-    first = transitions.moved(run, RunStatus.CONFIRMED, by, comment, confirmed_by=by)
-    return [first, transitions.moved(first[0], RunStatus.APPLY_QUEUED)]
 
 
 def canceled(

@@ -27,8 +27,8 @@ from bot.domain.lifecycle import APPLY_STAGES, PLAN_STAGES, RunStatus
 from bot.domain.plan import load_plan_json, read_plan
 from bot.domain.run import Run, RunEvent
 from bot.services import left_locks
-from bot.services.after_plan import AfterPlan
 from bot.services.engine_jobs import EngineJobs
+from bot.services.policing import Policing
 from bot.services.ports import (
     ApplyResult,
     ArtifactKind,
@@ -73,6 +73,7 @@ class Phases:
         jobs: EngineJobs,
         transitions: Transitions,
         limits: Limits,
+        policing: Policing,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -81,7 +82,7 @@ class Phases:
         self._jobs = jobs
         self._transitions = transitions
         self._limits = limits
-        self._after_plan = AfterPlan(transitions)
+        self._policing = policing
 
     def advance(self, run_id: str) -> None:
         """Carry a run on until it is final, waits for a person, or waits for its turn.
@@ -112,8 +113,11 @@ class Phases:
     def _carry_on(self, run_id: str, fence: int) -> None:
         try:
             run = self._begin(run_id, fence)
-            if run.status in PLAN_STAGES:
+            if run.status in PLAN_STAGES and run.status is not RunStatus.POLICY_CHECKING:
                 run = self._plan(run, fence)
+            if run.status is RunStatus.POLICY_CHECKING:
+                with self._watching(run, fence, "plan") as watch:
+                    run = self._policing.check(run, fence, watch)
             if run.status in APPLY_STAGES:
                 self._apply(run, fence)
         except ForgeUnavailable as error:
@@ -145,6 +149,8 @@ class Phases:
                 return [self._transitions.moved(run, RunStatus.CANCELED, run.cancel_requested_by)]
             if run.status is RunStatus.PENDING and (run.plan_only or self._has_turn(tx, run)):
                 return [self._transitions.moved(run, RunStatus.FETCHING)]
+            if run.status is RunStatus.POLICY_CHECKING:
+                return []  # the plan is kept: only the check begins again
             if run.status in PLAN_STAGES:
                 tx.artifacts.clear_output(run.id, "plan")
                 if run.status is RunStatus.FETCHING:
@@ -211,7 +217,7 @@ class Phases:
                 engine_version=result.version,
             )
             self._unlock(tx, run)
-            return [first, *self._after_plan.moves(tx, first[0])]
+            return [first, *self._policing.after_plan(tx, first[0])]
 
         return self._transitions.change(run.id, step, fence)
 

@@ -61,6 +61,11 @@ class TerraformEngine:
             apply_grace=apply_grace,
         )
 
+    @property
+    def checkout(self) -> Checkout:
+        """The mirrors, for whatever else is fetched from repositories."""
+        return self._checkout
+
     def fetch(self, job: EngineJob, watch: Watch) -> None:
         """Bring the commit here and lay out the run's working tree.
 

@@ -24,6 +24,7 @@ from bot.domain.events import (
 )
 from bot.domain.ids import new_id
 from bot.domain.permissions import Person, Role
+from bot.domain.policy_sets import PolicySet
 from bot.domain.report import StatusReport
 from bot.domain.run import Run, RunEvent
 from bot.domain.workspace import Workspace
@@ -38,7 +39,9 @@ from bot.services.intake import Intake
 from bot.services.left_locks import LeftLocks
 from bot.services.locking import Locking
 from bot.services.making import NewRuns
+from bot.services.overriding import Overriding
 from bot.services.phases import Phases
+from bot.services.policing import Policing
 from bot.services.ports import Addresses, ArtifactKind, Delivery, Limits, RunQuery
 from bot.services.posting import Posting
 from bot.services.queueing import Queueing
@@ -52,6 +55,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.dispatch import FakeDispatch
 from tests.fakes.engine import FakeEngine
 from tests.fakes.forge import FakeForge
+from tests.fakes.policies import FakePolicies
 from tests.fakes.texts import PlainTexts
 
 REPO = RepoRef("github", "acme/infra")
@@ -63,7 +67,13 @@ PLANNER = Person("pat", Role.PLAN)
 class House:
     """Everything wired together by hand. `work` does what waits, as a worker would."""
 
-    def __init__(self, url: str, rules: Sequence[DiscoverRule] = (), limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        rules: Sequence[DiscoverRule] = (),
+        limits: Limits | None = None,
+        policy_sets: Sequence[PolicySet] = (),
+    ) -> None:
         self.limits = limits or Limits()
         self.clock, self.dispatch, self.engine = FakeClock(), FakeDispatch(), FakeEngine()
         self.forge = FakeForge("github")
@@ -78,18 +88,28 @@ class House:
         self.posting = Posting(self.vault, PlainTexts())
         discovery = Discovery(rules, self.engine, forges)
         changed = Changed(store, clock, forges, discovery, new_runs, self.transitions)
-        comments = Comments(store, forges, changed, new_runs, self.posting, self.transitions)
+        comments = Comments(
+            store, forges, changed, new_runs, self.posting, self.transitions,
+            Overriding(clock, self.transitions, policy_sets),
+        )  # fmt: skip
         jobs = EngineJobs(store, forges, StateService(store, self.vault, clock), self.addresses)
         deriving = Deriving(forges, PlainTexts(), self.posting, self.addresses)
         following = Following(store, forges, changed, new_runs, self.transitions)
-        self.controls = Controls(store, clock, self.transitions, self.limits.cool_off)
+        overriding = Overriding(clock, self.transitions, policy_sets)
+        self.controls = Controls(store, clock, self.transitions, self.limits.cool_off, overriding)
         self.locking = Locking(store, clock, self.transitions)
         self.queueing = Queueing(store, forges, new_runs, self.transitions)
         self.intake = Intake(
             store, clock, self.dispatch, self._parse, forges, discovery, new_runs, changed, comments,
             self.transitions, following,
         )  # fmt: skip
-        self.phases = Phases(store, clock, self.vault, self.engine, jobs, self.transitions, self.limits)
+        self.policies = FakePolicies()
+        policing = Policing(
+            store, clock, forges, self.policies, self.policies, policy_sets, self.transitions,
+        )  # fmt: skip
+        self.phases = Phases(
+            store, clock, self.vault, self.engine, jobs, self.transitions, self.limits, policing,
+        )  # fmt: skip
         self.reporting = Reporting(store, clock, forges, deriving, self.limits)
         left = LeftLocks(store, clock, self.transitions, self.limits)
         self.sweeping = Sweep(store, clock, self.dispatch, left)

@@ -1,0 +1,153 @@
+"""Policy sets in plangate.yml: their form, what no single value of them shows, and the domain's from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from bot.config.entry import Entry
+from bot.config.marked_yaml import Loc
+from bot.config.problems import shown
+from bot.domain.events import RepoRef
+from bot.domain.policy import Level
+from bot.domain.policy_sets import PolicySet, SetOrigin
+from bot.domain.variables import wrong_pattern, wrong_set_name
+
+if TYPE_CHECKING:
+    from bot.config.manifest import Manifest
+
+_LOGIN = re.compile(r"@?[A-Za-z0-9][A-Za-z0-9_.-]{0,99}(?:\[bot\])?")
+_REPO = re.compile(r"(?:[a-z0-9][a-z0-9_-]*:)?[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+")
+_BRANCH = re.compile(r"(?![-/.])(?!.*(?:\.\.|//|@\{|[\x00-\x20~^:?*\[\\\x7f]))[^\n]{1,250}(?<![/.])")
+_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
+
+
+def _name(text: str) -> str:
+    if wrong := wrong_set_name(text):
+        raise ValueError(wrong)
+    return text
+
+
+def _pattern(text: str) -> str:
+    if wrong := wrong_pattern(text):
+        raise ValueError(wrong)
+    return text
+
+
+def _login(text: str) -> str:
+    if not _LOGIN.fullmatch(text):
+        raise ValueError(f"{shown(text)} is no login: write the names of people, as on the forge")
+    return text.removeprefix("@")
+
+
+def _tag(text: str) -> str:
+    if not _TAG.fullmatch(text):
+        raise ValueError(f"{shown(text)} is no tag: letters, digits, `-`, `_`, `.` and `:`")
+    return text
+
+
+def _repo(text: str) -> str:
+    if not _REPO.fullmatch(text) or text.endswith(".git"):
+        raise ValueError(f"{shown(text)} is no repository: write owner/name, such as `acme/policies`")
+    return text
+
+
+def _branch(text: str) -> str:
+    if not _BRANCH.fullmatch(text):
+        raise ValueError(f"{shown(text)} is no branch name: write it as in `git branch`, such as main")
+    return text
+
+
+Tags = list[Annotated[str, AfterValidator(_tag)]]
+Names = list[Annotated[str, AfterValidator(_pattern)]]
+
+
+class PolicySetEntry(Entry):
+    """A policy set: where it is, which workspaces it judges, and who may override it."""
+
+    name: Annotated[str, AfterValidator(_name)] = Field(
+        description="Letters, digits, `-` and `_`; no two alike"
+    )
+    folder: str | None = Field(
+        default=None, description="Its folder: beside this file, or with `repo` in that repository"
+    )
+    repo: Annotated[str, AfterValidator(_repo)] | None = Field(
+        default=None,
+        description="Repository that it is fetched from, `owner/name` or `forge:owner/name`",
+    )
+    branch: Annotated[str, AfterValidator(_branch)] | None = Field(
+        default=None, description="Branch of that repository; its default branch where unset"
+    )
+    everywhere: bool = Field(default=False, alias="global", description="`true`: for every workspace")
+    workspaces: Names | None = Field(
+        default=None, description="Names of workspaces, or patterns of names (`*`, `?`)"
+    )
+    tags: Tags | None = Field(default=None, description="For workspaces with one of these tags")
+    exclude: Names | None = Field(default=None, description="Workspaces that it does not judge after all")
+    owners: list[Annotated[str, AfterValidator(_login)]] | None = Field(
+        default=None, description="Logins of those who may override its soft-mandatory policies"
+    )
+    prevent_self_override: bool = Field(
+        default=False, description="Whether the author of a change may not override for it"
+    )
+    sticky_overrides: bool = Field(
+        default=False,
+        description="Whether an override holds for a change's later runs while the messages are the same",
+    )
+    enforcement_level: Literal["advisory", "soft-mandatory", "hard-mandatory"] = Field(
+        default="soft-mandatory",
+        description="Level of `deny` and `violation` rules that are found by Conftest's convention",
+    )
+
+
+def read_policy_sets(manifest: Manifest) -> tuple[PolicySet, ...]:
+    """Return the policy sets that the file names, in its order."""
+    only = next(iter(manifest.forges)) if manifest.forges else "github"
+    return tuple(_set(entry, only) for entry in manifest.policy_sets or ())
+
+
+def _set(entry: PolicySetEntry, only: str) -> PolicySet:
+    repo = None
+    if entry.repo is not None:
+        forge, _, path = entry.repo.rpartition(":")
+        repo = RepoRef(forge or only, path.lower())
+    return PolicySet(
+        name=entry.name,
+        origin=SetOrigin(entry.folder or "", repo, entry.branch or ""),
+        everywhere=entry.everywhere,
+        workspaces=tuple(entry.workspaces or ()),
+        tags=tuple(entry.tags or ()),
+        exclude=tuple(entry.exclude or ()),
+        owners=tuple(entry.owners or ()),
+        prevent_self_override=entry.prevent_self_override,
+        sticky_overrides=entry.sticky_overrides,
+        level=Level(entry.enforcement_level),
+    )
+
+
+def across_policy_sets(data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
+    """Check raw policy sets across their parts, so that it speaks even where the form is wrong."""
+    names: set[str] = set()
+    entries = data.get("policy_sets")
+    for index, entry in enumerate(entries if isinstance(entries, list) else []):
+        if isinstance(entry, dict):
+            yield from _across(("policy_sets", index), entry, names)
+
+
+def _across(loc: Loc, entry: dict[str, Any], names: set[str]) -> Iterator[tuple[Loc, str]]:
+    name = entry.get("name")
+    if isinstance(name, str):
+        if name in names:
+            yield (*loc, "name"), f"{shown(name)} is the name of a policy set above: give each its own"
+        names.add(name)
+    if not entry.get("folder") and not entry.get("repo"):
+        yield loc, "is nowhere: write `folder:` (beside this file), or `repo:` and its `folder:`"
+    if entry.get("branch") and not entry.get("repo"):
+        yield (*loc, "branch"), "belongs to a `repo:`, and there is none here"
+    if entry.get("global") is True and (entry.get("workspaces") or entry.get("tags")):
+        yield (*loc, "global"), "is every workspace, and excludes `workspaces` and `tags`: keep one of them"
+    if not any(key in entry for key in ("global", "workspaces", "tags")):
+        yield loc, "judges nobody: write `global: true`, `workspaces:` with names or patterns, or `tags:`"

@@ -1,0 +1,187 @@
+"""The policy check: brings the sets that judge a workspace here, has them judge a plan, and acts on it.
+
+A run is judged by each set as it is when its check begins, once: what the sets' repositories become later
+concerns later runs. A check whose worker was lost begins again, from the plan that was kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from bot.domain.errors import EngineError
+from bot.domain.lifecycle import RunStatus
+from bot.domain.masking import mask
+from bot.domain.policy import Level, PolicyCheck, failing, same_failures, tally, verdict, why_stopped
+from bot.domain.policy_input import run_document
+from bot.domain.policy_sets import PolicySet, sets_for
+from bot.domain.run import Run, RunEvent
+from bot.services.after_plan import AfterPlan
+from bot.services.ports import (
+    ArtifactKind,
+    Clock,
+    Files,
+    ForgeReader,
+    PolicyEngine,
+    PolicyJob,
+    RunQuery,
+    SetFiles,
+    SetVersion,
+    Store,
+    Transaction,
+    Watch,
+)
+from bot.services.snapshot import secrets_of_run, variables_of
+from bot.services.transitions import Transitions
+
+Moves = Sequence[tuple[Run, RunEvent]]
+
+# How many of a change's runs are looked through for an override that is to be kept.
+_LOOKED_BACK = 20
+
+
+class Policing:
+    """Judges runs by the policy sets of plangate.yml. Without sets it has nothing to do."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        forges: Mapping[str, ForgeReader],
+        engine: PolicyEngine,
+        files: SetFiles,
+        sets: Sequence[PolicySet],
+        transitions: Transitions,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._forges = forges
+        self._engine = engine
+        self._files = files
+        self._sets = sets
+        self._transitions = transitions
+        self._after_plan = AfterPlan(transitions)
+
+    def after_plan(self, tx: Transaction, run: Run) -> Moves:
+        """Return what follows a finished plan: the check, or where no set judges it, what comes after."""
+        canceled = run.cancel_requested_at is not None
+        if not canceled and self._sets and sets_for(self._sets, tx.workspaces.get(run.workspace_id)):
+            return [self._transitions.moved(run, RunStatus.POLICY_CHECKING)]
+        return self._after_plan.moves(tx, run)
+
+    def check(self, run: Run, fence: int, watch: Watch) -> Run:
+        """Judge a run's plan and carry the run on, as far as it goes without a person.
+
+        Raises ForgeUnavailable, ForgeRefused, NotFound, EngineError, Interrupted, LeaseLost.
+        """
+        with self._store.reading() as tx:
+            workspace = tx.workspaces.get(run.workspace_id)
+            document = run_document(run, workspace, variables_of(tx, run.id))
+            plan_json = tx.artifacts.get(run.id, ArtifactKind.PLAN_JSON) or b""
+            secrets = secrets_of_run(tx, run.id)
+        versions, checks = [], []
+        for each in sets_for(self._sets, workspace):
+            version = self._version(each, watch)
+            versions.append(version)
+            job = PolicyJob(version.files, each.level, plan_json, document)
+            for judged in self._engine.judge(job, watch):
+                check = PolicyCheck(
+                    set_name=each.name,
+                    version=version.id,
+                    policy=judged.policy,
+                    level=judged.level,
+                    outcome=judged.outcome,
+                    # Promise 6: a policy sees the plan's values, and may put one into its message.
+                    messages=tuple(mask(message, secrets) for message in judged.messages),
+                    seconds=judged.seconds,
+                    description=judged.description,
+                    file=judged.file,
+                )
+                checks.append(check)
+
+        def step(tx: Transaction, run: Run) -> Moves:
+            for version in versions:
+                tx.policies.keep_version(version)
+            return self._decided(tx, run, checks)
+
+        return self._transitions.change(run.id, step, fence)
+
+    def _decided(self, tx: Transaction, run: Run, checks: Sequence[PolicyCheck]) -> Moves:
+        """Keep the checks and decide what follows, in one transaction (promise 3)."""
+        if run.status is not RunStatus.POLICY_CHECKING:
+            return []
+        checks = self._with_kept_overrides(tx, run, checks)
+        tx.policies.put(run.id, checks)
+        if run.cancel_requested_at:
+            return [self._transitions.moved(run, RunStatus.CANCELED, run.cancel_requested_by)]
+        words = tally(checks)
+        status = verdict(checks, plan_only=run.plan_only, has_changes=bool(run.has_changes))
+        if status is RunStatus.ERRORED:
+            why = why_stopped(checks)
+            return [self._transitions.moved(run, status, message=words, error=why)]
+        first = self._transitions.moved(run, status, message=words)
+        if status is not RunStatus.POLICY_CHECKED:
+            return [first]
+        return [first, *self._after_plan.moves(tx, first[0])]
+
+    # --- where sets come from -------------------------------------------------------------------------------
+
+    def _version(self, each: PolicySet, watch: Watch) -> SetVersion:
+        """Return a set as it is now, fetched only where that commit of it was not fetched before."""
+        origin, now = str(each.origin), self._clock.now()
+        if each.origin.repo is None:
+            files = self._files.local(each.origin.folder)
+            return SetVersion(_hash(each.name, origin, "", files), each.name, origin, "", files, now)
+        forge = self._forges[each.origin.repo.forge]
+        _, commit = forge.branch_head(each.origin.repo, each.origin.branch)
+        with self._store.reading() as tx:
+            if known := tx.policies.fetched(each.name, origin, commit):
+                return known
+        remote = forge.remote(each.origin.repo)
+        try:
+            files = self._files.at_commit(remote, commit, each.origin.folder, watch)
+        except EngineError as error:
+            error.args = (f"policy set {each.name}: {error}",)
+            raise
+        return SetVersion(_hash(each.name, origin, commit, files), each.name, origin, commit, files, now)
+
+    # --- overrides that are kept ----------------------------------------------------------------------------
+
+    def _with_kept_overrides(
+        self, tx: Transaction, run: Run, checks: Sequence[PolicyCheck]
+    ) -> tuple[PolicyCheck, ...]:
+        """Take over overrides of the same change's earlier runs, where sets keep them."""
+        sticky = {each.name for each in self._sets if each.sticky_overrides}
+        wanted = [check for check in failing(checks, Level.SOFT) if check.set_name in sticky]
+        if not wanted or run.change_number is None:
+            return tuple(checks)
+        query = RunQuery(workspace_id=run.workspace_id, change_number=run.change_number, limit=_LOOKED_BACK)
+        before = [
+            (earlier, check)
+            for earlier in tx.runs.find(query)
+            if earlier.id != run.id
+            for check in tx.policies.of_run(earlier.id)
+            if check.override is not None
+        ]
+        return tuple(self._kept(check, before) if check in wanted else check for check in checks)
+
+    @staticmethod
+    def _kept(check: PolicyCheck, before: Sequence[tuple[Run, PolicyCheck]]) -> PolicyCheck:
+        for earlier, old in before:
+            if old.override is not None and same_failures(check, old):
+                reason = old.override.reason.partition(" (kept since ")[0]
+                kept = replace(old.override, reason=f"{reason} (kept since {earlier.id})")
+                return replace(check, override=kept)
+        return check
+
+
+def _hash(name: str, origin: str, commit: str, files: Files) -> str:
+    """Return the id of a set's version: what judged, where it came from, and under which name."""
+    whole = hashlib.sha256()
+    for part in (name.encode(), origin.encode(), commit.encode()):
+        whole.update(len(part).to_bytes(8) + part)
+    for path, data in sorted(files.items()):
+        whole.update(len(path.encode()).to_bytes(8) + path.encode())
+        whole.update(len(data).to_bytes(8) + data)
+    return f"polsetver-{whole.hexdigest()[:32]}"

@@ -1,0 +1,60 @@
+"""Brings a policy set's files here: from a folder of this machine, or from a repository's mirror."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bot.domain.errors import EngineError
+from bot.services.ports import Files, GitRemote, Watch
+from bot.terraform.checkout import LARGEST, Checkout
+
+WANTED = (".rego", ".hcl", ".json", ".yaml", ".yml")
+MOST_FILES = 1000
+MOST_BYTES = LARGEST
+
+
+class SetFolders:
+    """The SetFiles port. Relative folders are the configuration file's neighbours."""
+
+    def __init__(self, beside: Path, checkout: Checkout) -> None:
+        self._beside = beside
+        self._checkout = checkout
+
+    def local(self, folder: str) -> Files:
+        """Return the files of a folder of this machine."""
+        root = (self._beside / Path(folder).expanduser()).absolute()
+        if not root.is_dir():
+            raise EngineError(f"the policy set's folder {folder} is not there, or is no folder")
+        found: dict[str, bytes] = {}
+        size = 0
+        for place, folders, names in os.walk(root):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(names):
+                path = Path(place, name)
+                if not name.endswith(WANTED) or path.is_symlink() or not path.is_file():
+                    continue
+                size += path.stat().st_size
+                check_size(folder, len(found) + 1, size)
+                found[path.relative_to(root).as_posix()] = path.read_bytes()
+        return found
+
+    def at_commit(self, remote: GitRemote, commit: str, folder: str, watch: Watch) -> Files:
+        """Return the files of a repository's folder at a commit."""
+        prefix = folder.strip("/")
+        prefix = "" if prefix in ("", ".") else f"{prefix}/"
+        found = self._checkout.files(remote, commit, prefix, WANTED, watch)
+        if not found:
+            raise EngineError(
+                f"{remote.repo.path} has no policies in {folder or 'its root'} at {commit[:12]}"
+            )
+        return found
+
+
+def check_size(folder: str, count: int, size: int) -> None:
+    """Raise EngineError where a set is larger than sets are."""
+    if count > MOST_FILES or size > MOST_BYTES:
+        raise EngineError(
+            f"{folder or 'the policy set'} is too large for a policy set: "
+            f"{MOST_FILES} files and {MOST_BYTES >> 20} MB at most"
+        )

@@ -1,0 +1,47 @@
+"""Policies without Rego: tests say what each set says of a plan, and which files its folder has at a commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bot.domain.errors import Interrupted
+from bot.domain.policy import Level, Outcome
+from bot.services.ports import Files, GitRemote, Judged, PolicyJob, PolicyTest, Stop, Watch
+
+
+class FakePolicies:
+    """Implements PolicyEngine and SetFiles.
+
+    A set's one file `says` holds a policy a line: its name, level, outcome, and its message. `jobs` are what it
+    was asked to judge, `fetched` the commits that were fetched.
+    """
+
+    def __init__(self) -> None:
+        self.folders: dict[str, str] = {}
+        self.commits: dict[str, str] = {}
+        self.jobs: list[PolicyJob] = []
+        self.fetched: list[str] = []
+        self.during: list[Callable[[], None]] = []
+
+    def judge(self, job: PolicyJob, watch: Watch) -> Sequence[Judged]:
+        self.jobs.append(job)
+        if self.during:
+            self.during.pop(0)()
+        if watch.tick() is not Stop.GO_ON:
+            raise Interrupted("judging was interrupted")
+        return [self._judged(line) for line in job.files["says"].decode().splitlines()]
+
+    @staticmethod
+    def _judged(line: str) -> Judged:
+        name, level, outcome, *message = line.split(" ", 3)
+        return Judged(name, Level(level), Outcome(outcome), tuple(message), 0.01, f"about {name}", "says")
+
+    def test(self, files: Files) -> Sequence[PolicyTest]:
+        return [PolicyTest("test_it", path, "", 0.01) for path in files]
+
+    def local(self, folder: str) -> Files:
+        return {"says": self.folders[folder].encode()}
+
+    def at_commit(self, remote: GitRemote, commit: str, folder: str, watch: Watch) -> Files:
+        self.fetched.append(commit)
+        return {"says": self.commits[commit].encode()}
