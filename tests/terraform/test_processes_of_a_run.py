@@ -25,7 +25,9 @@ def _hear(event: str, details: tuple[object, ...]) -> None:
 def _name(argv: list[str]) -> str:
     """What a process is for: Git's or Terraform's command, or the program's name."""
     if str(LAUNCHER) in argv:
-        return argv[argv.index(str(LAUNCHER)) + 3]  # after the seconds and the program
+        # The last time that it is named: a sandbox may have mounts of that name before.
+        launched = len(argv) - argv[::-1].index(str(LAUNCHER))
+        return argv[launched + 2]  # after the seconds and the program
     name = Path(argv[0]).name
     return f"git {argv[2 if argv[1].startswith('--work-tree') else 1]}" if name == "git" else name
 
