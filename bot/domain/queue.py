@@ -51,13 +51,23 @@ def _before(other: Run, run: Run) -> bool:
     return other.holds_workspace or other.sequence < run.sequence
 
 
+def holds_by(run: Run) -> str:
+    """Say how a run holds its workspace, in one word or two for all of a stage; empty where it does not.
+
+    Coarse on purpose: whenever it changes, those that wait are told anew on the forge.
+    """
+    if not run.holds_workspace:
+        return ""
+    if run.status in lifecycle.AWAITS_PERSON:
+        return "policy override" if run.status is RunStatus.POLICY_OVERRIDE else "needs confirmation"
+    return "applying" if run.status in lifecycle.APPLY_STAGES else "planning"
+
+
 def _what_holds(holder: Run, last: Run) -> str:
     if not holder.holds_workspace:
         return ""
     who = "" if holder.id == last.id else f"; {holder.id} holds the workspace"
-    if holder.status in lifecycle.AWAITS_PERSON:
-        return f"{who} ({lifecycle.LABELS[holder.status].lower()})"
-    return f"{who} ({holder.status.value})"
+    return f"{who} ({holds_by(holder)})"
 
 
 def _ordinal(number: int) -> str:

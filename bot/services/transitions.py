@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from bot.domain.errors import Conflict, LeaseLost
 from bot.domain.lifecycle import RunStatus
+from bot.domain.queue import holds_by
 from bot.domain.run import Run, RunEvent
 from bot.services.ports import Clock, Dispatch, Store, Transaction
 from bot.services.subjects import subject_of
@@ -95,7 +96,7 @@ class Transitions:
         if run.status is RunStatus.APPLIED and (before is None or before.status is not RunStatus.APPLIED):
             wake.deliveries += want_followers(tx, run, self._clock.now())
         let_go = before is not None and not before.final and run.final
-        if before is None or let_go or run.holds_workspace != before.holds_workspace:
+        if before is None or let_go or holds_by(run) != holds_by(before):
             self.next(tx, run.workspace_id, wake)
 
     def report(self, tx: Transaction, subject: str, wake: Wake) -> None:
