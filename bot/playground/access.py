@@ -22,7 +22,10 @@ def unauthorized(message: str = "Bad credentials") -> ForgeError:
 
 
 def presented_token(request: Request) -> str:
-    """Find the token in the header; in basic authentication it is the password, whatever the name."""
+    """Find the token in the headers; in basic authentication it is the password, whatever the name."""
+    if own := request.headers.get("PRIVATE-TOKEN"):
+        # GitLab's own way, beside the bearer's that it takes too.
+        return own.strip()
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() in ("bearer", "token"):
         return value.strip()

@@ -66,33 +66,34 @@ def _furnish(blueprint: Blueprint, forge: Forge) -> None:
             body.get("default_branch", "main"),
             private=bool(body.get("private")),
             description=body.get("description"),
+            flavour=body.get("flavour", "github"),
         )
         return {"id": repo.id, "full_name": repo.full_name}, 201
 
-    @blueprint.post("/repos/<owner>/<name>/forks")
+    @blueprint.post("/repos/<path:owner>/<name>/forks")
     def fork(owner: str, name: str) -> tuple[Answer, int]:
         body = _body("owner")
         repo = forge.fork(f"{owner}/{name}", body["owner"], body.get("name", ""))
         return {"id": repo.id, "full_name": repo.full_name}, 201
 
-    @blueprint.delete("/repos/<owner>/<name>")
+    @blueprint.delete("/repos/<path:owner>/<name>")
     def delete_repo(owner: str, name: str) -> tuple[str, int]:
         forge.delete_repo(f"{owner}/{name}")
         return "", 204
 
-    @blueprint.put("/repos/<owner>/<name>/roles/<login>")
+    @blueprint.put("/repos/<path:owner>/<name>/roles/<login>")
     def grant(owner: str, name: str, login: str) -> tuple[str, int]:
         forge.grant(f"{owner}/{name}", login, str(_body("role")["role"]))
         return "", 204
 
-    @blueprint.put("/repos/<owner>/<name>/protections/<path:branch>")
+    @blueprint.put("/repos/<path:owner>/<name>/protections/<path:branch>")
     def protect(owner: str, name: str, branch: str) -> tuple[str, int]:
         body = _body()
         contexts, approvals = body.get("contexts", []), int(body.get("approvals", 0))
         forge.protect(f"{owner}/{name}", branch, contexts=contexts, approvals=approvals)
         return "", 204
 
-    @blueprint.put("/repos/<owner>/<name>/pulls/<int:number>/draft")
+    @blueprint.put("/repos/<path:owner>/<name>/pulls/<int:number>/draft")
     def draft(owner: str, name: str, number: int) -> tuple[str, int]:
         body = _body("user", "draft")
         forge.draft(f"{owner}/{name}", number, body["user"], bool(body["draft"]))
@@ -108,8 +109,10 @@ def _outside(blueprint: Blueprint, forge: Forge, events: GitHubEvents) -> None:
             body.get("secret", ""),
             events=body.get("events", ["*"]),
             repo=body.get("repo"),
+            flavour=body.get("flavour", "github"),
         )
-        events.ping(hook)
+        if hook.flavour == "github":
+            events.ping(hook)
         return {"id": hook.id}, 201
 
     @blueprint.post("/apps")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bot.playground.flavours import GITLAB
 from bot.playground.model import (
     MERGE_METHODS,
     Event,
@@ -90,9 +91,10 @@ class Branches(Pulls):
         if tree is None:
             return None
         if method == "squash":
-            text = f"{title or f'{pull.title} (#{pull.number})'}\n\n{message}".strip() + "\n"
+            sign = pull.repo.flavour.sign
+            text = f"{title or f'{pull.title} ({sign}{pull.number})'}\n\n{message}".strip() + "\n"
             return git.commit_tree(tree, [base], text, author, MACHINE)
-        first = title or f"Merge pull request #{pull.number} from {pull.head_owner.login}/{pull.head_ref}"
+        first = title or _merge_title(pull)
         text = f"{first}\n\n{message or pull.title}\n"
         return git.commit_tree(tree, [base, pull.head_sha], text, author, MACHINE)
 
@@ -161,3 +163,10 @@ class Branches(Pulls):
             new = where.git.commit_files(ref, parent, files, message + "\n", author)
             self.refs_moved(where, user, [RefMove(ref, old or NOBODY, new)])
             return new
+
+
+def _merge_title(pull: Pull) -> str:
+    """Name a merge as the forge does whose flavour the repository has."""
+    if pull.repo.flavour is GITLAB:
+        return f"Merge branch '{pull.head_ref}' into '{pull.base_ref}'"
+    return f"Merge pull request #{pull.number} from {pull.head_owner.login}/{pull.head_ref}"

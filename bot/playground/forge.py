@@ -27,8 +27,6 @@ from bot.playground.model import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMENT_LIMIT = 65_536
-DESCRIPTION_LIMIT = 140
 STATUSES_PER_CONTEXT = 1_000
 _VERDICTS: dict[str, ReviewState] = {
     "APPROVE": "APPROVED",
@@ -52,7 +50,7 @@ class Forge(Branches):
         """Say something under a pull request."""
         with self.lock:
             pull, user = self.pull(repo, number), self.user(by)
-            comment = Comment(self.next_id(), pull, user, _checked(body))
+            comment = Comment(self.next_id(), pull, user, _checked(pull.repo, body))
             pull.comments.append(comment)
             pull.updated_at = now()
             self.emit(Event("issue_comment", pull.repo, user, "created", pull, comment))
@@ -71,7 +69,7 @@ class Forge(Branches):
         with self.lock:
             comment = self._changeable(repo, comment_id, by)
             changes = {"body": {"from": comment.body}}
-            comment.body, comment.updated_at = _checked(body), now()
+            comment.body, comment.updated_at = _checked(comment.pull.repo, body), now()
             self._tell_comment(comment, by, "edited", changes)
             return comment
 
@@ -122,7 +120,7 @@ class Forge(Branches):
                 raise invalid(f"Can not {verb} your own pull request")
             if event in ("REQUEST_CHANGES", "COMMENT") and not body:
                 raise invalid("body is missing", "body", "missing_field")
-            text = _checked(body) if body else ""
+            text = _checked(pull.repo, body) if body else ""
             review = Review(self.next_id(), pull, user, text, _VERDICTS[event], sha or pull.head_sha)
             pull.reviews.append(review)
             if review.state != "PENDING":
@@ -156,6 +154,7 @@ class Forge(Branches):
         context: str = "default",
         description: str | None = None,
         target_url: str | None = None,
+        word: str = "",
     ) -> Status:
         """Say how a commit fares."""
         with self.lock:
@@ -164,24 +163,24 @@ class Forge(Branches):
                 raise forbidden("Resource not accessible by personal access token")
             if state not in STATUS_STATES:
                 raise invalid("state is not included in the list", "state", "invalid")
-            if description and len(description) > DESCRIPTION_LIMIT:
-                raise invalid(
-                    f"description is too long (maximum is {DESCRIPTION_LIMIT} characters)", "description"
-                )
+            most = where.flavour.description_limit
+            if description and len(description) > most:
+                raise invalid(f"description is too long (maximum is {most} characters)", "description")
             full = sha if sha in where.statuses else where.git.resolve(sha) if len(sha) == 40 else None
             if full is None:
                 raise invalid(f"No commit found for SHA: {sha}")
             known = where.statuses.setdefault(full, [])
             if sum(status.context == context for status in known) >= STATUSES_PER_CONTEXT:
                 raise invalid("This SHA and context has reached the maximum number of statuses.")
-            status = Status(self.next_id(), full, user, state, context, description, target_url)
+            status = Status(self.next_id(), full, user, state, context, description, target_url, word)
             known.append(status)
             return status
 
 
-def _checked(body: str) -> str:
+def _checked(repo: Repo, body: str) -> str:
+    most = repo.flavour.comment_limit
     if not body.strip():
         raise invalid("Body cannot be blank", "body", "missing_field")
-    if len(body) > COMMENT_LIMIT:
-        raise invalid(f"Body is too long (maximum is {COMMENT_LIMIT} characters)", "body")
+    if len(body) > most:
+        raise invalid(f"Body is too long (maximum is {most} characters)", "body")
     return body

@@ -21,15 +21,15 @@ def git_blueprint(forge: Forge) -> Blueprint:
     """Serve clone, fetch and push of every repository."""
     blueprint = Blueprint("git", __name__)
 
-    @blueprint.get("/<owner>/<name>/info/refs")
+    @blueprint.get("/<path:owner>/<name>/info/refs")
     def info_refs(owner: str, name: str) -> Response:
         return _serve(forge, owner, name, "info/refs", request.args.get("service", ""))
 
-    @blueprint.post("/<owner>/<name>/git-upload-pack")
+    @blueprint.post("/<path:owner>/<name>/git-upload-pack")
     def upload_pack(owner: str, name: str) -> Response:
         return _serve(forge, owner, name, "git-upload-pack", "git-upload-pack")
 
-    @blueprint.post("/<owner>/<name>/git-receive-pack")
+    @blueprint.post("/<path:owner>/<name>/git-receive-pack")
     def receive_pack(owner: str, name: str) -> Response:
         return _serve(forge, owner, name, "git-receive-pack", "git-receive-pack")
 

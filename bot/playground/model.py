@@ -10,9 +10,12 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING, Literal
 
+from bot.playground.flavours import GITHUB
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bot.playground.flavours import Flavour
     from bot.playground.repositories import GitRepository
 
 PullState = Literal["open", "closed"]
@@ -112,6 +115,8 @@ class Repo:
     pulls: dict[int, Pull] = field(default_factory=dict)
     statuses: dict[str, list[Status]] = field(default_factory=dict)
     protections: dict[str, Protection] = field(default_factory=dict)
+    flavour: Flavour = GITHUB
+    pipelines: dict[str, int] = field(default_factory=dict)
 
     @property
     def full_name(self) -> str:
@@ -158,6 +163,11 @@ class Pull:
     mergeable: bool | None = None
     comments: list[Comment] = field(default_factory=list)
     reviews: list[Review] = field(default_factory=list)
+
+    @property
+    def page(self) -> str:
+        """Where people see it, from the server's root."""
+        return f"/{self.repo.full_name}/{self.repo.flavour.page}/{self.number}"
 
     @property
     def from_fork(self) -> bool:
@@ -213,7 +223,10 @@ class Review:
 
 @dataclass(eq=False)
 class Status:
-    """One state that a context gave to a commit. Later ones with the same context supersede it."""
+    """One state that a context gave to a commit. Later ones with the same context supersede it.
+
+    `word` is how it was said, where the forge knows finer words than `state`.
+    """
 
     id: int
     sha: str
@@ -222,6 +235,7 @@ class Status:
     context: str
     description: str | None
     target_url: str | None
+    word: str = ""
     created_at: datetime = field(default_factory=now)
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, abort, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from bot.playground.markdown import diff_lines, render
@@ -62,7 +62,7 @@ def _reading(blueprint: Blueprint, forge: Forge) -> None:
     def home() -> str:
         return render_template("playground/home.html", repos=sorted(forge.repos.values(), key=_name))
 
-    @blueprint.get("/<owner>/<name>")
+    @blueprint.get("/<path:owner>/<name>")
     def repo(owner: str, name: str) -> str:
         found = _repo(forge, owner, name)
         tip = found.git.branch(found.default_branch)
@@ -75,17 +75,20 @@ def _reading(blueprint: Blueprint, forge: Forge) -> None:
             pulls=sorted(found.pulls.values(), key=lambda pull: -pull.number),
         )
 
-    @blueprint.get("/<owner>/<name>/pull/<int:number>")
+    @blueprint.get("/<path:owner>/<name>/pull/<int:number>")
+    @blueprint.get("/<path:owner>/<name>/-/merge_requests/<int:number>")
     def pull(owner: str, name: str, number: int) -> str:
         found = _pull(forge, owner, name, number)
         return render_template("playground/pull.html", **_pull_context(forge, found))
 
-    @blueprint.get("/<owner>/<name>/pull/<int:number>/files")
+    @blueprint.get("/<path:owner>/<name>/pull/<int:number>/files")
+    @blueprint.get("/<path:owner>/<name>/-/merge_requests/<int:number>/files")
     def files(owner: str, name: str, number: int) -> str:
         found = _pull(forge, owner, name, number)
         return render_template("playground/files.html", **_pull_context(forge, found))
 
-    @blueprint.get("/<owner>/<name>/commit/<sha>")
+    @blueprint.get("/<path:owner>/<name>/commit/<sha>")
+    @blueprint.get("/<path:owner>/<name>/-/commit/<sha>")
     def commit(owner: str, name: str, sha: str) -> str:
         found = _repo(forge, owner, name)
         full = found.git.resolve(sha)
@@ -133,7 +136,8 @@ def _writing(blueprint: Blueprint, forge: Forge) -> None:
         if request.method == "POST" and origin and urlsplit(origin).netloc != request.host:
             abort(403)
 
-    @blueprint.post("/<owner>/<name>/pull/<int:number>/comments")
+    @blueprint.post("/<path:owner>/<name>/pull/<int:number>/comments")
+    @blueprint.post("/<path:owner>/<name>/-/merge_requests/<int:number>/comments")
     def comment(owner: str, name: str, number: int) -> AnyResponse:
         pull, form = _pull(forge, owner, name, number), request.form
         text = form.get("body", "").replace("\r\n", "\n")
@@ -143,7 +147,8 @@ def _writing(blueprint: Blueprint, forge: Forge) -> None:
             abort(422, refusal.message)
         return _back(pull, "#end")
 
-    @blueprint.post("/<owner>/<name>/pull/<int:number>/merge")
+    @blueprint.post("/<path:owner>/<name>/pull/<int:number>/merge")
+    @blueprint.post("/<path:owner>/<name>/-/merge_requests/<int:number>/merge")
     def merge(owner: str, name: str, number: int) -> AnyResponse:
         pull, form = _pull(forge, owner, name, number), request.form
         try:
@@ -152,7 +157,8 @@ def _writing(blueprint: Blueprint, forge: Forge) -> None:
             abort(409, refusal.message)
         return _back(pull)
 
-    @blueprint.post("/<owner>/<name>/pull/<int:number>/reviews")
+    @blueprint.post("/<path:owner>/<name>/pull/<int:number>/reviews")
+    @blueprint.post("/<path:owner>/<name>/-/merge_requests/<int:number>/reviews")
     def review(owner: str, name: str, number: int) -> AnyResponse:
         pull, form = _pull(forge, owner, name, number), request.form
         try:
@@ -163,9 +169,7 @@ def _writing(blueprint: Blueprint, forge: Forge) -> None:
 
 
 def _back(pull: Pull, anchor: str = "") -> AnyResponse:
-    repo = pull.repo
-    here = url_for("pages.pull", owner=repo.owner.login, name=repo.name, number=pull.number)
-    return redirect(here + anchor, 303)
+    return redirect(pull.page + anchor, 303)
 
 
 def _name(repo: Repo) -> str:

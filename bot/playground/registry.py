@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from threading import RLock
 from typing import TYPE_CHECKING
 
+from bot.playground.flavours import FLAVOURS, GITHUB, Flavour
 from bot.playground.model import (
     App,
     Credential,
@@ -117,20 +118,28 @@ class Registry:
         *,
         private: bool = False,
         description: str | None = None,
+        flavour: str = GITHUB.name,
     ) -> Repo:
-        """Make an empty repository. An owner that nobody has heard of becomes an organization."""
+        """Make an empty repository. An owner that nobody has heard of becomes an organization.
+
+        With slashes in it, the owner is a group within groups, as GitLab has them.
+        """
         with self.lock:
-            path = self._free_path(full_name)
+            if flavour not in FLAVOURS:
+                raise invalid(f"there is no flavour {flavour!r}", "flavour", "invalid")
+            path = self._free_path(full_name, FLAVOURS[flavour])
             git = GitRepository.create(path, default_branch)
-            return self._register(full_name, git, default_branch, private=private, description=description)
+            repo = self._register(full_name, git, default_branch, private=private, description=description)
+            repo.flavour = FLAVOURS[flavour]
+            return repo
 
     def fork(self, repo: str | Repo, owner: str, name: str = "") -> Repo:
         """Copy a repository to another owner, its branches included."""
         with self.lock:
             source = self.repo(repo)
             full_name = f"{owner}/{name or source.name}"
-            git = GitRepository.clone(source.git, self._free_path(full_name))
-            return self._register(
+            git = GitRepository.clone(source.git, self._free_path(full_name, source.flavour))
+            copy = self._register(
                 full_name,
                 git,
                 source.default_branch,
@@ -138,6 +147,8 @@ class Registry:
                 description=source.description,
                 parent=source,
             )
+            copy.flavour = source.flavour
+            return copy
 
     def delete_repo(self, repo: str | Repo) -> None:
         """Remove a repository. Pull requests that came from it keep only their commits."""
@@ -159,9 +170,11 @@ class Registry:
             raise not_found()
         return found
 
-    def _free_path(self, full_name: str) -> Path:
-        owner, _, name = full_name.partition("/")
-        if not _NAME.fullmatch(owner) or not _NAME.fullmatch(name) or owner.lower() in _RESERVED:
+    def _free_path(self, full_name: str, flavour: Flavour) -> Path:
+        owner, _, name = full_name.rpartition("/")
+        names = [*owner.split("/"), name]
+        deep = len(names) > 2 and not flavour.groups_in_groups
+        if deep or not all(map(_NAME.fullmatch, names)) or names[0].lower() in _RESERVED:
             raise invalid("name is not acceptable", "name", "invalid")
         if full_name.lower() in self.repos:
             raise invalid("name already exists on this account", "name", "already_exists")
@@ -177,11 +190,17 @@ class Registry:
         description: str | None,
         parent: Repo | None = None,
     ) -> Repo:
-        login, name = full_name.split("/")
-        owner = self.users.get(login.lower()) or self.add_user(login, type="Organization")
+        login, _, name = full_name.rpartition("/")
+        owner = self.users.get(login.lower()) or self._add_organization(login)
         repo = Repo(self.next_id(), owner, name, git, default_branch, private, description, parent)
         self.repos[full_name.lower()] = repo
         return repo
+
+    def _add_organization(self, login: str) -> User:
+        # A group within a group has no login of its own that somebody could register.
+        group = User(self.next_id(), login, login.rpartition("/")[2], "", "Organization")
+        self.users[login.lower()] = group
+        return group
 
     # Roles
 

@@ -20,6 +20,11 @@ from bot.playground.github.api import PREFIX, github_blueprint
 from bot.playground.github.desk import Desk, asker_name
 from bot.playground.github.events import GitHubEvents
 from bot.playground.github.git_shapes import GitShapes
+from bot.playground.gitlab.api import PREFIX as GITLAB_PREFIX
+from bot.playground.gitlab.api import gitlab_blueprint
+from bot.playground.gitlab.desk import GitLabDesk
+from bot.playground.gitlab.events import GitLabEvents
+from bot.playground.gitlab.shapes import Shapes as GitLabShapes
 from bot.playground.pages import pages_blueprint
 from bot.playground.webhooks import Delivery, Outbox
 
@@ -52,6 +57,8 @@ class Playground:
         shapes = GitShapes(self.forge, self._at)
         self._events = GitHubEvents(shapes, self.outbox)
         self.forge.subscribe(self._events)
+        self._gitlab_shapes = GitLabShapes(self.forge, self._at)
+        self.forge.subscribe(GitLabEvents(self._gitlab_shapes, self.outbox))
         self.app = self._build(Desk(self.forge, shapes, self.outbox))
         self._where = host, port
         self._server: BaseWSGIServer | None = None
@@ -62,6 +69,7 @@ class Playground:
         app.json.sort_keys = False  # type: ignore[attr-defined]
         app.register_blueprint(admin_blueprint(self.forge, self.outbox, self._events, self.admin_token))
         app.register_blueprint(github_blueprint(desk))
+        app.register_blueprint(gitlab_blueprint(GitLabDesk(self.forge, self._gitlab_shapes)))
         app.register_blueprint(git_blueprint(self.forge))
         app.register_blueprint(pages_blueprint(self.forge))
         _watch_requests(app, self.forge)
@@ -110,10 +118,13 @@ class Playground:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def add_hook(self, url: str, *, events: Sequence[str] = ("*",), repo: str | None = None) -> Hook:
-        """Send signed GitHub events to an address, beginning with a ping."""
-        hook = self.forge.add_hook(url, self.secret, events=events, repo=repo)
-        self._events.ping(hook)
+    def add_hook(
+        self, url: str, *, events: Sequence[str] = ("*",), repo: str | None = None, flavour: str = "github"
+    ) -> Hook:
+        """Send a forge's events to an address; GitHub's begin with a ping."""
+        hook = self.forge.add_hook(url, self.secret, events=events, repo=repo, flavour=flavour)
+        if flavour == "github":
+            self._events.ping(hook)
         return hook
 
     def redeliver(self, delivery_id: str) -> Delivery:
@@ -138,7 +149,7 @@ class _QuietHandler(WSGIRequestHandler):
 
 def _watch_requests(app: Flask, forge: Forge) -> None:
     def to_others() -> bool:
-        return request.path.startswith(PREFIX) or request.endpoint in _GIT_ENDPOINTS
+        return request.path.startswith((PREFIX, GITLAB_PREFIX)) or request.endpoint in _GIT_ENDPOINTS
 
     @app.before_request
     def stumble() -> Response | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
@@ -9,6 +10,7 @@ import queue
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 # GitHub gives up on a receiver after this long, and does not try again by itself.
 ANSWER_WITHIN = 10.0
+# How a GitLab signing token begins.
+SIGNING_PREFIX = "whsec_"
 
 
 @dataclass
@@ -67,6 +71,34 @@ def github_headers(hook: Hook, event: str, delivery_id: str, body: bytes) -> dic
     return headers
 
 
+def gitlab_headers(hook: Hook, event: str, delivery_id: str, body: bytes) -> dict[str, str]:
+    """Give the headers of a GitLab delivery: signed where the secret is a signing token, else with it.
+
+    Source: https://docs.gitlab.com/user/project/integrations/webhooks/
+    """
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "GitLab/playground",
+        "Idempotency-Key": delivery_id,
+        "X-Gitlab-Event": event,
+        "X-Gitlab-Webhook-UUID": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{hook.id}")),
+        "X-Gitlab-Event-UUID": str(uuid.uuid4()),
+    }
+    if hook.secret.startswith(SIGNING_PREFIX):
+        moment = str(int(time.time()))
+        key = base64.b64decode(hook.secret.removeprefix(SIGNING_PREFIX))
+        digest = hmac.new(key, f"{delivery_id}.{moment}.".encode() + body, hashlib.sha256).digest()
+        headers["webhook-id"] = delivery_id
+        headers["webhook-timestamp"] = moment
+        headers["webhook-signature"] = f"v1,{base64.b64encode(digest).decode()}"
+    elif hook.secret:
+        headers["X-Gitlab-Token"] = hook.secret
+    return headers
+
+
+Headers = Callable[["Hook", str, str, bytes], dict[str, str]]
+
+
 class Outbox:
     """The queue of deliveries and the thread that sends them."""
 
@@ -88,13 +120,13 @@ class Outbox:
             self._thread.join(ANSWER_WITHIN)
             self._thread = None
 
-    def post(self, hook: Hook, event: str, payload: Mapping[str, object]) -> Delivery:
-        """Queue a GitHub delivery."""
+    def post(
+        self, hook: Hook, event: str, payload: Mapping[str, object], headers: Headers, action: str
+    ) -> Delivery:
+        """Queue a delivery with the headers of one forge or the other."""
         body, delivery_id = json.dumps(payload, separators=(",", ":")).encode(), str(uuid.uuid4())
-        headers = github_headers(hook, event, delivery_id, body)
-        return self._enqueue(
-            Delivery(delivery_id, 0, hook, event, str(payload.get("action") or ""), headers, body)
-        )
+        sent = headers(hook, event, delivery_id, body)
+        return self._enqueue(Delivery(delivery_id, 0, hook, event, action, sent, body))
 
     def redeliver(self, delivery_id: str) -> Delivery:
         """Send a delivery once more, with the id that it had."""

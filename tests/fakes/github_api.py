@@ -1,4 +1,4 @@
-"""A GitHub that answers over real HTTP what a test tells it to, and remembers what it was asked."""
+"""A forge that answers over real HTTP what a test tells it to, and remembers what it was asked."""
 
 from __future__ import annotations
 
@@ -48,15 +48,16 @@ class Reply:
 Answers = Reply | Callable[[Asked], Reply]
 
 
-class ScriptedGitHub:
+class ScriptedForge:
     """Serves `url`. Several answers for one address come one after the other; the last one stays."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
         self.asked: list[Asked] = []
         self._script: list[tuple[str, re.Pattern[str], list[Answers]]] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}{PREFIX}"
+        self.url = f"http://127.0.0.1:{self._server.server_port}{prefix}"
 
     def on(self, method: str, path: str, *answers: Answers) -> None:
         """Say what to answer; the path is a regular expression for all of it, and later ones win."""
@@ -86,6 +87,13 @@ class ScriptedGitHub:
         self._server.server_close()
 
 
+class ScriptedGitHub(ScriptedForge):
+    """A GitHub Enterprise server."""
+
+    def __init__(self) -> None:
+        super().__init__(PREFIX)
+
+
 class Described:
     """A request as openapi-core likes it."""
 
@@ -99,7 +107,7 @@ class Described:
         self.parameters = RequestParameters(query=ImmutableMultiDict(asked.query), header=asked.headers)
 
 
-def _handler(github: ScriptedGitHub) -> type[BaseHTTPRequestHandler]:
+def _handler(github: ScriptedForge) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -107,7 +115,7 @@ def _handler(github: ScriptedGitHub) -> type[BaseHTTPRequestHandler]:
             parts = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            path = parts.path.removeprefix(PREFIX)
+            path = parts.path.removeprefix(github.prefix)
             reply = github.answer(Asked(self.command, path, dict(parse_qsl(parts.query)), headers, body))
             raw = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
             try:

@@ -18,6 +18,7 @@ from openapi_core import OpenAPI
 
 from bot.playground.server import Playground
 from tests.fakes.github_api import Described, ScriptedGitHub
+from tests.support.gitlab_description import GitLabDescription, Recorder, read_description
 
 OPENAPI = Path(__file__).parents[3] / "shared" / "contracts" / "openapi" / "github-subset.strict.json"
 
@@ -38,9 +39,22 @@ def public_pem(app_key: rsa.RSAPrivateKey) -> str:
 
 
 @pytest.fixture(scope="session")
-def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playground]:
-    with Playground(tmp_path_factory.mktemp("playground")) as running:
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture(scope="session")
+def playground(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> Iterator[Playground]:
+    built = Playground(tmp_path_factory.mktemp("playground"))
+    recorder.watch(built.app)
+    with built as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def gitlab_description() -> GitLabDescription | None:
+    """GitLab's own description of its API; None where it is not beside the project."""
+    return read_description()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What everybody who builds on the Forge port may count on, from the fake as from GitHub's client."""
+"""What everybody who builds on the Forge port may count on, from the fake and from each forge's client."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from bot.domain.permissions import Role
 from bot.domain.report import StatusReport, StatusState
 from bot.forges.github.auth import AppLogin, TokenLogin
 from bot.forges.github.client import GitHubForge
+from bot.forges.gitlab.api import TokenLogin as GitLabLogin
+from bot.forges.gitlab.client import GitLabForge
 from bot.playground.server import Playground
 from bot.services.ports import Forge, Reaction
 from tests.fakes.forge import FakeForge
+from tests.support.gitlab_description import GitLabDescription, Recorder
 
 _numbers = itertools.count(1)
 MARKER = "<!-- plangate:change -->"
@@ -30,6 +33,10 @@ class World(Protocol):
     forge: Forge
     repo: RepoRef
     login: str
+    page: str
+    too_long: int
+    description_limit: int
+    roles: Mapping[str, Role]
 
     def push(self, branch: str, files: Files) -> tuple[str, str]: ...
     def force_push(self, branch: str) -> tuple[str, str]: ...
@@ -45,7 +52,22 @@ class World(Protocol):
     def fail(self, method: str, *, limited: bool = False, after: bool = False) -> None: ...
 
 
+GITHUB_ROLES = {
+    "none": Role.NONE,
+    "read": Role.READ,
+    "triage": Role.PLAN,
+    "write": Role.WRITE,
+    "maintain": Role.WRITE,
+    "admin": Role.ADMIN,
+}
+
+
 class FakeWorld:
+    page = "pull"
+    too_long = 65_537
+    description_limit = 140
+    roles = GITHUB_ROLES
+
     def __init__(self) -> None:
         self.fake = FakeForge()
         self.forge: Forge = self.fake
@@ -111,6 +133,11 @@ class FakeWorld:
 
 
 class GitHubWorld:
+    page = "pull"
+    too_long = 65_537
+    description_limit = 140
+    roles = GITHUB_ROLES
+    flavour = "github"
     _addresses = {  # noqa: RUF012
         "change": ("GET", r"/pulls/\d+$"),
         "create_comment": ("POST", r"/comments$"),
@@ -121,12 +148,7 @@ class GitHubWorld:
     def __init__(self, playground: Playground, app: AppLogin | None, public_pem: str) -> None:
         self._all = playground.forge
         owner = f"acme{next(_numbers)}"
-        for login in ("alice", "mallory"):
-            self._all.add_user(login)
-        self.git = self._all.create_repo(f"{owner}/infra", private=True)
-        self.repo = RepoRef("github", self.git.full_name)
-        self._all.grant(self.git, "alice", "write")
-        self._all.commit(self.git, "main", {"README.md": "Infra\n"}, "alice")
+        self._furnish(f"{owner}/infra")
         self.login = "plangate[bot]" if app else "plangate-machine"
         credentials: AppLogin | TokenLogin
         if app:
@@ -140,6 +162,14 @@ class GitHubWorld:
             credentials = TokenLogin(self._all.new_token(self.login))
             self._all.grant(self.git, self.login, "write")
         self.forge: Forge = GitHubForge("github", credentials, api_url=playground.api_url)
+
+    def _furnish(self, full_name: str) -> None:
+        for login in ("alice", "mallory"):
+            self._all.add_user(login)
+        self.git = self._all.create_repo(full_name, private=True, flavour=self.flavour)
+        self.repo = RepoRef(self.flavour, self.git.full_name)
+        self._all.grant(self.git, "alice", "write")
+        self._all.commit(self.git, "main", {"README.md": "Infra\n"}, "alice")
 
     def push(self, branch: str, files: Files) -> tuple[str, str]:
         before = self.git.git.branch(branch) or ""
@@ -190,15 +220,56 @@ class GitHubWorld:
         self._all.faults.add(verb, here, status, headers, after=after)
 
 
-@pytest.fixture(params=["fake", "github by token", "github by app"])
+class GitLabWorld(GitHubWorld):
+    """The same hands on the same playground, seen through GitLab's API; in a group within a group."""
+
+    page = "-/merge_requests"
+    too_long = 1_000_001
+    description_limit = 255
+    # GitLab has no role between reporter and developer; a maintainer there administers.
+    roles = GITHUB_ROLES | {"triage": Role.READ, "maintain": Role.ADMIN, "admin": Role.OWNER}
+    flavour = "gitlab"
+    _addresses = {  # noqa: RUF012
+        "change": ("GET", r"/merge_requests/\d+$"),
+        "create_comment": ("POST", r"/notes$"),
+        "set_status": ("POST", r"/statuses/"),
+        "find_comment": ("GET", r"/notes$"),
+    }
+
+    def __init__(self, playground: Playground) -> None:
+        self._all = playground.forge
+        self._furnish(f"acme{next(_numbers)}/platform/infra")
+        self.login = "plangate-machine"
+        self._all.add_user(self.login)
+        token = self._all.new_token(self.login, "glpat-")
+        self._all.grant(self.git, self.login, "write")
+        self.forge = GitLabForge("gitlab", GitLabLogin(token), url=playground.url)
+
+    def statuses(self, sha: str) -> list[tuple[str, str, str]]:
+        words = {"running": "pending", "failed": "failure", "canceled": "error"}
+        found = self.git.statuses[sha]
+        return [(s.context, words.get(s.word, s.word), s.description or "") for s in found]
+
+
+@pytest.fixture(params=["fake", "github by token", "github by app", "gitlab"])
 def world(
-    request: pytest.FixtureRequest, playground: Playground, private_pem: str, public_pem: str
+    request: pytest.FixtureRequest,
+    playground: Playground,
+    private_pem: str,
+    public_pem: str,
+    recorder: Recorder,
+    gitlab_description: GitLabDescription | None,
 ) -> Iterator[World]:
     match request.param:
         case "fake":
             yield FakeWorld()
         case "github by token":
             yield GitHubWorld(playground, None, public_pem)
+        case "gitlab":
+            recorder.take()
+            yield GitLabWorld(playground)
+            for exchange in recorder.take() if gitlab_description else ():
+                gitlab_description.check(exchange)
         case _:
             yield GitHubWorld(playground, AppLogin(4711, private_pem), public_pem)
     playground.forge.faults.clear()
@@ -224,7 +295,7 @@ def test_a_change_is_told_as_it_is(world: World) -> None:
     assert len(change.head_sha) == 40
     assert (change.open, change.merged, change.draft, change.from_fork) == (True, False, False, False)
     assert change.mergeable is True
-    assert change.url.endswith(f"/{world.repo.path}/pull/{number}")
+    assert change.url.endswith(f"/{world.repo.path}/{world.page}/{number}")
 
 
 def test_drafts_and_closed_changes_say_so(world: World) -> None:
@@ -278,9 +349,10 @@ def test_of_a_new_branch_or_a_lost_commit_nothing_is_known(world: World) -> None
     assert world.forge.files_between(world.repo, "d" * 40, after) == ChangedFiles.unknown()
 
 
-def test_after_a_force_push_every_workspace_counts_as_touched(world: World) -> None:
+def test_after_a_force_push_what_was_dropped_counts_as_touched_too(world: World) -> None:
     before, after = world.force_push("main")
-    assert not world.forge.files_between(world.repo, before, after).complete
+    files = world.forge.files_between(world.repo, before, after)
+    assert not files.complete or {"dropped.tf", "kept.tf"} <= set(files.paths)
 
 
 def test_the_head_of_a_branch(world: World) -> None:
@@ -306,18 +378,11 @@ def test_where_git_fetches_from(world: World) -> None:
 
 def test_roles(world: World) -> None:
     found = {}
-    for word in ("none", "read", "triage", "write", "maintain", "admin"):
+    for word in world.roles:
         world.grant("bob", word)
         found[word] = world.forge.role(world.repo, "bob")
-    assert found == {
-        "none": Role.NONE,
-        "read": Role.READ,
-        "triage": Role.PLAN,
-        "write": Role.WRITE,
-        "maintain": Role.WRITE,
-        "admin": Role.ADMIN,
-    }
-    assert world.forge.role(world.repo, "Bob") is Role.ADMIN
+    assert found == world.roles
+    assert world.forge.role(world.repo, "Bob") is world.roles["admin"]
 
 
 def test_a_stranger_has_no_role(world: World) -> None:
@@ -342,7 +407,7 @@ def test_a_long_description_is_shortened_after_a_word(world: World) -> None:
     _, sha = world.push("main", {"a.tf": "x\n"})
     world.forge.set_status(world.repo, status(sha, description="Waits for\nrun-1 " * 20))
     [(_, _, shown)] = world.statuses(sha)
-    assert len(shown) <= 140
+    assert world.description_limit - 20 < len(shown) <= world.description_limit
     assert "\n" not in shown
     assert re.search(r"(Waits|for|run-1)…$", shown)
 
@@ -400,7 +465,7 @@ def test_the_longest_comment_fits_and_a_longer_one_is_refused(world: World) -> N
     longest = "ä" * world.forge.comment_limit
     assert world.body(world.forge.create_comment(world.repo, number, longest)) == longest
     with pytest.raises(ForgeRefused, match="too long"):
-        world.forge.create_comment(world.repo, number, "ä" * 70_000)
+        world.forge.create_comment(world.repo, number, "ä" * world.too_long)
 
 
 def test_the_same_reaction_twice_is_one(world: World) -> None:
@@ -455,5 +520,5 @@ def test_every_trouble_is_a_forge_error_with_words(world: World) -> None:
     _, sha = world.push("main", {"a.tf": "x\n"})
     for limited in (False, True):
         world.fail("set_status", limited=limited)
-        with pytest.raises(ForgeError, match=r"github .{5,}"):
+        with pytest.raises(ForgeError, match=rf"{world.repo.forge} .{{5,}}"):
             world.forge.set_status(world.repo, status(sha))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bot.playground.github.addresses import node_id
 from bot.playground.github.shapes import Json, moment
+from bot.playground.webhooks import github_headers
 
 if TYPE_CHECKING:
     from bot.playground.github.git_shapes import GitShapes
@@ -29,7 +30,7 @@ class GitHubEvents:
         if hooks:
             payload = self.payload(event)
             for hook in hooks:
-                self._outbox.post(hook, event.kind, payload)
+                self._outbox.post(hook, event.kind, payload, github_headers, event.action)
 
     def ping(self, hook: Hook) -> None:
         """Greet a new hook."""
@@ -57,7 +58,7 @@ class GitHubEvents:
             payload["hook"]["url"] = f"{here}/repos/{hook.repo.full_name}/hooks/{hook.id}"
             payload["repository"] = self._shapes.repo(hook.repo)
             payload["sender"] = self._shapes.user(hook.repo.owner)
-        self._outbox.post(hook, "ping", payload)
+        self._outbox.post(hook, "ping", payload, github_headers, "")
 
     def payload(self, event: Event) -> Json:
         """Write the body of an event."""

@@ -1,0 +1,186 @@
+"""What the forge's events look like when GitLab sends them, and to which hooks they go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.playground.gitlab.shapes import Json, moment
+from bot.playground.webhooks import gitlab_headers
+
+if TYPE_CHECKING:
+    from bot.playground.gitlab.shapes import Shapes
+    from bot.playground.model import Event, Hook, Pull, RefMove, Repo, User
+    from bot.playground.webhooks import Outbox
+
+# The same on GitLab: longer pushes are told without the rest of their commits.
+COMMITS_IN_A_PUSH = 20
+_ACTIONS = {
+    "opened": "open",
+    "reopened": "reopen",
+    "synchronize": "update",
+    "edited": "update",
+    "converted_to_draft": "update",
+    "ready_for_review": "update",
+}
+
+
+class GitLabEvents:
+    """Listens to the forge and posts to its GitLab hooks."""
+
+    def __init__(self, shapes: Shapes, outbox: Outbox) -> None:
+        self._shapes = shapes
+        self._outbox = outbox
+
+    def __call__(self, event: Event) -> None:
+        """Post an event to every hook that asked for it."""
+        told = self.payload(event)
+        if told is None:
+            return
+        name, payload = told
+        for hook in self._shapes.forge.hooks:
+            if hook.flavour == "gitlab" and _wants(hook, event, payload["object_kind"]):
+                action = str(payload.get("object_attributes", {}).get("action", ""))
+                self._outbox.post(hook, name, payload, gitlab_headers, action)
+
+    def payload(self, event: Event) -> tuple[str, Json] | None:
+        """Write an event's name and body, None where GitLab tells of no such thing."""
+        if event.kind == "push" and event.move:
+            return self._push(event.repo, event.move, event.actor)
+        if event.kind == "pull_request" and event.pull:
+            return "Merge Request Hook", self._merge_request(event, event.pull)
+        if event.kind == "issue_comment" and event.pull and event.comment and event.action != "deleted":
+            return "Note Hook", self._note(event, event.pull)
+        if event.pull and event.review and event.review.state == "APPROVED":
+            return "Merge Request Hook", self._told(event, event.pull, "approved", {})
+        return None
+
+    def _push(self, repo: Repo, move: RefMove, actor: User) -> tuple[str, Json]:
+        tag = move.ref.startswith("refs/tags/")
+        git = repo.git
+        tip = None if move.deleted else git.resolve(move.ref.removeprefix("refs/"))
+        commits = []
+        if tip is not None:
+            others = [f"^{sha}" for ref, sha in git.refs().items() if ref != move.ref]
+            excluded = [] if tag else others if move.created else [f"^{move.before}"]
+            limit = 1 if tag else COMMITS_IN_A_PUSH
+            commits = git.commits(tip, *excluded, limit=limit)[::-1]
+        kind = "tag_push" if tag else "push"
+        return ("Tag Push Hook" if tag else "Push Hook"), {
+            "object_kind": kind,
+            "event_name": kind,
+            "before": move.before,
+            "after": move.after,
+            "ref": move.ref,
+            "ref_protected": False,
+            "checkout_sha": tip,
+            "message": None,
+            "user_id": actor.id,
+            "user_name": actor.name,
+            "user_username": actor.login,
+            "user_email": "",
+            "project_id": repo.id,
+            "project": self._project(repo),
+            "commits": [
+                {
+                    "id": commit.sha,
+                    "message": commit.message + "\n",
+                    "title": commit.message.split("\n")[0],
+                    "timestamp": commit.committer.date,
+                    "url": self._shapes.commit_page(repo, commit.sha),
+                    "author": {"name": commit.author.name, "email": commit.author.email},
+                }
+                for commit in commits
+            ],
+            "total_commits_count": len(commits),
+        }
+
+    def _merge_request(self, event: Event, pull: Pull) -> Json:
+        action = _ACTIONS.get(event.action, "merge" if pull.merged_at else "close")
+        changes: Json = {}
+        if event.action in ("converted_to_draft", "ready_for_review"):
+            changes["draft"] = {"previous": not pull.draft, "current": pull.draft}
+        if isinstance(base := event.changes.get("base"), dict):
+            changes["target_branch"] = {"previous": base["ref"]["from"], "current": pull.base_ref}
+        if isinstance(title := event.changes.get("title"), dict):
+            changes["title"] = {"previous": title["from"], "current": pull.title}
+        body = self._told(event, pull, action, changes)
+        if event.action == "synchronize":
+            body["object_attributes"]["oldrev"] = event.before
+        return body
+
+    def _told(self, event: Event, pull: Pull, action: str, changes: Json) -> Json:
+        return {
+            "object_kind": "merge_request",
+            "event_type": "merge_request",
+            "user": self._user(event.actor),
+            "project": self._project(pull.repo),
+            "object_attributes": self._attributes(pull) | {"action": action},
+            "labels": [],
+            "changes": changes,
+        }
+
+    def _attributes(self, pull: Pull) -> Json:
+        shape = self._shapes.merge_request(pull)
+        kept = (
+            *("id", "iid", "title", "description", "state", "created_at", "updated_at", "draft"),
+            *("source_branch", "target_branch", "source_project_id", "target_project_id"),
+            *("merge_status", "detailed_merge_status", "merge_commit_sha", "work_in_progress"),
+        )
+        head = pull.repo.git.commit(pull.head_sha)
+        return {key: shape[key] for key in kept} | {
+            "author_id": pull.author.id,
+            "url": shape["web_url"],
+            "source": self._project(pull.head_repo) if pull.head_repo else None,
+            "target": self._project(pull.repo),
+            "last_commit": {
+                "id": head.sha,
+                "message": head.message + "\n",
+                "title": head.message.split("\n")[0],
+                "timestamp": head.committer.date,
+                "url": self._shapes.commit_page(pull.repo, head.sha),
+                "author": {"name": head.author.name, "email": head.author.email},
+            },
+        }
+
+    def _note(self, event: Event, pull: Pull) -> Json:
+        comment = event.comment
+        assert comment is not None
+        return {
+            "object_kind": "note",
+            "event_type": "note",
+            "user": self._user(event.actor),
+            "project_id": pull.repo.id,
+            "project": self._project(pull.repo),
+            "object_attributes": {
+                "id": comment.id,
+                "note": comment.body,
+                "noteable_type": "MergeRequest",
+                "noteable_id": pull.id,
+                "author_id": comment.author.id,
+                "project_id": pull.repo.id,
+                "system": False,
+                "type": None,
+                "created_at": moment(comment.created_at),
+                "updated_at": moment(comment.updated_at),
+                "action": "create" if event.action == "created" else "update",
+                "url": f"{self._shapes.at.web}{pull.page}#note_{comment.id}",
+            },
+            "merge_request": self._attributes(pull),
+        }
+
+    def _user(self, user: User) -> Json:
+        shape = self._shapes.user(user)
+        return {key: shape[key] for key in ("id", "name", "username", "avatar_url")} | {"email": "[REDACTED]"}
+
+    def _project(self, repo: Repo) -> Json:
+        shape = self._shapes.project(repo)
+        kept = ("id", "name", "description", "web_url", "path_with_namespace", "default_branch")
+        return {key: shape[key] for key in kept} | {
+            "namespace": repo.owner.name,
+            "git_http_url": shape["http_url_to_repo"],
+            "visibility_level": 0 if repo.private else 20,
+        }
+
+
+def _wants(hook: Hook, event: Event, kind: str) -> bool:
+    return hook.repo in (None, event.repo) and ("*" in hook.events or kind in hook.events)

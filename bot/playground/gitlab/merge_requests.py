@@ -1,0 +1,140 @@
+"""Merge requests, the notes under them and the emojis on these, in GitLab's API."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from bot.playground.gitlab.desk import GitLabDesk
+from bot.playground.gitlab.shapes import EMOJI
+from bot.playground.model import Comment, ForgeError, Pull, Role, not_found
+
+Answer = dict[str, Any]
+_AT = "/projects/<path:project>/merge_requests"
+_NOTES = f"{_AT}/<int:number>/notes"
+_DRAFT = re.compile(r"draft:\s*", re.IGNORECASE)
+
+
+def merge_requests_blueprint(desk: GitLabDesk) -> Blueprint:
+    """Serve what concerns one merge request."""
+    blueprint = Blueprint("gitlab-merge-requests", __name__)
+    _reading(blueprint, desk)
+    _changing(blueprint, desk)
+    _notes(blueprint, desk)
+    _emojis(blueprint, desk)
+    return blueprint
+
+
+def _reading(blueprint: Blueprint, desk: GitLabDesk) -> None:
+    @blueprint.get(f"{_AT}/<int:number>")
+    def one(project: str, number: int) -> Answer:
+        return desk.shapes.merge_request(desk.merge_request(project, number))
+
+    @blueprint.get(f"{_AT}/<int:number>/diffs")
+    def diffs(project: str, number: int) -> Response:
+        pull = desk.merge_request(project, number)
+        changes = pull.repo.git.changes_since_fork(pull.base_sha, pull.head_sha)
+        return desk.page(changes, desk.shapes.diff)
+
+    @blueprint.get(f"{_AT}/<int:number>/approvals")
+    def approvals(project: str, number: int) -> Answer:
+        pull = desk.merge_request(project, number)
+        given = [user for user, verdict in pull.verdicts().items() if verdict == "APPROVED"]
+        rules = pull.repo.protections.get(pull.base_ref)
+        wanted = rules.approvals if rules else 0
+        return {
+            "approved": bool(given) and len(given) >= wanted,
+            "approved_by": [{"user": desk.shapes.user(user)} for user in given],
+        }
+
+
+def _changing(blueprint: Blueprint, desk: GitLabDesk) -> None:
+    @blueprint.post(_AT)
+    def create(project: str) -> tuple[Answer, int]:
+        source, user, body = desk.repo(project), desk.actor(), desk.body()
+        target = source
+        if (wanted := body.get("target_project_id")) is not None:
+            target = desk.repo(str(wanted))
+        branch = desk.text(body, "source_branch", needed=True)
+        same = [
+            pull
+            for pull in target.pulls.values()
+            if pull.state == "open" and (pull.head_repo, pull.head_ref) == (source, branch)
+        ]
+        if same:
+            words = "Another open merge request already exists for this source branch"
+            raise ForgeError("conflict", f"{words}: !{same[0].number}")
+        title = desk.text(body, "title", needed=True)
+        pull = desk.forge.open_pull(
+            target,
+            user.login,
+            f"{source.owner.login}:{branch}",
+            desk.text(body, "target_branch", needed=True),
+            title=title,
+            body=body.get("description"),
+            draft=_DRAFT.match(title) is not None,
+        )
+        return desk.shapes.merge_request(pull), 201
+
+    @blueprint.put(f"{_AT}/<int:number>/merge")
+    def merge(project: str, number: int) -> Answer:
+        user, body = desk.actor(), desk.body()
+        pull = desk.merge_request(project, number, Role.write)
+        method, sha = "squash" if body.get("squash") else "merge", desk.text(body, "sha")
+        if sha and sha != pull.head_sha:
+            raise ForgeError("conflict", f"SHA does not match HEAD of source branch: {pull.head_sha}")
+        desk.forge.merge(pull.repo, number, user.login, method)
+        return desk.shapes.merge_request(pull)
+
+
+def _notes(blueprint: Blueprint, desk: GitLabDesk) -> None:
+    @blueprint.get(_NOTES)
+    def notes(project: str, number: int) -> Response:
+        found = desk.merge_request(project, number).comments
+        return desk.page(found if request.args.get("sort") == "asc" else found[::-1], desk.shapes.note)
+
+    @blueprint.post(_NOTES)
+    def write(project: str, number: int) -> tuple[Answer, int]:
+        user, pull = desk.actor(), desk.merge_request(project, number)
+        text = desk.text(desk.body(), "body", needed=True)
+        return desk.shapes.note(desk.forge.comment(pull.repo, number, user.login, text)), 201
+
+    @blueprint.put(f"{_NOTES}/<int:note>")
+    def edit(project: str, number: int, note: int) -> Answer:
+        user, pull = desk.actor(), desk.merge_request(project, number)
+        found = _note(pull, note)
+        text = desk.text(desk.body(), "body", needed=True)
+        return desk.shapes.note(desk.forge.edit_comment(pull.repo, found.id, user.login, text))
+
+    @blueprint.delete(f"{_NOTES}/<int:note>")
+    def delete(project: str, number: int, note: int) -> tuple[str, int]:
+        user, pull = desk.actor(), desk.merge_request(project, number)
+        desk.forge.delete_comment(pull.repo, _note(pull, note).id, user.login)
+        return "", 204
+
+
+def _note(pull: Pull, number: int) -> Comment:
+    found = next((comment for comment in pull.comments if comment.id == number), None)
+    if found is None:
+        raise not_found("404 Note Not Found")
+    return found
+
+
+def _emojis(blueprint: Blueprint, desk: GitLabDesk) -> None:
+    @blueprint.get(f"{_NOTES}/<int:note>/award_emoji")
+    def awards(project: str, number: int, note: int) -> Response:
+        comment = _note(desk.merge_request(project, number), note)
+        return desk.page(comment.reactions, lambda reaction: desk.shapes.award(comment, reaction))
+
+    @blueprint.post(f"{_NOTES}/<int:note>/award_emoji")
+    def award(project: str, number: int, note: int) -> tuple[Answer, int]:
+        user, pull = desk.actor(), desk.merge_request(project, number)
+        comment, name = _note(pull, note), desk.text(desk.body(), "name", needed=True)
+        content = next((ours for ours, theirs in EMOJI.items() if theirs == name), name)
+        reaction, new = desk.forge.react(pull.repo, comment.id, user.login, content)
+        if not new:
+            # GitLab says it so.
+            raise not_found("404 Award Emoji Name has already been taken Not Found")
+        return desk.shapes.award(comment, reaction), 201
