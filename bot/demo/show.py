@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ def show(data: Path, *, once: bool) -> bool:
     Raises ConfigError where another demo is at work in the folder.
     """
     screen = Screen()
+    # Ended otherwise than by Ctrl-C, it must not leave its processes behind, at work on a folder that is gone.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _alone(data):
         stage = _stage(data)
         try:
