@@ -123,7 +123,7 @@ class Binaries:
             raise
         except EngineError as error:
             raise EngineError(f"{self._lacking(kind, constraint)}; {error}") from error
-        return Program(kind, str(version), path, "downloaded")
+        return Program(kind, str(version), path.resolve(), "downloaded")
 
     def foresee(self, kind: EngineKind, constraint: str, watch: Watch) -> str:
         """Say what `provide` would return, in words, and download nothing. Raises as `provide` does."""
@@ -161,7 +161,7 @@ class Binaries:
         if self.source is not None:
             installed = sorted(self.source.installed(kind), key=lambda item: item[0].order, reverse=True)
             for number, path in installed:
-                yield Program(kind, str(number), path, "downloaded")
+                yield Program(kind, str(number), path.resolve(), "downloaded")
 
     def _here(self, kind: EngineKind, allowed: Constraint) -> Program | None:
         return next((p for p in self.every(kind) if allowed.allows(Version.parse(p.version))), None)

@@ -4,6 +4,7 @@ import hashlib
 import io
 import multiprocessing
 import stat
+import sys
 import zipfile
 
 import pytest
@@ -12,7 +13,7 @@ from bot.domain.errors import EngineError, Interrupted
 from bot.domain.workspace import EngineKind
 from bot.services.ports import Stop
 from bot.terraform import downloads as module
-from bot.terraform.binaries import Binaries
+from bot.terraform.binaries import _BUNDLED_CALL, Binaries
 from bot.terraform.downloads import Downloads, Trust
 from bot.terraform.environment import platform_name
 from bot.terraform.releases import Releases
@@ -39,9 +40,9 @@ def server():
 
 @pytest.fixture
 def sources(server, tmp_path):
-    def make(keys=None, checksums=None, **more):
+    def make(keys=None, checksums=None, folder=tmp_path / "terraform", **more):
         releases = [Releases(kind, server.base) for kind in EngineKind]
-        return Downloads(tmp_path / "terraform", releases, Trust(keys, checksums, **more))
+        return Downloads(folder, releases, Trust(keys, checksums, **more))
 
     return make
 
@@ -133,6 +134,22 @@ def test_a_written_checksum_counts_more_than_a_signature(server, signer, sources
     source = sources(keys=signer.armored, checksums=checksums_file(tmp_path, terraform_1_9_5="0" * 64))
     with pytest.raises(EngineError, match="does not have the checksum that it should have"):
         provide(source, "1.9.5")
+
+
+def test_a_downloaded_program_plans_and_applies_in_the_sandbox(server, sources, rig, onlooker, tmp_path):
+    # The bundled Terraform behind a name and a version of our own.
+    call = f"exec {sys.executable} -I -c '{_BUNDLED_CALL}' \"$@\"\n"
+    content = archive("terraform", f"#!/bin/sh\n{call}".encode())
+    checksum = server.publish("1.99.1", content=content)
+    source = sources(checksums=checksums_file(tmp_path, terraform_1_99_1=checksum), folder=rig.data / "got")
+    engine = rig.engine(binaries=Binaries(bundled=False, source=source))
+    job, watch = rig.job('resource "terraform_data" "x" {}\n', version="~> 1.99"), onlooker()
+    engine.fetch(job, watch)
+    plan = engine.plan(job, watch)
+    assert "Terraform 1.99.1 (downloaded)" in watch.text
+    assert plan.version == "1.99.1"
+    assert engine.apply(job, plan, watch).succeeded
+    assert server.asked == [f"/terraform/1.99.1/terraform_1.99.1_{platform_name()}.zip"]
 
 
 # --- what is not --------------------------------------------------------------------------------------------
