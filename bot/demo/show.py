@@ -27,7 +27,7 @@ def show(data: Path, *, once: bool) -> bool:
     Raises ConfigError where another demo is at work in the folder.
     """
     screen = Screen()
-    # Ended otherwise than by Ctrl-C, it must not leave its processes behind, at work on a folder that is gone.
+    # Ended in this way too, it must leave no process behind, at work on a folder that the next one empties.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _alone(data):
         stage = _stage(data)
