@@ -14,6 +14,7 @@ from bot.config.configuration import PASSED_ON
 from bot.config.forges import api_address
 from bot.config.settings import parse_duration
 from bot.domain.errors import ConfigError
+from bot.wiring import build
 
 KEY = "A" * 43 + "="
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----"
@@ -41,6 +42,20 @@ def problems(environ: Mapping[str, str]) -> list[str]:
     assert count
     assert len(lines) == (1 if count[0] == "a problem" else int(count[0]))
     return [line.removeprefix("  - ") for line in lines]
+
+
+def test_downloads_are_off_until_something_vouches_for_them(environ: dict[str, str], tmp_path: Path) -> None:
+    environ["REDIS_URL"] = "redis://localhost:6379"
+    assert build(Config.from_env(environ)).binaries.source is None
+    (tmp_path / "trusted").touch()
+    for setting in ("PLANGATE_TERRAFORM_KEYS", "PLANGATE_TERRAFORM_CHECKSUMS"):
+        found = build(Config.from_env({**environ, setting: str(tmp_path / "trusted")}))
+        assert found.binaries.source is not None
+
+
+def test_a_mirror_on_this_machine_may_speak_plain_http(environ: dict[str, str]) -> None:
+    environ["PLANGATE_TERRAFORM_MIRROR"] = "http://127.0.0.1:8080/"
+    assert Config.from_env(environ).terraform_mirror == "http://127.0.0.1:8080"
 
 
 def test_little_needs_to_be_set(environ: dict[str, str], tmp_path: Path) -> None:
@@ -126,6 +141,10 @@ def test_all_problems_come_at_once(tmp_path: Path) -> None:
         ("REDIS_URL", "cache:6379", "must start with redis://"),
         ("PLANGATE_TERRAFORM_DIR", "/no/such/folder", "there is no folder `/no/such/folder`: make it"),
         ("PLANGATE_PROVIDER_MIRROR", "/no/such/folder", "there is no folder"),
+        ("PLANGATE_TERRAFORM_KEYS", "/no/such/file", "there is no file `/no/such/file`: make it"),
+        ("PLANGATE_TERRAFORM_CHECKSUMS", "/", "there is no file `/`"),
+        ("PLANGATE_TERRAFORM_MIRROR", "http://mirror.example.org", "downloaded over https alone"),
+        ("PLANGATE_TOFU_MIRROR", "ftp://mirror.example.org", "is no web address"),
         ("PLANGATE_TERRAFORM_FROM_PATH", "maybe", "write true or false"),
         ("PLANGATE_SANDBOX", "require", "did you mean `required`?"),
         ("PLANGATE_PLAN_TIMEOUT", "90", "write it with units, such as 90s"),
