@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.clock import SystemClock
-from bot.config import AppAuth, Config, ForgeConfig
+from bot.config import AppAuth, Config, ForgeConfig, ForgeKind
 from bot.dispatch import RqDispatch
 from bot.domain.errors import EngineError
 from bot.domain.events import ForgeEvent, Ignored
@@ -18,6 +18,10 @@ from bot.forges.github import webhook as github_webhook
 from bot.forges.github.auth import AppLogin, TokenLogin
 from bot.forges.github.client import GitHubForge
 from bot.forges.github.hook import GitHubHook
+from bot.forges.gitlab import webhook as gitlab_webhook
+from bot.forges.gitlab.api import TokenLogin as GitLabLogin
+from bot.forges.gitlab.client import GitLabForge
+from bot.forges.gitlab.hook import GitLabHook
 from bot.policies import RegoEngine
 from bot.policies.child import Child
 from bot.rendering import Rendering
@@ -111,7 +115,7 @@ def build(config: Config) -> Services:
         state_lock_grace=config.state_lock_grace,
     )
     forges = {forge.name: _forge(forge) for forge in config.forges}
-    hooks = {forge.name: GitHubHook(forge.name, forge.webhook_secrets, forge.url) for forge in config.forges}
+    hooks = {forge.name: _hook(forge, clock) for forge in config.forges}
     binaries, sandbox = _binaries(config), _sandbox(config)
     engine = _engine(config, binaries, sandbox, limits)
     states = StateService(store, vault, clock)
@@ -152,7 +156,7 @@ def build(config: Config) -> Services:
             store,
             clock,
             dispatch,
-            parser(),
+            parser(config.forges),
             forges,
             discovery,
             new_runs,
@@ -183,18 +187,29 @@ def warm_up(services: Services) -> None:
             log.info("%s", error)
 
 
-def parser() -> Callable[[Delivery], ForgeEvent | Ignored]:
-    """Return what reads a stored delivery into an event."""
+def parser(forges: Sequence[ForgeConfig] = ()) -> Callable[[Delivery], ForgeEvent | Ignored]:
+    """Return what reads a stored delivery into an event; a forge that is not named is a GitHub."""
+    gitlabs = {forge.name for forge in forges if forge.kind is ForgeKind.GITLAB}
 
     def parse(delivery: Delivery) -> ForgeEvent | Ignored:
+        if delivery.forge in gitlabs:
+            return gitlab_webhook.parse(delivery.forge, delivery.event, delivery.body)
         content_type = delivery.headers.get("content-type", "")
         return github_webhook.parse(delivery.forge, delivery.event, delivery.body, content_type)
 
     return parse
 
 
-def _forge(config: ForgeConfig) -> GitHubForge:
+def _hook(config: ForgeConfig, clock: Clock) -> Hook:
+    if config.kind is ForgeKind.GITLAB:
+        return GitLabHook(config.name, config.webhook_secrets, clock.now, config.url)
+    return GitHubHook(config.name, config.webhook_secrets, config.url)
+
+
+def _forge(config: ForgeConfig) -> Forge:
     login: AppLogin | TokenLogin
+    if config.kind is ForgeKind.GITLAB and not isinstance(config.auth, AppAuth):
+        return GitLabForge(config.name, GitLabLogin(config.auth.token), url=config.url)
     if isinstance(config.auth, AppAuth):
         login = AppLogin(int(config.auth.app_id), config.auth.private_key)
     else:

@@ -168,7 +168,7 @@ def _across(data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
     """Check what no single value shows. Takes raw data, so that it speaks even where the form is wrong."""
     yield from _literals((), data)
     forges = data.get("forges")
-    names = [str(name) for name in forges] if isinstance(forges, dict) and forges else ["github"]
+    kinds = _kinds(forges) if isinstance(forges, dict) and forges else {"github": "github"}
     parts = [(key, entries) for key in ("workspaces", "discover") if (entries := data.get(key))]
     if not parts:
         yield (), "names no workspace: write one under `workspaces:`, or a rule under `discover:`"
@@ -176,14 +176,20 @@ def _across(data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
     for key, entries in parts:
         for index, entry in enumerate(entries if isinstance(entries, list) else []):
             yield from _triggers((key, index), entry)
-            yield from _forge((key, index), entry, names)
+            yield from _forge((key, index), entry, kinds)
     yield from _doubled(data.get("workspaces"))
     yield from across_variables(data)
     sets = data.get("policy_sets")
     for index, entry in enumerate(sets if isinstance(sets, list) else []):
-        yield from _forge(("policy_sets", index), entry, names)
+        yield from _forge(("policy_sets", index), entry, kinds)
     yield from across_policy_sets(data)
     yield from _run_triggers(data.get("workspaces"), discovers=bool(data.get("discover")))
+
+
+def _kinds(forges: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        str(name): str(entry.get("kind") if isinstance(entry, dict) else "") for name, entry in forges.items()
+    }
 
 
 def _literals(loc: Loc, value: object) -> Iterator[tuple[Loc, str]]:
@@ -207,7 +213,8 @@ def _triggers(loc: Loc, entry: object) -> Iterator[tuple[Loc, str]]:
         yield (*loc, "trigger_patterns"), "excludes `trigger_prefixes`: keep one of them"
 
 
-def _forge(loc: Loc, entry: object, names: list[str]) -> Iterator[tuple[Loc, str]]:
+def _forge(loc: Loc, entry: object, kinds: Mapping[str, str]) -> Iterator[tuple[Loc, str]]:
+    names = list(kinds)
     repo = entry.get("repo") if isinstance(entry, dict) else None
     if not isinstance(repo, str) or "://" in repo or repo.startswith("git@"):
         return
@@ -217,6 +224,11 @@ def _forge(loc: Loc, entry: object, names: list[str]) -> Iterator[tuple[Loc, str
     elif not forge and len(names) > 1:
         wanted = " or ".join(f"`{name}:{path}`" for name in names[:3])
         yield (*loc, "repo"), f"say on which forge it is: {wanted}"
+    elif path.count("/") > 1 and kinds.get(forge or names[0], "github") != "gitlab":
+        yield (
+            (*loc, "repo"),
+            f"{shown(path)} is no repository: write owner/name; only GitLab has groups in groups",
+        )
 
 
 def _run_triggers(entries: object, *, discovers: bool) -> Iterator[tuple[Loc, str]]:

@@ -13,18 +13,21 @@ from bot.config.problems import Problems
 from bot.config.settings import Environment
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_ROLES = ("token", "webhook_secret", "app_id", "app_private_key")
+_ROLES = ("token", "webhook_secret")
+_APP_ROLES = ("app_id", "app_private_key")
+_PUBLIC = {"github": "https://github.com", "gitlab": "https://gitlab.com"}
 
 
 class ForgeKind(StrEnum):
     """Which software a forge runs."""
 
     GITHUB = "github"
+    GITLAB = "gitlab"
 
 
 @dataclass(frozen=True)
 class TokenAuth:
-    """We act as a user or a bot, by its token."""
+    """We act as a user or a bot, by its token: on GitLab a project's, a group's or a person's."""
 
     token: str = field(repr=False)
 
@@ -66,6 +69,7 @@ def read_forges(
     for name, entry in entries.items():
         names = _variables(entry)
         suffix = f" (forge `{name}`)" if manifest.forges else ""
+        _only_githubs(entry, document.where(("forges", name)), problems)
         auth = _auth(names, suffix, environment, problems)
         secrets = environment.secrets(names["webhook_secret"])
         if not secrets:
@@ -74,8 +78,8 @@ def read_forges(
                 names["webhook_secret"],
                 f"is not set{suffix}: set it to the secret that the webhook on the forge has",
             )
-        url = entry.url
-        api_url = entry.api_url or api_address(url)
+        url = entry.url or _PUBLIC[entry.kind]
+        api_url = f"{url}/api/v4" if entry.kind == "gitlab" else entry.api_url or api_address(url)
         found.append(ForgeConfig(name, ForgeKind(entry.kind), url, api_url, auth, secrets))
     return tuple(found)
 
@@ -101,10 +105,19 @@ def api_address(url: str) -> str:
     return f"{url}/api/v3"
 
 
+def _only_githubs(entry: ForgeEntry, where: str, problems: Problems) -> None:
+    if entry.kind != "gitlab":
+        return
+    for key in ("api_url", "app_id_env", "app_private_key_env"):
+        if getattr(entry, key) is not None:
+            problems.add(f"{where}.{key}", "is for GitHub alone: leave it out, `url` and a token are enough")
+
+
 def _variables(entry: ForgeEntry) -> dict[str, str]:
-    usual = {role: f"PLANGATE_{entry.kind.upper()}_{role.upper()}" for role in _ROLES}
-    named = {role: getattr(entry, f"{role}_env") for role in _ROLES}
-    return {role: named[role] or usual[role] for role in _ROLES}
+    roles = _ROLES if entry.kind == "gitlab" else _ROLES + _APP_ROLES
+    usual = {role: f"PLANGATE_{entry.kind.upper()}_{role.upper()}" for role in roles}
+    named = {role: getattr(entry, f"{role}_env") for role in roles}
+    return {role: named[role] or usual[role] for role in roles}
 
 
 def _shared(entries: dict[str, ForgeEntry]) -> Iterator[str]:
@@ -124,6 +137,12 @@ def _auth(
     names: dict[str, str], suffix: str, environment: Environment, problems: Problems
 ) -> TokenAuth | AppAuth:
     token = environment.secret(names["token"])
+    if "app_id" not in names:
+        if not token:
+            problems.add(
+                names["token"], f"is not set{suffix}: set it to an access token with the scope `api`"
+            )
+        return TokenAuth(token)
     app_id = environment.secret(names["app_id"])
     # Where files are awkward, a key's line ends are often written as `\n`.
     key = environment.secret(names["app_private_key"]).replace("\\n", "\n")

@@ -16,7 +16,7 @@ from bot.config.variable_entries import Variables, VariableSetEntry
 from bot.domain.discovery import NAME, NAME_LENGTH, PLACEHOLDERS
 
 _FORGE = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
-_REPO = re.compile(r"(?:([a-z0-9][a-z0-9_-]*):)?([A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)")
+_REPO = re.compile(r"(?:([a-z0-9][a-z0-9_-]*):)?([A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BRANCH = re.compile(r"(?![-/.])(?!.*(?:\.\.|//|@\{|[\x00-\x20~^:?*\[\\\x7f]))[^\n]+(?<![/.])")
 _VERSION = re.compile(r"(?:(?:[=<>]|!=|>=|<=|~>)?\s*\d+(?:\.\d+){0,2}(?:-[0-9A-Za-z.]+)?(?:\s*,\s*(?=.)|$))+")
@@ -122,7 +122,10 @@ Url = Annotated[str, AfterValidator(web_address)]
 RepoName = Annotated[
     str,
     AfterValidator(_repo),
-    Field(description="`owner/name`, or `forge:owner/name` where there are several forges"),
+    Field(
+        description="`owner/name`, or `forge:owner/name` where there are several forges; on GitLab, groups "
+        "may have groups: `group/subgroup/name`"
+    ),
 ]
 Directory = Annotated[str, AfterValidator(_directories)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
@@ -132,10 +135,10 @@ WorkspaceName = Annotated[str, AfterValidator(_name)]
 class ForgeEntry(Entry):
     """A forge. Secrets stand in the environment: `..._env` names the variable, never the value."""
 
-    kind: Literal["github"] = Field(description="Which forge it is")
-    url: Url = Field(default="https://github.com", description="Its web address")
+    kind: Literal["github", "gitlab"] = Field(description="Which forge it is")
+    url: Url | None = Field(default=None, description="Its web address; github.com or gitlab.com where unset")
     api_url: Url | None = Field(
-        default=None, description="Its API's address, where it is not the usual one for `url`"
+        default=None, description="Its API's address, where it is not the usual one for `url`; GitHub only"
     )
     token_env: Variable | None = Field(default=None, description="Variable with the token")
     webhook_secret_env: Variable | None = Field(

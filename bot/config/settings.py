@@ -73,6 +73,19 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PLANGATE_GITHUB_APP_ID", "", "Id of the GitHub App; or give a token"),
     Setting("PLANGATE_GITHUB_APP_PRIVATE_KEY", "", "Private key (PEM) of the GitHub App", secret=True),
     Setting(
+        "PLANGATE_GITLAB_WEBHOOK_SECRET",
+        "",
+        "Secret token, or signing token (`whsec_...`), of the webhooks on GitLab; several, with commas, "
+        "while you change it; required for a forge of the kind `gitlab`",
+        secret=True,
+    ),
+    Setting(
+        "PLANGATE_GITLAB_TOKEN",
+        "",
+        "Project, group or personal access token of GitLab, with the scope `api`; required as well",
+        secret=True,
+    ),
+    Setting(
         "PLANGATE_TERRAFORM_DIR",
         "",
         "Folder of Terraform and OpenTofu binaries: `terraform_1.9.5`, `tofu_1.8.0`, ...",

@@ -233,7 +233,12 @@ class Noting(Mapping[str, str]):
 
 
 def test_the_table_holds_exactly_the_settings_that_are_read(environ: dict[str, str]) -> None:
-    noting = Noting(environ)
+    Path(environ["PLANGATE_CONFIG"]).write_text(
+        "forges: {github: {kind: github}, gitlab: {kind: gitlab}}\n"
+        "workspaces:\n  - {name: network, repo: 'github:acme/infra'}\n"
+    )
+    gitlab = {"PLANGATE_GITLAB_TOKEN": "tok-456", "PLANGATE_GITLAB_WEBHOOK_SECRET": "hook"}
+    noting = Noting(environ | gitlab)
     Config.from_env(noting)
     secret = {f"{setting.name}_FILE" for setting in SETTINGS if setting.secret}
     # An App's id is read like a secret, so that a forge of one's own may name where it stands.

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.config import AppAuth, Config, TokenAuth
+from bot.config import AppAuth, Config, ForgeKind, TokenAuth
 from bot.config.explain import check
 from bot.config.manifest import DiscoverEntry, ForgeEntry, Options, WorkspaceEntry, json_schema
 from bot.config.marked_yaml import YamlError, parse_document
@@ -54,9 +54,11 @@ def test_the_example_shows_every_option_and_loads() -> None:
             "WORK_APP_ID": "7",
             "WORK_APP_PRIVATE_KEY": "-----BEGIN KEY-----",
             "DNS_TOKEN": "t0ken",
+            "PLANGATE_GITLAB_TOKEN": "lab-token",
+            "PLANGATE_GITLAB_WEBHOOK_SECRET": "s",
         }
     )
-    assert [forge.name for forge in config.forges] == ["github", "work"]
+    assert [forge.name for forge in config.forges] == ["github", "work", "lab"]
     assert config.forges[0].auth == TokenAuth("token")
     assert config.forges[1].auth == AppAuth("7", "-----BEGIN KEY-----")
     assert config.forges[1].api_url == "https://github.example.com/api/v3"
@@ -75,6 +77,13 @@ def test_the_example_shows_every_option_and_loads() -> None:
     assert not config.workspaces[2].triggers.file_triggers
     assert config.workspaces[2].run_triggers == ("network-prod",)
     assert config.workspaces[3].triggers.tag_regex == "^v"
+    assert config.workspaces[4].repo == RepoRef("lab", "platform/network/edge")
+    lab = config.forges[2]
+    assert (lab.kind, lab.auth, lab.url) == (
+        ForgeKind.GITLAB,
+        TokenAuth("lab-token"),
+        "https://git.example.com/gitlab",
+    )
     [rule] = config.discover
     assert [w.name for w in rule.workspaces(["envs/prod", "docs"])] == ["monorepo-envs-prod"]
     text = path.read_text()
@@ -163,6 +172,31 @@ workspaces: [{name: app, repo: acme/a, run_triggers: [envs-prod]}]
 discover: [{repo: acme/a, directories: ["envs/*"]}]
 """
     assert wrong(text) == []
+
+
+def test_groups_in_groups_are_gitlabs() -> None:
+    forges = "forges: {hub: {kind: github}, lab: {kind: gitlab}}\n"
+    [one] = manifest(forges + "workspaces: [{name: one, repo: 'lab:Acme/net/infra'}]")
+    assert one.repo == RepoRef("lab", "acme/net/infra")
+    with pytest.raises(ConfigError, match="only GitLab has groups in groups"):
+        manifest(forges + "workspaces: [{name: one, repo: 'hub:acme/net/infra'}]")
+
+
+def test_a_gitlab_takes_a_token_and_none_of_githubs_ways(tmp_path: Path) -> None:
+    path = tmp_path / "plangate.yml"
+    lab = "forges: {lab: {kind: gitlab, app_id_env: ID, api_url: 'https://git.example.com/api/v4'}}\n"
+    path.write_text(lab + W)
+    with pytest.raises(ConfigError) as caught:
+        Config.from_env(ENV | {"PLANGATE_CONFIG": str(path), "PLANGATE_GITLAB_WEBHOOK_SECRET": "s"})
+    said = str(caught.value)
+    assert "PLANGATE_GITLAB_TOKEN: is not set (forge `lab`): set it to an access token" in said
+    assert "api_url: is for GitHub alone" in said
+    assert "app_id_env: is for GitHub alone" in said
+    path.write_text("forges: {lab: {kind: gitlab}}\n" + W)
+    secrets = {"PLANGATE_GITLAB_WEBHOOK_SECRET": "s, whsec_t", "PLANGATE_GITLAB_TOKEN": "t"}
+    [forge] = Config.from_env(ENV | {"PLANGATE_CONFIG": str(path), **secrets}).forges
+    assert (forge.url, forge.auth) == ("https://gitlab.com", TokenAuth("t"))
+    assert forge.webhook_secrets == ("s", "whsec_t")
 
 
 def test_a_single_forge_of_another_name_needs_no_prefix() -> None:

@@ -37,10 +37,14 @@ class TokenLogin:
 
 @dataclass(frozen=True)
 class Answer:
-    """GitLab's JSON, and the number of the page that follows (0: none; None: it does not say)."""
+    """GitLab's JSON, and the number of the page that follows (0: none; None: it does not say).
+
+    `date` is GitLab's time, as a header of HTTP has it.
+    """
 
     data: object
     next_page: int | None = None
+    date: str = ""
 
 
 class Api:
@@ -98,7 +102,7 @@ class Api:
             raise ForgeRefused(
                 f"{self.where} could not be asked for {what}: {type(error).__name__}"
             ) from error
-        return Answer(data, _next_page(response))
+        return Answer(data, _next_page(response), response.headers.get("Date", ""))
 
     def pages(
         self, path: str, what: str, query: Mapping[str, str | int] | None = None

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 from bot.domain.errors import Invalid, NotFound
 from bot.domain.events import Change, ChangedFiles, RepoRef
@@ -25,6 +28,10 @@ _ROLES = {20: Role.READ, 30: Role.WRITE, 40: Role.ADMIN, 50: Role.OWNER}
 _LOGIN_LENGTH = 255
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 class GitLabForge:
     """GitLab, or a GitLab of one's own, at a web address that may have a path. `name` is our name for it.
 
@@ -38,8 +45,10 @@ class GitLabForge:
         *,
         url: str = PUBLIC_URL,
         timeouts: Timeouts = Timeouts(),  # noqa: B008  frozen
+        now: Callable[[], datetime] = _now,
     ) -> None:
         self.name = name
+        self._now = now
         self._url = url.rstrip("/")
         self._token = login.token
         self._api = Api(name, self._url, login, timeouts)
@@ -50,6 +59,30 @@ class GitLabForge:
     def comment_limit(self) -> int:
         """How many characters a comment may have."""
         return COMMENT_LIMIT
+
+    # What `plangate doctor` asks
+
+    def clock_ahead(self) -> timedelta:
+        """Return by how much this machine's clock is ahead of the forge's: one call."""
+        what = "the time"
+        try:
+            date = parsedate_to_datetime(self._api.call("get", "/version", what).date)
+        except ValueError as error:
+            raise self._api.unexpected(what) from error
+        return self._now() - date
+
+    def whoami(self) -> str:
+        """Return the login that we act under. Raises ForgeRefused where we are not let in: one call."""
+        what = "the token's own account"
+        try:
+            return text(self._api.call("get", "/user", what).data, "username")
+        except Invalid as reason:
+            raise self._api.unexpected(what, reason) from reason
+
+    def lacking(self, repo: RepoRef) -> tuple[str, ...]:
+        """Return, in words, what we may not do in a project that a run needs: two calls or more."""
+        role = self.role(repo, self.whoami())
+        return () if role >= Role.WRITE else ("the role Developer, to set statuses and to comment",)
 
     # Reading
 
