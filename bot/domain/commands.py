@@ -16,12 +16,14 @@ class Verb(StrEnum):
 
     PLAN = "plan"
     APPLY = "apply"
+    OVERRIDE = "override"
 
 
 @dataclass(frozen=True)
 class Command:
     """One command of a comment. `targets` are workspace names; empty: every workspace of the change.
 
+    `text` is what stands behind `/override`: perhaps a workspace, perhaps a policy, and the reason.
     `problem` says what is wrong with what stands behind the verb: then nothing of it is carried out.
     """
 
@@ -29,9 +31,10 @@ class Command:
     targets: tuple[str, ...] = ()
     modes: Modes = NORMAL
     problem: str = ""
+    text: str = ""
 
     def __str__(self) -> str:
-        return " ".join([f"/{self.verb.value}", *self.modes.flags, *self.targets])
+        return " ".join([f"/{self.verb.value}", *self.modes.flags, *self.targets, *self.text.split()])
 
 
 # As Markdown has it: other characters that Unicode calls line ends do not begin a line.
@@ -77,6 +80,8 @@ def _hides(line: str) -> bool:
 
 
 def _command(verb: Verb, rest: str) -> Command:
+    if verb is Verb.OVERRIDE:
+        return Command(verb, text=rest.strip())
     try:
         words = read_words(split_words(rest))
     except Invalid as error:

@@ -123,6 +123,10 @@ def decide_apply(change: Change, runs: Sequence[Run], asked_at: datetime) -> App
             return Refuse(_UNSEEN) if active.status_at > asked_at else ConfirmRun(active)
         if active.awaits_confirmation:
             return Refuse(f"{active.id} waits with a plan of an older commit: discard it on its page first")
+        if active.status is RunStatus.POLICY_OVERRIDE:
+            return Refuse(
+                f"policies hold {active.id}: an owner has to comment `/override` with a reason first"
+            )
         return Refuse(f"{active.id} is under way already ({active.status.value})")
     head = [r for r in runs if r.commit == change.head_sha]
     if not head:
@@ -141,9 +145,8 @@ def _approve(preview: Run | None, asked_at: datetime) -> ApplyDecision:
         return Refuse("there is no plan of the latest commit: comment `/plan`")
     if not preview.final:
         return Refuse("the plan of the latest commit is not finished yet: comment again when it is shown")
-    if preview.status is RunStatus.POLICY_SOFT_FAILED:
-        return Refuse("policies failed on the plan: see its run page")
-    if preview.status is not RunStatus.PLANNED_AND_FINISHED:
+    # One that failed softly may be applied: the run that applies stops where an owner may override.
+    if preview.status not in (RunStatus.PLANNED_AND_FINISHED, RunStatus.POLICY_SOFT_FAILED):
         return Refuse("the plan of the latest commit failed: mend it, or comment `/plan` to plan again")
     if not preview.has_changes:
         return Refuse("there is nothing to apply: the plan has no changes")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bot.domain import lifecycle
 from bot.domain.lifecycle import RunStatus, StageStatus
 from bot.domain.plan import Counts
+from bot.domain.policy import Level, PolicyCheck, tally
 from bot.domain.report import StatusState
 from bot.domain.run import Run, RunSource
 
@@ -99,6 +100,15 @@ def _stopped_by_policies(run: Run) -> bool:
     stages = (run.plan_status, run.apply_status)
     errored = run.status is RunStatus.ERRORED and StageStatus.ERRORED not in stages
     return errored or run.status is RunStatus.POLICY_SOFT_FAILED
+
+
+def policy_headline(run: Run, checks: Sequence[PolicyCheck]) -> Headline:
+    """Say what policies said of the run's plan."""
+    words = tally(checks)
+    if run.status is RunStatus.POLICY_OVERRIDE:
+        return StatusState.PENDING, f"{words}: an owner may override"
+    stands = any(check.stands and check.level is not Level.ADVISORY for check in checks)
+    return (StatusState.FAILURE if stands else StatusState.SUCCESS), words
 
 
 def _asked(run: Run) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.domain.plan import Counts, ResourceChange
+from bot.domain.policy import PolicyCheck
 from bot.domain.run import Run
 from bot.domain.workspace import Workspace
 
@@ -46,6 +47,7 @@ class Section:
     resources: tuple[ResourceChange, ...] = ()
     counts: Counts | None = None
     plan_text: str = ""
+    policies: tuple[PolicyCheck, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from bot.domain.report import ChangeReport, Section
 from bot.rendering.moods import RANKS, Mood, count_signs, count_words, mood, tally
 from bot.rendering.neutral import Markdown, cell, code, fence, html, link, one_line, phrase, plain
 from bot.rendering.plan_text import Excerpt, error_lines, plan_lines
+from bot.rendering.policies import PolicyPart, most_failed, policy_part
 from bot.rendering.shrinking import Depth
 
 MOST_ERROR = 4000
@@ -84,6 +85,7 @@ class ChangeContext:
     more_rows: Markdown
     deltas: tuple[tuple[Markdown, Markdown], ...]
     failures: tuple[Failure, ...]
+    policies: tuple[PolicyPart, ...]
     command: Markdown
     folds: tuple[Fold, ...]
     sha: Markdown
@@ -113,6 +115,7 @@ class ChangeView:
             error=MOST_ERROR * 2,
             rows=len(self._sections),
             warned=_MOST_WARNED,
+            policies=most_failed(self._sections),
         )
 
     def context(self, depth: Depth) -> ChangeContext:
@@ -132,6 +135,9 @@ class ChangeView:
                 if self._sections[index].run.delta and self._sections[index].run.awaits_confirmation
             ),
             failures=tuple(self._failures(shown, depth.error)),
+            policies=tuple(
+                part for index in shown if (part := policy_part(self._sections[index], depth.policies))
+            ),
             command=_command(self._sections),
             folds=tuple(self._folds(shown, depth)),
             sha=self._sha,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 class Depth:
     """How much is shown of each kind: characters of a plan or an error, numbers of the others.
 
-    The order of the fields is the order in which they give way.
+    They give way in the order that `fit` says.
     """
 
     plan: int
@@ -18,6 +18,7 @@ class Depth:
     error: int
     rows: int
     warned: int
+    policies: int = 0
 
 
 def fit(depth: Depth, render: Callable[[Depth], str], limit: int) -> str | None:
@@ -27,7 +28,7 @@ def fit(depth: Depth, render: Callable[[Depth], str], limit: int) -> str | None:
     so the greatest that fits is found by halving; every text that is returned was measured.
     """
     text = render(depth)
-    for name in ("plan", "resources", "error", "rows", "warned"):
+    for name in ("plan", "resources", "policies", "error", "rows", "warned"):
         if len(text) <= limit:
             return text
         most = int(getattr(depth, name))

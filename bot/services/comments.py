@@ -16,6 +16,7 @@ from bot.services.changes import Changed
 from bot.services.confirming import confirmed
 from bot.services.making import NewRuns
 from bot.services.outcome import Outcome
+from bot.services.override_comments import OverrideComments
 from bot.services.overriding import Overriding
 from bot.services.ports import ChangeRecord, Delivery, Forge, Reaction, Store, Transaction
 from bot.services.posting import MARKER_PREFIX, Posting
@@ -47,7 +48,7 @@ class Comments:
         transitions: Transitions,
         overriding: Overriding,
     ) -> None:
-        self._overriding = overriding
+        self._overrides = OverrideComments(transitions, overriding)
         self._store = store
         self._forges = forges
         self._changed = changed
@@ -101,6 +102,12 @@ class Comments:
         outcome: Outcome,
     ) -> None:
         change = record.change
+        if command.verb is Verb.OVERRIDE:
+            # Who may is said by the policy sets' owners, not by roles in the repository.
+            refusals = self._overrides.carry_out(tx, command.text, person, record, outcome)
+            answer.refusals.extend(refusals)
+            answer.done += not refusals
+            return None
         needs = Action.CONFIRM if command.verb is Verb.APPLY or change.from_fork else Action.PLAN
         if not person.may(needs):
             # The same words everywhere, and no mention: a stranger can't make the bot call people.

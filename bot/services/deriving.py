@@ -72,6 +72,7 @@ class Deriving:
             whole.append((workspace.name, run, waits))
             if run is not None:
                 statuses += self._of_workspace(commit.sha, workspace, run, runs, waits)
+                statuses += self._of_policies(tx, commit.sha, workspace, runs)
         state, words = headlines.aggregate(whole, record.note if record else "")
         statuses.append(StatusReport(commit.sha, "plangate", state, words, self._target(whole)))
         return [self._posting.status(subject, commit.repo, status) for status in statuses]
@@ -88,6 +89,17 @@ class Deriving:
             url = self._addresses.run(newest.id)
             found.append(StatusReport(sha, f"plangate/{workspace.name}/apply", *apply, url))
         return found
+
+    def _of_policies(
+        self, tx: Transaction, sha: str, workspace: Workspace, runs: Sequence[Run]
+    ) -> list[StatusReport]:
+        """What policies said of the newest run that they judged; nothing where none did."""
+        for run in runs:
+            if checks := tx.policies.of_run(run.id):
+                state, words = headlines.policy_headline(run, checks)
+                context = f"plangate/{workspace.name}/policy"
+                return [StatusReport(sha, context, state, words, self._addresses.run(run.id))]
+        return []
 
     def _target(self, whole: Sequence[tuple[str, Run | None, str]]) -> str:
         runs = [run for _, run, _ in whole if run is not None]
@@ -131,6 +143,7 @@ class Deriving:
             resources=plan.resources if plan else (),
             counts=run.counts,
             plan_text=(error_text(output) or run.error) if failed else plan_text(output),
+            policies=tuple(tx.policies.of_run(run.id)),
         )
 
     def _outcomes(self, tx: Transaction, record: ChangeRecord, runs: Sequence[Run]) -> list[Post]:
@@ -165,10 +178,13 @@ def _grouped(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 def _next_step(workspace: Workspace, run: Run) -> str:
     """Return the command that is next for this workspace, empty where none is."""
-    if run.plan_only and run.status is RunStatus.PLANNED_AND_FINISHED and run.has_changes:
+    planned = (RunStatus.PLANNED_AND_FINISHED, RunStatus.POLICY_SOFT_FAILED)
+    if run.plan_only and run.status in planned and run.has_changes:
         return f"/apply {workspace.name}"
     if run.awaits_confirmation:
         return f"/apply {workspace.name}"
+    if run.status is RunStatus.POLICY_OVERRIDE:
+        return f"/override {workspace.name} <reason>"
     if run.status in (RunStatus.ERRORED, RunStatus.CANCELED, RunStatus.DISCARDED):
         return " ".join(("/plan", *run.modes.flags, workspace.name))
     return ""

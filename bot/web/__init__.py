@@ -16,6 +16,7 @@ from bot.web import (
     health,
     hooks,
     needs,
+    policy_card,
     runs,
     sign_in,
     state,
@@ -43,7 +44,19 @@ def create_app(services: Services) -> Flask:
     needs.install(app, services)
     failures.install(app)
     sign_in.install(app)
-    rooms = (hooks, state, workspaces, controls, variables, state_versions, runs, deliveries, sign_in, health)
+    rooms = (
+        hooks,
+        state,
+        workspaces,
+        controls,
+        variables,
+        state_versions,
+        runs,
+        policy_card,
+        deliveries,
+        sign_in,
+        health,
+    )
     for room in rooms:
         app.register_blueprint(room.blueprint)
     app.before_request(bodies.check_query)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bot.web.policy_pages import PolicyCard
 
 
 class Tone(StrEnum):
@@ -275,6 +279,7 @@ class RunPage:
     counts: CountChips | None
     nothing_to_do: bool
     stages: tuple[Stage, ...]
+    policies: PolicyCard | None
     timeline: tuple[TimelineRow, ...]
     buttons: tuple[Button, ...]
     form_token: str

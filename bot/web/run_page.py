@@ -19,7 +19,7 @@ from bot.domain.workspace import Workspace
 from bot.services.ports import Transaction
 from bot.services.showing import shown_plan
 from bot.services.turns import why_it_waits
-from bot.web import rows, wording
+from bot.web import policy_card, rows, wording
 from bot.web.access import form_token
 from bot.web.needs import services
 from bot.web.output import harmless, lines_of, whole_lines
@@ -34,6 +34,7 @@ from bot.web.pages import (
     TimelineRow,
     Tone,
 )
+from bot.web.policy_card import Judgement
 
 MOST_RESOURCES = 200
 """How many resources the plan's card lists by name; the output below has them all."""
@@ -62,9 +63,11 @@ class Found:
     apply_output: Piece
     plan: Plan | None
     change_url: str
+    policies: Judgement
+    may_override: bool
 
 
-def find(tx: Transaction, run_id: str, seen: Mapping[str, int] | None = None) -> Found:
+def find(tx: Transaction, run_id: str, person: Person, seen: Mapping[str, int] | None = None) -> Found:
     """Read a run for its page. Raises NotFound.
 
     `seen` says up to which character a page that renews itself has the stages' output already.
@@ -84,6 +87,9 @@ def find(tx: Transaction, run_id: str, seen: Mapping[str, int] | None = None) ->
         apply_output=_piece(tx, run.id, "apply", seen),
         plan=_plan(tx, run.id),
         change_url=record.change.url if record else "",
+        policies=policy_card.judgement(tx, run.id),
+        may_override=run.status is RunStatus.POLICY_OVERRIDE
+        and services().controls.may_override(tx, run, person),
     )
 
 
@@ -100,7 +106,7 @@ def _piece(tx: Transaction, run_id: str, stage: str, seen: Mapping[str, int]) ->
 def build(found: Found, person: Person) -> RunPage:
     """Return the run's page for a person."""
     run, now = found.run, services().clock.now()
-    buttons = _buttons(run, person)
+    buttons = _buttons(found, person)
     stages = [_plan_stage(found)] if run.plan_only else [_plan_stage(found), _apply_stage(found)]
     message = rows.message_of(run)
     return RunPage(
@@ -117,6 +123,7 @@ def build(found: Found, person: Person) -> RunPage:
         counts=wording.chips(run.counts),
         nothing_to_do=run.has_changes is False,
         stages=tuple(stages),
+        policies=policy_card.card(run, found.policies),
         timeline=tuple(_timeline_row(event, now) for event in reversed(found.timeline)),
         buttons=buttons,
         form_token=form_token(person),
@@ -127,6 +134,7 @@ def build(found: Found, person: Person) -> RunPage:
 # In the order in which they stand, each with its words and its look.
 _BUTTONS = {
     Action.CONFIRM: ("confirm", "Confirm & Apply", "primary"),
+    Action.OVERRIDE_POLICY: ("override", "Override Policy", "primary"),
     Action.DISCARD: ("discard", "Discard", "plain"),
     Action.CANCEL: ("cancel", "Cancel Run", "danger"),
     Action.FORCE_CANCEL: ("force-cancel", "Force Cancel", "danger"),
@@ -134,9 +142,14 @@ _BUTTONS = {
 }
 
 
-def _buttons(run: Run, person: Person) -> tuple[Button, ...]:
+def _buttons(found: Found, person: Person) -> tuple[Button, ...]:
     """Only what is legal for this person now; services/controls checks it again when it comes."""
-    legal = possible(run, person, services().clock.now(), services().config.cool_off)
+    run = found.run
+    legal = set(possible(run, person, services().clock.now(), services().config.cool_off))
+    legal.discard(Action.OVERRIDE_POLICY)
+    if found.may_override:
+        # Who may is said by the policy sets' owners, not by the role.
+        legal.add(Action.OVERRIDE_POLICY)
     return tuple(
         Button(label, url_for("runs.act", run_id=run.id, verb=verb), look)
         for action, (verb, label, look) in _BUTTONS.items()

@@ -23,6 +23,7 @@ blueprint = Blueprint("runs", __name__)
 _VERBS: dict[str, Callable[[Controls, str, Person, str], Run]] = {
     "confirm": lambda controls, run_id, person, comment: controls.confirm(run_id, person, comment),
     "discard": lambda controls, run_id, person, comment: controls.discard(run_id, person, comment),
+    "override": lambda controls, run_id, person, comment: controls.override(run_id, person, comment),
     "cancel": lambda controls, run_id, person, comment: controls.cancel(run_id, person, comment),
     "force-cancel": lambda controls, run_id, person, comment: controls.force_cancel(run_id, person, comment),
     "retry": lambda controls, run_id, person, _: controls.retry(run_id, person),
@@ -34,7 +35,7 @@ def show(run_id: str) -> str:
     """Show a run."""
     person = access.person_asking()
     with services().store.reading() as tx:
-        found = run_page.find(tx, run_id, _seen())
+        found = run_page.find(tx, run_id, person, _seen())
     return render_template("run.html", page=run_page.build(found, person))
 
 
@@ -67,7 +68,9 @@ def act(run_id: str, verb: str) -> AnyResponse:
     access.check_form(person)
     wish = _VERBS.get(verb)
     if wish is None:
-        raise NotFound(f"a run can be confirmed, discarded, canceled or retried; {verb} is none of these")
+        raise NotFound(
+            f"a run can be confirmed, overridden, discarded, canceled, retried; {verb} is none of these"
+        )
     comment = request.form.get("comment", "").strip()[:COMMENT_LIMIT]
     run = wish(services().controls, run_id, person, comment)
     return redirect(rows.run_url(run.id), 303)

@@ -111,7 +111,6 @@ def apply_run(status: RunStatus, commit: str = "h1") -> Run:
         ),
         ([a_preview("run-1", RunStatus.CANCELED, commit="h1")], "there is no plan of the latest commit"),
         ([a_preview("run-1", RunStatus.ERRORED, commit="h1")], "the plan of the latest commit failed"),
-        ([a_preview("run-1", RunStatus.POLICY_SOFT_FAILED, commit="h1")], "policies failed on the plan"),
         (
             [a_preview("run-1", RunStatus.PLANNED_AND_FINISHED, commit="h1", has_changes=False)],
             "there is nothing to apply",
@@ -120,6 +119,7 @@ def apply_run(status: RunStatus, commit: str = "h1") -> Run:
         ([apply_run(RunStatus.PLANNING), READY], "run-2 is under way already (planning)"),
         ([apply_run(RunStatus.APPLYING, "h0"), READY], "run-2 is under way already (applying)"),
         ([apply_run(RunStatus.PLANNED, "h0"), READY], "run-2 waits with a plan of an older commit"),
+        ([apply_run(RunStatus.POLICY_OVERRIDE), READY], "policies hold run-2: an owner has to comment"),
         ([apply_run(RunStatus.APPLIED), READY], "this commit is applied already, by run-2"),
     ],
 )
