@@ -16,7 +16,6 @@ from redis import ConnectionPool, Redis
 from redis.connection import parse_url
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from rq import Queue, Worker
-from rq.exceptions import DuplicateJobError
 
 from bot.domain.lifecycle import APPLY_STAGES
 from bot.domain.run import Run
@@ -112,25 +111,30 @@ class RqDispatch:
         return self._redis
 
     def _enqueue(self, queue: str, function: str, subject: str | None, timeout: int, swept: bool) -> None:
-        args = () if subject is None else (subject,)
-        job_id = f"{function}:{subject}" if swept else None
-        if job_id is not None:
-            job_id = "".join(c if c.isalnum() or c in "-_" else "-" for c in job_id)
         try:
-            Queue(queue, connection=self._connection()).enqueue_call(
+            place, note = Queue(queue, connection=self._connection()), f"plangate:swept:{function}:{subject}"
+            if swept and self._waits(place, note):
+                return
+            job = place.enqueue_call(
                 function,
-                args=args,
+                args=() if subject is None else (subject,),
                 timeout=timeout,
                 result_ttl=0,
                 failure_ttl=3600,
-                job_id=job_id,
-                unique=swept,
             )
-        except DuplicateJobError:
-            return
+            if swept:
+                self._connection().set(note, job.id, ex=3600)
         except RedisError as error:
             raise ConnectionError(f"Redis does not answer: {error}") from error
 
+    def _waits(self, queue: Queue, note: str) -> bool:
+        """Whether the job that an earlier sweep made still waits for a worker.
+
+        The queue itself is asked. RQ's own `unique` would also count a job whose worker was killed, for as
+        long as it is remembered: what it was to do would lie about for an hour.
+        """
+        noted = self._connection().get(note)
+        return isinstance(noted, bytes) and self._connection().lpos(queue.key, noted.decode()) is not None
 
 def _version(redis: Redis) -> str:
     try:
