@@ -111,6 +111,7 @@ def build(config: Config) -> Services:
         config.plan_timeout,
         config.apply_timeout,
         config.lease,
+        report_lease=2 * config.lease,
         cool_off=config.cool_off,
         state_lock_grace=config.state_lock_grace,
     )

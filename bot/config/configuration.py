@@ -128,7 +128,7 @@ class Config:
             sandbox=env.choice("PLANGATE_SANDBOX", SandboxMode, SandboxMode.REQUIRED),
             plan_timeout=env.duration("PLANGATE_PLAN_TIMEOUT"),
             apply_timeout=env.duration("PLANGATE_APPLY_TIMEOUT"),
-            lease=env.seconds("PLANGATE_LEASE_SECONDS", least=10),
+            lease=env.seconds("PLANGATE_LEASE_SECONDS", least=2),
             sweep=env.seconds("PLANGATE_SWEEP_SECONDS", least=1),
             cool_off=env.duration("PLANGATE_CANCEL_COOL_OFF"),
             state_lock_grace=env.duration("PLANGATE_STATE_LOCK_GRACE"),

@@ -149,7 +149,7 @@ def test_all_problems_come_at_once(tmp_path: Path) -> None:
         ("PLANGATE_SANDBOX", "require", "did you mean `required`?"),
         ("PLANGATE_PLAN_TIMEOUT", "90", "write it with units, such as 90s"),
         ("PLANGATE_APPLY_TIMEOUT", "0s", "is no length of time"),
-        ("PLANGATE_LEASE_SECONDS", "5", "is no number of seconds from 10"),
+        ("PLANGATE_LEASE_SECONDS", "1", "is no number of seconds from 2"),
         ("PLANGATE_SWEEP_SECONDS", "\N{SUPERSCRIPT TWO}", "is no number of seconds from 1"),
         ("PLANGATE_LOCAL_ADMIN", "ada", "unset it"),
         ("PLANGATE_LOCAL_ADMIN", "a da", "is no login"),
