@@ -5,8 +5,11 @@ The demo tells its story on it, and the end-to-end tests kill and restart its pa
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -59,12 +62,20 @@ class Part:
                 start_new_session=True,
             )
 
-    def stop(self, *, kill: bool = False) -> None:
+    def kill(self) -> None:
+        """Kill the process and its group at once: a worker's job, and Terraform, have groups of their own."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+    def stop(self) -> None:
         """End the process; it has some seconds to finish what it does."""
         if self.process is None:
             return
         if self.process.poll() is None:
-            (self.process.kill if kill else self.process.terminate)()
+            self.process.terminate()
             try:
                 self.process.wait(_ENDING)
             except subprocess.TimeoutExpired:
@@ -132,6 +143,13 @@ class Stage:
         if self.valkey is not None:
             self.valkey.start()
 
+    def lose_valkey(self) -> None:
+        """Kill the embedded Valkey, and throw away all that it knew."""
+        if self.valkey is not None:
+            self.valkey.terminate()
+            shutil.rmtree(self.valkey.data_dir)
+            self.valkey.data_dir.mkdir()
+
     def start_web(self) -> None:
         """Start the web process."""
         bind = self.url.removeprefix("http://")
@@ -160,7 +178,7 @@ class Stage:
 
     def check(self) -> None:
         """Raise StageError where a part has ended."""
-        for part in self.parts.values():
+        for part in tuple(self.parts.values()):
             part.check()
 
     def _start(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
