@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 
 from bot.config import Config
-from bot.services.declaring import declare
+from bot.services.declaring import Changed, declare
+from bot.services.ports import Transaction
 from bot.services.syncing import Synced, sync
 from bot.store import migrate
 from bot.wiring import Services, build
@@ -31,10 +33,12 @@ def configuration() -> Config:
     return config
 
 
-def ready(config: Config) -> tuple[Services, Synced]:
+def ready(config: Config, *, serves: bool = False) -> tuple[Services, Synced]:
     """Build the services on a database that is up to date and knows the configured workspaces.
 
-    Safe to do by many processes at once.
+    What serves, and `plangate sync`, brings the variables of plangate.yml too. Any other command leaves them
+    alone: the shell that it was given in may hold somebody's own credentials under the same names. Safe to do
+    by many processes at once.
     """
     config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     migrate(config.database_url)
@@ -42,7 +46,8 @@ def ready(config: Config) -> tuple[Services, Synced]:
     # Makes the root of the derived keys on the first start, outside of any transaction that may need it.
     services.vault.key("start")
     now = services.clock.now()
-    synced = sync(
-        services.store, config.workspaces, config.discover, lambda tx: declare(tx, config.variables, now)
-    )
-    return services, synced
+
+    def variables(tx: Transaction) -> Sequence[Changed]:
+        return declare(tx, config.variables, now) if serves else ()
+
+    return services, sync(services.store, config.workspaces, config.discover, variables)

@@ -20,7 +20,7 @@ def migrate() -> None:
 @click.command()
 def sync() -> None:
     """Bring the workspaces and variables of plangate.yml into the database."""
-    _, synced = ready(configuration())
+    _, synced = ready(configuration(), serves=True)
     for name in synced.kept:
         click.echo(f"kept     {name}")
     for name in synced.retired:

@@ -59,7 +59,7 @@ def sign_in() -> None:
 @click.option("--threads", default=8, show_default=True, help="Number of threads in each.")
 def web(bind: str, processes: int, threads: int) -> None:
     """Serve webhooks, Terraform's states and the pages."""
-    services, _ = ready(configuration())
+    services, _ = ready(configuration(), serves=True)
     if services.config.local_admin:
         click.echo(_how_to_sign_in(services), err=True)
     options = {

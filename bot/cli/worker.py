@@ -58,7 +58,7 @@ def worker(queues: str) -> None:
     if unknown := sorted(set(names) - set(QUEUES)):
         raise click.BadParameter(f"there is no queue {', '.join(unknown)}; there are {', '.join(QUEUES)}")
     config = configuration()
-    ready(config)
+    ready(config, serves=True)
     os.nice(_NICENESS)
     jobs.prepare()
     sweep = max(int(config.sweep.total_seconds()), 1)

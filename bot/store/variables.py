@@ -59,7 +59,8 @@ class SqlVariables:
     def sets(self) -> Sequence[VariableSet]:
         """Return every set with its variables, by name."""
         inside: dict[str, list[KeptVariable]] = {}
-        query = sa.select(variables).where(variables.c.set_id.is_not(None))
+        # By way of the sets, of which there are few: the index of their variables answers.
+        query = sa.select(variables).where(variables.c.set_id.in_(sa.select(variable_sets.c.id)))
         for row in self._connection.execute(query).mappings():
             inside.setdefault(row["set_id"], []).append(self._read(row))
         rows = self._connection.execute(sa.select(variable_sets)).mappings()

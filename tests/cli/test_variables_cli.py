@@ -61,6 +61,7 @@ def listed(run: Run, *where: str) -> dict[str, dict[str, Any]]:
 
 
 def test_a_variable_is_set_listed_and_unset(run: Run) -> None:
+    run("sync")
     done = run("variables", "set", "network", "zone", "--value", "a", "--description", "Where")
     assert "set terraform variable zone of the workspace network" in done.stdout
     found = listed(run, "network")
@@ -68,7 +69,8 @@ def test_a_variable_is_set_listed_and_unset(run: Run) -> None:
     assert found["zone"]["set_by"] == "cli:olga"
     assert found["region"]["set_by"] == "plangate.yml"
     assert (
-        "zone = a  [terraform, from the workspace, set by cli:olga]" in run("variables", "list", "network").stdout
+        "zone = a  [terraform, from the workspace, set by cli:olga]"
+        in run("variables", "list", "network").stdout
     )
     run("variables", "unset", "network", "zone")
     assert set(listed(run, "network")) == {"region"}
@@ -110,6 +112,7 @@ def test_what_is_given_is_what_is_kept(run: Run, settings: dict[str, str]) -> No
 
 
 def test_sets(run: Run) -> None:
+    run("sync")
     assert run("variables", "sets", "list").stdout == "there are no sets\n"
     run("variables", "sets", "put", "company", "--global", "--description", "Ours")
     run("variables", "set", "--set", "company", "region", "--value", "us")
@@ -146,6 +149,7 @@ def test_what_is_not_clear_is_a_usage_error(run: Run, words: tuple[str, ...]) ->
 
 
 def test_refusals_say_why(run: Run) -> None:
+    run("sync")
     with pytest.raises(Invalid, match=r"region of the workspace network is set in plangate.yml"):
         run("variables", "set", "network", "region", "--value", "us")
     with pytest.raises(NotFound, match="no set of variables named nowhere"):
@@ -174,7 +178,21 @@ def test_sync_says_what_it_did_to_variables(run: Run, settings: dict[str, str]) 
         run("sync")
 
 
+def test_a_command_in_somebodys_shell_does_not_bring_that_shells_credentials(
+    run: Run, settings: dict[str, str]
+) -> None:
+    Path(settings["PLANGATE_CONFIG"]).write_text(
+        MANIFEST.replace("{region: eu}", "[{key: AWS_PROFILE, category: env, value_env: AWS_PROFILE}]")
+    )
+    settings["AWS_PROFILE"] = "the-servers"
+    run("sync")
+    settings["AWS_PROFILE"] = "somebodys-own"
+    assert listed(run, "network")["AWS_PROFILE"]["value"] == "the-servers"
+    assert "set      AWS_PROFILE of network" in run("sync").stdout
+
+
 def test_keys_rotate_so_that_the_old_one_can_go(run: Run, settings: dict[str, str]) -> None:
+    run("sync")
     run("variables", "set", "dns", "token", "--stdin", "--sensitive", stdin=SECRET)
     new = generate_key()
     settings["PLANGATE_SECRET_KEY"] = f"{new},{KEY}"

@@ -31,6 +31,7 @@ QUESTIONS: dict[str, Callable[[Transaction], object]] = {
     "change": lambda unit: unit.changes.numbered(REPO, 7),
     "current state": lambda unit: unit.states.current("ws-1"),
     "states": lambda unit: unit.states.versions("ws-1"),
+    "variables": lambda unit: unit.variables.of_workspace("ws-1"),
     "leases": lambda unit: unit.leases.held(["a", "b"], AT),
 }
 
