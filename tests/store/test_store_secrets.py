@@ -50,7 +50,9 @@ def test_another_vault_reads_nothing(store: SqlStore, database: Database) -> Non
 
 
 def _counts(done: Iterable[Rekeyed]) -> dict[str, tuple[int, int, int]]:
-    return {one.table: (one.rotated, one.current, one.unreadable) for one in done}
+    """What became of the tables that have any rows."""
+    counts = {one.table: (one.rotated, one.current, one.unreadable) for one in done}
+    return {table: count for table, count in counts.items() if any(count)}
 
 
 def _fill(store: SqlStore) -> tuple[Run, StateVersion]:
