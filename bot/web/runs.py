@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from bot.domain.errors import NotFound
+from bot.domain.lifecycle import RunStatus
 from bot.domain.permissions import Person
 from bot.domain.run import Run
 from bot.web import access, rows, run_page
@@ -35,7 +37,10 @@ def show(run_id: str) -> str:
     """Show a run."""
     person = access.person_asking()
     with services().store.reading() as tx:
-        found = run_page.find(tx, run_id, person, _seen())
+        found = run_page.find(tx, run_id, _seen())
+        if found.run.status is RunStatus.POLICY_OVERRIDE:
+            may = services().controls.may_override(tx, found.run, person)
+            found = replace(found, may_override=may)
     return render_template("run.html", page=run_page.build(found, person))
 
 

@@ -166,7 +166,7 @@ def test_every_status_has_its_page(world, status, plan_only):
         ({"status": RunStatus.PLANNING}, ["Cancel Run"]),
         ({"status": RunStatus.PLANNED}, ["Confirm &amp; Apply", "Discard"]),
         ({"status": RunStatus.PLANNED, "plan_only": True}, []),
-        ({"status": RunStatus.POLICY_OVERRIDE}, ["Discard"]),
+        ({"status": RunStatus.POLICY_OVERRIDE}, ["Override Policy", "Discard"]),
         ({"status": RunStatus.APPLYING}, ["Cancel Run"]),
         ({"status": RunStatus.APPLYING, "cancel_requested_by": "bob"}, []),
         ({"status": RunStatus.APPLIED}, ["Retry"]),
