@@ -19,8 +19,8 @@ $(READY): requirements.lock requirements-provider.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 	@touch $@
 
-demo: $(READY)       ## the whole story on this machine; ONCE=1 stops after it
-	@$(BIN)/plangate demo $(if $(ONCE),--once)
+demo: $(READY)       ## the whole story on this machine; ONCE=1 stops after it, FORGE=gitlab tells it on GitLab
+	@$(BIN)/plangate demo $(if $(ONCE),--once) $(if $(FORGE),--forge $(FORGE))
 
 test: check          ## check, then every test
 	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)

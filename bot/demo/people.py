@@ -1,4 +1,4 @@
-"""People at work on the forge: they push with Git and use GitHub's REST API, with tokens of their own."""
+"""People at work on the forge: they push with Git and use its REST API, with tokens of their own."""
 
 from __future__ import annotations
 
@@ -8,14 +8,22 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
 from bot.demo.stage import Stage, StageError
 
 
+def person(stage: Stage, login: str) -> Person:
+    """Give somebody an account on the playground, and the ways of the forge that it is used as."""
+    return GitLabPerson(stage, login) if stage.kind == "gitlab" else Person(stage, login)
+
+
 class Person:
-    """Somebody with an account on the playground."""
+    """Somebody with an account on the playground, who knows GitHub's API."""
+
+    api_path = "/api/v3"
 
     def __init__(self, stage: Stage, login: str) -> None:
         self.login = login
@@ -65,10 +73,10 @@ class Person:
         self.git(tree, "push", "--quiet", *flags, "origin", f"HEAD:refs/heads/{branch}")
 
     def api(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
-        """Call GitHub's REST API, and return the decoded answer."""
+        """Call the forge's REST API, and return the decoded answer."""
         answer = httpx.request(
             method,
-            f"{self._forge}/api/v3{path}",
+            f"{self._forge}{self.api_path}{path}",
             json=dict(body) if body is not None else None,
             headers={"Authorization": f"Bearer {self._token}"},
             timeout=20,
@@ -99,3 +107,51 @@ class Person:
     def merge(self, repo: str, number: int) -> str:
         """Merge a pull request and return the merge commit."""
         return str(self.api("PUT", f"/repos/{repo}/pulls/{number}/merge", {})["sha"])
+
+    def page(self, repo: str, number: int) -> str:
+        """Return where a change is seen."""
+        return f"{self._forge}/{repo}/pull/{number}"
+
+
+class GitLabPerson(Person):
+    """Somebody who knows GitLab's API; what it answers is told in the words that a GitHub person uses."""
+
+    api_path = "/api/v4"
+
+    def open_pull(self, repo: str, branch: str, title: str, base: str = "main") -> int:
+        """Open a merge request and return its number."""
+        wanted = {"title": title, "source_branch": branch, "target_branch": base}
+        return int(self.api("POST", f"{_project(repo)}/merge_requests", wanted)["iid"])
+
+    def comment(self, repo: str, number: int, body: str) -> int:
+        """Write a note and return its id."""
+        return int(self.api("POST", f"{_project(repo)}/merge_requests/{number}/notes", {"body": body})["id"])
+
+    def comments(self, repo: str, number: int) -> list[dict[str, Any]]:
+        """Return a merge request's notes, oldest first."""
+        path = f"{_project(repo)}/merge_requests/{number}/notes?sort=asc&per_page=100"
+        return [note | {"user": {"login": note["author"]["username"]}} for note in self.api("GET", path)]
+
+    def statuses(self, repo: str, sha: str) -> list[dict[str, Any]]:
+        """Return every status that a commit ever got, oldest first."""
+        found = self.api("GET", f"{_project(repo)}/repository/commits/{sha}/statuses?all=true&per_page=100")
+        return [
+            status | {"context": status["name"], "state": _STATES.get(status["status"], status["status"])}
+            for status in found
+        ]
+
+    def merge(self, repo: str, number: int) -> str:
+        """Merge a merge request and return the merge commit."""
+        merged = self.api("PUT", f"{_project(repo)}/merge_requests/{number}/merge", {})
+        return str(merged["merge_commit_sha"])
+
+    def page(self, repo: str, number: int) -> str:
+        """Return where a merge request is seen."""
+        return f"{self._forge}/{repo}/-/merge_requests/{number}"
+
+
+_STATES = {"running": "pending", "failed": "failure", "canceled": "error"}
+
+
+def _project(repo: str) -> str:
+    return f"/projects/{quote(repo, safe='')}"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-REPO = "acme/infra"
+REPOS = {"github": "acme/infra", "gitlab": "acme/platform/infra"}
 
 MANIFEST = """\
 forges:
-  github: {kind: github, url: "{forge}"}
+  {kind}: {kind: {kind}, url: "{forge}"}
 
 workspaces:
-  - {name: network-prod, repo: acme/infra, branch: main, working_directory: network}
-  - {name: network-staging, repo: acme/infra, branch: staging, working_directory: network}
-  - {name: app-prod, repo: acme/infra, branch: main, working_directory: app}
+  - {name: network-prod, repo: {repo}, branch: main, working_directory: network}
+  - {name: network-staging, repo: {repo}, branch: staging, working_directory: network}
+  - {name: app-prod, repo: {repo}, branch: main, working_directory: app}
 """
 
 _NETWORK = """\
@@ -59,3 +59,8 @@ CHANGE = {
     "network/subnets.tf": _SUBNETS,
     "app/main.tf": _APP.replace("replicas = 2", "replicas = 3").replace("1.4.0", "1.5.0"),
 }
+
+
+def manifest(kind: str) -> str:
+    """Return the plangate.yml for a forge; where the forge is, the stage fills in."""
+    return MANIFEST.replace("{repo}", REPOS[kind])

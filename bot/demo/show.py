@@ -21,8 +21,10 @@ from bot.domain.errors import ConfigError, PlangateError
 _TAKEN = ("DATABASE_URL", "PLANGATE_TERRAFORM_DIR", "PLANGATE_TERRAFORM_FROM_PATH", "PLANGATE_SANDBOX")
 
 
-def show(data: Path, *, once: bool) -> bool:
+def show(data: Path, *, once: bool, kind: str = "github") -> bool:
     """Tell the story in a folder that is emptied first; return whether all of it happened.
+
+    `kind` is the forge that the playground plays: `github` or `gitlab`.
 
     Raises ConfigError where another demo is at work in the folder.
     """
@@ -30,7 +32,7 @@ def show(data: Path, *, once: bool) -> bool:
     # Ended in this way too, it must leave no process behind, at work on a folder that the next one empties.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _alone(data):
-        stage = _stage(data)
+        stage = _stage(data, kind)
         try:
             screen.title()
             Story(stage, screen).tell()
@@ -47,7 +49,7 @@ def show(data: Path, *, once: bool) -> bool:
     return True
 
 
-def _stage(data: Path) -> Stage:
+def _stage(data: Path, kind: str) -> Stage:
     taken = {name: os.environ[name] for name in _TAKEN if os.environ.get(name)}
     settings = {
         "PLANGATE_LOCAL_ADMIN": "admin",
@@ -56,7 +58,7 @@ def _stage(data: Path) -> Stage:
         "PLANGATE_TERRAFORM_FROM_PATH": "false",
         **taken,
     }
-    return Stage(data, sample.MANIFEST, settings, redis_url=os.environ.get("REDIS_URL", ""))
+    return Stage(data, sample.manifest(kind), settings, redis_url=os.environ.get("REDIS_URL", ""), kind=kind)
 
 
 @contextmanager

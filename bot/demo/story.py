@@ -1,4 +1,4 @@
-"""The story that the demo tells: push, pull request, plan, `/apply`, result, merge. Each step must happen."""
+"""The story that the demo tells: push, change, plan, `/apply`, result, merge. Each step must happen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.demo import sample
-from bot.demo.people import Person
+from bot.demo.people import Person, person
 from bot.demo.screen import Screen
 from bot.demo.stage import BOT, Stage, StageError
 
@@ -22,11 +22,13 @@ class Story:
     def __init__(self, stage: Stage, screen: Screen) -> None:
         self._stage = stage
         self._screen = screen
+        self._repo = sample.REPOS[stage.kind]
         self._seen: set[tuple[str, str, str]] = set()
 
     def tell(self) -> None:
         """Tell it whole. Raises StageError, which says what did not happen."""
         stage, screen = self._stage, self._screen
+        change = stage.words.change
         with self._step("Start the playground forge", stage.forge_url):
             stage.start_forge()
         with self._step("Start Valkey, the web process and two workers", stage.url):
@@ -34,32 +36,32 @@ class Story:
             stage.start_web()
             for number in range(1, stage.workers + 1):
                 stage.start_worker(number)
-        with self._step(f"Create {sample.REPO} with two directories on two branches", "git push"):
+        with self._step(f"Create {self._repo} with two directories on two branches", "git push"):
             self._ana, self._ben, tree = self._furnish()
         with self._step("Connect Plangate: three workspaces, one webhook", "plangate.yml"):
             stage.connect()
         with self._step(f"Ana pushes the branch {sample.BRANCH}", "git push"):
             head = self._push_change(tree)
-        with self._step("Ana opens a pull request", ""):
-            number = self._ana.open_pull(sample.REPO, sample.BRANCH, sample.TITLE)
+        with self._step(f"Ana opens a {change}", ""):
+            number = self._ana.open_pull(self._repo, sample.BRANCH, sample.TITLE)
         screen.say("The statuses, as they come:")
         self._statuses(head, "plangate", "success")
         comment = self._comment(number, lambda body: "2 workspaces ready to apply" in body)
-        screen.comment(BOT, comment, "The comment on the pull request:")
+        screen.comment(BOT, comment, f"The comment on the {change}:")
         with self._step("Ben comments", "/apply"):
-            self._ben.comment(sample.REPO, number, "Two zones, as agreed.\n\n/apply")
+            self._ben.comment(self._repo, number, "Two zones, as agreed.\n\n/apply")
         screen.say("The statuses, as they come:")
         self._statuses(head, "plangate/network-prod/apply", "success")
         self._statuses(head, "plangate/app-prod/apply", "success")
         for body in self._outcomes(number):
             screen.comment(BOT, body, "The result:")
-        with self._step("Ana merges the pull request", ""):
-            merged = self._ana.merge(sample.REPO, number)
+        with self._step(f"Ana merges the {change}", ""):
+            merged = self._ana.merge(self._repo, number)
         screen.say("The branch is planned once more, and finds all in place:")
         self._statuses(merged, "plangate", "success")
         screen.finish(
             [
-                ("Pull request", f"{stage.forge_url}/{sample.REPO}/pull/{number}"),
+                (stage.words.title, self._ana.page(self._repo, number)),
                 *[(f"Run of {name}", url) for name, url in self._runs(head)],
                 ("All workspaces", stage.url),
                 ("Sign in to see them", stage.sign_in_address()),
@@ -68,11 +70,9 @@ class Story:
 
     def _furnish(self) -> tuple[Person, Person, Path]:
         stage = self._stage
-        ana, ben = Person(stage, "ana"), Person(stage, "ben")
-        stage.admin("POST", "/repos", {"full_name": sample.REPO, "default_branch": "main"})
-        for login, role in ((ana.login, "write"), (ben.login, "write"), (BOT, "write")):
-            stage.admin("PUT", f"/repos/{sample.REPO}/roles/{login}", {"role": role})
-        tree = ana.clone(sample.REPO, stage.root / "ana")
+        ana, ben = person(stage, "ana"), person(stage, "ben")
+        stage.create_repo(self._repo, {ana.login: "write", ben.login: "write"})
+        tree = ana.clone(self._repo, stage.root / "ana")
         ana.git(tree, "checkout", "-q", "-B", "main")
         ana.commit(tree, "Begin", sample.BEGINNING)
         ana.push(tree, "main")
@@ -89,7 +89,7 @@ class Story:
 
     def _statuses(self, sha: str, context: str, state: str) -> None:
         """Show a commit's statuses until one has the state. Raises StageError where it has another end."""
-        for statuses in self._poll(lambda: self._ana.statuses(sample.REPO, sha), f"status {context}"):
+        for statuses in self._poll(lambda: self._ana.statuses(self._repo, sha), f"status {context}"):
             for status in statuses:
                 words = (status["context"], status["state"], status["description"] or "")
                 if (key := (sha + words[0], words[1], words[2])) not in self._seen:
@@ -102,7 +102,7 @@ class Story:
                 raise StageError(f"{context} ended as {last['state']}: {last['description']}")
 
     def _comment(self, number: int, fits: Callable[[str], bool]) -> str:
-        comments = lambda: [c["body"] for c in self._ana.comments(sample.REPO, number)]  # noqa: E731
+        comments = lambda: [c["body"] for c in self._ana.comments(self._repo, number)]  # noqa: E731
         for bodies in self._poll(comments, "the comment"):
             if found := [body for body in bodies if fits(body)]:
                 return str(found[0])
@@ -110,7 +110,7 @@ class Story:
 
     def _outcomes(self, number: int) -> list[str]:
         bot = lambda: [  # noqa: E731
-            c["body"] for c in self._ana.comments(sample.REPO, number) if c["user"]["login"] == BOT
+            c["body"] for c in self._ana.comments(self._repo, number) if c["user"]["login"] == BOT
         ]
         for bodies in self._poll(bot, "the apply's result"):
             if len(bodies) >= 3:
@@ -119,7 +119,7 @@ class Story:
 
     def _runs(self, sha: str) -> list[tuple[str, str]]:
         found = {}
-        for status in self._ana.statuses(sample.REPO, sha):
+        for status in self._ana.statuses(self._repo, sha):
             if status["context"].endswith("/apply"):
                 found[status["context"].split("/")[1]] = status["target_url"]
         return sorted(found.items())

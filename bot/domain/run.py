@@ -43,7 +43,7 @@ class Run:
 
     `sequence` orders the runs of one workspace (first in, first out). `version` guards each update.
     `engine_version` is the version that made the plan, such as `1.15.5`.
-    `change_number` is the pull request that the run is reported on, None for a run of the branch.
+    `change_number` is the pull or merge request that the run is reported on, None for a run of the branch.
     """
 
     id: str

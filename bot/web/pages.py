@@ -178,10 +178,11 @@ class WorkspaceControls:
 
 @dataclass(frozen=True)
 class WorkspacePage:
-    """One workspace: what it follows, who holds it, and its runs."""
+    """One workspace: what it follows, who holds it, and its runs. `change` is what its forge calls one."""
 
     chrome: Chrome
     name: str
+    change: str
     tabs: tuple[Tab, ...]
     facts: tuple[Fact, ...]
     locked: str

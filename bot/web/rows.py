@@ -6,8 +6,10 @@ from typing import Any
 
 from flask import request, url_for
 
+from bot.domain.events import RepoRef
 from bot.domain.permissions import Person
 from bot.domain.run import Run
+from bot.domain.words import PULL_REQUESTS, ForgeWords
 from bot.web import wording
 from bot.web.access import form_token
 from bot.web.needs import services
@@ -20,7 +22,13 @@ def chrome(title: str, person: Person, here: str, live: bool = False) -> Chrome:
     return Chrome(harmless(title), person.login, here, live, form_token(person))
 
 
-def run_row(run: Run, waits: str = "") -> RunRow:
+def words_of(repo: RepoRef) -> ForgeWords:
+    """Return how the repository's forge names things; one that is no longer configured speaks as GitHub."""
+    hook = services().hooks.get(repo.forge)
+    return hook.words if hook else PULL_REQUESTS
+
+
+def run_row(run: Run, words: ForgeWords, waits: str = "") -> RunRow:
     """Return a run as one line."""
     return RunRow(
         id=run.id,
@@ -28,7 +36,7 @@ def run_row(run: Run, waits: str = "") -> RunRow:
         message=message_of(run),
         badge=wording.badge_of(run),
         preview=run.plan_only,
-        how=harmless(wording.how_started(run)),
+        how=harmless(wording.how_started(run, words)),
         commit=wording.short(run.commit),
         when=wording.moment(run.created_at, services().clock.now()),
         counts=wording.chips(run.counts),

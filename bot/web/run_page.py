@@ -113,7 +113,7 @@ def build(found: Found, person: Person) -> RunPage:
         message=message,
         badge=wording.badge_of(run),
         kind=wording.kind_of(run),
-        how=harmless(wording.how_started(run)),
+        how=harmless(wording.how_started(run, rows.words_of(found.workspace.repo))),
         when=wording.moment(run.created_at, now),
         workspace=Link(found.workspace.name, rows.workspace_url(found.workspace.name)),
         facts=_facts(found),
@@ -165,7 +165,9 @@ def _facts(found: Found) -> tuple[Fact, ...]:
         Fact("Branch", Link(harmless(run.branch))),
     ]
     if run.change_number is not None:
-        facts.insert(0, Fact("Pull request", Link(f"#{run.change_number}", web_address(found.change_url))))
+        words = rows.words_of(repo)
+        number = Link(words.numbered(run.change_number), web_address(found.change_url))
+        facts.insert(0, Fact(words.title, number))
     if run.approval is not None:
         facts.append(Fact("Approved by", Link(run.approval.by)))
     if run.confirmed_by:

@@ -8,6 +8,7 @@ from bot.domain import lifecycle
 from bot.domain.lifecycle import RunStatus, StageStatus
 from bot.domain.plan import Counts
 from bot.domain.run import Run, RunSource
+from bot.domain.words import ForgeWords
 from bot.web.pages import Badge, CountChips, Moment, Tone
 
 _STATUS_TONES: dict[RunStatus, Tone] = {
@@ -69,9 +70,9 @@ def stage_badge(run: Run, status: StageStatus) -> Badge:
     return _STAGE_BADGES[status]
 
 
-def how_started(run: Run) -> str:
-    """Say who started a run and how."""
-    change = f"#{run.change_number}" if run.change_number is not None else ""
+def how_started(run: Run, words: ForgeWords) -> str:
+    """Say who started a run and how, in the words of its forge."""
+    change = words.numbered(run.change_number) if run.change_number is not None else ""
     match run.source:
         case RunSource.PUSH:
             return f"{run.created_by} pushed to {run.branch}"

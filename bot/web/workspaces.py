@@ -76,15 +76,17 @@ def show(name: str) -> str:
         query = RunQuery(workspace_id=workspace.id, limit=PER_PAGE + 1, offset=(number - 1) * PER_PAGE)
         found = tx.runs.find(query)
     live = bool(queue) or any(not run.final for run in found)
+    words = rows.words_of(workspace.repo)
     page = WorkspacePage(
         chrome=rows.chrome(workspace.name, person, "workspaces", live),
         name=workspace.name,
+        change=words.change,
         tabs=rows.tabs(workspace.name, "runs"),
         facts=_facts(workspace),
         locked=_locked(workspace.lock),
         controls=asked,
-        queue=tuple(rows.run_row(run, waits[run.id]) for run in queue),
-        rows=tuple(rows.run_row(run) for run in found[:PER_PAGE]),
+        queue=tuple(rows.run_row(run, words, waits[run.id]) for run in queue),
+        rows=tuple(rows.run_row(run, words) for run in found[:PER_PAGE]),
         pager=rows.pager(number, len(found) > PER_PAGE, ".show", name=name),
     )
     return render_template("workspace.html", page=page)
@@ -109,7 +111,7 @@ def _row(pair: _Pair) -> WorkspaceRow:
         url=rows.workspace_url(workspace.name),
         place="/".join(part for part in (workspace.repo.path, workspace.working_directory) if part),
         locked=_locked(workspace.lock),
-        run=rows.run_row(run) if run else None,
+        run=rows.run_row(run, rows.words_of(workspace.repo)) if run else None,
     )
 
 

@@ -14,6 +14,7 @@ from bot.domain.lifecycle import LABELS, RunStatus, StageStatus
 from bot.domain.permissions import Person, Role
 from bot.domain.plan import Counts
 from bot.domain.run import Approval, Modes, RunEvent, RunSource
+from bot.domain.words import MERGE_REQUESTS, PULL_REQUESTS
 from bot.domain.workspace import Lock
 from bot.services.ports import ArtifactKind, ChangeRecord, Delivery
 from bot.web import run_page, wording
@@ -453,6 +454,8 @@ def test_how_a_run_began_is_told_for_every_source(world):
         run = world.run(
             workspace, source=source, change_number=12, status=RunStatus.CANCELED, commit=source.value
         )
-        told.add(wording.how_started(run))
+        told.add(wording.how_started(run, PULL_REQUESTS))
     assert len(told) == len(RunSource)
+    commented = world.run(workspace, source=RunSource.COMMENT, change_number=12, commit="b" * 40)
+    assert wording.how_started(commented, MERGE_REQUESTS).endswith(" commented on !12")
     assert set(LABELS) == set(RunStatus)

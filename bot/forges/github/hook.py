@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from bot.domain.errors import Invalid
 from bot.domain.events import Ignored, RepoRef
+from bot.domain.words import PULL_REQUESTS, ForgeWords
 from bot.forges.github import webhook
 from bot.services.ports import HookRead
 
@@ -25,6 +26,7 @@ class GitHubHook:
     secrets: tuple[str, ...] = field(repr=False)
     web_url: str = "https://github.com"
     kind: str = "github"
+    words: ForgeWords = PULL_REQUESTS
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
         """Whether the raw body was signed with one of our secrets."""

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from bot.domain.errors import Invalid
 from bot.domain.events import Ignored, RepoRef
+from bot.domain.words import MERGE_REQUESTS, ForgeWords
 from bot.forges.gitlab import signing, webhook
 from bot.services.ports import HookRead
 
@@ -34,6 +35,7 @@ class GitLabHook:
     now: Callable[[], datetime]
     web_url: str = "https://gitlab.com"
     kind: str = "gitlab"
+    words: ForgeWords = MERGE_REQUESTS
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
         """Whether the delivery carries one of our secrets, or a signature of one where it is signed."""

@@ -10,6 +10,7 @@ from typing import Protocol
 from bot.domain.events import Change, ChangedFiles, RepoRef
 from bot.domain.permissions import Role
 from bot.domain.report import StatusReport
+from bot.domain.words import ForgeWords
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,11 @@ class ForgeReader(Protocol):
     """What the forge knows. Raises ForgeUnavailable, ForgeRefused, NotFound."""
 
     def change(self, repo: RepoRef, number: int) -> Change:
-        """Return a pull request as it is now."""
+        """Return a pull or merge request as it is now."""
         ...
 
     def files_of_change(self, repo: RepoRef, number: int) -> ChangedFiles:
-        """Return the paths that a pull request touches, both names of a renamed file; paged."""
+        """Return the paths that a change touches, both names of a renamed file; paged."""
         ...
 
     def files_between(self, repo: RepoRef, before: str, after: str) -> ChangedFiles:
@@ -82,7 +83,7 @@ class ForgeWriter(Protocol):
 
 
 class Forge(ForgeReader, ForgeWriter, Protocol):
-    """A forge: GitHub, or later GitLab, or the fake."""
+    """A forge: GitHub, GitLab, or the fake."""
 
     @property
     def comment_limit(self) -> int:
@@ -110,6 +111,11 @@ class Hook(Protocol):
     @property
     def kind(self) -> str:
         """What the forge runs: `github` or `gitlab`."""
+        ...
+
+    @property
+    def words(self) -> ForgeWords:
+        """How the forge names things."""
         ...
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
