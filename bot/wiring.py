@@ -99,14 +99,65 @@ class Services:
     sweep: Sweep
 
 
+@dataclass(frozen=True)
+class _World:
+    """What the services work on: the database, the forges, Terraform, the clock."""
+
+    clock: Clock
+    store: SqlStore
+    vault: Vault
+    dispatch: RqDispatch
+    addresses: Addresses
+    limits: Limits
+    forges: Mapping[str, Forge]
+    binaries: Binaries
+    sandbox: Sandbox
+    engine: TerraformEngine
+
+
 def build(config: Config) -> Services:
     """Build the services. Connects to nothing yet. Raises ConfigError."""
+    world = _world(config)
+    store, clock, vault, limits = world.store, world.clock, world.vault, world.limits
+    states = StateService(store, vault, clock)
+    transitions = Transitions(store, clock, world.dispatch)
+    overriding = Overriding(clock, transitions, config.policy_sets)
+    posting = Posting(vault, Rendering(config.url))
+    new_runs = NewRuns(clock, transitions)
+    policies = RegoEngine(Child(world.sandbox.closed_in))
+    folders = SetFolders(config.config_file.parent, world.engine.checkout)
+    policing = Policing(store, clock, world.forges, policies, folders, config.policy_sets, transitions)
+    jobs = EngineJobs(store, world.forges, states, world.addresses)
+    deriving = Deriving(world.forges, Rendering(config.url), posting, world.addresses)
+    return Services(
+        config=config,
+        addresses=world.addresses,
+        store=store,
+        clock=clock,
+        vault=vault,
+        dispatch=world.dispatch,
+        engine=world.engine,
+        policies=policies,
+        binaries=world.binaries,
+        sandbox=world.sandbox,
+        forges=world.forges,
+        hooks={forge.name: _hook(forge, clock) for forge in config.forges},
+        states=states,
+        kept_states=KeptStates(store, clock),
+        variables=VariableDesk(store, clock),
+        controls=Controls(store, clock, transitions, limits.cool_off, overriding),
+        locking=Locking(store, clock, transitions),
+        queueing=Queueing(store, world.forges, new_runs, transitions),
+        intake=_intake(config, world, new_runs, transitions, posting, overriding),
+        phases=Phases(store, clock, vault, world.engine, jobs, transitions, limits, policing),
+        reporting=Reporting(store, clock, world.forges, deriving, limits),
+        sweep=Sweep(store, clock, world.dispatch, LeftLocks(store, clock, transitions, limits)),
+    )
+
+
+def _world(config: Config) -> _World:
     clock = SystemClock()
     store = SqlStore(config.database_url, FernetVault(config.secret_keys))
-    # Derived keys come from a root in the database, so that they outlive every encryption key.
-    vault = FernetVault(config.secret_keys, root=store.root)
-    dispatch = RqDispatch(config.require_redis())
-    addresses = Addresses(config.url, config.internal_url, config.data)
     limits = Limits(
         config.plan_timeout,
         config.apply_timeout,
@@ -115,60 +166,47 @@ def build(config: Config) -> Services:
         cool_off=config.cool_off,
         state_lock_grace=config.state_lock_grace,
     )
-    forges = {forge.name: _forge(forge) for forge in config.forges}
-    hooks = {forge.name: _hook(forge, clock) for forge in config.forges}
     binaries, sandbox = _binaries(config), _sandbox(config)
-    engine = _engine(config, binaries, sandbox, limits)
-    states = StateService(store, vault, clock)
-    transitions = Transitions(store, clock, dispatch)
-    new_runs = NewRuns(clock, transitions)
-    texts = Rendering(config.url)
-    posting = Posting(vault, texts)
-    discovery = Discovery(config.discover, engine, forges)
-    changed = Changed(store, clock, forges, discovery, new_runs, transitions)
-    overriding = Overriding(clock, transitions, config.policy_sets)
-    comments = Comments(store, forges, changed, new_runs, posting, transitions, overriding)
-    policies = RegoEngine(Child(sandbox.closed_in))
-    folders = SetFolders(config.config_file.parent, engine.checkout)
-    policing = Policing(store, clock, forges, policies, folders, config.policy_sets, transitions)
-    jobs = EngineJobs(store, forges, states, addresses)
-    following = Following(store, forges, changed, new_runs, transitions)
-    deriving = Deriving(forges, texts, posting, addresses)
-    return Services(
-        config=config,
-        addresses=addresses,
-        store=store,
+    return _World(
         clock=clock,
-        vault=vault,
-        dispatch=dispatch,
-        engine=engine,
-        policies=policies,
+        store=store,
+        # Derived keys come from a root in the database, so that they outlive every encryption key.
+        vault=FernetVault(config.secret_keys, root=store.root),
+        dispatch=RqDispatch(config.require_redis()),
+        addresses=Addresses(config.url, config.internal_url, config.data),
+        limits=limits,
+        forges={forge.name: _forge(forge) for forge in config.forges},
         binaries=binaries,
         sandbox=sandbox,
-        forges=forges,
-        hooks=hooks,
-        states=states,
-        kept_states=KeptStates(store, clock),
-        variables=VariableDesk(store, clock),
-        controls=Controls(store, clock, transitions, limits.cool_off, overriding),
-        locking=Locking(store, clock, transitions),
-        queueing=Queueing(store, forges, new_runs, transitions),
-        intake=Intake(
-            store,
-            clock,
-            dispatch,
-            parser(config.forges),
-            forges,
-            discovery,
-            new_runs,
-            changed,
-            comments,
-            transitions,
-            following,
-        ),
-        phases=Phases(store, clock, vault, engine, jobs, transitions, limits, policing),
-        reporting=Reporting(store, clock, forges, deriving, limits),
-        sweep=Sweep(store, clock, dispatch, LeftLocks(store, clock, transitions, limits)),
+        engine=_engine(config, binaries, sandbox, limits),
+    )
+
+
+def _intake(
+    config: Config,
+    world: _World,
+    new_runs: NewRuns,
+    transitions: Transitions,
+    posting: Posting,
+    overriding: Overriding,
+) -> Intake:
+    store, clock, forges = world.store, world.clock, world.forges
+    discovery = Discovery(config.discover, world.engine, forges)
+    changed = Changed(store, clock, forges, discovery, new_runs, transitions)
+    comments = Comments(store, forges, changed, new_runs, posting, transitions, overriding)
+    following = Following(store, forges, changed, new_runs, transitions)
+    return Intake(
+        store,
+        clock,
+        world.dispatch,
+        parser(config.forges),
+        forges,
+        discovery,
+        new_runs,
+        changed,
+        comments,
+        transitions,
+        following,
     )
 
 
