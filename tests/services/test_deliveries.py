@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -56,6 +57,27 @@ def test_a_delivery_that_was_handled_while_we_asked_the_forge_is_left_alone(hous
     house.work()
     assert len(house.runs()) == 1
     assert house.outcomes(delivery) == ["run"]
+
+
+@pytest.mark.parametrize("about", ["a comment", "a change"])
+def test_what_another_worker_made_of_it_while_we_asked_is_not_made_again(house: House, about: str) -> None:
+    house.workspace("network")
+    house.open_change(1, "h1", "network/a.tf")
+    if about == "a comment":
+        delivery = house.say(1, "/plan", work=False)
+    else:
+        delivery = house.update_change(1, "h2", "network/a.tf", work=False)
+    ask = house.forge.files_of_change
+
+    def slow(*which: Any) -> Any:
+        house.forge.files_of_change = ask  # type: ignore[method-assign]
+        house.intake.handle(delivery)
+        return ask(*which)
+
+    house.forge.files_of_change = slow  # type: ignore[method-assign]
+    house.work()
+    assert len(house.runs()) == 2
+    assert house.outcomes(delivery) == ["preview"]
 
 
 def test_a_failure_does_not_overwrite_what_another_worker_made_of_the_delivery(house: House) -> None:

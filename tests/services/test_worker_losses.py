@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bot.domain.errors import EngineError
@@ -123,7 +125,33 @@ def test_a_worker_that_lost_its_lease_while_it_planned_changes_nothing(house: Ho
     assert house.saved_plan(run) == f"saved plan of {run.id}, number 2".encode()
     assert house.kinds(run).count("planned") == 1
     assert house.output(run).count("aws_s3_bucket.other") == 1
+    assert house.output(run).count("$ terraform plan") == 1
     assert "aws_s3_bucket.logs" not in house.output(run)
+
+
+@pytest.mark.parametrize("stage", ["plan", "apply"])
+def test_a_worker_that_lost_its_lease_as_its_stage_ended_keeps_nothing_of_it(
+    house: House, stage: str
+) -> None:
+    house.workspace("network", auto_apply=True)
+    house.engine.will_find("network", BUCKET)
+    house.push("c1", "network/main.tf", work=False)
+    house.work("receive")
+    run = house.only_run()
+    at_work = getattr(house.engine, stage)
+
+    def and_lose(*about: Any) -> Any:
+        result = at_work(*about)
+        about[-1].tick()
+        house.clock.forward(minutes=2)
+        with house.store.transaction() as tx:
+            assert tx.leases.take(lease_of(run.id), "another", house.clock.now(), house.limits.lease)
+        return result
+
+    setattr(house.engine, stage, and_lose)
+    house.work()
+    assert house.only_run().status is (RunStatus.PLANNING if stage == "plan" else RunStatus.APPLYING)
+    assert (house.saved_plan(run) is None) == (stage == "plan")
 
 
 def test_a_worker_that_lost_its_lease_while_it_applied_changes_nothing(planned: House) -> None:
@@ -228,6 +256,9 @@ def test_a_sweep_leaves_alone_what_was_asked_for_a_moment_ago(house: House) -> N
     house.workspace("network")
     house.push("c1", "network/main.tf", work=False)
     assert house.sweeping.run() == 0
+    house.work("receive")
+    house.sweeping.run()
+    assert not [job for job in house.dispatch.asked if job.swept and job.queue in ("receive", "plan")]
 
 
 def test_losing_redis_at_every_step_still_brings_a_run_to_its_end(house: House) -> None:
