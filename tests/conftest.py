@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.journeys import Journey
 
-
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")

@@ -50,7 +50,9 @@ def test_only_a_run_that_waits_is_confirmed_and_the_refusal_says_what_is_possibl
     waiting = planned.runs()[1]
     with pytest.raises(IllegalMove) as refusal:
         planned.controls.confirm(waiting.id, WRITER)
-    assert str(refusal.value) == f"{waiting.id} is pending and can't be confirmed; possible now: discard, cancel"
+    assert (
+        str(refusal.value) == f"{waiting.id} is pending and can't be confirmed; possible now: discard, cancel"
+    )
     planned.controls.discard(waiting.id, WRITER)
     with pytest.raises(IllegalMove, match="it is finished: retry it"):
         planned.controls.confirm(waiting.id, WRITER)
