@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from flask import Flask, Response, request
 from openapi_core import Config, OpenAPI
 from openapi_core.datatypes import RequestParameters
+from openapi_core.templating.paths.exceptions import PathError
 from werkzeug.datastructures import Headers, ImmutableMultiDict
 
 PATH = Path(__file__).parents[3] / "shared" / "contracts" / "openapi" / "gitlab-subset.strict.json"
@@ -114,7 +115,12 @@ class GitLabDescription:
             return
         if exchange.status < 300:
             self.check_request(exchange)
-        self._openapi.validate_response(_Request(exchange), _Response(exchange))
+        try:
+            self._openapi.validate_response(_Request(exchange), _Response(exchange))
+        except PathError:
+            # An address that there is not, asked for on purpose.
+            assert exchange.status == 404, f"the description has no {exchange}"
+            return
         self.checked.add((exchange.method, re.sub(r"/projects/[^/]+", "/projects/X", exchange.path)))
 
     def _lacks(self, exchange: Exchange) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from bot.config import Config
-from bot.demo.people import Person
+from bot.demo.people import person
 from bot.demo.stage import BOT, Stage
 from bot.wiring import Services, build
 
@@ -20,13 +20,15 @@ T = TypeVar("T")
 PATIENCE = 90.0
 
 ROOMS = tuple(f"acme/repo-{number}" for number in range(1, 13))
+# The same on GitLab, where a group may have groups.
+NESTED_ROOMS = tuple(room.replace("/", "/platform/") for room in ROOMS)
 
 
 def manifest(repos: tuple[str, ...] = ROOMS, more: str = "") -> str:
     """Return a plangate.yml with three workspaces in each repository."""
-    lines = ['forges:\n  github: {kind: github, url: "{forge}"}\n', "workspaces:"]
+    lines = ['forges:\n  {kind}: {kind: {kind}, url: "{forge}"}\n', "workspaces:"]
     for repo in repos:
-        name = repo.partition("/")[2]
+        name = repo.rpartition("/")[2]
         lines.append(f"  - {{name: {name}-net, repo: {repo}, branch: main, working_directory: net}}")
         lines.append(f"  - {{name: {name}-app, repo: {repo}, branch: main, working_directory: app}}")
         lines.append(
@@ -46,25 +48,27 @@ BEGINNING = {"net/main.tf": resource("net", "one"), "app/main.tf": resource("app
 class Journey:
     """A stage, and what tests do on it."""
 
-    def __init__(self, root: Path, text: str = "", **settings: str) -> None:
+    def __init__(self, root: Path, text: str = "", *, kind: str = "github", **settings: str) -> None:
+        rooms = NESTED_ROOMS if kind == "gitlab" else ROOMS
         self.stage = Stage(
             root,
-            text or manifest(),
+            text or manifest(rooms),
             {
                 "PLANGATE_LOCAL_ADMIN": "admin",
                 "PLANGATE_SWEEP_SECONDS": "1",
                 "PLANGATE_TERRAFORM_FROM_PATH": "false",
                 **settings,
             },
+            kind=kind,
         )
-        self._repos = iter(ROOMS)
+        self._repos = iter(rooms)
         self._trees = itertools.count()
 
     def __enter__(self) -> Self:
         self.stage.start()
-        self.ana = Person(self.stage, "ana")
-        self.ben = Person(self.stage, "ben")
-        self.eve = Person(self.stage, "eve")
+        self.ana = person(self.stage, "ana")
+        self.ben = person(self.stage, "ben")
+        self.eve = person(self.stage, "eve")
         self.stage.connect()
         return self
 
@@ -79,9 +83,7 @@ class Journey:
     def repo(self, files: dict[str, str] | None = None) -> Repo:
         """Return a fresh repository with a beginning on `main` that made no runs."""
         name = next(self._repos)
-        self.stage.admin("POST", "/repos", {"full_name": name, "default_branch": "main"})
-        for login, role in (("ana", "write"), ("ben", "write"), ("eve", "read"), (BOT, "write")):
-            self.stage.admin("PUT", f"/repos/{name}/roles/{login}", {"role": role})
+        self.stage.create_repo(name, {"ana": "write", "ben": "write", "eve": "read"})
         tree = self.ana.clone(name, self.stage.root / f"tree-{next(self._trees)}")
         self.ana.git(tree, "checkout", "-q", "-B", "main")
         self.ana.commit(tree, "Begin", files or BEGINNING)
@@ -106,7 +108,7 @@ class Repo:
         self.journey = journey
         self.name = name
         self.tree = tree
-        self.short = name.partition("/")[2]
+        self.short = name.rpartition("/")[2]
 
     def push(self, branch: str, message: str, files: dict[str, str], *, new: bool = False) -> str:
         """Commit files on a branch (a new one from where the tree stands) and push; return the commit."""
