@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, jsonify
 
+from bot.domain.errors import PlangateError
 from bot.web.needs import Pingable, services
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ def readyz() -> tuple[Response, int]:
 def _answers(ask: Callable[[], None]) -> bool:
     try:
         ask()
-    except Exception:
+    except (PlangateError, ConnectionError):
         log.warning("not ready", exc_info=True)
         return False
     return True

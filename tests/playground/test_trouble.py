@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from bot.playground.server import Playground
-from tests.playground.kit import CONTRACTS, GitHubClient, GitHubDescription, WorkingTree
+from tests.playground.kit import GitHubClient, WorkingTree
 
 REPO = "acme/infra"
 
@@ -145,8 +145,3 @@ def test_the_admin_side_is_closed_to_everybody_else(playground: Playground) -> N
         headers={"Authorization": f"Bearer {playground.admin_token}"},
     )
     assert refused.status_code == 422
-
-
-def test_the_description_was_there_to_be_held_against(description: GitHubDescription | None) -> None:
-    if description is None:
-        pytest.skip(f"no OpenAPI description of GitHub in {CONTRACTS}")

@@ -26,6 +26,7 @@ def repos_blueprint(desk: Desk) -> Blueprint:
     blueprint = Blueprint("github-repos", __name__)
     _people(blueprint, desk)
     _refs(blueprint, desk)
+    _git_refs(blueprint, desk)
     _commits(blueprint, desk)
     _contents(blueprint, desk)
     return blueprint
@@ -118,6 +119,8 @@ def _refs(blueprint: Blueprint, desk: Desk) -> None:
         rule = {"type": "required_status_checks", "parameters": checks}
         return desk.page([rule] if contexts else [], lambda one: one)
 
+
+def _git_refs(blueprint: Blueprint, desk: Desk) -> None:
     @blueprint.get("/repos/<owner>/<name>/git/ref/<path:ref>")
     def one_ref(owner: str, name: str, ref: str) -> Answer:
         repo = desk.repo(owner, name)
