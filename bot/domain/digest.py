@@ -1,6 +1,12 @@
 """The keyed digest of a plan's canonical form: what an approval is bound to (promise 1).
 
 Keyed, because a bare hash of a plan with one small secret in it could be guessed.
+
+In it: every action and what it is done to, with all values; reads that are left to the apply; moves, imports,
+deposed objects; outputs; the providers' versions and their configuration; input variables. Not in it: when
+and by which program the plan was made, the order of things, why an action is taken, what does not change,
+what was read already, and variables that the configuration calls sensitive (a token that is made anew for
+each run would void every approval; where its value matters to a resource it is in the resource).
 """
 
 from __future__ import annotations
@@ -8,7 +14,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 _CHANGE_KEYS = (
@@ -18,50 +26,130 @@ _CHANGE_KEYS = (
     "after_unknown",
     "before_sensitive",
     "after_sensitive",
+    "before_identity",
+    "after_identity",
     "replace_paths",
     "importing",
 )
+_PROVIDER = re.compile(r'^provider "([^"]+)" \{\s*\n\s*version\s*=\s*"([^"]+)"', re.MULTILINE)
+_INDEX = re.compile(r"\[(?:\d+|\"(?:[^\"\\]|\\.)*\")\]")
 
 
-def canonical(document: Mapping[str, Any]) -> bytes:
-    """Return the plan's canonical form: the same bytes for every plan that would do the same.
+@dataclass(frozen=True)
+class Surroundings:
+    """What a plan's JSON does not say of it: the dependency lock file, Git's hash of the commit's tree.
 
-    Left out: timestamps, the order of things, resources that do not change, refreshed reads.
+    `refresh_only` plans write to the state what has drifted; for others drift is only news.
     """
-    resources = []
-    for item in document.get("resource_changes") or ():
-        change = item.get("change", {})
-        actions = change.get("actions", [])
-        if actions == ["read"]:
-            continue
-        if actions == ["no-op"] and not item.get("previous_address") and not change.get("importing"):
-            continue
-        resources.append(
-            {
-                "address": item.get("address"),
-                "deposed": item.get("deposed"),
-                "previous_address": item.get("previous_address"),
-                "provider": item.get("provider_name"),
-                "change": _canonical_change(change),
-            }
-        )
-    resources.sort(key=lambda r: (str(r["address"]), str(r["deposed"])))
-    outputs = {
-        name: _canonical_change(change)
-        for name, change in (document.get("output_changes") or {}).items()
-        if change.get("actions") != ["no-op"]
+
+    dependency_lock: bytes = field(default=b"", repr=False)
+    tree: str = ""
+    refresh_only: bool = False
+
+
+NOWHERE = Surroundings()
+
+
+def plan_digest(document: Mapping[str, Any], key: bytes, around: Surroundings = NOWHERE) -> str:
+    """Return the plan's digest, hexadecimal."""
+    return hmac.new(key, canonical(document, around), hashlib.sha256).hexdigest()
+
+
+def canonical(document: Mapping[str, Any], around: Surroundings = NOWHERE) -> bytes:
+    """Return the plan's canonical form: the same bytes for every plan that would do the same."""
+    acting = [item for item in document.get("resource_changes") or () if _acts(item)]
+    configuration = document.get("configuration") or {}
+    form: dict[str, Any] = {
+        "resources": _resources(acting),
+        "outputs": {
+            name: _canonical_change(change)
+            for name, change in (document.get("output_changes") or {}).items()
+            if change.get("actions") != ["no-op"]
+        },
+        "invocations": _sorted(document.get("action_invocations") or ()),
+        "versions": provider_versions(around.dependency_lock),
+        "providers": configuration.get("provider_config") or {},
+        "variables": _variables(document, configuration),
     }
-    form = {"resources": resources, "outputs": outputs}
+    if around.refresh_only:
+        form["drift"] = _resources(document.get("resource_drift") or ())
+    if _runs_unseen(acting, configuration):
+        form["tree"] = around.tree
     return json.dumps(form, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+
+
+def provider_versions(dependency_lock: bytes) -> dict[str, str]:
+    """Return which version of each provider a lock file names; its hashes differ from worker to worker."""
+    return dict(_PROVIDER.findall(dependency_lock.decode(errors="replace")))
+
+
+def _acts(item: Mapping[str, Any]) -> bool:
+    change = item.get("change", {})
+    idle = change.get("actions", []) == ["no-op"]
+    return not idle or bool(item.get("previous_address") or change.get("importing"))
+
+
+def _resources(items: Any) -> list[dict[str, Any]]:
+    resources = [
+        {
+            "address": item.get("address"),
+            "deposed": item.get("deposed"),
+            "previous_address": item.get("previous_address"),
+            "provider": item.get("provider_name"),
+            "change": _canonical_change(item.get("change", {})),
+        }
+        for item in items
+    ]
+    return sorted(resources, key=lambda r: (str(r["address"]), str(r["deposed"])))
 
 
 def _canonical_change(change: Mapping[str, Any]) -> dict[str, Any]:
     form = {key: change.get(key) for key in _CHANGE_KEYS}
     # The paths that force a replacement are a set.
-    form["replace_paths"] = sorted(change.get("replace_paths") or (), key=json.dumps)
+    form["replace_paths"] = _sorted(change.get("replace_paths") or ())
     return form
 
 
-def plan_digest(document: Mapping[str, Any], key: bytes) -> str:
-    """Return the plan's digest, hexadecimal."""
-    return hmac.new(key, canonical(document), hashlib.sha256).hexdigest()
+def _sorted(items: Any) -> list[Any]:
+    return sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
+
+
+def _variables(document: Mapping[str, Any], configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Input variables reach what no resource shows: a provider's region, a provisioner's command."""
+    declared = (configuration.get("root_module") or {}).get("variables") or {}
+    return {
+        name: given
+        for name, given in (document.get("variables") or {}).items()
+        if not (declared.get(name) or {}).get("sensitive")
+    }
+
+
+def _runs_unseen(acting: list[Any], configuration: Mapping[str, Any]) -> bool:
+    """Whether the apply does something that the plan does not show in full.
+
+    A provisioner's command stands nowhere in a plan, and of a text with an unknown part in it the plan knows
+    nothing at all. Were the plan's values all, the approval of one commit would do for the same plan of
+    another that runs something else (promises 1 and 5). So there the commit's files must be the same.
+    """
+    configured = dict(_configured(configuration.get("root_module") or {}, ""))
+    for item in acting:
+        resource = configured.get(_INDEX.sub("", str(item.get("address"))), {})
+        unknown = item.get("change", {}).get("after_unknown") or {}
+        written = resource.get("expressions") or {}
+        if resource.get("provisioners") or any(_has_true(unknown.get(name)) for name in written):
+            return True
+    return False
+
+
+def _configured(module: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Give every resource of the configuration by its address, without indices."""
+    for resource in module.get("resources") or ():
+        yield f"{prefix}{resource.get('address')}", resource
+    for name, call in (module.get("module_calls") or {}).items():
+        yield from _configured(call.get("module") or {}, f"{prefix}module.{name}.")
+
+
+def _has_true(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return any(_has_true(each) for each in (value.values() if isinstance(value, dict) else value))
+    return value is True

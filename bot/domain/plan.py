@@ -68,11 +68,12 @@ class Plan:
     outputs: tuple[str, ...]
     counts: Counts
     drifted: int = 0
+    keeps_drift: bool = False
 
     @property
     def has_changes(self) -> bool:
-        """Whether applying would do anything: to a resource, an address, or an output."""
-        return bool(self.resources or self.outputs)
+        """Whether applying would do anything: to a resource, an address, an output, or the state alone."""
+        return bool(self.resources or self.outputs or self.keeps_drift)
 
 
 def load_plan_json(raw: bytes) -> dict[str, Any]:
@@ -109,7 +110,10 @@ def read_plan(document: Mapping[str, Any]) -> Plan:
             if tuple(change.get("actions", ())) != ("no-op",)
         )
     )
-    return Plan(tuple(resources), outputs, _count(resources), len(document.get("resource_drift") or ()))
+    drifted = len(document.get("resource_drift") or ())
+    # A refresh-only plan says that it may be applied though it changes no resource: the state follows them.
+    keeps_drift = bool(drifted and not resources and document.get("applyable"))
+    return Plan(tuple(resources), outputs, _count(resources), drifted, keeps_drift)
 
 
 def _count(resources: Iterable[ResourceChange]) -> Counts:

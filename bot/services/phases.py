@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from bot.domain.digest import plan_digest
+from bot.domain.digest import Surroundings, plan_digest
 from bot.domain.errors import (
     EngineError,
     ForgeError,
@@ -200,7 +200,8 @@ class Phases:
         """Keep the plan and decide what follows, in one transaction: a crash leaves nothing half decided."""
         document = load_plan_json(result.plan_json)
         plan = read_plan(document)
-        digest = plan_digest(document, self._vault.key("plan digest"))
+        around = Surroundings(result.dependency_lock, result.tree, run.modes.refresh_only)
+        digest = plan_digest(document, self._vault.key("plan digest"), around)
 
         def step(tx: Transaction, run: Run) -> Moves:
             tx.artifacts.put(run.id, ArtifactKind.SAVED_PLAN, result.saved_plan)

@@ -104,6 +104,11 @@ class Bench:
         """Whether this very tree has been inited by this program."""
         return self._noted().get("inited") == self._mark()
 
+    @property
+    def state_here(self) -> bool:
+        """Whether the state is kept in Plangate, and not where the configuration says."""
+        return bool(self._noted().get("state_here"))
+
     def plan(self, name: str) -> bytes:
         """Plan, and return the saved plan."""
         job = self._job
@@ -218,7 +223,7 @@ class Bench:
         return tuple(value for name, value in self._settings.passed.items() if name.startswith("SSL_CERT_"))
 
     def _state(self) -> StateAccess | None:
-        return self._job.state if self._noted().get("state_here") else None
+        return self._job.state if self.state_here else None
 
     def _locking(self) -> tuple[str, ...]:
         if self._job.state and not self._job.state.lock:
@@ -234,7 +239,7 @@ class Bench:
             kind = str((pointer.get("backend") or pointer.get("state_store") or {}).get("type", ""))
         except (ValueError, AttributeError):
             kind = ""
-        if kind in ("", "local") or (self._noted().get("state_here") and kind != "http"):
+        if kind in ("", "local") or (self.state_here and kind != "http"):
             raise EngineError(
                 f"after init the state would be kept in {kind or 'the working tree'} and be lost; "
                 "remove the backend block to keep it in Plangate"

@@ -38,17 +38,21 @@ class Checkout:
         self._passed = passed
         self._limit = limit
 
-    def lay_out(self, remote: GitRemote, commit: str, ref: str, folder: RunFolder, watch: Watch) -> None:
-        """Put the commit's files into the run's tree, without a `.git`. Raises EngineError."""
+    def lay_out(self, remote: GitRemote, commit: str, ref: str, folder: RunFolder, watch: Watch) -> str:
+        """Put the commit's files into the run's tree, without a `.git`; return Git's hash of them all.
+
+        Raises EngineError.
+        """
         index = folder.root / "index"
 
-        def checkout(git: Git) -> None:
+        def checkout(git: Git) -> str:
             git.local(
                 f"--work-tree={folder.tree}", "read-tree", "--reset", "-u", commit, GIT_INDEX_FILE=str(index)
             )
+            return git.local("rev-parse", f"{commit}^{{tree}}").decode().strip()
 
         try:
-            self._with_commit(remote, commit, ref, watch, checkout)
+            return self._with_commit(remote, commit, ref, watch, checkout)
         finally:
             index.unlink(missing_ok=True)
 

@@ -17,6 +17,7 @@ from bot.terraform.runfolder import RunFolder, remove_tree
 from bot.terraform.sandbox import Sandbox
 
 _PLAN = "plan.tfplan"
+_TREE = "tree-hash"
 _ERRORED_STATE = "errored.tfstate"
 _INTERRUPTED = "interrupted: Terraform finished the step it was at and stopped; the state holds what was done"
 _KILLED = "killed: the state may lack what was done last, and may still be locked"
@@ -77,7 +78,8 @@ class TerraformEngine:
     def _lay_out(self, job: EngineJob, watch: Watch) -> None:
         folder = self._folder(job.run_id)
         folder.create()
-        self._checkout.lay_out(job.remote, job.commit, job.ref, folder, watch)
+        tree = self._checkout.lay_out(job.remote, job.commit, job.ref, folder, watch)
+        folder.write(folder.root / _TREE, tree.encode())
         folder.working_directory(job.working_directory)
 
     def plan(self, job: EngineJob, watch: Watch) -> PlanResult:
@@ -91,7 +93,14 @@ class TerraformEngine:
         bench.lay_inputs()
         bench.init()
         saved = bench.plan(_PLAN)
-        return PlanResult(saved, bench.show(_PLAN), bench.read(LOCK_FILE), program.version)
+        return PlanResult(
+            saved_plan=saved,
+            plan_json=bench.show(_PLAN),
+            dependency_lock=bench.read(LOCK_FILE),
+            version=program.version,
+            tree=(folder.read(folder.root / _TREE) or b"").decode(),
+            state_here=bench.state_here,
+        )
 
     def apply(self, job: EngineJob, plan: PlanResult, watch: Watch) -> ApplyResult:
         """Apply exactly the saved plan; lays out the tree and inits first where it is not here."""

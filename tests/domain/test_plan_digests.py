@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.digest import plan_digest
+from bot.domain.digest import Surroundings, plan_digest
 from bot.domain.errors import EngineError
 from bot.domain.plan import Counts, ResourceChange, changes_since, load_plan_json, read_plan
 from tests.fakes.engine import change, plan_json
@@ -162,14 +162,114 @@ def test_whatever_a_plan_would_do_otherwise_makes_another_digest(other: dict[str
 @pytest.mark.parametrize(
     "more",
     [
-        change("data.aws_ami.it", "read"),
-        change("a.untouched", "no-op", before={"x": 1}, after={"x": 1}),
+        {"timestamp": "2030-01-01T00:00:00Z"},
+        {"terraform_version": "1.99.0"},
+        {"resource_drift": [change("a.b", "update")]},
+        {"prior_state": {"values": {"root_module": {}}}},
     ],
-    ids=["a read", "a no-op"],
+    ids=["time", "program", "drift", "what was read"],
 )
-def test_what_a_plan_does_nothing_to_does_not_matter(more: dict[str, Any]) -> None:
+def test_what_varies_between_plans_of_the_same_does_not_matter(more: dict[str, Any]) -> None:
     shown = plan_json(change("a.b", "create"))
-    assert plan_digest(shown, KEY) == plan_digest(plan_json(change("a.b", "create"), more), KEY)
+    assert plan_digest(shown, KEY) == plan_digest({**shown, **more}, KEY)
+
+
+def test_what_a_plan_does_nothing_to_does_not_matter() -> None:
+    shown = plan_json(change("a.b", "create"))
+    idle = change("a.untouched", "no-op", before={"x": 1}, after={"x": 1})
+    assert plan_digest(shown, KEY) == plan_digest(plan_json(change("a.b", "create"), idle), KEY)
+
+
+def test_a_read_that_is_left_to_the_apply_is_an_action() -> None:
+    def reading(program: str) -> dict[str, Any]:
+        return plan_json(change("data.external.it", "read", after={"program": [program]}))
+
+    assert plan_digest(reading("a"), KEY) != plan_digest(plan_json(), KEY)
+    assert plan_digest(reading("a"), KEY) != plan_digest(reading("b"), KEY)
+
+
+LOCK = b"""
+provider "registry.terraform.io/hashicorp/null" {
+  version     = "2.1.2"
+  constraints = ">= 2.0.0"
+  hashes = ["h1:one"]
+}
+"""
+
+
+def test_the_provider_s_version_matters_and_the_hashes_in_its_lock_do_not() -> None:
+    shown = plan_json(change("null_resource.it", "create"))
+
+    def digest(lock: bytes) -> str:
+        return plan_digest(shown, KEY, Surroundings(lock))
+
+    assert digest(LOCK) == digest(LOCK.replace(b"h1:one", b"zh:two"))
+    assert digest(LOCK) != digest(LOCK.replace(b"2.1.2", b"2.1.3"))
+    assert digest(LOCK) != digest(b"")
+
+
+def test_drift_matters_where_it_is_what_is_written() -> None:
+    def drifted(size: int) -> dict[str, Any]:
+        return plan_json(resource_drift=[change("a.b", "update", after={"size": size})], applyable=True)
+
+    assert read_plan(drifted(1)).has_changes
+    around = Surroundings(refresh_only=True)
+    assert plan_digest(drifted(1), KEY, around) != plan_digest(drifted(2), KEY, around)
+
+
+def configured(*resources: dict[str, Any], **more: Any) -> dict[str, Any]:
+    module = {"module_calls": {"app": {"module": {"resources": list(resources)}}}, **more}
+    return {"root_module": module}
+
+
+@pytest.mark.parametrize(("provisioners", "same"), [([{"type": "local-exec"}], False), ([], True)])
+def test_what_a_provisioner_runs_is_no_plan_s_value_so_that_the_commit_s_files_count(
+    provisioners: list[Any], same: bool
+) -> None:
+    resource = {"address": "a.b", "provisioners": provisioners}
+    acting = change('module.app["x[0]"].a.b[0]', "create")
+    shown = plan_json(acting, configuration=configured(resource))
+    digests = {plan_digest(shown, KEY, Surroundings(tree=tree)) for tree in ("one", "two")}
+    assert (len(digests) == 1) is same
+
+
+def test_input_variables_matter_but_for_those_that_are_called_sensitive() -> None:
+    def given(**values: str) -> str:
+        variables = {name: {"value": value} for name, value in values.items()}
+        declared = {"token": {"sensitive": True}, "region": {}}
+        document = plan_json(variables=variables, configuration=configured(variables=declared))
+        return plan_digest(document, KEY)
+
+    assert given(region="here", token="1") == given(region="here", token="2")
+    assert given(region="here", token="1") != given(region="there", token="1")
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the paths of everything that is no container, or an empty one."""
+    inner = list(enumerate(value)) if isinstance(value, list) else []
+    inner = list(value.items()) if isinstance(value, dict) else inner
+    return [leaf for key, each in inner for leaf in leaves(each, (*path, key))] or [path]
+
+
+# Why something is done, and what its address says already.
+SAID_ELSEWHERE = ("action_reason", "mode", "type", "name", "index")
+
+
+@given(st.sampled_from([name for name in NAMES if name != "nochange"]), st.data())
+def test_a_change_at_any_leaf_of_what_a_plan_does_makes_another_digest(name: str, data: Any) -> None:
+    document = recorded(name)
+    acting = {
+        "resource_changes": [r for r in document["resource_changes"] if r["change"]["actions"] != ["no-op"]],
+        "output_changes": {n: c for n, c in document["output_changes"].items() if c["actions"] != ["no-op"]},
+    }
+    paths = [path for path in leaves(acting) if len(path) > 2 and path[-1] not in SAID_ELSEWHERE]
+    path = data.draw(st.sampled_from(paths))
+    mutated = copy.deepcopy({**document, **acting})
+    place: Any = mutated
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = "something else" if place[path[-1]] != "something else" else "another"
+    assert plan_digest(mutated, KEY) != plan_digest({**document, **acting}, KEY)
 
 
 def test_the_order_of_the_reasons_to_replace_does_not_matter() -> None:

@@ -72,12 +72,17 @@ class EngineJob:
 
 @dataclass(frozen=True)
 class PlanResult:
-    """What a plan gave: Terraform's saved plan, its JSON, and the dependency lock file that it used."""
+    """What a plan gave: Terraform's saved plan, its JSON, and the dependency lock file that it used.
+
+    `tree` is Git's hash of all of the commit's files. `state_here` says that the state is kept in Plangate.
+    """
 
     saved_plan: bytes = field(repr=False)
     plan_json: bytes = field(repr=False)
     dependency_lock: bytes = field(default=b"", repr=False)
     version: str = ""
+    tree: str = ""
+    state_here: bool = False
 
 
 @dataclass(frozen=True)

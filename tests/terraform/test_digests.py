@@ -1,0 +1,84 @@
+"""The digest of real plans: the same for the same plan made anywhere, another for whatever else it does."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+from bot.domain.digest import Surroundings, plan_digest
+from bot.domain.run import Modes
+
+KEY = b"k" * 32
+NULL = 'terraform {\n  required_providers {\n    null = { source = "hashicorp/null" }\n  }\n}\n'
+ONE = 'resource "terraform_data" "one" {\n  input = { size = var.size, kinds = ["a", "b"] }\n}\n'
+TWO = 'variable "size" { default = 1 }\nresource "null_resource" "two" {\n  triggers = { a = "1" }\n}\n'
+READ = """
+data "terraform_remote_state" "it" {
+  backend = "local"
+  config  = { path = "%s" }
+  depends_on = [null_resource.two]
+}
+"""
+
+
+def digest(engine, job, watch):
+    engine.fetch(job, watch)
+    plan = engine.plan(job, watch)
+    around = Surroundings(plan.dependency_lock, plan.tree, job.modes.refresh_only)
+    return plan_digest(json.loads(plan.plan_json), KEY, around)
+
+
+def test_the_same_plan_has_one_digest_whoever_makes_it_and_however_its_files_are_cut(
+    rig, onlooker, null_mirror
+):
+    here = rig.engine(provider_mirror=null_mirror)
+    there = rig.engine(rig.root / "another worker", provider_mirror=null_mirror)
+    first = rig.job({"main.tf": NULL + ONE + TWO, "z.tf": READ % "x"})
+    again = dataclasses.replace(first, run_id="run-2", state=rig.server.access("another", lock=False))
+    recut = rig.job({"main.tf": TWO, "a.tf": READ % "x" + ONE, "z.tf": NULL, "notes.md": "more"}, "run-3")
+    digests = {digest(here, first, onlooker()), digest(there, again, onlooker())}
+    assert digests == {digest(there, recut, onlooker())}
+
+
+def test_another_value_or_another_read_has_another_digest(rig, onlooker, null_mirror):
+    engine = rig.engine(provider_mirror=null_mirror)
+    files = {"main.tf": NULL + ONE + TWO, "z.tf": READ % "x"}
+    jobs = [
+        rig.job(files, "run-1"),
+        rig.job({**files, "z.tf": READ % "y"}, "run-2"),
+        rig.job({**files, "main.tf": NULL + ONE + TWO.replace('"1"', '"2"')}, "run-3"),
+    ]
+    assert len({digest(engine, job, onlooker()) for job in jobs}) == len(jobs)
+
+
+def test_another_text_round_a_value_that_is_not_known_yet_has_another_digest(rig, onlooker):
+    engine = rig.engine()
+    text = """
+resource "terraform_data" "a" {}
+resource "terraform_data" "b" { input = "${terraform_data.a.id} %s" }
+"""
+    jobs = [rig.job(text % word, f"run-{word}") for word in ("good", "bad")]
+    assert len({digest(engine, job, onlooker()) for job in jobs}) == len(jobs)
+
+
+def test_another_command_of_a_provisioner_has_another_digest_though_the_plan_reads_the_same(rig, onlooker):
+    engine = rig.engine()
+    text = 'resource "terraform_data" "it" {\n  provisioner "local-exec" { command = "echo %s" }\n}\n'
+    good, bad = rig.job(text % "good", "run-1"), rig.job(text % "bad", "run-2")
+    again = dataclasses.replace(good, run_id="run-3")
+    assert digest(engine, good, onlooker()) == digest(engine, again, onlooker())
+    assert digest(engine, good, onlooker()) != digest(engine, bad, onlooker())
+
+
+def test_a_refresh_that_found_nothing_new_has_the_digest_of_nothing_to_do(rig, onlooker):
+    engine = rig.engine()
+    job = rig.job('resource "terraform_data" "it" {}\n')
+    watch = onlooker()
+    engine.fetch(job, watch)
+    assert engine.apply(job, engine.plan(job, watch), watch).succeeded
+    normal = dataclasses.replace(job, run_id="run-2")
+    refreshing = dataclasses.replace(job, run_id="run-3", modes=Modes(refresh_only=True))
+    nothing = plan_digest({"configuration": {}}, KEY)
+    assert digest(engine, normal, onlooker()) != nothing  # the provider's configuration is in it
+    engine.fetch(refreshing, watch)
+    assert json.loads(engine.plan(refreshing, watch).plan_json)["applyable"] is False
