@@ -125,7 +125,9 @@ class Changed:
             if not self.is_due(tx, delivery_id):
                 return None
             self.not_outdated(tx, change, asked_at)
-            record = tx.changes.put(replace(known, change=change, seen_at=self._clock.now()))
+            # GitLab's delivery names the author by number alone; we know the login from the change itself.
+            kept = replace(change, author=change.author or known.change.author)
+            record = tx.changes.put(replace(known, change=kept, seen_at=self._clock.now()))
             outcome.say("nothing", f"the change was {what}")
             runs = tx.runs.find(RunQuery(repo=change.repo, change_number=change.number, limit=1000))
             for workspace_id in dict.fromkeys([*record.workspace_ids, *(run.workspace_id for run in runs)]):

@@ -261,6 +261,19 @@ def test_a_close_handled_after_the_change_was_reopened_stops_nothing(house: Hous
     assert house.statuses() == ["planned_and_finished"]
 
 
+def test_a_close_that_does_not_name_the_author_leaves_who_it_was(house: House) -> None:
+    house.workspace("network")
+    house.open_change(1, "h1", "network/a.tf")
+    about = house.forge.edit_change(REPO, 1, open=False)
+    house.deliver(ChangeClosed(replace(about, author=""), "ben"))
+    house.work()
+    with house.store.reading() as tx:
+        record = tx.changes.numbered(REPO, 1)
+    assert record is not None
+    assert (record.change.author, record.change.open) == (about.author, False)
+    assert about.author
+
+
 def test_two_changes_of_one_workspace_are_applied_one_after_the_other(house: House) -> None:
     workspace = house.workspace("network")
     house.engine.will_find("network", BUCKET)
