@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +25,7 @@ from bot.services.ports import Stop, Watch
 _EVALUATOR = Path(__file__).with_name("evaluator.py")
 _POLL_SECONDS = 0.05
 _TICK_SECONDS = 1.0
+_OUT_OF_MEMORY = 86
 _LONGEST_LINE = 1 << 24
 
 ClosedIn = Callable[[tuple[str, ...]], tuple[str, ...]]
@@ -38,6 +39,7 @@ class Answers:
     lines: Mapping[str, Mapping[str, Any]]
     ended: str = ""
     last: str = ""
+    timed_out: bool = False
 
     def of(self, name: str) -> Mapping[str, Any]:
         """Return the answer to a query; one that never came is an error, never a pass."""
@@ -51,24 +53,40 @@ class Answers:
 class Child:
     """Starts evaluators. `seconds` and `memory` (bytes) are for one set and one plan."""
 
-    def __init__(self, closed_in: ClosedIn, seconds: int = 120, memory: int = 2 << 30) -> None:
+    def __init__(self, closed_in: ClosedIn, seconds: int = 300, memory: int = 2 << 30) -> None:
         self._closed_in = closed_in
         self._seconds = seconds
         self._memory = memory
 
     def ask(self, job: Mapping[str, Any], watch: Watch) -> Answers:
-        """Have a job's queries answered. Raises Interrupted where the watcher says so, EngineError."""
+        """Have a job's queries answered; one at which the evaluator breaks off does not cost the others.
+
+        Raises Interrupted where the watcher says so, EngineError.
+        """
+        deadline = time.monotonic() + self._seconds
+        found: dict[str, Mapping[str, Any]] = {}
+        left = list(job["queries"])
+        while left:
+            answers = self._asked({**job, "queries": left}, watch, deadline)
+            found.update(answers.lines)
+            if not answers.ended or not answers.last or answers.timed_out:
+                return replace(answers, lines=found)
+            found.setdefault(answers.last, {"error": answers.ended})
+            left = [query for query in left if query["name"] not in found]
+        return Answers(found)
+
+    def _asked(self, job: Mapping[str, Any], watch: Watch, deadline: float) -> Answers:
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
             whole = {**job, "seconds": self._seconds, "memory": self._memory}
             given.write(json.dumps(whole, ensure_ascii=False).encode())
             given.seek(0)
             process = self._start(given, said)
             try:
-                ended = self._wait(process, watch)
+                ended = self._wait(process, watch, deadline)
             finally:
                 _kill(process)
             said.seek(0)
-            return _read(said, ended)
+            return replace(_read(said, ended), timed_out=time.monotonic() >= deadline)
 
     def _start(self, given: IO[bytes], said: IO[bytes]) -> subprocess.Popen[bytes]:
         argv = self._closed_in((sys.executable, "-I", str(_EVALUATOR)))
@@ -85,9 +103,9 @@ class Child:
         except OSError as error:
             raise EngineError(f"the evaluator of policies can't be started: {error.strerror}") from error
 
-    def _wait(self, process: subprocess.Popen[bytes], watch: Watch) -> str:
+    def _wait(self, process: subprocess.Popen[bytes], watch: Watch, deadline: float) -> str:
         """Wait for the end; return why it did not answer everything, empty where it ended well."""
-        deadline, next_tick = time.monotonic() + self._seconds, 0.0
+        next_tick = 0.0
         while True:
             now = time.monotonic()
             if now >= next_tick:
@@ -107,7 +125,9 @@ def _why(code: int, memory: int) -> str:
     number = -code if code < 0 else code - 128
     if number == signal.SIGXCPU:
         return "the set took too long"
-    return f"the evaluator broke off: it found no end, or needs more than {memory >> 20} MB of memory"
+    if code == _OUT_OF_MEMORY:
+        return f"it needs more than {memory >> 20} MB of memory"
+    return "the evaluator broke off: it found no end, or an error of its own"
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

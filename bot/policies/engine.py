@@ -24,11 +24,23 @@ _FILLING = """package plangate.filling
 
 rfc3339(text) := time.parse_rfc3339_ns(regex.replace(text, "[zZ]$", "+00:00"))
 
-formatted(format, values) := text if { text := sprintf(format, values) }
+same(value) := value
+
+plain(value) := json.unmarshal(json.marshal(value)) if is_string(value)
+
+plain(value) := value if not is_string(value)
+
+printed(format, values) := sprintf(format, [plain(value) | some value in values])
+
+formatted(format, values) := text if { text := printed(format, values) }
 else := concat(" ", [format, json.marshal(values)])
 """
-# The evaluator's parser of times does not know `Z`, which Terraform writes.
-_STRICT = {"time.parse_rfc3339_ns": "data.plangate.filling.rfc3339"}
+# The evaluator's parser of times does not know `Z`, which Terraform writes. Its sprintf prints what another
+# built-in gave, such as concat, with quotes around it.
+_STRICT = {
+    "time.parse_rfc3339_ns": "data.plangate.filling.rfc3339",
+    "sprintf": "data.plangate.filling.printed",
+}
 # In OPA sprintf never fails: a message that can't be formatted must not make its denial vanish.
 _LENIENT = {**_STRICT, "sprintf": "data.plangate.filling.formatted"}
 
@@ -77,16 +89,22 @@ def _known(name: str) -> bool:
 
 
 def _asked(rules: RuleSet, queries: Mapping[str, str], document: str) -> dict[str, Any]:
-    filling = {"plangate/filling.rego": _FILLING}
+    moved = any(rego_text.replaces_input(source) for source in rules.modules.values())
+
+    def all_of(instead: Mapping[str, str]) -> dict[str, str]:
+        texts = {p: rego_text.rewritten(s, instead, moved=moved) for p, s in rules.modules.items()}
+        return {"plangate/filling.rego": _FILLING, **texts}
+
     return {
-        "modules": {**filling, **{p: rego_text.rewritten(s, _STRICT) for p, s in rules.modules.items()}},
-        "lenient_modules": {
-            **filling,
-            **{p: rego_text.rewritten(s, _LENIENT) for p, s in rules.modules.items()},
-        },
+        "modules": all_of(_STRICT),
+        "lenient_modules": all_of(_LENIENT),
         "data": dict(rules.data),
         "input": document,
-        "queries": [{"name": name, "query": query} for name, query in queries.items()],
+        "moved": rego_text.MOVED if moved else "",
+        "queries": [
+            {"name": name, "query": rego_text.rewritten(query, _STRICT, moved=moved)}
+            for name, query in queries.items()
+        ],
     }
 
 

@@ -16,6 +16,7 @@ import json
 import os
 import resource
 import sys
+import threading
 import time
 from typing import Any
 
@@ -23,13 +24,15 @@ import yaml
 from regopy import Interpreter, RegoError, rego_shared
 
 _ERROR_MESSAGE, _ERROR_CODE = 1801, 1803
+OUT_OF_MEMORY = 86
+_LOOK_SECONDS = 0.02
 _WRONG_TYPE = "eval_type_error"
 
 
 def main() -> int:
     """Answer every query of the job."""
     job = json.load(sys.stdin)
-    resource.setrlimit(resource.RLIMIT_AS, (job["memory"], job["memory"]))
+    _limit_memory(job["memory"])
     resource.setrlimit(resource.RLIMIT_CPU, (job["seconds"] + 5, job["seconds"] + 10))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -45,6 +48,23 @@ def main() -> int:
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
     return 0
+
+
+def _limit_memory(most: int) -> None:
+    """End this process once it holds more than so many bytes.
+
+    The library reserves addresses by the hundred gigabytes, so that the kernel's own limit is of no use. Its
+    calls let other threads run, so that one of them can look.
+    """
+
+    def look() -> None:
+        page = resource.getpagesize()
+        with open("/proc/self/statm", "rb", buffering=0) as statm:  # noqa: PTH123 -- kept open
+            while int(os.pread(statm.fileno(), 200, 0).split()[1]) * page < most:
+                time.sleep(_LOOK_SECONDS)
+        os._exit(OUT_OF_MEMORY)
+
+    threading.Thread(target=look, daemon=True).start()
 
 
 class _Judge:
@@ -71,8 +91,6 @@ class _Judge:
             return _answer(rego_shared.rego_query(interpreter._impl, query))
         except RegoError as error:
             return {"error": _first_words(str(error))}
-        except MemoryError:
-            return {"error": "it needs more memory than a set may have"}
 
     def _interpreter(self, strict: bool) -> Interpreter | str:
         """Return an interpreter with everything in it, or why there is none."""
@@ -87,7 +105,10 @@ class _Judge:
             interpreter.add_data(_data(self._job["data"]))
         except (ValueError, yaml.YAMLError, RegoError) as error:
             return f"the set's data can't be read: {_first_words(str(error))}"
-        interpreter.set_input_term(self._job["input"])
+        if moved := self._job["moved"]:
+            interpreter.add_data_json(f'{{"{moved}": {self._job["input"]}}}')
+        else:
+            interpreter.set_input_term(self._job["input"])
         return interpreter
 
 

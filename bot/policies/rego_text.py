@@ -1,8 +1,9 @@
 """Reads Rego as text, word by word, for what the evaluator itself does not say.
 
 The evaluator takes OPA's old syntax (v0) without a word and gives another result for it; it notices a
-built-in that it lacks only when it is called; and it does not know that `"\\u00fc"` is `"ü"`. A plan must not
-pass because of any of these, so a set's sources are looked through, and rewritten, before they are evaluated.
+built-in that it lacks only when it is called; it does not know that `"\\u00fc"` is `"ü"`; and it breaks off
+at `with input as`, which every test has, though it can replace data. A plan must not pass because of any of
+these, so a set's sources are looked through, and rewritten, before they are evaluated.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ _TOKEN = re.compile(
       | (?P<mark>:=|==|!=|<=|>=|.)""",
     re.VERBOSE | re.DOTALL,
 )
+MOVED = "plangate_input"
+"""The key in the data under which the input is where a module replaces it."""
+
+_SAME = "data.plangate.filling.same"
 _OPEN, _CLOSE = "([{", ")]}"
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 # After these a `{` begins a set or an object, and not the body of a rule.
@@ -151,23 +156,53 @@ def lacking(source: str, own: Iterable[str], known: Callable[[str], bool]) -> tu
     return "", 0
 
 
-def rewritten(source: str, instead: Mapping[str, str]) -> str:
+def replaces_input(source: str) -> bool:
+    """Whether the module says `with input`, or a part of it."""
+    before: Token | None = None
+    for token in tokens(source):
+        if before is not None and before.text == "with" and token.text.split(".")[0] == "input":
+            return True
+        before = token
+    return False
+
+
+def rewritten(source: str, instead: Mapping[str, str], *, moved: bool = False) -> str:
     """Return the source with calls of some built-ins led elsewhere, and every `\\u` escape in texts resolved.
 
-    Lines stay where they are, so that errors name the right one.
+    With `moved`, the input is read from the data. Lines stay where they are, for errors name them.
     """
     out: list[str] = []
-    end, last = 0, -1
+    end, last, word = 0, -1, ""
     for found in _TOKEN.finditer(source):
         kind, text = found.lastgroup or "", found[0]
+        was, end = out[-1:], found.end()
         if kind == "text":
             text = _ESCAPE.sub(_resolved, text)
+        elif kind == "name" and moved and text.split(".")[0] == "input" and was != ["."]:
+            text = f"data.{MOVED}" + text.removeprefix("input")
         elif text == "(" and last >= 0 and (name := instead.get(out[last])):
             out[last] = name
+        if moved and kind == "name" and word == "as" and _is_value(source, end):
+            # A rule as the value would be undefined; what a function gives is not.
+            text = f"{_SAME}({text})"
         out.append(text)
-        end = found.end()
         last = len(out) - 1 if kind == "name" else -1
+        word = _with_as(word, kind, text)
     return "".join([*out, source[end:]])
+
+
+def _with_as(word: str, kind: str, text: str) -> str:
+    """Follow `with TARGET as`: return `with` in it, `as` behind it, empty elsewhere."""
+    if kind in ("space", "comment", "line"):
+        return word
+    if text in ("with", "import"):
+        return "with" if text == "with" else ""
+    return "as" if text == "as" and word == "with" else "with" if word == "with" else ""
+
+
+def _is_value(source: str, end: int) -> bool:
+    """Whether a name that ends here is a whole value, and is neither called nor looked into."""
+    return source[end : end + 1] not in ("(", "[", ".")
 
 
 def _resolved(found: re.Match[str]) -> str:
