@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 
 
 class SystemClock:
@@ -11,3 +12,7 @@ class SystemClock:
     def now(self) -> datetime:
         """Return the time now, in UTC and aware."""
         return datetime.now(UTC)
+
+    def wait(self, length: timedelta) -> None:
+        """Return after a while."""
+        time.sleep(length.total_seconds())

@@ -14,6 +14,7 @@ PlangateError
 ├── ForgeError
 │   ├── ForgeUnavailable try again later; `retry_after` in seconds where the forge gave it
 │   └── ForgeRefused     trying again does not help
+├── StoreUnavailable     the database does not answer: try again later
 └── ConfigError          says which line, what is wrong and what to write instead
 """
 
@@ -78,6 +79,10 @@ class ForgeUnavailable(ForgeError):
 
 class ForgeRefused(ForgeError):
     """The forge refused for good: trying again does not help."""
+
+
+class StoreUnavailable(PlangateError):
+    """The database does not answer."""
 
 
 class ConfigError(PlangateError):

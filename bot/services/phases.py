@@ -256,7 +256,7 @@ class Phases:
                 self._transitions.moved(run, RunStatus.ERRORED, message=result.summary, error=result.summary)
             ]
 
-        self._transitions.change(run.id, step, fence)
+        self._transitions.change_at_last(run.id, step, fence)
 
     # --- ends -----------------------------------------------------------------------------------------------
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
-from bot.domain.errors import Conflict, LeaseLost
+from bot.domain.errors import Conflict, LeaseLost, StoreUnavailable
 from bot.domain.lifecycle import RunStatus
 from bot.domain.queue import holds_by
 from bot.domain.run import Run, RunEvent
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 Step = Callable[[Transaction, Run], Sequence[tuple[Run, RunEvent]]]
 
 TRIES = 10
+STORE_PATIENCE = timedelta(minutes=10)
+STORE_PAUSE = timedelta(seconds=2)
 
 
 @dataclass
@@ -78,6 +81,22 @@ class Transitions:
             self.wake(wake)
             return run
         raise AssertionError("unreachable")  # pragma: no cover
+
+    def change_at_last(self, run_id: str, step: Step, fence: int) -> Run:
+        """Carry out a step that must not be lost, waiting for a database that is away for a while.
+
+        What happened in the world (an apply ended) can't be found out again. Raises as `change` does, and
+        StoreUnavailable when patience is over.
+        """
+        until = self._clock.now() + STORE_PATIENCE
+        while True:
+            try:
+                return self.change(run_id, step, fence)
+            except StoreUnavailable as error:
+                if self._clock.now() >= until:
+                    raise
+                log.warning("%s waits for the database: %s", run_id, error)
+                self._clock.wait(STORE_PAUSE)
 
     def _carry_out(self, tx: Transaction, run_id: str, step: Step, wake: Wake) -> Run:
         before = run = tx.runs.get(run_id)

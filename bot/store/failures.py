@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import exc
 
-from bot.domain.errors import Conflict, NotFound, PlangateError
+from bot.domain.errors import Conflict, NotFound, StoreUnavailable
 
 _UNIQUE = {"23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}
 _FOREIGN = {"23503", "SQLITE_CONSTRAINT_FOREIGNKEY"}
@@ -17,7 +17,7 @@ _IN_THE_WAY = {"40001", "40P01", "55P03", "SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT",
 
 @contextmanager
 def in_our_words() -> Iterator[None]:
-    """Turn what the database raises within into Conflict, NotFound or PlangateError.
+    """Turn what the database raises within into Conflict, NotFound or StoreUnavailable.
 
     A mistake in a statement is a bug and stays as it is.
     """
@@ -33,9 +33,9 @@ def in_our_words() -> Iterator[None]:
     except exc.OperationalError as error:
         if _code(error) in _IN_THE_WAY:
             raise Conflict("the database is busy with another change of the same data: try again") from error
-        raise PlangateError(f"the database can't be used: {_first_line(error)}") from error
+        raise StoreUnavailable(f"the database can't be used: {_first_line(error)}") from error
     except exc.TimeoutError as error:
-        raise PlangateError("the database can't be used: every connection to it is in use") from error
+        raise StoreUnavailable("the database can't be used: every connection to it is in use") from error
 
 
 def _code(error: exc.DBAPIError) -> str:

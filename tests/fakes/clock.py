@@ -14,6 +14,9 @@ class FakeClock:
     def now(self) -> datetime:
         return self.at
 
+    def wait(self, length: timedelta) -> None:
+        self.at += length
+
     def forward(self, **by: float) -> datetime:
         """Let time pass: `seconds=5`, `minutes=1`, as in timedelta."""
         self.at += timedelta(**by)

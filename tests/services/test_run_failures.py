@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.errors import Conflict, EngineError, ForgeRefused, ForgeUnavailable, TimedOut
+from bot.domain.errors import (
+    Conflict,
+    EngineError,
+    ForgeRefused,
+    ForgeUnavailable,
+    StoreUnavailable,
+    TimedOut,
+)
 from bot.domain.lifecycle import RunStatus
 from tests.fakes.engine import change
 from tests.fakes.house import WRITER, House
@@ -119,6 +126,26 @@ def test_a_database_that_is_away_for_a_moment_does_not_interrupt_an_apply(planne
     planned.work()
     assert planned.run(run.id).status is RunStatus.APPLIED
     assert planned.output(run, "apply") == "applying\nApply complete!\n", "output was lost"
+
+
+def test_how_an_apply_ended_is_kept_though_the_database_was_away_at_its_end(planned: House) -> None:
+    confirm(planned)
+    transaction = planned.store.transaction
+    refusals: list[str] = []
+
+    def away(_: object) -> None:
+        def broken():  # type: ignore[no-untyped-def]
+            refusals.append("away")
+            if len(refusals) >= 4:
+                planned.store.transaction = transaction  # type: ignore[method-assign]
+            raise StoreUnavailable("the database can't be used: connection refused")
+
+        planned.store.transaction = broken  # type: ignore[method-assign,assignment]
+
+    planned.engine.during("apply", away)
+    planned.work()
+    assert planned.statuses() == ["applied"]
+    assert len(refusals) == 4
 
 
 def test_a_token_is_good_for_longer_than_the_stage_it_is_for(planned: House) -> None:

@@ -35,6 +35,9 @@ class Clock:
     def now(self) -> datetime:
         return self.at
 
+    def wait(self, length: timedelta) -> None:
+        self.at += length
+
 
 @dataclass
 class Room:

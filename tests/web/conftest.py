@@ -51,6 +51,9 @@ class StandingClock:
     def now(self) -> datetime:
         return self.at
 
+    def wait(self, length: timedelta) -> None:
+        self.at += length
+
     def pass_by(self, span: timedelta) -> None:
         self.at += span
 

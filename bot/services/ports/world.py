@@ -19,6 +19,10 @@ class Clock(Protocol):
         """Return the time now."""
         ...
 
+    def wait(self, length: timedelta) -> None:
+        """Return after a while."""
+        ...
+
 
 class Vault(Protocol):
     """Encryption at rest, and keyed hashes (promise 6)."""
