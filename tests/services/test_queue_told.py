@@ -1,4 +1,4 @@
-"""Those that wait are told on the forge whom they wait for, and anew whenever that one goes on (promise 7)."""
+"""Who waits in a workspace is told anew when the holder goes on, and only then."""
 
 from __future__ import annotations
 

@@ -77,5 +77,5 @@ def test_our_variables_are_loaded_last_and_replace_no_file(tmp_path, theirs):
 
 @pytest.mark.parametrize("name", ["", "a b", "a = 1\nb", "1a"])
 def test_a_variable_without_a_proper_name_is_refused(tmp_path, name):
-    with pytest.raises(EngineError, match="no name of a Terraform variable|needs a key"):
+    with pytest.raises(EngineError, match=r"no name of a Terraform variable|needs a key"):
         list(configuration.variable_files(tmp_path, (Variable(name, "x"),)))
