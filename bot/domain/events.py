@@ -73,7 +73,8 @@ class ChangeAction(StrEnum):
 class Change:
     """A pull request or merge request, as the forge has it now.
 
-    `default_branch` is the base repository's: workspaces that name no branch follow it.
+    `default_branch` is the base repository's: workspaces that name no branch follow it. `merge_sha` is the
+    branch's commit that a merge has made, empty where it is not merged.
     """
 
     repo: RepoRef
@@ -90,6 +91,7 @@ class Change:
     draft: bool = False
     mergeable: bool | None = None
     default_branch: str = ""
+    merge_sha: str = ""
 
 
 @dataclass(frozen=True)

@@ -29,12 +29,16 @@ class RunSource(StrEnum):
 
 @dataclass(frozen=True)
 class Approval:
-    """Who approved what, before the run's own plan was made: the digest of the plan that was shown."""
+    """Who approved what, before the run's own plan was made: the digest of the plan that was shown.
+
+    `id` is that of its record, empty for one from before there were any.
+    """
 
     by: str
     digest: str
     shown_run_id: str
     at: datetime
+    id: str = ""
 
 
 @dataclass(frozen=True)

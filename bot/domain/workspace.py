@@ -97,6 +97,38 @@ class Lock:
     at: datetime
 
 
+class ApplyWhen(StrEnum):
+    """When a change's plan may be applied: on the change, from the branch once it is merged, or either."""
+
+    BEFORE_MERGE = "before_merge"
+    AFTER_MERGE = "after_merge"
+    BOTH = "both"
+
+    @property
+    def before(self) -> bool:
+        """Whether `/apply` on an open change applies."""
+        return self is not ApplyWhen.AFTER_MERGE
+
+    @property
+    def after(self) -> bool:
+        """Whether the branch's own commits are applied."""
+        return self is not ApplyWhen.BEFORE_MERGE
+
+
+@dataclass(frozen=True)
+class Merging:
+    """What becomes of approvals and other changes when a change moves on.
+
+    `keep_approval`: an approval outlives a new commit whose plan is the same. `replan_siblings`: an apply has
+    the other open changes of the workspace planned again. `automerge`: a change is merged once it is applied.
+    """
+
+    apply_when: ApplyWhen = ApplyWhen.BOTH
+    keep_approval: bool = False
+    replan_siblings: bool = True
+    automerge: bool = False
+
+
 @dataclass(frozen=True)
 class Workspace:
     """One configuration directory of one repository and branch, with its state, variables and queue.
@@ -122,6 +154,7 @@ class Workspace:
     run_triggers: tuple[str, ...] = ()
     auto_apply_run_triggers: bool = False
     tags: tuple[str, ...] = ()
+    merging: Merging = field(default_factory=Merging)
 
     def on_branch(self, branch: str, default_branch: str) -> bool:
         """Whether a push to `branch` is a push to this workspace's branch."""

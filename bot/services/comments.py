@@ -12,6 +12,7 @@ from bot.domain.events import Change, CommentAdded
 from bot.domain.modes import why_not_allowed
 from bot.domain.permissions import Action, Person, refusal
 from bot.domain.workspace import Workspace
+from bot.services.approving import approve, used
 from bot.services.changes import Changed
 from bot.services.confirming import confirmed
 from bot.services.making import NewRuns
@@ -172,12 +173,13 @@ class Comments:
             decision = decide_apply(change, runs, answer.asked_at)
             match decision:
                 case StartApply(preview):
-                    run = self._new_runs.of_approval(
-                        tx, workspace, change, preview, person.login, outcome.wake
-                    )
+                    record = approve(tx, preview, person, self._changed.now())
+                    run = self._new_runs.of_approval(tx, workspace, change, preview, record, outcome.wake)
                     outcome.say("run", f"/apply by {person.login}", workspace.name, run.id)
                     done += 1
                 case ConfirmRun(run):
+                    record = approve(tx, run, person, self._changed.now())
+                    used(tx, record, run, self._changed.now())
                     for moved, line in confirmed(self._transitions, run, person.login, "/apply"):
                         run = tx.runs.save(replace(moved, version=run.version), line)
                     self._transitions.after(tx, decision.run, run, outcome.wake)

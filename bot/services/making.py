@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bot.domain.approval import ApprovalRecord, ApprovalState
 from bot.domain.auto_apply import auto_applies
 from bot.domain.events import BranchPushed, Change, TagPushed
 from bot.domain.ids import new_id
@@ -125,13 +126,20 @@ class NewRuns:
         return self._add(tx, run, why, wake)
 
     def of_approval(
-        self, tx: Transaction, workspace: Workspace, change: Change, preview: Run, by: str, wake: Wake
+        self,
+        tx: Transaction,
+        workspace: Workspace,
+        change: Change,
+        preview: Run,
+        record: ApprovalRecord,
+        wake: Wake,
     ) -> Run:
         """Add a run that goes on by itself if its plan equals the one that the preview shows (promise 1).
 
         It is planned as the preview was: a destroy plan that was shown is a destroy plan that is applied.
         """
-        approval = Approval(by, preview.digest, preview.id, self._clock.now())
+        by = record.by
+        approval = Approval(by, preview.digest, preview.id, record.at, record.id)
         run = self._new(
             workspace,
             RunSource.COMMENT,
@@ -143,7 +151,9 @@ class NewRuns:
             approval=approval,
             modes=preview.modes,
         )
-        return self._add(tx, run, f"/apply by {by}, of the plan that {preview.id} shows", wake)
+        added = self._add(tx, run, f"/apply by {by}, of the plan that {preview.id} shows", wake)
+        tx.approvals.save(replace(record, state=ApprovalState.STANDING, run_id=added.id))
+        return added
 
     def cancel_previews(
         self, tx: Transaction, workspace: Workspace, change: Change, why: str, wake: Wake

@@ -14,6 +14,7 @@ from bot.domain.errors import Conflict, LeaseLost, StoreUnavailable
 from bot.domain.lifecycle import RunStatus
 from bot.domain.queue import holds_by
 from bot.domain.run import Run, RunEvent
+from bot.services.approving import settle
 from bot.services.ports import Clock, Dispatch, Store, Transaction
 from bot.services.subjects import subject_of
 from bot.services.turns import whose_turn
@@ -108,6 +109,7 @@ class Transitions:
 
     def after(self, tx: Transaction, before: Run | None, run: Run, wake: Wake) -> None:
         """Note, within the transaction that made or changed a run, what must be reported and who is next."""
+        settle(tx, before, run, self._clock.now())
         if run.reported:
             self.report(tx, subject_of(tx, run), wake)
         if run.plan_only:

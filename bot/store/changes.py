@@ -65,6 +65,7 @@ def _row(record: ChangeRecord) -> dict[str, Any]:
         "draft": change.draft,
         "mergeable": change.mergeable,
         "default_branch": change.default_branch,
+        "merge_sha": change.merge_sha,
         "workspace_ids": list(record.workspace_ids),
         "seen_at": record.seen_at,
         "note": record.note,
@@ -87,5 +88,6 @@ def _read(row: sa.RowMapping) -> ChangeRecord:
         draft=row["draft"],
         mergeable=row["mergeable"],
         default_branch=row["default_branch"],
+        merge_sha=row["merge_sha"],
     )
     return ChangeRecord(row["id"], change, tuple(row["workspace_ids"]), row["seen_at"], row["note"])

@@ -129,10 +129,12 @@ def _approval_row(approval: Approval | None) -> dict[str, str] | None:
         "digest": approval.digest,
         "shown_run_id": approval.shown_run_id,
         "at": approval.at.isoformat(),
+        "id": approval.id,
     }
 
 
 def _read_approval(row: dict[str, str] | None) -> Approval | None:
     if row is None:
         return None
-    return Approval(row["by"], row["digest"], row["shown_run_id"], datetime.fromisoformat(row["at"]))
+    at = datetime.fromisoformat(row["at"])
+    return Approval(row["by"], row["digest"], row["shown_run_id"], at, row.get("id", ""))

@@ -11,11 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, UniqueConstraint
 
 from bot.domain import lifecycle
+from bot.store.approval_tables import approvals
 from bot.store.columns import Counter, Json, Moment, Words
 from bot.store.naming import metadata
 from bot.store.policy_tables import policy_checks, policy_set_versions
 
-__all__ = ["metadata", "policy_checks", "policy_set_versions"]
+__all__ = ["approvals", "metadata", "policy_checks", "policy_set_versions"]
 
 
 def _listed(statuses: Iterable[lifecycle.RunStatus]) -> str:
@@ -68,6 +69,10 @@ workspaces = Table(
     Column("run_triggers", Json, nullable=False),
     Column("auto_apply_run_triggers", sa.Boolean, nullable=False),
     Column("tags", Json, nullable=False),
+    Column("apply_when", Words, nullable=False),
+    Column("keep_approval", sa.Boolean, nullable=False),
+    Column("replan_siblings", sa.Boolean, nullable=False),
+    Column("automerge", sa.Boolean, nullable=False),
     Column("lock_by", Words),
     Column("lock_reason", Words),
     Column("lock_at", Moment),
@@ -198,6 +203,7 @@ changes = Table(
     Column("draft", sa.Boolean, nullable=False),
     Column("mergeable", sa.Boolean),
     Column("default_branch", Words, nullable=False),
+    Column("merge_sha", Words, nullable=False),
     Column("workspace_ids", Json, nullable=False),
     Column("seen_at", Moment, nullable=False),
     Column("note", Words, nullable=False),

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from bot.services.ports.store import Transaction
 from bot.services.ports.world import Vault
+from bot.store.approvals import SqlApprovals
 from bot.store.artifacts import SqlArtifacts
 from bot.store.changes import SqlChanges
 from bot.store.deliveries import SqlDeliveries
@@ -44,6 +45,7 @@ class SqlTransaction:
     state_locks: SqlStateLocks
     variables: SqlVariables
     policies: SqlPolicyChecks
+    approvals: SqlApprovals
 
 
 class SqlStore:
@@ -117,4 +119,5 @@ class SqlStore:
             state_locks=SqlStateLocks(connection),
             variables=SqlVariables(connection, self._vault),
             policies=SqlPolicyChecks(connection, self._vault),
+            approvals=SqlApprovals(connection),
         )

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from bot.domain.errors import NotFound
 from bot.domain.events import RepoRef
 from bot.domain.modes import Mode
-from bot.domain.workspace import EngineKind, Lock, Triggers, Workspace
+from bot.domain.workspace import ApplyWhen, EngineKind, Lock, Merging, Triggers, Workspace
 from bot.store.schema import workspaces
 from bot.store.upserts import insert_or_update
 
@@ -98,6 +98,10 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         "run_triggers": list(workspace.run_triggers),
         "auto_apply_run_triggers": workspace.auto_apply_run_triggers,
         "tags": list(workspace.tags),
+        "apply_when": workspace.merging.apply_when.value,
+        "keep_approval": workspace.merging.keep_approval,
+        "replan_siblings": workspace.merging.replan_siblings,
+        "automerge": workspace.merging.automerge,
         **_lock_row(workspace.lock),
     }
 
@@ -127,4 +131,7 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
         run_triggers=tuple(row["run_triggers"]),
         auto_apply_run_triggers=row["auto_apply_run_triggers"],
         tags=tuple(row["tags"]),
+        merging=Merging(
+            ApplyWhen(row["apply_when"]), row["keep_approval"], row["replan_siblings"], row["automerge"]
+        ),
     )

@@ -1,5 +1,6 @@
 """Every port: what the use cases need of the world, declared by them. Adapters live in their own rooms."""
 
+from bot.services.ports.approvals import Approvals
 from bot.services.ports.engine import (
     ApplyResult,
     Engine,
@@ -38,6 +39,7 @@ from bot.services.ports.world import Addresses, Clock, Dispatch, Limits, Texts, 
 __all__ = [
     "Addresses",
     "ApplyResult",
+    "Approvals",
     "ArtifactKind",
     "Artifacts",
     "ChangeRecord",

@@ -98,6 +98,7 @@ class ArtifactKind(StrEnum):
     DEPENDENCY_LOCK = "dependency lock"
     VARIABLES = "variables"
     ERRORED_STATE = "errored state"
+    BASIS = "basis"
 
 
 class Artifacts(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from bot.services.ports.approvals import Approvals
 from bot.services.ports.policies import PolicyChecks
 from bot.services.ports.runs import Artifacts, Leases, Runs, Workspaces
 from bot.services.ports.states import StateHistory, StateLocks, States
@@ -73,6 +74,11 @@ class Transaction(Protocol):
     @property
     def policies(self) -> PolicyChecks:
         """What policies said of runs."""
+        ...
+
+    @property
+    def approvals(self) -> Approvals:
+        """Who approved what."""
         ...
 
 
