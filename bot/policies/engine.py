@@ -18,8 +18,10 @@ from bot.services.ports.policies import Files, Judged, PolicyJob, PolicyTest
 MOST_MESSAGES = 200
 LONGEST_MESSAGE = 2000
 _THE_SET = "(the set)"
-# The evaluator compiles this away, so it is no built-in to it.
-_COMPILED_AWAY = frozenset({"print"})
+# No built-ins to the evaluator, which has them in its grammar.
+_IN_THE_GRAMMAR = frozenset({"print", "set"})
+# It gives -1 whatever it compares: better to say that there is none.
+_WRONG = frozenset({"semver.compare"})
 _FILLING = """package plangate.filling
 
 rfc3339(text) := time.parse_rfc3339_ns(regex.replace(text, "[zZ]$", "+00:00"))
@@ -85,7 +87,8 @@ def _known(name: str) -> bool:
     """Whether the evaluator has a built-in; loaded only where there are policies."""
     from regopy import Interpreter  # noqa: PLC0415 -- a large library that most commands never need
 
-    return name in _COMPILED_AWAY or bool(Interpreter().is_builtin(name))
+    there = name in _IN_THE_GRAMMAR or bool(Interpreter().is_builtin(name))
+    return there and name not in _WRONG
 
 
 def _asked(rules: RuleSet, queries: Mapping[str, str], document: str) -> dict[str, Any]:

@@ -192,12 +192,12 @@ def rewritten(source: str, instead: Mapping[str, str], *, moved: bool = False) -
 
 
 def _with_as(word: str, kind: str, text: str) -> str:
-    """Follow `with TARGET as`: return `with` in it, `as` behind it, empty elsewhere."""
+    """Follow `with input as`: return `with`, `input` and `as` behind each of them, empty elsewhere."""
     if kind in ("space", "comment", "line"):
         return word
-    if text in ("with", "import"):
-        return "with" if text == "with" else ""
-    return "as" if text == "as" and word == "with" else "with" if word == "with" else ""
+    if text == "with" or (word == "with" and text.startswith(f"data.{MOVED}")):
+        return "with" if text == "with" else "input"
+    return "as" if text == "as" and word == "input" else ""
 
 
 def _is_value(source: str, end: int) -> bool:
