@@ -11,6 +11,7 @@ from bot.cli.doctor import doctor
 from bot.cli.github_app import github_app
 from bot.cli.keys import keys
 from bot.cli.operate import migrate, replay, sync
+from bot.cli.policies import policy
 from bot.cli.runs import runs
 from bot.cli.states import states
 from bot.cli.variables import variables
@@ -38,6 +39,7 @@ for command in (
     runs,
     workspaces,
     variables,
+    policy,
     states,
     github_app,
     doctor,

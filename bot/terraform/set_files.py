@@ -11,7 +11,6 @@ from bot.terraform.checkout import LARGEST, Checkout
 
 WANTED = (".rego", ".hcl", ".json", ".yaml", ".yml")
 MOST_FILES = 1000
-MOST_BYTES = LARGEST
 
 
 class SetFolders:
@@ -26,18 +25,7 @@ class SetFolders:
         root = (self._beside / Path(folder).expanduser()).absolute()
         if not root.is_dir():
             raise EngineError(f"the policy set's folder {folder} is not there, or is no folder")
-        found: dict[str, bytes] = {}
-        size = 0
-        for place, folders, names in os.walk(root):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(names):
-                path = Path(place, name)
-                if not name.endswith(WANTED) or path.is_symlink() or not path.is_file():
-                    continue
-                size += path.stat().st_size
-                check_size(folder, len(found) + 1, size)
-                found[path.relative_to(root).as_posix()] = path.read_bytes()
-        return found
+        return read_folder(root)
 
     def at_commit(self, remote: GitRemote, commit: str, folder: str, watch: Watch) -> Files:
         """Return the files of a repository's folder at a commit."""
@@ -51,10 +39,21 @@ class SetFolders:
         return found
 
 
-def check_size(folder: str, count: int, size: int) -> None:
-    """Raise EngineError where a set is larger than sets are."""
-    if count > MOST_FILES or size > MOST_BYTES:
-        raise EngineError(
-            f"{folder or 'the policy set'} is too large for a policy set: "
-            f"{MOST_FILES} files and {MOST_BYTES >> 20} MB at most"
-        )
+def read_folder(root: Path) -> dict[str, bytes]:
+    """Return a set's files from a folder of this machine; links and hidden folders are left out."""
+    found: dict[str, bytes] = {}
+    size = 0
+    for place, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(place, name)
+            if not name.endswith(WANTED) or path.is_symlink() or not path.is_file():
+                continue
+            size += path.stat().st_size
+            if len(found) >= MOST_FILES or size > LARGEST:
+                raise EngineError(
+                    f"{root.name} is too large for a policy set: "
+                    f"{MOST_FILES} files and {LARGEST >> 20} MB at most"
+                )
+            found[path.relative_to(root).as_posix()] = path.read_bytes()
+    return found
