@@ -25,6 +25,7 @@ from bot.forges.gitlab.hook import GitLabHook
 from bot.policies import RegoEngine
 from bot.policies.child import Child
 from bot.rendering import Rendering
+from bot.services.apply_comments import ApplyComments
 from bot.services.changes import Changed
 from bot.services.comments import Comments
 from bot.services.controls import Controls
@@ -36,6 +37,7 @@ from bot.services.intake import Intake
 from bot.services.left_locks import LeftLocks
 from bot.services.locking import Locking
 from bot.services.making import NewRuns
+from bot.services.override_comments import OverrideComments
 from bot.services.overriding import Overriding
 from bot.services.phases import Phases
 from bot.services.policing import Policing
@@ -54,6 +56,7 @@ from bot.services.ports import (
 from bot.services.posting import Posting
 from bot.services.queueing import Queueing
 from bot.services.reporting import Reporting
+from bot.services.run_comments import RunComments
 from bot.services.state_history import KeptStates
 from bot.services.states import StateService
 from bot.services.sweep import Sweep
@@ -128,6 +131,8 @@ def build(config: Config) -> Services:
     folders = SetFolders(config.config_file.parent, world.engine.checkout)
     policing = Policing(store, clock, world.forges, policies, folders, config.policy_sets, transitions)
     jobs = EngineJobs(store, world.forges, states, world.addresses)
+    controls = Controls(store, clock, transitions, limits.cool_off, overriding)
+    locking = Locking(store, clock, transitions)
     deriving = Deriving(world.forges, Rendering(config.url), posting, world.addresses)
     return Services(
         config=config,
@@ -145,10 +150,10 @@ def build(config: Config) -> Services:
         states=states,
         kept_states=KeptStates(store, clock),
         variables=VariableDesk(store, clock),
-        controls=Controls(store, clock, transitions, limits.cool_off, overriding),
-        locking=Locking(store, clock, transitions),
+        controls=controls,
+        locking=locking,
         queueing=Queueing(store, world.forges, new_runs, transitions),
-        intake=_intake(config, world, new_runs, transitions, posting, overriding),
+        intake=_intake(config, world, new_runs, transitions, posting, overriding, controls, locking),
         phases=Phases(store, clock, vault, world.engine, jobs, transitions, limits, policing),
         reporting=Reporting(store, clock, world.forges, deriving, limits),
         sweep=Sweep(store, clock, world.dispatch, LeftLocks(store, clock, transitions, limits)),
@@ -189,11 +194,22 @@ def _intake(
     transitions: Transitions,
     posting: Posting,
     overriding: Overriding,
+    controls: Controls,
+    locking: Locking,
 ) -> Intake:
     store, clock, forges = world.store, world.clock, world.forges
     discovery = Discovery(config.discover, world.engine, forges)
     changed = Changed(store, clock, forges, discovery, new_runs, transitions)
-    comments = Comments(store, forges, changed, new_runs, posting, transitions, overriding)
+    comments = Comments(
+        store,
+        forges,
+        changed,
+        posting,
+        transitions,
+        ApplyComments(clock, new_runs, transitions),
+        OverrideComments(transitions, overriding),
+        RunComments(clock, new_runs, transitions, controls, locking),
+    )
     following = Following(store, forges, changed, new_runs, transitions)
     return Intake(
         store,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.domain.errors import Invalid
 from bot.domain.flags import read_words, split_words
 from bot.domain.modes import NORMAL, Modes
+from bot.domain.permissions import Action
 
 
 class Verb(StrEnum):
@@ -16,15 +19,69 @@ class Verb(StrEnum):
 
     PLAN = "plan"
     APPLY = "apply"
+    DISCARD = "discard"
+    CANCEL = "cancel"
     OVERRIDE = "override"
+    LOCK = "lock"
+    UNLOCK = "unlock"
+    RETRY = "retry"
+    HELP = "help"
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How a command is written, which action's role it needs at least, and what it does."""
+
+    form: str
+    needs: Action
+    does: str
+
+
+_WHERE = "[workspace ...]"
+# The table that `/help` answers with; the README has the same one.
+USAGES: dict[Verb, Usage] = {
+    Verb.PLAN: Usage(
+        f"/plan {_WHERE}",
+        Action.PLAN,
+        "plans the latest commit anew; flags: `-destroy`, `-refresh-only`, `-replace=...`, `-target=...`",
+    ),
+    Verb.APPLY: Usage(f"/apply {_WHERE}", Action.CONFIRM, "applies what the plan shows"),
+    Verb.DISCARD: Usage(
+        f"/discard {_WHERE} [because ...]",
+        Action.DISCARD,
+        "puts a waiting run aside, and lets the next go on",
+    ),
+    Verb.CANCEL: Usage(
+        f"/cancel {_WHERE} [because ...]", Action.CANCEL, "stops plans and applies that are under way"
+    ),
+    Verb.OVERRIDE: Usage(
+        "/override [workspace] [policy] reason",
+        Action.OVERRIDE_POLICY,
+        "lets soft-mandatory policies' failures be, for this run",
+    ),
+    Verb.LOCK: Usage(
+        f"/lock {_WHERE} [because ...]", Action.LOCK, "holds workspaces: runs are made, and wait; plans go on"
+    ),
+    Verb.UNLOCK: Usage(
+        f"/unlock [-force] {_WHERE}",
+        Action.LOCK,
+        "lets workspaces go; another person's lock only by an administrator, with `-force`",
+    ),
+    Verb.RETRY: Usage(f"/retry {_WHERE}", Action.RETRY, "does the latest run again, on the same commit"),
+    Verb.HELP: Usage("/help", Action.SEE, "shows this table"),
+}
+
+# So that one comment can't keep a worker busy for long.
+MOST_COMMANDS = 20
 
 
 @dataclass(frozen=True)
 class Command:
-    """One command of a comment. `targets` are workspace names; empty: every workspace of the change.
+    """One command of a comment. No `targets` and no `directories`: every workspace of the change.
 
-    `text` is what stands behind `/override`: perhaps a workspace, perhaps a policy, and the reason.
-    `problem` says what is wrong with what stands behind the verb: then nothing of it is carried out.
+    `targets` are workspaces' names or globs of them. `text` is what stands behind `/override` (perhaps a
+    workspace, perhaps a policy, and the reason), for others the reason behind `because`. `problem` says what
+    is wrong with what stands behind the verb: then nothing of it is carried out.
     """
 
     verb: Verb
@@ -32,9 +89,20 @@ class Command:
     modes: Modes = NORMAL
     problem: str = ""
     text: str = ""
+    directories: tuple[str, ...] = ()
+    force: bool = False
 
     def __str__(self) -> str:
-        return " ".join([f"/{self.verb.value}", *self.modes.flags, *self.targets, *self.text.split()])
+        flags = [*(f"-d {directory}" for directory in self.directories), *(["-force"] if self.force else [])]
+        reason = self.text.split()
+        if reason and self.verb is not Verb.OVERRIDE:
+            reason = ["because", *reason]
+        return " ".join([f"/{self.verb.value}", *self.modes.flags, *flags, *self.targets, *reason])
+
+    @property
+    def named(self) -> bool:
+        """Whether it says which workspaces are meant."""
+        return bool(self.targets or self.directories)
 
 
 # As Markdown has it: other characters that Unicode calls line ends do not begin a line.
@@ -42,6 +110,11 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 # Three backticks with another behind them are code within a line, not a fence.
 _FENCE = re.compile(r"^ {0,3}(`{3,}(?![^`]*`)|~{3,})")
 _COMMAND = re.compile(r"^/([a-z]+)(?:[ \t]+(.*))?$")
+_ALMOST = re.compile(r"^/([A-Za-z]{2,12})[.,:;!]?(?:[ \t].*)?$")
+_REASON = re.compile(r"(?:^|\s)because(?:\s|$)")
+_VERBS = {verb.value: verb for verb in Verb}
+_WITH_REASON = (Verb.DISCARD, Verb.CANCEL, Verb.LOCK)
+_NEAR = 0.75
 
 
 def parse_commands(body: str) -> tuple[Command, ...]:
@@ -51,6 +124,29 @@ def parse_commands(body: str) -> tuple[Command, ...]:
     that we do not know (it may be another bot's).
     """
     found: list[Command] = []
+    for line in _spoken(body):
+        match = _COMMAND.match(line)
+        if match and match.group(1) in _VERBS:
+            command = _command(_VERBS[match.group(1)], match.group(2) or "")
+            if command not in found:
+                found.append(command)
+    return tuple(found)
+
+
+def near_misses(body: str) -> tuple[tuple[str, Verb], ...]:
+    """Return the slash words that are almost commands, each once, with the command that may be meant."""
+    found: dict[str, Verb] = {}
+    for line in _spoken(body):
+        match = _ALMOST.match(line)
+        if match is None or (match.group(1) in _VERBS and _COMMAND.match(line)):
+            continue
+        if near := difflib.get_close_matches(match.group(1).lower(), _VERBS, n=1, cutoff=_NEAR):
+            found.setdefault(f"/{match.group(1)}", _VERBS[near[0]])
+    return tuple(found.items())
+
+
+def _spoken(body: str) -> Iterator[str]:
+    """Yield the lines that a reader sees as text: not those in a fence or in an HTML comment."""
     fence, hidden = "", False
     for raw in _LINE_END.split(body):
         line = raw.rstrip()
@@ -64,14 +160,9 @@ def parse_commands(body: str) -> tuple[Command, ...]:
             elif mark[0] == fence[0] and len(mark) >= len(fence) and line.strip() == mark:
                 fence = ""
             continue
-        hidden = not fence and _hides(line)
-        match = None if fence else _COMMAND.match(line)
-        if not match or match.group(1) not in {verb.value for verb in Verb}:
-            continue
-        command = _command(Verb(match.group(1)), match.group(2) or "")
-        if command not in found:
-            found.append(command)
-    return tuple(found)
+        if not fence:
+            hidden = _hides(line)
+            yield line
 
 
 def _hides(line: str) -> bool:
@@ -82,11 +173,34 @@ def _hides(line: str) -> bool:
 def _command(verb: Verb, rest: str) -> Command:
     if verb is Verb.OVERRIDE:
         return Command(verb, text=rest.strip())
+    reason = ""
+    if verb in _WITH_REASON and (said := _REASON.search(rest)):
+        rest, reason = rest[: said.start()], " ".join(rest[said.end() :].split())
     try:
-        words = read_words(split_words(rest))
+        words, directories, force = _where(list(split_words(rest)), verb)
+        read = read_words(words)
     except Invalid as error:
         return Command(verb, problem=str(error))
-    if words.modes and verb is not Verb.PLAN:
-        why = f"flags belong to /plan: /{verb.value} applies what the plan shows, flags and all"
-        return Command(verb, problem=why)
-    return Command(verb, words.names, words.modes)
+    if read.modes and verb is not Verb.PLAN:
+        what = "applies what the plan shows, flags and all" if verb is Verb.APPLY else "takes none"
+        return Command(verb, problem=f"flags belong to /plan: /{verb.value} {what}")
+    return Command(verb, read.names, read.modes, "", reason, directories, force)
+
+
+def _where(words: list[str], verb: Verb) -> tuple[list[str], tuple[str, ...], bool]:
+    """Take `-d directory` and `-force` out of the words. Raises Invalid."""
+    rest: list[str] = []
+    directories: list[str] = []
+    force = False
+    while words:
+        word = words.pop(0)
+        flag, equals, value = word.partition("=")
+        if flag in ("-d", "--d", "-dir", "--dir"):
+            if not equals and (not words or words[0].startswith("-")):
+                raise Invalid(f"{flag} needs a directory: {flag} envs/prod")
+            directories.append((value if equals else words.pop(0)).removeprefix("./").strip("/") or ".")
+        elif word in ("-force", "--force") and verb is Verb.UNLOCK:
+            force = True
+        else:
+            rest.append(word)
+    return rest, tuple(dict.fromkeys(directories)), force

@@ -8,9 +8,11 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from bot.domain.commands import USAGES
+from bot.domain.permissions import NEEDS
 from bot.domain.report import ChangeReport, OutcomeReport
 from bot.rendering.change import ChangeView
-from bot.rendering.neutral import Markdown, code, phrase
+from bot.rendering.neutral import Markdown, cell, code, phrase
 from bot.rendering.outcome import OutcomeView
 from bot.rendering.shrinking import Depth, fit
 
@@ -59,6 +61,15 @@ class Rendering:
             if len(text) <= limit:
                 return text
         return _BARE[:limit]
+
+    def help_comment(self, limit: int) -> str:
+        """Return the table of commands, of at most `limit` characters."""
+        rows = [
+            (cell(code(usage.form)), Markdown(NEEDS[usage.needs].name.lower()), cell(phrase(usage.does)))
+            for usage in USAGES.values()
+        ]
+        text = self._render("help.md", rows=rows)
+        return text if len(text) <= limit else _BARE[:limit]
 
     def _fitting(self, template: str, view: ChangeView | OutcomeView, limit: int) -> str:
         def render(depth: Depth) -> str:

@@ -16,7 +16,7 @@ from bot.services.confirming import confirmed
 from bot.services.overriding import Overriding
 from bot.services.ports import Clock, Limits, Store, Transaction
 from bot.services.snapshot import add_run
-from bot.services.transitions import Transitions, Wake, lease_of
+from bot.services.transitions import Step, Transitions, Wake, lease_of
 
 UNSEEN = "no worker held the apply, so what was applied is not known for certain: look at the state"
 
@@ -55,12 +55,16 @@ class Controls:
 
     def discard(self, run_id: str, person: Person, comment: str = "") -> Run:
         """Put a run aside that waits, and let the next one go on."""
+        return self._transitions.change(run_id, self.discarding(person, comment))
+
+    def discarding(self, person: Person, comment: str = "") -> Step:
+        """Return the step of `discard`, for whoever has a transaction of their own."""
 
         def step(_tx: Transaction, run: Run) -> list[tuple[Run, RunEvent]]:
             self._check(run, person, Action.DISCARD)
             return [self._transitions.moved(run, RunStatus.DISCARDED, person.login, comment)]
 
-        return self._transitions.change(run_id, step)
+        return step
 
     def override(self, run_id: str, person: Person, comment: str = "", policy: str = "") -> Run:
         """Override soft-mandatory policies that failed, one or all of them; the comment is the reason."""
@@ -79,12 +83,16 @@ class Controls:
 
     def cancel(self, run_id: str, person: Person, comment: str = "") -> Run:
         """Stop a run: at once where nobody works on it, else by an interrupt that its worker sends."""
+        return self._transitions.change(run_id, self.canceling(person, comment))
+
+    def canceling(self, person: Person, comment: str = "") -> Step:
+        """Return the step of `cancel`, for whoever has a transaction of their own."""
 
         def step(tx: Transaction, run: Run) -> list[tuple[Run, RunEvent]]:
             self._check(run, person, Action.CANCEL)
             return canceled(self._transitions, tx, self._clock, run, person.login, comment)
 
-        return self._transitions.change(run_id, step)
+        return step
 
     def force_cancel(self, run_id: str, person: Person, comment: str = "") -> Run:
         """End a run that a cancel did not end within the cool-off.
@@ -111,30 +119,35 @@ class Controls:
         """
         wake = Wake()
         with self._store.transaction() as tx:
-            old = tx.runs.get(run_id)
-            self._check(old, person, Action.RETRY)
-            now = self._clock.now()
-            run = Run(
-                id=new_id("run"),
-                workspace_id=old.workspace_id,
-                status=RunStatus.PENDING,
-                source=RunSource.RETRY,
-                plan_only=old.plan_only,
-                commit=old.commit,
-                branch=old.branch,
-                message=old.message,
-                created_by=person.login,
-                created_at=now,
-                status_at=now,
-                change_number=old.change_number,
-                modes=old.modes,
-            )
-            event = self._transitions.event(run, "pending", person.login, f"retry of {old.id}")
-            run = add_run(tx, run, event)
-            self._transitions.after(tx, None, run, wake)
+            run = self.retried(tx, run_id, person, wake)
+        self._transitions.wake(wake)
+        return run
+
+    def retried(self, tx: Transaction, run_id: str, person: Person, wake: Wake) -> Run:
+        """Do `retry` within a transaction, and note whom to wake after it."""
+        old = tx.runs.get(run_id)
+        self._check(old, person, Action.RETRY)
+        now = self._clock.now()
+        run = Run(
+            id=new_id("run"),
+            workspace_id=old.workspace_id,
+            status=RunStatus.PENDING,
+            source=RunSource.RETRY,
+            plan_only=old.plan_only,
+            commit=old.commit,
+            branch=old.branch,
+            message=old.message,
+            created_by=person.login,
+            created_at=now,
+            status_at=now,
+            change_number=old.change_number,
+            modes=old.modes,
+        )
+        event = self._transitions.event(run, "pending", person.login, f"retry of {old.id}")
+        run = add_run(tx, run, event)
+        self._transitions.after(tx, None, run, wake)
         if run.plan_only:
             wake.runs.append(run)
-        self._transitions.wake(wake)
         return run
 
     def _check(self, run: Run, person: Person, action: Action) -> None:

@@ -30,46 +30,56 @@ class Locking:
 
     def lock(self, name: str, person: Person, reason: str = "") -> Workspace:
         """Hold the workspace: runs are made, and wait. Refused while a run holds it."""
-        _require(person, Action.LOCK)
         wake = Wake()
         with self._store.transaction() as tx:
-            workspace = self._take(tx, name)
-            if workspace.lock is not None:
-                raise Conflict(f"{name} is locked already, by {_by(workspace.lock)}")
-            if holder := _holder(tx, workspace):
-                raise IllegalMove(_held(name, holder))
-            words = " ".join(reason.split())[:LONGEST_REASON]
-            tx.workspaces.set_lock(workspace.id, Lock(person.login, words, self._clock.now()))
-            self._transitions.next(tx, workspace.id, wake)
-            workspace = tx.workspaces.get(workspace.id)
+            workspace = self.locked(tx, name, person, reason, wake)
         self._transitions.wake(wake)
-        log.info("%s was locked by %s: %s", name, person.login, words or "no reason given")
         return workspace
+
+    def locked(self, tx: Transaction, name: str, person: Person, reason: str, wake: Wake) -> Workspace:
+        """Do `lock` within a transaction, and note whom to wake after it."""
+        _require(person, Action.LOCK)
+        workspace = self._take(tx, name)
+        if workspace.lock is not None:
+            raise Conflict(f"{name} is locked already, by {_by(workspace.lock)}")
+        if holder := _holder(tx, workspace):
+            raise IllegalMove(_held(name, holder))
+        words = " ".join(reason.split())[:LONGEST_REASON]
+        tx.workspaces.set_lock(workspace.id, Lock(person.login, words, self._clock.now()))
+        self._transitions.next(tx, workspace.id, wake)
+        log.info("%s was locked by %s: %s", name, person.login, words or "no reason given")
+        return tx.workspaces.get(workspace.id)
 
     def unlock(self, name: str, person: Person, *, force: bool = False) -> Workspace:
         """Let the workspace go, and start the run whose turn it is.
 
         Whoever locked it unlocks it; another's lock only an administrator may force.
         """
-        _require(person, Action.LOCK)
         wake = Wake()
         with self._store.transaction() as tx:
-            workspace = self._take(tx, name)
-            if workspace.lock is None:
-                raise IllegalMove(f"{name} is not locked")
-            if workspace.lock.by != person.login:
-                if not force:
-                    raise Forbidden(
-                        f"{name} was locked by {_by(workspace.lock)}: "
-                        f"{workspace.lock.by} unlocks it, or an administrator forces it"
-                    )
-                _require(person, Action.FORCE_UNLOCK)
-            tx.workspaces.set_lock(workspace.id, None)
-            self._transitions.next(tx, workspace.id, wake)
-            workspace = tx.workspaces.get(workspace.id)
+            workspace = self.unlocked(tx, name, person, wake, force=force)
         self._transitions.wake(wake)
-        log.info("%s was unlocked by %s%s", name, person.login, " by force" if force else "")
         return workspace
+
+    def unlocked(
+        self, tx: Transaction, name: str, person: Person, wake: Wake, *, force: bool = False
+    ) -> Workspace:
+        """Do `unlock` within a transaction, and note whom to wake after it."""
+        _require(person, Action.LOCK)
+        workspace = self._take(tx, name)
+        if workspace.lock is None:
+            raise IllegalMove(f"{name} is not locked")
+        if workspace.lock.by != person.login:
+            if not force:
+                raise Forbidden(
+                    f"{name} was locked by {_by(workspace.lock)}: "
+                    f"{workspace.lock.by} unlocks it, or an administrator forces it"
+                )
+            _require(person, Action.FORCE_UNLOCK)
+        tx.workspaces.set_lock(workspace.id, None)
+        self._transitions.next(tx, workspace.id, wake)
+        log.info("%s was unlocked by %s%s", name, person.login, " by force" if force else "")
+        return tx.workspaces.get(workspace.id)
 
     def release_state(self, name: str, person: Person) -> Workspace:
         """Take Terraform's lock off the state by force. Refused while a run holds the workspace.

@@ -29,6 +29,10 @@ class OverrideComments:
         self._transitions = transitions
         self._overriding = overriding
 
+    def names(self, person: Person) -> bool:
+        """Whether a policy set names the person as one of its owners."""
+        return self._overriding.names(person)
+
     def carry_out(
         self, tx: Transaction, text: str, person: Person, record: ChangeRecord, outcome: Outcome
     ) -> list[tuple[str, str]]:

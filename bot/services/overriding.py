@@ -63,6 +63,11 @@ class Overriding:
         standing = failing(tx.policies.of_run(run.id), Level.SOFT)
         return not why_not_override(self._sets, standing, person, self._authors(tx, run))
 
+    def names(self, person: Person) -> bool:
+        """Whether a policy set names the person as one of its owners, whatever their role elsewhere."""
+        login = person.login.casefold()
+        return any(login == owner.casefold() for each in self._sets for owner in each.owners)
+
     @staticmethod
     def _chosen(standing: Sequence[PolicyCheck], policy: str) -> Sequence[PolicyCheck]:
         if not policy:

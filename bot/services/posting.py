@@ -57,6 +57,10 @@ class Posting:
         body = self._texts.refusal_comment(login, lines, limit - 200)
         return self.comment(subject, repo, number, f"refusal:{comment_id}", body)
 
+    def help(self, subject: str, repo: RepoRef, number: int, limit: int) -> Post:
+        """Return the row of the table of commands: one comment, however often it is asked for."""
+        return self.comment(subject, repo, number, "help", self._texts.help_comment(limit - 200))
+
     def reaction(self, subject: str, repo: RepoRef, number: int, comment_id: str, reaction: Reaction) -> Post:
         """Return the row of a reaction to a comment."""
         payload = {

@@ -72,7 +72,7 @@ class Transitions:
                 with self._store.transaction() as tx:
                     if fence is not None:
                         tx.leases.check(lease_of(run_id), fence)
-                    run = self._carry_out(tx, run_id, step, wake)
+                    run = self.carry_out(tx, run_id, step, wake)
             except LeaseLost:
                 raise
             except Conflict:
@@ -99,7 +99,8 @@ class Transitions:
                 log.warning("%s waits for the database: %s", run_id, error)
                 self._clock.wait(STORE_PAUSE)
 
-    def _carry_out(self, tx: Transaction, run_id: str, step: Step, wake: Wake) -> Run:
+    def carry_out(self, tx: Transaction, run_id: str, step: Step, wake: Wake) -> Run:
+        """Carry out a step within a transaction. Raises Conflict where somebody was quicker."""
         before = run = tx.runs.get(run_id)
         for changed, event in step(tx, run):
             run = tx.runs.save(replace(changed, version=run.version), event)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.commands import Command, Verb, parse_commands
+from bot.domain.commands import Command, Verb, near_misses, parse_commands
 
 APPLY, PLAN = Command(Verb.APPLY), Command(Verb.PLAN)
 
@@ -99,3 +99,62 @@ def test_no_comment_breaks_the_grammar_and_none_gives_a_command_twice(body: str)
 def test_nothing_in_a_quote_is_ever_a_command(text: str) -> None:
     quoted = "\n".join(f"> {line}" for line in text.replace("\r", "\n").split("\n"))
     assert parse_commands(quoted) == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "command"),
+    [
+        ("/lock a b because of  rain", Command(Verb.LOCK, ("a", "b"), text="of rain")),
+        ("/discard because because", Command(Verb.DISCARD, text="because")),
+        ("/cancel", Command(Verb.CANCEL)),
+        ("/lock becausely", Command(Verb.LOCK, ("becausely",))),
+        ("/unlock --force a", Command(Verb.UNLOCK, ("a",), force=True)),
+        ("/plan -d envs/prod/ a", Command(Verb.PLAN, ("a",), directories=("envs/prod",))),
+        ("/retry -d=./envs -d .", Command(Verb.RETRY, directories=("envs", "."))),
+        ("/help me", Command(Verb.HELP, ("me",))),
+    ],
+)
+def test_what_stands_behind_a_command(line: str, command: Command) -> None:
+    assert parse_commands(line) == (command,)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("/lock -force a", "-force is no flag here"),
+        ("/plan -d", "-d needs a directory"),
+        ("/plan -d -destroy", "-d needs a directory"),
+        ("/cancel -destroy", "flags belong to /plan: /cancel takes none"),
+        ("/lock 'a", "a quote is not closed"),
+    ],
+)
+def test_what_is_wrong_behind_a_command_is_said(line: str, problem: str) -> None:
+    (command,) = parse_commands(line)
+    assert command.problem.startswith(problem)
+
+
+def test_a_command_is_written_as_it_was_read() -> None:
+    for line in ("/lock a -d envs because of rain", "/unlock a -force", "/plan -destroy a"):
+        (command,) = parse_commands(line)
+        assert parse_commands(str(command)) == (command,)
+
+
+@pytest.mark.parametrize(
+    ("body", "meant"),
+    [
+        ("/aply", (("/aply", Verb.APPLY),)),
+        ("/Apply now", (("/Apply", Verb.APPLY),)),
+        ("/apply.", (("/apply", Verb.APPLY),)),
+        ("/cancle x\n/hlep", (("/cancle", Verb.CANCEL), ("/hlep", Verb.HELP))),
+        ("/aply\n/aply a", (("/aply", Verb.APPLY),)),
+        ("/apply", ()),
+        ("/deploy", ()),
+        ("/lgtm", ()),
+        ("/etc/passwd", ()),
+        ("> /aply", ()),
+        ("```\n/aply\n```", ()),
+        ("<!--\n/aply\n-->", ()),
+    ],
+)
+def test_what_is_almost_a_command(body: str, meant: tuple[tuple[str, Verb], ...]) -> None:
+    assert near_misses(body) == meant

@@ -28,6 +28,7 @@ from bot.domain.policy_sets import PolicySet
 from bot.domain.report import StatusReport
 from bot.domain.run import Run, RunEvent
 from bot.domain.workspace import Workspace
+from bot.services.apply_comments import ApplyComments
 from bot.services.changes import Changed
 from bot.services.comments import Comments
 from bot.services.controls import Controls
@@ -39,6 +40,7 @@ from bot.services.intake import Intake
 from bot.services.left_locks import LeftLocks
 from bot.services.locking import Locking
 from bot.services.making import NewRuns
+from bot.services.override_comments import OverrideComments
 from bot.services.overriding import Overriding
 from bot.services.phases import Phases
 from bot.services.policing import Policing
@@ -46,6 +48,7 @@ from bot.services.ports import Addresses, ArtifactKind, Delivery, Limits, RunQue
 from bot.services.posting import Posting
 from bot.services.queueing import Queueing
 from bot.services.reporting import Reporting
+from bot.services.run_comments import RunComments
 from bot.services.states import StateService
 from bot.services.sweep import Sweep
 from bot.services.transitions import Transitions
@@ -88,16 +91,18 @@ class House:
         self.posting = Posting(self.vault, PlainTexts())
         discovery = Discovery(rules, self.engine, forges)
         changed = Changed(store, clock, forges, discovery, new_runs, self.transitions)
+        overriding = Overriding(clock, self.transitions, policy_sets)
+        self.controls = Controls(store, clock, self.transitions, self.limits.cool_off, overriding)
+        self.locking = Locking(store, clock, self.transitions)
         comments = Comments(
-            store, forges, changed, new_runs, self.posting, self.transitions,
-            Overriding(clock, self.transitions, policy_sets),
+            store, forges, changed, self.posting, self.transitions,
+            ApplyComments(clock, new_runs, self.transitions),
+            OverrideComments(self.transitions, overriding),
+            RunComments(clock, new_runs, self.transitions, self.controls, self.locking),
         )  # fmt: skip
         jobs = EngineJobs(store, forges, StateService(store, self.vault, clock), self.addresses)
         deriving = Deriving(forges, PlainTexts(), self.posting, self.addresses)
         following = Following(store, forges, changed, new_runs, self.transitions)
-        overriding = Overriding(clock, self.transitions, policy_sets)
-        self.controls = Controls(store, clock, self.transitions, self.limits.cool_off, overriding)
-        self.locking = Locking(store, clock, self.transitions)
         self.queueing = Queueing(store, forges, new_runs, self.transitions)
         self.intake = Intake(
             store, clock, self.dispatch, self._parse, forges, discovery, new_runs, changed, comments,

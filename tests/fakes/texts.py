@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot.domain.commands import USAGES
 from bot.domain.report import ChangeReport, OutcomeReport
 
 
@@ -21,6 +22,9 @@ class PlainTexts:
     def outcome_comment(self, report: OutcomeReport, limit: int) -> str:
         run = report.run
         return f"{report.workspace.name} {run.status.value}: {run.error}\n{report.output_tail}"[:limit]
+
+    def help_comment(self, limit: int) -> str:
+        return "\n".join(["commands", *(usage.form for usage in USAGES.values())])[:limit]
 
     def refusal_comment(self, login: str, lines: Sequence[tuple[str, str]], limit: int) -> str:
         return "\n".join([f"refused for {login}", *(f"{what}: {why}" for what, why in lines)])[:limit]

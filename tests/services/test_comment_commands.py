@@ -36,7 +36,7 @@ def test_apply_goes_on_by_itself_where_the_plan_equals_the_one_that_was_shown(pr
     assert previewed.engine.applied == [(run.id, previewed.saved_plan(run))]
     assert previewed.saved_plan(run) != previewed.saved_plan(preview)
     assert previewed.outcomes(delivery) == ["run"]
-    assert previewed.reactions(1) == ["eyes"]
+    assert previewed.reactions(1) == ["eyes", "+1"]
 
 
 def test_the_outcome_of_an_apply_is_a_comment_of_its_own(previewed: House) -> None:
@@ -123,7 +123,7 @@ def test_an_apply_that_was_handled_late_does_not_approve_a_commit_pushed_meanwhi
 
 @pytest.mark.parametrize(
     ("who", "has"),
-    [(READER.login, "read access"), (PLANNER.login, "plan access"), ("stranger", "no access")],
+    [(READER.login, "read access"), (PLANNER.login, "plan access")],
 )
 def test_apply_of_somebody_without_write_access_is_refused_with_the_reason(
     previewed: House, who: str, has: str
@@ -135,6 +135,24 @@ def test_apply_of_somebody_without_write_access_is_refused_with_the_reason(
         f"refused for {who}\n/apply: {who} has {has} to this repository; confirm needs write access"
     )
     assert previewed.reactions(1) == ["confused"]
+
+
+def test_a_stranger_is_not_answered_at_all(previewed: House) -> None:
+    previewed.forge.calls.clear()
+    delivery = previewed.say(1, "/apply\n/override it is fine\n/help\n/aply", by="stranger")
+    assert previewed.reasons(delivery) == [
+        "stranger has no access to this repository, so nothing is answered"
+    ]
+    assert previewed.forge.calls == ["role"]
+    assert len(previewed.runs()) == 1
+
+
+def test_many_commands_of_somebody_who_may_not_are_refused_in_one_line(previewed: House) -> None:
+    previewed.say(1, "\n".join(f"/apply w{number}" for number in range(30)), by=READER.login)
+    assert previewed.comments(1)[1:] == [
+        "refused for rea\n/apply w0: rea has read access to this repository; confirm needs write access\n"
+        "/apply w20: only the first 20 commands of a comment are carried out"
+    ]
 
 
 def test_plan_needs_less_than_apply(previewed: House) -> None:
@@ -187,7 +205,7 @@ def test_a_known_name_beside_an_unknown_one_is_carried_out(previewed: House) -> 
     previewed.say(1, "/apply nonsense network")
     assert previewed.statuses() == ["planned_and_finished", "applied"]
     assert "nonsense" in previewed.comments(1)[1]
-    assert previewed.reactions(1) == ["eyes"]
+    assert previewed.reactions(1) == ["eyes", "+1"]
 
 
 def test_a_workspace_that_the_change_does_not_touch_can_not_be_applied_through_it(previewed: House) -> None:
@@ -301,4 +319,4 @@ def test_an_answer_is_written_even_if_no_worker_could_be_woken_for_it(previewed:
     previewed.dispatch.down = False
     previewed.sweep()
     assert previewed.statuses() == ["planned_and_finished", "planned_and_finished"]
-    assert previewed.reactions(1) == ["eyes"]
+    assert previewed.reactions(1) == ["eyes", "+1"]

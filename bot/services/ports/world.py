@@ -74,6 +74,10 @@ class Texts(Protocol):
         """Return the answer to a refused command: a workspace (or command) and why, a line each."""
         ...
 
+    def help_comment(self, limit: int) -> str:
+        """Return the table of commands."""
+        ...
+
 
 @dataclass(frozen=True)
 class Limits:

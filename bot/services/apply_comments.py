@@ -1,0 +1,67 @@
+"""`/apply` in a comment: for each workspace that is meant, confirm, start an apply, or say why not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot.domain.decisions import ConfirmRun, Refuse, StartApply, decide_apply
+from bot.domain.events import Change
+from bot.domain.permissions import Person
+from bot.domain.workspace import Workspace
+from bot.services.answering import Answer
+from bot.services.approving import approve, used
+from bot.services.confirming import confirmed
+from bot.services.making import NewRuns
+from bot.services.outcome import Outcome
+from bot.services.ports import Clock, Transaction
+from bot.services.transitions import Transitions
+
+
+class ApplyComments:
+    """Carries out the apply commands of comments."""
+
+    def __init__(self, clock: Clock, new_runs: NewRuns, transitions: Transitions) -> None:
+        self._clock = clock
+        self._new_runs = new_runs
+        self._transitions = transitions
+
+    def carry_out(
+        self,
+        tx: Transaction,
+        targets: Sequence[Workspace],
+        person: Person,
+        change: Change,
+        answer: Answer,
+        outcome: Outcome,
+        *,
+        named: bool,
+    ) -> None:
+        """Apply in the workspaces; `named` says that the comment named them."""
+        refused: list[tuple[str, str]] = []
+        done = 0
+        for workspace in targets:
+            runs = self._new_runs.of_change(tx, workspace, change)
+            decision = decide_apply(change, runs, answer.asked_at)
+            match decision:
+                case StartApply(preview):
+                    record = approve(tx, preview, person, self._clock.now())
+                    run = self._new_runs.of_approval(tx, workspace, change, preview, record, outcome.wake)
+                    outcome.say("run", f"/apply by {person.login}", workspace.name, run.id)
+                    done += 1
+                case ConfirmRun(run):
+                    record = approve(tx, run, person, self._clock.now())
+                    used(tx, record, run, self._clock.now())
+                    for moved, line in confirmed(self._transitions, run, person.login, "/apply"):
+                        run = tx.runs.save(replace(moved, version=run.version), line)
+                    self._transitions.after(tx, decision.run, run, outcome.wake)
+                    outcome.wake.runs.append(run)
+                    outcome.say("confirmed", f"/apply by {person.login}", workspace.name, run.id)
+                    done += 1
+                case Refuse(reason):
+                    refused.append((workspace.name, reason))
+                    outcome.say("refused", reason, workspace.name)
+        answer.done += done
+        # `/apply` without names means "all that can be": what can't is only said where nothing could.
+        if named or not done:
+            answer.refusals.extend(refused)
