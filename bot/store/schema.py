@@ -15,8 +15,9 @@ from bot.store.approval_tables import approvals
 from bot.store.columns import Counter, Json, Moment, Words
 from bot.store.naming import metadata
 from bot.store.policy_tables import policy_checks, policy_set_versions
+from bot.store.variable_tables import variable_sets, variables
 
-__all__ = ["approvals", "metadata", "policy_checks", "policy_set_versions"]
+__all__ = ["approvals", "metadata", "policy_checks", "policy_set_versions", "variable_sets", "variables"]
 
 
 def _listed(statuses: Iterable[lifecycle.RunStatus]) -> str:
@@ -280,37 +281,6 @@ state_locks = Table(
     Column("run_id", Words, ForeignKey("runs.id")),
     Column("info", Words, nullable=False),
     Column("at", Moment, nullable=False),
-)
-
-variable_sets = Table(
-    "variable_sets",
-    metadata,
-    Column("id", Words, primary_key=True),
-    Column("name", Words, nullable=False, unique=True),
-    Column("everywhere", sa.Boolean, nullable=False),
-    Column("workspaces", Json, nullable=False),
-    Column("description", Words, nullable=False),
-    Column("made_by", Words, nullable=False),
-)
-
-variables = Table(
-    "variables",
-    metadata,
-    Column("id", Words, primary_key=True),
-    # One of the two: a variable is a workspace's own or a set's.
-    Column("workspace_id", Words, ForeignKey("workspaces.id")),
-    Column("set_id", Words, ForeignKey("variable_sets.id", ondelete="CASCADE")),
-    Column("category", Words, nullable=False),
-    Column("key", Words, nullable=False),
-    Column("value", sa.LargeBinary, nullable=False),
-    Column("hcl", sa.Boolean, nullable=False),
-    Column("sensitive", sa.Boolean, nullable=False),
-    Column("description", Words, nullable=False),
-    Column("set_by", Words, nullable=False),
-    Column("at", Moment, nullable=False),
-    CheckConstraint("(workspace_id IS NULL) <> (set_id IS NULL)", name="owner"),
-    UniqueConstraint("workspace_id", "category", "key"),
-    UniqueConstraint("set_id", "category", "key"),
 )
 
 # The secret that every derived key comes from: it outlives each encryption key (see bot/vault.py).

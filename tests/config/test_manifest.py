@@ -71,6 +71,7 @@ def test_the_example_shows_every_option_and_loads() -> None:
         triggers=Triggers(prefixes=("modules",)),
         engine_version="~> 1.9",
         allowed_modes=tuple(Mode),
+        tags=("production", "pci"),
     )
     assert config.workspaces[1].engine is EngineKind.TOFU
     assert config.workspaces[2].repo == RepoRef("work", "platform/dns")
@@ -368,7 +369,7 @@ def test_a_forge_says_which_of_its_variables_is_missing(tmp_path: Path) -> None:
 
 def test_the_schema_is_json_and_knows_every_part() -> None:
     schema = json.loads(json.dumps(json_schema()))
-    parts = {"forges", "defaults", "workspaces", "discover", "variable_sets"}
+    parts = {"forges", "defaults", "workspaces", "discover", "variable_sets", "policy_sets"}
     assert set(schema["properties"]) == parts
     assert schema["$defs"]["WorkspaceEntry"]["additionalProperties"] is False
     assert set(schema["$defs"]["WorkspaceEntry"]["required"]) == {"name", "repo"}

@@ -1,0 +1,40 @@
+"""The tables of variables and sets of them. `schema` has them with all the others."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Table, UniqueConstraint
+
+from bot.store.columns import Json, Moment, Words
+from bot.store.naming import metadata
+
+variable_sets = Table(
+    "variable_sets",
+    metadata,
+    Column("id", Words, primary_key=True),
+    Column("name", Words, nullable=False, unique=True),
+    Column("everywhere", sa.Boolean, nullable=False),
+    Column("workspaces", Json, nullable=False),
+    Column("description", Words, nullable=False),
+    Column("made_by", Words, nullable=False),
+)
+
+variables = Table(
+    "variables",
+    metadata,
+    Column("id", Words, primary_key=True),
+    # One of the two: a variable is a workspace's own or a set's.
+    Column("workspace_id", Words, ForeignKey("workspaces.id")),
+    Column("set_id", Words, ForeignKey("variable_sets.id", ondelete="CASCADE")),
+    Column("category", Words, nullable=False),
+    Column("key", Words, nullable=False),
+    Column("value", sa.LargeBinary, nullable=False),
+    Column("hcl", sa.Boolean, nullable=False),
+    Column("sensitive", sa.Boolean, nullable=False),
+    Column("description", Words, nullable=False),
+    Column("set_by", Words, nullable=False),
+    Column("at", Moment, nullable=False),
+    CheckConstraint("(workspace_id IS NULL) <> (set_id IS NULL)", name="owner"),
+    UniqueConstraint("workspace_id", "category", "key"),
+    UniqueConstraint("set_id", "category", "key"),
+)
