@@ -60,6 +60,7 @@ from bot.services.run_comments import RunComments
 from bot.services.state_history import KeptStates
 from bot.services.states import StateService
 from bot.services.sweep import Sweep
+from bot.services.taking_over import TakingOver
 from bot.services.transitions import Transitions
 from bot.services.variables import VariableDesk
 from bot.store import SqlStore
@@ -134,6 +135,7 @@ def build(config: Config) -> Services:
     controls = Controls(store, clock, transitions, limits.cool_off, overriding)
     locking = Locking(store, clock, transitions)
     deriving = Deriving(world.forges, Rendering(config.url), posting, world.addresses)
+    taking_over = TakingOver(clock, transitions, limits.plan_age)
     return Services(
         config=config,
         addresses=world.addresses,
@@ -154,7 +156,7 @@ def build(config: Config) -> Services:
         locking=locking,
         queueing=Queueing(store, world.forges, new_runs, transitions),
         intake=_intake(config, world, new_runs, transitions, posting, overriding, controls, locking),
-        phases=Phases(store, clock, vault, world.engine, jobs, transitions, limits, policing),
+        phases=Phases(store, clock, vault, world.engine, jobs, transitions, limits, policing, taking_over),
         reporting=Reporting(store, clock, world.forges, deriving, limits),
         sweep=Sweep(store, clock, world.dispatch, LeftLocks(store, clock, transitions, limits)),
     )
@@ -170,6 +172,8 @@ def _world(config: Config) -> _World:
         report_lease=2 * config.lease,
         cool_off=config.cool_off,
         state_lock_grace=config.state_lock_grace,
+        plan_age=config.plan_age,
+        siblings=config.siblings,
     )
     binaries, sandbox = _binaries(config), _sandbox(config)
     return _World(

@@ -85,6 +85,8 @@ class Config:
     sweep: timedelta
     cool_off: timedelta
     state_lock_grace: timedelta
+    plan_age: timedelta
+    siblings: int
     local_admin: str
     log_level: LogLevel
     variables: Declared = field(default_factory=Declared, repr=False)
@@ -132,6 +134,8 @@ class Config:
             sweep=env.seconds("PLANGATE_SWEEP_SECONDS", least=1),
             cool_off=env.duration("PLANGATE_CANCEL_COOL_OFF"),
             state_lock_grace=env.duration("PLANGATE_STATE_LOCK_GRACE"),
+            plan_age=env.duration("PLANGATE_PLAN_AGE"),
+            siblings=env.number("PLANGATE_REPLAN_SIBLINGS", most=1000),
             local_admin=_local_admin(env, url, problems),
             log_level=env.choice("PLANGATE_LOG_LEVEL", LogLevel, LogLevel.INFO),
             variables=variables,

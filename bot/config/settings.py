@@ -130,6 +130,16 @@ SETTINGS: tuple[Setting, ...] = (
         "15m",
         "How long Terraform must be silent, its worker lost, before its lock on the state is released",
     ),
+    Setting(
+        "PLANGATE_PLAN_AGE",
+        "1h",
+        "How old a plan may be that `/apply` applies as it is, if nothing has changed; else it plans again",
+    ),
+    Setting(
+        "PLANGATE_REPLAN_SIBLINGS",
+        "10",
+        "How many other open changes of a workspace an apply has planned again; `0`: none, only marked",
+    ),
     Setting("PLANGATE_SWEEP_SECONDS", "15", "Seconds between two looks for work that was lost"),
     Setting(
         "PLANGATE_LOCAL_ADMIN",
@@ -213,6 +223,16 @@ class Environment:
             return timedelta(seconds=int(text))
 
         return self._read(name, read, timedelta(seconds=least))
+
+    def number(self, name: str, most: int) -> int:
+        """Return a whole number from 0."""
+
+        def read(text: str) -> int:
+            if not text.isascii() or not text.isdigit() or int(text) > most:
+                raise ValueError(f"{shown(text)} is no number from 0 to {most}")
+            return int(text)
+
+        return self._read(name, read, 0)
 
     def folder(self, name: str) -> Path | None:
         """Return the absolute path of a folder that must exist, None where unset."""

@@ -11,6 +11,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 from bot.domain.digest import Surroundings, plan_digest
@@ -27,6 +28,7 @@ from bot.domain.lifecycle import APPLY_STAGES, PLAN_STAGES, RunStatus
 from bot.domain.plan import load_plan_json, read_plan
 from bot.domain.run import Run, RunEvent
 from bot.services import left_locks
+from bot.services.basis import Basis, basis_now, keep_basis, state_now
 from bot.services.engine_jobs import EngineJobs
 from bot.services.policing import Policing
 from bot.services.ports import (
@@ -41,6 +43,7 @@ from bot.services.ports import (
     Vault,
 )
 from bot.services.states import new_version
+from bot.services.taking_over import TakingOver, planned_by, why_failed
 from bot.services.transitions import Transitions, lease_of
 from bot.services.turns import whose_turn
 from bot.services.watching import RunWatch
@@ -74,6 +77,7 @@ class Phases:
         transitions: Transitions,
         limits: Limits,
         policing: Policing,
+        taking_over: TakingOver,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -83,6 +87,7 @@ class Phases:
         self._transitions = transitions
         self._limits = limits
         self._policing = policing
+        self._taking_over = taking_over
 
     def advance(self, run_id: str) -> None:
         """Carry a run on until it is final, waits for a person, or waits for its turn.
@@ -148,7 +153,9 @@ class Phases:
             if run.cancel_requested_at and (run.status in PLAN_STAGES or run.status in APPLY_STAGES):
                 return [self._transitions.moved(run, RunStatus.CANCELED, run.cancel_requested_by)]
             if run.status is RunStatus.PENDING and (run.plan_only or self._has_turn(tx, run)):
-                return [self._transitions.moved(run, RunStatus.FETCHING)]
+                moves = self._taking_over.start(tx, run)
+                taken = planned_by(moves)
+                return [*moves, *self._policing.after_plan(tx, taken)] if taken else moves
             if run.status is RunStatus.POLICY_CHECKING:
                 return []  # the plan is kept: only the check begins again
             if run.status in PLAN_STAGES:
@@ -180,8 +187,10 @@ class Phases:
             run = self._onward(
                 run, fence, RunStatus.FETCHING_COMPLETED, RunStatus.PLAN_QUEUED, RunStatus.PLANNING
             )
+            with self._store.reading() as tx:
+                basis = basis_now(tx, run, self._clock.now())
             result = self._engine.plan(job, watch)
-        return self._planned(run, fence, result)
+        return self._planned(run, fence, result, basis)
 
     def _onward(self, run: Run, fence: int, *statuses: RunStatus) -> Run:
         """Move the run through statuses that follow each other, leaving out those it has behind it."""
@@ -196,7 +205,7 @@ class Phases:
 
         return self._transitions.change(run.id, step, fence)
 
-    def _planned(self, run: Run, fence: int, result: PlanResult) -> Run:
+    def _planned(self, run: Run, fence: int, result: PlanResult, basis: Basis) -> Run:
         """Keep the plan and decide what follows, in one transaction: a crash leaves nothing half decided."""
         document = load_plan_json(result.plan_json)
         plan = read_plan(document)
@@ -207,6 +216,10 @@ class Phases:
             tx.artifacts.put(run.id, ArtifactKind.SAVED_PLAN, result.saved_plan)
             tx.artifacts.put(run.id, ArtifactKind.PLAN_JSON, result.plan_json)
             tx.artifacts.put(run.id, ArtifactKind.DEPENDENCY_LOCK, result.dependency_lock)
+            # Moved while the plan was made: which state the plan saw is not known.
+            known = result.state_here and basis.state == state_now(tx, run.workspace_id)
+            about = [resource.address for resource in plan.resources]
+            keep_basis(tx, run.id, replace(basis, state=basis.state if known else ""), about)
             message = str(plan.counts) if plan.has_changes else "no changes"
             first = self._transitions.moved(
                 run,
@@ -252,9 +265,8 @@ class Phases:
             if result.interrupted:
                 by = run.cancel_requested_by
                 return [self._transitions.moved(run, RunStatus.CANCELED, by, result.summary)]
-            return [
-                self._transitions.moved(run, RunStatus.ERRORED, message=result.summary, error=result.summary)
-            ]
+            why = why_failed(result.summary)
+            return [self._transitions.moved(run, RunStatus.ERRORED, message=why, error=why)]
 
         self._transitions.change_at_last(run.id, step, fence)
 

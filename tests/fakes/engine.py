@@ -39,7 +39,8 @@ class FakeEngine:
 
     `plans` holds, for each working directory, what a plan finds to do; after an apply it is nothing more.
     `done` names what was begun: `("plan", run id)`. `applied` holds every saved plan that was applied.
-    `trees` are the runs whose working tree lies on the machine.
+    `trees` are the runs whose working tree lies on the machine. `state_here` says whether configurations
+    leave their state to Plangate; where not, runs plan again whatever was shown.
     """
 
     def __init__(self) -> None:
@@ -50,6 +51,7 @@ class FakeEngine:
         self.jobs: list[EngineJob] = []
         self.versions: list[str] = []
         self.trees: set[str] = set()
+        self.state_here = False
         self._faults: dict[str, list[tuple[Exception | ApplyResult, str]]] = {}
         self._during: dict[str, list[During]] = {}
 
@@ -87,7 +89,10 @@ class FakeEngine:
         document = self.plans.get(job.working_directory) or plan_json()
         lines = [f"  # {each['address']} will change" for each in document["resource_changes"]]
         watch.output("\n".join(["Terraform will perform the following actions:", "", *lines, ""]))
-        return PlanResult(self._saved(job), json.dumps(document).encode(), b"the lock file", "1.15.5")
+        return PlanResult(
+            self._saved(job), json.dumps(document).encode(), b"the lock file", "1.15.5",
+            tree=f"tree of {job.commit}", state_here=self.state_here,
+        )  # fmt: skip
 
     def apply(self, job: EngineJob, plan: PlanResult, watch: Watch) -> ApplyResult:
         self._begin("apply", job)

@@ -51,6 +51,7 @@ from bot.services.reporting import Reporting
 from bot.services.run_comments import RunComments
 from bot.services.states import StateService
 from bot.services.sweep import Sweep
+from bot.services.taking_over import TakingOver
 from bot.services.transitions import Transitions
 from bot.store import SqlStore
 from bot.vault import FernetVault, generate_key
@@ -114,6 +115,7 @@ class House:
         )  # fmt: skip
         self.phases = Phases(
             store, clock, self.vault, self.engine, jobs, self.transitions, self.limits, policing,
+            TakingOver(clock, self.transitions, self.limits.plan_age),
         )  # fmt: skip
         self.reporting = Reporting(store, clock, forges, deriving, self.limits)
         left = LeftLocks(store, clock, self.transitions, self.limits)

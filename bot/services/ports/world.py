@@ -85,6 +85,8 @@ class Limits:
 
     `cool_off` is how long after a cancel a force-cancel must wait. `state_lock_grace` is how long a finished
     run's Terraform, whose worker was lost, must be silent before its lock on the state is taken from it.
+    `plan_age` is how old a preview's plan may be that a run takes over; `siblings` is how many other changes
+    an apply has planned again.
     """
 
     plan: timedelta = timedelta(hours=2)
@@ -93,6 +95,8 @@ class Limits:
     report_lease: timedelta = timedelta(seconds=120)
     cool_off: timedelta = timedelta(seconds=30)
     state_lock_grace: timedelta = timedelta(minutes=15)
+    plan_age: timedelta = timedelta(hours=1)
+    siblings: int = 10
 
 
 @dataclass(frozen=True)

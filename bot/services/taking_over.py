@@ -1,0 +1,111 @@
+"""Taking a preview's plan over: what was shown, that very file, is what is applied (promise 1).
+
+Only where nothing that the plan hangs on has changed; asked in the transaction that starts the run, when its
+turn has come, so that nobody else can move the state after. Terraform asks for itself once more, under the
+state's lock. Policies judge the plan anew, by their sets as they are now, as they do every plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from bot.domain.lifecycle import RunStatus
+from bot.domain.run import Run, RunEvent
+from bot.services.basis import kept_basis, state_now
+from bot.services.ports import ArtifactKind, Clock, Transaction
+from bot.services.snapshot import variables_of
+from bot.services.transitions import Transitions
+
+_TAKEN = (
+    ArtifactKind.SAVED_PLAN,
+    ArtifactKind.PLAN_JSON,
+    ArtifactKind.DEPENDENCY_LOCK,
+    ArtifactKind.BASIS,
+)
+_PLANNED = (RunStatus.PLANNED_AND_FINISHED, RunStatus.POLICY_SOFT_FAILED)
+_STALE = "Saved plan is stale"
+STALE = (
+    "the state has moved since the plan was made, so Terraform refused it and nothing was applied: "
+    "comment /plan, or retry the run, to plan again"
+)
+
+
+class TakingOver:
+    """Gives runs the plans that were shown. `age` is how old a plan may be; none is taken where it is 0."""
+
+    def __init__(self, clock: Clock, transitions: Transitions, age: timedelta) -> None:
+        self._clock = clock
+        self._transitions = transitions
+        self._age = age
+
+    def start(self, tx: Transaction, run: Run) -> list[tuple[Run, RunEvent]]:
+        """Return the steps that start a run: to its plan where it takes one over, else to the fetching."""
+        if run.approval is None:
+            return [self._transitions.moved(run, RunStatus.FETCHING)]
+        shown = tx.runs.get(run.approval.shown_run_id)
+        if why := self._why_not(tx, run, shown):
+            return [self._transitions.moved(run, RunStatus.FETCHING, message=f"planned again: {why}")]
+        return self._taken(tx, run, shown)
+
+    def _why_not(self, tx: Transaction, run: Run, shown: Run) -> str:
+        """Say why a plan is made anew, empty where the one that was shown holds."""
+        basis = kept_basis(tx, shown.id)
+        if basis is None or not basis.state:
+            return "the state is not kept here, so nobody knows whether it has moved"
+        workspace = tx.workspaces.get(run.workspace_id)
+        settings = (
+            workspace.engine.value,
+            workspace.engine_version,
+            workspace.working_directory,
+            str(run.modes),
+        )
+        checks = (
+            (shown.status not in _PLANNED, f"{shown.id} has no plan that holds"),
+            (shown.commit != run.commit, "the commit is another"),
+            (shown.digest != (run.approval.digest if run.approval else ""), "another plan was approved"),
+            (basis.settings != settings, "the workspace's settings have changed"),
+            (variables_of(tx, shown.id) != variables_of(tx, run.id), "variables have changed"),
+            (basis.state != state_now(tx, run.workspace_id), "the state has moved"),
+            (self._old(basis.made_at), f"the plan is older than {_duration(self._age)}"),
+            (not tx.artifacts.get(shown.id, ArtifactKind.SAVED_PLAN), "its file is not kept any more"),
+        )
+        return next((why for changed, why in checks if changed), "")
+
+    def _old(self, made_at: str) -> bool:
+        return self._clock.now() - datetime.fromisoformat(made_at) >= self._age
+
+    def _taken(self, tx: Transaction, run: Run, shown: Run) -> list[tuple[Run, RunEvent]]:
+        for kind in _TAKEN:
+            tx.artifacts.put(run.id, kind, tx.artifacts.get(shown.id, kind) or b"")
+        tx.artifacts.append_output(run.id, "plan", tx.artifacts.output(shown.id, "plan"))
+        words = f"the plan of {shown.id} is taken over: nothing that it hangs on has changed"
+        moves = [self._transitions.moved(run, RunStatus.FETCHING, message=words)]
+        for status in (RunStatus.FETCHING_COMPLETED, RunStatus.PLAN_QUEUED, RunStatus.PLANNING):
+            moves.append(self._transitions.moved(moves[-1][0], status))
+        planned = self._transitions.moved(
+            moves[-1][0],
+            RunStatus.PLANNED,
+            message=f"{shown.counts}, taken over from {shown.id}",
+            has_changes=shown.has_changes,
+            counts=shown.counts,
+            digest=shown.digest,
+            engine_version=shown.engine_version,
+        )
+        return [*moves, planned]
+
+
+def planned_by(moves: Sequence[tuple[Run, RunEvent]]) -> Run | None:
+    """Return the run where the steps bring it to its plan, None where they do not."""
+    last = moves[-1][0] if moves else None
+    return last if last is not None and last.status is RunStatus.PLANNED else None
+
+
+def why_failed(summary: str) -> str:
+    """Say why an apply failed: a plan that Terraform calls stale did nothing, and that must be said."""
+    return f"{STALE} ({_STALE})" if _STALE in summary else summary
+
+
+def _duration(age: timedelta) -> str:
+    minutes = int(age.total_seconds() // 60)
+    return f"{minutes // 60} h" if minutes and minutes % 60 == 0 else f"{minutes} min"
