@@ -56,6 +56,7 @@ from bot.services.ports import (
 from bot.services.posting import Posting
 from bot.services.queueing import Queueing
 from bot.services.reporting import Reporting
+from bot.services.requiring import Requiring
 from bot.services.run_comments import RunComments
 from bot.services.state_history import KeptStates
 from bot.services.states import StateService
@@ -132,7 +133,9 @@ def build(config: Config) -> Services:
     folders = SetFolders(config.config_file.parent, world.engine.checkout)
     policing = Policing(store, clock, world.forges, policies, folders, config.policy_sets, transitions)
     jobs = EngineJobs(store, world.forges, states, world.addresses)
-    controls = Controls(store, clock, transitions, limits.cool_off, overriding)
+    controls = Controls(
+        store, clock, transitions, limits.cool_off, overriding, Requiring(store, world.forges)
+    )
     locking = Locking(store, clock, transitions)
     deriving = Deriving(world.forges, Rendering(config.url), posting, world.addresses)
     taking_over = TakingOver(clock, transitions, limits.plan_age)
@@ -202,6 +205,7 @@ def _intake(
     locking: Locking,
 ) -> Intake:
     store, clock, forges = world.store, world.clock, world.forges
+    requiring = Requiring(store, forges)
     discovery = Discovery(config.discover, world.engine, forges)
     changed = Changed(store, clock, forges, discovery, new_runs, transitions)
     comments = Comments(
@@ -210,9 +214,10 @@ def _intake(
         changed,
         posting,
         transitions,
-        ApplyComments(clock, new_runs, transitions),
+        ApplyComments(clock, new_runs, transitions, requiring),
         OverrideComments(transitions, overriding),
         RunComments(clock, new_runs, transitions, controls, locking),
+        requiring,
     )
     following = Following(store, forges, changed, new_runs, transitions)
     return Intake(

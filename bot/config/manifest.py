@@ -127,6 +127,7 @@ RepoName = Annotated[
         "may have groups: `group/subgroup/name`"
     ),
 ]
+Require = Literal["approved", "codeowners", "mergeable", "up_to_date", "policies_passed", "not_draft"]
 Directory = Annotated[str, AfterValidator(_directories)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 WorkspaceName = Annotated[str, AfterValidator(_name)]
@@ -180,6 +181,10 @@ class Options(Entry):
     )
     allowed_modes: list[Literal["destroy", "refresh-only", "replace", "target"]] | None = Field(
         default=None, description="How plans may be asked for by hand; all but `destroy` where unset"
+    )
+    require: list[Require] | None = Field(
+        default=None,
+        description="What an apply of a change needs; a workspace adds to the defaults', and lowers none",
     )
     tags: Tags | None = Field(default=None, description="Words by which policy sets choose workspaces")
     engine: Literal["terraform", "tofu"] | None = Field(default=None, description="Which program runs it")

@@ -59,6 +59,7 @@ def _workspace(
         allowed_modes=_modes(options),
         run_triggers=tuple(dict.fromkeys(entry.run_triggers or ())),
         tags=tuple(dict.fromkeys(options.tags or ())),
+        require=tuple(dict.fromkeys(options.require or ())),
         engine=EngineKind(options.engine or "terraform"),
         engine_version=options.terraform_version or "",
     )
@@ -77,4 +78,7 @@ def _filled(entry: Options, defaults: Options) -> Options:
         # The two exclude each other: what the workspace says of one takes the place of the default's other.
         given.pop("trigger_prefixes", None)
         given.pop("trigger_patterns", None)
+    if "require" in said:
+        # What the defaults require, whoever runs the server requires: a workspace only adds to it.
+        said["require"] = [*given.get("require", []), *said["require"]]
     return Options.model_construct(**dict.fromkeys(Options.model_fields) | given | said)

@@ -135,7 +135,7 @@ class Workspace:
 
     `branch` is empty for the repository's default branch. `working_directory` is empty for the root.
     `run_triggers` names the workspaces whose applies start a run here. Policy sets choose by
-    `tags`.
+    `tags`. `require` is what an apply of a change needs (domain/requirements).
     """
 
     id: str
@@ -154,6 +154,7 @@ class Workspace:
     run_triggers: tuple[str, ...] = ()
     auto_apply_run_triggers: bool = False
     tags: tuple[str, ...] = ()
+    require: tuple[str, ...] = ()
     merging: Merging = field(default_factory=Merging)
 
     def on_branch(self, branch: str, default_branch: str) -> bool:

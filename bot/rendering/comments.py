@@ -11,9 +11,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from bot.domain.commands import USAGES
 from bot.domain.permissions import NEEDS
 from bot.domain.report import ChangeReport, OutcomeReport
+from bot.domain.requirements import Check
 from bot.rendering.change import ChangeView
 from bot.rendering.neutral import Markdown, cell, code, phrase
 from bot.rendering.outcome import OutcomeView
+from bot.rendering.requirements import requirement_table
 from bot.rendering.shrinking import Depth, fit
 
 # In a checkout the templates lie beside the package, in an installed wheel inside it.
@@ -52,12 +54,29 @@ class Rendering:
         """Return the comment that tells how an apply ended, of at most `limit` characters."""
         return self._fitting("outcome.md", OutcomeView(report, limit), limit)
 
-    def refusal_comment(self, login: str, lines: Sequence[tuple[str, str]], limit: int) -> str:
-        """Return the answer to a refused command, of at most `limit` characters; it mentions nobody."""
+    def refusal_comment(
+        self,
+        login: str,
+        lines: Sequence[tuple[str, str]],
+        limit: int,
+        tables: Sequence[tuple[str, Sequence[Check]]] = (),
+    ) -> str:
+        """Return the answer to a refused command, of at most `limit` characters; it mentions nobody.
+
+        A table for each workspace that lacks something says what; the last ones give way first.
+        """
         answers = [(code(what, 120), phrase(why, 600)) for what, why in lines]
-        for shown in range(len(answers), -1, -1):
-            more = len(answers) - shown
-            text = self._render("refusal.md", login=code(login, 100), answers=answers[:shown], more=more)
+        lacking = [requirement_table(name, checks) for name, checks in tables]
+        for shown in range(len(answers) + len(lacking), -1, -1):
+            listed, whole = answers[:shown], lacking[: max(0, shown - len(answers))]
+            text = self._render(
+                "refusal.md",
+                login=code(login, 100),
+                answers=listed,
+                more=len(answers) - len(listed),
+                tables=whole,
+                more_tables=len(lacking) - len(whole),
+            )
             if len(text) <= limit:
                 return text
         return _BARE[:limit]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.domain.events import CommentAdded
+from bot.domain.requirements import Check, Facts
 from bot.services.outcome import Outcome
 from bot.services.ports import ChangeRecord, Post, Reaction
 from bot.services.posting import Posting
@@ -14,10 +15,10 @@ from bot.services.posting import Posting
 
 @dataclass
 class Answer:
-    """Refusals, each a workspace (or command) and why; how much was done; whether the table is asked for.
+    """Refusals, each a workspace (or command) and why; how much was done; whether help is asked for.
 
-    `asked_at` is when the comment came: it can only be about what was shown by then. `welcome` says that
-    whoever wrote it may give one of its commands at least.
+    `facts` are what requirements are held against, where the comment asks to apply; `tables` are the
+    requirements of workspaces that are not ready.
     """
 
     asked_at: datetime
@@ -25,6 +26,8 @@ class Answer:
     refusals: list[tuple[str, str]] = field(default_factory=list)
     done: int = 0
     help: bool = False
+    facts: Facts | None = None
+    tables: list[tuple[str, Sequence[Check]]] = field(default_factory=list)
 
     def refuse(self, outcome: Outcome, what: str, why: str, workspace: str = "") -> None:
         """Refuse something; the same reason for the same thing is said once."""
@@ -52,9 +55,11 @@ def posts_of(
     reaction = Reaction.DONE if answer.done else Reaction.CONFUSED
     posts = [seen(posting, event, record.id)] if answer.welcome else []
     posts.append(posting.reaction(record.id, repo, number, comment_id, reaction))
-    if answer.refusals:
+    if answer.refusals or answer.tables:
         posts.append(
-            posting.refusal(record.id, repo, number, comment_id, event.author, answer.refusals, limit)
+            posting.refusal(
+                record.id, repo, number, comment_id, event.author, answer.refusals, limit, answer.tables
+            )
         )
     if answer.help:
         posts.append(posting.help(record.id, repo, number, limit))

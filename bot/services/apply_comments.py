@@ -8,6 +8,7 @@ from dataclasses import replace
 from bot.domain.decisions import ConfirmRun, Refuse, StartApply, decide_apply
 from bot.domain.events import Change
 from bot.domain.permissions import Person
+from bot.domain.requirements import Facts, unmet
 from bot.domain.workspace import Workspace
 from bot.services.answering import Answer
 from bot.services.approving import approve, used
@@ -15,13 +16,17 @@ from bot.services.confirming import confirmed
 from bot.services.making import NewRuns
 from bot.services.outcome import Outcome
 from bot.services.ports import Clock, Transaction
+from bot.services.requiring import Requiring
 from bot.services.transitions import Transitions
 
 
 class ApplyComments:
     """Carries out the apply commands of comments."""
 
-    def __init__(self, clock: Clock, new_runs: NewRuns, transitions: Transitions) -> None:
+    def __init__(
+        self, clock: Clock, new_runs: NewRuns, transitions: Transitions, requiring: Requiring
+    ) -> None:
+        self._requiring = requiring
         self._clock = clock
         self._new_runs = new_runs
         self._transitions = transitions
@@ -34,6 +39,7 @@ class ApplyComments:
         change: Change,
         answer: Answer,
         outcome: Outcome,
+        facts: Facts,
         *,
         named: bool,
     ) -> None:
@@ -43,6 +49,13 @@ class ApplyComments:
         for workspace in targets:
             runs = self._new_runs.of_change(tx, workspace, change)
             decision = decide_apply(change, runs, answer.asked_at)
+            if not isinstance(decision, Refuse):
+                run = decision.preview if isinstance(decision, StartApply) else decision.run
+                checks = self._requiring.checks(tx, workspace, facts, run, person)
+                if missing := unmet(checks):
+                    answer.tables.append((workspace.name, checks))
+                    outcome.say("refused", missing, workspace.name)
+                    continue
             match decision:
                 case StartApply(preview):
                     record = approve(tx, preview, person, self._clock.now())

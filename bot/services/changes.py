@@ -167,13 +167,17 @@ class Changed:
         return Sight(files, found)
 
     def keep(self, tx: Transaction, change: Change, sight: Sight) -> ChangeRecord:
-        """Keep the change as it is now, and which workspaces it touches."""
+        """Keep the change as it is now, which workspaces it touches, and why."""
         if sight.found is not None:
             self._discovery.keep(tx, change.repo, sight.found)
-        touched = [d.workspace.id for d in self._decide(tx, change, sight) if isinstance(d, Start)]
+        decisions = self._decide(tx, change, sight)
+        touched = [d.workspace.id for d in decisions if isinstance(d, Start)]
+        reasons = tuple(
+            (d.workspace.name if isinstance(d, Start) else d.workspace_name, d.reason) for d in decisions
+        )
         note = FORK_NOTE if change.from_fork and touched else ""
         return tx.changes.put(
-            ChangeRecord(new_id("chg"), change, tuple(touched), seen_at=self._clock.now(), note=note)
+            ChangeRecord(new_id("chg"), change, tuple(touched), self._clock.now(), note, reasons)
         )
 
     def _decide(self, tx: Transaction, change: Change, sight: Sight) -> Sequence[Decision]:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bot.domain.commands import MOST_COMMANDS, USAGES, Command, Verb, near_misses, parse_commands
+from bot.domain.decisions import Start, decide_change
 from bot.domain.events import Change, CommentAdded
 from bot.domain.permissions import Action, Person, Role, refusal
+from bot.domain.requirements import Facts
 from bot.domain.targets import meant
 from bot.domain.workspace import Workspace
 from bot.services.answering import Answer, posts_of, seen
 from bot.services.apply_comments import ApplyComments
-from bot.services.changes import Changed
+from bot.services.changes import Changed, Sight
 from bot.services.outcome import Outcome
 from bot.services.override_comments import OverrideComments
 from bot.services.ports import ChangeRecord, Delivery, Forge, Store, Transaction
 from bot.services.posting import MARKER_PREFIX, Posting
+from bot.services.requiring import Requiring
 from bot.services.run_comments import RunComments
 from bot.services.transitions import Transitions, Wake
 
@@ -36,7 +39,9 @@ class Comments:
         applies: ApplyComments,
         overrides: OverrideComments,
         controls: RunComments,
+        requiring: Requiring,
     ) -> None:
+        self._requiring = requiring
         self._store = store
         self._forges = forges
         self._changed = changed
@@ -75,6 +80,7 @@ class Comments:
         # The comment names no commit: the change is fetched and its head pinned for all that follows.
         change = forge.change(event.repo, event.number)
         sight = self._changed.look(change)
+        answer.facts = self._facts(commands, person, change, sight, configured)
         with self._store.transaction() as tx:
             if not self._changed.is_due(tx, delivery.id):
                 return None
@@ -93,6 +99,20 @@ class Comments:
             self._changed.done(tx, delivery.id, outcome)
         self._transitions.wake(outcome.wake)
         return None
+
+    def _facts(
+        self,
+        commands: Sequence[Command],
+        person: Person,
+        change: Change,
+        sight: Sight,
+        configured: Sequence[Workspace],
+    ) -> Facts | None:
+        """Find out what an apply needs, before the transaction, where the comment asks for one."""
+        if not any(command.verb is Verb.APPLY for command in commands) or not person.may(Action.CONFIRM):
+            return None
+        decisions = decide_change(change, [*configured, *(sight.found or ())], sight.files)
+        return self._requiring.facts(change, [d.workspace for d in decisions if isinstance(d, Start)])
 
     def _react_at_once(self, event: CommentAdded, delivery: Delivery) -> None:
         """Say that the comment is being looked at, before what it asks for is looked into."""
@@ -133,7 +153,8 @@ class Comments:
             return outcome.say("help", f"/help by {person.login}")
         targets = self._targets(tx, command, record, answer, outcome)
         if command.verb is Verb.APPLY:
-            self._applies.carry_out(tx, targets, person, change, answer, outcome, named=command.named)
+            facts = answer.facts or Facts(change)
+            self._applies.carry_out(tx, targets, person, change, answer, outcome, facts, named=command.named)
         else:
             self._controls.carry_out(tx, command, targets, person, change, answer, outcome)
 

@@ -15,6 +15,7 @@ from bot.domain.run import Run, RunEvent, RunSource
 from bot.services.confirming import confirmed
 from bot.services.overriding import Overriding
 from bot.services.ports import Clock, Limits, Store, Transaction
+from bot.services.requiring import Requiring
 from bot.services.snapshot import add_run
 from bot.services.transitions import Step, Transitions, Wake, lease_of
 
@@ -35,7 +36,9 @@ class Controls:
         transitions: Transitions,
         cool_off: timedelta = Limits.cool_off,
         overriding: Overriding | None = None,
+        requiring: Requiring | None = None,
     ) -> None:
+        self._requiring = requiring
         self._cool_off = cool_off
         self._overriding = overriding or Overriding(clock, transitions, ())
         self._store = store
@@ -43,7 +46,15 @@ class Controls:
         self._transitions = transitions
 
     def confirm(self, run_id: str, person: Person, comment: str = "") -> Run:
-        """Let a run that awaits confirmation apply the plan that it holds."""
+        """Let a run that awaits confirmation apply the plan that it holds.
+
+        A change's run must have what its workspace requires, whichever way it is confirmed (promise 7): asks
+        the forge, and raises ForgeUnavailable too.
+        """
+        if self._requiring is not None:
+            with self._store.reading() as tx:
+                self._check(tx.runs.get(run_id), person, Action.CONFIRM)
+            self._requiring.check_run(run_id)
 
         def step(_tx: Transaction, run: Run) -> list[tuple[Run, RunEvent]]:
             self._check(run, person, Action.CONFIRM)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from bot.domain.events import RepoRef
 from bot.domain.report import StatusReport
+from bot.domain.requirements import Check
 from bot.services.ports import Post, Reaction, Texts, Vault
 
 MARKER_PREFIX = "<!-- plangate:"
@@ -52,9 +53,10 @@ class Posting:
         login: str,
         lines: Sequence[tuple[str, str]],
         limit: int,
+        tables: Sequence[tuple[str, Sequence[Check]]] = (),
     ) -> Post:
         """Return the row of the answer to a comment whose commands were refused."""
-        body = self._texts.refusal_comment(login, lines, limit - 200)
+        body = self._texts.refusal_comment(login, lines, limit - 200, tables)
         return self.comment(subject, repo, number, f"refusal:{comment_id}", body)
 
     def help(self, subject: str, repo: RepoRef, number: int, limit: int) -> Post:

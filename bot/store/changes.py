@@ -69,6 +69,7 @@ def _row(record: ChangeRecord) -> dict[str, Any]:
         "workspace_ids": list(record.workspace_ids),
         "seen_at": record.seen_at,
         "note": record.note,
+        "reasons": [list(reason) for reason in record.reasons],
     }
 
 
@@ -90,4 +91,11 @@ def _read(row: sa.RowMapping) -> ChangeRecord:
         default_branch=row["default_branch"],
         merge_sha=row["merge_sha"],
     )
-    return ChangeRecord(row["id"], change, tuple(row["workspace_ids"]), row["seen_at"], row["note"])
+    return ChangeRecord(
+        row["id"],
+        change,
+        tuple(row["workspace_ids"]),
+        row["seen_at"],
+        row["note"],
+        tuple((name, why) for name, why in row["reasons"]),
+    )

@@ -70,6 +70,7 @@ workspaces = Table(
     Column("run_triggers", Json, nullable=False),
     Column("auto_apply_run_triggers", sa.Boolean, nullable=False),
     Column("tags", Json, nullable=False),
+    Column("require", Json, nullable=False),
     Column("apply_when", Words, nullable=False),
     Column("keep_approval", sa.Boolean, nullable=False),
     Column("replan_siblings", sa.Boolean, nullable=False),
@@ -208,6 +209,7 @@ changes = Table(
     Column("workspace_ids", Json, nullable=False),
     Column("seen_at", Moment, nullable=False),
     Column("note", Words, nullable=False),
+    Column("reasons", Json, nullable=False),
     UniqueConstraint("forge", "repo_path", "number"),
 )
 

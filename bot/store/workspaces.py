@@ -98,6 +98,7 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         "run_triggers": list(workspace.run_triggers),
         "auto_apply_run_triggers": workspace.auto_apply_run_triggers,
         "tags": list(workspace.tags),
+        "require": list(workspace.require),
         "apply_when": workspace.merging.apply_when.value,
         "keep_approval": workspace.merging.keep_approval,
         "replan_siblings": workspace.merging.replan_siblings,
@@ -131,6 +132,7 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
         run_triggers=tuple(row["run_triggers"]),
         auto_apply_run_triggers=row["auto_apply_run_triggers"],
         tags=tuple(row["tags"]),
+        require=tuple(row["require"]),
         merging=Merging(
             ApplyWhen(row["apply_when"]), row["keep_approval"], row["replan_siblings"], row["automerge"]
         ),

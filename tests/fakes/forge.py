@@ -12,6 +12,7 @@ from bot.domain.errors import ForgeError, ForgeRefused, NotFound
 from bot.domain.events import Change, ChangedFiles, RepoRef
 from bot.domain.permissions import Role
 from bot.domain.report import StatusReport
+from bot.domain.reviews import Review, Verdict
 from bot.forges.descriptions import fitted
 from bot.services.ports import GitRemote, Reaction
 
@@ -64,6 +65,10 @@ class FakeForge:
         self._default: dict[RepoRef, str] = {}
         self._roles: dict[tuple[RepoRef, str], Role] = {}
         self._remotes: dict[RepoRef, GitRemote] = {}
+        self._reviews: dict[tuple[RepoRef, int], list[Review]] = {}
+        self._behind: dict[tuple[RepoRef, int], int] = {}
+        self._owners: dict[RepoRef, str] = {}
+        self._teams: dict[str, frozenset[str]] = {}
         self._faults: list[_Fault] = []
         self._ids = itertools.count(1001)
         self._lock = RLock()
@@ -104,6 +109,24 @@ class FakeForge:
     def set_role(self, repo: RepoRef, login: str, role: Role) -> None:
         """Let somebody do something; everybody else is a stranger."""
         self._roles[repo, login.lower()] = role
+
+    def review(self, repo: RepoRef, number: int, login: str, verdict: Verdict, commit: str = "") -> None:
+        """Have somebody review a change, as it is now where no commit is named."""
+        with self._lock:
+            commit = commit or self._changes[repo, number].head_sha
+            self._reviews.setdefault((repo, number), []).append(Review(login, verdict, commit))
+
+    def set_behind(self, repo: RepoRef, number: int, commits: int) -> None:
+        """Say how many commits of its base branch a change lacks."""
+        self._behind[repo, number] = commits
+
+    def set_code_owners(self, repo: RepoRef, text: str) -> None:
+        """Have a CODEOWNERS file, on every branch."""
+        self._owners[repo] = text
+
+    def set_team(self, team: str, *logins: str) -> None:
+        """Have a team."""
+        self._teams[team.lower()] = frozenset(login.lower() for login in logins)
 
     def set_remote(self, repo: RepoRef, url: str, auth_header: str = "") -> None:
         """Say where Git fetches from: a folder will do."""
@@ -187,6 +210,25 @@ class FakeForge:
     def remote(self, repo: RepoRef) -> GitRemote:
         with self._called("remote"):
             return self._remotes.get(repo) or GitRemote(repo, f"https://forge.example.test/{repo.path}.git")
+
+    def reviews(self, repo: RepoRef, number: int) -> tuple[Review, ...]:
+        with self._called("reviews"):
+            self._known_change(repo, number)
+            return tuple(self._reviews.get((repo, number), ()))
+
+    def commits_behind(self, change: Change) -> int:
+        with self._called("commits_behind"):
+            return self._behind.get((change.repo, change.number), 0)
+
+    def code_owners(self, repo: RepoRef, branch: str) -> str | None:
+        with self._called("code_owners"):
+            return self._owners.get(repo)
+
+    def team_members(self, repo: RepoRef, team: str) -> frozenset[str]:
+        with self._called("team_members"):
+            if team.lower() not in self._teams:
+                raise self._missing(f"team {team}")
+            return self._teams[team.lower()]
 
     def set_status(self, repo: RepoRef, status: StatusReport) -> None:
         with self._called("set_status"):

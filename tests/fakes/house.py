@@ -48,6 +48,7 @@ from bot.services.ports import Addresses, ArtifactKind, Delivery, Limits, RunQue
 from bot.services.posting import Posting
 from bot.services.queueing import Queueing
 from bot.services.reporting import Reporting
+from bot.services.requiring import Requiring
 from bot.services.run_comments import RunComments
 from bot.services.states import StateService
 from bot.services.sweep import Sweep
@@ -92,14 +93,16 @@ class House:
         self.posting = Posting(self.vault, PlainTexts())
         discovery = Discovery(rules, self.engine, forges)
         changed = Changed(store, clock, forges, discovery, new_runs, self.transitions)
-        overriding = Overriding(clock, self.transitions, policy_sets)
-        self.controls = Controls(store, clock, self.transitions, self.limits.cool_off, overriding)
+        overriding, requiring = Overriding(clock, self.transitions, policy_sets), Requiring(store, forges)
+        self.controls = Controls(
+            store, clock, self.transitions, self.limits.cool_off, overriding, requiring,
+        )  # fmt: skip
         self.locking = Locking(store, clock, self.transitions)
         comments = Comments(
             store, forges, changed, self.posting, self.transitions,
-            ApplyComments(clock, new_runs, self.transitions),
+            ApplyComments(clock, new_runs, self.transitions, requiring),
             OverrideComments(self.transitions, overriding),
-            RunComments(clock, new_runs, self.transitions, self.controls, self.locking),
+            RunComments(clock, new_runs, self.transitions, self.controls, self.locking), requiring,
         )  # fmt: skip
         jobs = EngineJobs(store, forges, StateService(store, self.vault, clock), self.addresses)
         deriving = Deriving(forges, PlainTexts(), self.posting, self.addresses)

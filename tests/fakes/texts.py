@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bot.domain.commands import USAGES
 from bot.domain.report import ChangeReport, OutcomeReport
+from bot.domain.requirements import Check
 
 
 class PlainTexts:
@@ -26,5 +27,15 @@ class PlainTexts:
     def help_comment(self, limit: int) -> str:
         return "\n".join(["commands", *(usage.form for usage in USAGES.values())])[:limit]
 
-    def refusal_comment(self, login: str, lines: Sequence[tuple[str, str]], limit: int) -> str:
-        return "\n".join([f"refused for {login}", *(f"{what}: {why}" for what, why in lines)])[:limit]
+    def refusal_comment(
+        self,
+        login: str,
+        lines: Sequence[tuple[str, str]],
+        limit: int,
+        tables: Sequence[tuple[str, Sequence[Check]]] = (),
+    ) -> str:
+        said = [f"{what}: {why}" for what, why in lines]
+        for name, checks in tables:
+            said.append(f"{name} lacks:")
+            said += [f"{'yes' if c.met else 'no'} {c.requirement} {c.why}".rstrip() for c in checks]
+        return "\n".join([f"refused for {login}", *said])[:limit]

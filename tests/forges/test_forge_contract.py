@@ -13,6 +13,7 @@ from bot.domain.errors import ForgeError, ForgeRefused, ForgeUnavailable, NotFou
 from bot.domain.events import Change, ChangedFiles, RepoRef
 from bot.domain.permissions import Role
 from bot.domain.report import StatusReport, StatusState
+from bot.domain.reviews import Review, Verdict
 from bot.forges.github.auth import AppLogin, TokenLogin
 from bot.forges.github.client import GitHubForge
 from bot.forges.gitlab.api import TokenLogin as GitLabLogin
@@ -44,6 +45,8 @@ class World(Protocol):
     def close_change(self, number: int) -> None: ...
     def grant(self, login: str, role: str) -> None: ...
     def say(self, number: int, login: str, body: str) -> str: ...
+    def review(self, number: int, login: str, event: str) -> None: ...
+    def own(self, text: str) -> None: ...
     def delete_comment(self, comment_id: str) -> None: ...
     def body(self, comment_id: str) -> str: ...
     def comments(self, number: int) -> list[str]: ...
@@ -110,6 +113,13 @@ class FakeWorld:
 
     def say(self, number: int, login: str, body: str) -> str:
         return self.fake.say(self.repo, number, login, body)
+
+    def review(self, number: int, login: str, event: str) -> None:
+        verdicts = {"APPROVE": Verdict.APPROVED, "REQUEST_CHANGES": Verdict.CHANGES_REQUESTED}
+        self.fake.review(self.repo, number, login, verdicts.get(event, Verdict.COMMENTED))
+
+    def own(self, text: str) -> None:
+        self.fake.set_code_owners(self.repo, text)
 
     def delete_comment(self, comment_id: str) -> None:
         self.fake.delete_comment(comment_id)
@@ -197,6 +207,14 @@ class GitHubWorld:
     def say(self, number: int, login: str, body: str) -> str:
         self._all.add_user(login)
         return str(self._all.comment(self.git, number, login, body).id)
+
+    def review(self, number: int, login: str, event: str) -> None:
+        self._all.add_user(login)
+        self._all.grant(self.git, login, "write")
+        self._all.review(self.git, number, login, event, "my opinion")
+
+    def own(self, text: str) -> None:
+        self.push("main", {"docs/CODEOWNERS": text})
 
     def delete_comment(self, comment_id: str) -> None:
         self._all.delete_comment(self.git, int(comment_id), "alice")
@@ -391,6 +409,38 @@ def test_a_stranger_has_no_role(world: World) -> None:
 
 
 # Statuses
+
+
+def test_reviews_with_their_commits_oldest_first(world: World) -> None:
+    number = world.open_change("reviewed", {"a.tf": "x\n"})
+    head = world.forge.change(world.repo, number).head_sha
+    if world.repo.forge == "gitlab":
+        with pytest.raises(ForgeRefused, match="not known yet on GitLab"):
+            world.forge.reviews(world.repo, number)
+        return
+    assert world.forge.reviews(world.repo, number) == ()
+    for login, event in (("rita", "APPROVE"), ("ralf", "REQUEST_CHANGES"), ("rita", "COMMENT")):
+        world.review(number, login, event)
+    assert world.forge.reviews(world.repo, number) == (
+        Review("rita", Verdict.APPROVED, head),
+        Review("ralf", Verdict.CHANGES_REQUESTED, head),
+        Review("rita", Verdict.COMMENTED, head),
+    )
+
+
+def test_code_owners_wherever_the_file_lies(world: World) -> None:
+    if world.repo.forge == "gitlab":
+        with pytest.raises(ForgeRefused, match="not known yet on GitLab"):
+            world.forge.code_owners(world.repo, "main")
+        return
+    assert world.forge.code_owners(world.repo, "main") is None
+    world.own("/net/ @rita\n")
+    assert world.forge.code_owners(world.repo, "main") == "/net/ @rita\n"
+
+
+def test_a_team_that_is_not_there_is_not_found(world: World) -> None:
+    with pytest.raises((NotFound, ForgeRefused)):
+        world.forge.team_members(world.repo, "acme/nobody")
 
 
 def test_a_status_and_its_successor(world: World) -> None:

@@ -11,6 +11,7 @@ from bot.domain.errors import Invalid, NotFound
 from bot.domain.events import Change, ChangedFiles, RepoRef
 from bot.domain.permissions import Role
 from bot.domain.report import StatusReport, StatusState
+from bot.domain.reviews import Review
 from bot.forges.descriptions import fitted
 from bot.forges.fields import number, optional_text, sha, storable, text
 from bot.forges.github import files
@@ -18,6 +19,7 @@ from bot.forges.github.api import PUBLIC_API, Answer, Api, Ask, Timeouts
 from bot.forges.github.auth import AppLogin, TokenLogin, credentials
 from bot.forges.github.limits import BadCredentials, Unprocessable
 from bot.forges.github.paths import repo_path, segment, web_address
+from bot.forges.github.reviews import Reviews
 from bot.forges.github.shapes import read_change
 from bot.services.ports import GitRemote, Reaction
 
@@ -66,6 +68,7 @@ class GitHubForge:
         self._api = Api(name, api_url, timeouts)
         self._credentials = credentials(login, self._api, now)
         self._now = now
+        self._reviews = Reviews(self._api, self._send)
         self._web = (web_url or web_address(api_url)).rstrip("/")
 
     @property
@@ -157,6 +160,22 @@ class GitHubForge:
         repo_path(repo)
         basic = base64.b64encode(f"x-access-token:{self._credentials.token(repo)}".encode()).decode()
         return GitRemote(repo, f"{self._web}/{repo.path}.git", f"Authorization: Basic {basic}")
+
+    def reviews(self, repo: RepoRef, number: int) -> tuple[Review, ...]:
+        """Return the reviews of a pull request, oldest first: a call for each hundred."""
+        return self._reviews.reviews(repo, number)
+
+    def commits_behind(self, change: Change) -> int:
+        """Return how many commits of the base branch a pull request lacks: one call."""
+        return self._reviews.commits_behind(change)
+
+    def code_owners(self, repo: RepoRef, branch: str) -> str | None:
+        """Return the text of CODEOWNERS on a branch, None where there is none: up to three calls."""
+        return self._reviews.code_owners(repo, branch)
+
+    def team_members(self, repo: RepoRef, team: str) -> frozenset[str]:
+        """Return the logins of a team, in lower case: a call for each hundred."""
+        return self._reviews.team_members(repo, team)
 
     # Writing
 

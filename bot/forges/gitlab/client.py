@@ -16,6 +16,7 @@ from bot.forges.gitlab import files
 from bot.forges.gitlab.api import PUBLIC_URL, Api, Timeouts, TokenLogin
 from bot.forges.gitlab.limits import Unprocessable
 from bot.forges.gitlab.paths import project, segment
+from bot.forges.gitlab.reviews import NoReviews
 from bot.forges.gitlab.shapes import answered_change
 from bot.forges.gitlab.statuses import Statuses
 from bot.services.ports import GitRemote, Reaction
@@ -32,7 +33,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class GitLabForge:
+class GitLabForge(NoReviews):
     """GitLab, or a GitLab of one's own, at a web address that may have a path. `name` is our name for it.
 
     Raises ConfigError for an address or a token that cannot be one. May be shared by threads.

@@ -21,6 +21,7 @@ from bot.services.ports.policies import (
     SetFiles,
     SetVersion,
 )
+from bot.services.ports.reviews import ForgeReviews
 from bot.services.ports.runs import ArtifactKind, Artifacts, Leases, RunQuery, Runs, Workspaces
 from bot.services.ports.states import StateHistory, StateLock, StateLocks, States, StateVersion
 from bot.services.ports.store import Store, Transaction
@@ -54,6 +55,7 @@ __all__ = [
     "Files",
     "Forge",
     "ForgeReader",
+    "ForgeReviews",
     "ForgeWriter",
     "GitRemote",
     "Hook",

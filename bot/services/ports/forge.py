@@ -11,6 +11,7 @@ from bot.domain.events import Change, ChangedFiles, RepoRef
 from bot.domain.permissions import Role
 from bot.domain.report import StatusReport
 from bot.domain.words import ForgeWords
+from bot.services.ports.reviews import ForgeReviews
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class ForgeWriter(Protocol):
         ...
 
 
-class Forge(ForgeReader, ForgeWriter, Protocol):
+class Forge(ForgeReader, ForgeWriter, ForgeReviews, Protocol):
     """A forge: GitHub, GitLab, or the fake."""
 
     @property

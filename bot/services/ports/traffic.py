@@ -72,13 +72,17 @@ class Deliveries(Protocol):
 
 @dataclass(frozen=True)
 class ChangeRecord:
-    """A change as last seen, and which workspaces it touches."""
+    """A change as last seen, and which workspaces it touches.
+
+    `reasons` are why each workspace of the repository runs for it or does not: a name (empty: all) and words.
+    """
 
     id: str
     change: Change
     workspace_ids: tuple[str, ...]
     seen_at: datetime
     note: str = ""
+    reasons: tuple[tuple[str, str], ...] = ()
 
 
 class Changes(Protocol):

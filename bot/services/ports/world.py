@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bot.domain.report import ChangeReport, OutcomeReport
+from bot.domain.requirements import Check
 from bot.domain.run import Run
 
 
@@ -70,8 +71,17 @@ class Texts(Protocol):
         """Return the comment that tells how an apply ended."""
         ...
 
-    def refusal_comment(self, login: str, lines: Sequence[tuple[str, str]], limit: int) -> str:
-        """Return the answer to a refused command: a workspace (or command) and why, a line each."""
+    def refusal_comment(
+        self,
+        login: str,
+        lines: Sequence[tuple[str, str]],
+        limit: int,
+        tables: Sequence[tuple[str, Sequence[Check]]] = (),
+    ) -> str:
+        """Return the answer to a refused command: a workspace (or command) and why, a line each.
+
+        And a table for each workspace that lacks something to be applied.
+        """
         ...
 
     def help_comment(self, limit: int) -> str:

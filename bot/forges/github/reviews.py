@@ -1,0 +1,80 @@
+"""Reviews, code owners and teams on GitHub: what requirements ask for."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterator
+
+from bot.domain.errors import Invalid, NotFound
+from bot.domain.events import Change, RepoRef
+from bot.domain.reviews import Review, Verdict
+from bot.forges.fields import look, optional_text, storable, text
+from bot.forges.github.api import Answer, Api, Ask
+from bot.forges.github.paths import repo_path, segment
+
+# GitHub takes the first of these that there is.
+_PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
+_VERDICTS = {
+    "APPROVED": Verdict.APPROVED,
+    "CHANGES_REQUESTED": Verdict.CHANGES_REQUESTED,
+    "DISMISSED": Verdict.DISMISSED,
+}
+
+
+class Reviews:
+    """Implements ForgeReviews; `send` makes one call with the repository's credentials."""
+
+    def __init__(self, api: Api, send: Callable[[RepoRef, Ask], Answer]) -> None:
+        self._api = api
+        self._send = send
+
+    def reviews(self, repo: RepoRef, number: int) -> tuple[Review, ...]:
+        """Return the reviews of a pull request, oldest first: a call for each hundred."""
+        what = f"reviews of pull request {number} of {repo.path}"
+        found = []
+        for page in self._pages(repo, f"{repo_path(repo)}/pulls/{number}/reviews", what):
+            for review in page:
+                login = optional_text(review, "user.login")
+                # Whoever has no account any more has no say; a draft of a review is nobody's word yet.
+                if login and optional_text(review, "state") != "PENDING":
+                    verdict = _VERDICTS.get(optional_text(review, "state") or "", Verdict.COMMENTED)
+                    found.append(Review(login, verdict, optional_text(review, "commit_id") or ""))
+        return tuple(found)
+
+    def commits_behind(self, change: Change) -> int:
+        """Return how many commits of the base branch the change lacks: one call."""
+        what = f"comparison of {change.base_branch} with {change.head_sha[:10]} in {change.repo.path}"
+        path = f"{repo_path(change.repo)}/compare/{segment(change.base_branch)}...{segment(change.head_sha)}"
+        found = self._send(change.repo, Ask("GET", path, what, {"per_page": 1})).data
+        behind = look(found, "behind_by")
+        if not isinstance(behind, int) or isinstance(behind, bool):
+            raise self._api.unexpected(what)
+        return behind
+
+    def code_owners(self, repo: RepoRef, branch: str) -> str | None:
+        """Return the text of CODEOWNERS on a branch: up to three calls."""
+        for place in _PLACES:
+            what = f"{place} of {repo.path}"
+            path = f"{repo_path(repo)}/contents/{place}"
+            try:
+                found = self._send(repo, Ask("GET", path, what, {"ref": branch})).data
+            except NotFound:
+                continue
+            try:
+                return storable(base64.b64decode(text(found, "content")).decode(errors="replace"))
+            except (Invalid, binascii.Error) as error:
+                reason = error if isinstance(error, Invalid) else None
+                raise self._api.unexpected(what, reason) from error
+        return None
+
+    def team_members(self, repo: RepoRef, team: str) -> frozenset[str]:
+        """Return a team's members, those of its child teams too: a call for each hundred."""
+        organization, _, slug = team.partition("/")
+        what = f"members of the team {team}"
+        path = f"/orgs/{segment(organization)}/teams/{segment(slug)}/members"
+        logins = (optional_text(member, "login") for page in self._pages(repo, path, what) for member in page)
+        return frozenset(login.lower() for login in logins if login)
+
+    def _pages(self, repo: RepoRef, path: str, what: str) -> Iterator[list[object]]:
+        return self._api.pages(lambda ask: self._send(repo, ask), Ask("GET", path, what))

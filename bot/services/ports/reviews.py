@@ -1,0 +1,28 @@
+"""What a forge knows of how far a change has come with its reviewers: what requirements ask for."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from bot.domain.events import Change, RepoRef
+from bot.domain.reviews import Review
+
+
+class ForgeReviews(Protocol):
+    """Reviews and what they are held against. Raises ForgeUnavailable, ForgeRefused, NotFound."""
+
+    def reviews(self, repo: RepoRef, number: int) -> tuple[Review, ...]:
+        """Return the reviews of a change, oldest first."""
+        ...
+
+    def commits_behind(self, change: Change) -> int:
+        """Return how many commits of the base branch the change lacks."""
+        ...
+
+    def code_owners(self, repo: RepoRef, branch: str) -> str | None:
+        """Return the text of CODEOWNERS on a branch, None where there is none."""
+        ...
+
+    def team_members(self, repo: RepoRef, team: str) -> frozenset[str]:
+        """Return the logins of a team (`acme/ops`), in lower case."""
+        ...

@@ -1,0 +1,88 @@
+"""Finds out what an apply of a change needs: asks the forge only for what the workspaces require."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from bot.domain.codeowners import owners_of
+from bot.domain.errors import ForgeRefused, IllegalMove, NotFound
+from bot.domain.events import Change
+from bot.domain.permissions import Person, Role
+from bot.domain.requirements import Check, Facts, Requirement, evaluate, needed_by, unmet
+from bot.domain.reviews import standing
+from bot.domain.run import Run
+from bot.domain.workspace import Workspace
+from bot.services.ports import Forge, Store, Transaction
+
+_REVIEWED = frozenset({Requirement.APPROVED, Requirement.CODEOWNERS})
+
+
+class Requiring:
+    """Gathers facts before a transaction, and holds them against what a workspace requires within it."""
+
+    def __init__(self, store: Store, forges: Mapping[str, Forge]) -> None:
+        self._store = store
+        self._forges = forges
+
+    def facts(self, change: Change, workspaces: Iterable[Workspace]) -> Facts:
+        """Ask the forge for what the workspaces require. Raises ForgeUnavailable."""
+        workspaces = tuple(workspaces)
+        needs = needed_by(workspaces)
+        forge = self._forges[change.repo.forge]
+        found: dict[str, Any] = {}
+        unknown: dict[Requirement, str] = {}
+
+        def fetch(which: frozenset[Requirement], name: str, ask: Callable[[], object]) -> None:
+            if not needs & which:
+                return
+            try:
+                found[name] = ask()
+            except (ForgeRefused, NotFound) as error:
+                # What can't be checked is not met: a requirement never gives way to a missing permission.
+                unknown.update(dict.fromkeys(needs & which, str(error)))
+
+        fetch(frozenset({Requirement.UP_TO_DATE}), "behind", lambda: forge.commits_behind(change))
+        fetch(_REVIEWED, "reviews", lambda: forge.reviews(change.repo, change.number))
+        fetch(_REVIEWED, "roles", lambda: _roles(forge, change, found.get("reviews", ())))
+        owned = frozenset({Requirement.CODEOWNERS})
+        fetch(owned, "owners", lambda: forge.code_owners(change.repo, change.base_branch))
+        fetch(owned, "teams", lambda: _teams(forge, change, found.get("owners"), workspaces))
+        return Facts(change, unknown=unknown, **found)
+
+    def checks(
+        self, tx: Transaction, workspace: Workspace, facts: Facts, run: Run | None, person: Person | None
+    ) -> tuple[Check, ...]:
+        """Check what the workspace requires; `run` is the one whose plan would be applied."""
+        policies = tx.policies.of_run(run.id) if run is not None else ()
+        return evaluate(workspace, facts, policies, person)
+
+    def check_run(self, run_id: str) -> None:
+        """Make sure that a change's run may be confirmed. Raises IllegalMove: says what is missing.
+
+        Raises ForgeUnavailable, NotFound too. A run of a branch is held to nothing here.
+        """
+        with self._store.reading() as tx:
+            run = tx.runs.get(run_id)
+            workspace = tx.workspaces.get(run.workspace_id)
+        if run.change_number is None or not workspace.require:
+            return
+        change = self._forges[workspace.repo.forge].change(workspace.repo, run.change_number)
+        facts = self.facts(change, [workspace])
+        with self._store.reading() as tx:
+            missing = unmet(self.checks(tx, workspace, facts, run, None))
+        if missing:
+            raise IllegalMove(f"{workspace.name} is not ready to be applied: {missing}")
+
+
+def _roles(forge: Forge, change: Change, reviews: Sequence[Any]) -> dict[str, Role]:
+    found = standing(reviews, change.author)
+    return {login: forge.role(change.repo, review.reviewer) for login, review in found.items()}
+
+
+def _teams(
+    forge: Forge, change: Change, owners: str | None, workspaces: Sequence[Workspace]
+) -> dict[str, frozenset[str]]:
+    named = [owners_of(owners or "", w.working_directory) for w in workspaces if "codeowners" in w.require]
+    teams = dict.fromkeys(team for each in named for team in each.teams)
+    return {team: forge.team_members(change.repo, team) for team in teams}

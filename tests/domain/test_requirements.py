@@ -1,0 +1,156 @@
+"""What an apply needs: each requirement, met and unmet, with the words that say what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bot.domain.events import Change, RepoRef
+from bot.domain.permissions import Person, Role
+from bot.domain.policy import Level, Outcome, PolicyCheck
+from bot.domain.requirements import Facts, Requirement, evaluate, needed_by, unmet
+from bot.domain.reviews import Review, Verdict
+from bot.domain.workspace import Workspace
+
+REPO = RepoRef("github", "acme/infra")
+CHANGE = Change(REPO, 1, "t", "Ann", "head000", "topic", "main", False, "", mergeable=True)
+YES, NO, GONE, SAID = Verdict.APPROVED, Verdict.CHANGES_REQUESTED, Verdict.DISMISSED, Verdict.COMMENTED
+ROLES = {"wren": Role.WRITE, "xena": Role.ADMIN, "rea": Role.READ, "pat": Role.PLAN}
+
+
+def words(require: str, facts: Facts, policies: tuple[PolicyCheck, ...] = (), where: str = "net") -> str:
+    """Return what one requirement says: `+` met, `-` unmet."""
+    workspace = Workspace("ws-1", "net", REPO, working_directory=where, require=(require,))
+    (check,) = evaluate(workspace, facts, policies)
+    assert check.requirement == require
+    return f"{'+' if check.met else '-'} {check.why}".strip()
+
+
+NOBODY = "- nobody with write access, other than its author, has approved the latest commit"
+
+
+@pytest.mark.parametrize(
+    ("reviews", "says"),
+    [
+        ([], NOBODY),
+        ([("wren", YES, "head000")], "+ by wren"),
+        ([("Wren", YES, "head000"), ("xena", YES, "head000")], "+ by Wren, xena"),
+        ([("ann", YES, "head000")], NOBODY),
+        ([("ANN", YES, "head000")], NOBODY),
+        ([("wren", SAID, "head000")], NOBODY),
+        ([("wren", YES, "head000"), ("wren", SAID, "head000")], "+ by wren"),
+        ([("wren", YES, "head000"), ("wren", GONE, "head000")], NOBODY),
+        ([("wren", YES, "head000"), ("wren", NO, "head000")], "- wren asked for changes"),
+        ([("wren", NO, "older00"), ("wren", YES, "head000")], "+ by wren"),
+        ([("wren", YES, "head000"), ("xena", NO, "older00")], "- xena asked for changes"),
+        ([("wren", YES, "head000"), ("rea", NO, "head000")], "+ by wren"),
+        ([("wren", YES, "head000"), ("nobody", NO, "head000")], "+ by wren"),
+        ([("wren", YES, "head000"), ("ann", NO, "head000")], "+ by wren"),
+        ([("wren", YES, "head000"), ("xena", NO, "head000"), ("xena", GONE, "head000")], "+ by wren"),
+        (
+            [("wren", YES, "older000")],
+            "- wren approved an older commit (older00): the latest one needs it again",
+        ),
+        ([("wren", YES, "older00"), ("xena", YES, "head000")], "+ by xena"),
+        (
+            [("pat", YES, "head000")],
+            "- pat approved it, but has no write access: somebody who has must",
+        ),
+        (
+            [("stranger", YES, "head000")],
+            "- stranger approved it, but has no write access: somebody who has must",
+        ),
+    ],
+)
+def test_approved(reviews: list[tuple[str, Verdict, str]], says: str) -> None:
+    facts = Facts(CHANGE, tuple(Review(*review) for review in reviews), ROLES)
+    assert words("approved", facts) == says
+
+
+@pytest.mark.parametrize(
+    ("owners", "reviews", "says"),
+    [
+        (None, ["wren"], "- there is no CODEOWNERS file on main"),
+        ("/app/ @xena", [], "+ CODEOWNERS names nobody for net/"),
+        ("/net/ @xena", ["wren"], "- an owner of net/ has to approve the latest commit: xena"),
+        ("/net/ @Xena", ["xena"], "+ by xena"),
+        ("/net/ @acme/ops", ["xena"], "- an owner of net/ has to approve the latest commit: acme/ops"),
+        ("/net/ @acme/ops", ["wren"], "+ by wren"),
+        ("/net/ @rea", ["rea"], "- an owner of net/ has to approve the latest commit: rea"),
+        ("/net/ @ann", ["ann"], "- an owner of net/ has to approve the latest commit: ann"),
+    ],
+)
+def test_codeowners(owners: str | None, reviews: list[str], says: str) -> None:
+    given = tuple(Review(login, YES, "head000") for login in reviews)
+    facts = Facts(CHANGE, given, ROLES, owners=owners, teams={"acme/ops": frozenset({"wren"})})
+    assert words("codeowners", facts) == says
+
+
+def test_an_owners_approval_of_an_older_commit_is_none() -> None:
+    facts = Facts(CHANGE, (Review("wren", YES, "older00"),), ROLES, owners="* @wren")
+    assert words("codeowners", facts) == "- an owner of net/ has to approve the latest commit: wren"
+
+
+@pytest.mark.parametrize(
+    ("require", "facts", "says"),
+    [
+        ("mergeable", Facts(CHANGE), "+"),
+        ("mergeable", Facts(replace(CHANGE, mergeable=False)), "- it has conflicts with main"),
+        (
+            "mergeable",
+            Facts(replace(CHANGE, mergeable=None)),
+            "- the forge is still finding out whether it can be merged: ask again in a moment",
+        ),
+        ("up_to_date", Facts(CHANGE, behind=0), "+"),
+        ("up_to_date", Facts(CHANGE, behind=1), "- main has a commit that it lacks: merge or rebase"),
+        ("up_to_date", Facts(CHANGE, behind=12), "- main has 12 commits that it lacks: merge or rebase"),
+        ("up_to_date", Facts(CHANGE), "- how far it is behind main was not looked up: ask again"),
+        ("not_draft", Facts(CHANGE), "+"),
+        (
+            "not_draft",
+            Facts(replace(CHANGE, draft=True)),
+            "- it is a draft: mark it as ready for review",
+        ),
+    ],
+)
+def test_the_changes_own_state(require: str, facts: Facts, says: str) -> None:
+    assert words(require, facts) == says
+
+
+@pytest.mark.parametrize(
+    ("level", "outcome", "says"),
+    [
+        (Level.SOFT, Outcome.PASSED, "+"),
+        (Level.ADVISORY, Outcome.FAILED, "+"),
+        (Level.SOFT, Outcome.FAILED, "- soft-mandatory policy not passed: set/p"),
+        (Level.HARD, Outcome.ERRORED, "- hard-mandatory policy not passed: set/p"),
+    ],
+)
+def test_policies_passed(level: Level, outcome: Outcome, says: str) -> None:
+    check = PolicyCheck("set", "v1", "p", level, outcome)
+    assert words("policies_passed", Facts(CHANGE), (check,)) == says
+
+
+def test_what_could_not_be_found_out_is_unmet() -> None:
+    facts = Facts(CHANGE, unknown={Requirement.APPROVED: "not known yet on GitLab"})
+    assert words("approved", facts) == "- not known yet on GitLab"
+
+
+def test_the_table_has_the_permission_first_and_then_what_is_required_in_a_fixed_order() -> None:
+    workspace = Workspace("ws-1", "net", REPO, require=("not_draft", "mergeable", "approved"))
+    checks = evaluate(workspace, Facts(CHANGE), (), Person("pat", Role.PLAN))
+    assert [check.requirement for check in checks] == ["permission", "approved", "mergeable", "not_draft"]
+    assert unmet(checks) == (
+        "permission: pat has plan access to this repository; confirm needs write access; "
+        "approved: nobody with write access, other than its author, has approved the latest commit"
+    )
+    assert evaluate(replace(workspace, require=()), Facts(CHANGE), ()) == ()
+
+
+def test_what_several_workspaces_need_together() -> None:
+    one = Workspace("ws-1", "a", REPO, require=("approved",))
+    assert needed_by([one, replace(one, require=("not_draft",))]) == {
+        Requirement.APPROVED,
+        Requirement.NOT_DRAFT,
+    }
