@@ -71,6 +71,7 @@ def test_the_example_shows_every_option_and_loads() -> None:
         triggers=Triggers(prefixes=("modules",)),
         engine_version="~> 1.9",
         allowed_modes=tuple(Mode),
+        require=("approved", "codeowners", "mergeable", "up_to_date", "policies_passed", "not_draft"),
         tags=("production", "pci"),
     )
     assert config.workspaces[1].engine is EngineKind.TOFU
@@ -98,6 +99,20 @@ def manifest(text: str) -> tuple[Workspace, ...]:
     read = check(parse_document(text.encode(), "p.yml"), problems)
     problems.refuse()
     return (*read_workspaces(read), *(rule.like for rule in read_rules(read)))
+
+
+def test_what_the_defaults_require_a_workspace_adds_to_and_never_lowers() -> None:
+    one, two, rule = manifest("""
+defaults: {require: [approved, mergeable]}
+workspaces:
+  - {name: one, repo: acme/a, require: []}
+  - {name: two, repo: acme/a, require: [not_draft, approved]}
+discover:
+  - {repo: acme/b, directories: [.], require: [codeowners]}
+""")
+    assert one.require == ("approved", "mergeable")
+    assert two.require == ("approved", "mergeable", "not_draft")
+    assert rule.require == ("approved", "mergeable", "codeowners")
 
 
 def test_defaults_fill_what_a_workspace_leaves_out() -> None:
@@ -286,6 +301,7 @@ W = "workspaces:\n  - name: one\n    repo: acme/infra\n"
             "there is no forge `gitub` in this file; did you mean `github`?",
         ),
         (W + "name: two", "name: belongs to a workspace"),
+        ("workspaces: [{name: a, repo: a/b, require: [aproved]}]", "did you mean `approved`?"),
         (W + "default: {}", "did you mean `defaults`?"),
         (W + "defaults: {repo: a/b}", "defaults.repo: is not known here"),
         ("discover: [{repo: a/b}]", "discover[0].directories: is missing"),
