@@ -124,23 +124,3 @@ def _count(resources: Iterable[ResourceChange]) -> Counts:
         change += "update" in resource.actions
         imports += resource.importing
     return Counts(add, change, destroy, imports)
-
-
-def changes_since(before: Iterable[ResourceChange], now: Iterable[ResourceChange]) -> str:
-    """Say in one line what a plan does that another did not: `+ aws_iam_policy.x; no longer ~ aws_s3.y`.
-
-    Empty where the same resources change in the same way (their values may still differ).
-    """
-    old = {(r.address, r.symbol) for r in before}
-    new = {(r.address, r.symbol) for r in now}
-    parts = []
-    if more := sorted(new - old):
-        parts.append(", ".join(f"{symbol} {address}" for address, symbol in more[:5]) + _rest(len(more)))
-    if less := sorted(old - new):
-        gone = ", ".join(f"{symbol} {address}" for address, symbol in less[:5]) + _rest(len(less))
-        parts.append(f"no longer {gone}")
-    return "; ".join(parts)
-
-
-def _rest(count: int) -> str:
-    return f" and {count - 5} more" if count > 5 else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bot.domain.delta import DeltaRow
 from bot.domain.plan import Counts, ResourceChange
 from bot.domain.policy import PolicyCheck
 from bot.domain.run import Run
@@ -48,6 +49,7 @@ class Section:
     counts: Counts | None = None
     plan_text: str = ""
     policies: tuple[PolicyCheck, ...] = ()
+    delta: tuple[DeltaRow, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from bot.domain import lifecycle
 from bot.domain.lifecycle import RunStatus
 from bot.domain.plan import Counts, ResourceChange
 from bot.domain.report import ChangeReport, Section
+from bot.rendering.delta import DeltaPart, delta_part
 from bot.rendering.moods import RANKS, Mood, count_signs, count_words, mood, tally
 from bot.rendering.neutral import Markdown, cell, code, fence, html, link, one_line, phrase, plain
 from bot.rendering.plan_text import Excerpt, error_lines, plan_lines
@@ -83,7 +84,7 @@ class ChangeContext:
     warning: Markdown
     rows: tuple[Row, ...]
     more_rows: Markdown
-    deltas: tuple[tuple[Markdown, Markdown], ...]
+    deltas: tuple[DeltaPart, ...]
     failures: tuple[Failure, ...]
     policies: tuple[PolicyPart, ...]
     command: Markdown
@@ -130,7 +131,7 @@ class ChangeView:
             rows=tuple(self._rows[index] for index in shown),
             more_rows=tally(left) if left else Markdown(""),
             deltas=tuple(
-                _delta(self._sections[index])
+                delta_part(self._sections[index], depth.resources)
                 for index in shown
                 if self._sections[index].run.delta and self._sections[index].run.awaits_confirmation
             ),
@@ -190,10 +191,6 @@ def _changes(section: Section) -> Markdown:
 
 def _step(text: str) -> Markdown:
     return code(text) if text.startswith("/") else phrase(text)
-
-
-def _delta(section: Section) -> tuple[Markdown, Markdown]:
-    return plain(section.workspace.name), code(section.run.delta, 400)
 
 
 def _command(sections: tuple[Section, ...]) -> Markdown:

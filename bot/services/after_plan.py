@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bot.domain.delta import sentence
 from bot.domain.lifecycle import RunStatus
-from bot.domain.plan import changes_since
 from bot.domain.run import Run, RunEvent
 from bot.services.confirming import confirmed
 from bot.services.ports import Transaction
-from bot.services.showing import shown_plan
+from bot.services.showing import shown_delta
 from bot.services.transitions import Transitions
 
 
@@ -54,7 +54,8 @@ class AfterPlan:
     @staticmethod
     def _delta(tx: Transaction, run: Run) -> str:
         assert run.approval is not None
-        before, after = shown_plan(tx, run.approval.shown_run_id), shown_plan(tx, run.id)
-        if before is None or after is None:
+        rows = shown_delta(tx, run.approval.shown_run_id, run.id)
+        if rows is None:
             return "the plan is not the one that was approved"
-        return changes_since(before.resources, after.resources) or "the same resources, with other values"
+        # What no resource shows, such as another version of a provider.
+        return sentence(rows) or "the same resources, made in another way"

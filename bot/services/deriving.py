@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bot.domain import headlines
+from bot.domain.delta import DeltaRow
 from bot.domain.events import RepoRef
 from bot.domain.lifecycle import RunStatus, StageStatus
 from bot.domain.plan_text import error_text, plan_text, tail
@@ -21,7 +22,7 @@ from bot.services.ports import (
     Transaction,
 )
 from bot.services.posting import Posting
-from bot.services.showing import shown_plan
+from bot.services.showing import shown_delta, shown_plan
 from bot.services.subjects import Commit, parse_commit
 from bot.services.turns import why_it_waits
 
@@ -144,6 +145,7 @@ class Deriving:
             counts=run.counts,
             plan_text=(error_text(output) or run.error) if failed else plan_text(output),
             policies=tuple(tx.policies.of_run(run.id)),
+            delta=_delta(tx, run),
         )
 
     def _outcomes(self, tx: Transaction, record: ChangeRecord, runs: Sequence[Run]) -> list[Post]:
@@ -174,6 +176,13 @@ def _grouped(runs: Sequence[Run]) -> dict[str, list[Run]]:
     for run in runs:
         found.setdefault(run.workspace_id, []).append(run)
     return found
+
+
+def _delta(tx: Transaction, run: Run) -> tuple[DeltaRow, ...]:
+    """What is new since the approval, while the run asks for another."""
+    if not run.delta or run.approval is None or not run.awaits_confirmation:
+        return ()
+    return shown_delta(tx, run.approval.shown_run_id, run.id) or ()
 
 
 def _next_step(workspace: Workspace, run: Run) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bot.domain.delta import DeltaRow, delta
 from bot.domain.masking import mask
 from bot.domain.plan import Plan, ResourceChange, load_plan_json, read_plan
 from bot.services.ports import ArtifactKind, Transaction
@@ -23,6 +24,24 @@ def shown_plan(tx: Transaction, run_id: str) -> Plan | None:
     if not secrets:
         return plan
     return replace(plan, resources=tuple(_hidden(each, secrets) for each in plan.resources))
+
+
+def shown_delta(tx: Transaction, before: str, now: str) -> tuple[DeltaRow, ...] | None:
+    """Return what a run's plan does that another's did not, None where one of them has none."""
+    plans = [tx.artifacts.get(run_id, ArtifactKind.PLAN_JSON) for run_id in (before, now)]
+    if not all(plans):
+        return None
+    rows = delta(*(load_plan_json(raw or b"") for raw in plans))
+    secrets = tuple(dict.fromkeys((*secrets_of_run(tx, before), *secrets_of_run(tx, now))))
+    return tuple(_hidden_row(row, secrets) for row in rows) if secrets else rows
+
+
+def _hidden_row(row: DeltaRow, secrets: tuple[str, ...]) -> DeltaRow:
+    attributes = tuple(
+        replace(each, before=mask(each.before, secrets), after=mask(each.after, secrets))
+        for each in row.attributes
+    )
+    return replace(row, address=mask(row.address, secrets), attributes=attributes)
 
 
 def _hidden(resource: ResourceChange, secrets: tuple[str, ...]) -> ResourceChange:

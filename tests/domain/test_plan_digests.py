@@ -1,4 +1,4 @@
-"""What a plan does, how much, how two differ; and the digest that an approval is bound to."""
+"""What a plan does, how much; and the digest that an approval is bound to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bot.domain.digest import Surroundings, plan_digest
 from bot.domain.errors import EngineError
-from bot.domain.plan import Counts, ResourceChange, changes_since, load_plan_json, read_plan
+from bot.domain.plan import Counts, load_plan_json, read_plan
 from tests.fakes.engine import change, plan_json
 
 PAYLOADS = Path(__file__).parents[1] / "payloads" / "terraform"
@@ -91,24 +91,6 @@ def test_what_a_plan_leaves_out_or_has_empty_is_no_change() -> None:
 def test_what_is_no_plan_is_refused_in_words(raw: bytes, words: str) -> None:
     with pytest.raises(EngineError, match=words):
         load_plan_json(raw)
-
-
-def resources(*pairs: tuple[str, str]) -> list[ResourceChange]:
-    return [ResourceChange(address, tuple(actions.split())) for address, actions in pairs]
-
-
-@pytest.mark.parametrize(
-    ("before", "now", "words"),
-    [
-        ([("a.b", "create")], [("a.b", "create")], ""),
-        ([], [("a.b", "create")], "+ a.b"),
-        ([("a.b", "create")], [], "no longer + a.b"),
-        ([("a.b", "update")], [("a.b", "delete create")], "-/+ a.b; no longer ~ a.b"),
-        ([], [(f"a.{n}", "delete") for n in range(7)], "- a.0, - a.1, - a.2, - a.3, - a.4 and 2 more"),
-    ],
-)
-def test_what_is_new_since_an_approval_fits_in_a_line(before, now, words) -> None:  # type: ignore[no-untyped-def]
-    assert changes_since(resources(*before), resources(*now)) == words
 
 
 # --- the digest ------------------------------------------------------------

@@ -14,6 +14,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from bot.domain.commands import parse_commands
+from bot.domain.delta import AttributeDelta, DeltaRow, Kind
 from bot.domain.events import RepoRef
 from bot.domain.lifecycle import RunStatus
 from bot.domain.plan import Counts, ResourceChange
@@ -124,6 +125,15 @@ STOPPED = section(
         ResourceChange("aws_iam_user.gone", ("forget",)),
     ),
     counts=Counts(1, 1, 0, 1),
+    delta=(
+        DeltaRow(Kind.ADDED, "+", "aws_iam_policy.x"),
+        DeltaRow(
+            Kind.ALTERED,
+            "~",
+            "aws_iam_user.ci",
+            (AttributeDelta("path", '"/"', '"/ci/"'), AttributeDelta("password")),
+        ),
+    ),
 )
 APPLIED = section("edge", run(RunStatus.APPLIED, plan_only=False), "Applied", counts=Counts(1, 0, 0))
 

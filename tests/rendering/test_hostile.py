@@ -19,6 +19,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from bot.domain.commands import parse_commands
+from bot.domain.delta import AttributeDelta, DeltaRow, Kind
 from bot.domain.events import RepoRef
 from bot.domain.lifecycle import RunStatus
 from bot.domain.plan import Counts, ResourceChange
@@ -112,6 +113,7 @@ READY = RunStatus.PLANNED_AND_FINISHED
 
 def part(status: RunStatus = READY, name: str = "net", **fields: object) -> Section:
     of = {key: fields.pop(key) for key in ("error", "delta", "plan_only") if key in fields}
+    fields["delta"] = fields.pop("delta_rows", ())
     base = Section(
         Workspace("ws-1", name, RepoRef("github", "acme/infra")),
         run(status, **of),
@@ -138,6 +140,11 @@ def moved(text: str) -> tuple[ResourceChange, ...]:
     return (ResourceChange("a.b", ("no-op",), previous_address=text),)
 
 
+def differing(address: str, attribute: str, value: str) -> Section:
+    rows = (DeltaRow(Kind.ALTERED, "+", address, (AttributeDelta(attribute, "0", value),)),)
+    return part(RunStatus.PLANNED, plan_only=False, delta="+ a.b", delta_rows=rows)
+
+
 PLACES: dict[str, Callable[[str], str]] = {
     "workspace": lambda text: change(part(name=text), part()),
     "headline": lambda text: change(part(headline=text)),
@@ -148,6 +155,9 @@ PLACES: dict[str, Callable[[str], str]] = {
     "plan": lambda text: change(part(plan_text=f'  + tags = "{text}"\n{text}\n  + x')),
     "error": lambda text: change(part(RunStatus.ERRORED, error=f"Error: {text}\n{text}")),
     "delta": lambda text: change(part(RunStatus.PLANNED, plan_only=False, delta=f"+ a{text}")),
+    "delta's address": lambda text: change(differing(f"a{text}", "size", "1")),
+    "delta's attribute": lambda text: change(differing("a.b", f"a{text}", "1")),
+    "delta's value": lambda text: change(differing("a.b", "size", f'"{text}"')),
     "commit": lambda text: TEXTS.change_comment(ChangeReport(f"a{text}", (part(),)), LIMIT),
     "why none": lambda text: TEXTS.change_comment(ChangeReport("abc", (), f"because {text}"), LIMIT),
     "applied workspace": lambda text: outcome(RunStatus.APPLIED, name=text),

@@ -71,7 +71,10 @@ def test_another_value_of_the_same_resource_asks_again_too(previewed: House) -> 
     previewed.engine.will_find("network", change("aws_s3_bucket.logs", "create", after={"name": "secrets"}))
     previewed.say(1, "/apply")
     run = previewed.runs()[1]
-    assert (run.status, run.delta) == (RunStatus.PLANNED, "the same resources, with other values")
+    assert (run.status, run.delta) == (
+        RunStatus.PLANNED,
+        "other values for aws_s3_bucket.logs (name)",
+    )
 
 
 def test_an_approved_plan_that_has_nothing_left_to_do_ends_without_an_apply(previewed: House) -> None:
