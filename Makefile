@@ -35,7 +35,7 @@ format: $(READY)     ## format the code and mend what the linter can
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --fix --quiet .
 
-bench: $(READY)      ## timings: webhook to answer, webhook to comment
+bench: $(READY)      ## timings: webhook to answer, webhook to comment, policies
 	@$(BIN)/python -m tests.bench
 
 lock: $(READY)       ## bring requirements.lock up to date with pyproject.toml

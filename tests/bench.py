@@ -19,6 +19,7 @@ import time
 import uuid
 from pathlib import Path
 
+from tests.bench_policies import judging
 from tests.support.journeys import BEGINNING, Journey, Repo, resource
 
 RATE = 200
@@ -143,6 +144,7 @@ def main() -> None:
             over = statistics.median(comment for comment, _ in pairs) - statistics.median(bare_times)
             sys.stdout.write(f"  overhead over the bare commands, medians {over * 1000:13.1f} ms\n")
             webhook_to_answer(journey)
+    judging()
 
 
 if __name__ == "__main__":
