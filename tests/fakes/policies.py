@@ -1,4 +1,4 @@
-"""Policies without Rego: tests say what each set says of a plan, and which files its folder has at a commit."""
+"""Policies without Rego: tests say what each set says of a plan, and which files a commit has."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.services.ports import Files, GitRemote, Judged, PolicyJob, PolicyTest, 
 class FakePolicies:
     """Implements PolicyEngine and SetFiles.
 
-    A set's one file `says` holds a policy a line: its name, level, outcome, and its message. `jobs` are what it
+    A set's one file `says` holds a policy a line: name, level, outcome, and message. `jobs` are what it
     was asked to judge, `fetched` the commits that were fetched.
     """
 
