@@ -64,6 +64,7 @@ from bot.services.sweep import Sweep
 from bot.services.taking_over import TakingOver
 from bot.services.transitions import Transitions
 from bot.services.variables import VariableDesk
+from bot.services.why_comments import WhyComments
 from bot.store import SqlStore
 from bot.terraform.binaries import Binaries
 from bot.terraform.downloads import Downloads, Trust
@@ -217,6 +218,7 @@ def _intake(
         ApplyComments(clock, new_runs, transitions, requiring),
         OverrideComments(transitions, overriding),
         RunComments(clock, new_runs, transitions, controls, locking),
+        WhyComments(new_runs, requiring, world.addresses),
         requiring,
     )
     following = Following(store, forges, changed, new_runs, transitions)

@@ -25,6 +25,7 @@ class Verb(StrEnum):
     LOCK = "lock"
     UNLOCK = "unlock"
     RETRY = "retry"
+    WHY = "why"
     HELP = "help"
 
 
@@ -68,6 +69,9 @@ USAGES: dict[Verb, Usage] = {
         "lets workspaces go; another person's lock only by an administrator, with `-force`",
     ),
     Verb.RETRY: Usage(f"/retry {_WHERE}", Action.RETRY, "does the latest run again, on the same commit"),
+    Verb.WHY: Usage(
+        f"/why {_WHERE}", Action.SEE, "says why workspaces ran or did not, and what an apply still needs"
+    ),
     Verb.HELP: Usage("/help", Action.SEE, "shows this table"),
 }
 

@@ -12,11 +12,13 @@ from bot.domain.commands import USAGES
 from bot.domain.permissions import NEEDS
 from bot.domain.report import ChangeReport, OutcomeReport
 from bot.domain.requirements import Check
+from bot.domain.why import WhyReport
 from bot.rendering.change import ChangeView
 from bot.rendering.neutral import Markdown, cell, code, phrase
 from bot.rendering.outcome import OutcomeView
 from bot.rendering.requirements import requirement_table
 from bot.rendering.shrinking import Depth, fit
+from bot.rendering.why import why_context
 
 # In a checkout the templates lie beside the package, in an installed wheel inside it.
 _PACKAGE = Path(__file__).parents[1]
@@ -79,6 +81,16 @@ class Rendering:
             )
             if len(text) <= limit:
                 return text
+        return _BARE[:limit]
+
+    def why_comment(self, report: WhyReport, limit: int) -> str:
+        """Return the answer to `/why`, of at most `limit` characters; the last workspaces give way first."""
+        shown = len(report.parts) + len(report.others)
+        while shown >= 0:
+            text = self._render("why.md", **vars(why_context(report, shown)))
+            if len(text) <= limit:
+                return text
+            shown = shown * 3 // 4 if shown else -1
         return _BARE[:limit]
 
     def help_comment(self, limit: int) -> str:

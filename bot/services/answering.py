@@ -8,6 +8,7 @@ from datetime import datetime
 
 from bot.domain.events import CommentAdded
 from bot.domain.requirements import Check, Facts
+from bot.domain.why import WhyReport
 from bot.services.outcome import Outcome
 from bot.services.ports import ChangeRecord, Post, Reaction
 from bot.services.posting import Posting
@@ -18,7 +19,7 @@ class Answer:
     """Refusals, each a workspace (or command) and why; how much was done; whether help is asked for.
 
     `facts` are what requirements are held against, where the comment asks to apply; `tables` are the
-    requirements of workspaces that are not ready.
+    requirements of workspaces that are not ready, `why` is the answer to `/why`.
     """
 
     asked_at: datetime
@@ -27,6 +28,7 @@ class Answer:
     done: int = 0
     help: bool = False
     facts: Facts | None = None
+    why: WhyReport | None = None
     tables: list[tuple[str, Sequence[Check]]] = field(default_factory=list)
 
     def refuse(self, outcome: Outcome, what: str, why: str, workspace: str = "") -> None:
@@ -61,6 +63,8 @@ def posts_of(
                 record.id, repo, number, comment_id, event.author, answer.refusals, limit, answer.tables
             )
         )
+    if answer.why is not None:
+        posts.append(posting.why(record.id, repo, number, answer.why, limit))
     if answer.help:
         posts.append(posting.help(record.id, repo, number, limit))
     return posts

@@ -21,6 +21,7 @@ from bot.services.posting import MARKER_PREFIX, Posting
 from bot.services.requiring import Requiring
 from bot.services.run_comments import RunComments
 from bot.services.transitions import Transitions, Wake
+from bot.services.why_comments import WhyComments
 
 _TOO_MANY = f"only the first {MOST_COMMANDS} commands of a comment are carried out"
 _NO_COMMAND = "the comment has no command for Plangate"
@@ -39,8 +40,10 @@ class Comments:
         applies: ApplyComments,
         overrides: OverrideComments,
         controls: RunComments,
+        whys: WhyComments,
         requiring: Requiring,
     ) -> None:
+        self._whys = whys
         self._requiring = requiring
         self._store = store
         self._forges = forges
@@ -108,8 +111,13 @@ class Comments:
         sight: Sight,
         configured: Sequence[Workspace],
     ) -> Facts | None:
-        """Find out what an apply needs, before the transaction, where the comment asks for one."""
-        if not any(command.verb is Verb.APPLY for command in commands) or not person.may(Action.CONFIRM):
+        """Find out what an apply needs, before the transaction, where the comment asks for one or why not.
+
+        Of those who may only read, nobody makes us ask the forge about every reviewer.
+        """
+        asks = {command.verb for command in commands}
+        wants_why = Verb.WHY in asks and person.may(Action.PLAN)
+        if not wants_why and not (Verb.APPLY in asks and person.may(Action.CONFIRM)):
             return None
         decisions = decide_change(change, [*configured, *(sight.found or ())], sight.files)
         return self._requiring.facts(change, [d.workspace for d in decisions if isinstance(d, Start)])
@@ -147,6 +155,8 @@ class Comments:
             return answer.forbid(outcome, str(command), refusal(person, needs))
         if command.problem:
             return answer.refuse(outcome, str(command), command.problem)
+        if command.verb is Verb.WHY:
+            return self._whys.carry_out(tx, command, record, answer, outcome)
         if command.verb is Verb.HELP:
             answer.help = True
             answer.done += 1

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from bot.domain.events import RepoRef
 from bot.domain.report import StatusReport
 from bot.domain.requirements import Check
+from bot.domain.why import WhyReport
 from bot.services.ports import Post, Reaction, Texts, Vault
 
 MARKER_PREFIX = "<!-- plangate:"
@@ -62,6 +63,10 @@ class Posting:
     def help(self, subject: str, repo: RepoRef, number: int, limit: int) -> Post:
         """Return the row of the table of commands: one comment, however often it is asked for."""
         return self.comment(subject, repo, number, "help", self._texts.help_comment(limit - 200))
+
+    def why(self, subject: str, repo: RepoRef, number: int, report: WhyReport, limit: int) -> Post:
+        """Return the row of the answer to `/why`: one comment, which a later `/why` edits."""
+        return self.comment(subject, repo, number, "why", self._texts.why_comment(report, limit - 200))
 
     def reaction(self, subject: str, repo: RepoRef, number: int, comment_id: str, reaction: Reaction) -> Post:
         """Return the row of a reaction to a comment."""

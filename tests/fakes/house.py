@@ -54,6 +54,7 @@ from bot.services.states import StateService
 from bot.services.sweep import Sweep
 from bot.services.taking_over import TakingOver
 from bot.services.transitions import Transitions
+from bot.services.why_comments import WhyComments
 from bot.store import SqlStore
 from bot.vault import FernetVault, generate_key
 from tests.fakes.clock import FakeClock
@@ -102,7 +103,8 @@ class House:
             store, forges, changed, self.posting, self.transitions,
             ApplyComments(clock, new_runs, self.transitions, requiring),
             OverrideComments(self.transitions, overriding),
-            RunComments(clock, new_runs, self.transitions, self.controls, self.locking), requiring,
+            RunComments(clock, new_runs, self.transitions, self.controls, self.locking),
+            WhyComments(new_runs, requiring, self.addresses), requiring,
         )  # fmt: skip
         jobs = EngineJobs(store, forges, StateService(store, self.vault, clock), self.addresses)
         deriving = Deriving(forges, PlainTexts(), self.posting, self.addresses)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bot.domain.commands import USAGES
 from bot.domain.report import ChangeReport, OutcomeReport
 from bot.domain.requirements import Check
+from bot.domain.why import WhyReport
 
 
 class PlainTexts:
@@ -23,6 +24,13 @@ class PlainTexts:
     def outcome_comment(self, report: OutcomeReport, limit: int) -> str:
         run = report.run
         return f"{report.workspace.name} {run.status.value}: {run.error}\n{report.output_tail}"[:limit]
+
+    def why_comment(self, report: WhyReport, limit: int) -> str:
+        lines = []
+        for part in (*report.parts, *report.others):
+            lines += [f"{part.workspace} {sentence}" for sentence in part.sentences]
+            lines += [f"{'yes' if c.met else 'no'} {c.requirement} {c.why}".rstrip() for c in part.checks]
+        return "\n".join([f"why {report.sha}", *lines])[:limit]
 
     def help_comment(self, limit: int) -> str:
         return "\n".join(["commands", *(usage.form for usage in USAGES.values())])[:limit]

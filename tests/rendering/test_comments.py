@@ -19,7 +19,9 @@ from bot.domain.events import RepoRef
 from bot.domain.lifecycle import RunStatus
 from bot.domain.plan import Counts, ResourceChange
 from bot.domain.report import ChangeReport, OutcomeReport, Section
+from bot.domain.requirements import Check
 from bot.domain.run import Approval, Run, RunSource
+from bot.domain.why import Because, WhyReport
 from bot.domain.workspace import Workspace
 from bot.rendering import Rendering
 from bot.rendering.moods import Mood, mood
@@ -196,7 +198,64 @@ def test_refusal_comment() -> None:
     held("refusal", TEXTS.refusal_comment("ada", lines, GITHUB))
 
 
+CHECKS = (
+    Check("permission", True, "ada has write access"),
+    Check(
+        "approved", False, "nobody with write access, other than its author, has approved the latest commit"
+    ),
+    Check("mergeable", True, ""),
+)
+WHY = WhyReport(
+    "0123456789",
+    (
+        Because(
+            "network-prod",
+            True,
+            (
+                "runs on this change: network/main.tf is in network",
+                "run-1: Plan: 2 to add, 0 to change, 0 to destroy",
+                "can't be applied yet; it lacks: approved",
+            ),
+            CHECKS[1:],
+            f"{URL}/runs/run-1",
+        ),
+        Because("dns", True, ("runs on this change: dns/a.tf is in dns", "nothing has run here yet")),
+    ),
+    (Because("app", False, ("does not run on this change: none of the changed files is in app/",)),),
+)
+
+
+def test_refusal_with_a_table_of_requirements() -> None:
+    held("refusal_requirements", TEXTS.refusal_comment("ada", [], GITHUB, [("network-prod", CHECKS)]))
+
+
+def test_a_refusal_without_room_for_its_tables_says_how_many_there_are() -> None:
+    tables = [(f"ws-{n}", CHECKS) for n in range(20)]
+    text = TEXTS.refusal_comment("ada", [("dns", "no")], 2000, tables)
+    shown = text.count("is not ready to be applied:\n")
+    assert 2 < shown < 20
+    assert f"{20 - shown} more workspaces not ready to be applied" in text
+
+
+def test_why_comment() -> None:
+    held("why", TEXTS.why_comment(WHY, GITHUB))
+
+
+def test_a_long_why_leaves_out_the_last_and_counts_them() -> None:
+    many = tuple(replace(WHY.others[0], workspace=f"ws-{n}") for n in range(500))
+    text = TEXTS.why_comment(replace(WHY, others=many), 6000)
+    assert len(text) <= 6000
+    shown = text.count("- **ws-")
+    assert shown > 10
+    assert f"… and {500 - shown} more workspaces" in text
+
+
+def test_help_comment() -> None:
+    held("help", TEXTS.help_comment(GITHUB))
+
+
 def test_no_comment_of_ours_is_a_command() -> None:
+    assert parse_commands(TEXTS.help_comment(GITHUB) + TEXTS.why_comment(WHY, GITHUB)) == ()
     for report in CHANGES.values():
         assert parse_commands(TEXTS.change_comment(report, GITHUB)) == ()
     for outcome in OUTCOMES.values():
@@ -205,7 +264,7 @@ def test_no_comment_of_ours_is_a_command() -> None:
 
 def test_every_template_is_held_to_an_expected_comment() -> None:
     templates = {path.stem for path in (Path(__file__).parents[2] / "templates/comments").glob("*.md")}
-    assert templates == {"change", "none", "outcome", "refusal"}
+    assert templates == {"change", "help", "none", "outcome", "refusal", "why"}
 
 
 def test_a_template_that_prints_raw_text_is_refused(tmp_path: Path) -> None:

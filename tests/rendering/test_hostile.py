@@ -24,7 +24,9 @@ from bot.domain.events import RepoRef
 from bot.domain.lifecycle import RunStatus
 from bot.domain.plan import Counts, ResourceChange
 from bot.domain.report import ChangeReport, OutcomeReport, Section
+from bot.domain.requirements import Check
 from bot.domain.run import Approval, Run, RunSource
+from bot.domain.why import Because, WhyReport
 from bot.domain.workspace import Workspace
 from bot.rendering import Rendering
 from bot.rendering.neutral import clean, code, fence, html, link, one_line, phrase, plain
@@ -145,6 +147,19 @@ def differing(address: str, attribute: str, value: str) -> Section:
     return part(RunStatus.PLANNED, plan_only=False, delta="+ a.b", delta_rows=rows)
 
 
+def lacks(name: str, *checks: Check) -> str:
+    return TEXTS.refusal_comment("ada", [], LIMIT, [(name, checks)])
+
+
+def why(sentence: str, *checks: Check) -> str:
+    part = Because("net", True, (sentence, "run-1: Planned"), checks, f"{URL}/runs/run-1")
+    return TEXTS.why_comment(WhyReport("0123456789", (part, part)), LIMIT)
+
+
+def other(sentence: str) -> str:
+    return TEXTS.why_comment(WhyReport("abc", (), (Because("net", False, (sentence,)),)), LIMIT)
+
+
 PLACES: dict[str, Callable[[str], str]] = {
     "workspace": lambda text: change(part(name=text), part()),
     "headline": lambda text: change(part(headline=text)),
@@ -169,6 +184,15 @@ PLACES: dict[str, Callable[[str], str]] = {
     "canceler": lambda text: outcome(RunStatus.CANCELED, cancel_requested_by=f"a{text}"),
     "refused login": lambda text: TEXTS.refusal_comment(f"a{text}", [("net", "why")], LIMIT),
     "refused workspace": lambda text: TEXTS.refusal_comment("ada", [(f"a{text}", "why")], LIMIT),
+    "workspace that lacks": lambda text: lacks(f"a{text}", Check("approved", False, "why")),
+    "what is missing": lambda text: lacks("net", Check("approved", False, f"{text} asked for changes")),
+    "base branch in a table": lambda text: lacks("net", Check("up_to_date", False, f"a{text} has 2 commits")),
+    "changed file": lambda text: why(f"runs on this change: net/{text} is in net"),
+    "pattern": lambda text: why(f"does not run on this change: none of the changed files is in {text}"),
+    "branch in a reason": lambda text: why(f"it follows branch {text}, and this change goes into main"),
+    "commit message in a reason": lambda text: why(f"run-1: Waiting: behind run-2 ({text})"),
+    "reviewer in a reason": lambda text: why("x", Check("approved", True, f"by a{text}")),
+    "file of another": lambda text: other(f"does not run on this change: a{text}"),
     "refusal": lambda text: TEXTS.refusal_comment("ada", [("net", f"because {text}")], LIMIT),
 }
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from bot.domain.report import ChangeReport, OutcomeReport
 from bot.domain.requirements import Check
 from bot.domain.run import Run
+from bot.domain.why import WhyReport
 
 
 class Clock(Protocol):
@@ -82,6 +83,10 @@ class Texts(Protocol):
 
         And a table for each workspace that lacks something to be applied.
         """
+        ...
+
+    def why_comment(self, report: WhyReport, limit: int) -> str:
+        """Return the answer to `/why`."""
         ...
 
     def help_comment(self, limit: int) -> str:
