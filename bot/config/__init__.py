@@ -2,7 +2,7 @@
 
 from bot.config.configuration import Config, LogLevel, SandboxMode
 from bot.config.forges import AppAuth, ForgeConfig, ForgeKind, TokenAuth
-from bot.config.settings import SETTINGS, Setting
+from bot.config.table import SETTINGS, Setting
 
 __all__ = [
     "SETTINGS",

@@ -15,7 +15,8 @@ from bot.config.explain import read_manifest
 from bot.config.forges import LOOPBACK, ForgeConfig, read_forges, unencrypted
 from bot.config.policies import read_policy_sets
 from bot.config.problems import Problems, did_you_mean
-from bot.config.settings import NEW_KEY, SETTINGS, Environment, fernet_key
+from bot.config.settings import Environment, fernet_key
+from bot.config.table import NEW_KEY, SETTINGS
 from bot.config.variables import read_variables
 from bot.config.workspaces import read_rules, read_workspaces
 from bot.domain.discovery import DiscoverRule

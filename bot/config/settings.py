@@ -1,4 +1,4 @@
-"""The table of settings, and the one reader of the environment: what is not in the table can't be read."""
+"""The one reader of the environment: what is not in the table of settings can't be read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -14,140 +13,16 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from bot.config.problems import Problems, did_you_mean, shown
+from bot.config.table import SETTINGS
 
 _T = TypeVar("_T")
 _E = TypeVar("_E", bound=StrEnum)
 
-NEW_KEY = "openssl rand -base64 32 | tr '+/' '-_'"
 _DURATION = re.compile(r"(?=\d)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 _TRUTH = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
     **dict.fromkeys(("false", "0", "no", "off"), False),
 }
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One environment variable. A secret may also be given as `<name>_FILE`, the path of a file with it.
-
-    `default` is what is used where the variable is unset or empty; empty means none.
-    """
-
-    name: str
-    default: str
-    meaning: str
-    secret: bool = False
-
-
-_KEYS = f"Key that encrypts stored secrets; several, newest first, separated by commas. Make one: `{NEW_KEY}`"
-
-SETTINGS: tuple[Setting, ...] = (
-    Setting("PLANGATE_CONFIG", "plangate.yml", "Path of the file that names forges and workspaces"),
-    Setting("PLANGATE_DATA", ".plangate", "Folder for the database, mirrors and caches"),
-    Setting("PLANGATE_URL", "", "Address at which people reach the web pages; required"),
-    Setting(
-        "PLANGATE_INTERNAL_URL",
-        "",
-        "Address at which the workers' Terraform reaches the state backend; PLANGATE_URL where unset",
-    ),
-    Setting("PLANGATE_SECRET_KEY", "", _KEYS + "; required", secret=True),
-    Setting(
-        "DATABASE_URL",
-        "",
-        "`postgresql://user:password@host/name`, or SQLite in the data folder where unset",
-        secret=True,
-    ),
-    Setting(
-        "REDIS_URL",
-        "",
-        "`redis://host:6379/0`: Redis or Valkey, for the web and the workers; `plangate demo` brings its own",
-        secret=True,
-    ),
-    Setting(
-        "PLANGATE_GITHUB_WEBHOOK_SECRET",
-        "",
-        "Secret with which GitHub signs webhooks; several, with commas, while you change it; required",
-        secret=True,
-    ),
-    Setting("PLANGATE_GITHUB_TOKEN", "", "Token of a GitHub user or bot; or give an App", secret=True),
-    Setting("PLANGATE_GITHUB_APP_ID", "", "Id of the GitHub App; or give a token"),
-    Setting("PLANGATE_GITHUB_APP_PRIVATE_KEY", "", "Private key (PEM) of the GitHub App", secret=True),
-    Setting(
-        "PLANGATE_GITLAB_WEBHOOK_SECRET",
-        "",
-        "Secret token, or signing token (`whsec_...`), of the webhooks on GitLab; several, with commas, "
-        "while you change it; required for a forge of the kind `gitlab`",
-        secret=True,
-    ),
-    Setting(
-        "PLANGATE_GITLAB_TOKEN",
-        "",
-        "Project, group or personal access token of GitLab, with the scope `api`; required as well",
-        secret=True,
-    ),
-    Setting(
-        "PLANGATE_TERRAFORM_DIR",
-        "",
-        "Folder of Terraform and OpenTofu binaries: `terraform_1.9.5`, `tofu_1.8.0`, ...",
-    ),
-    Setting("PLANGATE_TERRAFORM_FROM_PATH", "true", "Whether `terraform` and `tofu` on PATH may be used"),
-    Setting(
-        "PLANGATE_TERRAFORM_KEYS",
-        "",
-        "File of OpenPGP keys: what is not here is downloaded, if one of them signed its checksum",
-    ),
-    Setting(
-        "PLANGATE_TERRAFORM_CHECKSUMS",
-        "",
-        "File of lines `<sha256>  terraform_1.9.5_linux_amd64.zip`: these are downloaded without a key",
-    ),
-    Setting(
-        "PLANGATE_TERRAFORM_MIRROR",
-        "https://releases.hashicorp.com",
-        "Address that Terraform is downloaded from, laid out as HashiCorp's",
-    ),
-    Setting(
-        "PLANGATE_TOFU_MIRROR",
-        "https://github.com/opentofu/opentofu/releases/download",
-        "Address that OpenTofu is downloaded from; a mirror has `api.json` there too",
-    ),
-    Setting("PLANGATE_PROVIDER_MIRROR", "", "Folder that serves providers as a filesystem mirror"),
-    Setting(
-        "PLANGATE_SANDBOX",
-        "auto",
-        "`auto`: Terraform runs in a sandbox where the system offers one; `required`: never without; `off`",
-    ),
-    Setting("PLANGATE_PLAN_TIMEOUT", "2h", "How long a plan may take, such as `90s`, `2h` or `1h30m`"),
-    Setting("PLANGATE_APPLY_TIMEOUT", "24h", "How long an apply may take"),
-    Setting("PLANGATE_LEASE_SECONDS", "60", "Seconds after which a silent worker's run is taken from it"),
-    Setting(
-        "PLANGATE_CANCEL_COOL_OFF",
-        "30s",
-        "How long after a cancel an administrator may force it, such as `30s`",
-    ),
-    Setting(
-        "PLANGATE_STATE_LOCK_GRACE",
-        "15m",
-        "How long Terraform must be silent, its worker lost, before its lock on the state is released",
-    ),
-    Setting(
-        "PLANGATE_PLAN_AGE",
-        "1h",
-        "How old a plan may be that `/apply` applies as it is, if nothing has changed; else it plans again",
-    ),
-    Setting(
-        "PLANGATE_REPLAN_SIBLINGS",
-        "10",
-        "How many other open changes of a workspace an apply has planned again; `0`: none, only marked",
-    ),
-    Setting("PLANGATE_SWEEP_SECONDS", "15", "Seconds between two looks for work that was lost"),
-    Setting(
-        "PLANGATE_LOCAL_ADMIN",
-        "",
-        "Login of the administrator who may sign in on this machine, with what `plangate sign-in` prints",
-    ),
-    Setting("PLANGATE_LOG_LEVEL", "INFO", "`DEBUG`, `INFO`, `WARNING` or `ERROR`"),
-)
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
