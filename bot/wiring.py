@@ -58,6 +58,7 @@ from bot.services.queueing import Queueing
 from bot.services.reporting import Reporting
 from bot.services.requiring import Requiring
 from bot.services.run_comments import RunComments
+from bot.services.siblings import Siblings
 from bot.services.state_history import KeptStates
 from bot.services.states import StateService
 from bot.services.sweep import Sweep
@@ -221,7 +222,8 @@ def _intake(
         WhyComments(new_runs, requiring, world.addresses),
         requiring,
     )
-    following = Following(store, forges, changed, new_runs, transitions)
+    siblings = Siblings(store, changed, new_runs, transitions, world.limits.siblings)
+    following = Following(store, forges, changed, new_runs, transitions, siblings)
     return Intake(
         store,
         clock,

@@ -186,6 +186,13 @@ class Options(Entry):
         default=None,
         description="What an apply of a change needs; a workspace adds to the defaults', and lowers none",
     )
+    keep_approval_if_same_plan: bool | None = Field(
+        default=None, description="`true`: an approval outlives a new commit whose plan is the same"
+    )
+    replan_siblings: bool | None = Field(
+        default=None,
+        description="`false`: an apply only marks the plans of other open changes as outdated",
+    )
     tags: Tags | None = Field(default=None, description="Words by which policy sets choose workspaces")
     engine: Literal["terraform", "tofu"] | None = Field(default=None, description="Which program runs it")
     terraform_version: Annotated[str, AfterValidator(_version)] | None = Field(

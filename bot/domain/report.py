@@ -50,6 +50,7 @@ class Section:
     plan_text: str = ""
     policies: tuple[PolicyCheck, ...] = ()
     delta: tuple[DeltaRow, ...] = ()
+    overlaps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

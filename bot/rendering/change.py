@@ -85,6 +85,7 @@ class ChangeContext:
     rows: tuple[Row, ...]
     more_rows: Markdown
     deltas: tuple[DeltaPart, ...]
+    overlaps: tuple[tuple[Markdown, Markdown], ...]
     failures: tuple[Failure, ...]
     policies: tuple[PolicyPart, ...]
     command: Markdown
@@ -134,6 +135,11 @@ class ChangeView:
                 delta_part(self._sections[index], depth.resources)
                 for index in shown
                 if self._sections[index].run.delta and self._sections[index].run.awaits_confirmation
+            ),
+            overlaps=tuple(
+                (plain(self._sections[index].workspace.name), phrase(words, 400))
+                for index in shown
+                for words in self._sections[index].overlaps[: depth.warned]
             ),
             failures=tuple(self._failures(shown, depth.error)),
             policies=tuple(

@@ -59,3 +59,11 @@ def settle(tx: Transaction, before: Run | None, run: Run, at: datetime) -> None:
     elif run.final:
         why = f": {run.error}" if run.error else ""
         fell(tx, record, f"{run.id} ended as {LABELS[run.status].lower()}{why}", at)
+
+
+def kept_approval(tx: Transaction, shown: Run) -> ApprovalRecord | None:
+    """Return the approval that waits for another plan of the change, None where none does."""
+    if shown.change_number is None:
+        return None
+    found = tx.approvals.of_change(shown.workspace_id, shown.change_number)
+    return next((each for each in found if each.state is ApprovalState.KEPT), None)

@@ -74,7 +74,9 @@ def kept_basis(tx: Transaction, run_id: str) -> Basis | None:
     return Basis(**{**document, "addresses": tuple(document["addresses"])})
 
 
-def outdated(tx: Transaction, run: Run) -> bool:
-    """Whether the state has moved since the run's plan was made, so that it may not hold any more."""
+def is_outdated(tx: Transaction, run: Run) -> bool:
+    """Whether the state has moved since a preview's plan was made, so that it may not hold any more."""
+    if not run.plan_only or not run.final or not run.has_changes:
+        return False
     basis = kept_basis(tx, run.id)
     return basis is not None and bool(basis.state) and basis.state != state_now(tx, run.workspace_id)

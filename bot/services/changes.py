@@ -15,8 +15,10 @@ from bot.domain.run import Run
 from bot.domain.workspace import Workspace
 from bot.services.discovering import Discovery
 from bot.services.making import NewRuns
+from bot.services.neighbours import MOST_NEIGHBOURS
 from bot.services.outcome import Outcome
 from bot.services.ports import ChangeRecord, Clock, ForgeReader, RunQuery, Store, Transaction
+from bot.services.stopping import stop_older
 from bot.services.transitions import Transitions
 
 FORK_NOTE = "a change from a fork: someone with write access may comment /plan"
@@ -135,6 +137,10 @@ class Changed:
                 self._new_runs.cancel_previews(tx, workspace, change, f"the change was {what}", outcome.wake)
                 self._discard_waiting(tx, workspace, change, what, outcome)
             self._transitions.report(tx, record.id, outcome.wake)
+            # Those that were about the same resources say so no more.
+            for other in tx.changes.open_of(change.repo, MOST_NEIGHBOURS):
+                if set(other.workspace_ids) & set(record.workspace_ids):
+                    self._transitions.report(tx, other.id, outcome.wake)
             self.done(tx, delivery_id, outcome)
         self._transitions.wake(outcome.wake)
         return None
@@ -187,6 +193,9 @@ class Changed:
         self, tx: Transaction, record: ChangeRecord, by: str, sight: Sight, outcome: Outcome
     ) -> None:
         change = record.change
+        for workspace in tx.workspaces.of_repo(change.repo):
+            runs = self._new_runs.of_change(tx, workspace, change)
+            stop_older(tx, self._transitions, runs, workspace, change, self._clock.now(), outcome)
         for decision in self._decide(tx, change, sight):
             match decision:
                 case Start(workspace, reason):

@@ -12,6 +12,8 @@ from bot.domain.plan_text import error_text, plan_text, tail
 from bot.domain.report import ChangeReport, OutcomeReport, Section, StatusReport
 from bot.domain.run import Run
 from bot.domain.workspace import Workspace
+from bot.services.basis import is_outdated
+from bot.services.neighbours import overlaps
 from bot.services.ports import (
     Addresses,
     ChangeRecord,
@@ -72,16 +74,18 @@ class Deriving:
             waits = self._waits(tx, workspace, run)
             whole.append((workspace.name, run, waits))
             if run is not None:
-                statuses += self._of_workspace(commit.sha, workspace, run, runs, waits)
+                statuses += self._of_workspace(tx, commit.sha, workspace, run, runs, waits)
                 statuses += self._of_policies(tx, commit.sha, workspace, runs)
         state, words = headlines.aggregate(whole, record.note if record else "")
         statuses.append(StatusReport(commit.sha, "plangate", state, words, self._target(whole)))
         return [self._posting.status(subject, commit.repo, status) for status in statuses]
 
     def _of_workspace(
-        self, sha: str, workspace: Workspace, run: Run, runs: Sequence[Run], waits: str
+        self, tx: Transaction, sha: str, workspace: Workspace, run: Run, runs: Sequence[Run], waits: str
     ) -> list[StatusReport]:
         state, words = headlines.plan_headline(run, waits)
+        if is_outdated(tx, run):
+            words = f"Outdated, the state has moved since: {words}"
         url = self._addresses.run(run.id)
         found = [StatusReport(sha, f"plangate/{workspace.name}/plan", state, words, url)]
         newest = next((r for r in runs if not r.plan_only), None)
@@ -135,10 +139,12 @@ class Deriving:
         plan = shown_plan(tx, run.id) if run.has_changes else None
         output = tx.artifacts.output(run.id, "plan") if run.has_changes or run.final else ""
         failed = run.plan_status is StageStatus.ERRORED
+        begun = run.apply_status is not StageStatus.PENDING
+        old = open_ and is_outdated(tx, run)
         return Section(
             workspace=workspace,
             run=run,
-            headline=words,
+            headline=f"{words}, outdated: the state has moved since" if old else words,
             next_step=_next_step(workspace, run) if open_ else "",
             run_url=self._addresses.run(run.id),
             resources=plan.resources if plan else (),
@@ -146,6 +152,7 @@ class Deriving:
             plan_text=(error_text(output) or run.error) if failed else plan_text(output),
             policies=tuple(tx.policies.of_run(run.id)),
             delta=_delta(tx, run),
+            overlaps=overlaps(tx, workspace, run) if open_ and run.has_changes and not begun else (),
         )
 
     def _outcomes(self, tx: Transaction, record: ChangeRecord, runs: Sequence[Run]) -> list[Post]:

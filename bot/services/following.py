@@ -7,14 +7,16 @@ sweep if everything was lost, and shown with the forges' deliveries (promise 3).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from bot.services.carrying import Carrying
 from bot.services.changes import Changed
 from bot.services.making import NewRuns
 from bot.services.outcome import Outcome
 from bot.services.ports import Delivery, ForgeReader, Store
+from bot.services.siblings import Siblings
 from bot.services.transitions import Transitions
-from bot.services.wanting import wanted_by
+from bot.services.wanting import APPLIED, OUTDATED, PLANNED, wanted_by
 
 
 class Following:
@@ -27,18 +29,25 @@ class Following:
         changed: Changed,
         new_runs: NewRuns,
         transitions: Transitions,
+        siblings: Siblings,
     ) -> None:
         self._store = store
         self._forges = forges
         self._changed = changed
         self._new_runs = new_runs
         self._transitions = transitions
+        self._others: dict[str, Callable[[Delivery, Outcome], None]] = {
+            APPLIED: self._follow,
+            PLANNED: Carrying(store, changed, new_runs, transitions).planned,
+            OUTDATED: siblings.applied,
+        }
 
     def handle(self, delivery: Delivery, outcome: Outcome) -> None:
-        """Make the run on the current commit of its workspace's branch.
+        """Do what a run has called for. Raises ForgeUnavailable, ForgeRefused, NotFound, Conflict."""
+        return self._others[delivery.event](delivery, outcome)
 
-        Raises ForgeUnavailable, ForgeRefused, NotFound, Conflict.
-        """
+    def _follow(self, delivery: Delivery, outcome: Outcome) -> None:
+        """Make the run on the current commit of its workspace's branch."""
         applied, workspace_id = wanted_by(delivery)
         with self._store.reading() as tx:
             workspace = tx.workspaces.get(workspace_id)

@@ -14,11 +14,12 @@ from bot.domain.errors import Conflict, LeaseLost, StoreUnavailable
 from bot.domain.lifecycle import RunStatus
 from bot.domain.queue import holds_by
 from bot.domain.run import Run, RunEvent
-from bot.services.approving import settle
+from bot.services.approving import kept_approval, settle
+from bot.services.neighbours import neighbours
 from bot.services.ports import Clock, Dispatch, Store, Transaction
 from bot.services.subjects import subject_of
 from bot.services.turns import whose_turn
-from bot.services.wanting import want_followers
+from bot.services.wanting import OUTDATED, PLANNED, want, want_followers
 
 log = logging.getLogger(__name__)
 
@@ -114,12 +115,22 @@ class Transitions:
         if run.reported:
             self.report(tx, subject_of(tx, run), wake)
         if run.plan_only:
+            if run.final and before is not None and not before.final and run.change_number is not None:
+                self._previewed(tx, run, wake)
             return
         if run.status is RunStatus.APPLIED and (before is None or before.status is not RunStatus.APPLIED):
             wake.deliveries += want_followers(tx, run, self._clock.now())
+            wake.deliveries += want(tx, OUTDATED, run, self._clock.now())
         let_go = before is not None and not before.final and run.final
         if before is None or let_go or holds_by(run) != holds_by(before):
             self.next(tx, run.workspace_id, wake)
+
+    def _previewed(self, tx: Transaction, run: Run, wake: Wake) -> None:
+        """Note what a change's new plan means: for an approval that waits for it, and for other changes."""
+        if kept_approval(tx, run) is not None:
+            wake.deliveries += want(tx, PLANNED, run, self._clock.now())
+        for other, _, _ in neighbours(tx, tx.workspaces.get(run.workspace_id), run.change_number):
+            self.report(tx, other, wake)
 
     def report(self, tx: Transaction, subject: str, wake: Wake) -> None:
         """Note that a subject must be reported."""

@@ -12,6 +12,10 @@ from bot.services.ports import Delivery, Transaction
 # No forge has an empty name, so nothing that comes from outside can pass for one of these.
 OURS = ""
 APPLIED = "applied"
+# A plan is to be held against an approval that was kept.
+PLANNED = "planned"
+# The plans of other changes are outdated.
+OUTDATED = "outdated"
 
 
 def want_followers(tx: Transaction, run: Run, at: datetime) -> list[str]:
@@ -35,12 +39,19 @@ def want_followers(tx: Transaction, run: Run, at: datetime) -> list[str]:
     return made
 
 
+def want(tx: Transaction, event: str, run: Run, at: datetime) -> list[str]:
+    """Keep, in the transaction that changes a run, what is to follow from it; return the deliveries."""
+    body = json.dumps({"run": run.id, "workspace": run.workspace_id}).encode()
+    delivery = Delivery(f"{event}:{run.id}", OURS, event, {}, body, at)
+    return [delivery.id] if tx.deliveries.add(delivery) else []
+
+
 def is_ours(delivery: Delivery) -> bool:
-    """Whether a delivery came from an apply and not from a forge."""
-    return delivery.forge == OURS and delivery.event == APPLIED
+    """Whether a delivery came from a run and not from a forge."""
+    return delivery.forge == OURS and delivery.event in (APPLIED, PLANNED, OUTDATED)
 
 
 def wanted_by(delivery: Delivery) -> tuple[str, str]:
-    """Return the run that was applied and the workspace in which it wants a run."""
+    """Return the run that wants something, and the workspace in which it wants it."""
     said = json.loads(delivery.body)
     return str(said["run"]), str(said["workspace"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -44,6 +45,16 @@ class SqlChanges:
         )
         row = self._connection.execute(query).mappings().first()
         return None if row is None else _read(row)
+
+    def open_of(self, repo: RepoRef, limit: int) -> Sequence[ChangeRecord]:
+        """Return the open changes of a repository, the highest number first."""
+        query = (
+            sa.select(changes)
+            .where(changes.c.forge == repo.forge, changes.c.repo_path == repo.path, changes.c.open)
+            .order_by(changes.c.number.desc())
+            .limit(limit)
+        )
+        return [_read(row) for row in self._connection.execute(query).mappings()]
 
 
 def _row(record: ChangeRecord) -> dict[str, Any]:

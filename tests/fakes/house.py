@@ -50,6 +50,7 @@ from bot.services.queueing import Queueing
 from bot.services.reporting import Reporting
 from bot.services.requiring import Requiring
 from bot.services.run_comments import RunComments
+from bot.services.siblings import Siblings
 from bot.services.states import StateService
 from bot.services.sweep import Sweep
 from bot.services.taking_over import TakingOver
@@ -108,7 +109,8 @@ class House:
         )  # fmt: skip
         jobs = EngineJobs(store, forges, StateService(store, self.vault, clock), self.addresses)
         deriving = Deriving(forges, PlainTexts(), self.posting, self.addresses)
-        following = Following(store, forges, changed, new_runs, self.transitions)
+        siblings = Siblings(store, changed, new_runs, self.transitions, self.limits.siblings)
+        following = Following(store, forges, changed, new_runs, self.transitions, siblings)
         self.queueing = Queueing(store, forges, new_runs, self.transitions)
         self.intake = Intake(
             store, clock, self.dispatch, self._parse, forges, discovery, new_runs, changed, comments,

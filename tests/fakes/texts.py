@@ -19,6 +19,7 @@ class PlainTexts:
         ]
         lines += [s.plan_text for s in report.sections if s.plan_text]
         lines += [f"delta: {s.run.delta}" for s in report.sections if s.run.delta]
+        lines += [f"overlap: {words}" for s in report.sections for words in s.overlaps]
         return "\n".join([f"plans of {report.sha}", *lines, report.none_affected])[:limit]
 
     def outcome_comment(self, report: OutcomeReport, limit: int) -> str:

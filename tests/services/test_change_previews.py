@@ -8,6 +8,7 @@ from dataclasses import replace
 from bot.domain.errors import EngineError
 from bot.domain.events import ChangeAction, ChangeClosed, ChangeUpdated
 from bot.domain.lifecycle import RunStatus
+from bot.domain.workspace import Merging
 from tests.fakes.engine import change
 from tests.fakes.house import REPO, House
 
@@ -275,7 +276,7 @@ def test_a_close_that_does_not_name_the_author_leaves_who_it_was(house: House) -
 
 
 def test_two_changes_of_one_workspace_are_applied_one_after_the_other(house: House) -> None:
-    workspace = house.workspace("network")
+    workspace = house.workspace("network", merging=Merging(replan_siblings=False))
     house.engine.will_find("network", BUCKET)
     house.open_change(1, "h1", "network/a.tf")
     house.open_change(2, "h2", "network/b.tf")

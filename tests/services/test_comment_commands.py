@@ -285,12 +285,10 @@ def test_a_run_that_waits_with_an_older_commits_plan_is_not_confirmed(previewed:
     previewed.engine.will_find("network", BUCKET, OTHER)
     previewed.say(1, "/apply")
     previewed.update_change(1, "h2", "network/a.tf")
-    waiting = previewed.runs()[1]
-    delivery = previewed.say(1, "/apply")
-    assert previewed.reasons(delivery) == [
-        f"{waiting.id} waits with a plan of an older commit: discard it on its page first"
-    ]
-    assert previewed.engine.applied == []
+    previewed.say(1, "/apply")
+    waiting, run = previewed.runs()[1], previewed.runs()[-1]
+    assert (waiting.status, waiting.commit) == (RunStatus.DISCARDED, "h1")
+    assert (run.status, run.commit) == (RunStatus.APPLIED, "h2")
 
 
 def test_a_comment_on_a_repository_without_workspaces_is_left_alone(house: House) -> None:

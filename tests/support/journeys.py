@@ -56,6 +56,8 @@ class Journey:
             {
                 "PLANGATE_LOCAL_ADMIN": "admin",
                 "PLANGATE_SWEEP_SECONDS": "1",
+                # Tests of other changes count their runs; those of siblings set it.
+                "PLANGATE_REPLAN_SIBLINGS": "0",
                 "PLANGATE_TERRAFORM_FROM_PATH": "false",
                 **settings,
             },
