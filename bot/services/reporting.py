@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.domain.errors import ForgeError, ForgeRefused, ForgeUnavailable, LeaseLost, NotFound
@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 _FIRST_WAIT = timedelta(seconds=2)
 _LONGEST_WAIT = timedelta(minutes=10)
 _ROUNDS = 20
+# A comment is edited at most once in this time; whatever came meanwhile goes out together.
+EDITS_APART = timedelta(seconds=2)
 
 
 class Reporting:
@@ -44,8 +46,7 @@ class Reporting:
         for _ in range(_ROUNDS):
             with self._store.transaction() as tx:
                 now = self._clock.now()
-                owner = f"{socket.gethostname()}:{os.getpid()}"
-                fence = tx.leases.take(_lease(subject), owner, now, self._limits.report_lease)
+                fence = tx.leases.take(_lease(subject), _owner(), now, self._limits.report_lease)
             if fence is None:
                 return
             try:
@@ -58,8 +59,39 @@ class Reporting:
                     tx.leases.release(_lease(subject), fence)
             # Whoever marked it since may have found the lease held and gone away: look once more.
             with self._store.reading() as tx:
-                if tx.posts.due_mark(subject) == mark:
-                    return
+                if tx.posts.due_mark(subject) != mark:
+                    continue
+                soon = self._soon(tx.posts.undelivered(subject))
+            if soon is None or not self._wait_for(subject, soon):
+                return
+
+    def _soon(self, left: Sequence[Post]) -> datetime | None:
+        """Return when the next edit that was only held back may go out, None where there is none."""
+        latest = self._clock.now() + EDITS_APART
+        return min(
+            (
+                post.not_before
+                for post in left
+                if post.not_before is not None and post.not_before <= latest and not post.attempts
+            ),
+            default=None,
+        )
+
+    def _wait_for(self, subject: str, moment: datetime) -> bool:
+        """Wait for an edit's turn; False where another worker waits for it already.
+
+        A worker that is killed meanwhile loses nothing: the post is due in the database, for the sweep.
+        """
+        lease = f"report-wait:{subject}"
+        with self._store.transaction() as tx:
+            now = self._clock.now()
+            fence = tx.leases.take(lease, _owner(), now, self._limits.report_lease)
+        if fence is None:
+            return False
+        self._clock.wait(max(timedelta(), moment - now))
+        with self._store.transaction() as tx:
+            tx.leases.release(lease, fence)
+        return True
 
     def _round(self, subject: str, fence: int) -> int:
         with self._store.reading() as tx:
@@ -101,8 +133,11 @@ class Reporting:
             # Ours to mend; until then this one must not keep the others from being sent.
             self._failed(post, "Plangate itself failed", self._clock.now() + _wait(post.attempts, None))
             raise
+        # Several workspaces finish one after another: the comment fills as they do, not at each single step.
+        edited = post.payload["kind"] == "comment"
+        next_after = self._clock.now() + EDITS_APART if edited else None
         with self._store.transaction() as tx:
-            tx.posts.delivered(post, remote_id)
+            tx.posts.delivered(post, remote_id, next_after)
         return None
 
     def _send(self, forge: Forge, post: Post) -> str:
@@ -137,6 +172,10 @@ class Reporting:
     def _failed(self, post: Post, error: str, not_before: datetime | None) -> None:
         with self._store.transaction() as tx:
             tx.posts.failed(post, error, not_before)
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _lease(subject: str) -> str:

@@ -106,8 +106,11 @@ class SqlPosts:
         )
         return [_read(row) for row in self._connection.execute(query).mappings()]
 
-    def delivered(self, post: Post, remote_id: str) -> None:
-        """Keep that this payload stands; the post stays undelivered where it has another payload by now."""
+    def delivered(self, post: Post, remote_id: str, next_after: datetime | None = None) -> None:
+        """Keep that this payload stands, and from when on another one may follow it.
+
+        The post stays undelivered where it has another payload by now.
+        """
         self._connection.execute(
             sa.update(posts)
             .where(*_same(post))
@@ -115,7 +118,7 @@ class SqlPosts:
                 posted=payload_hash(post.payload),
                 remote_id=remote_id,
                 attempts=0,
-                not_before=None,
+                not_before=next_after,
                 gave_up=False,
                 error="",
             )

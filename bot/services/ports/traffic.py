@@ -148,8 +148,8 @@ class Posts(Protocol):
         """Return the subject's posts whose payload is not what stands, whatever their `not_before`."""
         ...
 
-    def delivered(self, post: Post, remote_id: str) -> None:
-        """Keep that this payload stands."""
+    def delivered(self, post: Post, remote_id: str, next_after: datetime | None = None) -> None:
+        """Keep that this payload stands, and from when on another one may follow it."""
         ...
 
     def failed(self, post: Post, error: str, not_before: datetime | None) -> None:
