@@ -186,6 +186,10 @@ class Options(Entry):
         default=None,
         description="What an apply of a change needs; a workspace adds to the defaults', and lowers none",
     )
+    apply: Literal["before_merge", "after_merge", "both"] | None = Field(
+        default=None,
+        description="Whether plans are applied on the change, from the branch it is merged to, or either",
+    )
     keep_approval_if_same_plan: bool | None = Field(
         default=None, description="`true`: an approval outlives a new commit whose plan is the same"
     )

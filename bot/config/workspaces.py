@@ -6,7 +6,7 @@ from bot.config.manifest import DiscoverEntry, Manifest, Options, WorkspaceEntry
 from bot.domain.discovery import DiscoverRule
 from bot.domain.events import RepoRef
 from bot.domain.modes import ALLOWED_BY_DEFAULT, Mode
-from bot.domain.workspace import EngineKind, Merging, Triggers, Workspace
+from bot.domain.workspace import ApplyWhen, EngineKind, Merging, Triggers, Workspace
 
 
 def read_workspaces(manifest: Manifest) -> tuple[Workspace, ...]:
@@ -61,6 +61,7 @@ def _workspace(
         tags=tuple(dict.fromkeys(options.tags or ())),
         require=tuple(dict.fromkeys(options.require or ())),
         merging=Merging(
+            apply_when=ApplyWhen(options.apply or "both"),
             keep_approval=bool(options.keep_approval_if_same_plan),
             replan_siblings=options.replan_siblings is not False,
         ),

@@ -10,7 +10,7 @@ from datetime import datetime
 from bot.domain.events import BranchPushed, Change, ChangedFiles, TagPushed
 from bot.domain.lifecycle import RunStatus
 from bot.domain.run import Run
-from bot.domain.workspace import Workspace
+from bot.domain.workspace import ApplyWhen, Workspace
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,11 @@ def decide_push(
     if not here:
         return (Nothing("", f"no workspace of {event.repo.path} follows branch {event.branch}"),)
     return tuple(
-        _by_files(w, files or ChangedFiles.unknown()) for w in here if not w.triggers.tag_regex
+        _by_files(w, files or ChangedFiles.unknown())
+        if w.merging.apply_when.after
+        else Nothing(w.name, "applies changes before they are merged (apply: before_merge), not the branch")
+        for w in here
+        if not w.triggers.tag_regex
     ) + tuple(
         Nothing(w.name, f"runs on tags that match {w.triggers.tag_regex}, not on pushes")
         for w in here
@@ -105,19 +109,32 @@ class Refuse:
     reason: str
 
 
-ApplyDecision = ConfirmRun | StartApply | Refuse
+@dataclass(frozen=True)
+class KeepApproval:
+    """`/apply` approves the plan that the preview shows, to be applied once the change is merged."""
+
+    preview: Run
 
 
-def decide_apply(change: Change, runs: Sequence[Run], asked_at: datetime) -> ApplyDecision:
+ApplyDecision = ConfirmRun | StartApply | KeepApproval | Refuse
+
+
+def decide_apply(
+    change: Change, runs: Sequence[Run], asked_at: datetime, apply_when: ApplyWhen = ApplyWhen.BOTH
+) -> ApplyDecision:
     """Decide what `/apply` does in one workspace; `runs` are the change's runs there, newest first.
+
+    Behind a merge the branch's own runs are among them.
 
     A plan that was made only after `asked_at` is not what the person saw: it can't be meant (promise 1).
     """
     if change.merged:
-        return Refuse("it is merged already: confirm the run of the branch on its page")
+        return _merged(runs, asked_at)
     if not change.open:
         return Refuse("it is closed: reopen it to plan and apply")
     active = next((r for r in runs if not r.plan_only and not r.final), None)
+    if not apply_when.before:
+        return _kept(runs, change, asked_at)
     if active:
         if active.awaits_confirmation and active.commit == change.head_sha:
             return Refuse(_UNSEEN) if active.status_at > asked_at else ConfirmRun(active)
@@ -135,6 +152,23 @@ def decide_apply(change: Change, runs: Sequence[Run], asked_at: datetime) -> App
         return Refuse(f"this commit is applied already, by {head[0].id}")
     preview = next((r for r in head if r.plan_only and r.status is not RunStatus.CANCELED), None)
     return _approve(preview, asked_at)
+
+
+def _kept(runs: Sequence[Run], change: Change, asked_at: datetime) -> ApplyDecision:
+    head = [run for run in runs if run.commit == change.head_sha and run.plan_only]
+    decision = _approve(next((r for r in head if r.status is not RunStatus.CANCELED), None), asked_at)
+    return KeepApproval(decision.preview) if isinstance(decision, StartApply) else decision
+
+
+def _merged(runs: Sequence[Run], asked_at: datetime) -> ApplyDecision:
+    """Behind a merge the branch's own run is what may be applied."""
+    run = next((r for r in runs if not r.plan_only and r.change_number is None), None)
+    if run is None:
+        return Refuse("it is merged already, and no run of the branch is known to have come of that")
+    if run.awaits_confirmation:
+        return Refuse(_UNSEEN) if run.status_at > asked_at else ConfirmRun(run)
+    what = "is finished" if run.final else "is under way"
+    return Refuse(f"it is merged already, and {run.id} of the branch {what} ({run.status.value})")
 
 
 _UNSEEN = "the plan was made after you asked: look at it, and comment again"

@@ -9,6 +9,7 @@ from bot.domain.delta import sentence
 from bot.domain.lifecycle import RunStatus
 from bot.domain.run import Run, RunEvent
 from bot.services.confirming import confirmed
+from bot.services.merging import approved_before_merge, goes_on
 from bot.services.ports import Transaction
 from bot.services.showing import shown_delta
 from bot.services.transitions import Transitions
@@ -36,6 +37,8 @@ class AfterPlan:
             delta = self._delta(tx, run)
             event = self._transitions.event(run, "plan changed", message=delta)
             return [(replace(run, delta=delta), event)]
+        if approved := approved_before_merge(tx, run):
+            return goes_on(tx, self._transitions, run, approved)
         # Whether it may go on by itself was decided when it was made, but a destroy plan never does.
         if run.auto_apply and not run.modes.destroy:
             return confirmed(self._transitions, run, "auto-apply")

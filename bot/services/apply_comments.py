@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.domain.decisions import ConfirmRun, Refuse, StartApply, decide_apply
+from bot.domain.decisions import ConfirmRun, KeepApproval, Refuse, StartApply, decide_apply
 from bot.domain.events import Change
 from bot.domain.permissions import Person
 from bot.domain.requirements import Facts, unmet
 from bot.domain.workspace import Workspace
 from bot.services.answering import Answer
-from bot.services.approving import approve, used
+from bot.services.approving import approve, keep, used
 from bot.services.confirming import confirmed
 from bot.services.making import NewRuns
 from bot.services.outcome import Outcome
@@ -47,10 +47,10 @@ class ApplyComments:
         refused: list[tuple[str, str]] = []
         done = 0
         for workspace in targets:
-            runs = self._new_runs.of_change(tx, workspace, change)
-            decision = decide_apply(change, runs, answer.asked_at)
+            runs = self._new_runs.about(tx, workspace, change)
+            decision = decide_apply(change, runs, answer.asked_at, workspace.merging.apply_when)
             if not isinstance(decision, Refuse):
-                run = decision.preview if isinstance(decision, StartApply) else decision.run
+                run = decision.run if isinstance(decision, ConfirmRun) else decision.preview
                 checks = self._requiring.checks(tx, workspace, facts, run, person)
                 if missing := unmet(checks):
                     answer.tables.append((workspace.name, checks))
@@ -61,6 +61,13 @@ class ApplyComments:
                     record = approve(tx, preview, person, self._clock.now())
                     run = self._new_runs.of_approval(tx, workspace, change, preview, record, outcome.wake)
                     outcome.say("run", f"/apply by {person.login}", workspace.name, run.id)
+                    done += 1
+                case KeepApproval(preview):
+                    record = approve(tx, preview, person, self._clock.now())
+                    keep(tx, record, "waits for the merge")
+                    why = f"approved by {person.login}: applied once the change is merged"
+                    tx.runs.note(self._transitions.event(preview, "approved", person.login, why))
+                    outcome.say("approved", why, workspace.name, preview.id)
                     done += 1
                 case ConfirmRun(run):
                     record = approve(tx, run, person, self._clock.now())

@@ -37,6 +37,14 @@ def used(tx: Transaction, record: ApprovalRecord, run: Run, at: datetime) -> Non
     tx.approvals.save(replace(record, state=ApprovalState.USED, run_id=run.id, ended_at=at))
 
 
+def keep(tx: Transaction, record: ApprovalRecord, why: str) -> None:
+    """Have an approval wait for another plan, in place of earlier ones that do."""
+    for other in tx.approvals.of_change(record.workspace_id, record.change_number or 0):
+        if other.state is ApprovalState.KEPT and other.id != record.id:
+            fell(tx, other, "approved anew", record.at)
+    tx.approvals.save(replace(record, state=ApprovalState.KEPT, why=why))
+
+
 def fell(tx: Transaction, record: ApprovalRecord, why: str, at: datetime) -> None:
     """Keep that an approval is worth nothing any more, and why."""
     tx.approvals.save(replace(record, state=ApprovalState.FALLEN, why=why, ended_at=at))

@@ -15,6 +15,7 @@ from bot.domain.run import Run
 from bot.domain.workspace import Workspace
 from bot.services.discovering import Discovery
 from bot.services.making import NewRuns
+from bot.services.merging import keep_for_merge, settle_merge
 from bot.services.neighbours import MOST_NEIGHBOURS
 from bot.services.outcome import Outcome
 from bot.services.ports import ChangeRecord, Clock, ForgeReader, RunQuery, Store, Transaction
@@ -135,7 +136,10 @@ class Changed:
             for workspace_id in dict.fromkeys([*record.workspace_ids, *(run.workspace_id for run in runs)]):
                 workspace = tx.workspaces.get(workspace_id)
                 self._new_runs.cancel_previews(tx, workspace, change, f"the change was {what}", outcome.wake)
+                for run in self._new_runs.of_change(tx, workspace, change):
+                    keep_for_merge(tx, workspace, change, run)
                 self._discard_waiting(tx, workspace, change, what, outcome)
+                settle_merge(tx, self._transitions, workspace, change, outcome)
             self._transitions.report(tx, record.id, outcome.wake)
             # Those that were about the same resources say so no more.
             for other in tx.changes.open_of(change.repo, MOST_NEIGHBOURS):

@@ -13,6 +13,7 @@ from bot.domain.report import ChangeReport, OutcomeReport, Section, StatusReport
 from bot.domain.run import Run
 from bot.domain.workspace import Workspace
 from bot.services.basis import is_outdated
+from bot.services.merging import runs_of_merge
 from bot.services.neighbours import overlaps
 from bot.services.ports import (
     Addresses,
@@ -52,6 +53,7 @@ class Deriving:
         repo, sha = record.change.repo, record.change.head_sha
         posts = list(self._statuses(tx, subject, Commit(repo, sha), record))
         runs = tx.runs.find(RunQuery(repo=repo, change_number=record.change.number, limit=500))
+        runs = [*_of_merge(tx, record), *runs]
         posts += self._outcomes(tx, record, runs)
         if runs:
             posts.append(self._comment(tx, record, runs))
@@ -121,13 +123,13 @@ class Deriving:
         sections = []
         for workspace_id in dict.fromkeys([*record.workspace_ids, *by_workspace]):
             mine = by_workspace.get(workspace_id, [])
-            at_head = [run for run in mine if run.commit == change.head_sha]
+            at_head = [run for run in mine if run.commit in (change.head_sha, change.merge_sha)]
             # What only an older commit touched is said no more, unless it applied something.
             touched = workspace_id in record.workspace_ids
             run = headlines.current(at_head) or (headlines.current(mine) if touched else None)
             if run is not None:
                 workspace = tx.workspaces.get(workspace_id)
-                sections.append(self._section(tx, workspace, run, change.open))
+                sections.append(self._section(tx, workspace, run, change.open or run.change_number is None))
         sections.sort(key=lambda section: section.workspace.name)
         none = "" if sections else "No workspace is affected by the latest commit."
         report = ChangeReport(change.head_sha, tuple(sections), none)
@@ -183,6 +185,12 @@ def _grouped(runs: Sequence[Run]) -> dict[str, list[Run]]:
     for run in runs:
         found.setdefault(run.workspace_id, []).append(run)
     return found
+
+
+def _of_merge(tx: Transaction, record: ChangeRecord) -> list[Run]:
+    """What came of the merge: a run of the branch asks on the change too."""
+    workspaces = (tx.workspaces.get(each) for each in record.workspace_ids)
+    return [run for workspace in workspaces for run in runs_of_merge(tx, workspace, record.change)]
 
 
 def _delta(tx: Transaction, run: Run) -> tuple[DeltaRow, ...]:

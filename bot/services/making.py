@@ -15,6 +15,7 @@ from bot.domain.permissions import Action, Person
 from bot.domain.run import Approval, Run, RunSource
 from bot.domain.workspace import Workspace
 from bot.services.controls import canceled
+from bot.services.merging import runs_of_merge
 from bot.services.ports import Clock, RunQuery, Transaction
 from bot.services.snapshot import add_run
 from bot.services.transitions import Transitions, Wake
@@ -169,6 +170,10 @@ class NewRuns:
     def of_change(self, tx: Transaction, workspace: Workspace, change: Change) -> Sequence[Run]:
         """Return the change's runs in a workspace, newest first."""
         return tx.runs.find(RunQuery(workspace_id=workspace.id, change_number=change.number))
+
+    def about(self, tx: Transaction, workspace: Workspace, change: Change) -> Sequence[Run]:
+        """Return the change's runs in a workspace, and behind its merge the branch's; newest first."""
+        return (*runs_of_merge(tx, workspace, change), *self.of_change(tx, workspace, change))
 
     def _made_before(self, tx: Transaction, workspace: Workspace, commit: str) -> bool:
         same = tx.runs.find(RunQuery(workspace_id=workspace.id, commit=commit, plan_only=False))

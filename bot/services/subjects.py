@@ -37,3 +37,12 @@ def subject_of(tx: Transaction, run: Run) -> str:
         if record is not None:
             return record.id
     return str(Commit(repo, run.commit))
+
+
+def subjects_of(tx: Transaction, run: Run) -> tuple[str, ...]:
+    """Return everything that a run is reported with: a run of the branch also on the change it merged."""
+    first = subject_of(tx, run)
+    if run.change_number is not None:
+        return (first,)
+    merged = tx.changes.merged_as(tx.workspaces.get(run.workspace_id).repo, run.commit)
+    return (first, merged.id) if merged else (first,)

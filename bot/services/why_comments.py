@@ -49,9 +49,9 @@ class WhyComments:
         here = why_here(workspace, change, record.reasons)
         if workspace.id not in record.workspace_ids:
             return Because(workspace.name, False, (f"does not run on this change: {here}",))
-        runs = self._new_runs.of_change(tx, workspace, change)
+        runs = self._new_runs.about(tx, workspace, change)
         run = headlines.current([r for r in runs if r.commit == change.head_sha] or runs)
-        applying = decide_apply(change, runs, answer.asked_at)
+        applying = decide_apply(change, runs, answer.asked_at, workspace.merging.apply_when)
         waits = why_it_waits(tx, workspace, run) if run else ""
         said = why_so(workspace, here, run, waits, record.note, applying)
         if run is None:

@@ -46,6 +46,17 @@ class SqlChanges:
         row = self._connection.execute(query).mappings().first()
         return None if row is None else _read(row)
 
+    def merged_as(self, repo: RepoRef, commit: str) -> ChangeRecord | None:
+        """Return the change whose merge made a commit of the branch, None where none did."""
+        query = sa.select(changes).where(
+            changes.c.forge == repo.forge,
+            changes.c.repo_path == repo.path,
+            changes.c.merged,
+            changes.c.merge_sha == commit,
+        )
+        row = self._connection.execute(query.limit(1)).mappings().first()
+        return None if row is None or not commit else _read(row)
+
     def open_of(self, repo: RepoRef, limit: int) -> Sequence[ChangeRecord]:
         """Return the open changes of a repository, the highest number first."""
         query = (

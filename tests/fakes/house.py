@@ -180,9 +180,11 @@ class House:
         self.forge.set_files(REPO, number, ChangedFiles(files))
         return self._and_work(self.deliver(ChangeUpdated(about, ChangeAction.NEW_COMMITS, "ann")), work)
 
-    def close_change(self, number: int, *, merged: bool = False, work: bool = True) -> str:
+    def close_change(
+        self, number: int, *, merged: bool = False, as_commit: str = "", work: bool = True
+    ) -> str:
         """Have somebody close or merge a change, and do what follows."""
-        about = self.forge.edit_change(REPO, number, open=False, merged=merged)
+        about = self.forge.edit_change(REPO, number, open=False, merged=merged, merge_sha=as_commit)
         return self._and_work(self.deliver(ChangeClosed(about, "ann")), work)
 
     def say(

@@ -27,6 +27,10 @@ def read_change(repo: RepoRef, source: object, at: str = "") -> Change:
         draft=flag(source, f"{at}draft"),
         mergeable=mergeable if isinstance(mergeable, bool) else None,
         default_branch=optional_text(source, f"{at}base.repo.default_branch") or "",
+        # Before the merge it names a commit that GitHub only tries the merge with.
+        merge_sha=(optional_text(source, f"{at}merge_commit_sha") or "")
+        if flag(source, f"{at}merged")
+        else "",
     )
 
 

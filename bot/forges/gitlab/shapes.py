@@ -65,7 +65,14 @@ def _change(repo: RepoRef, source: object, at: str, head: str, author: str, url:
         draft=flag(source, f"{at}draft") or flag(source, f"{at}work_in_progress"),
         mergeable=_mergeable(source, at),
         default_branch=optional_text(source, "project.default_branch") or "",
+        merge_sha=_merge_sha(source, at, head) if state == "merged" else "",
     )
+
+
+def _merge_sha(source: object, at: str, head: str) -> str:
+    """Return the branch's commit after a merge: a merge's, a squash's, or with a fast-forward the head."""
+    made = (optional_text(source, f"{at}{kind}_commit_sha") for kind in ("merge", "squash"))
+    return next((sha for sha in made if sha), head)
 
 
 def _from_fork(source: object, at: str) -> bool:

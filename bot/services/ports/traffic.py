@@ -100,6 +100,10 @@ class Changes(Protocol):
         """Return a change by its number, None where it was never seen."""
         ...
 
+    def merged_as(self, repo: RepoRef, commit: str) -> ChangeRecord | None:
+        """Return the change whose merge made a commit of the branch, None where none did."""
+        ...
+
     def open_of(self, repo: RepoRef, limit: int) -> Sequence[ChangeRecord]:
         """Return the open changes of a repository, the highest number first."""
         ...
