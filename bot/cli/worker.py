@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import time
+from collections.abc import Sequence
+from types import FrameType
 
 import click
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, Worker
+from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.worker import WorkerStatus
 
 from bot import jobs
 from bot.cli.loading import configuration, ready
-from bot.config import LogLevel
+from bot.config import Config, LogLevel
 from bot.dispatch import LIGHT_QUEUES, QUEUES, RqDispatch
 
 log = logging.getLogger(__name__)
 
 # Where web and workers share a few cores, a webhook's answer comes before a plan.
 _NICENESS = 5
+
+# In seconds: before a worker whose Redis went away looks for it again.
+_PAUSE = 1.0
 
 
 class PlangateWorker(Worker):
@@ -31,6 +39,12 @@ class PlangateWorker(Worker):
     """
 
     sweeper: RqDispatch
+    asked_to_stop = False
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Finish the job in hand, and then stop."""
+        self.asked_to_stop = True
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]  # as RQ has it
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Carry out a job: here, or in a process of its own where Terraform is at work."""
@@ -61,6 +75,19 @@ def worker(queues: str) -> None:
     ready(config, serves=True)
     os.nice(_NICENESS)
     jobs.prepare()
+    try:
+        RqDispatch(config.require_redis()).ping()
+    except ConnectionError as error:
+        raise click.ClickException(str(error)) from error
+    with contextlib.suppress(StopRequested):
+        while not _work(config, names):
+            # RQ's worker gives up where Redis goes away in the midst of a job. Ours begins again.
+            time.sleep(_PAUSE)
+            log.warning("Redis was away; the worker begins again")
+
+
+def _work(config: Config, names: Sequence[str]) -> bool:
+    """Work until somebody asks to stop, or until Redis goes away in the midst of a job: False then."""
     sweep = max(int(config.sweep.total_seconds()), 1)
     try:
         connection = Redis.from_url(config.require_redis())
@@ -76,4 +103,6 @@ def worker(queues: str) -> None:
         level = "DEBUG" if config.log_level is LogLevel.DEBUG else "WARNING"
         found.work(logging_level=level, with_scheduler=False)
     except RedisError as error:
-        raise click.ClickException(f"Redis does not answer: {error}") from error
+        log.warning("Redis does not answer: %s", error)
+        return False
+    return found.asked_to_stop
