@@ -36,6 +36,7 @@ class Wake:
 
     runs: list[Run] = field(default_factory=list)
     subjects: list[str] = field(default_factory=list)
+    waiting: set[str] = field(default_factory=set)
     deliveries: list[str] = field(default_factory=list)
 
 
@@ -124,7 +125,8 @@ class Transitions:
             wake.deliveries += want(tx, OUTDATED, run, self._clock.now())
         let_go = before is not None and not before.final and run.final
         if before is None or let_go or holds_by(run) != holds_by(before):
-            self.next(tx, run.workspace_id, wake)
+            # One that joins the queue changes nothing for those before it.
+            self.next(tx, run.workspace_id, wake, told=before is not None)
 
     def _previewed(self, tx: Transaction, run: Run, wake: Wake) -> None:
         """Note what a change's new plan means: for an approval that waits for it, and for other changes."""
@@ -139,14 +141,16 @@ class Transitions:
         if subject not in wake.subjects:
             wake.subjects.append(subject)
 
-    def next(self, tx: Transaction, workspace_id: str, wake: Wake) -> None:
-        """Wake the run whose turn it is, and report the places of those that wait."""
+    def next(self, tx: Transaction, workspace_id: str, wake: Wake, *, told: bool = True) -> None:
+        """Wake the run whose turn it is, and tell those that wait of their places, unless `told` says no."""
         turn = whose_turn(tx, workspace_id)
         if turn is not None and turn.id not in {run.id for run in wake.runs}:
             wake.runs.append(turn)
-        for waiting in tx.runs.queue(workspace_id):
+        for waiting in tx.runs.queue(workspace_id) if told else ():
             if waiting.status is RunStatus.PENDING:
-                self.report(tx, subject_of(tx, waiting), wake)
+                subject = subject_of(tx, waiting)
+                tx.posts.mark_due(subject, self._clock.now())
+                wake.waiting.add(subject)
 
     def wake(self, wake: Wake) -> None:
         """Wake the workers. A Redis that is down loses nothing: the sweep wakes them later."""
@@ -157,5 +161,8 @@ class Transitions:
                 self._dispatch.advance(run)
             for subject in wake.subjects:
                 self._dispatch.report(subject)
+            for subject in wake.waiting.difference(wake.subjects):
+                # However often a long queue is told, one report of each that waits to be made is enough.
+                self._dispatch.report(subject, swept=True)
         except ConnectionError as error:
             log.warning("no worker could be woken (%s); the sweep will", error)
