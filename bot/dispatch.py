@@ -136,6 +136,7 @@ class RqDispatch:
         noted = self._connection().get(note)
         return isinstance(noted, bytes) and self._connection().lpos(queue.key, noted.decode()) is not None
 
+
 def _version(redis: Redis) -> str:
     try:
         said = redis.info("server")
