@@ -194,8 +194,7 @@ class Stage:
             part.check()
 
     def _start(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
-        kept = {key: os.environ[key] for key in _KEPT if key in os.environ}
-        part = Part(name, argv, {**kept, **env}, self.logs / f"{name}.log")
+        part = Part(name, argv, {**kept_environment(), **env}, self.logs / f"{name}.log")
         part.start()
         self.parts[name] = part
 
@@ -254,6 +253,11 @@ class Stage:
         self.admin("POST", "/repos", wanted)
         for login, role in (*roles.items(), (BOT, "write")):
             self.admin("PUT", f"/repos/{full_name}/roles/{login}", {"role": role})
+
+
+def kept_environment() -> dict[str, str]:
+    """Return what a process of ours gets of this one's environment."""
+    return {key: os.environ[key] for key in _KEPT if key in os.environ}
 
 
 def free_port() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bot.domain.events import RepoRef
@@ -31,7 +32,16 @@ def parse_commit(subject: str) -> Commit | None:
 
 def subject_of(tx: Transaction, run: Run) -> str:
     """Return what a run is reported with: its change where it has one, else its commit."""
-    repo = tx.workspaces.get(run.workspace_id).repo
+    return _subject(tx, tx.workspaces.get(run.workspace_id).repo, run)
+
+
+def subjects_of(tx: Transaction, workspace_id: str, runs: Iterable[Run]) -> frozenset[str]:
+    """Return what runs of one workspace are reported with."""
+    repo = tx.workspaces.get(workspace_id).repo
+    return frozenset(_subject(tx, repo, run) for run in runs)
+
+
+def _subject(tx: Transaction, repo: RepoRef, run: Run) -> str:
     if run.change_number is not None:
         record = tx.changes.numbered(repo, run.change_number)
         if record is not None:

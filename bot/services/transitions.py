@@ -137,7 +137,7 @@ class Transitions:
 
     def report(self, tx: Transaction, subject: str, wake: Wake) -> None:
         """Note that a subject must be reported."""
-        tx.posts.mark_due(subject, self._clock.now())
+        tx.posts.mark_due(self._clock.now(), subject)
         if subject not in wake.subjects:
             wake.subjects.append(subject)
 
@@ -146,11 +146,11 @@ class Transitions:
         turn = whose_turn(tx, workspace_id)
         if turn is not None and turn.id not in {run.id for run in wake.runs}:
             wake.runs.append(turn)
-        for waiting in tx.runs.queue(workspace_id) if told else ():
-            if waiting.status is RunStatus.PENDING:
-                subject = subject_of(tx, waiting)
-                tx.posts.mark_due(subject, self._clock.now())
-                wake.waiting.add(subject)
+        if told:
+            waiting = [run for run in tx.runs.queue(workspace_id) if run.status is RunStatus.PENDING]
+            subjects = subjects_of(tx, workspace_id, waiting)
+            tx.posts.mark_due(self._clock.now(), *subjects)
+            wake.waiting.update(subjects)
 
     def wake(self, wake: Wake) -> None:
         """Wake the workers. A Redis that is down loses nothing: the sweep wakes them later."""

@@ -16,6 +16,8 @@ from bot.store.schema import posts, subjects
 from bot.store.upserts import insert_once, insert_or_update
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+# SQLite before 3.32 takes no more than 999 values in one statement.
+_AT_ONCE = 200
 # As the index of undelivered posts has it: a query must repeat it to use that index.
 _NOT_STANDING = sa.text("payload_hash <> posted")
 
@@ -31,14 +33,22 @@ class SqlPosts:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def mark_due(self, subject: str, at: datetime) -> None:
-        """Remember that a subject must be reported; it waits since the first mark not derived from yet."""
+    def mark_due(self, at: datetime, *marked: str) -> None:
+        """Remember that subjects must be reported; each waits since its first mark not derived from yet."""
+        # In one order for everybody, so that two transactions never wait for each other.
+        rows = [
+            {"subject": each, "due_mark": 1, "derived_mark": 0, "due_at": at} for each in sorted({*marked})
+        ]
+        for start in range(0, len(rows), _AT_ONCE):
+            self._mark(at, rows[start : start + _AT_ONCE])
+
+    def _mark(self, at: datetime, rows: Sequence[Mapping[str, Any]]) -> None:
         waiting = subjects.c.due_mark > subjects.c.derived_mark
         insert_or_update(
             self._connection,
             subjects,
             ["subject"],
-            {"subject": subject, "due_mark": 1, "derived_mark": 0, "due_at": at},
+            rows,
             {
                 "due_mark": subjects.c.due_mark + 1,
                 "due_at": sa.case((waiting, subjects.c.due_at), else_=sa.bindparam("marked_at", at)),

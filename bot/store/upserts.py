@@ -32,17 +32,19 @@ def insert_or_update(
     connection: sa.Connection,
     table: sa.Table,
     key: Sequence[str],
-    values: Mapping[str, Any],
+    values: Mapping[str, Any] | Sequence[Mapping[str, Any]],
     update: Mapping[str, Any],
     where: sa.ColumnElement[bool] | None = None,
 ) -> bool:
     """Insert a row, or update the one with the same key; False where `where` forbids the update.
 
+    With a sequence of values, several rows in one statement; True then says nothing.
+
     In `update` and `where` the table's columns mean the row that is there.
     """
     statement = (
         _insert(connection, table)
-        .values(**values)
+        .values(values)
         .on_conflict_do_update(index_elements=key, set_=dict(update), where=where)
     )
     return _rows(connection, statement) == 1

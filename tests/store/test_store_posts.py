@@ -18,7 +18,7 @@ RED, GREEN = {"state": "failure"}, {"state": "success"}
 
 def mark(store: SqlStore, subject: str = "run-1", at: datetime = AT) -> int:
     with store.transaction() as unit:
-        unit.posts.mark_due(subject, at)
+        unit.posts.mark_due(at, subject)
         return unit.posts.due_mark(subject)
 
 

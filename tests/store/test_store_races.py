@@ -171,7 +171,7 @@ def test_one_of_several_locks_a_state(store: SqlStore) -> None:
 def test_no_mark_is_lost(store: SqlStore) -> None:
     def mark() -> None:
         with store.transaction() as unit:
-            unit.posts.mark_due("run-1", AT)
+            unit.posts.mark_due(AT, "run-1")
 
     assert in_threads([mark] * 8) == [None] * 8
     with store.reading() as unit:

@@ -28,7 +28,7 @@ def test_a_block_that_raises_leaves_nothing(store: SqlStore) -> None:
     with pytest.raises(ZeroDivisionError), store.transaction() as unit:
         unit.workspaces.put(workspace())
         unit.deliveries.add(delivery())
-        unit.posts.mark_due("run-1", AT)
+        unit.posts.mark_due(AT, "run-1")
         _ = 1 / 0
     with store.reading() as unit:
         assert unit.workspaces.all() == []

@@ -132,8 +132,8 @@ class Post:
 class Posts(Protocol):
     """What should stand on the forges, and what does (promise 4)."""
 
-    def mark_due(self, subject: str, at: datetime) -> None:
-        """Remember, with the change that causes it, that a subject (run or change id) must be reported."""
+    def mark_due(self, at: datetime, *marked: str) -> None:
+        """Remember, with the change that causes it, that subjects (change or commit) must be reported."""
         ...
 
     def due(self, now: datetime, limit: int) -> Sequence[str]:
