@@ -57,6 +57,19 @@ def test_every_field_comes_back(store: SqlStore, one: Post) -> None:
         assert unit.posts.undelivered(one.subject) == [one]
 
 
+def test_many_are_marked_at_once_and_each_as_if_alone(store: SqlStore) -> None:
+    mark(store, "run-7")
+    derive(store, subject="run-8", at=AT - MINUTE)
+    names = [f"run-{number}" for number in range(500)]
+    with store.transaction() as unit:
+        unit.posts.mark_due(AT + MINUTE, *names, "run-7")
+        assert unit.posts.due_mark("run-7") == unit.posts.due_mark("run-8") == 2
+        assert unit.posts.due_mark("run-499") == 1
+    waiting = due(store, limit=600)
+    assert waiting[0] == "run-7", "it waits since its first mark"
+    assert sorted(waiting) == sorted(names)
+
+
 def test_marks_grow_and_a_subject_is_due_until_derived(store: SqlStore) -> None:
     with store.reading() as unit:
         assert unit.posts.due_mark("run-1") == 0
