@@ -62,13 +62,17 @@ class ResourceChange:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a plan would do: the resources that change, in the plan's order, and the outputs that do."""
+    """What a plan would do: the resources that change, in the plan's order, and the outputs that do.
+
+    `drift` is what changed outside of Terraform, or is gone.
+    """
 
     resources: tuple[ResourceChange, ...]
     outputs: tuple[str, ...]
     counts: Counts
     drifted: int = 0
     keeps_drift: bool = False
+    drift: tuple[ResourceChange, ...] = ()
 
     @property
     def has_changes(self) -> bool:
@@ -111,9 +115,13 @@ def read_plan(document: Mapping[str, Any]) -> Plan:
         )
     )
     drifted = len(document.get("resource_drift") or ())
+    drift = tuple(
+        ResourceChange(str(item.get("address", "")), tuple((item.get("change") or {}).get("actions", ())))
+        for item in document.get("resource_drift") or ()
+    )
     # A refresh-only plan says that it may be applied though it changes no resource: the state follows them.
     keeps_drift = bool(drifted and not resources and document.get("applyable"))
-    return Plan(tuple(resources), outputs, _count(resources), drifted, keeps_drift)
+    return Plan(tuple(resources), outputs, _count(resources), drifted, keeps_drift, drift)
 
 
 def _count(resources: Iterable[ResourceChange]) -> Counts:

@@ -7,6 +7,7 @@ import re
 _ACTIONS = re.compile(r"^(Terraform|OpenTofu) will perform the following actions:$")
 _OUTPUTS = re.compile(r"^Changes to Outputs:$")
 _RULE = re.compile(r"^─{20,}$")
+_OPENS, _CLOSES = "╷", "╵"
 _ERROR = re.compile(r"^(│ )?Error: ")
 
 
@@ -19,7 +20,25 @@ def plan_text(output: str) -> str:
     if start is None:
         return ""
     end = next((i for i in range(start, len(lines)) if _RULE.match(lines[i])), len(lines))
-    return "\n".join(lines[start:end]).strip("\n")
+    # Warnings stand behind the plan, framed: they are shown apart from it.
+    first = next((i for i in range(start, end) if lines[i] == _OPENS), end)
+    return "\n".join(lines[start:first]).strip("\n")
+
+
+def warnings_text(output: str) -> str:
+    """Return Terraform's warnings from its output, without their frames; empty where it has none."""
+    found: list[str] = []
+    framed: list[str] | None = None
+    for line in output.splitlines():
+        if line == _OPENS:
+            framed = []
+        elif line == _CLOSES and framed is not None:
+            if framed and framed[0].startswith("Warning: "):
+                found += [*framed, ""]
+            framed = None
+        elif framed is not None:
+            framed.append(line.removeprefix("│").removeprefix(" "))
+    return "\n".join(found).strip("\n")
 
 
 def error_text(output: str) -> str:

@@ -51,6 +51,8 @@ class Section:
     policies: tuple[PolicyCheck, ...] = ()
     delta: tuple[DeltaRow, ...] = ()
     overlaps: tuple[str, ...] = ()
+    drift: tuple[ResourceChange, ...] = ()
+    warnings: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,10 @@ class ChangeReport:
 
 @dataclass(frozen=True)
 class OutcomeReport:
-    """The comment that tells how an apply ended."""
+    """The comment that tells how an apply ended; outdated once a later one of the workspace has."""
 
     workspace: Workspace
     run: Run
     run_url: str
     output_tail: str
+    superseded_by: str = ""

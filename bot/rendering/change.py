@@ -9,6 +9,7 @@ from bot.domain import lifecycle
 from bot.domain.lifecycle import RunStatus
 from bot.domain.plan import Counts, ResourceChange
 from bot.domain.report import ChangeReport, Section
+from bot.rendering.asides import Aside, asides, warning_lines
 from bot.rendering.delta import DeltaPart, delta_part
 from bot.rendering.moods import RANKS, Mood, count_signs, count_words, mood, tally
 from bot.rendering.neutral import Markdown, cell, code, fence, html, link, one_line, phrase, plain
@@ -90,6 +91,7 @@ class ChangeContext:
     policies: tuple[PolicyPart, ...]
     command: Markdown
     folds: tuple[Fold, ...]
+    asides: tuple[Aside, ...]
     sha: Markdown
     home: Markdown
 
@@ -102,6 +104,7 @@ class ChangeView:
         self._sha = code(report.sha[:7])
         self._home = link(Markdown("all runs"), home)
         self._plans = [plan_lines(section.plan_text, limit) for section in report.sections]
+        self._warnings = [warning_lines(section) for section in report.sections]
         self._errors = [error_lines(section.run.error, MOST_ERROR) for section in report.sections]
         self._moods = [mood(section) for section in report.sections]
         self._order = sorted(range(len(self._moods)), key=lambda index: RANKS[self._moods[index]])
@@ -112,7 +115,7 @@ class ChangeView:
     def full(self) -> Depth:
         """The depth at which everything is shown."""
         return Depth(
-            plan=max((plan.size for plan in self._plans), default=0),
+            plan=max((lines.size for lines in (*self._plans, *self._warnings)), default=0),
             resources=_MOST_RESOURCES,
             error=MOST_ERROR * 2,
             rows=len(self._sections),
@@ -147,6 +150,11 @@ class ChangeView:
             ),
             command=_command(self._sections),
             folds=tuple(self._folds(shown, depth)),
+            asides=tuple(
+                aside
+                for index in shown
+                for aside in asides(self._sections[index], self._warnings[index], depth.resources, depth.plan)
+            ),
             sha=self._sha,
             home=self._home,
         )

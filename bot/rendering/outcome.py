@@ -39,6 +39,7 @@ class OutcomeContext:
     folded: bool
     sha: Markdown
     run: Markdown
+    later: Markdown
 
 
 class OutcomeView:
@@ -73,10 +74,15 @@ class OutcomeView:
             again=code(f"/plan {name}", 100),
             error=self._error.head(depth.error) if failed else None,
             output=self._output.tail(depth.plan),
-            folded=not failed,
+            folded=not failed and not self._report.superseded_by,
             sha=code(run.commit[:7]),
             run=link(Markdown("the run"), self._report.run_url),
+            later=_later(self._report.superseded_by),
         )
+
+
+def _later(url: str) -> Markdown:
+    return link(Markdown("a later apply"), url) if url else Markdown("")
 
 
 def _by(run: Run) -> Markdown:

@@ -8,7 +8,7 @@ from bot.domain import headlines
 from bot.domain.delta import DeltaRow
 from bot.domain.events import RepoRef
 from bot.domain.lifecycle import RunStatus, StageStatus
-from bot.domain.plan_text import error_text, plan_text, tail
+from bot.domain.plan_text import error_text, plan_text, tail, warnings_text
 from bot.domain.report import ChangeReport, OutcomeReport, Section, StatusReport
 from bot.domain.run import Run
 from bot.domain.workspace import Workspace
@@ -154,6 +154,8 @@ class Deriving:
             plan_text=(error_text(output) or run.error) if failed else plan_text(output),
             policies=tuple(tx.policies.of_run(run.id)),
             delta=_delta(tx, run),
+            drift=plan.drift if plan and not run.modes.refresh_only else (),
+            warnings=warnings_text(output),
             overlaps=overlaps(tx, workspace, run) if open_ and run.has_changes and not begun else (),
         )
 
@@ -161,15 +163,18 @@ class Deriving:
         """A new comment for how each apply ended: that is news, and an edit would notify nobody."""
         found = []
         repo = record.change.repo
+        newest: dict[str, Run] = {}
         for run in runs:
             began = run.apply_status not in (StageStatus.PENDING, StageStatus.QUEUED)
             if run.plan_only or not run.final or not began:
                 continue
+            later = newest.setdefault(run.workspace_id, run)
             report = OutcomeReport(
                 workspace=tx.workspaces.get(run.workspace_id),
                 run=run,
                 run_url=self._addresses.run(run.id),
                 output_tail=tail(tx.artifacts.output(run.id, "apply")),
+                superseded_by=self._addresses.run(later.id) if later is not run else "",
             )
             body = self._texts.outcome_comment(report, self._limit(repo))
             name = f"outcome:{run.id}"

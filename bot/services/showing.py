@@ -23,7 +23,11 @@ def shown_plan(tx: Transaction, run_id: str) -> Plan | None:
     plan, secrets = read_plan(load_plan_json(raw)), secrets_of_run(tx, run_id)
     if not secrets:
         return plan
-    return replace(plan, resources=tuple(_hidden(each, secrets) for each in plan.resources))
+    return replace(
+        plan,
+        resources=tuple(_hidden(each, secrets) for each in plan.resources),
+        drift=tuple(_hidden(each, secrets) for each in plan.drift),
+    )
 
 
 def shown_delta(tx: Transaction, before: str, now: str) -> tuple[DeltaRow, ...] | None:

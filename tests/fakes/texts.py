@@ -24,6 +24,8 @@ class PlainTexts:
 
     def outcome_comment(self, report: OutcomeReport, limit: int) -> str:
         run = report.run
+        if report.superseded_by:
+            return f"outdated by {report.superseded_by}: {report.workspace.name} {run.status.value}"[:limit]
         return f"{report.workspace.name} {run.status.value}: {run.error}\n{report.output_tail}"[:limit]
 
     def why_comment(self, report: WhyReport, limit: int) -> str:

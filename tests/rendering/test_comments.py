@@ -173,6 +173,22 @@ OUTCOMES = {
 }
 
 
+OUTCOMES["superseded"] = replace(OUTCOMES["apply_failed"], superseded_by=f"{URL}/runs/run-9")
+CHANGES["drift_and_warnings"] = ChangeReport(
+    "0123456789",
+    (
+        replace(
+            READY,
+            drift=(
+                ResourceChange("aws_s3_bucket.logs", ("update",)),
+                ResourceChange('aws_s3_bucket.old["a|b"]', ("delete",)),
+            ),
+            warnings="Warning: Argument is deprecated\n\n  with aws_s3_bucket.logs,\n\nUse acl.",
+        ),
+    ),
+)
+
+
 def held(name: str, text: str) -> None:
     path = EXPECTED / f"{name}.md"
     if os.environ.get("REWRITE_EXPECTED"):

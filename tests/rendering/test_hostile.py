@@ -147,6 +147,13 @@ def differing(address: str, attribute: str, value: str) -> Section:
     return part(RunStatus.PLANNED, plan_only=False, delta="+ a.b", delta_rows=rows)
 
 
+def superseded(name: str) -> str:
+    workspace = Workspace("ws-1", name, RepoRef("github", "acme/infra"))
+    done = run(RunStatus.APPLIED)
+    report = OutcomeReport(workspace, done, f"{URL}/runs/1", f"Apply complete! {name}", f"{URL}/runs/2")
+    return TEXTS.outcome_comment(report, LIMIT)
+
+
 def lacks(name: str, *checks: Check) -> str:
     return TEXTS.refusal_comment("ada", [], LIMIT, [(name, checks)])
 
@@ -184,6 +191,12 @@ PLACES: dict[str, Callable[[str], str]] = {
     "canceler": lambda text: outcome(RunStatus.CANCELED, cancel_requested_by=f"a{text}"),
     "refused login": lambda text: TEXTS.refusal_comment(f"a{text}", [("net", "why")], LIMIT),
     "refused workspace": lambda text: TEXTS.refusal_comment("ada", [(f"a{text}", "why")], LIMIT),
+    "drift": lambda text: change(part(drift=(ResourceChange(f"a{text}", ("delete",)),))),
+    "warning": lambda text: change(part(warnings=f"Warning: {text}\n{text}")),
+    "workspace with drift": lambda text: change(
+        part(name=text, warnings="Warning: x", drift=(ResourceChange("a.b", ("update",)),)), part()
+    ),
+    "superseded workspace": lambda text: superseded(f"a{text}"),
     "workspace that lacks": lambda text: lacks(f"a{text}", Check("approved", False, "why")),
     "what is missing": lambda text: lacks("net", Check("approved", False, f"{text} asked for changes")),
     "base branch in a table": lambda text: lacks("net", Check("up_to_date", False, f"a{text} has 2 commits")),

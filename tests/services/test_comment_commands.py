@@ -48,6 +48,17 @@ def test_the_outcome_of_an_apply_is_a_comment_of_its_own(previewed: House) -> No
     assert previewed.said("h1") == ("success", "1 workspace applied: +1 ~0 -0")
 
 
+def test_the_outcome_of_an_older_apply_is_outdated_once_a_later_one_ended(previewed: House) -> None:
+    previewed.say(1, "/apply")
+    previewed.engine.will_find("network", OTHER)
+    previewed.update_change(1, "h2", "network/a.tf")
+    previewed.say(1, "/apply")
+    later = previewed.runs()[-1]
+    _, first, second = previewed.comments(1)
+    assert first == f"outdated by https://plangate.test/runs/{later.id}: network applied"
+    assert second.startswith("network applied: ")
+
+
 def test_apply_stops_at_another_plan_says_what_is_new_and_asks_again(previewed: House) -> None:
     previewed.engine.will_find("network", BUCKET, OTHER)
     previewed.say(1, "/apply")
