@@ -26,7 +26,7 @@ def policy() -> None:
 def test(folder: Path) -> None:
     """Run the rules named `test_...` in a set's `*_test.rego` files; needs no configuration."""
     # On the author's own machine, with files of their own: nothing to be closed in from.
-    tests = RegoEngine(Child(lambda argv: argv)).test(read_folder(folder))
+    tests = RegoEngine(Child(lambda argv, _: argv)).test(read_folder(folder))
     failed = [test for test in tests if test.why]
     for one in tests:
         verdict = click.style("failed", fg="red") if one.why else "passed"

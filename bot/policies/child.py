@@ -28,8 +28,8 @@ _TICK_SECONDS = 1.0
 _OUT_OF_MEMORY = 86
 _LONGEST_LINE = 1 << 24
 
-ClosedIn = Callable[[tuple[str, ...]], tuple[str, ...]]
-"""Returns the command that runs another one closed in."""
+ClosedIn = Callable[[tuple[str, ...], tuple[Path, ...]], tuple[str, ...]]
+"""Returns the command that runs another one closed in; the paths are what it must be able to read."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,8 @@ class Child:
             return replace(_read(said, ended), timed_out=time.monotonic() >= deadline)
 
     def _start(self, given: IO[bytes], said: IO[bytes]) -> subprocess.Popen[bytes]:
-        argv = self._closed_in((sys.executable, "-I", str(_EVALUATOR)))
+        # Wherever we are installed, in a hidden home too, the evaluator must be seen.
+        argv = self._closed_in((sys.executable, "-I", str(_EVALUATOR)), (_EVALUATOR,))
         try:
             return subprocess.Popen(
                 argv,

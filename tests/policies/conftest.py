@@ -26,7 +26,7 @@ class Patience:
 
 @pytest.fixture(scope="session")
 def engine() -> RegoEngine:
-    return RegoEngine(Child(lambda argv: argv, seconds=60))
+    return RegoEngine(Child(lambda argv, _: argv, seconds=60))
 
 
 @pytest.fixture(scope="session")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from bot.domain.errors import Invalid
 from bot.domain.policy import Level, Outcome
-from bot.policies import RegoEngine
+from bot.policies import RegoEngine, child
 from bot.policies.child import Child
 from bot.policies.hcl import read_blocks
 from bot.services.ports import Stop
+from bot.terraform.sandbox import Sandbox, SandboxMode
 from tests.policies.conftest import Judge
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "policies"
@@ -163,7 +166,7 @@ def test_hcl_is_read_as_it_is_written() -> None:
 
 
 def test_a_set_that_takes_too_long_is_stopped_and_says_so(judge: Judge) -> None:
-    hurried = RegoEngine(Child(lambda argv: argv, seconds=2))
+    hurried = RegoEngine(Child(lambda argv, _: argv, seconds=2))
     endless = "some i in numbers.range(1, 9000000)\n\tsome j in numbers.range(1, 9000000)\n\ti * j == -1"
     rules = f'package main\n\ndeny_a contains "a" if true\n\ndeny_b contains "b" if {{\n\t{endless}\n}}\n'
     first, second = judge({"a.rego": rules}, by=hurried)
@@ -172,7 +175,7 @@ def test_a_set_that_takes_too_long_is_stopped_and_says_so(judge: Judge) -> None:
 
 
 def test_a_set_that_needs_too_much_memory_is_stopped_and_says_so(judge: Judge) -> None:
-    small = RegoEngine(Child(lambda argv: argv, memory=150 << 20))
+    small = RegoEngine(Child(lambda argv, _: argv, memory=150 << 20))
     rules = (
         'package main\n\ndeny_a contains "a" if count(numbers.range(1, 9000000)) > 3\n\n'
         'deny_b contains "b" if true\n'
@@ -236,3 +239,22 @@ def test_a_test_that_fails_says_what_it_is(engine: RegoEngine) -> None:
         "test_b": "it is 3",
         "test_c": "",
     }
+
+
+def test_the_evaluator_is_seen_in_the_sandbox_wherever_it_is_installed(
+    judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = Sandbox(SandboxMode.AUTO, tmp_path / "data")
+    if not sandbox.active:
+        pytest.skip(sandbox.describe())
+    # Below /tmp, which the sandbox hides, as it does homes.
+    elsewhere = Path(tempfile.mkdtemp(prefix="plangate-", dir="/tmp")) / "evaluator.py"
+    shutil.copy(child._EVALUATOR, elsewhere)
+    monkeypatch.setattr(child, "_EVALUATOR", elsewhere)
+    try:
+        (found,) = judge(
+            {"deny.rego": DENY, "policies.hcl": HCL}, {}, by=RegoEngine(Child(sandbox.closed_in))
+        )
+    finally:
+        shutil.rmtree(elsewhere.parent)
+    assert found.outcome is Outcome.PASSED, found.messages
