@@ -61,9 +61,13 @@ class Siblings:
         has no plan gets none here.
         """
         workspace = tx.workspaces.get(run.workspace_id)
+        # One that has a run in the queue is planned again by that, which asks by itself where need be.
+        queued = {each.change_number for each in tx.runs.queue(workspace.id)}
         found = []
         for record in tx.changes.open_of(workspace.repo, MOST_CHANGES):
-            if record.change.number == run.change_number or workspace.id not in record.workspace_ids:
+            if record.change.number in {run.change_number, *queued}:
+                continue
+            if workspace.id not in record.workspace_ids:
                 continue
             preview = latest_preview(tx, workspace.id, record.change)
             if preview is not None and preview.status_at <= run.status_at:

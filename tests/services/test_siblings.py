@@ -26,8 +26,8 @@ def opened(house: House, *numbers: int, merging: Merging | None = None) -> None:
         house.open_change(number, f"h{number}", "network/a.tf")
 
 
-def apply(house: House, number: int) -> None:
-    """Apply a change, as Terraform does: with another state behind it."""
+def apply(house: House, number: int, *behind: int) -> None:
+    """Apply a change, as Terraform does: with another state after it; others may wait behind it."""
 
     def moved(job: EngineJob) -> None:
         with house.store.transaction() as tx:
@@ -39,7 +39,9 @@ def apply(house: House, number: int) -> None:
             house.engine.will_find("network", OTHER)
 
     house.engine.during("apply", moved)
-    house.say(number, "/apply")
+    for each in (number, *behind):
+        house.say(each, "/apply", work=False)
+    house.work()
 
 
 def of_change(house: House, number: int) -> list[str]:
@@ -71,6 +73,13 @@ def test_only_so_many_are_planned_again_for_one_apply(build: Callable[..., House
     apply(house, 1)
     assert [len(of_change(house, number)) for number in (2, 3)] == [1, 2]
     assert "outdated" in house.summary(2)
+
+
+def test_a_change_with_a_run_in_the_queue_is_planned_again_by_that(house: House) -> None:
+    opened(house, 1, 2)
+    apply(house, 1, 2)
+    assert of_change(house, 1)[:2] == ["planned_and_finished", "applied"]
+    assert of_change(house, 2) == ["planned_and_finished", "planned"]
 
 
 def test_a_change_without_a_plan_gets_none_by_another_s_apply(house: House) -> None:
