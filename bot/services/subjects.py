@@ -49,7 +49,7 @@ def _subject(tx: Transaction, repo: RepoRef, run: Run) -> str:
     return str(Commit(repo, run.commit))
 
 
-def subjects_of(tx: Transaction, run: Run) -> tuple[str, ...]:
+def all_subjects_of(tx: Transaction, run: Run) -> tuple[str, ...]:
     """Return everything that a run is reported with: a run of the branch also on the change it merged."""
     first = subject_of(tx, run)
     if run.change_number is not None:

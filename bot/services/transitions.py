@@ -17,7 +17,7 @@ from bot.domain.run import Run, RunEvent
 from bot.services.approving import kept_approval, settle
 from bot.services.neighbours import neighbours
 from bot.services.ports import Clock, Dispatch, Store, Transaction
-from bot.services.subjects import subject_of, subjects_of
+from bot.services.subjects import all_subjects_of, subjects_of
 from bot.services.turns import whose_turn
 from bot.services.wanting import OUTDATED, PLANNED, want, want_followers
 
@@ -114,7 +114,7 @@ class Transitions:
         """Note, within the transaction that made or changed a run, what must be reported and who is next."""
         settle(tx, before, run, self._clock.now())
         if run.reported:
-            for subject in subjects_of(tx, run):
+            for subject in all_subjects_of(tx, run):
                 self.report(tx, subject, wake)
         if run.plan_only:
             if run.final and before is not None and not before.final and run.change_number is not None:
