@@ -192,7 +192,7 @@ def test_what_is_no_flag_is_refused_by_name(network: House, text: str, said: str
     assert network.outcomes(delivery) == ["refused"]
     assert said in network.comments(1)[-1]
     assert len(network.runs()) == 1
-    assert network.reactions(1) == ["confused"]
+    assert network.reactions(1) == ["eyes", "confused"]
 
 
 def test_a_mode_that_is_not_allowed_is_refused_for_that_workspace_alone(network: House) -> None:

@@ -127,6 +127,8 @@ def every(hint: Any) -> st.SearchStrategy[Any]:
     match typing.get_origin(hint):
         case types.UnionType:
             return st.one_of([every(argument) for argument in arguments])
+        case origin if origin is tuple and arguments[-1] is not ...:
+            return st.tuples(*(every(argument) for argument in arguments))
         case origin if origin is tuple:
             return st.lists(every(arguments[0]), max_size=3).map(tuple)
         case origin if origin is Mapping:
