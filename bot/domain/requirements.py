@@ -79,6 +79,11 @@ def evaluate(
     return tuple(checks)
 
 
+def needs(workspace: Workspace) -> str:
+    """Say what an apply of a change needs there, before anybody looked whether it is met."""
+    return f"An apply needs: {', '.join(workspace.require)}. Comment /why to see what is missing."
+
+
 def unmet(checks: Iterable[Check]) -> str:
     """Say in one line what is missing, empty where nothing is."""
     return "; ".join(f"{check.requirement}: {check.why}" for check in checks if not check.met)

@@ -14,6 +14,7 @@ from bot.domain.errors import EngineError
 from bot.domain.lifecycle import RunStatus, StageStatus
 from bot.domain.permissions import Action, Person
 from bot.domain.plan import Plan, ResourceChange
+from bot.domain.requirements import needs
 from bot.domain.run import Run, RunEvent
 from bot.domain.workspace import Workspace
 from bot.services.ports import Transaction
@@ -194,6 +195,8 @@ def _banners(found: Found) -> list[Banner]:
         text = f"The plan {wording.effect(run.counts)}. Confirming applies exactly this plan."
         if run.modes.destroy:
             text = f"This destroys everything that the workspace manages. {text}"
+        if run.change_number is not None and found.workspace.require:
+            text = f"{text} {needs(found.workspace)}"
         banners.append(Banner(Tone.ASK, "Needs confirmation", text))
     if run.status is RunStatus.POLICY_OVERRIDE:
         banners.append(Banner(Tone.ASK, "A policy failed", "An owner may override it, or discard the run."))

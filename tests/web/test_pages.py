@@ -198,7 +198,7 @@ def test_only_the_buttons_that_this_person_may_press(world):
 
 
 def test_the_run_page_says_everything(world):
-    workspace = world.workspace()
+    workspace = world.workspace(require=("approved", "not_draft"))
     now = world.services.clock.now()
     run = planned(
         world,
@@ -238,6 +238,7 @@ def test_the_run_page_says_everything(world):
     for words in (
         "Widen the subnet",
         "Needs confirmation",
+        "An apply needs: approved, not_draft. Comment /why to see what is missing.",
         "adds 2, changes 1 and destroys 1",
         "+ aws_iam_policy.reader",
         "bob commented on #12",

@@ -1,0 +1,134 @@
+"""Commands, requirements, `/why` and forks on real input: real pushes, real Terraform, GitHub's REST API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from bot.domain.permissions import Person, Role
+from bot.services.ports import RunQuery
+from tests.support.journeys import ROOMS, Journey, Repo, manifest, resource
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("journeys-commands")]
+
+ADMIN = Person("admin", Role.OWNER)
+SLOW = '  provisioner "local-exec" {\n    command = "sleep 60"\n  }\n'
+TWO = {"net/main.tf": resource("net", "two")}
+
+
+@pytest.fixture(scope="module")
+def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
+    """The usual stage, on which an apply needs more than a role."""
+    text = manifest(ROOMS[:3], "defaults: {require: [approved, up_to_date, mergeable, not_draft]}\n")
+    with Journey(tmp_path_factory.mktemp("commands"), text) as found:
+        yield found
+
+
+def quiet(journey: Journey) -> Repo:
+    """Return a repository with a main branch whose own runs are out of the way."""
+    repo = journey.repo()
+    journey.ana.push(repo.tree, "main")
+    sha = journey.ana.git(repo.tree, "rev-parse", "HEAD")
+    services = journey.services
+    for name in ("net", "app"):
+
+        def ask(name: str = name) -> bool | None:
+            with services.store.reading() as tx:
+                workspace = tx.workspaces.named(f"{repo.short}-{name}")
+                runs = tx.runs.find(RunQuery(workspace_id=workspace.id, commit=sha))
+            if any(run.awaits_confirmation for run in runs):
+                services.controls.discard(runs[0].id, ADMIN)
+                return True
+            return None
+
+        journey.until(ask, f"the first run of {repo.short}-{name}")
+    return repo
+
+
+def approve(journey: Journey, repo: Repo, number: int) -> None:
+    journey.ben.api(
+        "POST", f"/repos/{repo.name}/pulls/{number}/reviews", {"event": "APPROVE", "body": "Good"}
+    )
+
+
+def test_a_refused_apply_has_its_table_and_goes_on_once_it_is_approved(journey: Journey) -> None:
+    repo = quiet(journey)
+    number, sha = repo.pull("two", TWO)
+    repo.settled(sha)
+    net = f"{repo.short}-net"
+
+    # In the first situation, the apply lacks an approval, and the other workspace is not touched.
+    journey.ana.comment(repo.name, number, f"Now:\n\n/apply {repo.short}-n*")
+    refused = repo.comment_with(number, f"**{net}** is not ready to be applied")
+    lacking = "| `approved` | ❌ not met | nobody with write access, other than its author, has approved"
+    assert lacking in refused
+    for met in (
+        "`permission` | ✅ met",
+        "`up_to_date` | ✅ met",
+        "`mergeable` | ✅ met",
+        "`not_draft` | ✅ met",
+    ):
+        assert met in refused
+    journey.ana.comment(repo.name, number, "/why")
+    why = repo.comment_with(number, "### Why, as of commit")
+    assert lacking in why
+    assert f"**{repo.short}-app** does not run on this change: none of the changed files is in app/" in why
+    assert f"**{net}-staging** does not run on this change: it follows branch staging" in why
+    assert "runs on this change: net/main.tf is in net" in why
+
+    # In the second, it waits for a lock, in the words of the status.
+    approve(journey, repo, number)
+    journey.ben.comment(repo.name, number, f"/lock {net} because we move")
+    journey.ana.comment(repo.name, number, "/apply")
+    waiting = repo.words(sha, f"plangate/{net}/apply", "locked by ben: we move")
+    journey.ana.comment(repo.name, number, f"/why {net}")
+    assert waiting["description"] in repo.comment_with(number, waiting["description"])
+
+    journey.ben.comment(repo.name, number, "/unlock -d net")
+    repo.settled(sha, f"plangate/{net}/apply", "success")
+    journey.ana.comment(repo.name, number, "/why")
+    why = repo.comment_with(number, "this commit is applied already, by run-")
+    assert [body for body in repo.bot_comments(number) if "### Why" in body] == [why]
+
+
+def test_an_apply_is_canceled_by_a_comment(journey: Journey) -> None:
+    repo = quiet(journey)
+    number, sha = repo.pull("slow", {"net/main.tf": resource("net", "two", SLOW)})
+    repo.settled(sha)
+    approve(journey, repo, number)
+    journey.ana.comment(repo.name, number, "/apply")
+    repo.words(sha, f"plangate/{repo.short}-net/apply", "Applying")
+    journey.ben.comment(repo.name, number, "/cancel because it hangs")
+    ended = repo.settled(sha, f"plangate/{repo.short}-net/apply", "error")
+    assert ended["description"] == "Apply canceled by ben"
+    journey.ana.comment(repo.name, number, "/why")
+    assert "Apply canceled by ben" in repo.comment_with(number, "### Why")
+
+
+def test_a_fork_waits_for_somebody_who_may_and_each_commit_needs_it_again(journey: Journey) -> None:
+    repo = quiet(journey)
+    journey.stage.admin("POST", f"/repos/{repo.name}/forks", {"owner": "eve"})
+    tree = journey.eve.clone(f"eve/{repo.short}", journey.stage.root / "fork")
+    journey.eve.git(tree, "checkout", "-q", "-b", "offer")
+    first = journey.eve.commit(tree, "Offer", TWO)
+    journey.eve.push(tree, "offer")
+    offer = {"title": "Offer", "head": "eve:offer", "base": "main"}
+    number = int(journey.eve.api("POST", f"/repos/{repo.name}/pulls", offer)["number"])
+    waiting = repo.words(first, "plangate", "A change from a fork")
+    assert waiting["state"] == "pending"
+    assert "may comment /plan" in waiting["description"]
+
+    journey.eve.comment(repo.name, number, "/plan")
+    repo.comment_with(number, "eve has read access to this repository; confirm needs write access")
+    journey.ben.comment(repo.name, number, "/why")
+    repo.comment_with(number, "someone with write access may comment /plan")
+    assert repo.status(first, f"plangate/{repo.short}-net/plan") is None
+
+    # Promise 5: only now, and for this very commit.
+    journey.ben.comment(repo.name, number, "/plan")
+    repo.settled(first, f"plangate/{repo.short}-net/plan", "success")
+    second = journey.eve.commit(tree, "More", {"net/more.tf": resource("more", "one")})
+    journey.eve.push(tree, "offer")
+    repo.words(second, "plangate", "A change from a fork")
+    assert repo.status(second, f"plangate/{repo.short}-net/plan") is None
