@@ -66,8 +66,13 @@ class RqDispatch:
         """Have a subject reported."""
         self._enqueue("report", "bot.jobs.report", subject, _SHORT_JOB, swept)
 
-    def sweep(self) -> None:
-        """Have the database looked through for what is due; one at a time is enough."""
+    def sweep(self, every: float) -> None:
+        """Have the database looked through for what is due; once in so many seconds, whoever else asks."""
+        try:
+            if not self._connection().set("plangate:sweep asked", 1, nx=True, px=max(int(every * 900), 1)):
+                return
+        except RedisError as error:
+            raise ConnectionError(f"Redis does not answer: {error}") from error
         self._enqueue("receive", "bot.jobs.sweep", None, _SHORT_JOB, swept=True)
 
     def ping(self) -> None:

@@ -64,11 +64,18 @@ def test_what_a_killed_worker_had_taken_is_queued_again_by_the_next_sweep(
 def test_a_sweep_itself_that_was_killed_keeps_no_other_from_being_made(
     dispatch: RqDispatch, redis: Redis
 ) -> None:
-    dispatch.sweep()
-    dispatch.sweep()
+    dispatch.sweep(0)
     taken(redis, "receive").set_status(JobStatus.FAILED)
-    dispatch.sweep()
+    while not waiting(redis, "receive"):
+        dispatch.sweep(0)
     assert waiting(redis, "receive") == [("bot.jobs.sweep", ())]
+
+
+def test_many_workers_that_ask_for_a_sweep_get_one(dispatch: RqDispatch, redis: Redis) -> None:
+    dispatch.sweep(60)
+    taken(redis, "receive")
+    dispatch.sweep(60)
+    assert waiting(redis, "receive") == []
 
 
 def test_what_somebody_asks_for_is_queued_each_time(dispatch: RqDispatch, redis: Redis) -> None:

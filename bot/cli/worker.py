@@ -59,7 +59,7 @@ class PlangateWorker(Worker):
         """Do RQ's own chores, and ask for a sweep."""
         super().run_maintenance_tasks()  # type: ignore[no-untyped-call]  # as RQ has it
         try:
-            self.sweeper.sweep()
+            self.sweeper.sweep(self.maintenance_interval)
         except ConnectionError as error:
             log.warning("no sweep for now: %s", error)
 

