@@ -26,6 +26,8 @@ class Requirement(StrEnum):
 
 
 PERMISSION = "permission"
+# What only says whether a change may be merged is moot once it is: then the run of the branch is applied.
+_OF_MERGING = frozenset({Requirement.MERGEABLE, Requirement.UP_TO_DATE, Requirement.NOT_DRAFT})
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,9 @@ def evaluate(
         checks.append(Check(PERMISSION, may, why or refusal(person, Action.CONFIRM)))
     for requirement in Requirement:
         if requirement.value in workspace.require:
-            if requirement in facts.unknown:
+            if facts.change.merged and requirement in _OF_MERGING:
+                checks.append(Check(requirement.value, True, "it is merged"))
+            elif requirement in facts.unknown:
                 checks.append(Check(requirement.value, False, facts.unknown[requirement]))
             else:
                 checks.append(Check(requirement.value, *_check(requirement, workspace, facts, policies)))

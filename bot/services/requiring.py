@@ -42,7 +42,8 @@ class Requiring:
                 # What can't be checked is not met: a requirement never gives way to a missing permission.
                 unknown.update(dict.fromkeys(needs & which, str(error)))
 
-        fetch(frozenset({Requirement.UP_TO_DATE}), "behind", lambda: forge.commits_behind(change))
+        if not change.merged:
+            fetch(frozenset({Requirement.UP_TO_DATE}), "behind", lambda: forge.commits_behind(change))
         fetch(_REVIEWED, "reviews", lambda: forge.reviews(change.repo, change.number))
         fetch(_REVIEWED, "roles", lambda: _roles(forge, change, found.get("reviews", ())))
         owned = frozenset({Requirement.CODEOWNERS})

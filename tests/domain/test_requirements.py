@@ -107,6 +107,8 @@ def test_an_owners_approval_of_an_older_commit_is_none() -> None:
         ("up_to_date", Facts(CHANGE, behind=12), "- main has 12 commits that it lacks: merge or rebase"),
         ("up_to_date", Facts(CHANGE), "- how far it is behind main was not looked up: ask again"),
         ("not_draft", Facts(CHANGE), "+"),
+        ("mergeable", Facts(replace(CHANGE, merged=True, mergeable=None)), "+ it is merged"),
+        ("up_to_date", Facts(replace(CHANGE, merged=True)), "+ it is merged"),
         (
             "not_draft",
             Facts(replace(CHANGE, draft=True)),

@@ -283,7 +283,9 @@ def test_apply_twice_does_it_once(previewed: House) -> None:
 def test_apply_on_a_merged_or_closed_change_is_refused(previewed: House) -> None:
     previewed.close_change(1, merged=True)
     merged = previewed.say(1, "/apply")
-    assert previewed.reasons(merged) == ["it is merged already: confirm the run of the branch on its page"]
+    assert previewed.reasons(merged) == [
+        "it is merged already, and no run of the branch is known to have come of that"
+    ]
     previewed.forge.edit_change(REPO, 1, merged=False)
     closed = previewed.say(1, "/apply")
     assert previewed.reasons(closed) == ["it is closed: reopen it to plan and apply"]
