@@ -69,15 +69,15 @@ class QuietDispatch:
         if self.down:
             raise ConnectionError("no Redis")
 
-    def receive(self, delivery_id: str) -> None:
+    def receive(self, delivery_id: str, *, swept: bool = False) -> None:
         self.ping()
         self.woken.append(delivery_id)
 
-    def advance(self, run: Run) -> None:
+    def advance(self, run: Run, *, swept: bool = False) -> None:
         self.ping()
         self.woken.append(run.id)
 
-    def report(self, subject: str) -> None:
+    def report(self, subject: str, *, swept: bool = False) -> None:
         self.ping()
         self.woken.append(subject)
 
