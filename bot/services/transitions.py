@@ -123,10 +123,13 @@ class Transitions:
         if run.status is RunStatus.APPLIED and (before is None or before.status is not RunStatus.APPLIED):
             wake.deliveries += want_followers(tx, run, self._clock.now())
             wake.deliveries += want(tx, OUTDATED, run, self._clock.now())
-        let_go = before is not None and not before.final and run.final
-        if before is None or let_go or holds_by(run) != holds_by(before):
-            # One that joins the queue changes nothing for those before it.
-            self.next(tx, run.workspace_id, wake, told=before is not None)
+        if before is None:
+            # One that joins the queue changes nothing for those before it: whose turn it was is awake.
+            turn = whose_turn(tx, run.workspace_id)
+            if turn is not None and turn.id == run.id:
+                wake.runs.append(run)
+        elif (not before.final and run.final) or holds_by(run) != holds_by(before):
+            self.next(tx, run.workspace_id, wake)
 
     def _previewed(self, tx: Transaction, run: Run, wake: Wake) -> None:
         """Note what a change's new plan means: for an approval that waits for it, and for other changes."""
@@ -141,16 +144,15 @@ class Transitions:
         if subject not in wake.subjects:
             wake.subjects.append(subject)
 
-    def next(self, tx: Transaction, workspace_id: str, wake: Wake, *, told: bool = True) -> None:
-        """Wake the run whose turn it is, and tell those that wait of their places, unless `told` says no."""
+    def next(self, tx: Transaction, workspace_id: str, wake: Wake) -> None:
+        """Wake the run whose turn it is, and tell those that wait of their places."""
         turn = whose_turn(tx, workspace_id)
         if turn is not None and turn.id not in {run.id for run in wake.runs}:
             wake.runs.append(turn)
-        if told:
-            waiting = [run for run in tx.runs.queue(workspace_id) if run.status is RunStatus.PENDING]
-            subjects = subjects_of(tx, workspace_id, waiting)
-            tx.posts.mark_due(self._clock.now(), *subjects)
-            wake.waiting.update(subjects)
+        waiting = [run for run in tx.runs.queue(workspace_id) if run.status is RunStatus.PENDING]
+        subjects = subjects_of(tx, workspace_id, waiting)
+        tx.posts.mark_due(self._clock.now(), *subjects)
+        wake.waiting.update(subjects)
 
     def wake(self, wake: Wake) -> None:
         """Wake the workers. A Redis that is down loses nothing: the sweep wakes them later."""
