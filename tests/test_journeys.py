@@ -14,7 +14,7 @@ from bot.domain.run import RunSource
 from bot.services.ports import RunQuery
 from tests.support.journeys import Journey, Repo, resource
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("journeys")]
+pytestmark = pytest.mark.e2e
 
 ADMIN = Person("admin", Role.OWNER)
 

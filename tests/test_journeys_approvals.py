@@ -12,7 +12,7 @@ from bot.domain.run import Run
 from bot.services.ports import ArtifactKind, RunQuery
 from tests.support.journeys import ROOMS, Journey, Repo, resource
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("journeys")]
+pytestmark = pytest.mark.e2e
 
 ADMIN = Person("admin", Role.OWNER)
 REPOS = ROOMS[:4]

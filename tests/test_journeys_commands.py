@@ -10,7 +10,7 @@ from bot.domain.permissions import Person, Role
 from bot.services.ports import RunQuery
 from tests.support.journeys import ROOMS, Journey, Repo, manifest, resource
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("journeys-commands")]
+pytestmark = pytest.mark.e2e
 
 ADMIN = Person("admin", Role.OWNER)
 SLOW = '  provisioner "local-exec" {\n    command = "sleep 60"\n  }\n'

@@ -29,7 +29,7 @@ __all__ = [
     "test_another_plan_than_the_one_shown_stops_and_asks_again",
     "test_new_commits_are_planned_anew_in_the_same_comment",
 ]
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("journeys on gitlab")]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from bot.domain.run import Run, RunSource
 from bot.services.ports import RunQuery
 from tests.support.journeys import ROOMS, Journey, Repo, manifest, resource
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("journeys")]
+pytestmark = pytest.mark.e2e
 
 ADMIN = Person("admin", Role.OWNER)
 REPOS = ROOMS[:6]

@@ -11,7 +11,7 @@ from bot.demo.stage import BOT
 from bot.domain.permissions import Person, Role
 from tests.support.journeys import Journey, Repo, manifest, resource
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("policies")]
+pytestmark = pytest.mark.e2e
 
 ADMIN = Person("admin", Role.OWNER)
 SETS = """

@@ -17,8 +17,6 @@ from tests.support import processes
 from tests.support.killing import EFFECTS, Ground, Scene
 from tests.support.outside import Stranger
 
-WORKERS = pytest.mark.xdist_group("kills of workers")
-EVERYTHING = pytest.mark.xdist_group("kills of everything")
 
 pytestmark = pytest.mark.e2e
 
@@ -177,7 +175,6 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Play, Futu
         yield {play: stage.submit(ground.play, play) for play in OF_WORKERS}
 
 
-@WORKERS
 @pytest.mark.parametrize("play", OF_WORKERS, ids=lambda play: play.__name__)
 def test_a_worker_is(play: Play, played: dict[Play, Future[None]]) -> None:
     assert played[play].result() is None
@@ -200,7 +197,6 @@ def ground(kept_ground: Ground) -> Iterator[Ground]:
     kept_ground.mend()
 
 
-@EVERYTHING
 def test_valkey_is_killed_and_forgets_everything(ground: Ground) -> None:
     planning, applying, waiting, confirmed, stored, unsaid = (ground.scene() for _ in range(6))
     ground.trouble("POST", f"{unsaid.name}/statuses", status=503, times=None)
@@ -223,7 +219,6 @@ def test_valkey_is_killed_and_forgets_everything(ground: Ground) -> None:
         assert "restarted" not in scene.timeline(scene.ends_well(sha))
 
 
-@EVERYTHING
 def test_the_web_is_killed_and_comes_back(ground: Ground) -> None:
     planning, applying, stored, missed = (ground.scene() for _ in range(4))
     pushed = {planning: planning.started(shut="plan"), applying: applying.started(shut="second")}
@@ -246,7 +241,6 @@ def test_the_web_is_killed_and_comes_back(ground: Ground) -> None:
     assert {version.refused for version in applying.pushed(runs[applying])} == {""}
 
 
-@EVERYTHING
 def test_the_web_is_killed_and_what_answers_in_its_place_takes_no_state(ground: Ground) -> None:
     scene = ground.scene()
     sha = scene.started(shut="second")
@@ -265,7 +259,6 @@ def test_the_web_is_killed_and_what_answers_in_its_place_takes_no_state(ground: 
     scene.goes_on(EFFECTS)
 
 
-@EVERYTHING
 def test_all_workers_are_killed_at_once(ground: Ground) -> None:
     planning, applying, confirmed, waiting = (ground.scene() for _ in range(4))
     quiet = {scene: scene.push() for scene in (confirmed, waiting)}

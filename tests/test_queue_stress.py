@@ -34,7 +34,7 @@ from tests.support import processes
 from tests.support.postgres import PostgresMissing, running_postgres
 from tests.support.queue_worker import QUIET
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("queue stress")]
+pytestmark = pytest.mark.e2e
 
 WORKERS = 8
 WORKSPACES = 20

@@ -13,7 +13,7 @@ from bot.services.ports import ArtifactKind
 from bot.services.variables import OfWorkspace, Wish
 from tests.support.journeys import Journey, Repo, manifest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("secrets")]
+pytestmark = pytest.mark.e2e
 
 ADMIN = Person("admin", Role.OWNER)
 TOKEN = "xyzzy-plugh-42"

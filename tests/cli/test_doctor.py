@@ -28,7 +28,7 @@ from tests.support.journeys import Journey
 from tests.support.releases import ReleaseServer, checksums_file
 
 ROOT = Path(__file__).parents[2]
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("doctor")]
+pytestmark = pytest.mark.e2e
 Doctor = Callable[..., dict[str, dict[str, str]]]
 
 
