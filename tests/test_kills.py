@@ -17,7 +17,6 @@ from tests.support import processes
 from tests.support.killing import EFFECTS, Ground, Scene
 from tests.support.outside import Stranger
 
-
 pytestmark = pytest.mark.e2e
 
 Play = Callable[[Scene], None]
