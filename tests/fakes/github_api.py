@@ -14,6 +14,8 @@ from urllib.parse import parse_qsl, urlsplit
 from openapi_core.datatypes import RequestParameters
 from werkzeug.datastructures import ImmutableMultiDict
 
+from tests.support.github_paths import described_path
+
 PREFIX = "/api/v3"
 
 
@@ -100,7 +102,7 @@ class Described:
     host_url = "https://api.github.com"
 
     def __init__(self, asked: Asked) -> None:
-        self.path = asked.path
+        self.path = described_path(asked.path)
         self.method = asked.method.lower()
         self.body = asked.body or None
         self.content_type = asked.headers.get("content-type", "")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import re
 import subprocess
 import threading
 from collections.abc import Callable
@@ -24,16 +23,10 @@ from werkzeug.wrappers import Request, Response
 
 from bot.playground.git_process import git_environment
 from bot.playground.server import Playground
+from tests.support.github_paths import described_path
 
 SECRET = "the webhook secret"
 CONTRACTS = Path(__file__).parents[3] / "shared" / "contracts"
-
-# The description has these parameters as one segment; GitHub takes slashes in them.
-_MANY_SEGMENTS = (
-    (re.compile(r"(/contents/).+$"), r"\1path"),
-    (re.compile(r"(/git/ref/).+$"), r"\1ref"),
-    (re.compile(r"(/compare/).+$"), r"\1base...head"),
-)
 
 
 class GitHubDescription:
@@ -46,9 +39,7 @@ class GitHubDescription:
         self.checked: set[tuple[str, str]] = set()
 
     def check(self, sent: httpx.Request, answer: httpx.Response) -> None:
-        path = sent.url.path.removeprefix("/api/v3")
-        for pattern, replacement in _MANY_SEGMENTS:
-            path = pattern.sub(replacement, path)
+        path = described_path(sent.url.path.removeprefix("/api/v3"))
         builder = EnvironBuilder(
             path=path,
             base_url="https://api.github.com",
