@@ -13,7 +13,9 @@ PlangateError
 │   └── TimedOut
 ├── ForgeError
 │   ├── ForgeUnavailable try again later; `retry_after` in seconds where the forge gave it
+│   ├── NotMergeable     the forge does not let the change be merged as things stand; later it may
 │   └── ForgeRefused     trying again does not help
+│       └── HeadMoved    the change is no longer at the commit that was to be merged
 ├── StoreUnavailable     the database does not answer: try again later
 └── ConfigError          says which line, what is wrong and what to write instead
 """
@@ -79,6 +81,14 @@ class ForgeUnavailable(ForgeError):
 
 class ForgeRefused(ForgeError):
     """The forge refused for good: trying again does not help."""
+
+
+class HeadMoved(ForgeRefused):
+    """The change is no longer at the commit that was to be merged (promise 1)."""
+
+
+class NotMergeable(ForgeError):
+    """The forge does not let the change be merged as things stand, and says why; later it may."""
 
 
 class StoreUnavailable(PlangateError):

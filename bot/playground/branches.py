@@ -50,7 +50,7 @@ class Branches(Pulls):
                 raise invalid(f"merge_method is not one of {MERGE_METHODS}", "merge_method", "invalid")
             if sha and sha != pull.head_sha:
                 raise ForgeError("conflict", "Head branch was modified. Review and try the merge again.")
-            reason = self.why_not_mergeable(pull)
+            reason = self.why_not_mergeable(pull) or _not_allowed(pull.repo, method)
             if reason:
                 raise ForgeError("not_mergeable", reason)
             git, ref = pull.repo.git, f"refs/heads/{pull.base_ref}"
@@ -163,6 +163,11 @@ class Branches(Pulls):
             new = where.git.commit_files(ref, parent, files, message + "\n", author)
             self.refs_moved(where, user, [RefMove(ref, old or NOBODY, new)])
             return new
+
+
+def _not_allowed(repo: Repo, method: str) -> str:
+    names = {"merge": "Merge commits", "squash": "Squash merges", "rebase": "Rebase merges"}
+    return "" if method in repo.merge_methods else f"{names[method]} are not allowed on this repository."
 
 
 def _merge_title(pull: Pull) -> str:

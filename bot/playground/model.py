@@ -117,6 +117,7 @@ class Repo:
     protections: dict[str, Protection] = field(default_factory=dict)
     flavour: Flavour = GITHUB
     pipelines: dict[str, int] = field(default_factory=dict)
+    merge_methods: tuple[str, ...] = MERGE_METHODS
 
     @property
     def full_name(self) -> str:

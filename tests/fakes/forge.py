@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from threading import RLock
 
-from bot.domain.errors import ForgeError, ForgeRefused, NotFound
+from bot.domain.errors import ForgeError, ForgeRefused, HeadMoved, NotFound, NotMergeable
 from bot.domain.events import Change, ChangedFiles, RepoRef
+from bot.domain.merging import MergeMethod
 from bot.domain.permissions import Role
 from bot.domain.report import StatusReport
 from bot.domain.reviews import Review, Verdict
@@ -69,6 +70,7 @@ class FakeForge:
         self._behind: dict[tuple[RepoRef, int], int] = {}
         self._owners: dict[RepoRef, str] = {}
         self._teams: dict[str, frozenset[str]] = {}
+        self._methods: dict[RepoRef, tuple[MergeMethod, ...]] = {}
         self._faults: list[_Fault] = []
         self._ids = itertools.count(1001)
         self._lock = RLock()
@@ -127,6 +129,10 @@ class FakeForge:
     def set_team(self, team: str, *logins: str) -> None:
         """Have a team."""
         self._teams[team.lower()] = frozenset(login.lower() for login in logins)
+
+    def set_merge_methods(self, repo: RepoRef, *methods: MergeMethod) -> None:
+        """Allow these ways of merging alone; all of them where nobody says so."""
+        self._methods[repo] = methods
 
     def set_remote(self, repo: RepoRef, url: str, auth_header: str = "") -> None:
         """Say where Git fetches from: a folder will do."""
@@ -258,6 +264,20 @@ class FakeForge:
             for comment in self.comments:
                 if comment.id == comment_id and reaction not in comment.reactions:
                     comment.reactions.append(reaction)
+
+    def merge(self, repo: RepoRef, number: int, head_sha: str, method: MergeMethod | None = None) -> str:
+        with self._called("merge"):
+            change = self._known_change(repo, number)
+            if change.head_sha != head_sha:
+                raise HeadMoved(f"{self.name} refused to merge: head branch was modified")
+            if not change.open or change.draft or not change.mergeable:
+                raise NotMergeable(f"{self.name} refused to merge: not mergeable")
+            if method and method not in self._methods.get(repo, MergeMethod):
+                raise NotMergeable(f"{self.name} refused to merge: {method} is not allowed")
+            made = f"{int(head_sha, 16) ^ number:040x}"
+            self.edit_change(repo, number, open=False, merged=True, merge_sha=made)
+            self.set_branch(repo, change.base_branch, made)
+            return made
 
     # Within
 

@@ -9,8 +9,16 @@ from typing import Protocol
 
 import pytest
 
-from bot.domain.errors import ForgeError, ForgeRefused, ForgeUnavailable, NotFound
+from bot.domain.errors import (
+    ForgeError,
+    ForgeRefused,
+    ForgeUnavailable,
+    HeadMoved,
+    NotFound,
+    NotMergeable,
+)
 from bot.domain.events import Change, ChangedFiles, RepoRef
+from bot.domain.merging import MergeMethod
 from bot.domain.permissions import Role
 from bot.domain.report import StatusReport, StatusState
 from bot.domain.reviews import Review, Verdict
@@ -47,6 +55,7 @@ class World(Protocol):
     def say(self, number: int, login: str, body: str) -> str: ...
     def review(self, number: int, login: str, event: str) -> None: ...
     def own(self, text: str) -> None: ...
+    def allow_merging_by(self, *methods: MergeMethod) -> None: ...
     def delete_comment(self, comment_id: str) -> None: ...
     def body(self, comment_id: str) -> str: ...
     def comments(self, number: int) -> list[str]: ...
@@ -118,6 +127,9 @@ class FakeWorld:
         verdicts = {"APPROVE": Verdict.APPROVED, "REQUEST_CHANGES": Verdict.CHANGES_REQUESTED}
         self.fake.review(self.repo, number, login, verdicts.get(event, Verdict.COMMENTED))
 
+    def allow_merging_by(self, *methods: MergeMethod) -> None:
+        self.fake.set_merge_methods(self.repo, *methods)
+
     def own(self, text: str) -> None:
         self.fake.set_code_owners(self.repo, text)
 
@@ -152,6 +164,7 @@ class GitHubWorld:
         "change": ("GET", r"/pulls/\d+$"),
         "create_comment": ("POST", r"/comments$"),
         "set_status": ("POST", r"/statuses/"),
+        "merge": ("PUT", r"/merge$"),
         "find_comment": ("GET", r"/issues/\d+/comments$"),
     }
 
@@ -213,6 +226,9 @@ class GitHubWorld:
         self._all.grant(self.git, login, "write")
         self._all.review(self.git, number, login, event, "my opinion")
 
+    def allow_merging_by(self, *methods: MergeMethod) -> None:
+        self.git.merge_methods = tuple(method.value for method in methods)
+
     def own(self, text: str) -> None:
         self.push("main", {"docs/CODEOWNERS": text})
 
@@ -251,6 +267,7 @@ class GitLabWorld(GitHubWorld):
         "change": ("GET", r"/merge_requests/\d+$"),
         "create_comment": ("POST", r"/notes$"),
         "set_status": ("POST", r"/statuses/"),
+        "merge": ("PUT", r"/merge$"),
         "find_comment": ("GET", r"/notes$"),
     }
 
@@ -532,6 +549,77 @@ def test_a_comment_that_is_gone_needs_no_reaction(world: World) -> None:
     world.delete_comment(said)
     world.forge.react(world.repo, number, said, Reaction.SEEN)
     assert world.comments(number) == []
+
+
+# Merging
+
+
+@pytest.fixture
+def merging(world: World) -> World:
+    """A world whose forge's client merges."""
+    if world.repo.forge == "gitlab":
+        with pytest.raises(ForgeRefused, match="not known yet on GitLab"):
+            world.forge.merge(world.repo, 1, "a" * 40)
+        pytest.skip("merging is not known yet on GitLab")
+    return world
+
+
+@pytest.mark.parametrize("method", [None, *MergeMethod])
+def test_a_change_is_merged_at_its_head(merging: World, method: MergeMethod | None) -> None:
+    number = merging.open_change("widen", {"a.tf": "x\n"})
+    head = merging.forge.change(merging.repo, number).head_sha
+    made = merging.forge.merge(merging.repo, number, head, method)
+    change = merging.forge.change(merging.repo, number)
+    assert (change.open, change.merged, change.merge_sha) == (False, True, made)
+    assert merging.forge.branch_head(merging.repo, "main")[1] == made
+
+
+def test_a_change_that_has_moved_on_is_not_merged(merging: World) -> None:
+    number = merging.open_change("widen", {"a.tf": "x\n"})
+    with pytest.raises(HeadMoved):
+        merging.forge.merge(merging.repo, number, "b" * 40)
+    assert merging.forge.change(merging.repo, number).open
+
+
+def test_what_cannot_be_merged_is_refused_with_a_reason(merging: World) -> None:
+    draft = merging.open_change("widen", {"a.tf": "x\n"}, draft=True)
+    closed = merging.open_change("narrow", {"b.tf": "x\n"})
+    merging.close_change(closed)
+    for number in (draft, closed):
+        head = merging.forge.change(merging.repo, number).head_sha
+        with pytest.raises(NotMergeable, match="not mergeable"):
+            merging.forge.merge(merging.repo, number, head)
+        assert not merging.forge.change(merging.repo, number).merged
+    with pytest.raises(NotFound):
+        merging.forge.merge(merging.repo, 404, "b" * 40)
+
+
+def test_a_merged_change_is_not_merged_again(merging: World) -> None:
+    number = merging.open_change("widen", {"a.tf": "x\n"})
+    head = merging.forge.change(merging.repo, number).head_sha
+    made = merging.forge.merge(merging.repo, number, head)
+    with pytest.raises(NotMergeable):
+        merging.forge.merge(merging.repo, number, head)
+    assert merging.forge.branch_head(merging.repo, "main")[1] == made
+
+
+def test_a_way_of_merging_that_is_not_allowed_is_refused_and_another_found(merging: World) -> None:
+    merging.allow_merging_by(MergeMethod.SQUASH)
+    number = merging.open_change("widen", {"a.tf": "x\n"})
+    head = merging.forge.change(merging.repo, number).head_sha
+    with pytest.raises(NotMergeable, match="not allowed"):
+        merging.forge.merge(merging.repo, number, head, MergeMethod.MERGE)
+    merging.forge.merge(merging.repo, number, head)
+    assert merging.forge.change(merging.repo, number).merged
+
+
+def test_a_merge_whose_answer_was_lost_has_happened(merging: World) -> None:
+    number = merging.open_change("widen", {"a.tf": "x\n"})
+    head = merging.forge.change(merging.repo, number).head_sha
+    merging.fail("merge", after=True)
+    with pytest.raises(ForgeUnavailable):
+        merging.forge.merge(merging.repo, number, head)
+    assert merging.forge.change(merging.repo, number).merged
 
 
 # Trouble

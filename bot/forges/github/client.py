@@ -9,6 +9,7 @@ from functools import partial
 
 from bot.domain.errors import Invalid, NotFound
 from bot.domain.events import Change, ChangedFiles, RepoRef
+from bot.domain.merging import MergeMethod
 from bot.domain.permissions import Role
 from bot.domain.report import StatusReport, StatusState
 from bot.domain.reviews import Review
@@ -18,6 +19,7 @@ from bot.forges.github import files
 from bot.forges.github.api import PUBLIC_API, Answer, Api, Ask, Timeouts
 from bot.forges.github.auth import AppLogin, TokenLogin, credentials
 from bot.forges.github.limits import BadCredentials, Unprocessable
+from bot.forges.github.merging import Merges
 from bot.forges.github.paths import repo_path, segment, web_address
 from bot.forges.github.reviews import Reviews
 from bot.forges.github.shapes import read_change
@@ -69,6 +71,7 @@ class GitHubForge:
         self._credentials = credentials(login, self._api, now)
         self._now = now
         self._reviews = Reviews(self._api, self._send)
+        self._merges = Merges(self._api, self._send)
         self._web = (web_url or web_address(api_url)).rstrip("/")
 
     @property
@@ -226,6 +229,10 @@ class GitHubForge:
             self._call(repo, "POST", path, what, body={"content": reaction.value})
         except NotFound:
             return
+
+    def merge(self, repo: RepoRef, number: int, head_sha: str, method: MergeMethod | None = None) -> str:
+        """Merge a pull request at one commit: one call, two where no method is named; never repeated."""
+        return self._merges.merge(repo, number, head_sha, method)
 
     def _call(
         self,

@@ -25,6 +25,14 @@ class BadCredentials(ForgeRefused):
     """401: the token is not, or no longer, good. Nothing has happened, so even a write may be repeated."""
 
 
+class Conflicting(ForgeRefused):
+    """409: what was asked for does not fit what is there now."""
+
+
+class NotAllowed(ForgeRefused):
+    """405: GitHub does not do this, as things stand."""
+
+
 class Unprocessable(ForgeRefused):
     """422: GitHub understands what is asked and cannot do it."""
 
@@ -62,6 +70,10 @@ def _refused(response: httpx.Response, where: str, what: str) -> PlangateError:
             return limited(where)
         case 403 if "rate limit" in said.lower() or "abuse detection" in said.lower():
             return limited(where)
+        case 405:
+            return NotAllowed(f"{where} refused {what}: {said}")
+        case 409:
+            return Conflicting(f"{where} refused {what}: {said}")
         case 422:
             return Unprocessable(f"{where} refused {what}: {said}")
         case 408:

@@ -6,9 +6,11 @@ import base64
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import NoReturn
 
-from bot.domain.errors import Invalid, NotFound
+from bot.domain.errors import ForgeRefused, Invalid, NotFound
 from bot.domain.events import Change, ChangedFiles, RepoRef
+from bot.domain.merging import MergeMethod
 from bot.domain.permissions import Role
 from bot.domain.report import StatusReport
 from bot.forges.fields import flag, look, number, optional_number, optional_text, sha, storable, text
@@ -210,6 +212,16 @@ class GitLabForge(NoReviews):
         except NotFound:
             # GitLab answers so too where the same emoji is there already.
             return
+
+    def merge(
+        self,
+        repo: RepoRef,
+        number: int,
+        head_sha: str,  # noqa: ARG002
+        method: MergeMethod | None = None,  # noqa: ARG002
+    ) -> NoReturn:
+        """Refuse: not known yet on GitLab."""
+        raise ForgeRefused(f"{self.name}: merging {repo.path}!{number}: not known yet on GitLab")
 
     def _get(self, repo: RepoRef, path: str, what: str) -> object:
         return self._api.call("get", f"{project(repo)}{path}", what).data

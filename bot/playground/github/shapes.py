@@ -92,9 +92,9 @@ class Shapes:
         shape = self.repo(repo) | {
             "network_count": 0,
             "subscribers_count": 0,
-            "allow_squash_merge": True,
-            "allow_merge_commit": True,
-            "allow_rebase_merge": True,
+            "allow_squash_merge": "squash" in repo.merge_methods,
+            "allow_merge_commit": "merge" in repo.merge_methods,
+            "allow_rebase_merge": "rebase" in repo.merge_methods,
             "permissions": {
                 "admin": role >= Role.admin,
                 "maintain": role >= Role.maintain,

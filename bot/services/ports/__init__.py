@@ -11,6 +11,7 @@ from bot.services.ports.engine import (
     Watch,
 )
 from bot.services.ports.forge import Forge, ForgeReader, ForgeWriter, GitRemote, Hook, HookRead, Reaction
+from bot.services.ports.merging import ForgeMerging
 from bot.services.ports.policies import (
     Files,
     Judged,
@@ -54,6 +55,7 @@ __all__ = [
     "EngineJob",
     "Files",
     "Forge",
+    "ForgeMerging",
     "ForgeReader",
     "ForgeReviews",
     "ForgeWriter",

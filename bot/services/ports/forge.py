@@ -11,6 +11,7 @@ from bot.domain.events import Change, ChangedFiles, RepoRef
 from bot.domain.permissions import Role
 from bot.domain.report import StatusReport
 from bot.domain.words import ForgeWords
+from bot.services.ports.merging import ForgeMerging
 from bot.services.ports.reviews import ForgeReviews
 
 
@@ -83,7 +84,7 @@ class ForgeWriter(Protocol):
         ...
 
 
-class Forge(ForgeReader, ForgeWriter, ForgeReviews, Protocol):
+class Forge(ForgeReader, ForgeWriter, ForgeReviews, ForgeMerging, Protocol):
     """A forge: GitHub, GitLab, or the fake."""
 
     @property
