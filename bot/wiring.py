@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from bot.clock import SystemClock
-from bot.config import AppAuth, Config, ForgeConfig, ForgeKind
+from bot.config import Config
 from bot.dispatch import RqDispatch
 from bot.domain.errors import EngineError
-from bot.domain.events import ForgeEvent, Ignored
-from bot.domain.workspace import EngineKind
-from bot.forges.github import webhook as github_webhook
-from bot.forges.github.auth import AppLogin, TokenLogin
-from bot.forges.github.client import GitHubForge
-from bot.forges.github.hook import GitHubHook
-from bot.forges.gitlab import webhook as gitlab_webhook
-from bot.forges.gitlab.api import TokenLogin as GitLabLogin
-from bot.forges.gitlab.client import GitLabForge
-from bot.forges.gitlab.hook import GitLabHook
+from bot.outside import binaries_of, engine_of, forge_of, hook_of, parser, sandbox_of
 from bot.policies import RegoEngine
 from bot.policies.child import Child
 from bot.rendering import Rendering
@@ -44,7 +33,6 @@ from bot.services.policing import Policing
 from bot.services.ports import (
     Addresses,
     Clock,
-    Delivery,
     Engine,
     Forge,
     Hook,
@@ -68,10 +56,8 @@ from bot.services.variables import VariableDesk
 from bot.services.why_comments import WhyComments
 from bot.store import SqlStore
 from bot.terraform.binaries import Binaries
-from bot.terraform.downloads import Downloads, Trust
 from bot.terraform.engine import TerraformEngine
-from bot.terraform.releases import Releases
-from bot.terraform.sandbox import Sandbox, SandboxMode
+from bot.terraform.sandbox import Sandbox
 from bot.terraform.set_files import SetFolders
 from bot.vault import FernetVault
 
@@ -153,7 +139,7 @@ def build(config: Config) -> Services:
         binaries=world.binaries,
         sandbox=world.sandbox,
         forges=world.forges,
-        hooks={forge.name: _hook(forge, clock) for forge in config.forges},
+        hooks={forge.name: hook_of(forge, clock) for forge in config.forges},
         states=states,
         kept_states=KeptStates(store, clock),
         variables=VariableDesk(store, clock),
@@ -180,7 +166,7 @@ def _world(config: Config) -> _World:
         plan_age=config.plan_age,
         siblings=config.siblings,
     )
-    binaries, sandbox = _binaries(config), _sandbox(config)
+    binaries, sandbox = binaries_of(config), sandbox_of(config)
     return _World(
         clock=clock,
         store=store,
@@ -189,10 +175,10 @@ def _world(config: Config) -> _World:
         dispatch=RqDispatch(config.require_redis()),
         addresses=Addresses(config.url, config.internal_url, config.data),
         limits=limits,
-        forges={forge.name: _forge(forge) for forge in config.forges},
+        forges={forge.name: forge_of(forge) for forge in config.forges},
         binaries=binaries,
         sandbox=sandbox,
-        engine=_engine(config, binaries, sandbox, limits),
+        engine=engine_of(config, binaries, sandbox, limits),
     )
 
 
@@ -253,68 +239,3 @@ def warm_up(services: Services) -> None:
         except EngineError as error:
             # It may be downloaded yet; if not, each run says so.
             log.info("%s", error)
-
-
-def parser(forges: Sequence[ForgeConfig] = ()) -> Callable[[Delivery], ForgeEvent | Ignored]:
-    """Return what reads a stored delivery into an event; a forge that is not named is a GitHub."""
-    gitlabs = {forge.name for forge in forges if forge.kind is ForgeKind.GITLAB}
-
-    def parse(delivery: Delivery) -> ForgeEvent | Ignored:
-        if delivery.forge in gitlabs:
-            return gitlab_webhook.parse(delivery.forge, delivery.event, delivery.body)
-        content_type = delivery.headers.get("content-type", "")
-        return github_webhook.parse(delivery.forge, delivery.event, delivery.body, content_type)
-
-    return parse
-
-
-def _hook(config: ForgeConfig, clock: Clock) -> Hook:
-    if config.kind is ForgeKind.GITLAB:
-        return GitLabHook(config.name, config.webhook_secrets, clock.now, config.url)
-    return GitHubHook(config.name, config.webhook_secrets, config.url)
-
-
-def _forge(config: ForgeConfig) -> Forge:
-    login: AppLogin | TokenLogin
-    if config.kind is ForgeKind.GITLAB and not isinstance(config.auth, AppAuth):
-        return GitLabForge(config.name, GitLabLogin(config.auth.token), url=config.url)
-    if isinstance(config.auth, AppAuth):
-        login = AppLogin(int(config.auth.app_id), config.auth.private_key)
-    else:
-        login = TokenLogin(config.auth.token)
-    return GitHubForge(config.name, login, api_url=config.api_url, web_url=config.url)
-
-
-def _sandbox(config: Config) -> Sandbox:
-    return Sandbox(
-        SandboxMode(config.sandbox.value),
-        config.data,
-        hide=[config.config_file, *config.secret_files],
-        home=Path.home(),
-    )
-
-
-def _binaries(config: Config) -> Binaries:
-    path = config.passed_on.get("PATH", os.defpath)
-    source = None
-    # What a download is held against is also what allows it: without either there is none.
-    if config.terraform_keys or config.terraform_checksums:
-        releases = (
-            Releases(EngineKind.TERRAFORM, config.terraform_mirror),
-            Releases(EngineKind.TOFU, config.tofu_mirror),
-        )
-        trust = Trust(config.terraform_keys, config.terraform_checksums, path)
-        source = Downloads(config.data / "terraform", releases, trust)
-    return Binaries(config.terraform_dir, config.terraform_from_path, path=path, source=source)
-
-
-def _engine(config: Config, binaries: Binaries, sandbox: Sandbox, limits: Limits) -> TerraformEngine:
-    return TerraformEngine(
-        config.data,
-        binaries,
-        sandbox,
-        limits=limits,
-        plugin_cache=config.data / "providers",
-        provider_mirror=config.provider_mirror,
-        worker_environment=config.passed_on,
-    )
