@@ -62,7 +62,7 @@ def kept(world):
 def test_the_list_shows_every_version_refused_ones_with_the_reason(world, kept):
     page = text(world, "/workspaces/network/states")
     assert re.findall(r">(sv-\w+)<", page) == [one.id for one in reversed(kept)]
-    assert re.findall(r'class="badge \w+">(\w+)<', page) == ["Refused", "Current", "Earlier"]
+    assert re.findall(r'class="badge \w+"><svg.*?</svg>(\w+)<', page) == ["Refused", "Current", "Earlier"]
     assert "the state with serial 2 has another content already" in page
     assert f'href="/runs/{kept[0].run_id}"' in page
     assert 'href="/workspaces/network/states"' in text(world, "/workspaces/network")
