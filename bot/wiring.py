@@ -45,13 +45,14 @@ from bot.services.posting import Posting
 from bot.services.queueing import Queueing
 from bot.services.reporting import Reporting
 from bot.services.requiring import Requiring
+from bot.services.rights import Rights
 from bot.services.run_comments import RunComments
+from bot.services.sessions import Sessions
 from bot.services.siblings import Siblings
 from bot.services.state_history import KeptStates
 from bot.services.states import StateService
 from bot.services.sweep import Sweep
 from bot.services.taking_over import TakingOver
-from bot.services.team_owners import TeamOwners
 from bot.services.transitions import Transitions
 from bot.services.variables import VariableDesk
 from bot.services.why_comments import WhyComments
@@ -87,6 +88,8 @@ class Services:
     variables: VariableDesk
     locking: Locking
     queueing: Queueing
+    rights: Rights
+    sessions: Sessions
     intake: Intake
     phases: Phases
     reporting: Reporting
@@ -115,8 +118,7 @@ def build(config: Config) -> Services:
     store, clock, vault, limits = world.store, world.clock, world.vault, world.limits
     states = StateService(store, vault, clock)
     transitions = Transitions(store, clock, world.dispatch)
-    teams = TeamOwners(clock, world.forges)
-    overriding = Overriding(clock, transitions, config.policy_sets, teams)
+    overriding = Overriding(clock, transitions, config.policy_sets)
     posting = Posting(vault, Rendering(config.url))
     new_runs = NewRuns(clock, transitions)
     policies = RegoEngine(Child(world.sandbox.closed_in))
@@ -148,6 +150,8 @@ def build(config: Config) -> Services:
         controls=controls,
         locking=locking,
         queueing=Queueing(store, world.forges, new_runs, transitions),
+        rights=Rights(world.forges, clock, config.owners),
+        sessions=Sessions(store, clock, config.session_idle, config.session_life),
         intake=_intake(config, world, new_runs, transitions, posting, overriding, controls, locking),
         phases=Phases(store, clock, vault, world.engine, jobs, transitions, limits, policing, taking_over),
         reporting=Reporting(store, clock, world.forges, deriving, limits),

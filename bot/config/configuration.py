@@ -13,12 +13,14 @@ from urllib.parse import urlsplit
 
 from bot.config.explain import read_manifest
 from bot.config.forges import LOOPBACK, ForgeConfig, read_forges, unencrypted
+from bot.config.owners import read_owners
 from bot.config.policies import read_policy_sets
 from bot.config.problems import Problems, did_you_mean
 from bot.config.settings import Environment, fernet_key
 from bot.config.table import NEW_KEY, SETTINGS
 from bot.config.variables import read_variables
 from bot.config.workspaces import read_rules, read_workspaces
+from bot.domain.accounts import Account
 from bot.domain.discovery import DiscoverRule
 from bot.domain.errors import ConfigError
 from bot.domain.policy_sets import PolicySet
@@ -88,6 +90,9 @@ class Config:
     state_lock_grace: timedelta
     plan_age: timedelta
     siblings: int
+    owners: tuple[Account, ...]
+    session_idle: timedelta
+    session_life: timedelta
     local_admin: str
     log_level: LogLevel
     variables: Declared = field(default_factory=Declared, repr=False)
@@ -137,6 +142,9 @@ class Config:
             state_lock_grace=env.duration("PLANGATE_STATE_LOCK_GRACE"),
             plan_age=env.duration("PLANGATE_PLAN_AGE"),
             siblings=env.number("PLANGATE_REPLAN_SIBLINGS", most=1000),
+            owners=read_owners(env, forges, problems),
+            session_idle=env.duration("PLANGATE_SESSION_IDLE"),
+            session_life=env.duration("PLANGATE_SESSION_LIFE"),
             local_admin=_local_admin(env, url, problems),
             log_level=env.choice("PLANGATE_LOG_LEVEL", LogLevel, LogLevel.INFO),
             variables=variables,

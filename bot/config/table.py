@@ -123,6 +123,13 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("PLANGATE_SWEEP_SECONDS", "15", "Seconds between two looks for work that was lost"),
     Setting(
+        "PLANGATE_OWNERS",
+        "",
+        "Logins of those who may do everything, with commas; `github:ana` where there are several forges",
+    ),
+    Setting("PLANGATE_SESSION_IDLE", "12h", "How long somebody stays signed in who opens no page"),
+    Setting("PLANGATE_SESSION_LIFE", "7d", "How long somebody stays signed in at most"),
+    Setting(
         "PLANGATE_LOCAL_ADMIN",
         "",
         "Login of the administrator who may sign in on this machine, with what `plangate sign-in` prints",

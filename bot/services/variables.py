@@ -100,6 +100,11 @@ class ListedSet:
     from_file: bool
     variables: tuple[Listed, ...]
 
+    def reaches(self, workspace: str) -> bool:
+        """Whether a workspace of that name gets the variables."""
+        one = VariableSet("", self.name, self.everywhere, self.workspaces, self.description, self.made_by)
+        return one.reaches(workspace)
+
 
 class VariableDesk:
     """Checks the person's role, then reads or changes variables. A change is a line in the log.

@@ -14,10 +14,19 @@ from bot.domain import lifecycle
 from bot.store.approval_tables import approvals
 from bot.store.columns import Counter, Json, Moment, Words
 from bot.store.naming import metadata
+from bot.store.people_tables import sessions
 from bot.store.policy_tables import policy_checks, policy_set_versions
 from bot.store.variable_tables import variable_sets, variables
 
-__all__ = ["approvals", "metadata", "policy_checks", "policy_set_versions", "variable_sets", "variables"]
+__all__ = [
+    "approvals",
+    "metadata",
+    "policy_checks",
+    "policy_set_versions",
+    "sessions",
+    "variable_sets",
+    "variables",
+]
 
 
 def _listed(statuses: Iterable[lifecycle.RunStatus]) -> str:

@@ -23,6 +23,7 @@ from bot.store.policies import SqlPolicyChecks
 from bot.store.posts import SqlPosts
 from bot.store.roots import make_root, read_root
 from bot.store.runs import SqlRuns
+from bot.store.sessions import SqlSessions
 from bot.store.state_locks import SqlStateLocks
 from bot.store.states import SqlStateHistory, SqlStates
 from bot.store.variables import SqlVariables
@@ -46,6 +47,7 @@ class SqlTransaction:
     variables: SqlVariables
     policies: SqlPolicyChecks
     approvals: SqlApprovals
+    sessions: SqlSessions
 
 
 class SqlStore:
@@ -120,4 +122,5 @@ class SqlStore:
             variables=SqlVariables(connection, self._vault),
             policies=SqlPolicyChecks(connection, self._vault),
             approvals=SqlApprovals(connection),
+            sessions=SqlSessions(connection),
         )

@@ -13,6 +13,7 @@ from bot.web import (
     controls,
     deliveries,
     failures,
+    guard,
     health,
     hooks,
     needs,
@@ -60,6 +61,7 @@ def create_app(services: Services) -> Flask:
     for room in rooms:
         app.register_blueprint(room.blueprint)
     app.before_request(bodies.check_query)
+    guard.install(app)
     app.after_request(_shield)
     return app
 

@@ -1,7 +1,7 @@
-"""Finds out who is asking for a page, and makes sure that a form was sent from one of our own pages.
+"""Who is asking, and what they may do here: found out once for each request (guard.py), before its view.
 
-There is one person so far: the local administrator, who asks from this very machine and has signed in
-(sign_in.py). Everybody else sees nothing.
+Somebody has signed in with a forge, or is the local administrator, who asks from this very machine and has
+given the password (sign_in.py). Everybody else sees nothing.
 """
 
 from __future__ import annotations
@@ -9,39 +9,76 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from flask import Request, request
+from flask import Request, g, request
 
+from bot.domain.accounts import Account
 from bot.domain.errors import Forbidden
+from bot.domain.events import RepoRef
 from bot.domain.permissions import Person, Role
-from bot.services.sign_in import Sessions
 from bot.web.needs import Services, services
 
-COOKIE = "plangate_session"
 FIELD = "form_token"
 
 STRANGER = (
-    "These pages are for people who are signed in, and only on the machine that Plangate runs on, by its "
-    "loopback address. There, set PLANGATE_LOCAL_ADMIN to your login for plangate web; then plangate sign-in "
-    "prints the address to open and the password."
+    "Nobody can sign in here yet. Either have people sign in with the forge (the README's *Signing in* says "
+    "how), or, on the machine that Plangate runs on and by its loopback address: set PLANGATE_LOCAL_ADMIN to "
+    "your login for plangate web; then plangate sign-in prints the address to open and the password."
 )
-_AGAIN = "You are not signed in any more: sign in, go back and try again. plangate sign-in prints how."
+AGAIN = "You are not signed in any more: sign in, go back and try again."
+_NOT_LOCAL = "That works only on the machine that Plangate runs on, by its loopback address."
 
 # A proxy in front makes everybody look local: one that says so takes the local administrator away.
 _PROXY_HEADERS = ("X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via")
 
 
 class SignInNeeded(Forbidden):
-    """It may be the local administrator, who has yet to give the password."""
+    """Nobody is signed in."""
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Somebody who is signed in; `session` is what their browser holds."""
+
+    account: Account
+    session: str
+
+
+def find() -> Asker:
+    """Return who is asking. Raises SignInNeeded."""
+    session = request.cookies.get(cookie_name(), "")
+    account = services().sessions.holder(session)
+    if account is None or (account.local and account.login != _local_login()):
+        raise SignInNeeded(AGAIN)
+    return Asker(account, session)
+
+
+def asker() -> Asker:
+    """Return who is asking, as the guard has found them."""
+    found: Asker = g.asker
+    return found
 
 
 def person_asking() -> Person:
-    """Return who is asking. Raises Forbidden, with what to do, where it is nobody we know."""
-    login = local_login(services(), request)
-    if not sessions().holds(login, request.cookies.get(COOKIE, "")):
-        raise SignInNeeded(_AGAIN)
-    return Person(login, Role.OWNER)
+    """Return who is asking, with their role in the repository that this page is of.
+
+    On a page of no one repository, an owner is an owner, and anybody else may look at what is theirs.
+    """
+    found: Person = g.person
+    return found
+
+
+def roles(repos: Iterable[RepoRef]) -> Mapping[RepoRef, Role]:
+    """Return the roles of whoever asks; those for which the forge gives no answer are left out."""
+    return services().rights.roles(asker().account, repos)
+
+
+def readable(repos: Iterable[RepoRef]) -> frozenset[RepoRef]:
+    """Return those of the repositories that whoever asks may see."""
+    return frozenset(repo for repo, role in roles(repos).items() if role >= Role.READ)
 
 
 def local_login(known: Services, asked: Request) -> str:
@@ -54,20 +91,31 @@ def local_login(known: Services, asked: Request) -> str:
     here = _is_loopback(asked.remote_addr or "") and not any(name in asked.headers for name in _PROXY_HEADERS)
     # A stranger's page can point a name of its own at 127.0.0.1: only our own names count (DNS rebinding).
     if not (login and here and _is_own_host(asked.headers.get("Host", ""), known.addresses.public)):
-        raise Forbidden(STRANGER)
+        raise Forbidden(_NOT_LOCAL)
     return login
 
 
-def sessions() -> Sessions:
-    """Return what makes and checks sessions."""
-    return Sessions(services().vault, services().clock)
+def may_be_local() -> bool:
+    """Whether the local administrator may be asking."""
+    return bool(_local_login())
+
+
+def is_secure() -> bool:
+    """Whether people reach us by https; the proxy that ends it is out of our sight."""
+    return services().addresses.public.startswith("https://")
+
+
+def cookie_name() -> str:
+    """Return the name of the session's cookie: one that no other host or path can set, where https is."""
+    return "__Host-plangate_session" if is_secure() else "plangate_session"
 
 
 def form_token(person: Person) -> str:
     """Return what a form of ours must carry: keyed by the session that it was shown in."""
-    session = request.cookies.get(COOKIE, "")
     key = services().vault.key("form token")
-    return hmac.new(key, f"{session}\n{person.login}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+    session = request.cookies.get(cookie_name(), "")
+    text = f"{session}\n{person.login}"
+    return hmac.new(key, text.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
 
 
 def check_form(person: Person) -> None:
@@ -83,6 +131,13 @@ def is_from_here() -> bool:
     """Whether the browser does not say that a page from elsewhere sent this."""
     origin = request.headers.get("Origin")
     return origin is None or urlsplit(origin).netloc == request.headers.get("Host", "")
+
+
+def _local_login() -> str:
+    try:
+        return local_login(services(), request)
+    except Forbidden:
+        return ""
 
 
 def _is_loopback(address: str) -> bool:

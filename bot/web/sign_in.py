@@ -1,8 +1,8 @@
-"""The page on which the local administrator signs in, and the way out.
+"""The page on which people sign in, and the way out.
 
-The printed address carries the password in its fragment, and a small script puts it into the form; without
-scripts one pastes it. What is wrong waits, but the right password always gets in: code of a change could
-otherwise lock the administrator out by trying (promise 5), and 120 bits are not to be guessed.
+The local administrator's printed address carries the password in its fragment, and a small script puts it
+into the form; without scripts one pastes it. What is wrong waits, but the right password always gets in: code
+of a change could otherwise lock the administrator out by trying (promise 5), and 120 bits are not guessed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from urllib.parse import urlencode
 from flask import Blueprint, Flask, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from bot.services.sign_in import LASTS, fits
+from bot.domain.accounts import Account
+from bot.domain.errors import Forbidden
+from bot.services.sign_in import fits
 from bot.web import access, failures
 from bot.web.needs import services
 from bot.web.pages import SignInPage
@@ -33,14 +35,13 @@ blueprint = Blueprint("sign_in", __name__)
 
 
 def install(app: Flask) -> None:
-    """Have whoever may be the administrator, and has not signed in, do so first."""
+    """Have whoever has not signed in do so first."""
     app.register_error_handler(access.SignInNeeded, _first)
 
 
 @blueprint.get("/sign-in")
 def show() -> str:
-    """Show the form; also to who is signed in, for a redirect would carry the fragment along."""
-    access.local_login(services(), request)
+    """Show the ways in; also to who is signed in, for a redirect would carry the fragment along."""
     return _page("")
 
 
@@ -50,25 +51,31 @@ def enter() -> AnyResponse:
     login = access.local_login(services(), request)
     if not (access.is_from_here() and fits(services().vault, request.form.get("password", ""))):
         return _refuse()
-    answer = redirect(local_path(request.form.get("next", "")), 303)
-    answer.set_cookie(
-        access.COOKIE,
-        access.sessions().begin(login),
-        max_age=int(LASTS.total_seconds()),
-        httponly=True,
-        secure=request.is_secure,
-        # Not Strict: links from the forge's pages must find the person signed in. Forms have their own guard.
-        samesite="Lax",
-    )
-    return answer
+    return begin(Account("", login), request.form.get("next", ""))
 
 
 @blueprint.post("/sign-out")
 def leave() -> AnyResponse:
-    """Have the browser forget the session."""
-    access.check_form(access.person_asking())
+    """End the session, here and in the browser."""
+    services().sessions.end(access.asker().session)
     answer = redirect("/sign-in", 303)
-    answer.delete_cookie(access.COOKIE, httponly=True, secure=request.is_secure, samesite="Lax")
+    answer.delete_cookie(access.cookie_name(), httponly=True, secure=access.is_secure(), samesite="Lax")
+    return answer
+
+
+def begin(account: Account, wanted: str) -> AnyResponse:
+    """Begin a session, in place of the one that the browser may have, and go where the person came from."""
+    sessions = services().sessions
+    answer = redirect(local_path(wanted), 303)
+    answer.set_cookie(
+        access.cookie_name(),
+        sessions.begin(account, request.cookies.get(access.cookie_name(), "")),
+        max_age=int(sessions.life.total_seconds()),
+        httponly=True,
+        secure=access.is_secure(),
+        # Not Strict: links from the forge's pages must find the person signed in. Forms have their own guard.
+        samesite="Lax",
+    )
     return answer
 
 
@@ -108,5 +115,7 @@ def _first(error: access.SignInNeeded) -> AnyResponse:
 
 
 def _page(problem: str) -> str:
+    if not access.may_be_local():
+        raise Forbidden(access.STRANGER)
     wanted = local_path(request.values.get("next", ""))
     return render_template("sign_in.html", page=SignInPage(wanted, problem))

@@ -8,7 +8,7 @@ from datetime import datetime
 from flask import Blueprint, Response, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from bot.domain.permissions import Action, Person
+from bot.domain.permissions import Action
 from bot.domain.state_file import Contents
 from bot.domain.workspace import Workspace
 from bot.services.ports import StateVersion, Transaction
@@ -99,15 +99,9 @@ def download(name: str, version_id: str) -> Response:
 @blueprint.post("/workspaces/<path:name>/states/<version_id>/rollback")
 def roll_back(name: str, version_id: str) -> AnyResponse:
     """Make a version current again, as a new one, and show that."""
-    person = _sender()
+    person = access.person_asking()
     done = services().kept_states.roll_back(_id_of(name), version_id, person)
     return redirect(url_for(".show", name=name, version_id=done.id), 303)
-
-
-def _sender() -> Person:
-    person = access.person_asking()
-    access.check_form(person)
-    return person
 
 
 def _id_of(name: str) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from bot.domain.errors import Invalid
+from bot.domain.errors import Invalid, NotFound
 from bot.domain.permissions import Action, Person
 from bot.domain.variables import Category
 from bot.services.variables import Listed, ListedSet, OfSet, OfWorkspace, Owner, Wish
-from bot.web import access, rows, wording
+from bot.web import access, guard, rows, wording
 from bot.web.needs import services
 from bot.web.output import harmless
 from bot.web.pages import Link
@@ -48,6 +50,7 @@ def of_workspace(name: str) -> str:
 
 
 @blueprint.post("/workspaces/<path:name>/variables")
+@guard.takes(FORM_LIMIT)
 def set_in_workspace(name: str) -> Response:
     """Set a workspace's own variable."""
     _put(OfWorkspace(name))
@@ -70,7 +73,7 @@ def sets() -> str:
     person = access.person_asking()
     page = SetsPage(
         chrome=rows.chrome("Variable sets", person, "variables"),
-        rows=tuple(_set_row(one) for one in services().variables.sets(person)),
+        rows=tuple(_set_row(one) for one in _visible(services().variables.sets(person), person)),
         action=url_for(".put_set") if person.may(Action.EDIT_VARIABLE_SETS) else "",
     )
     return render_template("variable_sets.html", page=page)
@@ -79,7 +82,7 @@ def sets() -> str:
 @blueprint.post("/variable-sets")
 def put_set() -> Response:
     """Make a set, or say anew which workspaces one reaches."""
-    person = _sender()
+    person = access.person_asking()
     form = request.form
     name = form.get("name", "").strip()
     services().variables.put_set(
@@ -97,6 +100,8 @@ def of_set(name: str) -> str:
     """Show a set's variables."""
     person = access.person_asking()
     found = services().variables.set_named(name, person)
+    if not _visible([found], person):
+        raise NotFound(f"there is no set of variables named {name}")
     may = person.may(Action.EDIT_VARIABLE_SETS)
     page = VariablesPage(
         chrome=rows.chrome(f"Variable set {name}", person, "variables"),
@@ -114,6 +119,7 @@ def of_set(name: str) -> str:
 
 
 @blueprint.post("/variable-sets/<name>")
+@guard.takes(FORM_LIMIT)
 def set_in_set(name: str) -> Response:
     """Set a set's variable."""
     _put(OfSet(name))
@@ -130,24 +136,15 @@ def unset_in_set(name: str) -> Response:
 @blueprint.post("/variable-sets/<name>/remove")
 def remove_set(name: str) -> Response:
     """Remove a set and its variables."""
-    services().variables.remove_set(name, _sender())
+    services().variables.remove_set(name, access.person_asking())
     return redirect(url_for(".sets"), 303)
 
 
 # --- forms --------------------------------------------------------------------------------------------------
 
 
-def _sender() -> Person:
-    """Return who sent the form, once it is known to be one of ours."""
-    # Before the form is read: a value may be larger than other forms are.
-    request.max_content_length = request.max_form_memory_size = FORM_LIMIT
-    person = access.person_asking()
-    access.check_form(person)
-    return person
-
-
 def _put(owner: Owner) -> None:
-    person = _sender()
+    person = access.person_asking()
     form = request.form
     # A browser ends each line of a text with two characters, which no key or certificate has.
     value = form.get("value", "").replace("\r\n", "\n")
@@ -165,7 +162,7 @@ def _put(owner: Owner) -> None:
 
 
 def _unset(owner: Owner) -> None:
-    person = _sender()
+    person = access.person_asking()
     category = _category(request.form.get("category", ""))
     services().variables.unset(owner, category, request.form.get("key", ""), person)
 
@@ -237,6 +234,17 @@ def _row(one: Listed, page: str, owner: str) -> VariableRow:
         edit_url=edit_url,
         category=one.category.value,
     )
+
+
+def _visible(sets: Sequence[ListedSet], person: Person) -> Sequence[ListedSet]:
+    """Return the sets that reach a workspace which the person may see; who may change them sees all."""
+    if person.may(Action.EDIT_VARIABLE_SETS):
+        return sets
+    with services().store.reading() as tx:
+        every = tx.workspaces.all()
+    readable = access.readable(workspace.repo for workspace in every)
+    names = [workspace.name for workspace in every if workspace.repo in readable]
+    return [one for one in sets if any(map(one.reaches, names))]
 
 
 def _set_row(one: ListedSet) -> SetRow:

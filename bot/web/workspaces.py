@@ -41,7 +41,10 @@ def home() -> str:
     """Show every workspace with the run in progress, else the latest one."""
     person = access.person_asking()
     with services().store.reading() as tx:
-        pairs = [(workspace, _current(tx, workspace)) for workspace in tx.workspaces.all()]
+        every = tx.workspaces.all()
+    readable = access.readable(workspace.repo for workspace in every)
+    with services().store.reading() as tx:
+        pairs = [(one, _current(tx, one)) for one in every if one.repo in readable]
     wanted = request.args.get("show", "")
     chosen = next((fits for key, _, fits in _FILTERS if key == wanted), _FILTERS[0][2])
     filters = tuple(

@@ -17,9 +17,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from bot.domain.accounts import Account
 from bot.domain.events import RepoRef
 from bot.domain.ids import new_id
 from bot.domain.lifecycle import RunStatus
+from bot.domain.permissions import Role
 from bot.domain.run import Run, RunEvent, RunSource
 from bot.domain.workspace import Workspace
 from bot.forges.github.hook import GitHubHook
@@ -29,6 +31,8 @@ from bot.services.locking import Locking
 from bot.services.making import NewRuns
 from bot.services.ports import Addresses, Delivery, Store, Vault
 from bot.services.queueing import Queueing
+from bot.services.rights import Rights
+from bot.services.sessions import Sessions
 from bot.services.state_history import KeptStates
 from bot.services.states import StateService
 from bot.services.transitions import Transitions
@@ -39,6 +43,7 @@ from bot.web import create_app
 from tests.fakes.forge import FakeForge
 
 SECRET = "the webhook's secret"
+INFRA = RepoRef("hub", "acme/infra")
 SHA = "4be5cb02a1f7d3e8b90c6a5d4e3f2a1b0c9d8e7f"
 
 
@@ -114,6 +119,8 @@ class Services:
     controls: Controls
     locking: Locking
     queueing: Queueing
+    rights: Rights
+    sessions: Sessions
     variables: VariableDesk
     states: StateService
     kept_states: KeptStates
@@ -144,10 +151,17 @@ class World:
     def sign_in(self, client: FlaskClient | None = None, password: str = "", **form: str) -> TestResponse:
         return (client or self.client).post("/sign-in", data={"password": password or self.password, **form})
 
-    def workspace(self, name: str = "network", **about: object) -> Workspace:
-        made = Workspace(
-            id=new_id("ws"), name=name, repo=RepoRef("hub", "acme/infra"), working_directory=name, **about
-        )
+    def visitor(self, login: str, role: Role | None = None, repo: RepoRef = INFRA) -> FlaskClient:
+        """A browser in which somebody has signed in with the forge; `role` is theirs in the repository."""
+        if role is not None:
+            self.forge.set_role(repo, login, role)
+        client = self.app.test_client()
+        token = self.services.sessions.begin(Account("hub", login))
+        client.set_cookie("plangate_session", token)
+        return client
+
+    def workspace(self, name: str = "network", repo: RepoRef = INFRA, **about: object) -> Workspace:
+        made = Workspace(id=new_id("ws"), name=name, repo=repo, working_directory=name, **about)
         with self.services.store.transaction() as tx:
             return tx.workspaces.put(made)
 
@@ -187,9 +201,9 @@ class World:
         }
         return "/hooks/hub", headers | changes
 
-    def form_token(self, path: str) -> str:
+    def form_token(self, path: str, client: FlaskClient | None = None) -> str:
         """Open a page, as a browser does before it sends the form, and return the token in it."""
-        page = self.client.get(path).get_data(as_text=True)
+        page = (client or self.client).get(path).get_data(as_text=True)
         found = re.search(r'name="form_token" value="([0-9a-f]{64})"', page)
         assert found, "the page has no form"
         return found[1]
@@ -212,7 +226,7 @@ def built(schema: Path, folder: Path) -> Iterator[World]:
     clock, dispatch = StandingClock(), QuietDispatch()
     transitions = Transitions(store, clock, dispatch)
     forge = FakeForge("hub")
-    forge.set_branch(RepoRef("hub", "acme/infra"), "main", SHA)
+    forge.set_branch(INFRA, "main", SHA)
     services = Services(
         config=Settings(),
         store=store,
@@ -223,10 +237,12 @@ def built(schema: Path, folder: Path) -> Iterator[World]:
         controls=Controls(store, clock, transitions),
         locking=Locking(store, clock, transitions),
         queueing=Queueing(store, {"hub": forge}, NewRuns(clock, transitions), transitions),
+        rights=Rights({"hub": forge}, clock, [Account("hub", "olga")]),
+        sessions=Sessions(store, clock, timedelta(hours=12), timedelta(days=7)),
         variables=VariableDesk(store, clock),
         states=StateService(store, vault, clock),
         kept_states=KeptStates(store, clock),
-        addresses=Addresses("https://plangate.example.com", "http://127.0.0.1:8080", folder),
+        addresses=Addresses("http://plangate.example.com", "http://127.0.0.1:8080", folder),
         hooks={"hub": GitHubHook("hub", (SECRET,), "https://hub.example.com")},
     )
     app = create_app(services)

@@ -33,9 +33,12 @@ def run(world):
 )
 def test_strangers_see_nothing(world, run, stranger):
     for page in PAGES:
-        answer = world.client.get(page.format(run=run.id), **stranger)
+        sent = world.client.get(page.format(run=run.id), **stranger)
+        assert (sent.status_code, sent.headers["Location"][:8]) == (303, "/sign-in")
+        answer = world.client.get(sent.headers["Location"], **stranger)
         assert answer.status_code == 403
         assert "plangate sign-in prints" in answer.get_data(as_text=True)
+        assert run.message not in sent.get_data(as_text=True)
         assert run.message not in answer.get_data(as_text=True)
         assert run.id not in answer.get_data(as_text=True)
 
@@ -43,7 +46,7 @@ def test_strangers_see_nothing(world, run, stranger):
 def test_without_a_local_administrator_nobody_sees_anything(world, run):
     client = world.with_settings(type(world.services.config)(local_admin=""))
     for page in PAGES:
-        assert client.get(page.format(run=run.id)).status_code == 403
+        assert client.get(page.format(run=run.id)).status_code == 303
     assert client.get("/sign-in").status_code == 403
     assert world.sign_in(client).status_code == 403
 

@@ -12,6 +12,7 @@ from bot.services.ports.engine import (
 )
 from bot.services.ports.forge import Forge, ForgeReader, ForgeWriter, GitRemote, Hook, HookRead, Reaction
 from bot.services.ports.merging import ForgeMerging
+from bot.services.ports.people import SessionRecord, SessionRecords
 from bot.services.ports.policies import (
     Files,
     Judged,
@@ -75,6 +76,8 @@ __all__ = [
     "Reaction",
     "RunQuery",
     "Runs",
+    "SessionRecord",
+    "SessionRecords",
     "SetFiles",
     "SetVersion",
     "StateAccess",

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from bot.services.ports.approvals import Approvals
+from bot.services.ports.people import SessionRecords
 from bot.services.ports.policies import PolicyChecks
 from bot.services.ports.runs import Artifacts, Leases, Runs, Workspaces
 from bot.services.ports.states import StateHistory, StateLocks, States
@@ -79,6 +80,11 @@ class Transaction(Protocol):
     @property
     def approvals(self) -> Approvals:
         """Who approved what."""
+        ...
+
+    @property
+    def sessions(self) -> SessionRecords:
+        """Who is signed in."""
         ...
 
 

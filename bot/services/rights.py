@@ -1,0 +1,92 @@
+"""What somebody may do in a repository: the role that the forge gives them there, or an owner's.
+
+Pages ask it for everything that they show and do, as comments do. A role is kept for a minute; where the
+forge does not answer there is none, and whoever asks is told why (promise 7).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+from bot.domain.accounts import Account
+from bot.domain.errors import ForgeError
+from bot.domain.events import RepoRef
+from bot.domain.permissions import Role
+from bot.services.ports import Clock, ForgeReader
+
+log = logging.getLogger(__name__)
+
+KEPT_FOR = timedelta(seconds=60)
+"""How long a role counts after it was asked for: as long as somebody who was let go still gets in."""
+
+MOST_KEPT = 20_000
+AT_ONCE = 8
+"""How many roles are asked for at once where a list needs many."""
+
+_Key = tuple[tuple[str, str], RepoRef]
+
+
+class Rights:
+    """Asks forges for roles. `owners` are those who own this Plangate, by the settings."""
+
+    def __init__(
+        self, forges: Mapping[str, ForgeReader], clock: Clock, owners: Collection[Account] = ()
+    ) -> None:
+        self._forges = forges
+        self._clock = clock
+        self._owners = frozenset(owner.key for owner in owners)
+        self._kept: dict[_Key, tuple[Role, datetime]] = {}
+
+    def owns(self, account: Account) -> bool:
+        """Whether an account may do everything everywhere."""
+        return account.local or account.key in self._owners
+
+    def role(self, account: Account, repo: RepoRef) -> Role:
+        """Return a role as it was a minute ago at most. Raises ForgeUnavailable, ForgeRefused."""
+        known = self._known(account, repo)
+        return self.ask(account, repo) if known is None else known
+
+    def ask(self, account: Account, repo: RepoRef) -> Role:
+        """Return a role as it is now. Raises ForgeUnavailable, ForgeRefused."""
+        if self.owns(account):
+            return Role.OWNER
+        if account.forge != repo.forge or repo.forge not in self._forges:
+            return Role.NONE
+        role = self._forges[repo.forge].role(repo, account.login)
+        self._keep((account.key, repo), role)
+        return role
+
+    def roles(self, account: Account, repos: Iterable[RepoRef]) -> Mapping[RepoRef, Role]:
+        """Return the roles in many repositories; those for which the forge gives no answer are left out."""
+        wanted = dict.fromkeys(repos)
+        found = {repo: known for repo in wanted if (known := self._known(account, repo)) is not None}
+        missing = [repo for repo in wanted if repo not in found]
+        if missing:
+            with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+                answers = pool.map(lambda repo: self._try(account, repo), missing)
+                found |= {repo: role for repo, role in zip(missing, answers, strict=True) if role is not None}
+        return found
+
+    def _known(self, account: Account, repo: RepoRef) -> Role | None:
+        if self.owns(account):
+            return Role.OWNER
+        if account.forge != repo.forge or repo.forge not in self._forges:
+            return Role.NONE
+        role, until = self._kept.get((account.key, repo), (None, None))
+        return role if until is not None and self._clock.now() < until else None
+
+    def _try(self, account: Account, repo: RepoRef) -> Role | None:
+        try:
+            return self.ask(account, repo)
+        except ForgeError as error:
+            log.warning("what %s may see of %s is not known: %s", account, repo, error)
+            return None
+
+    def _keep(self, key: _Key, role: Role) -> None:
+        if len(self._kept) >= MOST_KEPT:
+            # Whatever is forgotten is asked for again.
+            self._kept.clear()
+        self._kept[key] = role, self._clock.now() + KEPT_FOR

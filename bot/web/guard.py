@@ -1,0 +1,136 @@
+"""The one gate that every request passes before its view: who asks, is the form ours, may they be here.
+
+A view that is not named here is for owners alone, until somebody says which repository it is of. What a
+person may not read is not there for them (404), in the very words of what is not there at all.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+from flask import Flask, current_app, g, request
+
+from bot.domain.errors import Forbidden, ForgeError, ForgeUnavailable, NotFound
+from bot.domain.events import RepoRef
+from bot.domain.permissions import Person, Role
+from bot.services.ports import Transaction
+from bot.web import access
+from bot.web.needs import services
+
+# Webhooks and Terraform prove by themselves who they are; the rest is how one gets in, and what looks.
+OPEN = frozenset(
+    {
+        "static",
+        "hooks.receive",
+        "state.state",
+        "health.healthz",
+        "health.readyz",
+        "sign_in.show",
+        "sign_in.enter",
+    }
+)
+
+# Of no one repository: these show and do only what the person may, and find that out by themselves.
+EVERYBODYS = frozenset(
+    {
+        "workspaces.home",
+        "variables.sets",
+        "variables.put_set",
+        "variables.of_set",
+        "variables.set_in_set",
+        "variables.unset_in_set",
+        "variables.remove_set",
+        "sign_in.leave",
+    }
+)
+
+log = logging.getLogger(__name__)
+
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_FORM_LIMIT = "plangate_form_limit"
+_View = TypeVar("_View", bound=Callable[..., object])
+
+
+def install(app: Flask) -> None:
+    """Let nothing by."""
+    app.before_request(_check)
+
+
+def takes(limit: int) -> Callable[[_View], _View]:
+    """Let a view's form have so many bytes, where other forms have fewer."""
+
+    def mark(view: _View) -> _View:
+        setattr(view, _FORM_LIMIT, limit)
+        return view
+
+    return mark
+
+
+def _check() -> None:
+    if request.url_rule is None or request.endpoint in OPEN:
+        return
+    g.asker = found = access.find()
+    g.person = Person(found.account.login, Role.NONE)
+    if request.method not in _SAFE:
+        view = current_app.view_functions[request.endpoint or ""]
+        if limit := getattr(view, _FORM_LIMIT, None):
+            request.max_content_length = request.max_form_memory_size = limit
+        access.check_form(g.person)
+    g.person = Person(found.account.login, _role(found))
+
+
+def _role(asker: access.Asker) -> Role:
+    """Return the asker's role in what the address is of. Raises NotFound, Forbidden, ForgeError."""
+    if services().rights.owns(asker.account):
+        return Role.OWNER
+    if request.endpoint in EVERYBODYS:
+        return Role.READ
+    place = _place()
+    if place is None:
+        raise Forbidden("This page is for the owners of this Plangate.")
+    what, repo = place
+    role = Role.NONE if repo is None else _asked(asker, repo)
+    if role < Role.READ:
+        raise NotFound(f"there is no {what}")
+    return role
+
+
+def _asked(asker: access.Asker, repo: RepoRef) -> Role:
+    try:
+        return services().rights.role(asker.account, repo)
+    except ForgeError as error:
+        # The forge's words name the repository, which may be one that is not for them to know of.
+        log.warning("what %s may do in %s is not known: %s", asker.account, repo, error)
+        raise ForgeUnavailable(
+            f"{repo.forge} does not say what you may do here, and so nothing is shown: try again in a moment"
+        ) from error
+
+
+def _place() -> tuple[str, RepoRef | None] | None:
+    """Return what the address is of, in words, and its repository if there is such a thing."""
+    args = request.view_args or {}
+    rule = request.url_rule.rule if request.url_rule else ""
+    if "run_id" in args:
+        run_id = args["run_id"]
+        return f"run {run_id}", _found(lambda tx: _of_workspace(tx, tx.runs.get(run_id).workspace_id))
+    if rule.startswith("/workspaces/<path:name>"):
+        name = args["name"]
+        return f"workspace named {name}", _found(lambda tx: tx.workspaces.named(name).repo)
+    if "change_id" in args:
+        change_id = args["change_id"]
+        return f"change {change_id}", _found(lambda tx: tx.changes.get(change_id).change.repo)
+    return None
+
+
+def _of_workspace(tx: Transaction, workspace_id: str) -> RepoRef:
+    return tx.workspaces.get(workspace_id).repo
+
+
+def _found(look: Callable[[Transaction], RepoRef]) -> RepoRef | None:
+    try:
+        with services().store.reading() as tx:
+            return look(tx)
+    except NotFound:
+        return None
