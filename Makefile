@@ -23,7 +23,7 @@ demo: $(READY)       ## the whole story on this machine; ONCE=1 stops after it, 
 	@$(BIN)/plangate demo $(if $(ONCE),--once) $(if $(FORGE),--forge $(FORGE))
 
 test: check          ## check, then every test
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY)      ## format, lint, strict types, import contracts
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
