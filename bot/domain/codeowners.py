@@ -1,24 +1,42 @@
-"""CODEOWNERS: who owns a directory. As GitHub reads the file: of the lines that match, the last one counts.
+"""CODEOWNERS: who owns a directory. GitHub and GitLab each read the file in their own way.
 
-Source: https://docs.github.com/en/repositories/managing-your-repositorys-settings-and-features/customizing-your-repository/about-code-owners
+Sources: https://docs.github.com/en/repositories/managing-your-repositorys-settings-and-features/customizing-your-repository/about-code-owners
+and https://docs.gitlab.com/user/project/codeowners/reference/
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 # A directory belongs to whoever owns its main file: that is how `*.tf @ops` is meant too.
 _MAIN = "main.tf"
+# Said twice it means no more, and only takes longer to match.
+_FOLDERS = re.compile(r"(?:\*\*/)+")
+_HEADING = re.compile(r"(?P<optional>\^)?\[(?P<name>[^\]]+)\](?:\[(?P<needed>\d*)\])?(?:\s+(?P<owners>.*))?")
+
+
+@dataclass(frozen=True)
+class CodeOwners:
+    """The text of a CODEOWNERS file; `sections` where it has sections, as GitLab reads it."""
+
+    text: str
+    sections: bool = False
 
 
 @dataclass(frozen=True)
 class Owners:
-    """People and teams (`acme/ops`), in lower case and without their `@`. Addresses of mail are left out."""
+    """People and teams (`acme/ops`), in lower case and without their `@`. Addresses of mail are left out.
+
+    `needed` of them have to approve; `section` is the part of the file that says so, where it has parts.
+    """
 
     people: tuple[str, ...] = ()
     teams: tuple[str, ...] = ()
+    section: str = ""
+    needed: int = 1
 
     def __bool__(self) -> bool:
         return bool(self.people or self.teams)
@@ -27,30 +45,46 @@ class Owners:
         return ", ".join((*self.people, *self.teams))
 
 
-def owners_of(text: str, directory: str) -> Owners:
-    """Return who owns a directory by a CODEOWNERS file, nobody where no line matches or names one."""
+def owners_of(file: CodeOwners, directory: str) -> tuple[Owners, ...]:
+    """Return who owns a directory: of each of them so many have to approve. Empty where nobody is named."""
     path = f"{directory.strip('/')}/{_MAIN}".lstrip("/")
+    if file.sections:
+        return tuple(filter(None, _sections(file.text, path)))
     found: list[str] = []
-    for line in text.splitlines():
-        pattern, *names = re.split(r"(?<!\\)\s+", re.sub(r"(?:^|(?<=\s))#.*", "", line).strip())
+    for line in file.text.splitlines():
+        pattern, *names = _words(re.sub(r"(?:^|(?<=\s))#.*", "", line))
         if pattern and _regex(pattern).match(path):
-            found = [name.lower() for name in names]
-    handles = [name[1:] for name in found if name.startswith("@")]
-    return Owners(
-        tuple(dict.fromkeys(name for name in handles if "/" not in name)),
-        tuple(dict.fromkeys(name for name in handles if "/" in name)),
+            found = names
+    handles = _handles(found)
+    owners = Owners(
+        tuple(name for name in handles if "/" not in name), tuple(name for name in handles if "/" in name)
     )
+    return (owners,) if owners else ()
+
+
+def _words(line: str) -> list[str]:
+    return re.split(r"(?<!\\)\s+", line.strip())
+
+
+def _handles(words: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word[1:].lower() for word in words if word.startswith("@") and len(word) > 1))
 
 
 @lru_cache(maxsize=512)
 def _regex(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern: a slash at its start or within ties it to the root, one at its end is a folder's."""
+    """Compile GitHub's pattern: a slash before its end ties it to the root, one at its end is a folder's."""
     if pattern.startswith("!") or "[" in pattern:
         return re.compile(r"(?!)")  # GitHub knows neither: such a line owns nothing
     bare = pattern.replace("\\ ", " ").replace("\\#", "#").removeprefix("/").removesuffix("/")
     anywhere = "" if pattern.startswith("/") or "/" in bare else "(?:.*/)?"
+    # A name owns what is below it; `docs/*` only what lies in the folder itself.
+    below = "/.*" if pattern.endswith("/") else "" if bare.endswith("/*") else "(?:/.*)?"
+    return re.compile(f"{anywhere}{_globbed(bare)}{below}\\Z")
+
+
+def _globbed(bare: str) -> str:
     out = ""
-    for part in re.split(r"(\*\*/|/\*\*|\*\*|\*|\?)", bare):
+    for part in re.split(r"(\*\*/|/\*\*|\*\*|\*|\?)", _FOLDERS.sub("**/", bare)):
         match part:
             case "**/":
                 out += "(?:.*/)?"
@@ -64,6 +98,81 @@ def _regex(pattern: str) -> re.Pattern[str]:
                 out += "[^/]"
             case _:
                 out += re.escape(part)
-    # A name owns what is below it; `docs/*` only what lies in the folder itself.
-    below = "/.*" if pattern.endswith("/") else "" if bare.endswith("/*") else "(?:/.*)?"
-    return re.compile(f"{anywhere}{out}{below}\\Z")
+    return out
+
+
+# GitLab's reading
+
+
+def _sections(text: str, path: str) -> list[Owners]:
+    """Return the owners by each section that has to approve: in each, the last line that matches counts.
+
+    A name without a slash may be a group's as well as somebody's: whoever looks members up finds out.
+    """
+    sections = {"": _Section("")}
+    current = sections[""]
+    for line in text.splitlines():
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        heading = _HEADING.fullmatch(line.strip())
+        if heading is None:
+            current.read(_words(line), path)
+            continue
+        # Sections of one name are one, and it is required where one of them is.
+        name = heading["name"].strip()
+        current = sections.setdefault(name.lower(), _Section(name))
+        current.needed = max(current.needed, int((heading["needed"] or "1")[:3]))
+        current.required |= not heading["optional"]
+        current.default = _handles((heading["owners"] or "").split())
+    required = [section for name, section in sections.items() if section.required or not name]
+    return [Owners((), each.owners, each.name, each.needed) for each in required]
+
+
+@dataclass
+class _Section:
+    name: str
+    needed: int = 1
+    required: bool = False
+    default: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    excluded: bool = False
+
+    def read(self, words: list[str], path: str) -> None:
+        """Read a line; what a line with `!` has taken out stays out of this section."""
+        pattern, *names = words
+        if self.excluded or not _path_regex(pattern.removeprefix("!")).match(f"/{path}"):
+            return
+        self.excluded = pattern.startswith("!")
+        self.owners = () if self.excluded else _handles(names) or self.default
+
+
+@lru_cache(maxsize=512)
+def _path_regex(pattern: str) -> re.Pattern[str]:
+    """Compile GitLab's pattern: only a slash at its start ties it to the root; a name owns nothing below it.
+
+    Source: lib/gitlab/code_owners/file.rb (File.fnmatch with FNM_DOTMATCH and FNM_PATHNAME)
+    """
+    bare = re.sub(r"\A\\#", "#", pattern).replace("\\ ", " ")
+    bare = "/**/*" if bare == "*" else bare if bare.startswith("/") else f"/**/{bare}"
+    bare, out = _FOLDERS.sub("**/", f"{bare}**/*" if bare.endswith("/") else bare), ""
+    for part in re.split(r"(\*\*/|\*+|\?|\[[^\]/]+\])", bare):
+        if part == "**/":
+            out += "(?:.*/)?"
+        elif part.startswith("*"):
+            out += "[^/]*"
+        elif part == "?":
+            out += "[^/]"
+        elif part.startswith("[") and len(part) > 2:
+            negated = part[1] in "!^" and len(part) > 3
+            out += f"[{'^' if negated else ''}{_class(part[2 if negated else 1 : -1])}]"
+        else:
+            out += re.escape(part)
+    try:
+        return re.compile(f"{out}\\Z")
+    except re.error:
+        return re.compile(r"(?!)")  # a class such as [z-a] holds nothing
+
+
+def _class(letters: str) -> str:
+    """Write a class of letters, ranges and all, so that nothing in it means more than in a glob."""
+    return re.sub(r"[\\\[\]^&~|]", lambda found: f"\\{found[0]}", letters)

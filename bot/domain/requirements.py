@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bot.domain.codeowners import owners_of
+from bot.domain.codeowners import CodeOwners, owners_of
 from bot.domain.events import Change
 from bot.domain.permissions import Action, Person, Role, refusal
 from bot.domain.policy import PolicyCheck, why_stopped
-from bot.domain.reviews import Review, Verdict, standing
+from bot.domain.reviews import ApprovalRule, Review, Verdict, standing
 from bot.domain.workspace import Workspace
 
 
@@ -36,15 +36,16 @@ class Facts:
 
     `reviews` are oldest first; `roles` are those of reviewers, `teams` the members of teams, both by names in
     lower case. `behind` counts the base branch's commits that it lacks, None where nobody asked. `owners` is
-    the text of CODEOWNERS on the base branch, None where there is none. `unknown` says of a requirement why
-    what it needs could not be found out: it is then unmet.
+    CODEOWNERS on the base branch, None where there is none; `rules` are the forge's own rules of approval.
+    `unknown` says of a requirement why what it needs could not be found out: it is then unmet.
     """
 
     change: Change
     reviews: tuple[Review, ...] = ()
     roles: Mapping[str, Role] = field(default_factory=dict)
     behind: int | None = None
-    owners: str | None = None
+    owners: CodeOwners | None = None
+    rules: tuple[ApprovalRule, ...] = ()
     teams: Mapping[str, frozenset[str]] = field(default_factory=dict)
     unknown: Mapping[Requirement, str] = field(default_factory=dict)
 
@@ -131,18 +132,24 @@ def _counting(facts: Facts, verdict: Verdict) -> list[Review]:
     ]
 
 
+def _fresh(facts: Facts) -> list[Review]:
+    """Return the approvals that count, of the commit that is there now."""
+    return [review for review in _counting(facts, Verdict.APPROVED) if review.commit == facts.change.head_sha]
+
+
 def _approved(facts: Facts) -> tuple[bool, str]:
     """Approved by somebody who may write, for the commit that is there now, and no such person objects."""
     against = _counting(facts, Verdict.CHANGES_REQUESTED)
     if against:
         return False, f"{_names(against)} asked for changes"
-    approvals = _counting(facts, Verdict.APPROVED)
-    fresh = [review for review in approvals if review.commit == facts.change.head_sha]
+    fresh = _fresh(facts)
     if fresh:
-        return True, f"by {_names(fresh)}"
+        lacking = _lacking(facts, code_owners=False)
+        return not lacking, lacking or f"by {_names(fresh)}"
+    approvals = _counting(facts, Verdict.APPROVED)
     if approvals:
-        stale = f"{_names(approvals)} approved an older commit ({approvals[0].commit[:7]})"
-        return False, f"{stale}: the latest one needs it again"
+        older = f" ({approvals[0].commit[:7]})" if approvals[0].commit else ""
+        return False, f"{_names(approvals)} approved an older commit{older}: the latest one needs it again"
     found = standing(facts.reviews, facts.change.author)
     powerless = [review for review in found.values() if review.verdict is Verdict.APPROVED]
     if powerless:
@@ -151,23 +158,45 @@ def _approved(facts: Facts) -> tuple[bool, str]:
 
 
 def _owned(facts: Facts, workspace: Workspace) -> tuple[bool, str]:
-    """Approved, for the commit that is there now, by an owner of the workspace's directory."""
+    """Approved, for the commit that is there now, by the owners of the workspace's directory."""
     directory = f"{workspace.working_directory or '.'}/"
-    base = facts.change.base_branch
     if facts.owners is None:
-        return False, f"there is no CODEOWNERS file on {base}"
-    owners = owners_of(facts.owners, workspace.working_directory)
-    if not owners:
+        return False, f"there is no CODEOWNERS file on {facts.change.base_branch}"
+    lacking = _lacking(facts, code_owners=True)
+    if lacking:
+        return False, lacking
+    parts = owners_of(facts.owners, workspace.working_directory)
+    if not parts:
         return True, f"CODEOWNERS names nobody for {directory}"
-    people = {*owners.people, *(login for team in owners.teams for login in facts.teams.get(team, ()))}
-    fresh = [
-        review
-        for review in _counting(facts, Verdict.APPROVED)
-        if review.commit == facts.change.head_sha and review.reviewer.lower() in people
+    approved: list[Review] = []
+    for owners in parts:
+        people = {*owners.people, *(login for team in owners.teams for login in facts.teams.get(team, ()))}
+        given = [review for review in _fresh(facts) if review.reviewer.lower() in people]
+        if len(given) < owners.needed:
+            who = "an owner" if owners.needed == 1 else f"{owners.needed} owners"
+            section = f", in the section {owners.section}" if owners.section else ""
+            verb = "has" if owners.needed == 1 else "have"
+            return False, f"{who} of {directory} {verb} to approve the latest commit: {owners}{section}"
+        approved += given
+    return True, f"by {_names(list(dict.fromkeys(approved)))}"
+
+
+def _lacking(facts: Facts, *, code_owners: bool) -> str:
+    """Say what the forge's own rules of approval lack, as far as they concern code owners or do not."""
+    approved = {
+        login
+        for login, review in standing(facts.reviews, facts.change.author).items()
+        if review.verdict is Verdict.APPROVED and review.commit == facts.change.head_sha
+    }
+    lacking = [
+        f"{rule.name} ({missing} more)"
+        for rule in facts.rules
+        if rule.code_owners is code_owners and (missing := rule.lacking(approved))
     ]
-    if fresh:
-        return True, f"by {_names(fresh)}"
-    return False, f"an owner of {directory} has to approve the latest commit: {owners}"
+    if not lacking:
+        return ""
+    more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
+    return f"the latest commit lacks approvals by the forge's own rules: {', '.join(lacking[:5])}{more}"
 
 
 def _names(reviews: Sequence[Review]) -> str:

@@ -18,11 +18,28 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Review:
-    """One review, of one commit."""
+    """One review, of one commit: empty where the forge cannot tell which."""
 
     reviewer: str
     verdict: Verdict
     commit: str
+
+
+@dataclass(frozen=True)
+class ApprovalRule:
+    """A rule of the forge's own: how many have to approve, and whose approvals, of those given, count for it.
+
+    `approvers` are logins in lower case; `code_owners` where the rule comes from CODEOWNERS.
+    """
+
+    name: str
+    needed: int
+    approvers: frozenset[str]
+    code_owners: bool = False
+
+    def lacking(self, approved: Iterable[str]) -> int:
+        """Return how many approvals it lacks where these have approved the latest commit."""
+        return max(self.needed - len(self.approvers.intersection(approved)), 0)
 
 
 def standing(reviews: Iterable[Review], author: str) -> dict[str, Review]:

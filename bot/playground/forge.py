@@ -121,7 +121,9 @@ class Forge(Branches):
             if event in ("REQUEST_CHANGES", "COMMENT") and not body:
                 raise invalid("body is missing", "body", "missing_field")
             text = _checked(pull.repo, body) if body else ""
-            review = Review(self.next_id(), pull, user, text, _VERDICTS[event], sha or pull.head_sha)
+            review = Review(
+                self.next_id(), pull, user, text, _VERDICTS[event], sha or pull.head_sha, self.moment()
+            )
             pull.reviews.append(review)
             if review.state != "PENDING":
                 self._tell_review(review, user, "submitted")

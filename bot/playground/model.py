@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from bot.playground.flavours import Flavour
     from bot.playground.repositories import GitRepository
+    from bot.playground.versions import Version
 
 PullState = Literal["open", "closed"]
 ReviewState = Literal["APPROVED", "CHANGES_REQUESTED", "COMMENTED", "DISMISSED", "PENDING"]
@@ -164,6 +165,7 @@ class Pull:
     mergeable: bool | None = None
     comments: list[Comment] = field(default_factory=list)
     reviews: list[Review] = field(default_factory=list)
+    versions: list[Version] = field(default_factory=list)
 
     @property
     def page(self) -> str:

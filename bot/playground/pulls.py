@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bot.playground.model import Event, Pull, Repo, User, invalid, not_found, now
 from bot.playground.registry import Registry
 from bot.playground.repositories import Signature
+from bot.playground.versions import Version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,6 +96,8 @@ class Pulls(Registry):
             git.update_ref(ref, pull.head_sha)
         else:
             git.fetch_from(head_repo.git, f"+{pull.head_sha}:{ref}")
+        base = git.merge_base(pull.base_sha, pull.head_sha) or pull.base_sha
+        pull.versions.append(Version(self.next_id(), pull.head_sha, base, self.moment()))
 
     def _refresh(self, pull: Pull) -> None:
         """Merge on trial, as forges do, so that `mergeable` and refs/pull/N/merge are true."""

@@ -6,7 +6,7 @@ import itertools
 import re
 import secrets
 import shutil
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from threading import RLock
 from typing import TYPE_CHECKING
 
@@ -49,13 +49,23 @@ class Registry:
         self.apps: dict[int, App] = {}
         self.installations: dict[int, Installation] = {}
         self._tokens: dict[str, Credential] = {}
+        self.teams: dict[str, set[str]] = {}
         self._ids = itertools.count(1001)
+        self._last = now()
         self._listeners: list[Callable[[Event], None]] = []
         self.add_user("web-flow", name="Playground", type="Bot")
 
     def next_id(self) -> int:
         """Give a number that nothing else in this forge has."""
         return next(self._ids)
+
+    def moment(self) -> datetime:
+        """Give the present moment to the millisecond, later than every one given before."""
+        with self.lock:
+            present = datetime.now(UTC)
+            present = present.replace(microsecond=present.microsecond // 1_000 * 1_000)
+            self._last = max(present, self._last + timedelta(milliseconds=1))
+            return self._last
 
     def subscribe(self, listener: Callable[[Event], None]) -> None:
         """Tell somebody of every event from now on, under the lock and in order."""
@@ -108,6 +118,11 @@ class Registry:
     def revoke(self, token: str) -> None:
         """Make a token worthless from now on."""
         self._tokens.pop(token, None)
+
+    def join(self, team: str, *logins: str) -> None:
+        """Let people into a team (`acme/ops`), or a group, as a developer there."""
+        with self.lock:
+            self.teams.setdefault(team.lower(), set()).update(self.user(login).login for login in logins)
 
     # Repositories
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from bot.domain.codeowners import owners_of
+from bot.domain.codeowners import CodeOwners, owners_of
 from bot.domain.errors import ForgeRefused, IllegalMove, NotFound
 from bot.domain.events import Change
 from bot.domain.permissions import Person, Role
@@ -45,6 +45,7 @@ class Requiring:
         if not change.merged:
             fetch(frozenset({Requirement.UP_TO_DATE}), "behind", lambda: forge.commits_behind(change))
         fetch(_REVIEWED, "reviews", lambda: forge.reviews(change.repo, change.number))
+        fetch(_REVIEWED, "rules", lambda: forge.approval_rules(change.repo, change.number))
         fetch(_REVIEWED, "roles", lambda: _roles(forge, change, found.get("reviews", ())))
         owned = frozenset({Requirement.CODEOWNERS})
         fetch(owned, "owners", lambda: forge.code_owners(change.repo, change.base_branch))
@@ -82,8 +83,11 @@ def _roles(forge: Forge, change: Change, reviews: Sequence[Any]) -> dict[str, Ro
 
 
 def _teams(
-    forge: Forge, change: Change, owners: str | None, workspaces: Sequence[Workspace]
+    forge: Forge, change: Change, owners: CodeOwners | None, workspaces: Sequence[Workspace]
 ) -> dict[str, frozenset[str]]:
-    named = [owners_of(owners or "", w.working_directory) for w in workspaces if "codeowners" in w.require]
+    if owners is None:
+        return {}
+    needing = [workspace for workspace in workspaces if "codeowners" in workspace.require]
+    named = [each for workspace in needing for each in owners_of(owners, workspace.working_directory)]
     teams = dict.fromkeys(team for each in named for team in each.teams)
     return {team: forge.team_members(change.repo, team) for team in teams}

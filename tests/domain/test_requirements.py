@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from bot.domain.codeowners import CodeOwners
 from bot.domain.events import Change, RepoRef
 from bot.domain.permissions import Person, Role
 from bot.domain.policy import Level, Outcome, PolicyCheck
 from bot.domain.requirements import Facts, Requirement, evaluate, needed_by, unmet
-from bot.domain.reviews import Review, Verdict
+from bot.domain.reviews import ApprovalRule, Review, Verdict
 from bot.domain.workspace import Workspace
 
 REPO = RepoRef("github", "acme/infra")
@@ -83,13 +84,50 @@ def test_approved(reviews: list[tuple[str, Verdict, str]], says: str) -> None:
 )
 def test_codeowners(owners: str | None, reviews: list[str], says: str) -> None:
     given = tuple(Review(login, YES, "head000") for login in reviews)
-    facts = Facts(CHANGE, given, ROLES, owners=owners, teams={"acme/ops": frozenset({"wren"})})
+    file = None if owners is None else CodeOwners(owners)
+    facts = Facts(CHANGE, given, ROLES, owners=file, teams={"acme/ops": frozenset({"wren"})})
     assert words("codeowners", facts) == says
 
 
 def test_an_owners_approval_of_an_older_commit_is_none() -> None:
-    facts = Facts(CHANGE, (Review("wren", YES, "older00"),), ROLES, owners="* @wren")
+    facts = Facts(CHANGE, (Review("wren", YES, "older00"),), ROLES, owners=CodeOwners("* @wren"))
     assert words("codeowners", facts) == "- an owner of net/ has to approve the latest commit: wren"
+
+
+def test_an_approval_of_no_commit_that_is_known_is_none() -> None:
+    facts = Facts(CHANGE, (Review("wren", YES, ""),), ROLES)
+    assert words("approved", facts) == "- wren approved an older commit: the latest one needs it again"
+
+
+def test_the_forges_own_rules_want_approvals_of_the_latest_commit_too() -> None:
+    reviews = (Review("wren", YES, "head000"), Review("xena", YES, "older00"), Review("ann", YES, "head000"))
+    both = frozenset({"wren", "xena", "ann"})
+    rules = (
+        ApprovalRule("Security", 2, both),
+        ApprovalRule("Anybody", 1, both),
+        ApprovalRule("Lawyers", 1, frozenset()),
+        ApprovalRule("/net/", 1, frozenset(), code_owners=True),
+    )
+    facts = Facts(CHANGE, reviews, ROLES, owners=CodeOwners("* @wren"), rules=rules)
+    lacking = "- the latest commit lacks approvals by the forge's own rules:"
+    assert words("approved", facts) == f"{lacking} Security (1 more), Lawyers (1 more)"
+    assert words("codeowners", facts) == f"{lacking} /net/ (1 more)"
+    assert words("approved", replace(facts, rules=rules[1:2])) == "+ by wren"
+    assert words("codeowners", replace(facts, rules=rules[:3])) == "+ by wren"
+    many = tuple(ApprovalRule(f"r{i}", 1, frozenset()) for i in range(7))
+    assert words("approved", replace(facts, rules=many)).endswith("r4 (1 more) and 2 more")
+
+
+def test_each_section_of_code_owners_has_to_approve() -> None:
+    file = CodeOwners("* @wren\n[Net][2]\n/net/ @acme/ops\n^[Free]\n* @nobody\n", sections=True)
+    teams = {"wren": frozenset({"wren"}), "acme/ops": frozenset({"wren", "xena"})}
+    facts = Facts(CHANGE, (Review("wren", YES, "head000"),), ROLES, owners=file, teams=teams)
+    assert words("codeowners", facts) == (
+        "- 2 owners of net/ have to approve the latest commit: acme/ops, in the section Net"
+    )
+    both = replace(facts, reviews=(*facts.reviews, Review("xena", YES, "head000")))
+    assert words("codeowners", both) == "+ by wren, xena"
+    assert words("codeowners", facts, where="app") == "+ by wren"
 
 
 @pytest.mark.parametrize(
@@ -135,8 +173,8 @@ def test_policies_passed(level: Level, outcome: Outcome, says: str) -> None:
 
 
 def test_what_could_not_be_found_out_is_unmet() -> None:
-    facts = Facts(CHANGE, unknown={Requirement.APPROVED: "not known yet on GitLab"})
-    assert words("approved", facts) == "- not known yet on GitLab"
+    facts = Facts(CHANGE, unknown={Requirement.APPROVED: "not known here"})
+    assert words("approved", facts) == "- not known here"
 
 
 def test_the_table_has_the_permission_first_and_then_what_is_required_in_a_fixed_order() -> None:

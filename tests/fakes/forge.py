@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from threading import RLock
 
+from bot.domain.codeowners import CodeOwners
 from bot.domain.errors import ForgeError, ForgeRefused, HeadMoved, NotFound, NotMergeable
 from bot.domain.events import Change, ChangedFiles, RepoRef
 from bot.domain.merging import MergeMethod
 from bot.domain.permissions import Role
 from bot.domain.report import StatusReport
-from bot.domain.reviews import Review, Verdict
+from bot.domain.reviews import ApprovalRule, Review, Verdict
 from bot.forges.descriptions import fitted
 from bot.services.ports import GitRemote, Reaction
 
@@ -68,7 +69,8 @@ class FakeForge:
         self._remotes: dict[RepoRef, GitRemote] = {}
         self._reviews: dict[tuple[RepoRef, int], list[Review]] = {}
         self._behind: dict[tuple[RepoRef, int], int] = {}
-        self._owners: dict[RepoRef, str] = {}
+        self._rules: dict[tuple[RepoRef, int], tuple[ApprovalRule, ...]] = {}
+        self._owners: dict[RepoRef, CodeOwners] = {}
         self._teams: dict[str, frozenset[str]] = {}
         self._methods: dict[RepoRef, tuple[MergeMethod, ...]] = {}
         self._faults: list[_Fault] = []
@@ -122,9 +124,13 @@ class FakeForge:
         """Say how many commits of its base branch a change lacks."""
         self._behind[repo, number] = commits
 
-    def set_code_owners(self, repo: RepoRef, text: str) -> None:
+    def set_rules(self, repo: RepoRef, number: int, *rules: ApprovalRule) -> None:
+        """Have rules of approval of the forge's own."""
+        self._rules[repo, number] = rules
+
+    def set_code_owners(self, repo: RepoRef, text: str, *, sections: bool = False) -> None:
         """Have a CODEOWNERS file, on every branch."""
-        self._owners[repo] = text
+        self._owners[repo] = CodeOwners(text, sections)
 
     def set_team(self, team: str, *logins: str) -> None:
         """Have a team."""
@@ -222,11 +228,16 @@ class FakeForge:
             self._known_change(repo, number)
             return tuple(self._reviews.get((repo, number), ()))
 
+    def approval_rules(self, repo: RepoRef, number: int) -> tuple[ApprovalRule, ...]:
+        with self._called("approval_rules"):
+            self._known_change(repo, number)
+            return self._rules.get((repo, number), ())
+
     def commits_behind(self, change: Change) -> int:
         with self._called("commits_behind"):
             return self._behind.get((change.repo, change.number), 0)
 
-    def code_owners(self, repo: RepoRef, branch: str) -> str | None:
+    def code_owners(self, repo: RepoRef, branch: str) -> CodeOwners | None:
         with self._called("code_owners"):
             return self._owners.get(repo)
 

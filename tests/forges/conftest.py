@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
 from openapi_core import OpenAPI
 
 from bot.playground.server import Playground
-from tests.fakes.github_api import Described, ScriptedGitHub
-from tests.support.gitlab_description import GitLabDescription, Recorder, read_description
+from tests.fakes.github_api import Described, ScriptedForge, ScriptedGitHub
+from tests.support.gitlab_description import Exchange, GitLabDescription, Recorder, read_description
 
 OPENAPI = Path(__file__).parents[3] / "shared" / "contracts" / "openapi" / "github-subset.strict.json"
 
@@ -61,6 +61,18 @@ def gitlab_description() -> GitLabDescription | None:
 def description() -> OpenAPI | None:
     """GitHub's own description of its API; None where it is not beside the project."""
     return OpenAPI.from_dict(json.loads(OPENAPI.read_text())) if OPENAPI.is_file() else None
+
+
+@pytest.fixture
+def gitlab(gitlab_description: GitLabDescription | None) -> Iterator[ScriptedForge]:
+    """A scripted GitLab under a path; in the end, every request must be one that the real one takes."""
+    with ScriptedForge("/git/lab/api/v4") as running:
+        yield running
+    if gitlab_description is not None:
+        for asked in running.asked:
+            query = "&".join(f"{name}={value}" for name, value in asked.query.items())
+            path = f"/api/v4{asked.path}"
+            gitlab_description.check_request(Exchange(asked.method, path, query, asked.headers, asked.body))
 
 
 @pytest.fixture

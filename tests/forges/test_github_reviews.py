@@ -6,6 +6,7 @@ import base64
 
 import pytest
 
+from bot.domain.codeowners import CodeOwners
 from bot.domain.errors import ForgeRefused
 from bot.domain.events import Change, RepoRef
 from bot.domain.reviews import Review, Verdict
@@ -64,7 +65,7 @@ def test_code_owners_are_read_from_the_first_place_there_is(
     body = {"content": base64.encodebytes(b"* @rita\n").decode()}
     github.on("GET", ".*/contents/[.]github/CODEOWNERS", Reply({"message": "Not Found"}, 404))
     github.on("GET", ".*/contents/CODEOWNERS", Reply(body))
-    assert forge.code_owners(REPO, "release/1") == "* @rita\n"
+    assert forge.code_owners(REPO, "release/1") == CodeOwners("* @rita\n")
     assert [asked.query["ref"] for asked in github.asked] == ["release/1"] * 2
 
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from bot.domain.codeowners import CodeOwners
 from bot.domain.errors import Invalid, NotFound
 from bot.domain.events import Change, ChangedFiles, RepoRef
 from bot.domain.merging import MergeMethod
 from bot.domain.permissions import Role
 from bot.domain.report import StatusReport, StatusState
-from bot.domain.reviews import Review
+from bot.domain.reviews import ApprovalRule, Review
 from bot.forges.descriptions import fitted
 from bot.forges.fields import number, optional_text, sha, storable, text
 from bot.forges.github import files
@@ -168,12 +169,16 @@ class GitHubForge:
         """Return the reviews of a pull request, oldest first: a call for each hundred."""
         return self._reviews.reviews(repo, number)
 
+    def approval_rules(self, _repo: RepoRef, _number: int) -> tuple[ApprovalRule, ...]:
+        """Return none: GitHub's rules guard the merge, and are not told change by change."""
+        return ()
+
     def commits_behind(self, change: Change) -> int:
         """Return how many commits of the base branch a pull request lacks: one call."""
         return self._reviews.commits_behind(change)
 
-    def code_owners(self, repo: RepoRef, branch: str) -> str | None:
-        """Return the text of CODEOWNERS on a branch, None where there is none: up to three calls."""
+    def code_owners(self, repo: RepoRef, branch: str) -> CodeOwners | None:
+        """Return CODEOWNERS on a branch, None where there is none: up to three calls."""
         return self._reviews.code_owners(repo, branch)
 
     def team_members(self, repo: RepoRef, team: str) -> frozenset[str]:

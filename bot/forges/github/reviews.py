@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Callable, Iterator
 
+from bot.domain.codeowners import CodeOwners
 from bot.domain.errors import Invalid, NotFound
 from bot.domain.events import Change, RepoRef
 from bot.domain.reviews import Review, Verdict
@@ -52,8 +53,8 @@ class Reviews:
             raise self._api.unexpected(what)
         return behind
 
-    def code_owners(self, repo: RepoRef, branch: str) -> str | None:
-        """Return the text of CODEOWNERS on a branch: up to three calls."""
+    def code_owners(self, repo: RepoRef, branch: str) -> CodeOwners | None:
+        """Return CODEOWNERS on a branch: up to three calls."""
         for place in _PLACES:
             what = f"{place} of {repo.path}"
             path = f"{repo_path(repo)}/contents/{place}"
@@ -62,10 +63,11 @@ class Reviews:
             except NotFound:
                 continue
             try:
-                return storable(base64.b64decode(text(found, "content")).decode(errors="replace"))
+                content = base64.b64decode(text(found, "content"))
             except (Invalid, binascii.Error) as error:
                 reason = error if isinstance(error, Invalid) else None
                 raise self._api.unexpected(what, reason) from error
+            return CodeOwners(storable(content.decode(errors="replace")))
         return None
 
     def team_members(self, repo: RepoRef, team: str) -> frozenset[str]:

@@ -8,17 +8,19 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import NoReturn
 
+from bot.domain.codeowners import CodeOwners
 from bot.domain.errors import ForgeRefused, Invalid, NotFound
 from bot.domain.events import Change, ChangedFiles, RepoRef
 from bot.domain.merging import MergeMethod
 from bot.domain.permissions import Role
 from bot.domain.report import StatusReport
+from bot.domain.reviews import ApprovalRule, Review
 from bot.forges.fields import flag, look, number, optional_number, optional_text, sha, storable, text
 from bot.forges.gitlab import files
 from bot.forges.gitlab.api import PUBLIC_URL, Api, Timeouts, TokenLogin
 from bot.forges.gitlab.limits import Unprocessable
 from bot.forges.gitlab.paths import project, segment
-from bot.forges.gitlab.reviews import NoReviews
+from bot.forges.gitlab.reviews import Reviews
 from bot.forges.gitlab.shapes import answered_change
 from bot.forges.gitlab.statuses import Statuses
 from bot.services.ports import GitRemote, Reaction
@@ -35,7 +37,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class GitLabForge(NoReviews):
+class GitLabForge:
     """GitLab, or a GitLab of one's own, at a web address that may have a path. `name` is our name for it.
 
     Raises ConfigError for an address or a token that cannot be one. May be shared by threads.
@@ -56,6 +58,7 @@ class GitLabForge(NoReviews):
         self._token = login.token
         self._api = Api(name, self._url, login, timeouts)
         self._statuses = Statuses(self._api)
+        self._reviews = Reviews(self._api)
         self._own_id = 0
 
     @property
@@ -168,6 +171,26 @@ class GitLabForge(NoReviews):
         project(repo)
         basic = base64.b64encode(f"oauth2:{self._token}".encode()).decode()
         return GitRemote(repo, f"{self._url}/{repo.path}.git", f"Authorization: Basic {basic}")
+
+    def reviews(self, repo: RepoRef, number: int) -> tuple[Review, ...]:
+        """Return the approvals that stand, oldest first, then who asks for changes: three calls or more."""
+        return self._reviews.reviews(repo, number)
+
+    def approval_rules(self, repo: RepoRef, number: int) -> tuple[ApprovalRule, ...]:
+        """Return the rules of approval that ask for somebody, where the tier has any: one call."""
+        return self._reviews.approval_rules(repo, number)
+
+    def commits_behind(self, change: Change) -> int:
+        """Return how many commits of the target branch a merge request lacks: one call."""
+        return self._reviews.commits_behind(change)
+
+    def code_owners(self, repo: RepoRef, branch: str) -> CodeOwners | None:
+        """Return CODEOWNERS on a branch, None where there is none: up to three calls."""
+        return self._reviews.code_owners(repo, branch)
+
+    def team_members(self, repo: RepoRef, team: str) -> frozenset[str]:
+        """Return the logins of a group, a role or a person, in lower case: a call for each hundred."""
+        return self._reviews.team_members(repo, team)
 
     # Writing
 

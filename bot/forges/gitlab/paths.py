@@ -22,6 +22,13 @@ def project(repo: RepoRef) -> str:
     return f"/projects/{segment(repo.path)}"
 
 
+def group(repo: RepoRef, path: str) -> str:
+    """Return `/groups/group%2Fsubgroup`. Raises NotFound where the path is not of that form."""
+    if not all(map(_NAME.fullmatch, path.split("/"))):
+        raise NotFound(f"{repo.forge} has no group {path!r}")
+    return f"/groups/{segment(path)}"
+
+
 def segment(name: str) -> str:
     """Return a name as one segment of a path, slashes included."""
     return quote(name, safe="")

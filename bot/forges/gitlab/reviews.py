@@ -1,33 +1,203 @@
-"""What requirements ask a forge for, and GitLab's client does not know yet: said so, never guessed."""
+"""Approvals, code owners and groups on GitLab: what requirements ask for.
+
+GitLab keeps who approves, not what: an approval outlives new commits unless the project takes approvals back.
+It is held here to the version of the merge request that was the newest when it was given.
+"""
 
 from __future__ import annotations
 
-from typing import NoReturn
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from operator import itemgetter
 
-from bot.domain.errors import ForgeRefused
+from bot.domain.codeowners import CodeOwners
+from bot.domain.errors import ForgeRefused, ForgeUnavailable, Invalid, NotFound
 from bot.domain.events import Change, RepoRef
+from bot.domain.reviews import ApprovalRule, Review, Verdict
+from bot.forges.fields import flag, look, optional_number, optional_text, storable, text
+from bot.forges.gitlab.api import Api
+from bot.forges.gitlab.paths import group, project, segment
+
+# GitLab takes the first of these that there is.
+_PLACES = ("CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
+# What GitLab itself notes under a merge request, whatever language its pages are in.
+_APPROVED_NOTE = "approved this merge request"
+_DEVELOPER = 30
+# Source: https://docs.gitlab.com/user/project/codeowners/reference/#add-a-role-as-a-code-owner
+_ROLE = re.compile(r"@(developer|maintainer|owner)s?")
+_LEVELS = {"developer": 30, "maintainer": 40, "owner": 50}
+Moments = dict[int, datetime]
 
 
-class NoReviews:
-    """Implements ForgeReviews by refusing: a requirement that cannot be checked is unmet."""
+class Reviews:
+    """Implements ForgeReviews through an API."""
 
-    name: str
+    def __init__(self, api: Api) -> None:
+        self._api = api
 
-    def reviews(self, repo: RepoRef, number: int) -> NoReturn:
-        """Refuse: approvals are not known yet on GitLab."""
-        raise self._unknown(f"approvals of {repo.path}!{number}")
+    def reviews(self, repo: RepoRef, number: int) -> tuple[Review, ...]:
+        """Return the approvals that stand, oldest first, then who asks for changes: three calls or more.
 
-    def commits_behind(self, change: Change) -> NoReturn:
-        """Refuse: not known yet on GitLab."""
-        raise self._unknown(f"how far {change.repo.path}!{change.number} is behind")
+        Approvals that were taken back are gone. Older versions do not tell when one was given; the note that
+        GitLab writes then does. Without either, an approval is of no commit that is known.
+        """
+        path, what = self._at(repo, number), f"approvals of {repo.path}!{number}"
+        approvals = look(self._api.call("get", f"{path}/approvals", what).data, "approved_by")
+        if not isinstance(approvals, list):
+            raise self._api.unexpected(what)
+        versions = self._versions(path, what)
+        noted: Moments | None = None
+        found: list[tuple[datetime, Review]] = []
+        for approval in approvals:
+            login, account = optional_text(approval, "user.username"), optional_number(approval, "user.id")
+            given = _moment(approval, "approved_at")
+            if given is None:
+                noted = self._noted(path, what) if noted is None else noted
+                given = noted.get(account or 0)
+            if login:
+                commit = _newest_before(versions, given)
+                found.append(
+                    (given or datetime.min.replace(tzinfo=UTC), Review(login, Verdict.APPROVED, commit))
+                )
+        found.sort(key=itemgetter(0))
+        head = versions[0][1] if versions else ""
+        return (*(review for _, review in found), *self._objections(path, what, head))
 
-    def code_owners(self, repo: RepoRef, branch: str) -> NoReturn:
-        """Refuse: code owners are not known yet on GitLab."""
-        raise self._unknown(f"the code owners of {repo.path} on {branch}")
+    def approval_rules(self, repo: RepoRef, number: int) -> tuple[ApprovalRule, ...]:
+        """Return the rules of approval that ask for somebody, of code owners too: one call.
 
-    def team_members(self, repo: RepoRef, team: str) -> NoReturn:
-        """Refuse: groups as owners are not known yet on GitLab."""
-        raise self._unknown(f"the members of {team} for {repo.path}")
+        Empty where the tier has none.
+        """
+        what = f"approval rules of {repo.path}!{number}"
+        try:
+            state = self._api.call("get", f"{self._at(repo, number)}/approval_state", what).data
+        except NotFound:
+            return ()
+        rules = look(state, "rules")
+        if not isinstance(rules, list):
+            raise self._api.unexpected(what)
+        return tuple(rule for rule in map(_rule, rules) if rule.needed)
 
-    def _unknown(self, what: str) -> ForgeRefused:
-        return ForgeRefused(f"{self.name}: {what}: not known yet on GitLab")
+    def commits_behind(self, change: Change) -> int:
+        """Return how many commits of the target branch a merge request lacks: one call."""
+        what = f"merge request {change.number} of {change.repo.path}"
+        query = {"include_diverged_commits_count": "true"}
+        found = self._api.call("get", self._at(change.repo, change.number), what, query=query).data
+        behind = look(found, "diverged_commits_count")
+        if look(found, "sha") != change.head_sha:
+            raise ForgeUnavailable(f"{self._api.where}: {what} has a newer commit by now")
+        if optional_text(found, "detailed_merge_status") == "commits_status":
+            # It would count nothing where there is no branch to count from.
+            raise ForgeRefused(f"{self._api.where}: the source branch of {what} is gone")
+        if not isinstance(behind, int) or isinstance(behind, bool):
+            raise self._api.unexpected(what)
+        return behind
+
+    def code_owners(self, repo: RepoRef, branch: str) -> CodeOwners | None:
+        """Return CODEOWNERS on a branch: up to three calls."""
+        for place in _PLACES:
+            what = f"{place} of {repo.path}"
+            path = f"{project(repo)}/repository/files/{segment(place)}"
+            try:
+                found = self._api.call("get", path, what, query={"ref": branch}).data
+            except NotFound:
+                continue
+            try:
+                content = base64.b64decode(text(found, "content"))
+            except (Invalid, binascii.Error) as error:
+                reason = error if isinstance(error, Invalid) else None
+                raise self._api.unexpected(what, reason) from error
+            return CodeOwners(storable(content.decode(errors="replace")), sections=True)
+        return None
+
+    def team_members(self, repo: RepoRef, team: str) -> frozenset[str]:
+        """Return who is meant by a name in CODEOWNERS, as GitLab counts owners: a call for each hundred.
+
+        Of a group its direct members from Developer on; of a role (`@maintainer`) the project's that have it.
+        A name without a slash that is no group's is a person's.
+        """
+        role = _ROLE.fullmatch(team)
+        if role:
+            level = _LEVELS[role[1]]
+            path, what = f"{project(repo)}/members", f"members of {repo.path}"
+            return frozenset(login for login, has in self._members(path, what) if has == level)
+        try:
+            path, what = f"{group(repo, team)}/members", f"members of the group {team}"
+            return frozenset(login for login, has in self._members(path, what) if has >= _DEVELOPER)
+        except NotFound:
+            if "/" in team:
+                raise
+            return frozenset({team})
+
+    def _at(self, repo: RepoRef, number: int) -> str:
+        return f"{project(repo)}/merge_requests/{number}"
+
+    def _versions(self, path: str, what: str) -> list[tuple[datetime, str]]:
+        """Return when each head became the merge request's, newest first."""
+        found = []
+        for page in self._api.pages(f"{path}/versions", what):
+            for version in page:
+                created, head = _moment(version, "created_at"), optional_text(version, "head_commit_sha")
+                if created is None or not head:
+                    raise self._api.unexpected(what)
+                found.append((created, head))
+        return sorted(found, key=itemgetter(0), reverse=True)
+
+    def _noted(self, path: str, what: str) -> Moments:
+        """Return when each account has last approved, by the notes that GitLab writes itself."""
+        found: Moments = {}
+        query = {"sort": "asc", "order_by": "created_at", "activity_filter": "only_activity"}
+        for page in self._api.pages(f"{path}/notes", what, query):
+            for note in page:
+                account, given = optional_number(note, "author.id"), _moment(note, "created_at")
+                approves = flag(note, "system") and optional_text(note, "body") == _APPROVED_NOTE
+                if approves and account and given:
+                    found[account] = max(given, found.get(account, given))
+        return found
+
+    def _objections(self, path: str, what: str, head: str) -> Iterator[Review]:
+        """Yield whose request for changes stands; GitLab drops it when they approve."""
+        for page in self._api.pages(f"{path}/reviewers", what):
+            for reviewer in page:
+                login = optional_text(reviewer, "user.username")
+                if login and optional_text(reviewer, "state") == "requested_changes":
+                    yield Review(login, Verdict.CHANGES_REQUESTED, head)
+
+    def _members(self, path: str, what: str) -> Iterator[tuple[str, int]]:
+        for page in self._api.pages(path, what):
+            for member in page:
+                login = optional_text(member, "username")
+                active = (optional_text(member, "state") or "active") == "active"
+                if login and active:
+                    yield login.lower(), optional_number(member, "access_level") or 0
+
+
+def _rule(rule: object) -> ApprovalRule:
+    approved = look(rule, "approved_by")
+    logins = (optional_text(one, "username") for one in (approved if isinstance(approved, list) else ()))
+    kind = optional_text(rule, "rule_type") or ""
+    name, section = optional_text(rule, "name") or kind, optional_text(rule, "section") or ""
+    return ApprovalRule(
+        f"{section}: {name}" if section and section != "codeowners" else name,
+        optional_number(rule, "approvals_required") or 0,
+        frozenset(login.lower() for login in logins if login),
+        code_owners=kind == "code_owner",
+    )
+
+
+def _newest_before(versions: list[tuple[datetime, str]], given: datetime | None) -> str:
+    """Return the head that was the newest at a moment. One that came at that very moment was not yet seen."""
+    if given is None:
+        return ""
+    return next((head for created, head in versions if created < given), "")
+
+
+def _moment(source: object, path: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(optional_text(source, path) or "")
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -41,6 +41,13 @@ def _people(blueprint: Blueprint, desk: Desk) -> None:
     def any_user(login: str) -> Answer:
         return _public_user(desk, desk.forge.user(login))
 
+    @blueprint.get("/orgs/<organization>/teams/<slug>/members")
+    def team_members(organization: str, slug: str) -> Response:
+        team = desk.forge.teams.get(f"{organization}/{slug}".lower())
+        if team is None:
+            raise not_found()
+        return desk.page([desk.forge.user(login) for login in sorted(team)], desk.shapes.user)
+
     @blueprint.get("/rate_limit")
     def rate_limit() -> Answer:
         rate = {"limit": 5000, "used": 0, "remaining": 5000, "reset": 4102444800}

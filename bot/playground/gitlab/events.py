@@ -23,6 +23,8 @@ _ACTIONS = {
     "ready_for_review": "update",
 }
 
+_JUDGED = {"APPROVED": "approved", "DISMISSED": "unapproved"}
+
 
 class GitLabEvents:
     """Listens to the forge and posts to its GitLab hooks."""
@@ -50,8 +52,9 @@ class GitLabEvents:
             return "Merge Request Hook", self._merge_request(event, event.pull)
         if event.kind == "issue_comment" and event.pull and event.comment and event.action != "deleted":
             return "Note Hook", self._note(event, event.pull)
-        if event.pull and event.review and event.review.state == "APPROVED":
-            return "Merge Request Hook", self._told(event, event.pull, "approved", {})
+        judged = _JUDGED.get(event.review.state) if event.review else None
+        if event.pull and judged:
+            return "Merge Request Hook", self._told(event, event.pull, judged, {})
         return None
 
     def _push(self, repo: Repo, move: RefMove, actor: User) -> tuple[str, Json]:

@@ -30,24 +30,18 @@ def merge_requests_blueprint(desk: GitLabDesk) -> Blueprint:
 def _reading(blueprint: Blueprint, desk: GitLabDesk) -> None:
     @blueprint.get(f"{_AT}/<int:number>")
     def one(project: str, number: int) -> Answer:
-        return desk.shapes.merge_request(desk.merge_request(project, number))
+        pull = desk.merge_request(project, number)
+        shape = desk.shapes.merge_request(pull)
+        if request.args.get("include_diverged_commits_count") == "true":
+            tip = pull.repo.git.branch(pull.base_ref) or pull.base_sha
+            shape["diverged_commits_count"] = pull.repo.git.count(pull.head_sha, tip)
+        return shape
 
     @blueprint.get(f"{_AT}/<int:number>/diffs")
     def diffs(project: str, number: int) -> Response:
         pull = desk.merge_request(project, number)
         changes = pull.repo.git.changes_since_fork(pull.base_sha, pull.head_sha)
         return desk.page(changes, desk.shapes.diff)
-
-    @blueprint.get(f"{_AT}/<int:number>/approvals")
-    def approvals(project: str, number: int) -> Answer:
-        pull = desk.merge_request(project, number)
-        given = [user for user, verdict in pull.verdicts().items() if verdict == "APPROVED"]
-        rules = pull.repo.protections.get(pull.base_ref)
-        wanted = rules.approvals if rules else 0
-        return {
-            "approved": bool(given) and len(given) >= wanted,
-            "approved_by": [{"user": desk.shapes.user(user)} for user in given],
-        }
 
 
 def _changing(blueprint: Blueprint, desk: GitLabDesk) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from typing import Any
 
 from flask import Blueprint, Response, request
 
 from bot.playground.gitlab.desk import GitLabDesk
+from bot.playground.gitlab.shapes import LEVELS
 from bot.playground.model import ForgeError, Repo, Role, User, not_found
 
 Answer = dict[str, Any]
@@ -27,6 +30,8 @@ def projects_blueprint(desk: GitLabDesk) -> Blueprint:
     """Serve what concerns a project as a whole."""
     blueprint = Blueprint("gitlab-projects", __name__)
     _people(blueprint, desk)
+    _groups(blueprint, desk)
+    _files(blueprint, desk)
     _code(blueprint, desk)
     _statuses(blueprint, desk)
     return blueprint
@@ -51,6 +56,22 @@ def _people(blueprint: Blueprint, desk: GitLabDesk) -> None:
             if wanted in user.login.lower() or wanted in user.name.lower()
         ]
         return desk.page(found, lambda user: desk.shapes.member(repo, user))
+
+
+def _groups(blueprint: Blueprint, desk: GitLabDesk) -> None:
+    @blueprint.get(f"{_AT}/members")
+    def direct_members(project: str) -> Response:
+        repo = desk.repo(project)
+        return desk.page(_members(repo, desk), lambda user: desk.shapes.member(repo, user))
+
+    @blueprint.get("/groups/<path:group>/members")
+    def members_of_group(group: str) -> Response:
+        desk.actor()
+        team = desk.forge.teams.get(group.lower())
+        if team is None:
+            raise not_found("404 Group Not Found")
+        people = [desk.forge.user(login) for login in sorted(team)]
+        return desk.page(people, lambda user: desk.shapes.user(user) | {"access_level": LEVELS[Role.write]})
 
 
 def _members(repo: Repo, desk: GitLabDesk) -> list[User]:
@@ -103,6 +124,29 @@ def _code(blueprint: Blueprint, desk: GitLabDesk) -> None:
             "compare_timeout": False,
             "compare_same_ref": base == head,
             "web_url": f"{desk.shapes.at.web}/{repo.full_name}/-/compare/{base}...{head}",
+        }
+
+
+def _files(blueprint: Blueprint, desk: GitLabDesk) -> None:
+    @blueprint.get(f"{_AT}/repository/files/<path:file>")
+    def one_file(project: str, file: str) -> Answer:
+        repo, ref = desk.repo(project), request.args.get("ref", "")
+        commit = desk.commit(repo, ref or repo.default_branch)
+        entry = next(iter(repo.git.tree(commit, file)), None)
+        if entry is None or entry.type != "blob":
+            raise not_found("404 File Not Found")
+        content = repo.git.blob(entry.sha)
+        return {
+            "file_name": file.rpartition("/")[2],
+            "file_path": file,
+            "size": len(content),
+            "encoding": "base64",
+            "content": base64.b64encode(content).decode(),
+            "content_sha256": hashlib.sha256(content).hexdigest(),
+            "ref": ref,
+            "blob_id": entry.sha,
+            "commit_id": commit,
+            "last_commit_id": commit,
         }
 
 

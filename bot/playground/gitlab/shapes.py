@@ -33,7 +33,7 @@ EMOJI = {
 
 def moment(value: datetime | None) -> str | None:
     """Write a moment as GitLab does."""
-    return value.strftime("%Y-%m-%dT%H:%M:%S.000Z") if value else None
+    return f"{value:%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1_000:03}Z" if value else None
 
 
 class Shapes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from bot.domain.codeowners import CodeOwners
 from bot.domain.events import Change, RepoRef
-from bot.domain.reviews import Review
+from bot.domain.reviews import ApprovalRule, Review
 
 
 class ForgeReviews(Protocol):
@@ -15,14 +16,18 @@ class ForgeReviews(Protocol):
         """Return the reviews of a change, oldest first."""
         ...
 
+    def approval_rules(self, repo: RepoRef, number: int) -> tuple[ApprovalRule, ...]:
+        """Return the forge's own rules that ask for approvals of a change, as far as it tells of them."""
+        ...
+
     def commits_behind(self, change: Change) -> int:
         """Return how many commits of the base branch the change lacks."""
         ...
 
-    def code_owners(self, repo: RepoRef, branch: str) -> str | None:
-        """Return the text of CODEOWNERS on a branch, None where there is none."""
+    def code_owners(self, repo: RepoRef, branch: str) -> CodeOwners | None:
+        """Return CODEOWNERS on a branch, None where there is none."""
         ...
 
     def team_members(self, repo: RepoRef, team: str) -> frozenset[str]:
-        """Return the logins of a team (`acme/ops`), in lower case."""
+        """Return the logins of a team as CODEOWNERS names it (`acme/ops`), in lower case."""
         ...
