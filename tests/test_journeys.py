@@ -36,7 +36,7 @@ def test_a_push_to_the_branch_plans_waits_and_applies_when_it_is_confirmed(journ
         assert state is not None
         kept = json.loads(tx.states.data(state.id))
     assert timeline == [
-        "pending", "fetching", "fetching_completed", "plan_queued", "planning", "planned",
+        "pending", "fetching", "fetching_completed", "plan_queued", "planning", "initialized", "planned",
         "confirmed", "apply_queued", "applying", "applied",
     ]  # fmt: skip
     assert kept["resources"][0]["name"] == "net"

@@ -6,6 +6,8 @@ import logging
 from datetime import datetime
 
 from bot.domain.errors import LeaseLost, PlangateError
+from bot.domain.run import RunEvent
+from bot.domain.timing import INITIALIZED
 from bot.services.ports import Clock, Limits, Stop, Store
 from bot.services.transitions import lease_of
 
@@ -40,6 +42,18 @@ class RunWatch:
         if self._size >= _FLUSH_CHARACTERS:
             self._size = 0
             self.tick()
+
+    def initialized(self) -> None:
+        """Note in the timeline that `init` is done; not worth an error where the database is away."""
+        event = RunEvent(self._run_id, self._clock.now(), INITIALIZED, "", "")
+        try:
+            with self._store.transaction() as tx:
+                tx.leases.check(lease_of(self._run_id), self._fence)
+                tx.runs.note(event)
+        except LeaseLost:
+            raise
+        except PlangateError as error:
+            log.warning("%s: when init was done is not kept: %s", self._run_id, error)
 
     def flush(self) -> None:
         """Keep what has come so far."""

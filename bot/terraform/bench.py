@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.domain import masking
 from bot.domain.errors import EngineError
-from bot.services.ports import EngineJob, StateAccess, Watch
+from bot.services.ports import EngineJob, StageWatch, StateAccess
 from bot.terraform import configuration, environment, process
 from bot.terraform.binaries import LAUNCHER, Program, python
 from bot.terraform.environment import Places, platform_name
@@ -55,7 +55,7 @@ class Bench:
         program: Program,
         sandbox: Sandbox,
         settings: Settings,
-        watch: Watch,
+        watch: StageWatch,
     ) -> None:
         self._job = job
         self._folder = folder
@@ -98,6 +98,7 @@ class Bench:
                 self._init(flags)
         self._check_backend()
         self._note({**self._noted(), "inited": self._mark()})
+        self._watch.initialized()
 
     @property
     def inited(self) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bot.domain.errors import EngineError
-from bot.services.ports import ApplyResult, EngineJob, GitRemote, Limits, PlanResult, Watch
+from bot.services.ports import ApplyResult, EngineJob, GitRemote, Limits, PlanResult, StageWatch, Watch
 from bot.terraform.bench import LOCK_FILE, Bench, Settings
 from bot.terraform.binaries import Binaries, Program
 from bot.terraform.checkout import Checkout
@@ -82,7 +82,7 @@ class TerraformEngine:
         folder.write(folder.root / _TREE, tree.encode())
         folder.working_directory(job.working_directory)
 
-    def plan(self, job: EngineJob, watch: Watch) -> PlanResult:
+    def plan(self, job: EngineJob, watch: StageWatch) -> PlanResult:
         """Init, plan and show. Needs `fetch` before, in the same process."""
         folder = self._folder(job.run_id)
         if not folder.tree.is_dir():
@@ -102,7 +102,7 @@ class TerraformEngine:
             state_here=bench.state_here,
         )
 
-    def apply(self, job: EngineJob, plan: PlanResult, watch: Watch) -> ApplyResult:
+    def apply(self, job: EngineJob, plan: PlanResult, watch: StageWatch) -> ApplyResult:
         """Apply exactly the saved plan; lays out the tree and inits first where it is not here."""
         folder = self._folder(job.run_id)
         # A saved plan is good for the very version that made it.
@@ -128,10 +128,10 @@ class TerraformEngine:
     def _folder(self, run_id: str) -> RunFolder:
         return self._sandbox.folder(self._data, run_id)
 
-    def _bench(self, job: EngineJob, folder: RunFolder, program: Program, watch: Watch) -> Bench:
+    def _bench(self, job: EngineJob, folder: RunFolder, program: Program, watch: StageWatch) -> Bench:
         return Bench(job, folder, program, self._sandbox, self._settings, watch)
 
-    def _inited(self, job: EngineJob, folder: RunFolder, program: Program, watch: Watch) -> Bench | None:
+    def _inited(self, job: EngineJob, folder: RunFolder, program: Program, watch: StageWatch) -> Bench | None:
         """Return the bench where this worker has planned the run itself, None where it has not."""
         try:
             bench = self._bench(job, folder, program, watch)

@@ -33,11 +33,15 @@ class Onlooker:
 
     text: str = ""
     ticks: int = 0
+    inits: int = 0
     when: str = ""
     then: Callable[[], Stop] = lambda: Stop.INTERRUPT
 
     def output(self, text: str) -> None:
         self.text += text
+
+    def initialized(self) -> None:
+        self.inits += 1
 
     def tick(self) -> Stop:
         self.ticks += 1

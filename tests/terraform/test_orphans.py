@@ -35,6 +35,8 @@ class Watch:
         print(text, flush=True)
     def tick(self):
         return Stop.GO_ON
+    def initialized(self):
+        pass
 
 engine = TerraformEngine(Path(data), Binaries(), Sandbox(SandboxMode(mode), Path(data)))
 state = StateAccess(address, "run", password)

@@ -36,6 +36,14 @@ class Watch(Protocol):
         ...
 
 
+class StageWatch(Watch, Protocol):
+    """Looks on at a whole stage, which has parts."""
+
+    def initialized(self) -> None:
+        """Hear that `init` is done: what follows is the plan, or the apply, itself."""
+        ...
+
+
 @dataclass(frozen=True)
 class StateAccess:
     """Where this run's Terraform keeps its state: our `http` backend, with a token good for this run only.
@@ -105,11 +113,11 @@ class Engine(Protocol):
         """Bring the commit here and lay out the run's working tree."""
         ...
 
-    def plan(self, job: EngineJob, watch: Watch) -> PlanResult:
+    def plan(self, job: EngineJob, watch: StageWatch) -> PlanResult:
         """Init, plan and show. Needs `fetch` before, in the same process."""
         ...
 
-    def apply(self, job: EngineJob, plan: PlanResult, watch: Watch) -> ApplyResult:
+    def apply(self, job: EngineJob, plan: PlanResult, watch: StageWatch) -> ApplyResult:
         """Apply exactly the saved plan; lays out the tree and inits first where it is not here.
 
         Raises only before `terraform apply` has begun, and what the watcher raised.

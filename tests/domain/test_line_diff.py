@@ -1,0 +1,32 @@
+"""Two texts held against each other, line by line."""
+
+from __future__ import annotations
+
+from bot.domain.line_diff import Side, line_diff
+
+
+def told(before, after):
+    return [f"{line.side.value}{line.text}" for line in line_diff(before, after)]
+
+
+def test_what_differs_stands_with_some_lines_around_it():
+    before = "\n".join(f"line {number}" for number in range(20))
+    after = before.replace("line 10\n", "line ten\nand more\n")
+    assert told(before, after) == [
+        "…7 unchanged lines", " line 7", " line 8", " line 9", "-line 10", "+line ten", "+and more",
+        " line 11", " line 12", " line 13", "…6 unchanged lines",
+    ]  # fmt: skip
+
+
+def test_a_text_that_was_not_there_or_is_no_more_is_all_of_one_side():
+    assert told(None, "a\nb") == ["+a", "+b"]
+    assert told("a\nb", None) == ["-a", "-b"]
+    assert told("a\nb", "a\nb\nc") == [" a", " b", "+c"]
+
+
+def test_very_long_texts_are_neither_compared_nor_shown_in_full():
+    long = "\n".join(map(str, range(2000)))
+    found = line_diff(long, long + "\nmore")
+    assert len(found) == 501
+    assert (found[0].side, found[-1].side) == (Side.BEFORE, Side.SKIPPED)
+    assert found[-1].text == "3501 more lines"
