@@ -53,6 +53,7 @@ from bot.services.state_history import KeptStates
 from bot.services.states import StateService
 from bot.services.sweep import Sweep
 from bot.services.taking_over import TakingOver
+from bot.services.team_owners import TeamOwners
 from bot.services.transitions import Transitions
 from bot.services.variables import VariableDesk
 from bot.services.why_comments import WhyComments
@@ -118,7 +119,8 @@ def build(config: Config) -> Services:
     store, clock, vault, limits = world.store, world.clock, world.vault, world.limits
     states = StateService(store, vault, clock)
     transitions = Transitions(store, clock, world.dispatch)
-    overriding = Overriding(clock, transitions, config.policy_sets)
+    teams = TeamOwners(clock, world.forges)
+    overriding = Overriding(clock, transitions, config.policy_sets, teams)
     posting = Posting(vault, Rendering(config.url))
     new_runs = NewRuns(clock, transitions)
     policies = RegoEngine(Child(world.sandbox.closed_in))

@@ -182,7 +182,7 @@ def _across(data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
     sets = data.get("policy_sets")
     for index, entry in enumerate(sets if isinstance(sets, list) else []):
         yield from _forge(("policy_sets", index), entry, kinds)
-    yield from across_policy_sets(data)
+    yield from across_policy_sets(data, kinds)
     yield from _run_triggers(data.get("workspaces"), discovers=bool(data.get("discover")))
 
 

@@ -10,16 +10,20 @@ from pydantic import AfterValidator, Field
 
 from bot.config.entry import Entry
 from bot.config.marked_yaml import Loc
-from bot.config.problems import shown
+from bot.config.problems import did_you_mean, shown
 from bot.domain.events import RepoRef
 from bot.domain.policy import Level
+from bot.domain.policy_owners import Owner
 from bot.domain.policy_sets import PolicySet, SetOrigin
 from bot.domain.variables import wrong_pattern, wrong_set_name
 
 if TYPE_CHECKING:
     from bot.config.manifest import Manifest
 
-_LOGIN = re.compile(r"@?[A-Za-z0-9][A-Za-z0-9_.-]{0,99}(?:\[bot\])?")
+_LOGIN = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(?:\[bot\])?"
+# A group at the top of GitLab has no slash of its own: `acme/` tells it from a person.
+_TEAM = r"[A-Za-z0-9_.-]{1,100}(?:/[A-Za-z0-9_.-]{1,100}){1,20}|[A-Za-z0-9_.-]{1,100}/"
+_OWNER = re.compile(rf"(?:(?P<forge>[a-z0-9][a-z0-9_-]*):)?@?(?:(?P<team>{_TEAM})|(?P<login>{_LOGIN}))")
 _REPO = re.compile(r"(?:[a-z0-9][a-z0-9_-]*:)?[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+")
 _BRANCH = re.compile(r"(?![-/.])(?!.*(?:\.\.|//|@\{|[\x00-\x20~^:?*\[\\\x7f]))[^\n]{1,250}(?<![/.])")
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
@@ -37,10 +41,12 @@ def _pattern(text: str) -> str:
     return text
 
 
-def _login(text: str) -> str:
-    if not _LOGIN.fullmatch(text):
-        raise ValueError(f"{shown(text)} is no login: write the names of people, as on the forge")
-    return text.removeprefix("@")
+def _owner(text: str) -> str:
+    if not _OWNER.fullmatch(text):
+        raise ValueError(
+            f"{shown(text)} is neither a login nor a team: write `olga`, or `acme/ops` for a team or group"
+        )
+    return text
 
 
 def _tag(text: str) -> str:
@@ -87,8 +93,9 @@ class PolicySetEntry(Entry):
     )
     tags: Tags | None = Field(default=None, description="For workspaces with one of these tags")
     exclude: Names | None = Field(default=None, description="Workspaces that it does not judge after all")
-    owners: list[Annotated[str, AfterValidator(_login)]] | None = Field(
-        default=None, description="Logins of those who may override its soft-mandatory policies"
+    owners: list[Annotated[str, AfterValidator(_owner)]] | None = Field(
+        default=None,
+        description="Who may override its soft-mandatory policies: logins, teams (`acme/ops`), GitLab groups",
     )
     prevent_self_override: bool = Field(
         default=False, description="Whether the author of a change may not override for it"
@@ -121,20 +128,33 @@ def _set(entry: PolicySetEntry, only: str) -> PolicySet:
         workspaces=tuple(entry.workspaces or ()),
         tags=tuple(entry.tags or ()),
         exclude=tuple(entry.exclude or ()),
-        owners=tuple(entry.owners or ()),
+        owners=tuple(dict.fromkeys(_read_owner(text, only) for text in entry.owners or ())),
         prevent_self_override=entry.prevent_self_override,
         sticky_overrides=entry.sticky_overrides,
         level=Level(entry.enforcement_level),
     )
 
 
-def across_policy_sets(data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
-    """Check raw policy sets across their parts, so that it speaks even where the form is wrong."""
+def _read_owner(text: str, only: str) -> Owner:
+    found = _OWNER.fullmatch(text)
+    assert found is not None
+    forge = found["forge"] or only
+    if found["team"]:
+        return Owner(forge, found["team"].strip("/").lower(), is_team=True)
+    return Owner(forge, found["login"])
+
+
+def across_policy_sets(data: Mapping[str, Any], kinds: Mapping[str, str]) -> Iterator[tuple[Loc, str]]:
+    """Check raw policy sets across their parts, so that it speaks even where the form is wrong.
+
+    `kinds` are the forges of the file, each with what it is.
+    """
     names: set[str] = set()
     entries = data.get("policy_sets")
     for index, entry in enumerate(entries if isinstance(entries, list) else []):
         if isinstance(entry, dict):
             yield from _across(("policy_sets", index), entry, names)
+            yield from _owners(("policy_sets", index, "owners"), entry.get("owners"), kinds)
 
 
 def _across(loc: Loc, entry: dict[str, Any], names: set[str]) -> Iterator[tuple[Loc, str]]:
@@ -151,3 +171,25 @@ def _across(loc: Loc, entry: dict[str, Any], names: set[str]) -> Iterator[tuple[
         yield (*loc, "global"), "is every workspace, and excludes `workspaces` and `tags`: keep one of them"
     if not any(key in entry for key in ("global", "workspaces", "tags")):
         yield loc, "judges nobody: write `global: true`, `workspaces:` with names or patterns, or `tags:`"
+
+
+def _owners(loc: Loc, owners: object, kinds: Mapping[str, str]) -> Iterator[tuple[Loc, str]]:
+    """Check on which forge each owner is: somebody else may have the same name on another."""
+    for index, text in enumerate(owners if isinstance(owners, list) else []):
+        found = _OWNER.fullmatch(text) if isinstance(text, str) else None
+        if found is None:
+            continue
+        forge, team = found["forge"], found["team"] or ""
+        bare = text.partition(":")[2] if forge else text
+        if forge and forge not in kinds:
+            yield (
+                (*loc, index),
+                f"there is no forge {shown(forge)} in this file; {did_you_mean(forge, kinds)}",
+            )
+        elif not forge and len(kinds) > 1:
+            wanted = " or ".join(f"`{name}:{bare}`" for name in list(kinds)[:3])
+            yield (*loc, index), f"say on which forge that is: {wanted}"
+        elif (
+            team and kinds[forge or next(iter(kinds))] != "gitlab" and not re.fullmatch(r"[^/]+/[^/]+", team)
+        ):
+            yield (*loc, index), f"{shown(bare)} is no team: on GitHub a team is written organization/team"

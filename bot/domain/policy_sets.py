@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from bot.domain.events import RepoRef
 from bot.domain.permissions import Person, Role
 from bot.domain.policy import Level, PolicyCheck
+from bot.domain.policy_owners import NO_TEAMS, Owner, Teams, why_no_owner
 from bot.domain.workspace import Workspace
 
 
@@ -29,7 +30,7 @@ class SetOrigin:
 
 @dataclass(frozen=True)
 class PolicySet:
-    """One set. `workspaces` are names and patterns of names; `owners` are logins.
+    """One set. `workspaces` are names and patterns of names; `owners` may override its policies.
 
     `level` is that of policies found by Conftest's convention, which has no levels of its own.
     """
@@ -40,7 +41,7 @@ class PolicySet:
     workspaces: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    owners: tuple[str, ...] = ()
+    owners: tuple[Owner, ...] = ()
     prevent_self_override: bool = False
     sticky_overrides: bool = False
     level: Level = Level.SOFT
@@ -52,23 +53,29 @@ class PolicySet:
         tagged = bool(set(self.tags) & set(workspace.tags))
         return self.everywhere or tagged or _matches(workspace.name, self.workspaces)
 
-    def why_not_override(self, person: Person, authors: Iterable[str]) -> str:
-        """Say why a person may not override this set's policies, empty where they may.
+    def teams(self, forge: str) -> tuple[Owner, ...]:
+        """Return the teams of a forge that own the set."""
+        return tuple(owner for owner in self.owners if owner.is_team and owner.forge == forge)
+
+    def why_not_override(
+        self, person: Person, authors: Iterable[str], forge: str, teams: Teams = NO_TEAMS
+    ) -> str:
+        """Say why a person may not override this set's policies on a forge, empty where they may.
 
         Only whom the set names as owners; where it names nobody, whoever owns the server or the repository.
         Logins are compared without case, as forges do.
         """
-        login = person.login.casefold()
-        owners = [owner.casefold() for owner in self.owners]
-        if owners and login not in owners:
-            named = ", ".join(self.owners)
-            return f"{person.login} is no owner of the policy set {self.name}; its owners: {named}"
-        if not owners and person.role < Role.OWNER:
+        if self.owners:
+            owners = [owner for owner in self.owners if owner.forge == forge]
+            if why := why_no_owner(owners, person, teams):
+                return f"{person.login} is no owner of the policy set {self.name}; {why}"
+        elif person.role < Role.OWNER:
             return (
                 f"{person.login} may not override: the policy set {self.name} names no owners "
                 "(`owners:` in plangate.yml), so that only an owner may"
             )
-        if self.prevent_self_override and login in {author.casefold() for author in authors if author}:
+        authors = {author.casefold() for author in authors if author}
+        if self.prevent_self_override and person.login.casefold() in authors:
             return (
                 f"{person.login} is the author of this change, and the policy set {self.name} lets nobody "
                 "override for a change of their own: another owner has to"
@@ -82,14 +89,19 @@ def sets_for(sets: Sequence[PolicySet], workspace: Workspace) -> tuple[PolicySet
 
 
 def why_not_override(
-    sets: Sequence[PolicySet], checks: Iterable[PolicyCheck], person: Person, authors: Sequence[str]
+    sets: Sequence[PolicySet],
+    checks: Iterable[PolicyCheck],
+    person: Person,
+    authors: Sequence[str],
+    forge: str,
+    teams: Teams = NO_TEAMS,
 ) -> str:
-    """Say why a person may not override these checks, empty where they may override them all."""
+    """Say why a person may not override these checks of a forge's run, empty where they may them all."""
     by_name = {each.name: each for each in sets}
     for check in checks:
         # A set that plangate.yml no longer names has no owners of its own any more.
         owned = by_name.get(check.set_name, PolicySet(check.set_name, SetOrigin("")))
-        if why := owned.why_not_override(person, authors):
+        if why := owned.why_not_override(person, authors, forge, teams):
             return why
     return ""
 

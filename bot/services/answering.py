@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.domain.events import CommentAdded
+from bot.domain.policy_owners import NO_TEAMS, Teams
 from bot.domain.requirements import Check, Facts
 from bot.domain.why import WhyReport
 from bot.services.outcome import Outcome
@@ -19,7 +20,8 @@ class Answer:
     """Refusals, each a workspace (or command) and why; how much was done; whether help is asked for.
 
     `facts` are what requirements are held against, where the comment asks to apply; `tables` are the
-    requirements of workspaces that are not ready, `why` is the answer to `/why`.
+    requirements of workspaces that are not ready, `why` is the answer to `/why`. `teams` are those that own
+    policy sets, where the comment asks to override.
     """
 
     asked_at: datetime
@@ -29,6 +31,7 @@ class Answer:
     help: bool = False
     facts: Facts | None = None
     why: WhyReport | None = None
+    teams: Teams = NO_TEAMS
     tables: list[tuple[str, Sequence[Check]]] = field(default_factory=list)
 
     def refuse(self, outcome: Outcome, what: str, why: str, workspace: str = "") -> None:

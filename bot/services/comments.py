@@ -8,6 +8,7 @@ from bot.domain.commands import MOST_COMMANDS, USAGES, Command, Verb, near_misse
 from bot.domain.decisions import Start, decide_change
 from bot.domain.events import Change, CommentAdded
 from bot.domain.permissions import Action, Person, Role, refusal
+from bot.domain.policy_owners import NO_TEAMS
 from bot.domain.requirements import Facts
 from bot.domain.targets import meant
 from bot.domain.workspace import Workspace
@@ -73,10 +74,16 @@ class Comments:
             )
         forge = self._forges[event.repo.forge]
         person = Person(event.author, forge.role(event.repo, event.author))
-        if why := self._unheard(person, commands, [verb for _, verb in almost]):
+        teams = NO_TEAMS
+        if any(command.verb is Verb.OVERRIDE for command in commands):
+            teams = self._overrides.teams(event.repo, configured, person)
+        owner = self._overrides.owns_any(event.repo, configured, person, teams)
+        if why := _unheard(person, commands, [verb for _, verb in almost], owner=owner):
             # No reaction, no answer: a stranger can't make the bot say anything.
             return self._changed.nothing(delivery.id, outcome, why)
-        answer = Answer(delivery.received_at, welcome=any(_may_say(person, c.verb) for c in commands))
+        answer = Answer(
+            delivery.received_at, welcome=any(_may_say(person, c.verb) for c in commands), teams=teams
+        )
         if answer.welcome:
             self._react_at_once(event, delivery)
         looked_at = self._changed.now()
@@ -145,7 +152,7 @@ class Comments:
         change = record.change
         if command.verb is Verb.OVERRIDE:
             # Who may is said by the policy sets' owners, not by roles in the repository.
-            refusals = self._overrides.carry_out(tx, command.text, person, record, outcome)
+            refusals = self._overrides.carry_out(tx, command.text, person, record, outcome, answer.teams)
             answer.refusals.extend(refusals)
             answer.done += not refusals
             return
@@ -168,15 +175,6 @@ class Comments:
         else:
             self._controls.carry_out(tx, command, targets, person, change, answer, outcome)
 
-    def _unheard(self, person: Person, commands: Sequence[Command], almost: Sequence[Verb]) -> str:
-        """Say why the comment gets no answer at all, empty where it gets one."""
-        overrides = any(command.verb is Verb.OVERRIDE for command in commands)
-        if person.role is Role.NONE and not (overrides and self._overrides.names(person)):
-            return f"{person.login} has no access to this repository, so nothing is answered"
-        if not commands and not any(_may_say(person, verb) for verb in almost):
-            return _NO_COMMAND
-        return ""
-
     def _targets(
         self, tx: Transaction, command: Command, record: ChangeRecord, answer: Answer, outcome: Outcome
     ) -> Sequence[Workspace]:
@@ -190,6 +188,16 @@ class Comments:
             why = f"this change touches no workspace {where}; it touches: {known}"
             answer.refuse(outcome, word, why, word)
         return chosen
+
+
+def _unheard(person: Person, commands: Sequence[Command], almost: Sequence[Verb], *, owner: bool) -> str:
+    """Say why the comment gets no answer at all, empty where it gets one. `owner`: of a policy set."""
+    overrides = any(command.verb is Verb.OVERRIDE for command in commands)
+    if person.role is Role.NONE and not (overrides and owner):
+        return f"{person.login} has no access to this repository, so nothing is answered"
+    if not commands and not any(_may_say(person, verb) for verb in almost):
+        return _NO_COMMAND
+    return ""
 
 
 def _needs(verb: Verb, change: Change) -> Action:

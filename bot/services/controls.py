@@ -79,18 +79,21 @@ class Controls:
 
     def override(self, run_id: str, person: Person, comment: str = "", policy: str = "") -> Run:
         """Override soft-mandatory policies that failed, one or all of them; the comment is the reason."""
+        teams = self._overriding.teams_of_run(self._store, run_id, person)
 
         def step(tx: Transaction, run: Run) -> Sequence[tuple[Run, RunEvent]]:
-            return self._overriding.moves(tx, run, person, comment, policy)
+            return self._overriding.moves(tx, run, person, comment, policy, teams)
 
         run = self._transitions.change(run_id, step)
         if run.status is RunStatus.APPLY_QUEUED:
             self._transitions.wake(Wake(runs=[run]))
         return run
 
-    def may_override(self, tx: Transaction, run: Run, person: Person) -> bool:
-        """Whether the run waits for an override that this person may give."""
-        return self._overriding.may(tx, run, person)
+    def may_override(self, run_id: str, person: Person) -> bool:
+        """Whether the run waits for an override that this person may give; asks the forge for teams."""
+        teams = self._overriding.teams_of_run(self._store, run_id, person)
+        with self._store.reading() as tx:
+            return self._overriding.may(tx, tx.runs.get(run_id), person, teams)
 
     def cancel(self, run_id: str, person: Person, comment: str = "") -> Run:
         """Stop a run: at once where nobody works on it, else by an interrupt that its worker sends."""

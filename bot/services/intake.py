@@ -151,10 +151,11 @@ class Intake:
         return None
 
     def _pushed(self, event: BranchPushed | TagPushed, delivery: Delivery, outcome: Outcome) -> None:
-        if delivery.attempts and isinstance(event, BranchPushed):
-            event = self._caught_up(event)
         with self._store.reading() as tx:
             configured = tx.workspaces.of_repo(event.repo)
+            overtaken = tx.deliveries.overtaken(delivery)
+        if isinstance(event, BranchPushed) and (overtaken or delivery.attempts):
+            event = self._caught_up(event)
         files, found = None, None
         if isinstance(event, BranchPushed):
             found = self._discovery.look(event.repo, event.branch, event.default_branch, event.after)
@@ -164,6 +165,8 @@ class Intake:
         with self._store.transaction() as tx:
             if not self._changed.is_due(tx, delivery.id):
                 return
+            if not overtaken and tx.deliveries.overtaken(delivery):
+                raise Conflict("another push came while this one was looked at")
             if found is not None and isinstance(event, BranchPushed):
                 self._discovery.keep(tx, event.repo, found)
                 self._discovery.retire(tx, event.repo, found, event.branch, event.default_branch)
@@ -178,7 +181,7 @@ class Intake:
         self._transitions.wake(outcome.wake)
 
     def _caught_up(self, event: BranchPushed) -> BranchPushed:
-        """Return a push that is handled late, up to where its branch is now.
+        """Return a push that is handled late, or beside a later one, up to where its branch is now.
 
         Later pushes may have made their runs before: an older commit must not be applied after them.
         """

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.domain.errors import Refused
+from bot.domain.events import RepoRef
 from bot.domain.lifecycle import RunStatus
 from bot.domain.permissions import Person
 from bot.domain.policy import Level, failing
+from bot.domain.policy_owners import Teams
 from bot.domain.run import Run
+from bot.domain.workspace import Workspace
 from bot.services.outcome import Outcome
 from bot.services.overriding import Overriding
 from bot.services.ports import ChangeRecord, RunQuery, Transaction
@@ -29,12 +32,22 @@ class OverrideComments:
         self._transitions = transitions
         self._overriding = overriding
 
-    def names(self, person: Person) -> bool:
-        """Whether a policy set names the person as one of its owners."""
-        return self._overriding.names(person)
+    def teams(self, repo: RepoRef, workspaces: Sequence[Workspace], person: Person) -> Teams:
+        """Ask the forge, before the transaction, who is in the teams that own sets of these workspaces."""
+        return self._overriding.teams_for(repo, workspaces, person)
+
+    def owns_any(self, repo: RepoRef, workspaces: Sequence[Workspace], person: Person, teams: Teams) -> bool:
+        """Whether the person owns a policy set that judges one of these workspaces."""
+        return self._overriding.owns_any(repo, workspaces, person, teams)
 
     def carry_out(
-        self, tx: Transaction, text: str, person: Person, record: ChangeRecord, outcome: Outcome
+        self,
+        tx: Transaction,
+        text: str,
+        person: Person,
+        record: ChangeRecord,
+        outcome: Outcome,
+        teams: Teams,
     ) -> list[tuple[str, str]]:
         """Override in every run that is meant; return the refusals, each a place and why."""
         runs = self._waiting(tx, record)
@@ -51,7 +64,7 @@ class OverrideComments:
         refusals = []
         for run in runs:
             try:
-                self._override(tx, run, person, " ".join(words), policy, outcome)
+                self._override(tx, run, person, " ".join(words), policy, outcome, teams)
                 outcome.say("overridden", f"/override by {person.login}", names[run.id], run.id)
             except Refused as error:
                 refusals.append((names[run.id], str(error)))
@@ -59,10 +72,17 @@ class OverrideComments:
         return refusals
 
     def _override(
-        self, tx: Transaction, run: Run, person: Person, reason: str, policy: str, outcome: Outcome
+        self,
+        tx: Transaction,
+        run: Run,
+        person: Person,
+        reason: str,
+        policy: str,
+        outcome: Outcome,
+        teams: Teams,
     ) -> None:
         saved = run
-        for moved, line in self._overriding.moves(tx, run, person, reason, policy):
+        for moved, line in self._overriding.moves(tx, run, person, reason, policy, teams):
             saved = tx.runs.save(replace(moved, version=saved.version), line)
         self._transitions.after(tx, run, saved, outcome.wake)
         if saved.status is RunStatus.APPLY_QUEUED:

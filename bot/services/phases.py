@@ -30,6 +30,7 @@ from bot.domain.run import Run, RunEvent
 from bot.services import left_locks
 from bot.services.basis import Basis, basis_now, keep_basis, state_now
 from bot.services.engine_jobs import EngineJobs
+from bot.services.plan_views import packed
 from bot.services.policing import Policing
 from bot.services.ports import (
     ApplyResult,
@@ -42,6 +43,7 @@ from bot.services.ports import (
     Transaction,
     Vault,
 )
+from bot.services.snapshot import secrets_of_run
 from bot.services.states import new_version
 from bot.services.taking_over import TakingOver, planned_by, why_failed
 from bot.services.transitions import Transitions, lease_of
@@ -211,11 +213,15 @@ class Phases:
         plan = read_plan(document)
         around = Surroundings(result.dependency_lock, result.tree, run.modes.refresh_only)
         digest = plan_digest(document, self._vault.key("plan digest"), around)
+        with self._store.reading() as tx:
+            secrets = secrets_of_run(tx, run.id)
+        view = packed(document, secrets)
 
         def step(tx: Transaction, run: Run) -> Moves:
             tx.artifacts.put(run.id, ArtifactKind.SAVED_PLAN, result.saved_plan)
             tx.artifacts.put(run.id, ArtifactKind.PLAN_JSON, result.plan_json)
             tx.artifacts.put(run.id, ArtifactKind.DEPENDENCY_LOCK, result.dependency_lock)
+            tx.artifacts.put(run.id, ArtifactKind.PLAN_VIEW, view)
             # Moved while the plan was made: which state the plan saw is not known.
             known = result.state_here and basis.state == state_now(tx, run.workspace_id)
             about = [resource.address for resource in plan.resources]

@@ -22,6 +22,7 @@ _TAKEN = (
     ArtifactKind.PLAN_JSON,
     ArtifactKind.DEPENDENCY_LOCK,
     ArtifactKind.BASIS,
+    ArtifactKind.PLAN_VIEW,
 )
 _PLANNED = (RunStatus.PLANNED_AND_FINISHED, RunStatus.POLICY_SOFT_FAILED)
 _STALE = "Saved plan is stale"

@@ -84,6 +84,15 @@ class SqlDeliveries:
         )
         return self._connection.execute(query).scalars().all()
 
+    def overtaken(self, delivery: Delivery) -> bool:
+        """Say whether the forge has called with the same kind of event since, handled or not."""
+        later = sa.exists().where(
+            deliveries.c.received_at > delivery.received_at,
+            deliveries.c.forge == delivery.forge,
+            deliveries.c.event == delivery.event,
+        )
+        return bool(self._connection.execute(sa.select(later)).scalar_one())
+
     def recent(self, limit: int, offset: int = 0) -> Sequence[DeliveryRecord]:
         """Return what is known of the newest deliveries, newest first, behind the first `offset`."""
         query = (

@@ -12,7 +12,7 @@ from flask import Flask, current_app
 from bot.domain.permissions import Person
 from bot.domain.run import Run
 from bot.services.locking import Locking
-from bot.services.ports import Addresses, Clock, Delivery, Hook, Store, Transaction, Vault
+from bot.services.ports import Addresses, Clock, Delivery, Hook, Store, Vault
 from bot.services.queueing import Queueing
 from bot.services.rights import Rights
 from bot.services.sessions import Sessions
@@ -52,7 +52,7 @@ class Controls(Protocol):
         """Let policies be that hold a run; the comment is the reason."""
         ...
 
-    def may_override(self, tx: Transaction, run: Run, person: Person) -> bool:
+    def may_override(self, run_id: str, person: Person) -> bool:
         """Whether the run waits for an override that this person may give."""
         ...
 

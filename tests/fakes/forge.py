@@ -136,6 +136,10 @@ class FakeForge:
         """Have a team."""
         self._teams[team.lower()] = frozenset(login.lower() for login in logins)
 
+    def drop_team(self, team: str) -> None:
+        """Have a team no more."""
+        del self._teams[team.lower()]
+
     def set_merge_methods(self, repo: RepoRef, *methods: MergeMethod) -> None:
         """Allow these ways of merging alone; all of them where nobody says so."""
         self._methods[repo] = methods

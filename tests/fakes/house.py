@@ -54,6 +54,7 @@ from bot.services.siblings import Siblings
 from bot.services.states import StateService
 from bot.services.sweep import Sweep
 from bot.services.taking_over import TakingOver
+from bot.services.team_owners import TeamOwners
 from bot.services.transitions import Transitions
 from bot.services.why_comments import WhyComments
 from bot.store import SqlStore
@@ -95,7 +96,8 @@ class House:
         self.posting = Posting(self.vault, PlainTexts())
         discovery = Discovery(rules, self.engine, forges)
         changed = Changed(store, clock, forges, discovery, new_runs, self.transitions)
-        overriding, requiring = Overriding(clock, self.transitions, policy_sets), Requiring(store, forges)
+        teams, requiring = TeamOwners(clock, forges), Requiring(store, forges)
+        overriding = Overriding(clock, self.transitions, policy_sets, teams)
         self.controls = Controls(
             store, clock, self.transitions, self.limits.cool_off, overriding, requiring,
         )  # fmt: skip

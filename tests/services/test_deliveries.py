@@ -228,6 +228,23 @@ def test_a_push_handled_late_does_not_bring_an_older_commit_after_a_newer_one(ho
     assert house.outcomes(late) == ["run", "nothing"]
 
 
+def test_of_two_pushes_handled_side_by_side_the_older_does_not_come_after_the_newer(house: House) -> None:
+    network, database = house.workspace("network"), house.workspace("database")
+    files_between = house.forge.files_between
+
+    def meanwhile(*about):  # type: ignore[no-untyped-def]
+        house.forge.files_between = files_between  # type: ignore[method-assign]
+        house.forge.set_files_between(REPO, "before", "c2", ["network/main.tf", "database/main.tf"])
+        house.push("c2", "network/main.tf", before="c1")
+        return files_between(*about)
+
+    house.forge.files_between = meanwhile  # type: ignore[method-assign]
+    first = house.push("c1", "network/main.tf", "database/main.tf")
+    assert [run.commit for run in house.runs(network)] == ["c2"]
+    assert [run.commit for run in house.runs(database)] == ["c2"]
+    assert house.outcomes(first) == ["run", "nothing"]
+
+
 def test_a_redis_that_is_down_loses_no_delivery(house: House) -> None:
     house.workspace("network")
     house.dispatch.down = True

@@ -10,6 +10,7 @@ import pytest
 from bot.domain.errors import Forbidden, IllegalMove, Invalid
 from bot.domain.events import RepoRef
 from bot.domain.permissions import Person, Role
+from bot.domain.policy_owners import Owner
 from bot.domain.policy_sets import PolicySet, SetOrigin
 from bot.domain.variables import Category, KeptVariable, Variable
 from bot.services.ports import ApplyResult
@@ -21,9 +22,13 @@ LOCAL = SetOrigin("rules")
 POLICIES = RepoRef("github", "acme/policies")
 
 
+def owners(*logins: str) -> tuple[Owner, ...]:
+    return tuple(Owner("github", login) for login in logins)
+
+
 def judged(build: Callable[..., House], says: str, **fields: Any) -> House:
     """Return a house in which one set judges every workspace, with a plan that adds something."""
-    about = {"everywhere": True, "owners": ("olga",), **fields}
+    about = {"everywhere": True, "owners": owners("olga"), **fields}
     house = build(policy_sets=(PolicySet("guard", **{"origin": LOCAL, **about}),))
     house.policies.folders["rules"] = says
     house.engine.will_find("net", change("aws_vpc.main"))
@@ -120,7 +125,9 @@ def test_one_of_two_overridden_is_not_enough(build: Callable[..., House]) -> Non
 
 
 def test_the_author_alone_may_not_override_where_the_set_says_so(build: Callable[..., House]) -> None:
-    house = judged(build, "p soft-mandatory failed a", owners=("ann", "olga"), prevent_self_override=True)
+    house = judged(
+        build, "p soft-mandatory failed a", owners=owners("ann", "olga"), prevent_self_override=True
+    )
     house.open_change(1, "h1", "net/main.tf")
     house.say(1, "/apply")
     run = house.runs()[-1]

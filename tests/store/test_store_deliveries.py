@@ -89,6 +89,21 @@ def test_recent_ones_newest_first(store: SqlStore) -> None:
         assert unit.deliveries.recent(2, offset=3) == []
 
 
+def test_overtaken_by_a_later_call_of_the_same_kind(store: SqlStore) -> None:
+    one = delivery("d-1")
+    others = [
+        delivery("d-0", received_at=AT - MINUTE),
+        delivery("d-2", received_at=AT + MINUTE, event="tag"),
+        delivery("d-3", received_at=AT + MINUTE, forge="another"),
+    ]
+    with store.transaction() as unit:
+        for other in (one, *others):
+            unit.deliveries.add(other)
+        assert not unit.deliveries.overtaken(one)
+        unit.deliveries.add(delivery("d-4", received_at=AT + MINUTE))
+        assert unit.deliveries.overtaken(one)
+
+
 def test_a_list_opens_no_body(store: SqlStore, database: Database) -> None:
     with store.transaction() as unit:
         unit.deliveries.add(delivery("d-1"))

@@ -99,6 +99,8 @@ class ArtifactKind(StrEnum):
     VARIABLES = "variables"
     ERRORED_STATE = "errored state"
     BASIS = "basis"
+    # What pages show of the plan: made of its JSON once, masked, and quick to look things up in.
+    PLAN_VIEW = "plan view"
 
 
 class Artifacts(Protocol):

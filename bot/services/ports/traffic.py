@@ -65,6 +65,10 @@ class Deliveries(Protocol):
         """Return the ids of deliveries received before `before` and not handled, oldest first."""
         ...
 
+    def overtaken(self, delivery: Delivery) -> bool:
+        """Say whether the forge has called with the same kind of event since."""
+        ...
+
     def recent(self, limit: int, offset: int = 0) -> Sequence[DeliveryRecord]:
         """Return what is known of the newest deliveries, newest first, behind the first `offset`."""
         ...

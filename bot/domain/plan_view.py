@@ -1,0 +1,149 @@
+"""A plan as people read it: each change with its place in the tree of modules, why, and what it does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from bot.domain.attributes import Attributes, attributes, forced_by
+from bot.domain.plan import ResourceChange
+
+
+class Section(StrEnum):
+    """The part of a plan that a change stands in."""
+
+    CHANGES = "changes"
+    DRIFT = "drift"
+    OUTPUTS = "outputs"
+
+
+class Deed(StrEnum):
+    """What is done to a resource or an output."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DESTROY = "destroy"
+    IMPORT = "import"
+    MOVE = "move"
+    FORGET = "forget"
+    READ = "read"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change, without its attributes. `name` is the address within the module.
+
+    `symbol` is the sign that Terraform prints, `reason` says why in words, `forced_by` names the attributes
+    that make it a replacement, `deposed` is the key of an older object that is still to be destroyed.
+    """
+
+    deed: Deed
+    symbol: str
+    address: str
+    module: str = ""
+    previous_address: str = ""
+    import_id: str = ""
+    reason: str = ""
+    forced_by: tuple[str, ...] = ()
+    deposed: str = ""
+
+    @property
+    def name(self) -> str:
+        """The address within the module."""
+        return self.address[len(self.module) + 1 :] if self.module else self.address
+
+
+_REASONS = {
+    "replace_because_tainted": "it is tainted: an earlier apply left it half done",
+    "replace_because_cannot_update": "",
+    "replace_by_request": "asked for",
+    "replace_by_triggers": "what it is to be replaced with changes (replace_triggered_by)",
+    "delete_because_no_resource_config": "it is not in the configuration any more",
+    "delete_because_no_module": "its module is not in the configuration any more",
+    "delete_because_wrong_repetition": "it is counted or named in another way now (count, for_each)",
+    "delete_because_count_index": "its number is out of the range of count",
+    "delete_because_each_key": "its key is not in for_each any more",
+    "delete_because_no_move_target": "what it was moved to is not in the configuration",
+    "read_because_config_unknown": "what it is to be read by is known after apply",
+    "read_because_dependency_pending": "it depends on what is about to change",
+    "read_because_check_nested": "a check reads it",
+}
+_MODULE = re.compile(r'module\.[^.\[\s]+(?:\[(?:\d+|"(?:[^"\\]|\\.)*")\])?')
+_SYMBOLS = {Deed.MOVE: "→", Deed.IMPORT: "⇣"}
+TOO_DEEP = Attributes(())
+
+
+def modules_of(address: str) -> tuple[str, ...]:
+    """Return the names of the modules on the way to a module: `module.a["x"].module.b` has two."""
+    return tuple(_MODULE.findall(address))
+
+
+def plan_view(document: Mapping[str, Any]) -> Iterator[tuple[Section, Change, Attributes]]:
+    """Give every change of a plan's JSON with its attributes: in the order of the tree, a parent's first."""
+    for section, name in ((Section.CHANGES, "resource_changes"), (Section.DRIFT, "resource_drift")):
+        found = []
+        for item in document.get(name) or ():
+            if change := _resource(item):
+                found.append((change, item.get("change") or {}))
+        # Stable: within a module things stay in the plan's order.
+        for change, raw in sorted(found, key=lambda pair: modules_of(pair[0].module)):
+            yield section, change, _attributes(raw)
+    for name, raw in sorted((document.get("output_changes") or {}).items()):
+        actions = tuple(raw.get("actions") or ())
+        if actions and actions != ("no-op",):
+            symbol = ResourceChange(name, actions).symbol
+            yield Section.OUTPUTS, Change(_deed(actions), symbol, str(name)), _attributes(raw)
+
+
+def _resource(item: Mapping[str, Any]) -> Change | None:
+    """Return a resource's change, None where nothing happens to it."""
+    raw = item.get("change") or {}
+    actions = tuple(raw.get("actions") or ())
+    previous, importing = str(item.get("previous_address") or ""), raw.get("importing") or {}
+    address = str(item.get("address") or "")
+    if actions == ("no-op",):
+        if not (previous or importing):
+            return None
+        deed = Deed.IMPORT if importing else Deed.MOVE
+    else:
+        deed = _deed(actions)
+    reason = str(item.get("action_reason") or "")
+    return Change(
+        deed=deed,
+        symbol=_SYMBOLS.get(deed) or ResourceChange(address, actions).symbol.strip(),
+        address=address,
+        module=str(item.get("module_address") or ""),
+        previous_address=previous,
+        import_id=str(importing.get("id") or "") if isinstance(importing, dict) else "",
+        reason=_REASONS.get(reason, reason.replace("_", " ")),
+        forced_by=forced_by(raw) if deed is Deed.REPLACE else (),
+        deposed=str(item.get("deposed") or ""),
+    )
+
+
+def _deed(actions: tuple[str, ...]) -> Deed:
+    match actions:
+        case ("create",):
+            return Deed.CREATE
+        case ("delete",):
+            return Deed.DESTROY
+        case ("read",):
+            return Deed.READ
+        case ("forget",):
+            return Deed.FORGET
+        case _ if len(actions) > 1:
+            return Deed.REPLACE
+        case _:
+            return Deed.UPDATE
+
+
+def _attributes(raw: Mapping[str, Any]) -> Attributes:
+    """Return a change's attributes; none of what is nested deeper than can be looked at."""
+    try:
+        return attributes(raw)
+    except RecursionError:
+        return TOO_DEEP
