@@ -62,7 +62,8 @@ class SlowEngine(FakeEngine):
 def main(folder: str, number: str) -> None:
     """Start so many workers, and wait until the last of them has ended. Nobody reports: there is no forge."""
     engine = SlowEngine(Path(folder))
-    wiring._engine = lambda *_: engine
+    assert wiring.engine_of
+    wiring.engine_of = lambda *_: engine
     for _ in range(int(number)):
         if not os.fork():
             worker(["--queues", "receive,apply,plan"])
