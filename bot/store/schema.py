@@ -35,6 +35,10 @@ def _listed(statuses: Iterable[lifecycle.RunStatus]) -> str:
 
 # Written out, not bound: a query uses a partial index only where it repeats the index's own condition.
 UNFINISHED = sa.text(f"status NOT IN ({_listed(lifecycle.FINAL)})")
+# A run after which its commit stands in the workspace: applied, or nothing was left to apply.
+IN_EFFECT = sa.text(
+    "plan_only IS FALSE AND (status = 'applied' OR status = 'planned_and_finished' AND has_changes IS FALSE)"
+)
 HOLDING = f"status IN ({_listed(lifecycle.HOLDS_WORKSPACE)})"
 
 deliveries = Table(
@@ -148,6 +152,10 @@ runs = Table(
         "sequence",
         sqlite_where=UNFINISHED,
         postgresql_where=UNFINISHED,
+    ),
+    Index("ix_runs_latest", "workspace_id", "plan_only", "sequence"),
+    Index(
+        "ix_runs_in_effect", "workspace_id", "sequence", sqlite_where=IN_EFFECT, postgresql_where=IN_EFFECT
     ),
     Index("ix_runs_commit", "commit_sha"),
     Index("ix_runs_change", "workspace_id", "change_number"),

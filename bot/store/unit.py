@@ -19,6 +19,7 @@ from bot.store.engines import READING, WRITING, make_engine
 from bot.store.failures import in_our_words
 from bot.store.forking import no_fork_within
 from bot.store.leases import SqlLeases
+from bot.store.overview import SqlOverviews
 from bot.store.policies import SqlPolicyChecks
 from bot.store.posts import SqlPosts
 from bot.store.roots import make_root, read_root
@@ -48,6 +49,7 @@ class SqlTransaction:
     policies: SqlPolicyChecks
     approvals: SqlApprovals
     sessions: SqlSessions
+    overviews: SqlOverviews
 
 
 class SqlStore:
@@ -123,4 +125,5 @@ class SqlStore:
             policies=SqlPolicyChecks(connection, self._vault),
             approvals=SqlApprovals(connection),
             sessions=SqlSessions(connection),
+            overviews=SqlOverviews(connection),
         )

@@ -13,6 +13,7 @@ from bot.services.ports.engine import (
 )
 from bot.services.ports.forge import Forge, ForgeReader, ForgeWriter, GitRemote, Hook, HookRead, Reaction
 from bot.services.ports.merging import ForgeMerging
+from bot.services.ports.overview import Overview, OverviewQuery, Overviews, Show
 from bot.services.ports.people import SessionRecord, SessionRecords
 from bot.services.ports.policies import (
     Files,
@@ -67,6 +68,9 @@ __all__ = [
     "Judged",
     "Leases",
     "Limits",
+    "Overview",
+    "OverviewQuery",
+    "Overviews",
     "PlanResult",
     "PolicyChecks",
     "PolicyEngine",
@@ -81,6 +85,7 @@ __all__ = [
     "SessionRecords",
     "SetFiles",
     "SetVersion",
+    "Show",
     "StageWatch",
     "StateAccess",
     "StateHistory",

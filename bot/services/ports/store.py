@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from bot.services.ports.approvals import Approvals
+from bot.services.ports.overview import Overviews
 from bot.services.ports.people import SessionRecords
 from bot.services.ports.policies import PolicyChecks
 from bot.services.ports.runs import Artifacts, Leases, Runs, Workspaces
@@ -85,6 +86,11 @@ class Transaction(Protocol):
     @property
     def sessions(self) -> SessionRecords:
         """Who is signed in."""
+        ...
+
+    @property
+    def overviews(self) -> Overviews:
+        """The list of workspaces."""
         ...
 
 

@@ -1,0 +1,159 @@
+"""The list of workspaces: the Overviews port. A few statements for each part of it, however long it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+
+from bot.domain import lifecycle
+from bot.domain.events import RepoRef
+from bot.domain.lifecycle import RunStatus
+from bot.domain.run import Run, RunSource
+from bot.domain.workspace import Workspace
+from bot.services.ports.overview import Overview, OverviewQuery, Show
+from bot.store.run_rows import read_run
+from bot.store.schema import IN_EFFECT, UNFINISHED, runs, workspaces
+from bot.store.workspaces import read_workspace
+
+# Runs that take the branch's commit as it is; a retry repeats an older one.
+_OF_BRANCH = [source.value for source in (RunSource.PUSH, RunSource.TAG, RunSource.MANUAL, RunSource.TRIGGER)]
+
+
+class SqlOverviews:
+    """The list, in one transaction."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def repos(self) -> Sequence[RepoRef]:
+        """Return every repository that has an active workspace."""
+        statement = (
+            sa.select(workspaces.c.forge, workspaces.c.repo_path).where(workspaces.c.active).distinct()
+        )
+        return [RepoRef(*row) for row in self._connection.execute(statement)]
+
+    def page(self, query: OverviewQuery) -> Sequence[Overview]:
+        """Return a part of the list."""
+        shown = _shown(query)
+        part = (
+            sa.select(shown.c.id, shown.c.run_id)
+            .outerjoin_from(shown, runs, runs.c.id == shown.c.run_id)
+            .where(_narrowed(query.show, shown))
+            .order_by(*self._order(query, shown))
+            .limit(query.limit)
+            .offset(query.offset)
+            .subquery("part")
+        )
+        columns = (workspaces, part.c.run_id, *_further())
+        statement = sa.select(*columns).join_from(workspaces, part, part.c.id == workspaces.c.id)
+        found = {each.workspace.id: each for each in self._read(statement)}
+        # The statement around the part need not keep its order.
+        order = self._connection.execute(sa.select(part.c.id)).scalars() if len(found) > 1 else found
+        return [found[workspace_id] for workspace_id in order]
+
+    def counts(self, query: OverviewQuery) -> Mapping[Show, int]:
+        """Return how many workspaces each way to narrow the list leaves of those that match the search."""
+        shown = _shown(query)
+        sums = [
+            sa.func.coalesce(sa.func.sum(sa.case((_narrowed(show, shown), 1), else_=0)), 0) for show in Show
+        ]
+        joined = sa.select(*sums).outerjoin_from(shown, runs, runs.c.id == shown.c.run_id)
+        return dict(zip(Show, map(int, self._connection.execute(joined).one()), strict=True))
+
+    def of(self, workspace: Workspace) -> Overview:
+        """Return one workspace as the list would have it, active or not."""
+        statement = sa.select(workspaces, _run_id().label("run_id"), *_further())
+        return self._read(statement.where(workspaces.c.id == workspace.id))[0]
+
+    def _order(self, query: OverviewQuery, shown: sa.CTE) -> tuple[sa.ColumnElement[object], ...]:
+        # By code points on either database: PostgreSQL would sort names as its locale has it.
+        in_c = self._connection.dialect.name == "postgresql"
+        name = sa.collate(shown.c.name, "C") if in_c else shown.c.name
+        return (runs.c.status_at.desc().nulls_last(), name) if query.latest_first else (name,)
+
+    def _read(self, statement: sa.Select[tuple[object, ...]]) -> list[Overview]:
+        found = list(self._connection.execute(statement).mappings())
+        keys = ("run_id", "applied_id", "in_effect_id")
+        by_id = self._runs({row[key] for row in found for key in keys if row[key]})
+        return [
+            Overview(read_workspace(row), *(by_id.get(row[key]) for key in keys), behind=row["behind"])
+            for row in found
+        ]
+
+    def _runs(self, ids: set[str]) -> dict[str, Run]:
+        if not ids:
+            return {}
+        statement = sa.select(runs).where(runs.c.id.in_(sorted(ids)))
+        return {row["id"]: read_run(row) for row in self._connection.execute(statement).mappings()}
+
+
+def _shown(query: OverviewQuery) -> sa.CTE:
+    """The workspaces that match, each with the run that it is shown with."""
+    conditions: list[sa.ColumnElement[bool]] = [workspaces.c.active]
+    for word in query.search.split()[:5]:
+        fields = (
+            workspaces.c.name, workspaces.c.repo_path, workspaces.c.working_directory, workspaces.c.branch,
+        )  # fmt: skip
+        conditions.append(sa.or_(*(field.icontains(word, autoescape=True) for field in fields)))
+    if query.repos is not None:
+        forge, path = workspaces.c.forge, workspaces.c.repo_path
+        repos = [sa.and_(forge == repo.forge, path == repo.path) for repo in query.repos]
+        conditions.append(sa.or_(sa.false(), *repos))
+    columns = (workspaces.c.id, workspaces.c.name, workspaces.c.lock_at, _run_id().label("run_id"))
+    return sa.select(*columns).where(*conditions).cte("shown")
+
+
+def _run_id() -> sa.ColumnElement[str]:
+    """The run in progress, else the latest that may apply, else the latest preview."""
+    mine = sa.select(runs.c.id).where(runs.c.workspace_id == workspaces.c.id).correlate(workspaces).limit(1)
+    waits = sa.case((runs.c.status == RunStatus.PENDING.value, 1), else_=0)
+    latest = runs.c.sequence.desc()
+    return sa.func.coalesce(
+        mine.where(runs.c.plan_only.is_(False), UNFINISHED)
+        .order_by(waits, runs.c.sequence)
+        .scalar_subquery(),
+        mine.where(runs.c.plan_only.is_(False)).order_by(latest).scalar_subquery(),
+        mine.where(runs.c.plan_only.is_(True)).order_by(latest).scalar_subquery(),
+    )
+
+
+def _further() -> tuple[sa.ColumnElement[object], ...]:
+    """The latest apply, the run whose commit stands, and how many commits came after it."""
+    mine = sa.select(runs.c.id).where(runs.c.workspace_id == workspaces.c.id).correlate(workspaces).limit(1)
+    in_effect = mine.where(IN_EFFECT).order_by(runs.c.sequence.desc())
+    applied = in_effect.where(runs.c.status == RunStatus.APPLIED.value)
+    stands, later = runs.alias("stands"), runs.alias("later")
+    behind = (
+        sa.select(sa.func.count(sa.distinct(later.c.commit_sha)))
+        .join_from(stands, later, later.c.workspace_id == stands.c.workspace_id)
+        .where(
+            stands.c.id == in_effect.scalar_subquery(),
+            later.c.sequence > stands.c.sequence,
+            later.c.commit_sha != stands.c.commit_sha,
+            later.c.plan_only.is_(False),
+            later.c.source.in_(_OF_BRANCH),
+        )
+        .correlate(workspaces)
+    )
+    return (
+        applied.scalar_subquery().label("applied_id"),
+        in_effect.scalar_subquery().label("in_effect_id"),
+        behind.scalar_subquery().label("behind"),
+    )
+
+
+def _narrowed(show: Show, shown: sa.CTE) -> sa.ColumnElement[bool]:
+    match show:
+        case Show.ALL:
+            return sa.true()
+        case Show.HOLD:
+            return shown.c.lock_at.is_not(None)
+        case Show.ATTENTION:
+            return sa.and_(runs.c.status.in_(sorted(lifecycle.AWAITS_PERSON)), runs.c.plan_only.is_(False))
+        case Show.RUNNING:
+            return runs.c.status.in_(sorted(lifecycle.WORKING))
+        case Show.ERRORED:
+            return runs.c.status == RunStatus.ERRORED.value
+        case Show.APPLIED:
+            return runs.c.status == RunStatus.APPLIED.value
