@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -18,6 +19,8 @@ from bot.store.workspaces import read_workspace
 
 # Runs that take the branch's commit as it is; a retry repeats an older one.
 _OF_BRANCH = [source.value for source in (RunSource.PUSH, RunSource.TAG, RunSource.MANUAL, RunSource.TRIGGER)]
+
+_RUNS = ("run_id", "applied_id", "in_effect_id")
 
 
 class SqlOverviews:
@@ -36,21 +39,17 @@ class SqlOverviews:
     def page(self, query: OverviewQuery) -> Sequence[Overview]:
         """Return a part of the list."""
         shown = _shown(query)
-        part = (
-            sa.select(shown.c.id, shown.c.run_id)
+        statement = (
+            sa.select(shown.c.id)
             .outerjoin_from(shown, runs, runs.c.id == shown.c.run_id)
             .where(_narrowed(query.show, shown))
             .order_by(*self._order(query, shown))
             .limit(query.limit)
             .offset(query.offset)
-            .subquery("part")
         )
-        columns = (workspaces, part.c.run_id, *_further())
-        statement = sa.select(*columns).join_from(workspaces, part, part.c.id == workspaces.c.id)
-        found = {each.workspace.id: each for each in self._read(statement)}
-        # The statement around the part need not keep its order.
-        order = self._connection.execute(sa.select(part.c.id)).scalars() if len(found) > 1 else found
-        return [found[workspace_id] for workspace_id in order]
+        ids = list(self._connection.execute(statement).scalars())
+        found = self._read(ids)
+        return [found[workspace_id] for workspace_id in ids]
 
     def counts(self, query: OverviewQuery) -> Mapping[Show, int]:
         """Return how many workspaces each way to narrow the list leaves of those that match the search."""
@@ -63,23 +62,30 @@ class SqlOverviews:
 
     def of(self, workspace: Workspace) -> Overview:
         """Return one workspace as the list would have it, active or not."""
-        statement = sa.select(workspaces, _run_id().label("run_id"), *_further())
-        return self._read(statement.where(workspaces.c.id == workspace.id))[0]
+        return self._read([workspace.id])[workspace.id]
 
-    def _order(self, query: OverviewQuery, shown: sa.CTE) -> tuple[sa.ColumnElement[object], ...]:
+    def _order(self, query: OverviewQuery, shown: sa.CTE) -> list[sa.ColumnElement[Any]]:
         # By code points on either database: PostgreSQL would sort names as its locale has it.
         in_c = self._connection.dialect.name == "postgresql"
         name = sa.collate(shown.c.name, "C") if in_c else shown.c.name
-        return (runs.c.status_at.desc().nulls_last(), name) if query.latest_first else (name,)
+        return [runs.c.status_at.desc().nulls_last(), name] if query.latest_first else [name]
 
-    def _read(self, statement: sa.Select[tuple[object, ...]]) -> list[Overview]:
+    def _read(self, ids: Sequence[str]) -> dict[str, Overview]:
+        if not ids:
+            return {}
+        statement = sa.select(workspaces, *_further()).where(workspaces.c.id.in_(ids))
         found = list(self._connection.execute(statement).mappings())
-        keys = ("run_id", "applied_id", "in_effect_id")
-        by_id = self._runs({row[key] for row in found for key in keys if row[key]})
-        return [
-            Overview(read_workspace(row), *(by_id.get(row[key]) for key in keys), behind=row["behind"])
+        runs_of = self._runs({row[key] for row in found for key in _RUNS if row[key]})
+        return {
+            row["id"]: Overview(
+                workspace=read_workspace(row),
+                run=runs_of.get(row["run_id"]),
+                applied=runs_of.get(row["applied_id"]),
+                in_effect=runs_of.get(row["in_effect_id"]),
+                behind=row["behind"],
+            )
             for row in found
-        ]
+        }
 
     def _runs(self, ids: set[str]) -> dict[str, Run]:
         if not ids:
@@ -97,9 +103,8 @@ def _shown(query: OverviewQuery) -> sa.CTE:
         )  # fmt: skip
         conditions.append(sa.or_(*(field.icontains(word, autoescape=True) for field in fields)))
     if query.repos is not None:
-        forge, path = workspaces.c.forge, workspaces.c.repo_path
-        repos = [sa.and_(forge == repo.forge, path == repo.path) for repo in query.repos]
-        conditions.append(sa.or_(sa.false(), *repos))
+        place = sa.tuple_(workspaces.c.forge, workspaces.c.repo_path)
+        conditions.append(place.in_([(repo.forge, repo.path) for repo in query.repos]))
     columns = (workspaces.c.id, workspaces.c.name, workspaces.c.lock_at, _run_id().label("run_id"))
     return sa.select(*columns).where(*conditions).cte("shown")
 
@@ -118,8 +123,8 @@ def _run_id() -> sa.ColumnElement[str]:
     )
 
 
-def _further() -> tuple[sa.ColumnElement[object], ...]:
-    """The latest apply, the run whose commit stands, and how many commits came after it."""
+def _further() -> list[sa.ColumnElement[Any]]:
+    """The shown run, the latest apply, the run whose commit stands, and how many commits came after it."""
     mine = sa.select(runs.c.id).where(runs.c.workspace_id == workspaces.c.id).correlate(workspaces).limit(1)
     in_effect = mine.where(IN_EFFECT).order_by(runs.c.sequence.desc())
     applied = in_effect.where(runs.c.status == RunStatus.APPLIED.value)
@@ -136,11 +141,12 @@ def _further() -> tuple[sa.ColumnElement[object], ...]:
         )
         .correlate(workspaces)
     )
-    return (
+    return [
+        _run_id().label("run_id"),
         applied.scalar_subquery().label("applied_id"),
         in_effect.scalar_subquery().label("in_effect_id"),
         behind.scalar_subquery().label("behind"),
-    )
+    ]
 
 
 def _narrowed(show: Show, shown: sa.CTE) -> sa.ColumnElement[bool]:
