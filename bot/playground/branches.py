@@ -85,6 +85,9 @@ class Branches(Pulls):
         self, pull: Pull, base: str, user: User, method: str, *, title: str, message: str
     ) -> str | None:
         git, author = pull.repo.git, Signature(user.name, user.email)
+        if method == "rebase" and pull.repo.flavour is GITLAB:
+            # It only ever fast-forwards.
+            return pull.head_sha if git.contains(pull.head_sha, base) else None
         if method == "rebase":
             return git.rebased(base, pull.head_sha, MACHINE)
         tree = git.merged_tree(base, pull.head_sha)
@@ -124,7 +127,7 @@ class Branches(Pulls):
             if move.deleted:
                 self.close(pull.repo, pull.number, actor.login)
                 continue
-            pull.head_sha = move.after
+            pull.head_sha, pull.merges_later = move.after, None
             pull.base_sha = pull.repo.git.branch(pull.base_ref) or pull.base_sha
             self._fetch_head(pull, repo)
             self._refresh(pull)

@@ -176,7 +176,14 @@ class Forge(Branches):
                 raise invalid("This SHA and context has reached the maximum number of statuses.")
             status = Status(self.next_id(), full, user, state, context, description, target_url, word)
             known.append(status)
+            self._merge_later(where, full)
             return status
+
+    def _merge_later(self, repo: Repo, sha: str) -> None:
+        """Merge what somebody wanted merged once its checks pass."""
+        for pull in list(repo.pulls.values()):
+            if pull.merges_later and pull.head_sha == sha and not self.why_not_mergeable(pull):
+                self.merge(repo, pull.number, pull.merges_later.login)
 
 
 def _checked(repo: Repo, body: str) -> str:

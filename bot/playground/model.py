@@ -166,6 +166,7 @@ class Pull:
     comments: list[Comment] = field(default_factory=list)
     reviews: list[Review] = field(default_factory=list)
     versions: list[Version] = field(default_factory=list)
+    merges_later: User | None = None
 
     @property
     def page(self) -> str:

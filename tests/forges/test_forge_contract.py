@@ -604,72 +604,65 @@ def test_a_comment_that_is_gone_needs_no_reaction(world: World) -> None:
 # Merging
 
 
-@pytest.fixture
-def merging(world: World) -> World:
-    """A world whose forge's client merges."""
-    if world.repo.forge == "gitlab":
-        with pytest.raises(ForgeRefused, match="not known yet on GitLab"):
-            world.forge.merge(world.repo, 1, "a" * 40)
-        pytest.skip("merging is not known yet on GitLab")
-    return world
-
-
 @pytest.mark.parametrize("method", [None, *MergeMethod])
-def test_a_change_is_merged_at_its_head(merging: World, method: MergeMethod | None) -> None:
-    number = merging.open_change("widen", {"a.tf": "x\n"})
-    head = merging.forge.change(merging.repo, number).head_sha
-    made = merging.forge.merge(merging.repo, number, head, method)
-    change = merging.forge.change(merging.repo, number)
+def test_a_change_is_merged_at_its_head(world: World, method: MergeMethod | None) -> None:
+    if method:
+        # Some forges allow several at once, some one.
+        world.allow_merging_by(method)
+    number = world.open_change("widen", {"a.tf": "x\n"})
+    head = world.forge.change(world.repo, number).head_sha
+    made = world.forge.merge(world.repo, number, head, method)
+    change = world.forge.change(world.repo, number)
     assert (change.open, change.merged, change.merge_sha) == (False, True, made)
-    assert merging.forge.branch_head(merging.repo, "main")[1] == made
+    assert world.forge.branch_head(world.repo, "main")[1] == made
 
 
-def test_a_change_that_has_moved_on_is_not_merged(merging: World) -> None:
-    number = merging.open_change("widen", {"a.tf": "x\n"})
+def test_a_change_that_has_moved_on_is_not_merged(world: World) -> None:
+    number = world.open_change("widen", {"a.tf": "x\n"})
     with pytest.raises(HeadMoved):
-        merging.forge.merge(merging.repo, number, "b" * 40)
-    assert merging.forge.change(merging.repo, number).open
+        world.forge.merge(world.repo, number, "b" * 40)
+    assert world.forge.change(world.repo, number).open
 
 
-def test_what_cannot_be_merged_is_refused_with_a_reason(merging: World) -> None:
-    draft = merging.open_change("widen", {"a.tf": "x\n"}, draft=True)
-    closed = merging.open_change("narrow", {"b.tf": "x\n"})
-    merging.close_change(closed)
+def test_what_cannot_be_merged_is_refused_with_a_reason(world: World) -> None:
+    draft = world.open_change("widen", {"a.tf": "x\n"}, draft=True)
+    closed = world.open_change("narrow", {"b.tf": "x\n"})
+    world.close_change(closed)
     for number in (draft, closed):
-        head = merging.forge.change(merging.repo, number).head_sha
+        head = world.forge.change(world.repo, number).head_sha
         with pytest.raises(NotMergeable, match="not mergeable"):
-            merging.forge.merge(merging.repo, number, head)
-        assert not merging.forge.change(merging.repo, number).merged
+            world.forge.merge(world.repo, number, head)
+        assert not world.forge.change(world.repo, number).merged
     with pytest.raises(NotFound):
-        merging.forge.merge(merging.repo, 404, "b" * 40)
+        world.forge.merge(world.repo, 404, "b" * 40)
 
 
-def test_a_merged_change_is_not_merged_again(merging: World) -> None:
-    number = merging.open_change("widen", {"a.tf": "x\n"})
-    head = merging.forge.change(merging.repo, number).head_sha
-    made = merging.forge.merge(merging.repo, number, head)
+def test_a_merged_change_is_not_merged_again(world: World) -> None:
+    number = world.open_change("widen", {"a.tf": "x\n"})
+    head = world.forge.change(world.repo, number).head_sha
+    made = world.forge.merge(world.repo, number, head)
     with pytest.raises(NotMergeable):
-        merging.forge.merge(merging.repo, number, head)
-    assert merging.forge.branch_head(merging.repo, "main")[1] == made
+        world.forge.merge(world.repo, number, head)
+    assert world.forge.branch_head(world.repo, "main")[1] == made
 
 
-def test_a_way_of_merging_that_is_not_allowed_is_refused_and_another_found(merging: World) -> None:
-    merging.allow_merging_by(MergeMethod.SQUASH)
-    number = merging.open_change("widen", {"a.tf": "x\n"})
-    head = merging.forge.change(merging.repo, number).head_sha
+def test_a_way_of_merging_that_is_not_allowed_is_refused_and_another_found(world: World) -> None:
+    world.allow_merging_by(MergeMethod.SQUASH)
+    number = world.open_change("widen", {"a.tf": "x\n"})
+    head = world.forge.change(world.repo, number).head_sha
     with pytest.raises(NotMergeable, match="not allowed"):
-        merging.forge.merge(merging.repo, number, head, MergeMethod.MERGE)
-    merging.forge.merge(merging.repo, number, head)
-    assert merging.forge.change(merging.repo, number).merged
+        world.forge.merge(world.repo, number, head, MergeMethod.MERGE)
+    world.forge.merge(world.repo, number, head)
+    assert world.forge.change(world.repo, number).merged
 
 
-def test_a_merge_whose_answer_was_lost_has_happened(merging: World) -> None:
-    number = merging.open_change("widen", {"a.tf": "x\n"})
-    head = merging.forge.change(merging.repo, number).head_sha
-    merging.fail("merge", after=True)
+def test_a_merge_whose_answer_was_lost_has_happened(world: World) -> None:
+    number = world.open_change("widen", {"a.tf": "x\n"})
+    head = world.forge.change(world.repo, number).head_sha
+    world.fail("merge", after=True)
     with pytest.raises(ForgeUnavailable):
-        merging.forge.merge(merging.repo, number, head)
-    assert merging.forge.change(merging.repo, number).merged
+        world.forge.merge(world.repo, number, head)
+    assert world.forge.change(world.repo, number).merged
 
 
 # Trouble

@@ -124,6 +124,56 @@ def test_a_merge_request_from_beginning_to_end(gitlab: Playground, api: Api) -> 
     assert title.startswith("Merge branch 'widen' into 'main'")
 
 
+def test_approvals_are_given_for_a_head_and_taken_back(gitlab: Playground, api: Api, number: int) -> None:
+    one = f"{HERE}/merge_requests/{number}"
+    first = api("GET", one).json()["sha"]
+    assert api("POST", f"{one}/approve", {"sha": "0" * 40}, login="carol").status_code == 409
+    assert api("POST", f"{one}/approve", {"sha": first}, login="carol").status_code == 201
+    # Twice, or one's own: GitLab answers so.
+    for login in ("carol", "alice"):
+        assert api("POST", f"{one}/approve", {}, login=login).status_code == 401
+    gitlab.forge.commit(REPO, "add-db", {"db/main.tf": "# more\n"}, "alice", "More")
+    heads = [version["head_commit_sha"] for version in api("GET", f"{one}/versions").json()]
+    assert heads == [api("GET", one).json()["sha"], first]
+    created = [version["created_at"] for version in api("GET", f"{one}/versions").json()]
+    [given] = api("GET", f"{one}/approvals").json()["approved_by"]
+    assert created[1] < given["approved_at"] < created[0]
+    assert [(r["user"]["username"], r["state"]) for r in api("GET", f"{one}/reviewers").json()] == [
+        ("carol", "approved")
+    ]
+    gitlab.forge.protect(REPO, "main", approvals=2)
+    [rule] = api("GET", f"{one}/approval_state").json()["rules"]
+    assert (rule["approvals_required"], len(rule["approved_by"]), rule["approved"]) == (2, 1, False)
+    assert api("POST", f"{one}/unapprove", {}, login="carol").json()["approved_by"] == []
+    assert api("POST", f"{one}/unapprove", {}, login="carol").status_code == 404
+
+
+def test_a_merge_may_wait_for_the_pipeline(gitlab: Playground, api: Api, number: int) -> None:
+    one = f"{HERE}/merge_requests/{number}"
+    gitlab.forge.protect(REPO, "main", contexts=["plan"])
+    sha = api("GET", one).json()["sha"]
+    later = {"sha": sha, "merge_when_pipeline_succeeds": True}
+    assert api("PUT", f"{one}/merge", later).status_code == 405
+    api("POST", f"{HERE}/statuses/{sha}", {"state": "pending", "name": "plan"})
+    assert api("PUT", f"{one}/merge", {"sha": sha}).status_code == 405
+    waits = api("PUT", f"{one}/merge", later).json()
+    assert (waits["state"], waits["merge_when_pipeline_succeeds"]) == ("opened", True)
+    api("POST", f"{HERE}/statuses/{sha}", {"state": "success", "name": "plan"})
+    assert api("GET", one).json()["state"] == "merged"
+
+
+def test_a_project_that_fast_forwards_wants_a_rebase_first(gitlab: Playground, api: Api, number: int) -> None:
+    gitlab.forge.repo(REPO).merge_methods = ("rebase",)
+    one = f"{HERE}/merge_requests/{number}"
+    gitlab.forge.commit(REPO, "main", {"x.tf": "# x\n"}, "alice")
+    assert api("PUT", f"{one}/merge", {}).status_code == 405
+    gitlab.forge.commit(REPO, "straight", {"y.tf": "# y\n"}, "alice", start="main")
+    pull = gitlab.forge.open_pull(REPO, "alice", "straight", title="Straight")
+    merged = api("PUT", f"{HERE}/merge_requests/{pull.number}/merge", {}).json()
+    assert (merged["state"], merged["merge_commit_sha"]) == ("merged", None)
+    assert gitlab.forge.repo(REPO).git.branch("main") == merged["sha"]
+
+
 def test_git_lets_a_token_in_and_finds_groups_in_groups(gitlab: Playground, tmp_path: Path) -> None:
     gitlab.forge.create_repo("acme/platform/secret", flavour="gitlab", private=True)
     gitlab.forge.grant("acme/platform/secret", "alice", "write")

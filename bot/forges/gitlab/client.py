@@ -6,10 +6,9 @@ import base64
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import NoReturn
 
 from bot.domain.codeowners import CodeOwners
-from bot.domain.errors import ForgeRefused, Invalid, NotFound
+from bot.domain.errors import Invalid, NotFound
 from bot.domain.events import Change, ChangedFiles, RepoRef
 from bot.domain.merging import MergeMethod
 from bot.domain.permissions import Role
@@ -19,6 +18,7 @@ from bot.forges.fields import flag, look, number, optional_number, optional_text
 from bot.forges.gitlab import files
 from bot.forges.gitlab.api import PUBLIC_URL, Api, Timeouts, TokenLogin
 from bot.forges.gitlab.limits import Unprocessable
+from bot.forges.gitlab.merging import Merges
 from bot.forges.gitlab.paths import project, segment
 from bot.forges.gitlab.reviews import Reviews
 from bot.forges.gitlab.shapes import answered_change
@@ -59,6 +59,7 @@ class GitLabForge:
         self._api = Api(name, self._url, login, timeouts)
         self._statuses = Statuses(self._api)
         self._reviews = Reviews(self._api)
+        self._merges = Merges(self._api)
         self._own_id = 0
 
     @property
@@ -236,15 +237,9 @@ class GitLabForge:
             # GitLab answers so too where the same emoji is there already.
             return
 
-    def merge(
-        self,
-        repo: RepoRef,
-        number: int,
-        head_sha: str,  # noqa: ARG002
-        method: MergeMethod | None = None,  # noqa: ARG002
-    ) -> NoReturn:
-        """Refuse: not known yet on GitLab."""
-        raise ForgeRefused(f"{self.name}: merging {repo.path}!{number}: not known yet on GitLab")
+    def merge(self, repo: RepoRef, number: int, head_sha: str, method: MergeMethod | None = None) -> str:
+        """Merge a merge request at one commit: one call, two where a method is named; never repeated."""
+        return self._merges.merge(repo, number, head_sha, method)
 
     def _get(self, repo: RepoRef, path: str, what: str) -> object:
         return self._api.call("get", f"{project(repo)}{path}", what).data

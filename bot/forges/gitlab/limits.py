@@ -27,7 +27,22 @@ class Unprocessable(ForgeRefused):
 
 
 class Contended(ForgeUnavailable):
-    """409: somebody else changes the same thing just now. Nothing has happened, and it may be repeated."""
+    """409: what is there is changed just now, or is not what we think; `said` are GitLab's own words.
+
+    Nothing has happened, and it may be repeated.
+    """
+
+    def __init__(self, message: str, said: str) -> None:
+        super().__init__(message)
+        self.said = said
+
+
+class Unauthorized(ForgeRefused):
+    """401: the token is not good, or, for a merge, its account may not do it."""
+
+
+class NotAllowed(ForgeRefused):
+    """405 or 406: GitLab does not do this, as things stand."""
 
 
 def unreachable(error: requests.RequestException, where: str, what: str) -> PlangateError:
@@ -50,7 +65,7 @@ def refused(response: requests.Response, where: str, what: str) -> PlangateError
     said = _said(response)
     match response.status_code:
         case 401:
-            return ForgeRefused(
+            return Unauthorized(
                 f"{where} does not accept our token ({said}): check that it is current and was not revoked"
             )
         case 403:
@@ -59,10 +74,12 @@ def refused(response: requests.Response, where: str, what: str) -> PlangateError
             )
         case 404 | 410:
             return NotFound(f"{where} has no {what}, or our token does not reach it")
+        case 405 | 406:
+            return NotAllowed(f"{where} refused {what}: {said}")
         case 408:
             return ForgeUnavailable(f"{where} did not receive our request in time")
         case 409:
-            return Contended(f"{where} is at work on {what}: {said}")
+            return Contended(f"{where} is at work on {what}: {said}", said)
         case 429:
             return limited(where, _wait(response) or USUAL_WAIT)
         case 400 | 422:

@@ -76,11 +76,24 @@ def _changing(blueprint: Blueprint, desk: GitLabDesk) -> None:
     def merge(project: str, number: int) -> Answer:
         user, body = desk.actor(), desk.body()
         pull = desk.merge_request(project, number, Role.write)
-        method, sha = "squash" if body.get("squash") else "merge", desk.text(body, "sha")
+        sha, allowed = desk.text(body, "sha"), pull.repo.merge_methods
+        # A project has one way to merge, and may squash besides; one that only squashes does so unasked.
+        squash = body.get("squash") or ("squash" in allowed and len(allowed) == 1)
+        obstacle = desk.shapes.merge_status(pull)
+        later = body.get("merge_when_pipeline_succeeds") and obstacle == "ci_still_running"
+        if obstacle != "mergeable" and not later:
+            raise ForgeError("not_mergeable", "")
         if sha and sha != pull.head_sha:
             raise ForgeError("conflict", f"SHA does not match HEAD of source branch: {pull.head_sha}")
-        desk.forge.merge(pull.repo, number, user.login, method)
+        if later:
+            pull.merges_later = user
+        else:
+            desk.forge.merge(pull.repo, number, user.login, "squash" if squash else _method(allowed))
         return desk.shapes.merge_request(pull)
+
+
+def _method(allowed: tuple[str, ...]) -> str:
+    return "merge" if "merge" in allowed else "rebase"
 
 
 def _notes(blueprint: Blueprint, desk: GitLabDesk) -> None:

@@ -36,6 +36,12 @@ def moment(value: datetime | None) -> str | None:
     return f"{value:%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1_000:03}Z" if value else None
 
 
+def _squash_option(repo: Repo) -> str:
+    if "squash" not in repo.merge_methods:
+        return "never"
+    return "default_off" if len(repo.merge_methods) > 1 else "always"
+
+
 class Shapes:
     """Turns what the forge knows into what GitLab would say."""
 
@@ -92,7 +98,8 @@ class Shapes:
                 "web_url": f"{self.at.web}/{group}",
             },
             "archived": False,
-            "merge_method": "merge",
+            "merge_method": "merge" if {"merge", "squash"} & set(repo.merge_methods) else "ff",
+            "squash_option": _squash_option(repo),
         }
 
     def commit(self, repo: Repo, commit: Commit) -> Json:
@@ -173,10 +180,11 @@ class Shapes:
             "target_project_id": repo.id,
             "draft": pull.draft,
             "work_in_progress": pull.draft,
+            "merge_when_pipeline_succeeds": pull.merges_later is not None,
             "merge_status": "can_be_merged" if pull.mergeable else "cannot_be_merged",
             "detailed_merge_status": self.merge_status(pull),
             "sha": pull.head_sha,
-            "merge_commit_sha": pull.merge_sha if merged else None,
+            "merge_commit_sha": pull.merge_sha if merged and pull.merge_sha != pull.head_sha else None,
             "squash_commit_sha": None,
             "reference": f"!{pull.number}",
             "web_url": f"{self.at.web}{pull.page}",
@@ -201,7 +209,8 @@ class Shapes:
             return "draft_status"
         obstacle = self.forge.why_not_mergeable(pull)
         if "status check" in obstacle:
-            return "ci_must_pass"
+            begun = pull.repo.latest_statuses(pull.head_sha)
+            return "ci_still_running" if any(s.state == "pending" for s in begun) else "ci_must_pass"
         return "not_approved" if obstacle else "mergeable"
 
     def note(self, comment: Comment) -> Json:

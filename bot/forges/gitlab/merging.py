@@ -1,0 +1,104 @@
+"""Merges a merge request on GitLab, and says what a refusal means."""
+
+from __future__ import annotations
+
+from bot.domain.errors import ForgeRefused, HeadMoved, Invalid, NotMergeable
+from bot.domain.events import RepoRef
+from bot.domain.merging import MergeMethod
+from bot.forges.fields import optional_text
+from bot.forges.gitlab.api import Api
+from bot.forges.gitlab.limits import Contended, NotAllowed, Unauthorized, Unprocessable
+from bot.forges.gitlab.paths import project
+from bot.forges.gitlab.shapes import answered_change
+
+# What GitLab finds in the way of a merge, in words; anything else is said in its own.
+# Source: https://docs.gitlab.com/api/merge_requests/#merge-status
+_OBSTACLES = {
+    "broken_status": "its branches cannot be merged",
+    "checking": "GitLab is still finding out whether it can be merged",
+    "ci_must_pass": "its pipeline must succeed",
+    "ci_still_running": "its pipeline is not finished",
+    "commits_status": "its source branch has no commits, or is gone",
+    "conflict": "it has conflicts with its target branch",
+    "discussions_not_resolved": "its threads must be resolved",
+    "draft_status": "it is a draft",
+    "mergeable": "GitLab did not say why, and finds nothing in its way now",
+    "need_rebase": "it must be rebased",
+    "not_approved": "approvals are missing",
+    "not_open": "it is not open",
+    "requested_changes": "changes are requested",
+}
+_FAST_FORWARD = "ff"
+
+
+class Merges:
+    """Implements ForgeMerging through an API."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def merge(self, repo: RepoRef, number: int, head_sha: str, method: MergeMethod | None) -> str:
+        """Merge a merge request: GitLab itself compares the commit, and merges no other (promise 1)."""
+        path, what = f"{project(repo)}/merge_requests/{number}", f"{repo.path}!{number}"
+        body: dict[str, object] = {"sha": head_sha}
+        if method is not None:
+            self._check_allowed(repo, method)
+            body["squash"] = method is MergeMethod.SQUASH
+        try:
+            found = self._api.call("put", f"{path}/merge", f"the merge of {what}", body=body).data
+        except Contended as error:
+            if "sha" not in error.said.lower():
+                raise
+            raise HeadMoved(f"{self._api.where} refused the merge of {what}: {error.said}") from error
+        except Unauthorized as error:
+            role = "our account needs the role that may merge into its target branch"
+            raise ForgeRefused(f"{self._api.where} refused the merge of {what}: {role}") from error
+        except NotAllowed as error:
+            raise self._not_mergeable(path, what, body) from error
+        except Unprocessable as error:
+            raise self._not_mergeable(path, what, body, error.said) from error
+        try:
+            change = answered_change(repo, found, "")
+        except Invalid as reason:
+            raise self._api.unexpected(f"the merge of {what}", reason) from reason
+        if not change.merged:
+            raise NotMergeable(f"{self._api.where}: {what} is not mergeable at once: GitLab merges it later")
+        return change.merge_sha
+
+    def _not_mergeable(self, path: str, what: str, body: dict[str, object], said: str = "") -> NotMergeable:
+        """Find out why: GitLab's refusal itself says next to nothing.
+
+        Where only the pipeline has not ended, GitLab is asked to merge that commit once it has succeeded;
+        our own statuses are part of it, so that a plan which is no longer good holds the merge up.
+        """
+        status = optional_text(self._api.call("get", path, what).data, "detailed_merge_status") or ""
+        why = _OBSTACLES.get(status) or status.replace("_", " ") or "GitLab does not say why"
+        if status == "ci_still_running" and self._later(path, what, body):
+            why += "; GitLab merges it once that has succeeded"
+        more = f" ({said})" if said else ""
+        return NotMergeable(f"{self._api.where}: {what} is not mergeable as things stand: {why}{more}")
+
+    def _later(self, path: str, what: str, body: dict[str, object]) -> bool:
+        body = {**body, "merge_when_pipeline_succeeds": True}
+        try:
+            self._api.call("put", f"{path}/merge", f"the merge of {what}", body=body)
+        except (Contended, NotAllowed, Unprocessable):
+            # Asked for before, or the pipeline has ended: the next try finds out.
+            return False
+        return True
+
+    def _check_allowed(self, repo: RepoRef, method: MergeMethod) -> None:
+        """Raise NotMergeable where the project merges otherwise: it has one way, and a say about squashing.
+
+        GitLab rebases only before a merge, which makes another head: what comes nearest is a fast-forward.
+        """
+        found = self._api.call("get", project(repo), repo.path).data
+        fast = (optional_text(found, "merge_method") or "merge") == _FAST_FORWARD
+        squashing = optional_text(found, "squash_option") or "default_off"
+        allowed = {
+            MergeMethod.MERGE: not fast and squashing != "always",
+            MergeMethod.SQUASH: squashing != "never",
+            MergeMethod.REBASE: fast and squashing != "always",
+        }
+        if not allowed[method]:
+            raise NotMergeable(f"{self._api.where}: merging by {method} is not allowed in {repo.path}")
