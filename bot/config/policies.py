@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from bot.config.entry import Entry
+from bot.config.entry import Entry, Pattern, SetName
 from bot.config.marked_yaml import Loc
 from bot.config.problems import did_you_mean, shown
 from bot.domain.events import RepoRef
 from bot.domain.policy import Level
 from bot.domain.policy_owners import Owner
 from bot.domain.policy_sets import PolicySet, SetOrigin
-from bot.domain.variables import wrong_pattern, wrong_set_name
 
 if TYPE_CHECKING:
     from bot.config.manifest import Manifest
@@ -27,18 +26,6 @@ _OWNER = re.compile(rf"(?:(?P<forge>[a-z0-9][a-z0-9_-]*):)?@?(?:(?P<team>{_TEAM}
 _REPO = re.compile(r"(?:[a-z0-9][a-z0-9_-]*:)?[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+")
 _BRANCH = re.compile(r"(?![-/.])(?!.*(?:\.\.|//|@\{|[\x00-\x20~^:?*\[\\\x7f]))[^\n]{1,250}(?<![/.])")
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
-
-
-def _name(text: str) -> str:
-    if wrong := wrong_set_name(text):
-        raise ValueError(wrong)
-    return text
-
-
-def _pattern(text: str) -> str:
-    if wrong := wrong_pattern(text):
-        raise ValueError(wrong)
-    return text
 
 
 def _owner(text: str) -> str:
@@ -68,15 +55,13 @@ def _branch(text: str) -> str:
 
 
 Tags = list[Annotated[str, AfterValidator(_tag)]]
-Names = list[Annotated[str, AfterValidator(_pattern)]]
+Names = list[Pattern]
 
 
 class PolicySetEntry(Entry):
     """A policy set: where it is, which workspaces it judges, and who may override it."""
 
-    name: Annotated[str, AfterValidator(_name)] = Field(
-        description="Letters, digits, `-` and `_`; no two alike"
-    )
+    name: SetName = Field(description="Letters, digits, `-` and `_`; no two alike")
     folder: str | None = Field(
         default=None, description="Its folder: beside this file, or with `repo` in that repository"
     )

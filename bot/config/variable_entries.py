@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag
 
-from bot.config.entry import Entry
+from bot.config.entry import Entry, Pattern, SetName
 from bot.config.marked_yaml import Loc
 from bot.config.problems import looks_secret, shown
-from bot.domain.variables import KEY_LENGTH, Category, wrong_key, wrong_pattern, wrong_set_name
+from bot.domain.variables import KEY_LENGTH, Category, wrong_key
 
 # How pydantic names the two ways to write variables, in the places of its errors; no key of YAML's is so.
 TAGS = ("<list>", "<mapping>")
@@ -28,18 +28,6 @@ def _env_name(text: str) -> str:
         raise ValueError("must be the name of an environment variable, such as DNS_TOKEN, not a value")
     if _OURS.fullmatch(text):
         raise ValueError(f"{text} is a setting of Plangate's own, which no run gets: use another variable")
-    return text
-
-
-def _set_name(text: str) -> str:
-    if wrong := wrong_set_name(text):
-        raise ValueError(wrong)
-    return text
-
-
-def _pattern(text: str) -> str:
-    if wrong := wrong_pattern(text):
-        raise ValueError(wrong)
     return text
 
 
@@ -90,11 +78,9 @@ Variables = Annotated[
 class VariableSetEntry(Entry):
     """A set of variables for many workspaces: for all, or for those named."""
 
-    name: Annotated[str, AfterValidator(_set_name)] = Field(
-        description="Letters, digits, `-` and `_`; no two alike"
-    )
+    name: SetName = Field(description="Letters, digits, `-` and `_`; no two alike")
     everywhere: bool = Field(default=False, alias="global", description="`true`: for every workspace")
-    workspaces: list[Annotated[str, AfterValidator(_pattern)]] | None = Field(
+    workspaces: list[Pattern] | None = Field(
         default=None, description="Names of workspaces, discovered ones too, or patterns of names (`*`, `?`)"
     )
     description: str = Field(default="", description="What it is for")

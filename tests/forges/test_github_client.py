@@ -19,10 +19,10 @@ from bot.domain.errors import ConfigError, ForgeRefused, ForgeUnavailable, NotFo
 from bot.domain.events import ChangedFiles, RepoRef
 from bot.domain.permissions import Role
 from bot.domain.report import StatusReport, StatusState
-from bot.forges.github.api import Timeouts
 from bot.forges.github.auth import TokenLogin
 from bot.forges.github.client import GitHubForge
 from bot.forges.github.paths import web_address
+from bot.forges.patience import Timeouts
 from bot.services.ports import Reaction
 from tests.fakes.github_api import Asked, Described, Reply, ScriptedGitHub
 

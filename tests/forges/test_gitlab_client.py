@@ -13,8 +13,9 @@ from bot.domain.errors import ConfigError, ForgeRefused, ForgeUnavailable, NotFo
 from bot.domain.events import ChangedFiles, RepoRef
 from bot.domain.permissions import Role
 from bot.domain.report import StatusReport, StatusState
-from bot.forges.gitlab.api import Timeouts, TokenLogin
+from bot.forges.gitlab.api import TokenLogin
 from bot.forges.gitlab.client import GitLabForge
+from bot.forges.patience import Timeouts
 from bot.services.ports import Reaction
 from tests.fakes.github_api import Asked, Reply, ScriptedForge
 from tests.support.gitlab_description import Exchange, GitLabDescription

@@ -20,19 +20,11 @@ from githubkit.exception import GitHubException
 
 from bot.domain.errors import ConfigError, ForgeRefused, ForgeUnavailable, Invalid
 from bot.forges.github.limits import translated
-from bot.forges.patience import limited
+from bot.forges.patience import Timeouts, limited
 
 PUBLIC_API = "https://api.github.com"
 API_VERSION = "2022-11-28"
 PER_PAGE = 100
-
-
-@dataclass(frozen=True)
-class Timeouts:
-    """How long a call may take, in seconds: to connect, and between two pieces of the answer."""
-
-    connect: float = 5.0
-    read: float = 20.0
 
 
 @dataclass(frozen=True)

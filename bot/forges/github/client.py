@@ -17,13 +17,14 @@ from bot.domain.reviews import ApprovalRule, Review
 from bot.forges.descriptions import fitted
 from bot.forges.fields import number, optional_text, sha, storable, text
 from bot.forges.github import files
-from bot.forges.github.api import PUBLIC_API, Answer, Api, Ask, Timeouts
+from bot.forges.github.api import PUBLIC_API, Answer, Api, Ask
 from bot.forges.github.auth import AppLogin, TokenLogin, credentials
 from bot.forges.github.limits import BadCredentials, Unprocessable
 from bot.forges.github.merging import Merges
 from bot.forges.github.paths import repo_path, segment, web_address
 from bot.forges.github.reviews import Reviews
 from bot.forges.github.shapes import read_change
+from bot.forges.patience import Timeouts
 from bot.services.ports import GitRemote, Reaction
 
 DESCRIPTION_LIMIT = 140

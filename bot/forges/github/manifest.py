@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from bot.domain.errors import Invalid
 from bot.forges.fields import number, text
-from bot.forges.github.api import PUBLIC_API, Api, Ask, Timeouts
+from bot.forges.github.api import PUBLIC_API, Api, Ask
+from bot.forges.patience import Timeouts
 
 # Each is here because of a call or an event; a permission more would frighten who installs the App.
 PERMISSIONS = {

@@ -15,17 +15,10 @@ from gitlab.exceptions import GitlabError, RedirectError
 
 from bot.domain.errors import ConfigError, ForgeRefused, ForgeUnavailable, Invalid
 from bot.forges.gitlab.limits import refused, unreachable
+from bot.forges.patience import Timeouts
 
 PUBLIC_URL = "https://gitlab.com"
 PER_PAGE = 100
-
-
-@dataclass(frozen=True)
-class Timeouts:
-    """How long a call may take, in seconds: to connect, and between two pieces of the answer."""
-
-    connect: float = 5.0
-    read: float = 20.0
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,14 @@ from bot.domain.report import StatusReport
 from bot.domain.reviews import ApprovalRule, Review
 from bot.forges.fields import flag, look, number, optional_number, optional_text, sha, storable, text
 from bot.forges.gitlab import files
-from bot.forges.gitlab.api import PUBLIC_URL, Api, Timeouts, TokenLogin
+from bot.forges.gitlab.api import PUBLIC_URL, Api, TokenLogin
 from bot.forges.gitlab.limits import Unprocessable
 from bot.forges.gitlab.merging import Merges
 from bot.forges.gitlab.paths import project, segment
 from bot.forges.gitlab.reviews import Reviews
 from bot.forges.gitlab.shapes import answered_change
 from bot.forges.gitlab.statuses import Statuses
+from bot.forges.patience import Timeouts
 from bot.services.ports import GitRemote, Reaction
 
 # GitLab takes 1,000,000, but turns a long one into a page slowly and shows it without its Markdown.
