@@ -15,8 +15,13 @@ from tests.support.journeys import ROOMS, Journey, Repo, resource
 pytestmark = pytest.mark.e2e
 
 ADMIN = Person("admin", Role.OWNER)
-REPOS = ROOMS[:4]
-PLACES = {"net": "", "keep": ", keep_approval_if_same_plan: true", "late": ", apply: after_merge"}
+REPOS = ROOMS[:5]
+PLACES = {
+    "net": "",
+    "keep": ", keep_approval_if_same_plan: true",
+    "late": ", apply: after_merge",
+    "auto": ", automerge: true",
+}
 FILES = {f"{place}/main.tf": resource(place, "one") for place in PLACES}
 
 
@@ -159,3 +164,27 @@ def test_what_was_approved_is_applied_from_the_branch_once_it_is_merged(journey:
     run = newest(journey, repo, "late", RunStatus.APPLIED)
     assert (run.commit, run.confirmed_by) == (merged, "ben")
     repo.comment_with(number, "Apply complete! Resources: 1 added")
+
+
+def test_a_change_merges_itself_once_it_is_applied_and_the_forge_lets_it(journey: Journey) -> None:
+    repo = quiet(journey)
+    journey.stage.admin(
+        "PUT", f"/repos/{repo.name}/protections/main", {"contexts": ["plangate"], "approvals": 1}
+    )
+    number, sha = repo.pull("itself", {"auto/main.tf": resource("auto", "two")})
+    repo.settled(sha)
+    journey.ana.comment(repo.name, number, "/apply")
+    repo.settled(sha, f"plangate/{repo.short}-auto/apply", "success")
+    repo.comment_with(number, "Applied, but not merged yet: ")
+    assert "At least 1 approving review is required" in repo.comment_with(number, "not merged yet")
+
+    journey.ben.api("POST", f"/repos/{repo.name}/pulls/{number}/reviews", {"event": "APPROVE"})
+
+    def merged() -> str | None:
+        pull = journey.ana.api("GET", f"/repos/{repo.name}/pulls/{number}")
+        return str(pull["merge_commit_sha"]) if pull["merged"] else None
+
+    commit = journey.until(merged, f"the merge of #{number}")
+    assert journey.ana.api("GET", f"/repos/{repo.name}/commits/{commit}")["parents"][1]["sha"] == sha
+    # What the merge brought to the branch is applied already.
+    repo.words(commit, f"plangate/{repo.short}-auto/plan", "No changes")

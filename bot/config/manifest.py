@@ -197,6 +197,12 @@ class Options(Entry):
         default=None,
         description="`false`: an apply only marks the plans of other open changes as outdated",
     )
+    automerge: bool | None = Field(
+        default=None, description="`true`: a change is merged by itself once every workspace is applied"
+    )
+    merge_method: Literal["merge", "squash", "rebase"] | None = Field(
+        default=None, description="How it is merged; the first way that the repository allows where unset"
+    )
     tags: Tags | None = Field(default=None, description="Words by which policy sets choose workspaces")
     engine: Literal["terraform", "tofu"] | None = Field(default=None, description="Which program runs it")
     terraform_version: Annotated[str, AfterValidator(_version)] | None = Field(

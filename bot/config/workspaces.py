@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.config.manifest import DiscoverEntry, Manifest, Options, WorkspaceEntry, split_repo
 from bot.domain.discovery import DiscoverRule
 from bot.domain.events import RepoRef
+from bot.domain.merging import MergeMethod
 from bot.domain.modes import ALLOWED_BY_DEFAULT, Mode
 from bot.domain.workspace import ApplyWhen, EngineKind, Merging, Triggers, Workspace
 
@@ -64,6 +65,8 @@ def _workspace(
             apply_when=ApplyWhen(options.apply or "both"),
             keep_approval=bool(options.keep_approval_if_same_plan),
             replan_siblings=options.replan_siblings is not False,
+            automerge=bool(options.automerge),
+            merge_method=MergeMethod(options.merge_method) if options.merge_method else None,
         ),
         engine=EngineKind(options.engine or "terraform"),
         engine_version=options.terraform_version or "",

@@ -157,6 +157,11 @@ def state_words(run: Run, waits: str = "") -> str:
     return words
 
 
+def approved_words(by: str) -> str:
+    """Say that a plan is approved, and applied from the branch."""
+    return f"Approved by {by}, applied once it is merged"
+
+
 def aggregate(workspaces: Sequence[tuple[str, Run | None, str]], note: str = "") -> Headline:
     """Say where a commit stands over its workspaces: each a name, the run that speaks, and why it waits."""
     if note and all(run is None for _, run, _ in workspaces):

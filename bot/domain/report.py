@@ -57,11 +57,12 @@ class Section:
 
 @dataclass(frozen=True)
 class ChangeReport:
-    """Everything that a change's comment says."""
+    """Everything that a change's comment says; `merging` is why it is not merged by itself."""
 
     sha: str
     sections: tuple[Section, ...]
     none_affected: str = ""
+    merging: str = ""
 
 
 @dataclass(frozen=True)

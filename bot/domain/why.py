@@ -30,11 +30,15 @@ class Because:
 
 @dataclass(frozen=True)
 class WhyReport:
-    """The answer to `/why`. `others` are workspaces that nobody named and that the change leaves alone."""
+    """The answer to `/why`. `others` are workspaces that nobody named and that the change leaves alone.
+
+    `merging` is where a change stands that is merged by itself.
+    """
 
     sha: str
     parts: tuple[Because, ...]
     others: tuple[Because, ...] = ()
+    merging: str = ""
 
 
 def why_here(workspace: Workspace, change: Change, reasons: Sequence[tuple[str, str]]) -> str:
@@ -47,14 +51,25 @@ def why_here(workspace: Workspace, change: Change, reasons: Sequence[tuple[str, 
 
 
 def why_so(
-    workspace: Workspace, here: str, run: Run | None, waits: str, note: str, applying: ApplyDecision
+    workspace: Workspace,
+    here: str,
+    run: Run | None,
+    waits: str,
+    note: str,
+    applying: ApplyDecision,
+    approver: str = "",
 ) -> tuple[str, ...]:
-    """Say of a workspace that is touched why it runs, where it stands, and what keeps an apply back."""
+    """Say of a workspace that is touched why it runs, where it stands, and what keeps an apply back.
+
+    `approver` approved what is shown already, to be applied once the change is merged.
+    """
     first = f"runs on this change: {here}"
     if run is None:
         return first, note or "nothing has run here yet: comment `/plan`"
     said = [first, f"{run.id}: {headlines.headline(run, waits)[1]}"]
-    if isinstance(applying, Refuse):
+    if approver:
+        said.append(headlines.approved_words(approver))
+    elif isinstance(applying, Refuse):
         said.append(f"can't be applied now: {applying.reason}")
     else:
         said.append(f"can be applied: comment `/apply {workspace.name}`")

@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from bot.domain.events import ChangedFiles, RepoRef
+from bot.domain.merging import MergeMethod
 from bot.domain.modes import ALLOWED_BY_DEFAULT, Mode
 
 
@@ -120,13 +121,15 @@ class Merging:
     """What becomes of approvals and other changes when a change moves on.
 
     `keep_approval`: an approval outlives a new commit whose plan is the same. `replan_siblings`: an apply has
-    the other open changes of the workspace planned again. `automerge`: a change is merged once it is applied.
+    the other open changes of the workspace planned again. `automerge`: a change is merged once it is applied,
+    by `merge_method`, or where that is None by one that the repository allows.
     """
 
     apply_when: ApplyWhen = ApplyWhen.BOTH
     keep_approval: bool = False
     replan_siblings: bool = True
     automerge: bool = False
+    merge_method: MergeMethod | None = None
 
 
 @dataclass(frozen=True)

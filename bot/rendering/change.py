@@ -89,6 +89,7 @@ class ChangeContext:
     overlaps: tuple[tuple[Markdown, Markdown], ...]
     failures: tuple[Failure, ...]
     policies: tuple[PolicyPart, ...]
+    merging: Markdown
     command: Markdown
     folds: tuple[Fold, ...]
     asides: tuple[Aside, ...]
@@ -101,6 +102,7 @@ class ChangeView:
 
     def __init__(self, report: ChangeReport, home: str, limit: int) -> None:
         self._sections = report.sections
+        self._merging = phrase(report.merging, 600)
         self._sha = code(report.sha[:7])
         self._home = link(Markdown("all runs"), home)
         self._plans = [plan_lines(section.plan_text, limit) for section in report.sections]
@@ -148,6 +150,7 @@ class ChangeView:
             policies=tuple(
                 part for index in shown if (part := policy_part(self._sections[index], depth.policies))
             ),
+            merging=self._merging,
             command=_command(self._sections),
             folds=tuple(self._folds(shown, depth)),
             asides=tuple(

@@ -26,6 +26,7 @@ class WhyContext:
     parts: tuple[WhyPart, ...]
     others: tuple[WhyPart, ...]
     more: int
+    merging: Markdown
 
 
 def why_context(report: WhyReport, shown: int) -> WhyContext:
@@ -33,7 +34,7 @@ def why_context(report: WhyReport, shown: int) -> WhyContext:
     parts = tuple(_part(each) for each in report.parts[:shown])
     others = tuple(_part(each) for each in report.others[: max(0, shown - len(report.parts))])
     more = len(report.parts) + len(report.others) - len(parts) - len(others)
-    return WhyContext(code(report.sha[:7]), parts, others, more)
+    return WhyContext(code(report.sha[:7]), parts, others, more, phrase(report.merging, 600))
 
 
 def _part(because: Because) -> WhyPart:

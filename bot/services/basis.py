@@ -76,7 +76,10 @@ def kept_basis(tx: Transaction, run_id: str) -> Basis | None:
 
 def is_outdated(tx: Transaction, run: Run) -> bool:
     """Whether the state has moved since a preview's plan was made, so that it may not hold any more."""
-    if not run.plan_only or not run.final or not run.has_changes:
-        return False
+    return run.plan_only and run.final and bool(run.has_changes) and state_has_moved(tx, run)
+
+
+def state_has_moved(tx: Transaction, run: Run) -> bool:
+    """Whether the state is another than the one that a run's plan was made on, as far as that is known."""
     basis = kept_basis(tx, run.id)
     return basis is not None and bool(basis.state) and basis.state != state_now(tx, run.workspace_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bot.domain import headlines
+from bot.domain.automerge import AutoMerge
 from bot.domain.delta import DeltaRow
 from bot.domain.events import RepoRef
 from bot.domain.lifecycle import RunStatus, StageStatus
@@ -12,6 +13,7 @@ from bot.domain.plan_text import error_text, plan_text, tail, warnings_text
 from bot.domain.report import ChangeReport, OutcomeReport, Section, StatusReport
 from bot.domain.run import Run
 from bot.domain.workspace import Workspace
+from bot.services.automerging import approved_for_merge, decided, merge_posts, said_of_merge
 from bot.services.basis import is_outdated
 from bot.services.merging import runs_of_merge
 from bot.services.neighbours import overlaps
@@ -55,9 +57,10 @@ class Deriving:
         runs = tx.runs.find(RunQuery(repo=repo, change_number=record.change.number, limit=500))
         runs = [*_of_merge(tx, record), *runs]
         posts += self._outcomes(tx, record, runs)
+        merge = decided(tx, record)
         if runs:
-            posts.append(self._comment(tx, record, runs))
-        return posts
+            posts.append(self._comment(tx, record, runs, merge))
+        return [*posts, *merge_posts(tx, record, merge)]
 
     # --- statuses -------------------------------------------------------------------------------------------
 
@@ -117,7 +120,9 @@ class Deriving:
 
     # --- comments -------------------------------------------------------------------------------------------
 
-    def _comment(self, tx: Transaction, record: ChangeRecord, runs: Sequence[Run]) -> Post:
+    def _comment(
+        self, tx: Transaction, record: ChangeRecord, runs: Sequence[Run], merge: AutoMerge | None
+    ) -> Post:
         change = record.change
         by_workspace = _grouped(runs)
         sections = []
@@ -129,15 +134,21 @@ class Deriving:
             run = headlines.current(at_head) or (headlines.current(mine) if touched else None)
             if run is not None:
                 workspace = tx.workspaces.get(workspace_id)
-                sections.append(self._section(tx, workspace, run, change.open or run.change_number is None))
+                approver = approved_for_merge(tx, record, workspace_id, run.digest) if change.open else ""
+                open_ = change.open or run.change_number is None
+                sections.append(self._section(tx, workspace, run, open_, approver))
         sections.sort(key=lambda section: section.workspace.name)
         none = "" if sections else "No workspace is affected by the latest commit."
-        report = ChangeReport(change.head_sha, tuple(sections), none)
+        merging = said_of_merge(tx, record, merge)
+        report = ChangeReport(change.head_sha, tuple(sections), none, merging)
         body = self._texts.change_comment(report, self._limit(change.repo))
         return self._posting.comment(record.id, change.repo, change.number, "summary", body)
 
-    def _section(self, tx: Transaction, workspace: Workspace, run: Run, open_: bool) -> Section:
+    def _section(
+        self, tx: Transaction, workspace: Workspace, run: Run, open_: bool, approver: str
+    ) -> Section:
         words = headlines.state_words(run, self._waits(tx, workspace, run))
+        words = headlines.approved_words(approver) if approver and run.plan_only else words
         plan = shown_plan(tx, run.id) if run.has_changes else None
         output = tx.artifacts.output(run.id, "plan") if run.has_changes or run.final else ""
         failed = run.plan_status is StageStatus.ERRORED
@@ -147,7 +158,7 @@ class Deriving:
             workspace=workspace,
             run=run,
             headline=f"{words}, outdated: the state has moved since" if old else words,
-            next_step=_next_step(workspace, run) if open_ else "",
+            next_step=_next_step(workspace, run) if open_ and not approver else "",
             run_url=self._addresses.run(run.id),
             resources=plan.resources if plan else (),
             counts=run.counts,

@@ -12,8 +12,18 @@ import socket
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from bot.domain.errors import ForgeError, ForgeRefused, ForgeUnavailable, LeaseLost, NotFound
+from bot.domain.errors import (
+    ForgeError,
+    ForgeRefused,
+    ForgeUnavailable,
+    HeadMoved,
+    LeaseLost,
+    NotFound,
+    NotMergeable,
+)
+from bot.domain.merging import MergeMethod
 from bot.domain.report import StatusReport, StatusState
+from bot.services.automerging import is_merge
 from bot.services.deriving import Deriving
 from bot.services.ports import Clock, Forge, Limits, Post, Reaction, Store
 
@@ -21,6 +31,8 @@ log = logging.getLogger(__name__)
 
 _FIRST_WAIT = timedelta(seconds=2)
 _LONGEST_WAIT = timedelta(minutes=10)
+# A merge may wait for a person's review: that is worth a question now and then.
+_LONGEST_MERGE = timedelta(minutes=30)
 _ROUNDS = 20
 # A comment is edited at most once in this time; whatever came meanwhile goes out together.
 EDITS_APART = timedelta(seconds=2)
@@ -100,7 +112,7 @@ class Reporting:
         with self._store.transaction() as tx:
             tx.leases.check(_lease(subject), fence)
             tx.posts.derived(subject, mark, posts)
-            due = tx.posts.undelivered(subject)
+            due = sorted(tx.posts.undelivered(subject), key=is_merge)
         away_until: datetime | None = None
         for post in due:
             now = self._clock.now()
@@ -124,7 +136,12 @@ class Reporting:
             log.warning("%s %s waits until %s: %s", post.repo, post.key, until.isoformat(), error)
             self._failed(post, str(error), until)
             return until
-        except (ForgeRefused, NotFound) as error:
+        except (ForgeRefused, NotMergeable, NotFound) as error:
+            if is_merge(post) and not isinstance(error, HeadMoved):
+                # A review or a setting may be all that is missing: asked for again, and said meanwhile.
+                self._failed(post, str(error), self._clock.now() + _wait(post.attempts, None, _LONGEST_MERGE))
+                self._tell(post, str(error))
+                return None
             # Trying again does not help; a payload that changes is tried anew.
             log.error("%s %s was refused: %s", post.repo, post.key, error)
             self._failed(post, str(error), None)
@@ -152,6 +169,8 @@ class Reporting:
                 return ""
             case "comment":
                 return self._send_comment(forge, post)
+            case "merge":
+                return self._merge(forge, post)
             case kind:
                 raise ForgeError(f"nobody knows how to deliver a {kind}")
 
@@ -169,6 +188,19 @@ class Reporting:
             return found
         return forge.create_comment(post.repo, number, body)
 
+    def _merge(self, forge: Forge, post: Post) -> str:
+        number, sha, method = int(post.payload["number"]), post.payload["sha"], post.payload["method"]
+        # An earlier try may have merged it, though its answer never came; or somebody has, or closed it.
+        if not sha or not forge.change(post.repo, number).open:
+            return ""
+        return forge.merge(post.repo, number, sha, MergeMethod(method) if method else None)
+
+    def _tell(self, post: Post, error: str) -> None:
+        """Have the change say why it is not merged, where it does not say so yet."""
+        if error != post.error:
+            with self._store.transaction() as tx:
+                tx.posts.mark_due(self._clock.now(), post.subject)
+
     def _failed(self, post: Post, error: str, not_before: datetime | None) -> None:
         with self._store.transaction() as tx:
             tx.posts.failed(post, error, not_before)
@@ -182,9 +214,9 @@ def _lease(subject: str) -> str:
     return f"report:{subject}"
 
 
-def _wait(attempts: int, retry_after: float | None) -> timedelta:
+def _wait(attempts: int, retry_after: float | None, longest: timedelta = _LONGEST_WAIT) -> timedelta:
     """How long to leave the forge alone: what it asked for, else twice as long each time."""
-    patience = min(_FIRST_WAIT * (1 << min(attempts, 10)), _LONGEST_WAIT)
+    patience = min(_FIRST_WAIT * (1 << min(attempts, 10)), longest)
     return max(patience, timedelta(seconds=retry_after)) if retry_after is not None else patience
 
 

@@ -9,6 +9,7 @@ from bot.domain.targets import meant
 from bot.domain.why import Because, WhyReport, why_here, why_so, with_checks
 from bot.domain.workspace import Workspace
 from bot.services.answering import Answer
+from bot.services.automerging import approved_for_merge, decided, said_of_merge
 from bot.services.making import NewRuns
 from bot.services.outcome import Outcome
 from bot.services.ports import Addresses, ChangeRecord, Transaction
@@ -38,7 +39,8 @@ class WhyComments:
         found = [self._because(tx, workspace, record, answer) for workspace in chosen]
         open_ones = found if command.named else [each for each in found if each.touched]
         others = [] if command.named else [each for each in found if not each.touched]
-        answer.why = WhyReport(change.head_sha, tuple(open_ones), tuple(others))
+        merging = said_of_merge(tx, record, decided(tx, record), all_=True)
+        answer.why = WhyReport(change.head_sha, tuple(open_ones), tuple(others), merging)
         answer.done += 1
         outcome.say("why", str(command))
 
@@ -53,7 +55,8 @@ class WhyComments:
         run = headlines.current([r for r in runs if r.commit == change.head_sha] or runs)
         applying = decide_apply(change, runs, answer.asked_at, workspace.merging.apply_when)
         waits = why_it_waits(tx, workspace, run) if run else ""
-        said = why_so(workspace, here, run, waits, record.note, applying)
+        approver = approved_for_merge(tx, record, workspace.id, run.digest) if run and change.open else ""
+        said = why_so(workspace, here, run, waits, record.note, applying, approver)
         if run is None:
             return Because(workspace.name, True, said)
         facts = answer.facts

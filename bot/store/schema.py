@@ -88,6 +88,7 @@ workspaces = Table(
     Column("keep_approval", sa.Boolean, nullable=False),
     Column("replan_siblings", sa.Boolean, nullable=False),
     Column("automerge", sa.Boolean, nullable=False),
+    Column("merge_method", Words, nullable=False),
     Column("lock_by", Words),
     Column("lock_reason", Words),
     Column("lock_at", Moment),

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from bot.domain.errors import NotFound
 from bot.domain.events import RepoRef
+from bot.domain.merging import MergeMethod
 from bot.domain.modes import Mode
 from bot.domain.workspace import ApplyWhen, EngineKind, Lock, Merging, Triggers, Workspace
 from bot.store.schema import workspaces
@@ -103,6 +104,7 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         "keep_approval": workspace.merging.keep_approval,
         "replan_siblings": workspace.merging.replan_siblings,
         "automerge": workspace.merging.automerge,
+        "merge_method": workspace.merging.merge_method.value if workspace.merging.merge_method else "",
         **_lock_row(workspace.lock),
     }
 
@@ -134,6 +136,10 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
         tags=tuple(row["tags"]),
         require=tuple(row["require"]),
         merging=Merging(
-            ApplyWhen(row["apply_when"]), row["keep_approval"], row["replan_siblings"], row["automerge"]
+            ApplyWhen(row["apply_when"]),
+            row["keep_approval"],
+            row["replan_siblings"],
+            row["automerge"],
+            MergeMethod(row["merge_method"]) if row["merge_method"] else None,
         ),
     )

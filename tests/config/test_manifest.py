@@ -17,6 +17,7 @@ from bot.config.problems import Problems
 from bot.config.workspaces import read_rules, read_workspaces
 from bot.domain.errors import ConfigError
 from bot.domain.events import RepoRef
+from bot.domain.merging import MergeMethod
 from bot.domain.modes import ALLOWED_BY_DEFAULT, Mode
 from bot.domain.workspace import EngineKind, Merging, Triggers, Workspace
 
@@ -73,7 +74,7 @@ def test_the_example_shows_every_option_and_loads() -> None:
         allowed_modes=tuple(Mode),
         require=("approved", "codeowners", "mergeable", "up_to_date", "policies_passed", "not_draft"),
         tags=("production", "pci"),
-        merging=Merging(keep_approval=True),
+        merging=Merging(keep_approval=True, merge_method=MergeMethod.SQUASH),
     )
     assert config.workspaces[1].engine is EngineKind.TOFU
     assert config.workspaces[2].repo == RepoRef("work", "platform/dns")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -289,7 +290,7 @@ class FakeForge:
                 raise NotMergeable(f"{self.name} refused to merge: not mergeable")
             if method and method not in self._methods.get(repo, MergeMethod):
                 raise NotMergeable(f"{self.name} refused to merge: {method} is not allowed")
-            made = f"{int(head_sha, 16) ^ number:040x}"
+            made = hashlib.sha1(f"{number} at {head_sha}".encode()).hexdigest()
             self.edit_change(repo, number, open=False, merged=True, merge_sha=made)
             self.set_branch(repo, change.base_branch, made)
             return made

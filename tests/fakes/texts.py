@@ -19,6 +19,7 @@ class PlainTexts:
         ]
         lines += [s.plan_text for s in report.sections if s.plan_text]
         lines += [f"delta: {s.run.delta}" for s in report.sections if s.run.delta]
+        lines += [report.merging] if report.merging else []
         lines += [f"overlap: {words}" for s in report.sections for words in s.overlaps]
         return "\n".join([f"plans of {report.sha}", *lines, report.none_affected])[:limit]
 
@@ -33,6 +34,7 @@ class PlainTexts:
         for part in (*report.parts, *report.others):
             lines += [f"{part.workspace} {sentence}" for sentence in part.sentences]
             lines += [f"{'yes' if c.met else 'no'} {c.requirement} {c.why}".rstrip() for c in part.checks]
+        lines += [report.merging] if report.merging else []
         return "\n".join([f"why {report.sha}", *lines])[:limit]
 
     def help_comment(self, limit: int) -> str:

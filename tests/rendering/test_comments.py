@@ -143,6 +143,11 @@ CHANGES = {
     "one_ready": ChangeReport("0123456789abcdef", (READY,)),
     "mixed": ChangeReport("0123456789abcdef", (READY, SAME, FAILED, WAITING, PLANNING, STOPPED, APPLIED)),
     "nothing_to_do": ChangeReport("0123456789abcdef", (SAME,)),
+    "not_merged": ChangeReport(
+        "0123456789abcdef",
+        (APPLIED,),
+        merging="Applied, but not merged yet: At least 1 approving review is required. It is tried again",
+    ),
     "none_affected": ChangeReport("0123456789abcdef", (), "`network-prod` watches network/, modules/."),
 }
 OUTCOME = OutcomeReport(
@@ -238,6 +243,7 @@ WHY = WhyReport(
         Because("dns", True, ("runs on this change: dns/a.tf is in dns", "nothing has run here yet")),
     ),
     (Because("app", False, ("does not run on this change: none of the changed files is in app/",)),),
+    "Merged by itself once every workspace is applied; left: network-prod: Plan: 2 to add",
 )
 
 

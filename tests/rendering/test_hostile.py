@@ -154,6 +154,10 @@ def superseded(name: str) -> str:
     return TEXTS.outcome_comment(report, LIMIT)
 
 
+def not_merged(why: str) -> str:
+    return TEXTS.change_comment(ChangeReport("abc", (part(),), merging=why), LIMIT)
+
+
 def lacks(name: str, *checks: Check) -> str:
     return TEXTS.refusal_comment("ada", [], LIMIT, [(name, checks)])
 
@@ -206,6 +210,9 @@ PLACES: dict[str, Callable[[str], str]] = {
     "commit message in a reason": lambda text: why(f"run-1: Waiting: behind run-2 ({text})"),
     "reviewer in a reason": lambda text: why("x", Check("approved", True, f"by a{text}")),
     "file of another": lambda text: other(f"does not run on this change: a{text}"),
+    "refused merge": lambda text: not_merged(f"github refused it: check a{text} is expected"),
+    "overlap": lambda text: change(part(overlaps=(f"change 2 plans to change a{text} too",))),
+    "why not merged": lambda text: TEXTS.why_comment(WhyReport("abc", (), (), f"left: a{text}"), LIMIT),
     "refusal": lambda text: TEXTS.refusal_comment("ada", [("net", f"because {text}")], LIMIT),
 }
 
