@@ -9,6 +9,7 @@ from pathlib import Path
 from bot.config import AppAuth, Config, ForgeConfig, ForgeKind
 from bot.domain.events import ForgeEvent, Ignored
 from bot.domain.workspace import EngineKind
+from bot.forges import oauth
 from bot.forges.github import webhook as github_webhook
 from bot.forges.github.auth import AppLogin, TokenLogin
 from bot.forges.github.client import GitHubForge
@@ -17,7 +18,7 @@ from bot.forges.gitlab import webhook as gitlab_webhook
 from bot.forges.gitlab.api import TokenLogin as GitLabLogin
 from bot.forges.gitlab.client import GitLabForge
 from bot.forges.gitlab.hook import GitLabHook
-from bot.services.ports import Clock, Delivery, Forge, Hook, Limits
+from bot.services.ports import Clock, Delivery, Forge, Hook, Limits, SignIn
 from bot.terraform.binaries import Binaries
 from bot.terraform.downloads import Downloads, Trust
 from bot.terraform.engine import TerraformEngine
@@ -55,6 +56,15 @@ def forge_of(config: ForgeConfig) -> Forge:
     else:
         login = TokenLogin(config.auth.token)
     return GitHubForge(config.name, login, api_url=config.api_url, web_url=config.url)
+
+
+def sign_in_of(config: ForgeConfig) -> SignIn | None:
+    """Return how people sign in with a configured forge, None where nobody does."""
+    if config.client is None:
+        return None
+    gitlab = config.kind is ForgeKind.GITLAB
+    at = oauth.gitlab(config.url) if gitlab else oauth.github(config.url, config.api_url)
+    return oauth.OAuthSignIn(config.name, at, config.client.id, config.client.secret)
 
 
 def sandbox_of(config: Config) -> Sandbox:

@@ -10,7 +10,7 @@ from bot.clock import SystemClock
 from bot.config import Config
 from bot.dispatch import RqDispatch
 from bot.domain.errors import EngineError
-from bot.outside import binaries_of, engine_of, forge_of, hook_of, parser, sandbox_of
+from bot.outside import binaries_of, engine_of, forge_of, hook_of, parser, sandbox_of, sign_in_of
 from bot.policies import RegoEngine
 from bot.policies.child import Child
 from bot.rendering import Rendering
@@ -22,6 +22,7 @@ from bot.services.deriving import Deriving
 from bot.services.discovering import Discovery
 from bot.services.engine_jobs import EngineJobs
 from bot.services.following import Following
+from bot.services.forge_sign_in import ForgeSignIn
 from bot.services.intake import Intake
 from bot.services.left_locks import LeftLocks
 from bot.services.locking import Locking
@@ -91,6 +92,7 @@ class Services:
     queueing: Queueing
     rights: Rights
     sessions: Sessions
+    forge_sign_in: ForgeSignIn
     intake: Intake
     phases: Phases
     reporting: Reporting
@@ -154,6 +156,12 @@ def build(config: Config) -> Services:
         queueing=Queueing(store, world.forges, new_runs, transitions),
         rights=Rights(world.forges, clock, config.owners),
         sessions=Sessions(store, clock, config.session_idle, config.session_life),
+        forge_sign_in=ForgeSignIn(
+            {each.name: way for each in config.forges if (way := sign_in_of(each))},
+            vault,
+            clock,
+            config.url,
+        ),
         intake=_intake(config, world, new_runs, transitions, posting, overriding, controls, locking),
         phases=Phases(store, clock, vault, world.engine, jobs, transitions, limits, policing, taking_over),
         reporting=Reporting(store, clock, world.forges, deriving, limits),

@@ -1,7 +1,7 @@
 """The configuration: the sole reader of the environment and of plangate.yml."""
 
 from bot.config.configuration import Config, LogLevel, SandboxMode
-from bot.config.forges import AppAuth, ForgeConfig, ForgeKind, TokenAuth
+from bot.config.forges import AppAuth, ForgeConfig, ForgeKind, OAuthClient, TokenAuth
 from bot.config.table import SETTINGS, Setting
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "ForgeConfig",
     "ForgeKind",
     "LogLevel",
+    "OAuthClient",
     "SandboxMode",
     "Setting",
     "TokenAuth",

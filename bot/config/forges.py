@@ -13,8 +13,9 @@ from bot.config.problems import Problems
 from bot.config.settings import Environment
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_ROLES = ("token", "webhook_secret")
+_ROLES = ("token", "webhook_secret", "client_id", "client_secret")
 _APP_ROLES = ("app_id", "app_private_key")
+_NEVER_SHARED = ("token", "webhook_secret", "client_secret")
 _PUBLIC = {"github": "https://github.com", "gitlab": "https://gitlab.com"}
 
 
@@ -41,10 +42,19 @@ class AppAuth:
 
 
 @dataclass(frozen=True)
+class OAuthClient:
+    """How people sign in with a forge: the App's or application's client id, and its secret."""
+
+    id: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class ForgeConfig:
     """One forge: its name in plangate.yml, its addresses without trailing slash, its secrets.
 
-    A webhook is good when any of `webhook_secrets` signed it, so that the secret can be changed.
+    A webhook is good when any of `webhook_secrets` signed it, so that the secret can be changed. Without
+    `client` nobody signs in with it.
     """
 
     name: str
@@ -53,6 +63,7 @@ class ForgeConfig:
     api_url: str
     auth: TokenAuth | AppAuth
     webhook_secrets: tuple[str, ...] = field(repr=False)
+    client: OAuthClient | None = None
 
 
 def read_forges(
@@ -80,7 +91,8 @@ def read_forges(
             )
         url = entry.url or _PUBLIC[entry.kind]
         api_url = f"{url}/api/v4" if entry.kind == "gitlab" else entry.api_url or api_address(url)
-        found.append(ForgeConfig(name, ForgeKind(entry.kind), url, api_url, auth, secrets))
+        client = _client(names, suffix, environment, problems)
+        found.append(ForgeConfig(name, ForgeKind(entry.kind), url, api_url, auth, secrets, client))
     return tuple(found)
 
 
@@ -125,12 +137,24 @@ def _shared(entries: dict[str, ForgeEntry]) -> Iterator[str]:
     owners: dict[str, str] = {}
     for name, entry in entries.items():
         for role, variable in _variables(entry).items():
-            if role in ("token", "webhook_secret") and variable in owners and owners[variable] != name:
+            if role in _NEVER_SHARED and variable in owners and owners[variable] != name:
                 yield (
                     f"`{owners[variable]}` and `{name}` both read {variable}: "
                     f"give one of them a variable of its own with `{role}_env`"
                 )
             owners.setdefault(variable, name)
+
+
+def _client(
+    names: dict[str, str], suffix: str, environment: Environment, problems: Problems
+) -> OAuthClient | None:
+    client_id, secret = environment.secret(names["client_id"]), environment.secret(names["client_secret"])
+    if bool(client_id) != bool(secret):
+        missing, given = ("client_secret", "client_id") if client_id else ("client_id", "client_secret")
+        problems.add(
+            names[missing], f"is not set{suffix}, but {names[given]} is: to sign in with the forge takes both"
+        )
+    return OAuthClient(client_id, secret) if client_id and secret else None
 
 
 def _auth(

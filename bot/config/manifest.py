@@ -149,6 +149,12 @@ class ForgeEntry(Entry):
     app_private_key_env: Variable | None = Field(
         default=None, description="Variable with the App's private key"
     )
+    client_id_env: Variable | None = Field(
+        default=None, description="Variable with the client id by which people sign in"
+    )
+    client_secret_env: Variable | None = Field(
+        default=None, description="Variable with the secret that belongs to it"
+    )
 
 
 class Options(Entry):

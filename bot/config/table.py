@@ -53,6 +53,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PLANGATE_GITHUB_TOKEN", "", "Token of a GitHub user or bot; or give an App", secret=True),
     Setting("PLANGATE_GITHUB_APP_ID", "", "Id of the GitHub App; or give a token"),
     Setting("PLANGATE_GITHUB_APP_PRIVATE_KEY", "", "Private key (PEM) of the GitHub App", secret=True),
+    Setting("PLANGATE_GITHUB_CLIENT_ID", "", "Client id of the GitHub App: with it, people sign in"),
+    Setting("PLANGATE_GITHUB_CLIENT_SECRET", "", "A client secret of the GitHub App", secret=True),
     Setting(
         "PLANGATE_GITLAB_WEBHOOK_SECRET",
         "",
@@ -66,6 +68,10 @@ SETTINGS: tuple[Setting, ...] = (
         "Project, group or personal access token of GitLab, with the scope `api`; required as well",
         secret=True,
     ),
+    Setting(
+        "PLANGATE_GITLAB_CLIENT_ID", "", "Application id of an application on GitLab: with it, people sign in"
+    ),
+    Setting("PLANGATE_GITLAB_CLIENT_SECRET", "", "The application's secret", secret=True),
     Setting(
         "PLANGATE_TERRAFORM_DIR",
         "",

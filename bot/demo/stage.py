@@ -121,6 +121,7 @@ class Stage:
         self.webhook_secret = signing if self.kind == "gitlab" else secrets.token_hex(20)
         self.bot_token = _TOKENS[self.kind] + secrets.token_hex(18)
         self.admin_token = secrets.token_hex(20)
+        self.client_id, self.client_secret = "plangate-" + secrets.token_hex(4), secrets.token_hex(20)
         self.forge_url = f"http://127.0.0.1:{free_port()}"
         self.url = f"http://127.0.0.1:{free_port()}"
         self.valkey = None if self.redis_url else self._valkey()
@@ -149,6 +150,9 @@ class Stage:
         self._start("playground", argv, {"PLAYGROUND_ADMIN_TOKEN": self.admin_token})
         self._wait("playground", lambda: _answers(f"{self.forge_url}/playground/health"))
         self.admin("POST", "/users", {"login": BOT, "token": self.bot_token})
+        callback = f"{self.url}/sign-in/{self.kind}/callback"
+        client = {"id": self.client_id, "secret": self.client_secret, "callback": callback}
+        self.admin("POST", "/oauth-clients", client)
 
     def start_valkey(self) -> None:
         """Start the embedded Valkey, unless a Redis was given."""
@@ -223,6 +227,8 @@ class Stage:
             "PLANGATE_SECRET_KEY_FILE": str(key),
             f"PLANGATE_{self.kind.upper()}_TOKEN": self.bot_token,
             f"PLANGATE_{self.kind.upper()}_WEBHOOK_SECRET": self.webhook_secret,
+            f"PLANGATE_{self.kind.upper()}_CLIENT_ID": self.client_id,
+            f"PLANGATE_{self.kind.upper()}_CLIENT_SECRET": self.client_secret,
             "REDIS_URL": self.redis_url,
             **self.settings,
         }

@@ -64,7 +64,8 @@ class Story:
                 (stage.words.title, self._ana.page(self._repo, number)),
                 *[(f"Run of {name}", url) for name, url in self._runs(head)],
                 ("All workspaces", stage.url),
-                ("Sign in to see them", stage.sign_in_address()),
+                ("Sign in as administrator", stage.sign_in_address()),
+                ("Sign in as Ana or Ben", f"{stage.url}/sign-in"),
             ]
         )
 

@@ -12,12 +12,15 @@ from bot.playground.forge import Forge
 from bot.playground.github.desk import refusal_response
 from bot.playground.github.events import GitHubEvents
 from bot.playground.model import ForgeError, invalid, not_found
+from bot.playground.oauth import OAuthDesk
 from bot.playground.webhooks import Delivery, Outbox
 
 Answer = dict[str, Any]
 
 
-def admin_blueprint(forge: Forge, outbox: Outbox, events: GitHubEvents, admin_token: str) -> Blueprint:
+def admin_blueprint(
+    forge: Forge, outbox: Outbox, events: GitHubEvents, admin_token: str, oauth: OAuthDesk
+) -> Blueprint:
     """Serve /playground/, to whoever has the admin token."""
     blueprint = Blueprint("admin", __name__, url_prefix="/playground")
     blueprint.register_error_handler(ForgeError, refusal_response)
@@ -33,7 +36,7 @@ def admin_blueprint(forge: Forge, outbox: Outbox, events: GitHubEvents, admin_to
         return {"status": "ok"}
 
     _furnish(blueprint, forge)
-    _outside(blueprint, forge, events)
+    _outside(blueprint, forge, events, oauth)
     _watch(blueprint, forge, outbox)
     return blueprint
 
@@ -100,7 +103,13 @@ def _furnish(blueprint: Blueprint, forge: Forge) -> None:
         return "", 204
 
 
-def _outside(blueprint: Blueprint, forge: Forge, events: GitHubEvents) -> None:
+def _outside(blueprint: Blueprint, forge: Forge, events: GitHubEvents, oauth: OAuthDesk) -> None:
+    @blueprint.post("/oauth-clients")
+    def add_client() -> tuple[Answer, int]:
+        body = _body("id", "secret", "callback")
+        oauth.register(body["id"], body["secret"], body["callback"])
+        return {"id": body["id"]}, 201
+
     @blueprint.post("/hooks")
     def add_hook() -> tuple[Answer, int]:
         body = _body("url")

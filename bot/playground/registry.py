@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 # These are the server's own addresses.
-_RESERVED = {"api", "playground", "static"}
+_RESERVED = {"api", "login", "oauth", "playground", "static"}
 INSTALLATION_TOKEN_LIFE = timedelta(hours=1)
 
 

@@ -25,6 +25,7 @@ from bot.playground.gitlab.api import gitlab_blueprint
 from bot.playground.gitlab.desk import GitLabDesk
 from bot.playground.gitlab.events import GitLabEvents
 from bot.playground.gitlab.shapes import Shapes as GitLabShapes
+from bot.playground.oauth import TOKEN_PATHS, OAuthDesk, oauth_blueprint
 from bot.playground.pages import pages_blueprint
 from bot.playground.webhooks import Delivery, Outbox
 
@@ -53,6 +54,7 @@ class Playground:
         self.admin_token = admin_token or secrets.token_hex(20)
         self.forge = Forge(root.absolute())
         self.outbox = Outbox()
+        self.oauth = OAuthDesk(self.forge)
         self._at = Addresses()
         shapes = GitShapes(self.forge, self._at)
         self._events = GitHubEvents(shapes, self.outbox)
@@ -67,10 +69,12 @@ class Playground:
     def _build(self, desk: Desk) -> Flask:
         app = Flask("playground", template_folder=str(_templates()), static_folder=None)
         app.json.sort_keys = False  # type: ignore[attr-defined]
-        app.register_blueprint(admin_blueprint(self.forge, self.outbox, self._events, self.admin_token))
+        events, token = self._events, self.admin_token
+        app.register_blueprint(admin_blueprint(self.forge, self.outbox, events, token, self.oauth))
         app.register_blueprint(github_blueprint(desk))
         app.register_blueprint(gitlab_blueprint(GitLabDesk(self.forge, self._gitlab_shapes)))
         app.register_blueprint(git_blueprint(self.forge))
+        app.register_blueprint(oauth_blueprint(self.oauth))
         app.register_blueprint(pages_blueprint(self.forge))
         _watch_requests(app, self.forge)
         return app
@@ -149,7 +153,9 @@ class _QuietHandler(WSGIRequestHandler):
 
 def _watch_requests(app: Flask, forge: Forge) -> None:
     def to_others() -> bool:
-        return request.path.startswith((PREFIX, GITLAB_PREFIX)) or request.endpoint in _GIT_ENDPOINTS
+        here = request.path
+        apis = here.startswith((PREFIX, GITLAB_PREFIX)) or here in TOKEN_PATHS
+        return apis or request.endpoint in _GIT_ENDPOINTS
 
     @app.before_request
     def stumble() -> Response | None:

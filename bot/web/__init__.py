@@ -13,6 +13,7 @@ from bot.web import (
     controls,
     deliveries,
     failures,
+    forge_sign_in,
     guard,
     health,
     hooks,
@@ -56,6 +57,7 @@ def create_app(services: Services) -> Flask:
         policy_card,
         deliveries,
         sign_in,
+        forge_sign_in,
         health,
     )
     for room in rooms:

@@ -29,6 +29,8 @@ OPEN = frozenset(
         "health.readyz",
         "sign_in.show",
         "sign_in.enter",
+        "forge_sign_in.begin",
+        "forge_sign_in.callback",
     }
 )
 

@@ -11,6 +11,7 @@ from flask import Flask, current_app
 
 from bot.domain.permissions import Person
 from bot.domain.run import Run
+from bot.services.forge_sign_in import ForgeSignIn
 from bot.services.locking import Locking
 from bot.services.ports import Addresses, Clock, Delivery, Hook, Store, Vault
 from bot.services.queueing import Queueing
@@ -145,6 +146,11 @@ class Services(Protocol):
     @property
     def sessions(self) -> Sessions:
         """Who is signed in."""
+        ...
+
+    @property
+    def forge_sign_in(self) -> ForgeSignIn:
+        """How people sign in with a forge."""
         ...
 
     @property

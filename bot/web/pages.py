@@ -89,10 +89,12 @@ class MessagePage:
 
 @dataclass(frozen=True)
 class SignInPage:
-    """Where the local administrator gives the password; `next` is the path that they came from."""
+    """The ways in: forges, and the local administrator's password. `next` is the path that they came from."""
 
     next: str
     problem: str
+    ways: tuple[Link, ...]
+    local: bool
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from bot.domain.errors import Forbidden
 from bot.services.sign_in import fits
 from bot.web import access, failures
 from bot.web.needs import services
-from bot.web.pages import SignInPage
+from bot.web.pages import Link, SignInPage
 
 PAUSE = 1.0
 """Seconds that a wrong password waits for its answer."""
@@ -115,7 +115,22 @@ def _first(error: access.SignInNeeded) -> AnyResponse:
 
 
 def _page(problem: str) -> str:
-    if not access.may_be_local():
+    wanted, local = local_path(request.values.get("next", "")), access.may_be_local()
+    ways = tuple(
+        Link(f"Sign in with {way.title}{_which(forge)}", _begin_at(forge, wanted))
+        for forge, way in services().forge_sign_in.ways.items()
+    )
+    if not ways and not local:
         raise Forbidden(access.STRANGER)
-    wanted = local_path(request.values.get("next", ""))
-    return render_template("sign_in.html", page=SignInPage(wanted, problem))
+    return render_template("sign_in.html", page=SignInPage(wanted, problem, ways, local))
+
+
+def _which(forge: str) -> str:
+    """Name a forge that is not the only one of its kind."""
+    ways = services().forge_sign_in.ways
+    alike = [name for name, way in ways.items() if way.title == ways[forge].title]
+    return f" ({forge})" if len(alike) > 1 else ""
+
+
+def _begin_at(forge: str, wanted: str) -> str:
+    return f"/sign-in/{forge}" if wanted == "/" else f"/sign-in/{forge}?{urlencode({'next': wanted})}"

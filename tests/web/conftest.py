@@ -27,6 +27,7 @@ from bot.domain.workspace import Workspace
 from bot.forges.github.hook import GitHubHook
 from bot.services import sign_in
 from bot.services.controls import Controls
+from bot.services.forge_sign_in import ForgeSignIn
 from bot.services.locking import Locking
 from bot.services.making import NewRuns
 from bot.services.ports import Addresses, Delivery, Store, Vault
@@ -121,6 +122,7 @@ class Services:
     queueing: Queueing
     rights: Rights
     sessions: Sessions
+    forge_sign_in: ForgeSignIn
     variables: VariableDesk
     states: StateService
     kept_states: KeptStates
@@ -239,6 +241,7 @@ def built(schema: Path, folder: Path) -> Iterator[World]:
         queueing=Queueing(store, {"hub": forge}, NewRuns(clock, transitions), transitions),
         rights=Rights({"hub": forge}, clock, [Account("hub", "olga")]),
         sessions=Sessions(store, clock, timedelta(hours=12), timedelta(days=7)),
+        forge_sign_in=ForgeSignIn({}, vault, clock, "http://plangate.example.com"),
         variables=VariableDesk(store, clock),
         states=StateService(store, vault, clock),
         kept_states=KeptStates(store, clock),

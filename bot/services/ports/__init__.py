@@ -14,7 +14,7 @@ from bot.services.ports.engine import (
 from bot.services.ports.forge import Forge, ForgeReader, ForgeWriter, GitRemote, Hook, HookRead, Reaction
 from bot.services.ports.merging import ForgeMerging
 from bot.services.ports.overview import Overview, OverviewQuery, Overviews, Show
-from bot.services.ports.people import SessionRecord, SessionRecords
+from bot.services.ports.people import Leaving, SessionRecord, SessionRecords, SignIn
 from bot.services.ports.policies import (
     Files,
     Judged,
@@ -67,6 +67,7 @@ __all__ = [
     "HookRead",
     "Judged",
     "Leases",
+    "Leaving",
     "Limits",
     "Overview",
     "OverviewQuery",
@@ -86,6 +87,7 @@ __all__ = [
     "SetFiles",
     "SetVersion",
     "Show",
+    "SignIn",
     "StageWatch",
     "StateAccess",
     "StateHistory",

@@ -1,4 +1,4 @@
-"""Where it is kept who is signed in."""
+"""Who people are: how they sign in with a forge, and where it is kept who is signed in."""
 
 from __future__ import annotations
 
@@ -7,6 +7,35 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.domain.accounts import Account
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """A browser on its way to the forge: where to, and what must be known when it comes back."""
+
+    url: str
+    state: str
+    verifier: str = field(repr=False)
+
+
+class SignIn(Protocol):
+    """How people sign in with one forge."""
+
+    @property
+    def title(self) -> str:
+        """What the forge is called."""
+        ...
+
+    def begin(self, callback: str) -> Leaving:
+        """Return where the browser is to go; the forge sends it back to `callback`."""
+        ...
+
+    def finish(self, callback: str, code: str, verifier: str) -> Account:
+        """Return whose code it is that the browser came back with.
+
+        Raises Invalid where it is good no more, Forbidden, ForgeUnavailable, ForgeRefused.
+        """
+        ...
 
 
 @dataclass(frozen=True)
