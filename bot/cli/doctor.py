@@ -10,7 +10,7 @@ from functools import partial
 
 import click
 
-from bot.cli.checkup import forges, machine, servers
+from bot.cli.checkup import forges, machine, servers, signing_in
 from bot.cli.checkup.finding import Check, Finding, State, examine, failed, ok, warning
 from bot.cli.loading import settings
 from bot.config import Config
@@ -59,6 +59,7 @@ def _checks(services: Services) -> dict[str, Check]:
             about.name: partial(forges.forge, config, about, services.forges[about.name])
             for about in config.forges
         },
+        "signing in": partial(signing_in.signing_in, services),
         "git": partial(machine.git, config),
         "programs": partial(machine.programs, services),
         "sandbox": partial(machine.sandbox, services),

@@ -115,7 +115,9 @@ def keep(app: NewApp, folder: Path) -> Path:
             settings,
             f"PLANGATE_GITHUB_APP_ID={app.app_id}\n"
             f"PLANGATE_GITHUB_APP_PRIVATE_KEY_FILE={key.absolute()}\n"
-            f"PLANGATE_GITHUB_WEBHOOK_SECRET={app.webhook_secret}\n",
+            f"PLANGATE_GITHUB_WEBHOOK_SECRET={app.webhook_secret}\n"
+            f"PLANGATE_GITHUB_CLIENT_ID={app.client_id}\n"
+            f"PLANGATE_GITHUB_CLIENT_SECRET={app.client_secret}\n",
         ),
     ):
         path.touch(mode=0o600)

@@ -85,6 +85,7 @@ def test_every_part_is_looked_at_and_only_the_demo_s_administrator_is_remarked(d
         *("configuration", "data folder", "disk", "database", "keys", "webhooks"),
         *("redis", "workers", "sweep"),
         *("github: webhook secret", "github: API", "github: sign-in", "github: permissions"),
+        "signing in with github",
         *("git", "terraform", "terraform (any version)", "sandbox"),
         *("public address", "local administrator"),
     ]
@@ -92,6 +93,9 @@ def test_every_part_is_looked_at_and_only_the_demo_s_administrator_is_remarked(d
     assert said["redis"].endswith("on a socket that Terraform's processes do not see")
     assert said["workers"] == "receive 2, apply 2, plan 2, preview 2, report 2 (by queue)"
     assert said["github: sign-in"] == "as plangate"
+    callback = "/sign-in/github/callback"
+    assert said["signing in with github"].startswith("the client is known")
+    assert said["signing in with github"].endswith(callback)
     assert said["github: permissions"] == "suffice in 12 repositories"
     assert "and 33 more: Terraform 1." in said["terraform (any version)"]
 
@@ -337,3 +341,27 @@ def test_what_a_check_can_not_do_is_a_finding() -> None:
         ("first", State.OK, "fine"),
         ("part", State.FAILED, "it is gone"),
     ]
+
+
+# --- signing in ---------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_secret_of_the_client(doctor: Doctor) -> None:
+    found = doctor(PLANGATE_GITHUB_CLIENT_SECRET="wrong")["signing in with github"]
+    assert found["state"] == "failed"
+    assert "does not accept this Plangate" in found["found"]
+    assert "/sign-in/github/callback" in found["advice"]
+
+
+def test_people_who_sign_in_come_by_https_and_somebody_owns_it_all(doctor: Doctor) -> None:
+    elsewhere = {"PLANGATE_URL": "http://plangate.example.invalid"}
+    findings = doctor(unset="PLANGATE_LOCAL_ADMIN", **elsewhere)
+    assert findings["signing in"]["state"] == "failed"
+    assert "plain http" in findings["signing in"]["found"]
+    assert findings["owners"]["state"] == "warning"
+
+
+def test_nobody_can_sign_in(doctor: Doctor) -> None:
+    unset = {"PLANGATE_GITHUB_CLIENT_ID": "", "PLANGATE_GITHUB_CLIENT_SECRET": ""}
+    findings = doctor(unset="PLANGATE_LOCAL_ADMIN", **unset)
+    assert findings["signing in"]["state"] == "warning"

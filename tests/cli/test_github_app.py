@@ -29,6 +29,8 @@ class GitHub(BaseHTTPRequestHandler):
             "html_url": "https://github.example.com/apps/plangate-acme",
             "pem": "-----BEGIN RSA PRIVATE KEY-----\nsecret\n-----END RSA PRIVATE KEY-----\n",
             "webhook_secret": "hush",
+            "client_id": "Iv23li",
+            "client_secret": "quiet",
         }
         body = json.dumps(answer if known else {"message": "Not Found"}).encode()
         self.send_response(201 if known else 404)
@@ -89,6 +91,8 @@ def test_what_github_answers_is_kept_for_its_owner_alone(registrar: Registrar, t
     settings = keep(app, tmp_path / "kept")
     assert "PLANGATE_GITHUB_APP_ID=42\n" in settings.read_text()
     assert "PLANGATE_GITHUB_WEBHOOK_SECRET=hush\n" in settings.read_text()
+    assert "PLANGATE_GITHUB_CLIENT_ID=Iv23li\n" in settings.read_text()
+    assert "PLANGATE_GITHUB_CLIENT_SECRET=quiet\n" in settings.read_text()
     assert {path.stat().st_mode & 0o777 for path in settings.parent.iterdir()} == {0o600}
 
 

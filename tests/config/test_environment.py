@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.config import SETTINGS, AppAuth, Config, LogLevel, SandboxMode, TokenAuth
+from bot.config import SETTINGS, AppAuth, Config, LogLevel, OAuthClient, SandboxMode, TokenAuth
 from bot.config.configuration import PASSED_ON
 from bot.config.forges import api_address
 from bot.config.settings import parse_duration
+from bot.domain.accounts import Account
 from bot.domain.errors import ConfigError
 from bot.wiring import build
 
@@ -241,11 +242,9 @@ def test_the_table_holds_exactly_the_settings_that_are_read(environ: dict[str, s
     noting = Noting(environ | gitlab)
     Config.from_env(noting)
     secret = {f"{setting.name}_FILE" for setting in SETTINGS if setting.secret}
-    # An App's id is read like a secret, so that a forge of one's own may name where it stands.
-    assert (
-        noting.asked - {"PLANGATE_GITHUB_APP_ID_FILE", *PASSED_ON}
-        == {setting.name for setting in SETTINGS} | secret
-    )
+    # Ids are read like secrets, so that a forge of one's own may name where each stands.
+    ids = {f"PLANGATE_{name}_ID_FILE" for name in ("GITHUB_APP", "GITHUB_CLIENT", "GITLAB_CLIENT")}
+    assert noting.asked - {*ids, *PASSED_ON} == {setting.name for setting in SETTINGS} | secret
 
 
 @pytest.mark.parametrize(
@@ -273,3 +272,35 @@ def test_wrong_durations(text: str) -> None:
 )
 def test_api_addresses(url: str, api: str) -> None:
     assert api_address(url) == api
+
+
+def test_owners_are_logins_on_the_forge(environ: dict[str, str]) -> None:
+    environ["PLANGATE_OWNERS"] = "ana, github:Ben"
+    assert Config.from_env(environ).owners == (Account("github", "ana"), Account("github", "Ben"))
+    environ["PLANGATE_OWNERS"] = "lab:ana an@na"
+    said = problems(environ)
+    assert len(said) == 2
+    assert "there is no such forge" in said[0]
+    assert "is no login" in said[1]
+
+
+def test_an_owner_is_on_one_forge_where_there_are_several(environ: dict[str, str]) -> None:
+    Path(environ["PLANGATE_CONFIG"]).write_text(
+        "forges: {github: {kind: github}, gitlab: {kind: gitlab}}\n"
+        "workspaces:\n  - {name: network, repo: 'github:acme/infra'}\n"
+    )
+    environ |= {"PLANGATE_GITLAB_TOKEN": "tok-456", "PLANGATE_GITLAB_WEBHOOK_SECRET": "hook"}
+    environ["PLANGATE_OWNERS"] = "gitlab:ana"
+    assert Config.from_env(environ).owners == (Account("gitlab", "ana"),)
+    environ["PLANGATE_OWNERS"] = "ana"
+    assert "say which, such as `github:ana`" in problems(environ)[0]
+
+
+def test_signing_in_takes_an_id_and_a_secret(environ: dict[str, str]) -> None:
+    assert Config.from_env(environ).forges[0].client is None
+    environ["PLANGATE_GITHUB_CLIENT_ID"] = "Iv1"
+    assert "takes both" in problems(environ)[0]
+    environ["PLANGATE_GITHUB_CLIENT_SECRET"] = "quiet"
+    client = Config.from_env(environ).forges[0].client
+    assert client == OAuthClient("Iv1", "quiet")
+    assert "quiet" not in repr(client)

@@ -256,6 +256,7 @@ def test_the_manifest() -> None:
     found = manifest("https://bot.example.test/", "Plangate at Acme")
     assert found["hook_attributes"] == {"url": "https://bot.example.test/hooks/github", "active": True}
     assert found["redirect_url"] == "https://bot.example.test/setup/github"
+    assert found["callback_urls"] == ["https://bot.example.test/sign-in/github/callback"]
     assert found["public"] is False
     permissions: Any = found["default_permissions"]
     assert {name for name, level in permissions.items() if level == "write"} == {
@@ -267,12 +268,14 @@ def test_the_manifest() -> None:
 def test_a_code_is_exchanged_for_the_apps_secrets(github: ScriptedGitHub) -> None:
     answer = {
         "id": 4711, "slug": "plangate", "html_url": "https://forge.example.test/apps/plangate",
-        "pem": "PEM", "webhook_secret": "hush", "client_secret": "x", "name": "Plangate",
+        "pem": "PEM", "webhook_secret": "hush", "client_id": "Iv1",
+        "client_secret": "quiet", "name": "Plangate",
     }  # fmt: skip
     github.on("POST", "/app-manifests/abc-123/conversions", Reply(answer, 201))
     app = exchange("abc-123", github.url)
-    assert app == NewApp(4711, "plangate", "https://forge.example.test/apps/plangate", "PEM", "hush")
-    assert "PEM" not in repr(app) and "hush" not in repr(app)
+    page = "https://forge.example.test/apps/plangate"
+    assert app == NewApp(4711, "plangate", page, "PEM", "hush", "Iv1", "quiet")
+    assert not any(secret in repr(app) for secret in ("PEM", "hush", "quiet"))
     assert "authorization" not in github.asked[0].headers
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from bot.domain.errors import Invalid
-from bot.forges.fields import number, text
+from bot.forges.fields import number, optional_text, text
 from bot.forges.github.api import PUBLIC_API, Api, Ask
 from bot.forges.patience import Timeouts
 
@@ -31,6 +31,8 @@ class NewApp:
     html_url: str
     private_key: str = field(repr=False)
     webhook_secret: str = field(repr=False)
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
 
 
 def manifest(
@@ -46,6 +48,7 @@ def manifest(
         "url": public,
         "description": "Plans and applies Terraform from pull requests.",
         "hook_attributes": {"url": f"{public}/hooks/{forge}", "active": True},
+        "callback_urls": [f"{public}/sign-in/{forge}/callback"],
         "redirect_url": redirect_url or f"{public}/setup/{forge}",
         "public": False,
         "default_permissions": dict(PERMISSIONS),
@@ -71,6 +74,8 @@ def exchange(code: str, api_url: str = PUBLIC_API, *, timeouts: Timeouts | None 
             html_url=text(found, "html_url"),
             private_key=text(found, "pem"),
             webhook_secret=text(found, "webhook_secret"),
+            client_id=optional_text(found, "client_id") or "",
+            client_secret=optional_text(found, "client_secret") or "",
         )
     except Invalid as reason:
         raise api.unexpected(what, reason) from reason
