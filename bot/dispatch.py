@@ -66,6 +66,10 @@ class RqDispatch:
         """Have a subject reported."""
         self._enqueue("report", "bot.jobs.report", subject, _SHORT_JOB, swept)
 
+    def replay(self, replay_id: str, *, swept: bool = False) -> None:
+        """Have a change of a policy set tried on stored plans: behind everything that somebody plans."""
+        self._enqueue("preview", "bot.jobs.replay", replay_id, _LONGEST_JOB, swept)
+
     def sweep(self, every: float) -> None:
         """Have the database looked through for what is due; once in so many seconds, whoever else asks."""
         try:

@@ -46,6 +46,12 @@ def report(subject: str) -> None:
         _services().reporting.report(subject)
 
 
+def replay(replay_id: str) -> None:
+    """Try a change of a policy set on stored plans."""
+    with _told(f"replay {replay_id}"):
+        _services().replaying.replay(replay_id)
+
+
 def sweep() -> None:
     """Wake workers for whatever is due and lies about."""
     services = _services()

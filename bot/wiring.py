@@ -31,6 +31,7 @@ from bot.services.override_comments import OverrideComments
 from bot.services.overriding import Overriding
 from bot.services.phases import Phases
 from bot.services.policing import Policing
+from bot.services.policy_changes import PolicyChanges
 from bot.services.ports import (
     Addresses,
     Clock,
@@ -44,11 +45,13 @@ from bot.services.ports import (
 )
 from bot.services.posting import Posting
 from bot.services.queueing import Queueing
+from bot.services.replaying import Replaying
 from bot.services.reporting import Reporting
 from bot.services.requiring import Requiring
 from bot.services.rights import Rights
 from bot.services.run_comments import RunComments
 from bot.services.sessions import Sessions
+from bot.services.set_versions import SetVersions
 from bot.services.siblings import Siblings
 from bot.services.state_history import KeptStates
 from bot.services.states import StateService
@@ -95,6 +98,7 @@ class Services:
     forge_sign_in: ForgeSignIn
     intake: Intake
     phases: Phases
+    replaying: Replaying
     reporting: Reporting
     sweep: Sweep
 
@@ -127,7 +131,8 @@ def build(config: Config) -> Services:
     new_runs = NewRuns(clock, transitions)
     policies = RegoEngine(Child(world.sandbox.closed_in))
     folders = SetFolders(config.config_file.parent, world.engine.checkout)
-    policing = Policing(store, clock, world.forges, policies, folders, config.policy_sets, transitions)
+    versions = SetVersions(store, clock, world.forges, folders)
+    policing = Policing(store, policies, versions, config.policy_sets, transitions)
     jobs = EngineJobs(store, world.forges, states, world.addresses)
     controls = Controls(
         store, clock, transitions, limits.cool_off, overriding, Requiring(store, world.forges)
@@ -164,6 +169,9 @@ def build(config: Config) -> Services:
         ),
         intake=_intake(config, world, new_runs, transitions, posting, overriding, controls, locking),
         phases=Phases(store, clock, vault, world.engine, jobs, transitions, limits, policing, taking_over),
+        replaying=Replaying(
+            store, clock, policies, versions, config.policy_sets, transitions, limits, config.replayed
+        ),
         reporting=Reporting(store, clock, world.forges, deriving, limits),
         sweep=Sweep(store, clock, world.dispatch, LeftLocks(store, clock, transitions, limits)),
     )
@@ -211,7 +219,8 @@ def _intake(
     store, clock, forges = world.store, world.clock, world.forges
     requiring = Requiring(store, forges)
     discovery = Discovery(config.discover, world.engine, forges)
-    changed = Changed(store, clock, forges, discovery, new_runs, transitions)
+    policy_changes = PolicyChanges(clock, config.policy_sets, on=config.replayed > 0)
+    changed = Changed(store, clock, forges, discovery, new_runs, transitions, policy_changes)
     comments = Comments(
         store,
         forges,
@@ -223,6 +232,7 @@ def _intake(
         RunComments(clock, new_runs, transitions, controls, locking),
         WhyComments(new_runs, requiring, world.addresses),
         requiring,
+        policy_changes,
     )
     siblings = Siblings(store, changed, new_runs, transitions, world.limits.siblings)
     following = Following(store, forges, changed, new_runs, transitions, siblings)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from bot.demo.stage import BOT
 from bot.domain.permissions import Person, Role
 from tests.support.journeys import Journey, Repo, manifest, resource
 
@@ -61,9 +60,7 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
 @pytest.fixture(scope="module")
 def policies(journey: Journey) -> Path:
     """The repository of a set, with Ana's working tree."""
-    journey.stage.admin("POST", "/repos", {"full_name": "acme/policies", "default_branch": "main"})
-    for login, role in (("ana", "write"), (BOT, "read")):
-        journey.stage.admin("PUT", f"/repos/acme/policies/roles/{login}", {"role": role})
+    journey.stage.create_repo("acme/policies", {"ana": "write"})
     tree = journey.ana.clone("acme/policies", journey.stage.root / "policies-tree")
     journey.ana.git(tree, "checkout", "-q", "-B", "main")
     journey.ana.commit(tree, "Begin", fetched("the first words"))
@@ -142,3 +139,23 @@ def test_a_run_keeps_the_version_of_a_set_that_judged_it(journey: Journey, polic
     with journey.services.store.reading() as tx:
         places = [tx.policies.origins(repo.run_of(status))["fetched"] for status in (waiting, judged)]
     assert places == [("github:acme/policies:sets", first), ("github:acme/policies:sets", second)]
+
+
+def test_a_change_of_a_set_is_tried_on_the_plans_there_are(journey: Journey, policies: Path) -> None:
+    repo = begun(journey)
+    _, planned = repo.pull("fine", {"app/main.tf": resource("app", "fine")})
+    repo.settled(planned, f"plangate/{repo.short}-app/policy", "success")
+    sets = Repo(journey, "acme/policies", policies)
+    strict = fetched("too fine")["sets/main.rego"].replace('"bad"', '"fine"')
+    number, sha = sets.pull("stricter", {"sets/main.rego": strict})
+    status = sets.settled(sha, "plangate/policies/fetched")
+    assert (status["state"], "1 newly blocked" in status["description"]) == ("success", True)
+    shown = sets.comment_with(number, "1 newly blocked")
+    assert f"of `{repo.short}-app`: passes now, needs an override then; then fails `deny`" in shown
+    assert "too fine" not in shown
+
+    # The next push edits the comment.
+    again = sets.push("stricter", "As before", fetched("the second words"))
+    sets.settled(again, "plangate/policies/fetched")
+    sets.comment_with(number, again[:7])
+    assert len(sets.bot_comments(number)) == 1

@@ -93,6 +93,7 @@ class Config:
     owners: tuple[Account, ...]
     session_idle: timedelta
     session_life: timedelta
+    replayed: int
     local_admin: str
     log_level: LogLevel
     variables: Declared = field(default_factory=Declared, repr=False)
@@ -145,6 +146,7 @@ class Config:
             owners=read_owners(env, forges, problems),
             session_idle=env.duration("PLANGATE_SESSION_IDLE"),
             session_life=env.duration("PLANGATE_SESSION_LIFE"),
+            replayed=env.number("PLANGATE_POLICY_REPLAY", most=1000),
             local_admin=_local_admin(env, url, problems),
             log_level=env.choice("PLANGATE_LOG_LEVEL", LogLevel, LogLevel.INFO),
             variables=variables,

@@ -127,6 +127,11 @@ SETTINGS: tuple[Setting, ...] = (
         "10",
         "How many other open changes of a workspace an apply has planned again; `0`: none, only marked",
     ),
+    Setting(
+        "PLANGATE_POLICY_REPLAY",
+        "50",
+        "On how many plans of the last runs a change of a policy set is tried, with a comment; `0`: none",
+    ),
     Setting("PLANGATE_SWEEP_SECONDS", "15", "Seconds between two looks for work that was lost"),
     Setting(
         "PLANGATE_OWNERS",

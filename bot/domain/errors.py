@@ -10,6 +10,7 @@ PlangateError
 │   └── LeaseLost        this worker no longer holds the run and may change nothing
 ├── EngineError          Terraform or Git said no: the run errors with these words
 │   ├── Interrupted      canceled on request
+│   ├── RemoteUnavailable  Git can't reach the forge: try again later
 │   └── TimedOut
 ├── ForgeError
 │   ├── ForgeUnavailable try again later; `retry_after` in seconds where the forge gave it
@@ -61,6 +62,10 @@ class EngineError(PlangateError):
 
 class Interrupted(EngineError):
     """The run was canceled while a process was at work."""
+
+
+class RemoteUnavailable(EngineError):
+    """Git could not reach the forge, as it seems for now; nothing was begun."""
 
 
 class TimedOut(EngineError):

@@ -10,12 +10,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bot.domain.commands import USAGES
 from bot.domain.permissions import NEEDS
+from bot.domain.replays import ReplayReport
 from bot.domain.report import ChangeReport, OutcomeReport
 from bot.domain.requirements import Check
 from bot.domain.why import WhyReport
 from bot.rendering.change import ChangeView
 from bot.rendering.neutral import Markdown, cell, code, phrase
 from bot.rendering.outcome import OutcomeView
+from bot.rendering.replays import most_runs, replay_context
 from bot.rendering.requirements import requirement_table
 from bot.rendering.shrinking import Depth, fit
 from bot.rendering.why import why_context
@@ -88,6 +90,16 @@ class Rendering:
         shown = len(report.parts) + len(report.others)
         while shown >= 0:
             text = self._render("why.md", **vars(why_context(report, shown)))
+            if len(text) <= limit:
+                return text
+            shown = shown * 3 // 4 if shown else -1
+        return _BARE[:limit]
+
+    def replay_comment(self, report: ReplayReport, limit: int) -> str:
+        """Return the comment of a change of policy sets, of at most `limit` characters; lists give way."""
+        shown = most_runs(report)
+        while shown >= 0:
+            text = self._render("policies.md", **vars(replay_context(report, shown)))
             if len(text) <= limit:
                 return text
             shown = shown * 3 // 4 if shown else -1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bot.domain.events import CommentAdded
+from bot.domain.events import ChangedFiles, CommentAdded
 from bot.domain.policy_owners import NO_TEAMS, Teams
 from bot.domain.requirements import Check, Facts
 from bot.domain.why import WhyReport
@@ -21,7 +21,7 @@ class Answer:
 
     `facts` are what requirements are held against, where the comment asks to apply; `tables` are the
     requirements of workspaces that are not ready, `why` is the answer to `/why`. `teams` are those that own
-    policy sets, where the comment asks to override.
+    policy sets, where the comment asks to override; `files` are what the change touches.
     """
 
     asked_at: datetime
@@ -32,6 +32,7 @@ class Answer:
     facts: Facts | None = None
     why: WhyReport | None = None
     teams: Teams = NO_TEAMS
+    files: ChangedFiles = field(default_factory=ChangedFiles.unknown)
     tables: list[tuple[str, Sequence[Check]]] = field(default_factory=list)
 
     def refuse(self, outcome: Outcome, what: str, why: str, workspace: str = "") -> None:

@@ -18,6 +18,7 @@ from bot.services.making import NewRuns
 from bot.services.merging import keep_for_merge, settle_merge
 from bot.services.neighbours import MOST_NEIGHBOURS
 from bot.services.outcome import Outcome
+from bot.services.policy_changes import PolicyChanges
 from bot.services.ports import ChangeRecord, Clock, ForgeReader, RunQuery, Store, Transaction
 from bot.services.stopping import stop_older
 from bot.services.transitions import Transitions
@@ -44,7 +45,9 @@ class Changed:
         discovery: Discovery,
         new_runs: NewRuns,
         transitions: Transitions,
+        policy_changes: PolicyChanges,
     ) -> None:
+        self._policy_changes = policy_changes
         self._store = store
         self._clock = clock
         self._forges = forges
@@ -72,9 +75,9 @@ class Changed:
         """Return the time from which `not_outdated` counts."""
         return self._clock.now()
 
-    def discovers(self, repo: RepoRef) -> bool:
-        """Whether a `discover` rule looks through the repository."""
-        return self._discovery.looks_at(repo)
+    def watches(self, repo: RepoRef) -> bool:
+        """Whether a `discover` rule looks through the repository, or a policy set is fetched from it."""
+        return self._discovery.looks_at(repo) or self._policy_changes.concern(repo)
 
     # --- changes --------------------------------------------------------------------------------------------
 
@@ -87,7 +90,7 @@ class Changed:
         repo = event.change.repo
         with self._store.reading() as tx:
             configured = tx.workspaces.of_repo(repo)
-        if not configured and not self.discovers(repo):
+        if not configured and not self.watches(repo):
             return self.nothing(delivery_id, outcome, f"no workspace is configured for {repo.path}")
         asked_at = self._clock.now()
         change = self._forges[repo.forge].change(repo, event.change.number)
@@ -104,6 +107,7 @@ class Changed:
                 outcome.say("nothing", FORK_NOTE)
             else:
                 self._previews(tx, record, event.sender, sight, outcome)
+            self._policy_changes.noted(tx, record, sight.files, outcome)
             self._transitions.report(tx, record.id, outcome.wake)
             self.done(tx, delivery_id, outcome)
         self._transitions.wake(outcome.wake)

@@ -17,6 +17,7 @@ from bot.services.apply_comments import ApplyComments
 from bot.services.changes import Changed, Sight
 from bot.services.outcome import Outcome
 from bot.services.override_comments import OverrideComments
+from bot.services.policy_changes import PolicyChanges
 from bot.services.ports import ChangeRecord, Delivery, Forge, Store, Transaction
 from bot.services.posting import MARKER_PREFIX, Posting
 from bot.services.requiring import Requiring
@@ -43,7 +44,9 @@ class Comments:
         controls: RunComments,
         whys: WhyComments,
         requiring: Requiring,
+        policy_changes: PolicyChanges,
     ) -> None:
+        self._policy_changes = policy_changes
         self._whys = whys
         self._requiring = requiring
         self._store = store
@@ -68,7 +71,7 @@ class Comments:
             return self._changed.nothing(delivery.id, outcome, why)
         with self._store.reading() as tx:
             configured = tx.workspaces.of_repo(event.repo)
-        if not configured and not self._changed.discovers(event.repo):
+        if not configured and not self._changed.watches(event.repo):
             return self._changed.nothing(
                 delivery.id, outcome, f"no workspace is configured for {event.repo.path}"
             )
@@ -90,6 +93,7 @@ class Comments:
         # The comment names no commit: the change is fetched and its head pinned for all that follows.
         change = forge.change(event.repo, event.number)
         sight = self._changed.look(change)
+        answer.files = sight.files
         answer.facts = self._facts(commands, person, change, sight, configured)
         with self._store.transaction() as tx:
             if not self._changed.is_due(tx, delivery.id):
@@ -168,6 +172,15 @@ class Comments:
             answer.help = True
             answer.done += 1
             return outcome.say("help", f"/help by {person.login}")
+        # A change of a policy set is tried as others are planned; where it touches no workspace, that is all.
+        if (
+            command.verb is Verb.PLAN
+            and not command.named
+            and self._policy_changes.asked(tx, record, answer.files, person.login, outcome)
+        ):
+            answer.done += 1
+            if not record.workspace_ids:
+                return None
         targets = self._targets(tx, command, record, answer, outcome)
         if command.verb is Verb.APPLY:
             facts = answer.facts or Facts(change)

@@ -27,6 +27,7 @@ from bot.services.ports import (
     Transaction,
 )
 from bot.services.posting import Posting
+from bot.services.replay_posts import ReplayPosts
 from bot.services.showing import shown_delta, shown_plan
 from bot.services.subjects import Commit, parse_commit
 from bot.services.turns import why_it_waits
@@ -45,6 +46,7 @@ class Deriving:
         self._texts = texts
         self._posting = posting
         self._addresses = addresses
+        self._replay_posts = ReplayPosts(texts, posting, addresses)
 
     def posts(self, tx: Transaction, subject: str) -> Sequence[Post]:
         """Return everything that should stand for a subject. Raises NotFound for a change never seen."""
@@ -53,7 +55,11 @@ class Deriving:
             return self._statuses(tx, subject, commit, None)
         record = tx.changes.get(subject)
         repo, sha = record.change.repo, record.change.head_sha
-        posts = list(self._statuses(tx, subject, Commit(repo, sha), record))
+        replays = tx.replays.of_change(record.id)
+        posts = list(self._replay_posts.posts(record, replays, self._limit(repo)))
+        # Where only policies live, nothing is said of workspaces.
+        if record.workspace_ids or not replays or tx.workspaces.of_repo(repo):
+            posts += self._statuses(tx, subject, Commit(repo, sha), record)
         runs = tx.runs.find(RunQuery(repo=repo, change_number=record.change.number, limit=500))
         runs = [*_of_merge(tx, record), *runs]
         posts += self._outcomes(tx, record, runs)

@@ -22,6 +22,7 @@ from bot.domain.errors import (
     Interrupted,
     LeaseLost,
     NotFound,
+    RemoteUnavailable,
 )
 from bot.domain.ids import new_id
 from bot.domain.lifecycle import APPLY_STAGES, PLAN_STAGES, RunStatus
@@ -30,6 +31,7 @@ from bot.domain.run import Run, RunEvent
 from bot.services import left_locks
 from bot.services.basis import Basis, basis_now, keep_basis, state_now
 from bot.services.engine_jobs import EngineJobs
+from bot.services.patience import patiently
 from bot.services.plan_views import packed
 from bot.services.policing import Policing
 from bot.services.ports import (
@@ -127,7 +129,7 @@ class Phases:
                     run = self._policing.check(run, fence, watch)
             if run.status in APPLY_STAGES:
                 self._apply(run, fence)
-        except ForgeUnavailable as error:
+        except (ForgeUnavailable, RemoteUnavailable) as error:
             self._forge_is_away(run_id, fence, error)
         except Interrupted:
             self._end(run_id, fence, RunStatus.CANCELED, "")
@@ -255,7 +257,7 @@ class Phases:
                 version=run.engine_version,
             )
         with self._watching(run, fence, "apply") as watch:
-            result = self._engine.apply(job, plan, watch)
+            result = patiently(lambda: self._engine.apply(job, plan, watch), self._clock, watch)
         self._applied(run, fence, result)
 
     def _applied(self, run: Run, fence: int, result: ApplyResult) -> None:
@@ -288,11 +290,14 @@ class Phases:
 
         self._transitions.change(run_id, step, fence)
 
-    def _forge_is_away(self, run_id: str, fence: int, error: ForgeUnavailable) -> None:
+    def _forge_is_away(self, run_id: str, fence: int, error: ForgeUnavailable | RemoteUnavailable) -> None:
         """Leave the run where it is, for the sweep to carry on, until patience is over."""
         with self._store.reading() as tx:
             run = tx.runs.get(run_id)
-        if self._clock.now() - run.status_at > FORGE_PATIENCE:
+        if run.status is RunStatus.APPLYING:
+            # It would look like an apply that was cut off; it was waited for as long as a worker may.
+            self._end(run_id, fence, RunStatus.ERRORED, f"nothing was applied: {error}")
+        elif self._clock.now() - run.status_at > FORGE_PATIENCE:
             minutes = int(FORGE_PATIENCE.total_seconds() // 60)
             self._end(run_id, fence, RunStatus.ERRORED, f"the forge was away for {minutes} minutes: {error}")
         else:

@@ -6,11 +6,9 @@ concerns later runs. A check whose worker was lost begins again, from the plan t
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.domain.errors import EngineError
 from bot.domain.lifecycle import RunStatus
 from bot.domain.masking import mask
 from bot.domain.policy import Level, PolicyCheck, failing, same_failures, tally, verdict, why_stopped
@@ -20,18 +18,14 @@ from bot.domain.run import Run, RunEvent
 from bot.services.after_plan import AfterPlan
 from bot.services.ports import (
     ArtifactKind,
-    Clock,
-    Files,
-    ForgeReader,
     PolicyEngine,
     PolicyJob,
     RunQuery,
-    SetFiles,
-    SetVersion,
     Store,
     Transaction,
     Watch,
 )
+from bot.services.set_versions import SetVersions
 from bot.services.snapshot import secrets_of_run, variables_of
 from bot.services.transitions import Transitions
 
@@ -47,18 +41,14 @@ class Policing:
     def __init__(
         self,
         store: Store,
-        clock: Clock,
-        forges: Mapping[str, ForgeReader],
         engine: PolicyEngine,
-        files: SetFiles,
+        versions: SetVersions,
         sets: Sequence[PolicySet],
         transitions: Transitions,
     ) -> None:
         self._store = store
-        self._clock = clock
-        self._forges = forges
         self._engine = engine
-        self._files = files
+        self._versions = versions
         self._sets = sets
         self._transitions = transitions
         self._after_plan = AfterPlan(transitions)
@@ -82,7 +72,7 @@ class Policing:
             secrets = secrets_of_run(tx, run.id)
         versions, checks = [], []
         for each in sets_for(self._sets, workspace):
-            version = self._version(each, watch)
+            version = self._versions.in_force(each, watch)
             versions.append(version)
             job = PolicyJob(version.files, each.level, plan_json, document)
             for judged in self._engine.judge(job, watch):
@@ -125,27 +115,6 @@ class Policing:
             return [first]
         return [first, *self._after_plan.moves(tx, first[0])]
 
-    # --- where sets come from -------------------------------------------------------------------------------
-
-    def _version(self, each: PolicySet, watch: Watch) -> SetVersion:
-        """Return a set as it is now, fetched only where that commit of it was not fetched before."""
-        origin, now = str(each.origin), self._clock.now()
-        if each.origin.repo is None:
-            files = self._files.local(each.origin.folder)
-            return SetVersion(_hash(each.name, origin, "", files), each.name, origin, "", files, now)
-        forge = self._forges[each.origin.repo.forge]
-        _, commit = forge.branch_head(each.origin.repo, each.origin.branch)
-        with self._store.reading() as tx:
-            if known := tx.policies.fetched(each.name, origin, commit):
-                return known
-        remote = forge.remote(each.origin.repo)
-        try:
-            files = self._files.at_commit(remote, commit, each.origin.folder, watch)
-        except EngineError as error:
-            error.args = (f"policy set {each.name}: {error}",)
-            raise
-        return SetVersion(_hash(each.name, origin, commit, files), each.name, origin, commit, files, now)
-
     # --- overrides that are kept ----------------------------------------------------------------------------
 
     def _with_kept_overrides(
@@ -174,14 +143,3 @@ class Policing:
                 kept = replace(old.override, reason=f"{reason} (kept since {earlier.id})")
                 return replace(check, override=kept)
         return check
-
-
-def _hash(name: str, origin: str, commit: str, files: Files) -> str:
-    """Return the id of a set's version: what judged, where it came from, and under which name."""
-    whole = hashlib.sha256()
-    for part in (name.encode(), origin.encode(), commit.encode()):
-        whole.update(len(part).to_bytes(8) + part)
-    for path, data in sorted(files.items()):
-        whole.update(len(path.encode()).to_bytes(8) + path.encode())
-        whole.update(len(data).to_bytes(8) + data)
-    return f"polsetver-{whole.hexdigest()[:32]}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from bot.domain.lifecycle import RunStatus
 from bot.domain.masking import mask
@@ -11,10 +12,23 @@ from bot.domain.policy import Level, PolicyCheck, tally, verdict
 from bot.domain.policy_input import run_document
 from bot.domain.run import Run
 from bot.domain.workspace import Workspace
-from bot.services.ports import ArtifactKind, Files, PolicyEngine, PolicyJob, RunQuery, Stop, Store
+from bot.services.ports import ArtifactKind, Files, PolicyEngine, PolicyJob, RunQuery, Stop, Store, Watch
 from bot.services.snapshot import secrets_of_run, variables_of
 
 _NOT_IN_FORCE = "not in force"
+# So that a set for few workspaces among many does not have the whole history read.
+_LOOKED_BACK = 5000
+
+
+@dataclass(frozen=True)
+class StoredPlan:
+    """A run whose plan is kept, and what a policy is told of it."""
+
+    run: Run
+    workspace: Workspace
+    plan_json: bytes = field(repr=False)
+    document: Mapping[str, Any] = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -44,44 +58,59 @@ class Replayed:
 
 def replay(store: Store, engine: PolicyEngine, files: Files, last: int) -> Iterator[Replayed]:
     """Judge the newest runs that have a plan, newest first; changes nothing."""
+    for plan in stored_plans(store, last):
+        checks = judged(engine, plan, files, Level.SOFT, Patience())
+        yield Replayed(plan.run, plan.workspace, checks)
+
+
+def stored_plans(
+    store: Store, last: int, covers: Callable[[Workspace], bool] = lambda _: True
+) -> Iterator[StoredPlan]:
+    """Yield the newest runs that have a plan, of workspaces that are covered; one is read at a time."""
     left, offset = last, 0
-    while left > 0:
+    while left > 0 and offset < _LOOKED_BACK:
         with store.reading() as tx:
             runs = tx.runs.find(RunQuery(limit=100, offset=offset))
+            workspaces = {run.workspace_id: tx.workspaces.get(run.workspace_id) for run in runs}
         if not runs:
             return
         offset += len(runs)
         for run in runs:
-            if left and (found := _replayed(store, engine, files, run)):
+            workspace = workspaces[run.workspace_id]
+            if left and covers(workspace) and (found := _stored(store, run, workspace)):
                 left -= 1
                 yield found
 
 
-def _replayed(store: Store, engine: PolicyEngine, files: Files, run: Run) -> Replayed | None:
-    with store.reading() as tx:
-        plan = tx.artifacts.get(run.id, ArtifactKind.PLAN_JSON)
-        if not plan:
-            return None
-        workspace = tx.workspaces.get(run.workspace_id)
-        document = run_document(run, workspace, variables_of(tx, run.id))
-        secrets = secrets_of_run(tx, run.id)
-    judged = engine.judge(PolicyJob(files, Level.SOFT, plan, document), _Patience())
-    checks = tuple(
+def judged(
+    engine: PolicyEngine, plan: StoredPlan, files: Files, level: Level, watch: Watch
+) -> tuple[PolicyCheck, ...]:
+    """Judge a stored plan. Raises Interrupted where the watcher says so, EngineError."""
+    found = engine.judge(PolicyJob(files, level, plan.plan_json, plan.document), watch)
+    return tuple(
         PolicyCheck(
             _NOT_IN_FORCE,
             "",
             one.policy,
             one.level,
             one.outcome,
-            tuple(mask(message, secrets) for message in one.messages),
+            tuple(mask(message, plan.secrets) for message in one.messages),
             one.seconds,
         )
-        for one in judged
+        for one in found
     )
-    return Replayed(run, workspace, checks)
 
 
-class _Patience:
+def _stored(store: Store, run: Run, workspace: Workspace) -> StoredPlan | None:
+    with store.reading() as tx:
+        plan = tx.artifacts.get(run.id, ArtifactKind.PLAN_JSON)
+        if not plan:
+            return None
+        document = run_document(run, workspace, variables_of(tx, run.id))
+        return StoredPlan(run, workspace, plan, document, secrets_of_run(tx, run.id))
+
+
+class Patience:
     """The watcher of what nobody watches."""
 
     def output(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Finding what is due and nobody works on: deliveries, runs, reports (promise 3).
+"""Finding what is due and nobody works on: deliveries, runs, reports, replays (promise 3).
 
 Redis only carries ids; a worker can die at any moment. The sweep asks the database what should go on and
 wakes workers for it. It decides nothing itself but that a lost worker's lock on a state is over, so that
@@ -39,13 +39,16 @@ class Sweep:
             deliveries = tx.deliveries.due(now - _JUST_NOW, _AT_A_TIME)
             runs = self._runs(tx)
             subjects = tx.posts.due(now, _AT_A_TIME)
+            replays = tx.replays.due(now - _JUST_NOW, _AT_A_TIME)
         for delivery_id in deliveries:
             self._dispatch.receive(delivery_id, swept=True)
         for run in runs:
             self._dispatch.advance(run, swept=True)
         for subject in subjects:
             self._dispatch.report(subject, swept=True)
-        return len(deliveries) + len(runs) + len(subjects)
+        for replay_id in replays:
+            self._dispatch.replay(replay_id, swept=True)
+        return len(deliveries) + len(runs) + len(subjects) + len(replays)
 
     def _runs(self, tx: Transaction) -> list[Run]:
         """Return the runs that should be going on, and whose worker is gone or never came."""

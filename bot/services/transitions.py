@@ -38,6 +38,7 @@ class Wake:
     subjects: list[str] = field(default_factory=list)
     waiting: set[str] = field(default_factory=set)
     deliveries: list[str] = field(default_factory=list)
+    replays: list[str] = field(default_factory=list)
 
 
 def lease_of(run_id: str) -> str:
@@ -161,6 +162,8 @@ class Transitions:
                 self._dispatch.receive(delivery_id)
             for run in wake.runs:
                 self._dispatch.advance(run)
+            for replay_id in wake.replays:
+                self._dispatch.replay(replay_id)
             for subject in wake.subjects:
                 self._dispatch.report(subject)
             for subject in wake.waiting.difference(wake.subjects):

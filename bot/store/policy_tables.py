@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy import Column, ForeignKey, Index, Table
+from sqlalchemy import Column, ForeignKey, Index, Table, UniqueConstraint
 
 from bot.store.columns import Json, Moment, Words
 from bot.store.naming import metadata
@@ -38,4 +38,25 @@ policy_checks = Table(
     Column("override_by", Words),
     Column("override_reason", Words),
     Column("override_at", Moment),
+)
+
+# Written out, not bound: a query uses a partial index only where it repeats the index's own condition.
+WANTED = sa.text("state = 'wanted'")
+
+policy_replays = Table(
+    "policy_replays",
+    metadata,
+    Column("id", Words, primary_key=True),
+    Column("change_id", Words, ForeignKey("changes.id"), nullable=False),
+    Column("set_name", Words, nullable=False),
+    Column("commit_sha", Words, nullable=False),
+    Column("state", Words, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+    Column("attempts", sa.Integer, nullable=False),
+    Column("not_before", Moment),
+    Column("why", Words, nullable=False),
+    Column("result", Json),
+    # A commit is tried once in the place of a set, however often the forge tells of it.
+    UniqueConstraint("change_id", "set_name", "commit_sha"),
+    Index("ix_policy_replays_wanted", "asked_at", sqlite_where=WANTED, postgresql_where=WANTED),
 )

@@ -15,13 +15,14 @@ from bot.store.approval_tables import approvals
 from bot.store.columns import Counter, Json, Moment, Words
 from bot.store.naming import metadata
 from bot.store.people_tables import sessions
-from bot.store.policy_tables import policy_checks, policy_set_versions
+from bot.store.policy_tables import policy_checks, policy_replays, policy_set_versions
 from bot.store.variable_tables import variable_sets, variables
 
 __all__ = [
     "approvals",
     "metadata",
     "policy_checks",
+    "policy_replays",
     "policy_set_versions",
     "sessions",
     "variable_sets",

@@ -22,6 +22,7 @@ from bot.store.leases import SqlLeases
 from bot.store.overview import SqlOverviews
 from bot.store.policies import SqlPolicyChecks
 from bot.store.posts import SqlPosts
+from bot.store.replays import SqlReplays
 from bot.store.roots import make_root, read_root
 from bot.store.runs import SqlRuns
 from bot.store.sessions import SqlSessions
@@ -47,6 +48,7 @@ class SqlTransaction:
     state_locks: SqlStateLocks
     variables: SqlVariables
     policies: SqlPolicyChecks
+    replays: SqlReplays
     approvals: SqlApprovals
     sessions: SqlSessions
     overviews: SqlOverviews
@@ -123,6 +125,7 @@ class SqlStore:
             state_locks=SqlStateLocks(connection),
             variables=SqlVariables(connection, self._vault),
             policies=SqlPolicyChecks(connection, self._vault),
+            replays=SqlReplays(connection),
             approvals=SqlApprovals(connection),
             sessions=SqlSessions(connection),
             overviews=SqlOverviews(connection),

@@ -68,11 +68,17 @@ class Checkout:
         return tuple(sorted(name for name in found if ".terraform" not in name.split("/")))
 
     def files(
-        self, remote: GitRemote, commit: str, prefix: str, suffixes: tuple[str, ...], watch: Watch
+        self,
+        remote: GitRemote,
+        commit: str,
+        prefix: str,
+        suffixes: tuple[str, ...],
+        watch: Watch,
+        most: int = 1000,
     ) -> dict[str, bytes]:
         """Return the plain files below a folder at a commit, by their paths in it; links are left out.
 
-        Raises EngineError, also where they are more than `LARGEST` bytes together.
+        Raises EngineError, also where they are more than `most`, or `LARGEST` bytes together.
         """
 
         def read(git: Git) -> dict[str, bytes]:
@@ -85,8 +91,9 @@ class Checkout:
                 if len(words) != 4 or words[0] not in _PLAIN or not path.endswith(suffixes):
                     continue
                 size += int(words[3])
-                if size > LARGEST:
-                    raise EngineError(f"{prefix or 'the repository'} is larger than {LARGEST >> 20} MB")
+                if size > LARGEST or len(found) >= most:
+                    much = f"{most} files and {LARGEST >> 20} MB at most"
+                    raise EngineError(f"{prefix or 'the repository'} is too large: {much}")
                 found[path.removeprefix(prefix)] = git.local("cat-file", "blob", words[2])
             return found
 

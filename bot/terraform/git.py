@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bot.domain.errors import EngineError, TimedOut
+from bot.domain.errors import EngineError, RemoteUnavailable, TimedOut
 from bot.domain.masking import Masker, mask
 from bot.services.ports import GitRemote, Watch
 from bot.terraform import process
@@ -54,7 +54,7 @@ class GitFailed(EngineError):
 
 
 class RemoteRefused(EngineError):
-    """The remote can't be reached or does not let us in: a new mirror would not help."""
+    """The remote does not let us in: neither time nor a new mirror would help."""
 
 
 class CommitNotFound(EngineError):
@@ -117,7 +117,7 @@ class Git:
     def fetch(self, watch: Watch, limit: float, *args: str) -> None:
         """Fetch from the remote; `limit` is in seconds.
 
-        Raises CommitNotFound, RemoteRefused, TimedOut, Interrupted, else GitFailed.
+        Raises CommitNotFound, RemoteRefused, RemoteUnavailable, TimedOut, Interrupted, else GitFailed.
         """
         # Without a scheme Git takes what stands before a colon for a host, or starts a helper of that name.
         if urlsplit(self._remote.url).scheme not in ("https", "http", "file"):
@@ -147,7 +147,7 @@ class Git:
                 f"{name} could not be fetched; it is not there, or we may not read it: {short}"
             )
         if _UNREACHABLE.search(words):
-            raise RemoteRefused(f"{name} could not be fetched: {short}")
+            raise RemoteUnavailable(f"{name} could not be fetched: {short}")
         raise GitFailed(f"{name} could not be fetched: {short}")
 
     def _words(self, stderr: bytes) -> str:

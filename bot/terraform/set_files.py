@@ -28,15 +28,10 @@ class SetFolders:
         return read_folder(root)
 
     def at_commit(self, remote: GitRemote, commit: str, folder: str, watch: Watch) -> Files:
-        """Return the files of a repository's folder at a commit."""
+        """Return the files of a repository's folder at a commit, none where there is no such folder."""
         prefix = folder.strip("/")
         prefix = "" if prefix in ("", ".") else f"{prefix}/"
-        found = self._checkout.files(remote, commit, prefix, WANTED, watch)
-        if not found:
-            raise EngineError(
-                f"{remote.repo.path} has no policies in {folder or 'its root'} at {commit[:12]}"
-            )
-        return found
+        return self._checkout.files(remote, commit, prefix, WANTED, watch, most=MOST_FILES)
 
 
 def read_folder(root: Path) -> dict[str, bytes]:

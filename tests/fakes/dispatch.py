@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bot.domain.lifecycle import APPLY_STAGES
 from bot.domain.run import Run
 
-PRIORITY = ("receive", "apply", "plan", "preview", "report")
+PRIORITY = ("receive", "apply", "plan", "preview", "replay", "report")
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,9 @@ class FakeDispatch:
 
     def report(self, subject: str, *, swept: bool = False) -> None:
         self._put(Job("report", subject, swept))
+
+    def replay(self, replay_id: str, *, swept: bool = False) -> None:
+        self._put(Job("replay", replay_id, swept))
 
     def take(self) -> Job | None:
         """Return what a worker would take next, None where nothing waits."""

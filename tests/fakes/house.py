@@ -44,12 +44,15 @@ from bot.services.override_comments import OverrideComments
 from bot.services.overriding import Overriding
 from bot.services.phases import Phases
 from bot.services.policing import Policing
+from bot.services.policy_changes import PolicyChanges
 from bot.services.ports import Addresses, ArtifactKind, Delivery, Limits, RunQuery
 from bot.services.posting import Posting
 from bot.services.queueing import Queueing
+from bot.services.replaying import Replaying
 from bot.services.reporting import Reporting
 from bot.services.requiring import Requiring
 from bot.services.run_comments import RunComments
+from bot.services.set_versions import SetVersions
 from bot.services.siblings import Siblings
 from bot.services.states import StateService
 from bot.services.sweep import Sweep
@@ -95,7 +98,8 @@ class House:
         new_runs = NewRuns(clock, self.transitions)
         self.posting = Posting(self.vault, PlainTexts())
         discovery = Discovery(rules, self.engine, forges)
-        changed = Changed(store, clock, forges, discovery, new_runs, self.transitions)
+        policy_changes = PolicyChanges(clock, policy_sets)
+        changed = Changed(store, clock, forges, discovery, new_runs, self.transitions, policy_changes)
         teams, requiring = TeamOwners(clock, forges), Requiring(store, forges)
         overriding = Overriding(clock, self.transitions, policy_sets, teams)
         self.controls = Controls(
@@ -107,7 +111,7 @@ class House:
             ApplyComments(clock, new_runs, self.transitions, requiring),
             OverrideComments(self.transitions, overriding),
             RunComments(clock, new_runs, self.transitions, self.controls, self.locking),
-            WhyComments(new_runs, requiring, self.addresses), requiring,
+            WhyComments(new_runs, requiring, self.addresses), requiring, policy_changes,
         )  # fmt: skip
         jobs = EngineJobs(store, forges, StateService(store, self.vault, clock), self.addresses)
         deriving = Deriving(forges, PlainTexts(), self.posting, self.addresses)
@@ -119,8 +123,10 @@ class House:
             self.transitions, following,
         )  # fmt: skip
         self.policies = FakePolicies()
-        policing = Policing(
-            store, clock, forges, self.policies, self.policies, policy_sets, self.transitions,
+        versions = SetVersions(store, clock, forges, self.policies)
+        policing = Policing(store, self.policies, versions, policy_sets, self.transitions)
+        self.replaying = Replaying(
+            store, clock, self.policies, versions, policy_sets, self.transitions, self.limits, last=5,
         )  # fmt: skip
         self.phases = Phases(
             store, clock, self.vault, self.engine, jobs, self.transitions, self.limits, policing,
@@ -210,6 +216,8 @@ class House:
                     held.append(job)
                 case "receive":
                     self.intake.handle(job.subject)
+                case "replay":
+                    self.replaying.replay(job.subject)
                 case "report":
                     self.reporting.report(job.subject)
                 case _:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from bot.domain.errors import Interrupted
+from bot.domain.errors import EngineError, Interrupted
 from bot.domain.policy import Level, Outcome
 from bot.services.ports import Files, GitRemote, Judged, PolicyJob, PolicyTest, Stop, Watch
 
@@ -13,7 +13,7 @@ class FakePolicies:
     """Implements PolicyEngine and SetFiles.
 
     A set's one file `says` holds a policy a line: name, level, outcome, and message. `jobs` are what it
-    was asked to judge, `fetched` the commits that were fetched.
+    was asked to judge, `fetched` the commits that were fetched; `fetch_errors` are raised one after another.
     """
 
     def __init__(self) -> None:
@@ -21,6 +21,7 @@ class FakePolicies:
         self.commits: dict[str, str] = {}
         self.jobs: list[PolicyJob] = []
         self.fetched: list[str] = []
+        self.fetch_errors: list[EngineError] = []
         self.during: list[Callable[[], None]] = []
 
     def judge(self, job: PolicyJob, watch: Watch) -> Sequence[Judged]:
@@ -44,4 +45,6 @@ class FakePolicies:
 
     def at_commit(self, remote: GitRemote, commit: str, folder: str, watch: Watch) -> Files:
         self.fetched.append(commit)
-        return {"says": self.commits[commit].encode()}
+        if self.fetch_errors:
+            raise self.fetch_errors.pop(0)
+        return {"says": self.commits[commit].encode()} if commit in self.commits else {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.domain.commands import USAGES
+from bot.domain.replays import ReplayReport, replay_headline
 from bot.domain.report import ChangeReport, OutcomeReport
 from bot.domain.requirements import Check
 from bot.domain.why import WhyReport
@@ -36,6 +37,16 @@ class PlainTexts:
             lines += [f"{'yes' if c.met else 'no'} {c.requirement} {c.why}".rstrip() for c in part.checks]
         lines += [report.merging] if report.merging else []
         return "\n".join([f"why {report.sha}", *lines])[:limit]
+
+    def replay_comment(self, report: ReplayReport, limit: int) -> str:
+        lines = []
+        for each in report.replays:
+            lines.append(f"{each.set_name}: {replay_headline(each)[1]}")
+            lines += each.result.errors if each.result else ()
+            for one in each.result.compared if each.result else ():
+                failing = f"+{','.join(one.newly)} -{','.join(one.no_longer)}"
+                lines.append(f"{one.workspace}: {one.before.words} -> {one.after.words} {failing}")
+        return "\n".join([f"policies of {report.sha}", *lines])[:limit]
 
     def help_comment(self, limit: int) -> str:
         return "\n".join(["commands", *(usage.form for usage in USAGES.values())])[:limit]

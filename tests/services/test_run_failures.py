@@ -9,10 +9,12 @@ from bot.domain.errors import (
     EngineError,
     ForgeRefused,
     ForgeUnavailable,
+    RemoteUnavailable,
     StoreUnavailable,
     TimedOut,
 )
 from bot.domain.lifecycle import RunStatus
+from bot.services.patience import PAUSES
 from tests.fakes.engine import change
 from tests.fakes.house import WRITER, House
 
@@ -157,3 +159,65 @@ def test_a_token_is_good_for_longer_than_the_stage_it_is_for(planned: House) -> 
         assert job.state is not None
         until = int(job.state.password.split(".")[1])
         assert until > (planned.clock.now() + limit).timestamp() + 600
+
+
+GIT_AWAY = RemoteUnavailable("acme/infra could not be fetched: failed to connect")
+
+
+@pytest.mark.parametrize("plan_only", [False, True])
+def test_a_run_waits_for_a_git_that_is_away_before_it_plans(house: House, plan_only: bool) -> None:
+    house.workspace("network")
+    house.engine.will_find("network", BUCKET)
+    for _ in range(3):
+        house.engine.fail("fetch", GIT_AWAY)
+    if plan_only:
+        house.open_change(1, "c1", "network/main.tf")
+    else:
+        house.push("c1", "network/main.tf")
+    assert house.statuses() == ["fetching"]
+    house.sweep(minutes=1)
+    assert house.statuses() == ["fetching"]
+    house.sweep(minutes=1)
+    house.sweep(minutes=1)
+    assert house.statuses() == ["planned_and_finished" if plan_only else "planned"]
+
+
+def test_a_git_that_stays_away_ends_the_run_with_its_words(house: House) -> None:
+    house.workspace("network")
+    for _ in range(9):
+        house.engine.fail("fetch", GIT_AWAY)
+    house.push("c1", "network/main.tf")
+    house.sweep(minutes=11)
+    assert house.statuses() == ["errored"]
+    assert house.only_run().error == f"the forge was away for 10 minutes: {GIT_AWAY}"
+
+
+def test_an_apply_that_has_not_begun_is_tried_again_and_one_that_cannot_begin_applies_nothing(
+    planned: House,
+) -> None:
+    for _ in range(2):
+        planned.engine.fail("apply", GIT_AWAY)
+    confirm(planned)
+    planned.work()
+    assert planned.statuses() == ["applied"]
+    assert "It is tried again in 20 seconds." in planned.output(planned.only_run(), "apply")
+    planned.engine.will_find("network", BUCKET)
+    planned.push("c2", "network/main.tf", before="c1")
+    for _ in range(len(PAUSES) + 1):
+        planned.engine.fail("apply", GIT_AWAY)
+    planned.controls.confirm(planned.runs()[-1].id, WRITER)
+    planned.work()
+    assert planned.runs()[-1].error == f"nothing was applied: {GIT_AWAY}"
+
+
+def test_an_apply_that_waits_for_git_can_be_canceled(planned: House) -> None:
+    confirm(planned)
+
+    def cancel(_: object) -> None:
+        planned.controls.cancel(planned.only_run().id, WRITER)
+        raise GIT_AWAY
+
+    planned.engine.during("apply", cancel)
+    planned.work()
+    assert planned.statuses() == ["canceled"]
+    assert planned.engine.count("apply") == 1

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bot.domain.errors import EngineError, Interrupted
+from bot.domain.errors import EngineError, Interrupted, RemoteUnavailable
 from bot.domain.events import RepoRef
 from bot.services.ports import GitRemote, Stop
 from bot.terraform import checkout as module
@@ -265,5 +265,5 @@ def test_wrong_credentials_are_told_without_showing_them(rig, laid_out, git_over
 
 def test_a_server_that_is_down_is_told_so(laid_out):
     remote = GitRemote(RepoRef("test", "acme/infra"), "http://127.0.0.1:9/acme/infra.git")
-    with pytest.raises(RemoteRefused, match="acme/infra could not be fetched: "):
+    with pytest.raises(RemoteUnavailable, match="acme/infra could not be fetched: "):
         laid_out("0123456789" * 4, remote=remote)

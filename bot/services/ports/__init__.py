@@ -25,6 +25,7 @@ from bot.services.ports.policies import (
     SetFiles,
     SetVersion,
 )
+from bot.services.ports.replays import Replays
 from bot.services.ports.reviews import ForgeReviews
 from bot.services.ports.runs import ArtifactKind, Artifacts, Leases, RunQuery, Runs, Workspaces
 from bot.services.ports.states import StateHistory, StateLock, StateLocks, States, StateVersion
@@ -80,6 +81,7 @@ __all__ = [
     "Post",
     "Posts",
     "Reaction",
+    "Replays",
     "RunQuery",
     "Runs",
     "SessionRecord",

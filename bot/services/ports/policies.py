@@ -86,7 +86,10 @@ class SetFiles(Protocol):
         ...
 
     def at_commit(self, remote: GitRemote, commit: str, folder: str, watch: Watch) -> Files:
-        """Return the files of a repository's folder at a commit. Raises EngineError, Interrupted."""
+        """Return the files of a repository's folder at a commit, none where there is no such folder.
+
+        Raises RemoteUnavailable, EngineError, Interrupted.
+        """
         ...
 
 

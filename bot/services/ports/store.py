@@ -9,6 +9,7 @@ from bot.services.ports.approvals import Approvals
 from bot.services.ports.overview import Overviews
 from bot.services.ports.people import SessionRecords
 from bot.services.ports.policies import PolicyChecks
+from bot.services.ports.replays import Replays
 from bot.services.ports.runs import Artifacts, Leases, Runs, Workspaces
 from bot.services.ports.states import StateHistory, StateLocks, States
 from bot.services.ports.traffic import Changes, Deliveries, Posts
@@ -76,6 +77,11 @@ class Transaction(Protocol):
     @property
     def policies(self) -> PolicyChecks:
         """What policies said of runs."""
+        ...
+
+    @property
+    def replays(self) -> Replays:
+        """Changes of policy sets, tried on stored plans."""
         ...
 
     @property

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from bot.domain.replays import ReplayReport
 from bot.domain.report import ChangeReport, OutcomeReport
 from bot.domain.requirements import Check
 from bot.domain.run import Run
@@ -60,6 +61,10 @@ class Dispatch(Protocol):
         """Have a subject reported to its forge."""
         ...
 
+    def replay(self, replay_id: str, *, swept: bool = False) -> None:
+        """Have a change of a policy set tried on stored plans."""
+        ...
+
 
 class Texts(Protocol):
     """Turns reports into the forge's Markdown, within a limit in characters."""
@@ -87,6 +92,10 @@ class Texts(Protocol):
 
     def why_comment(self, report: WhyReport, limit: int) -> str:
         """Return the answer to `/why`."""
+        ...
+
+    def replay_comment(self, report: ReplayReport, limit: int) -> str:
+        """Return the comment of a change that touches policy sets: what it would stop or let pass."""
         ...
 
     def help_comment(self, limit: int) -> str:
