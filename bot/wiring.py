@@ -129,10 +129,7 @@ def build(config: Config) -> Services:
     overriding = Overriding(clock, transitions, config.policy_sets, teams)
     posting = Posting(vault, Rendering(config.url))
     new_runs = NewRuns(clock, transitions)
-    policies = RegoEngine(Child(world.sandbox.closed_in))
-    folders = SetFolders(config.config_file.parent, world.engine.checkout)
-    versions = SetVersions(store, clock, world.forges, folders)
-    policing = Policing(store, policies, versions, config.policy_sets, transitions)
+    policies, policing, replaying = _judging(config, world, transitions)
     jobs = EngineJobs(store, world.forges, states, world.addresses)
     controls = Controls(
         store, clock, transitions, limits.cool_off, overriding, Requiring(store, world.forges)
@@ -169,11 +166,23 @@ def build(config: Config) -> Services:
         ),
         intake=_intake(config, world, new_runs, transitions, posting, overriding, controls, locking),
         phases=Phases(store, clock, vault, world.engine, jobs, transitions, limits, policing, taking_over),
-        replaying=Replaying(
-            store, clock, policies, versions, config.policy_sets, transitions, limits, config.replayed
-        ),
+        replaying=replaying,
         reporting=Reporting(store, clock, world.forges, deriving, limits),
         sweep=Sweep(store, clock, world.dispatch, LeftLocks(store, clock, transitions, limits)),
+    )
+
+
+def _judging(
+    config: Config, world: _World, transitions: Transitions
+) -> tuple[PolicyEngine, Policing, Replaying]:
+    store, clock, sets = world.store, world.clock, config.policy_sets
+    engine = RegoEngine(Child(world.sandbox.closed_in))
+    folders = SetFolders(config.config_file.parent, world.engine.checkout)
+    versions = SetVersions(store, clock, world.forges, folders)
+    return (
+        engine,
+        Policing(store, engine, versions, sets, transitions),
+        Replaying(store, clock, engine, versions, sets, transitions, world.limits, config.replayed),
     )
 
 
