@@ -18,7 +18,8 @@ from bot.web import access, rows
 from bot.web.control_pages import ModeField, QueuePlanPage
 from bot.web.needs import services
 from bot.web.output import harmless
-from bot.web.pages import Button, Link, WorkspaceControls
+from bot.web.pages import Button, Link
+from bot.web.workspace_pages import WorkspaceControls
 
 blueprint = Blueprint("controls", __name__)
 

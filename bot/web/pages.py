@@ -62,10 +62,14 @@ class Chrome:
 
 @dataclass(frozen=True)
 class Pager:
-    """The ways to the newer and the older part of a long list; empty where there is none."""
+    """The ways to the newer and the older part of a long list; empty where there is none.
+
+    `where` says which part this is, where that is known.
+    """
 
     newer_url: str
     older_url: str
+    where: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,17 +128,6 @@ class CountChips:
 
 
 @dataclass(frozen=True)
-class WorkspaceRow:
-    """One line of the list of workspaces."""
-
-    name: str
-    url: str
-    place: str
-    locked: str
-    run: RunRow | None
-
-
-@dataclass(frozen=True)
 class Filter:
     """One way to narrow a list."""
 
@@ -145,53 +138,11 @@ class Filter:
 
 
 @dataclass(frozen=True)
-class HomePage:
-    """The list of workspaces."""
-
-    chrome: Chrome
-    filters: tuple[Filter, ...]
-    rows: tuple[WorkspaceRow, ...]
-    any_workspace: bool
-
-
-@dataclass(frozen=True)
 class Fact:
     """A name and what it stands for."""
 
     name: str
     value: Link
-
-
-@dataclass(frozen=True)
-class WorkspaceControls:
-    """What this person may do with the workspace now.
-
-    `lock_url` is empty where it may not be locked, and `why_not` says why where they otherwise could.
-    `buttons` let go of a lock: the person's own, another's by force, or Terraform's on the state.
-    """
-
-    token: str
-    queue_url: str
-    lock_url: str
-    why_not: str
-    buttons: tuple[Button, ...]
-    state_locked: str
-
-
-@dataclass(frozen=True)
-class WorkspacePage:
-    """One workspace: what it follows, who holds it, and its runs. `change` is what its forge calls one."""
-
-    chrome: Chrome
-    name: str
-    change: str
-    tabs: tuple[Tab, ...]
-    facts: tuple[Fact, ...]
-    locked: str
-    controls: WorkspaceControls
-    queue: tuple[RunRow, ...]
-    rows: tuple[RunRow, ...]
-    pager: Pager
 
 
 @dataclass(frozen=True)

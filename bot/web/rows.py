@@ -55,12 +55,19 @@ def page_number() -> int:
     return max(1, int(asked)) if asked.isascii() and asked.isdigit() else 1
 
 
-def pager(number: int, more: bool, endpoint: str, **values: Any) -> Pager:
+def pager(number: int, more: bool, endpoint: str, *, where: str = "", **values: Any) -> Pager:
     """Return the ways from one part of a long list to the next."""
     return Pager(
         newer_url=url_for(endpoint, page=number - 1, **values) if number > 1 else "",
         older_url=url_for(endpoint, page=number + 1, **values) if more else "",
+        where=where,
     )
+
+
+def part(number: int, per_page: int, total: int) -> str:
+    """Say which part of a list is shown: "51 to 100 of 312"; empty where it is all of it."""
+    first, last = (number - 1) * per_page + 1, min(number * per_page, total)
+    return f"{first} to {last} of {total}" if total > per_page and first <= last else ""
 
 
 _TABS = (

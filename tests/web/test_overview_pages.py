@@ -1,0 +1,97 @@
+"""The list of workspaces: narrowed, searched, sorted, in parts; and what it says of each."""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import timedelta
+
+from bot.domain.lifecycle import RunStatus
+from bot.domain.run import RunSource
+from bot.web.overview import PER_PAGE
+
+
+def text(world, path):
+    answer = world.client.get(path)
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    return html.unescape(answer.get_data(as_text=True))
+
+
+def names(page):
+    return re.findall(r'class="cover" href="/workspaces/([^"]+)"', page)
+
+
+def links(page):
+    return dict(re.findall(r'<a href="([^"]+)"[^>]*>([^<]+?) ?<span>', page))
+
+
+def test_the_list_is_searched_and_the_filters_keep_what_is_searched_for(world):
+    for name in ("network-prod", "network-staging", "dns"):
+        world.workspace(name, branch="main")
+    world.run(world.workspace("network-old", branch="main"), status=RunStatus.ERRORED)
+    page = text(world, "/?q=NETWORK+acme&sort=latest")
+    assert names(page) == ["network-old", "network-prod", "network-staging"]
+    assert 'value="NETWORK acme"' in page
+    errored = next(url for url, label in links(page).items() if label == "Errored")
+    assert errored == "/?show=errored&q=NETWORK+acme&sort=latest"
+    assert names(text(world, errored)) == ["network-old"]
+    nothing = text(world, "/?q=<b>nowhere")
+    assert "No workspace matches “<b>nowhere”" in nothing
+    assert "<b>" in nothing.partition("matches")[2], "unescaped here by the test alone"
+    assert "<b>nowhere" not in world.client.get("/?q=<b>nowhere").get_data(as_text=True)
+
+
+def test_the_list_comes_in_parts(world):
+    made = [f"ws-{number:03}" for number in range(2 * PER_PAGE + 1)]
+    for name in made:
+        world.workspace(name)
+    assert names(text(world, "/")) == made[:PER_PAGE]
+    second = text(world, "/?page=2")
+    assert names(second) == made[PER_PAGE : 2 * PER_PAGE]
+    assert "51 to 100 of 101" in second
+    assert names(text(world, "/?page=3")) == made[-1:]
+    assert "There are no more of them" in text(world, "/?page=4")
+
+
+def test_the_latest_come_first_where_that_is_asked_for(world):
+    for name in ("a", "b", "c"):
+        world.services.clock.wait(timedelta(minutes=1))
+        world.run(world.workspace(name), status=RunStatus.APPLIED)
+    assert names(text(world, "/")) == ["a", "b", "c"]
+    assert names(text(world, "/?sort=latest")) == ["c", "b", "a"]
+
+
+def test_each_says_what_was_applied_and_whether_the_branch_went_on(world):
+    def applied(name, **about):
+        place = world.workspace(name, branch="main")
+        return place, world.run(place, **({"status": RunStatus.APPLIED, "commit": "a" * 40} | about))
+
+    behind, run = applied("behind")
+    for commit in ("b" * 40, "c" * 40):
+        world.run(behind, status=RunStatus.ERRORED, commit=commit, source=RunSource.PUSH)
+    applied("current", source=RunSource.PUSH)
+    applied("from-change", change_number=7)
+    world.run(world.workspace("never"), status=RunStatus.ERRORED)
+    world.workspace("untouched")
+    page = text(world, "/")
+    found = {
+        name: re.findall(r'class="stand (\w+) lift" title="([^"]*)".*?</svg>([^<]+)</p>', part)
+        for name, part in re.findall(r'class="cover" href="/workspaces/([^"]+)"(.*?)</li>', page, re.DOTALL)
+    }
+    assert found == {
+        "behind": [
+            (
+                "ask",
+                "2 commits behind: aaaaaaa is in effect, and main has newer commits that touch this "
+                "workspace.",
+                "2 commits behind",
+            )
+        ],
+        "current": [("good", "aaaaaaa, the newest commit of main here, is in effect.", "Up to date")],
+        "from-change": [
+            ("wait", "aaaaaaa of #7 is in effect; main has brought no newer commit here.", "From #7")
+        ],
+        "never": [("off", "Nothing has been applied here yet.", "Never applied")],
+        "untouched": [],
+    }
+    assert f'<a href="/runs/{run.id}"><code>aaaaaaa</code></a>' in page
