@@ -14,6 +14,7 @@ from bot.domain.permissions import Action, Person, refusal
 from bot.domain.state_file import Contents, Header, read_contents, read_header, with_serial
 from bot.domain.workspace import Workspace
 from bot.services.ports import Clock, StateVersion, Store, Transaction
+from bot.services.state_compare import Comparison, compared
 from bot.services.states import STATE_LIMIT
 
 
@@ -33,6 +34,14 @@ class KeptStates:
             version = _find(tx, workspace_id, version_id)
             data = tx.states.data(version.id)
         return version, read_contents(data)
+
+    def compare(
+        self, workspace_id: str, before: str, now: str, *, offset: int = 0, limit: int = 100
+    ) -> Comparison:
+        """Return what differs between two versions, by resource from `offset` on."""
+        with self._store.reading() as tx:
+            versions = [_find(tx, workspace_id, version_id) for version_id in (before, now)]
+            return compared(tx, versions[0], versions[1], offset=offset, limit=limit)
 
     def download(self, workspace_id: str, person: Person, version_id: str = "") -> tuple[StateVersion, bytes]:
         """Return a version with its state, refused ones too.

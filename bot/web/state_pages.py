@@ -19,6 +19,7 @@ class StateRow:
     size: str
     refused: str
     id: str
+    compare_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,5 +77,62 @@ class StatePage:
     facts: tuple[Fact, ...]
     download_url: str
     roll_back: RollBack | None
+    compare_url: str
     outputs: tuple[OutputRow, ...]
     resources: tuple[ResourceRow, ...]
+    resource_count: int
+    search: str
+    pager: Pager
+
+
+@dataclass(frozen=True)
+class AttributeRow:
+    """An attribute that differs: its values before and after, None where it has none. `block`: many lines."""
+
+    sign: str
+    kind: str
+    name: str
+    before: str | None
+    after: str | None
+    block: bool
+
+
+@dataclass(frozen=True)
+class DifferenceRow:
+    """A resource or an output that only one of two versions has, or that is not the same in both."""
+
+    sign: str
+    kind: str
+    label: str
+    address: str
+    attributes: tuple[AttributeRow, ...]
+    more: int
+    untold: bool
+    open: bool
+
+
+@dataclass(frozen=True)
+class VersionChoice:
+    """A version that may be chosen to be compared."""
+
+    id: str
+    words: str
+
+
+@dataclass(frozen=True)
+class ComparePage:
+    """Two versions of a state, held against each other. `summary` counts what differs."""
+
+    chrome: Chrome
+    workspace: Link
+    tabs: tuple[Tab, ...]
+    states_url: str
+    action: str
+    choices: tuple[VersionChoice, ...]
+    before: VersionChoice
+    now: VersionChoice
+    summary: str
+    same: str
+    outputs: tuple[DifferenceRow, ...]
+    resources: tuple[DifferenceRow, ...]
+    pager: Pager

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from flask import Blueprint, Response, redirect, render_template, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from bot.domain.permissions import Action
-from bot.domain.state_file import Contents
+from bot.domain.state_file import Contents, Resource
 from bot.domain.workspace import Workspace
 from bot.services.ports import StateVersion, Transaction
 from bot.services.state_history import why_not_now
-from bot.web import access, rows, wording
+from bot.web import access, rows, state_diffs, wording
 from bot.web.needs import services
 from bot.web.output import harmless
 from bot.web.pages import Badge, Fact, Link, Tone
@@ -22,7 +22,7 @@ from bot.web.state_pages import OutputRow, ResourceRow, RollBack, StatePage, Sta
 PER_PAGE = 30
 
 MOST_SHOWN = 500
-"""How many outputs, and how many resources, a version's page lists."""
+"""How many outputs a version's page lists, and how many resources a part of the list has."""
 
 LONGEST_VALUE = 2000
 """How many characters of an output's value are shown; the download has all of it."""
@@ -64,6 +64,9 @@ def show(name: str, version_id: str) -> str:
     version, contents = services().kept_states.show(workspace.id, version_id)
     may = person.may(Action.EDIT_STATE)
     is_current = current is not None and current.id == version.id
+    search, number = request.args.get("q", "").strip()[:200], rows.page_number()
+    first = (number - 1) * MOST_SHOWN
+    listed = [one for one in contents.resources if search.lower() in one.address.lower()]
     way_back = url_for(".roll_back", name=name, version_id=version.id)
     page = StatePage(
         chrome=rows.chrome(f"State {version.serial} · {name}", person, "workspaces"),
@@ -79,10 +82,28 @@ def show(name: str, version_id: str) -> str:
         facts=_facts(version, contents),
         download_url=url_for(".download", name=name, version_id=version.id) if may else "",
         roll_back=RollBack(way_back, harmless(why_not)) if may and not is_current else None,
+        compare_url=url_for(".compare", name=name, now=version.id),
         outputs=_outputs(contents),
-        resources=_resources(contents),
+        resources=tuple(map(_resource, listed[first : first + MOST_SHOWN])),
+        resource_count=len(contents.resources),
+        search=search,
+        pager=rows.pager(
+            number,
+            first + MOST_SHOWN < len(listed),
+            ".show",
+            where=rows.part(number, MOST_SHOWN, len(listed)),
+            name=name,
+            version_id=version.id,
+            q=search or None,
+        ),
     )
     return render_template("state.html", page=page)
+
+
+@blueprint.get("/workspaces/<path:name>/states/compare")
+def compare(name: str) -> str:
+    """Show what one version has that another has not."""
+    return render_template("state_compare.html", page=state_diffs.build(name))
 
 
 @blueprint.get("/workspaces/<path:name>/states/<version_id>/download")
@@ -125,6 +146,7 @@ def _row(name: str, one: StateVersion, current: StateVersion | None, now: dateti
         size=wording.size(one.size),
         refused=harmless(one.refused),
         id=one.id,
+        compare_url=url_for(".compare", name=name, now=one.id),
     )
 
 
@@ -166,11 +188,8 @@ def _value(value: str) -> str:
     return "\n".join(map(harmless, shown.split("\n")))
 
 
-def _resources(contents: Contents) -> tuple[ResourceRow, ...]:
-    return tuple(
-        ResourceRow(harmless(one.address), one.instances, harmless(_provider(one.provider)))
-        for one in contents.resources[:MOST_SHOWN]
-    )
+def _resource(one: Resource) -> ResourceRow:
+    return ResourceRow(harmless(one.address), one.instances, harmless(_provider(one.provider)))
 
 
 def _provider(raw: str) -> str:

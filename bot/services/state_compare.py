@@ -1,0 +1,101 @@
+"""What one version of a state has that another has not, as it may be shown (promise 6)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from bot.domain.attributes import Attributes
+from bot.domain.errors import EngineError
+from bot.domain.lifecycle import StageStatus
+from bot.domain.masking import Hider
+from bot.domain.plan import load_plan_json
+from bot.domain.state_diff import Kind, Marks, compare, marks_of, together
+from bot.services.ports import ArtifactKind, RunQuery, StateVersion, Transaction
+from bot.services.snapshot import secrets_of_run
+
+# Among how many of the latest runs one with a plan is looked for.
+_LOOKED_AT = 10
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A resource or an output that differs; `untold` says that its values are hidden, whatever they are."""
+
+    kind: Kind
+    address: str
+    attributes: Attributes
+    untold: bool = False
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two versions and what differs: all outputs, a part of the resources. `counts` are of all of these."""
+
+    before: StateVersion
+    now: StateVersion
+    counts: Mapping[Kind, int]
+    same: int
+    outputs: tuple[Difference, ...]
+    resources: tuple[Difference, ...]
+
+
+def compared(
+    tx: Transaction, before: StateVersion, now: StateVersion, *, offset: int, limit: int
+) -> Comparison:
+    """Compare two versions of one workspace, and return the resources from `offset` on."""
+    runs = tuple(dict.fromkeys(_runs(tx, before, now)))
+    found = compare(tx.states.data(before.id), tx.states.data(now.id), together(_marks(tx, runs)))
+    secrets = dict.fromkeys(secret for run_id in runs for secret in secrets_of_run(tx, run_id))
+    hider = Hider(tuple(secrets))
+    return Comparison(
+        before,
+        now,
+        counts=Counter(each.kind for each in found.resources),
+        same=found.same,
+        outputs=tuple(
+            _hidden(hider, Difference(each.kind, each.name, each.attributes)) for each in found.outputs
+        ),
+        resources=tuple(
+            _hidden(hider, Difference(each.kind, each.address, each.attributes(), each.told is None))
+            for each in found.resources[offset : offset + limit]
+        ),
+    )
+
+
+def _runs(tx: Transaction, before: StateVersion, now: StateVersion) -> Iterator[str]:
+    """The runs whose plans tell what of the two is sensitive: those that made them, and the latest."""
+    yield from (version.run_id for version in (before, now) if version.run_id)
+    for run in tx.runs.find(RunQuery(workspace_id=now.workspace_id, limit=_LOOKED_AT)):
+        if run.plan_status is StageStatus.FINISHED:
+            yield run.id
+            return
+
+
+def _marks(tx: Transaction, runs: tuple[str, ...]) -> Iterator[Marks]:
+    for run_id in runs:
+        raw = tx.artifacts.get(run_id, ArtifactKind.PLAN_JSON)
+        try:
+            if raw:
+                yield marks_of(load_plan_json(raw))
+        except EngineError:
+            continue
+
+
+def _hidden(hider: Hider, each: Difference) -> Difference:
+    rows = each.attributes.changed
+    texts = [text for row in rows for text in (row.name, row.before or "", row.after or "")]
+    if not hider.finds([each.address, *texts]):
+        return each
+    hide = hider.hide
+    changed = tuple(
+        replace(
+            row,
+            name=hide(row.name),
+            before=None if row.before is None else hide(row.before),
+            after=None if row.after is None else hide(row.after),
+        )
+        for row in rows
+    )
+    return replace(each, address=hide(each.address), attributes=replace(each.attributes, changed=changed))

@@ -1,0 +1,124 @@
+"""Builds the page that holds two versions of a state against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from flask import request, url_for
+
+from bot.domain.attributes import AttributeChange, Form
+from bot.domain.errors import NotFound
+from bot.domain.state_diff import Kind
+from bot.services.ports import StateVersion
+from bot.services.state_compare import Comparison, Difference
+from bot.web import access, rows
+from bot.web.needs import services
+from bot.web.output import harmless
+from bot.web.pages import Link
+from bot.web.state_pages import AttributeRow, ComparePage, DifferenceRow, VersionChoice
+
+PER_PAGE = 100
+
+OPEN_AT_ONCE = 10
+"""Up to how many resources that differ are shown unfolded."""
+
+MOST_CHOICES = 200
+
+_SIGNS = {
+    Kind.ADDED: ("+", "add", "only in the later one"),
+    Kind.REMOVED: ("-", "destroy", "only in the earlier one"),
+    Kind.CHANGED: ("~", "change", "differs"),
+}
+_KINDS = {"+": "add", "-": "destroy", "~": "change"}
+
+
+def build(name: str) -> ComparePage:
+    """Return the page for the versions that the address names: by default the current and the one before.
+
+    Raises NotFound.
+    """
+    person, number = access.person_asking(), rows.page_number()
+    with services().store.reading() as tx:
+        workspace = tx.workspaces.named(name)
+        versions = tx.states.versions(workspace.id, MOST_CHOICES)
+        current = tx.states.current(workspace.id)
+    if not versions:
+        raise NotFound("this workspace has no state here yet")
+    now = request.args.get("now", "") or (current or versions[0]).id
+    before = request.args.get("before", "") or before_it(versions, now)
+    found = services().kept_states.compare(
+        workspace.id, before, now, offset=(number - 1) * PER_PAGE, limit=PER_PAGE
+    )
+    total = sum(found.counts.values())
+    chosen = {"name": name, "before": before, "now": now}
+    where = rows.part(number, PER_PAGE, total)
+    return ComparePage(
+        chrome=rows.chrome(f"States compared · {name}", person, "workspaces"),
+        workspace=Link(harmless(name), rows.workspace_url(name)),
+        tabs=rows.tabs(name, "states"),
+        states_url=url_for("state_versions.listing", name=name),
+        action=url_for("state_versions.compare", name=name),
+        choices=tuple(map(_choice, versions)),
+        before=_choice(found.before),
+        now=_choice(found.now),
+        summary=_summary(found.counts),
+        same=_same(found),
+        outputs=tuple(_row(each, total=0) for each in found.outputs),
+        resources=tuple(_row(each, total=total) for each in found.resources),
+        pager=rows.pager(number, number * PER_PAGE < total, "state_versions.compare", where=where, **chosen),
+    )
+
+
+def before_it(versions: Sequence[StateVersion], version_id: str) -> str:
+    """Return the version that came before one, refused ones left out; itself where none did."""
+    later = iter(versions)
+    for version in later:
+        if version.id == version_id:
+            break
+    return next((version.id for version in later if not version.refused), version_id)
+
+
+def _choice(version: StateVersion) -> VersionChoice:
+    refused = ", refused" if version.refused else ""
+    return VersionChoice(version.id, f"Serial {version.serial}, {version.created_at:%Y-%m-%d %H:%M}{refused}")
+
+
+def _summary(counts: Mapping[Kind, int]) -> str:
+    words = {Kind.ADDED: "added", Kind.REMOVED: "removed", Kind.CHANGED: "changed"}
+    said = [f"{counts[kind]} {word}" for kind, word in words.items() if counts.get(kind)]
+    return ", ".join(said)
+
+
+def _same(found: Comparison) -> str:
+    if not found.same:
+        return ""
+    return "1 is the same in both." if found.same == 1 else f"{found.same} are the same in both."
+
+
+def _row(each: Difference, total: int) -> DifferenceRow:
+    sign, kind, label = _SIGNS[each.kind]
+    return DifferenceRow(
+        sign=sign,
+        kind=kind,
+        label=label,
+        address=harmless(each.address),
+        attributes=tuple(map(_attribute, each.attributes.changed)),
+        more=each.attributes.more,
+        untold=each.untold,
+        open=total <= OPEN_AT_ONCE,
+    )
+
+
+def _attribute(row: AttributeChange) -> AttributeRow:
+    return AttributeRow(
+        sign=row.sign,
+        kind=_KINDS[row.sign],
+        name=harmless(row.name),
+        before=_lines(row.before),
+        after=_lines(row.after),
+        block=row.form is not Form.LINE,
+    )
+
+
+def _lines(text: str | None) -> str | None:
+    return None if text is None else "\n".join(map(harmless, text.split("\n")))
