@@ -23,6 +23,7 @@ from bot.services.discovering import Discovery
 from bot.services.engine_jobs import EngineJobs
 from bot.services.following import Following
 from bot.services.forge_sign_in import ForgeSignIn
+from bot.services.going_on import GoingOn
 from bot.services.intake import Intake
 from bot.services.left_locks import LeftLocks
 from bot.services.locking import Locking
@@ -244,7 +245,8 @@ def _intake(
         policy_changes,
     )
     siblings = Siblings(store, changed, new_runs, transitions, world.limits.siblings)
-    following = Following(store, forges, changed, new_runs, transitions, siblings)
+    going_on = GoingOn(store, forges, changed, requiring, transitions)
+    following = Following(store, forges, changed, new_runs, transitions, siblings, going_on)
     return Intake(
         store,
         clock,

@@ -85,6 +85,7 @@ def run_document(
         },
         "confirmed_by": run.confirmed_by or None,
         "delta": run.delta or None,
+        "lacks": run.lacks or None,
         "error": run.error or None,
         "waits": why_it_waits(tx, workspace, run) or None,
         "possible": sorted(action.value for action in possible(run, person, now, cool_off)),
@@ -95,7 +96,7 @@ def run_lines(tx: Transaction, run: Run, person: Person, now: datetime, cool_off
     """Show a run: where it stands, what may be done with it, and what happened."""
     yield run_line(tx, run)
     yield f"    {lifecycle.LABELS[run.status]}, {run.status_at:%Y-%m-%d %H:%M:%S} UTC"
-    for name, text in (("since it was approved", run.delta), ("error", run.error)):
+    for name, text in (("since it was approved", run.delta), ("lacks", run.lacks), ("error", run.error)):
         if text:
             yield f"    {name}: {printable(text)}"
     verbs = sorted(action.value for action in possible(run, person, now, cool_off))

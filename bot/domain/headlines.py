@@ -116,11 +116,18 @@ def _asked(run: Run) -> bool:
 
 
 def _asks(run: Run) -> str:
+    if run.lacks:
+        return lacking_words(run)
     if run.delta:
         return f"The plan changed since it was approved ({run.delta}): comment /apply to approve this one"
     if run.change_number is not None:
         return "Waiting for confirmation: comment /apply"
     return "Waiting for confirmation on the run's page"
+
+
+def lacking_words(run: Run) -> str:
+    """Say why a run did not go on with what was approved before."""
+    return f"Not applied by itself, for it lacks {run.lacks}: comment /apply once it is there"
 
 
 def _resources(run: Run) -> bool:
@@ -150,6 +157,8 @@ def state_words(run: Run, waits: str = "") -> str:
         return f"Applying, confirmed by {run.confirmed_by}"
     if run.status is RunStatus.APPLIED:
         return "Applied"
+    if run.lacks and run.awaits_confirmation:
+        return "Not applied by itself"
     if state is StatusState.FAILURE:
         if _stopped_by_policies(run):
             return "Policies failed"

@@ -37,6 +37,7 @@ class StatusReport:
 class Section:
     """What a change's comment says of one workspace.
 
+    `notes` are sentences that are to be read beside the table.
     `plan_text` is Terraform's own text of the plan, without colours; it is hostile and must be fenced.
     """
 
@@ -50,7 +51,7 @@ class Section:
     plan_text: str = ""
     policies: tuple[PolicyCheck, ...] = ()
     delta: tuple[DeltaRow, ...] = ()
-    overlaps: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     drift: tuple[ResourceChange, ...] = ()
     warnings: str = ""
 

@@ -47,6 +47,7 @@ class Run:
 
     `sequence` orders the runs of one workspace (first in, first out). `version` guards each update.
     `engine_version` is the version that made the plan, such as `1.15.5`.
+    `lacks` is what it would have needed to go on by itself with an approval that was given elsewhere.
     `change_number` is the pull or merge request that the run is reported on, None for a run of the branch.
     """
 
@@ -75,6 +76,7 @@ class Run:
     approval: Approval | None = None
     confirmed_by: str = ""
     delta: str = ""
+    lacks: str = ""
     error: str = ""
     cancel_requested_by: str = ""
     cancel_requested_at: datetime | None = None

@@ -86,7 +86,7 @@ class ChangeContext:
     rows: tuple[Row, ...]
     more_rows: Markdown
     deltas: tuple[DeltaPart, ...]
-    overlaps: tuple[tuple[Markdown, Markdown], ...]
+    notes: tuple[tuple[Markdown, Markdown], ...]
     failures: tuple[Failure, ...]
     policies: tuple[PolicyPart, ...]
     merging: Markdown
@@ -141,10 +141,10 @@ class ChangeView:
                 for index in shown
                 if self._sections[index].run.delta and self._sections[index].run.awaits_confirmation
             ),
-            overlaps=tuple(
+            notes=tuple(
                 (plain(self._sections[index].workspace.name), phrase(words, 400))
                 for index in shown
-                for words in self._sections[index].overlaps[: depth.warned]
+                for words in self._sections[index].notes[: depth.warned]
             ),
             failures=tuple(self._failures(shown, depth.error)),
             policies=tuple(

@@ -8,8 +8,9 @@ from dataclasses import replace
 from bot.domain.delta import sentence
 from bot.domain.lifecycle import RunStatus
 from bot.domain.run import Run, RunEvent
+from bot.services.approved_elsewhere import approved_before_merge, carried_over
 from bot.services.confirming import confirmed
-from bot.services.merging import approved_before_merge, goes_on
+from bot.services.merging import goes_on
 from bot.services.ports import Transaction
 from bot.services.showing import shown_delta
 from bot.services.transitions import Transitions
@@ -22,12 +23,17 @@ class AfterPlan:
         self._transitions = transitions
 
     def moves(self, tx: Transaction, run: Run) -> Sequence[tuple[Run, RunEvent]]:
-        """Return the moves that follow by themselves; none where a person is asked."""
+        """Return the moves that follow by themselves; none where a person is asked, or the forge.
+
+        What was approved elsewhere goes on once what an apply needs was asked again; see `going_on`.
+        """
         if run.cancel_requested_at and not run.plan_only:
             return [self._transitions.moved(run, RunStatus.DISCARDED, run.cancel_requested_by)]
         if run.plan_only or not run.has_changes:
             return [self._transitions.moved(run, RunStatus.PLANNED_AND_FINISHED)]
         if run.approval is not None:
+            if carried_over(tx, run) is not None:
+                return []
             if run.approval.digest == run.digest:
                 why = f"the plan equals the one approved in {run.approval.shown_run_id}"
                 return confirmed(self._transitions, run, run.approval.by, why)
@@ -37,10 +43,10 @@ class AfterPlan:
             delta = self._delta(tx, run)
             event = self._transitions.event(run, "plan changed", message=delta)
             return [(replace(run, delta=delta), event)]
-        if approved := approved_before_merge(tx, run):
-            return goes_on(tx, self._transitions, run, approved)
         # Whether it may go on by itself was decided when it was made, but a destroy plan never does.
         if run.auto_apply and not run.modes.destroy:
+            if approved := approved_before_merge(tx, run):
+                return goes_on(tx, self._transitions, run, approved)
             return confirmed(self._transitions, run, "auto-apply")
         return []
 

@@ -49,6 +49,9 @@ class Carrying:
             why = f"the plan of {shown.commit[:8]} is not the one that was approved"
             fell(tx, kept, why, self._changed.now())
             outcome.say("nothing", why, workspace.name)
+        elif not workspace.merging.apply_when.before:
+            why = f"{kept.by} has approved this plan, to be applied once the change is merged"
+            outcome.say("nothing", why, workspace.name)
         else:
             run = self._new_runs.of_approval(tx, workspace, record.change, shown, kept, outcome.wake)
             why = f"the plan equals the one that {kept.by} approved for {kept.commit[:8]}"

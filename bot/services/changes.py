@@ -102,6 +102,7 @@ class Changed:
                 return None
             self.not_outdated(tx, change, asked_at)
             record = self.keep(tx, change, sight)
+            self._stop_older(tx, change, outcome)
             if change.from_fork:
                 # Promise 5: changes from forks plan only when a person with write access says so.
                 outcome.say("nothing", FORK_NOTE)
@@ -143,7 +144,7 @@ class Changed:
                 for run in self._new_runs.of_change(tx, workspace, change):
                     keep_for_merge(tx, workspace, change, run)
                 self._discard_waiting(tx, workspace, change, what, outcome)
-                settle_merge(tx, self._transitions, workspace, change, outcome)
+                settle_merge(tx, workspace, change, self._clock.now(), outcome)
             self._transitions.report(tx, record.id, outcome.wake)
             # Those that were about the same resources say so no more.
             for other in tx.changes.open_of(change.repo, MOST_NEIGHBOURS):
@@ -197,13 +198,15 @@ class Changed:
     def _decide(self, tx: Transaction, change: Change, sight: Sight) -> Sequence[Decision]:
         return decide_change(change, tx.workspaces.of_repo(change.repo), sight.files)
 
+    def _stop_older(self, tx: Transaction, change: Change, outcome: Outcome) -> None:
+        for workspace in tx.workspaces.of_repo(change.repo):
+            runs = self._new_runs.of_change(tx, workspace, change)
+            stop_older(tx, self._transitions, runs, workspace, change, self._clock.now(), outcome)
+
     def _previews(
         self, tx: Transaction, record: ChangeRecord, by: str, sight: Sight, outcome: Outcome
     ) -> None:
         change = record.change
-        for workspace in tx.workspaces.of_repo(change.repo):
-            runs = self._new_runs.of_change(tx, workspace, change)
-            stop_older(tx, self._transitions, runs, workspace, change, self._clock.now(), outcome)
         for decision in self._decide(tx, change, sight):
             match decision:
                 case Start(workspace, reason):

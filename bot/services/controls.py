@@ -12,6 +12,7 @@ from bot.domain.ids import new_id
 from bot.domain.lifecycle import RunStatus
 from bot.domain.permissions import Action, Person
 from bot.domain.run import Run, RunEvent, RunSource
+from bot.services.approving import approve, used
 from bot.services.confirming import confirmed
 from bot.services.overriding import Overriding
 from bot.services.ports import Clock, Limits, Store, Transaction
@@ -56,8 +57,10 @@ class Controls:
                 self._check(tx.runs.get(run_id), person, Action.CONFIRM)
             self._requiring.check_run(run_id)
 
-        def step(_tx: Transaction, run: Run) -> list[tuple[Run, RunEvent]]:
+        def step(tx: Transaction, run: Run) -> list[tuple[Run, RunEvent]]:
             self._check(run, person, Action.CONFIRM)
+            now = self._clock.now()
+            used(tx, approve(tx, run, person, now), run, now)
             return confirmed(self._transitions, run, person.login, comment)
 
         run = self._transitions.change(run_id, step)

@@ -160,6 +160,7 @@ class Deriving:
         failed = run.plan_status is StageStatus.ERRORED
         begun = run.apply_status is not StageStatus.PENDING
         old = open_ and is_outdated(tx, run)
+        planned = open_ and run.has_changes and not begun
         return Section(
             workspace=workspace,
             run=run,
@@ -173,7 +174,7 @@ class Deriving:
             delta=_delta(tx, run),
             drift=plan.drift if plan and not run.modes.refresh_only else (),
             warnings=warnings_text(output),
-            overlaps=overlaps(tx, workspace, run) if open_ and run.has_changes and not begun else (),
+            notes=(*_lacks(run), *(overlaps(tx, workspace, run) if planned else ())),
         )
 
     def _outcomes(self, tx: Transaction, record: ChangeRecord, runs: Sequence[Run]) -> list[Post]:
@@ -220,6 +221,10 @@ def _delta(tx: Transaction, run: Run) -> tuple[DeltaRow, ...]:
     if not run.delta or run.approval is None or not run.awaits_confirmation:
         return ()
     return shown_delta(tx, run.approval.shown_run_id, run.id) or ()
+
+
+def _lacks(run: Run) -> tuple[str, ...]:
+    return (headlines.lacking_words(run),) if run.lacks and run.awaits_confirmation else ()
 
 
 def _next_step(workspace: Workspace, run: Run) -> str:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping
 
 from bot.services.carrying import Carrying
 from bot.services.changes import Changed
+from bot.services.going_on import GoingOn
 from bot.services.making import NewRuns
 from bot.services.outcome import Outcome
 from bot.services.ports import Delivery, ForgeReader, Store
 from bot.services.siblings import Siblings
 from bot.services.transitions import Transitions
-from bot.services.wanting import APPLIED, OUTDATED, PLANNED, wanted_by
+from bot.services.wanting import APPLIED, ASKED, OUTDATED, PLANNED, wanted_by
 
 
 class Following:
@@ -30,6 +31,7 @@ class Following:
         new_runs: NewRuns,
         transitions: Transitions,
         siblings: Siblings,
+        going_on: GoingOn,
     ) -> None:
         self._store = store
         self._forges = forges
@@ -39,6 +41,7 @@ class Following:
         self._others: dict[str, Callable[[Delivery, Outcome], None]] = {
             APPLIED: self._follow,
             PLANNED: Carrying(store, changed, new_runs, transitions).planned,
+            ASKED: going_on.asked,
             OUTDATED: siblings.applied,
         }
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from bot.domain.approval import ApprovalRecord, ApprovalState
 from bot.domain.events import Change
-from bot.domain.run import Run, RunEvent, RunSource
+from bot.domain.run import Run, RunEvent
 from bot.domain.workspace import Workspace
+from bot.services.approved_elsewhere import to_be_asked
 from bot.services.approving import fell, used
 from bot.services.confirming import confirmed
 from bot.services.outcome import Outcome
 from bot.services.ports import RunQuery, Transaction
 from bot.services.transitions import Transitions
-
-_OF_A_COMMIT = (RunSource.PUSH, RunSource.TAG)
+from bot.services.wanting import ASKED, want
 
 
 def runs_of_merge(tx: Transaction, workspace: Workspace, change: Change) -> Sequence[Run]:
@@ -30,23 +31,10 @@ def runs_of_merge(tx: Transaction, workspace: Workspace, change: Change) -> Sequ
     return [run for run in tx.runs.find(query) if run.change_number is None]
 
 
-def approved_before_merge(tx: Transaction, run: Run) -> ApprovalRecord | None:
-    """Return the approval that lets a run of the branch go on: of the change that it merged, and its plan."""
-    if run.source not in _OF_A_COMMIT or run.change_number is not None or not run.has_changes:
-        return None
-    workspace = tx.workspaces.get(run.workspace_id)
-    merged = tx.changes.merged_as(workspace.repo, run.commit)
-    if merged is None or not workspace.merging.apply_when.after:
-        return None
-    found = tx.approvals.of_change(workspace.id, merged.change.number)
-    kept = (each for each in found if each.state is ApprovalState.KEPT and each.digest == run.digest)
-    return next(kept, None)
-
-
 def goes_on(
     tx: Transaction, transitions: Transitions, run: Run, record: ApprovalRecord
 ) -> list[tuple[Run, RunEvent]]:
-    """Return the steps by which a run of the branch applies what was approved on its change."""
+    """Return the steps by which a run applies what was approved elsewhere."""
     used(tx, record, run, run.status_at)
     why = f"the plan equals the one approved on change {record.change_number} in {record.shown_run_id}"
     return confirmed(transitions, run, record.by, why)
@@ -62,21 +50,16 @@ def keep_for_merge(tx: Transaction, workspace: Workspace, change: Change, run: R
 
 
 def settle_merge(
-    tx: Transaction, transitions: Transitions, workspace: Workspace, change: Change, outcome: Outcome
+    tx: Transaction, workspace: Workspace, change: Change, at: datetime, outcome: Outcome
 ) -> None:
-    """Let a run of the branch go on that waited when the merge was told; without a merge all falls."""
+    """Have a run of the branch asked about that waited when the merge was told; without a merge all falls."""
     if not change.merged:
         for record in tx.approvals.of_change(workspace.id, change.number):
             if record.state is ApprovalState.KEPT:
                 fell(tx, record, "the change was closed", record.at)
         return
     for run in runs_of_merge(tx, workspace, change):
-        approval = approved_before_merge(tx, run) if run.awaits_confirmation else None
-        if approval is None:
-            continue
-        saved = run
-        for moved, event in goes_on(tx, transitions, run, approval):
-            saved = tx.runs.save(replace(moved, version=saved.version), event)
-        transitions.after(tx, run, saved, outcome.wake)
-        outcome.wake.runs.append(saved)
-        outcome.say("confirmed", f"approved on change {change.number}", workspace.name, run.id)
+        if to_be_asked(tx, run) is not None:
+            outcome.wake.deliveries += want(tx, ASKED, run, at)
+            why = f"its plan is approved on change {change.number}; what an apply needs is asked again"
+            outcome.say("asked", why, workspace.name, run.id)

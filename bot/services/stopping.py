@@ -50,6 +50,10 @@ def stop_older(
     Where the workspace keeps approvals, they wait for the plan of the newer commit instead.
     """
     why = f"a newer commit came: {change.head_sha[:8]}"
+    if not workspace.merging.keep_approval:
+        for kept in tx.approvals.of_change(workspace.id, change.number):
+            if kept.state is ApprovalState.KEPT and kept.commit != change.head_sha:
+                fell(tx, kept, why, at)
     for run in runs:
         begun = run.status is RunStatus.APPLYING
         if run.plan_only or run.final or begun or run.commit == change.head_sha:

@@ -14,12 +14,13 @@ from bot.domain.errors import Conflict, LeaseLost, StoreUnavailable
 from bot.domain.lifecycle import RunStatus
 from bot.domain.queue import holds_by
 from bot.domain.run import Run, RunEvent
+from bot.services.approved_elsewhere import to_be_asked
 from bot.services.approving import kept_approval, settle
 from bot.services.neighbours import neighbours
 from bot.services.ports import Clock, Dispatch, Store, Transaction
 from bot.services.subjects import all_subjects_of, subjects_of
 from bot.services.turns import whose_turn
-from bot.services.wanting import OUTDATED, PLANNED, want, want_followers
+from bot.services.wanting import ASKED, OUTDATED, PLANNED, want, want_followers
 
 log = logging.getLogger(__name__)
 
@@ -124,6 +125,9 @@ class Transitions:
         if run.status is RunStatus.APPLIED and (before is None or before.status is not RunStatus.APPLIED):
             wake.deliveries += want_followers(tx, run, self._clock.now())
             wake.deliveries += want(tx, OUTDATED, run, self._clock.now())
+        stopped = before is not None and not before.awaits_confirmation
+        if stopped and to_be_asked(tx, run) is not None:
+            wake.deliveries += want(tx, ASKED, run, self._clock.now())
         if before is None:
             # One that joins the queue changes nothing for those before it: whose turn it was is awake.
             turn = whose_turn(tx, run.workspace_id)

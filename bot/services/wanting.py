@@ -14,6 +14,8 @@ OURS = ""
 APPLIED = "applied"
 # A plan is to be held against an approval that was kept.
 PLANNED = "planned"
+# What an apply needs is to be asked again, of a run that goes on by itself if nothing is missing.
+ASKED = "asked"
 # The plans of other changes are outdated.
 OUTDATED = "outdated"
 
@@ -48,7 +50,7 @@ def want(tx: Transaction, event: str, run: Run, at: datetime) -> list[str]:
 
 def is_ours(delivery: Delivery) -> bool:
     """Whether a delivery came from a run and not from a forge."""
-    return delivery.forge == OURS and delivery.event in (APPLIED, PLANNED, OUTDATED)
+    return delivery.forge == OURS and delivery.event in (APPLIED, PLANNED, ASKED, OUTDATED)
 
 
 def wanted_by(delivery: Delivery) -> tuple[str, str]:

@@ -54,8 +54,8 @@ class SqlApprovals:
             .values(state=record.state.value, run_id=record.run_id, why=record.why, ended_at=record.ended_at)
         )
 
-    def of_change(self, workspace_id: str, change_number: int) -> Sequence[ApprovalRecord]:
-        """Return what was approved in a workspace on a change, newest first."""
+    def of_change(self, workspace_id: str, change_number: int | None) -> Sequence[ApprovalRecord]:
+        """Return what was approved in a workspace on a change, or of no change's, newest first."""
         query = (
             sa.select(approvals)
             .where(approvals.c.workspace_id == workspace_id, approvals.c.change_number == change_number)

@@ -126,6 +126,7 @@ runs = Table(
     Column("approval", Json),
     Column("confirmed_by", Words, nullable=False),
     Column("delta", Words, nullable=False),
+    Column("lacks", Words, nullable=False),
     Column("error", Words, nullable=False),
     Column("cancel_requested_by", Words, nullable=False),
     Column("cancel_requested_at", Moment),

@@ -191,6 +191,8 @@ def _banners(found: Found) -> list[Banner]:
         banners.append(Banner(Tone.WAIT, f"{run.cancel_requested_by} canceled this run", stopping))
     if run.delta:
         banners.append(Banner(Tone.ASK, "The plan is not the one that was approved", harmless(run.delta)))
+    if run.awaits_confirmation and run.lacks:
+        banners.append(Banner(Tone.ASK, "Approved before, but not applied by itself", harmless(run.lacks)))
     if run.awaits_confirmation:
         text = f"The plan {wording.effect(run.counts)}. Confirming applies exactly this plan."
         if run.modes.destroy:

@@ -36,6 +36,7 @@ from bot.services.deriving import Deriving
 from bot.services.discovering import Discovery
 from bot.services.engine_jobs import EngineJobs
 from bot.services.following import Following
+from bot.services.going_on import GoingOn
 from bot.services.intake import Intake
 from bot.services.left_locks import LeftLocks
 from bot.services.locking import Locking
@@ -116,7 +117,8 @@ class House:
         jobs = EngineJobs(store, forges, StateService(store, self.vault, clock), self.addresses)
         deriving = Deriving(forges, PlainTexts(), self.posting, self.addresses)
         siblings = Siblings(store, changed, new_runs, self.transitions, self.limits.siblings)
-        following = Following(store, forges, changed, new_runs, self.transitions, siblings)
+        going_on = GoingOn(store, forges, changed, requiring, self.transitions)
+        following = Following(store, forges, changed, new_runs, self.transitions, siblings, going_on)
         self.queueing = Queueing(store, forges, new_runs, self.transitions)
         self.intake = Intake(
             store, clock, self.dispatch, self._parse, forges, discovery, new_runs, changed, comments,

@@ -21,7 +21,7 @@ class PlainTexts:
         lines += [s.plan_text for s in report.sections if s.plan_text]
         lines += [f"delta: {s.run.delta}" for s in report.sections if s.run.delta]
         lines += [report.merging] if report.merging else []
-        lines += [f"overlap: {words}" for s in report.sections for words in s.overlaps]
+        lines += [f"note: {words}" for s in report.sections for words in s.notes]
         return "\n".join([f"plans of {report.sha}", *lines, report.none_affected])[:limit]
 
     def outcome_comment(self, report: OutcomeReport, limit: int) -> str:

@@ -211,7 +211,7 @@ PLACES: dict[str, Callable[[str], str]] = {
     "reviewer in a reason": lambda text: why("x", Check("approved", True, f"by a{text}")),
     "file of another": lambda text: other(f"does not run on this change: a{text}"),
     "refused merge": lambda text: not_merged(f"github refused it: check a{text} is expected"),
-    "overlap": lambda text: change(part(overlaps=(f"change 2 plans to change a{text} too",))),
+    "overlap": lambda text: change(part(notes=(f"change 2 plans to change a{text} too",))),
     "why not merged": lambda text: TEXTS.why_comment(WhyReport("abc", (), (), f"left: a{text}"), LIMIT),
     "refusal": lambda text: TEXTS.refusal_comment("ada", [("net", f"because {text}")], LIMIT),
 }

@@ -61,3 +61,29 @@ def test_an_approval_falls_with_the_run_that_was_made_for_it(previewed: House) -
     (record,) = approvals(previewed)
     assert record.state is ApprovalState.FALLEN
     assert record.why.endswith("ended as canceled")
+
+
+def test_a_plan_that_is_confirmed_on_its_page_is_approved_too(house: House) -> None:
+    house.workspace("network")
+    house.engine.will_find("network", BUCKET)
+    house.push("c1", "network/a.tf")
+    run = house.only_run()
+    house.controls.confirm(run.id, WRITER)
+    with house.store.reading() as tx:
+        (record,) = tx.approvals.of_change(run.workspace_id, None)
+    assert (record.by, record.role, record.commit, record.digest) == (
+        WRITER.login, Role.WRITE, "c1", run.digest
+    )  # fmt: skip
+    assert (record.state, record.run_id, record.shown_run_id) == (ApprovalState.USED, run.id, run.id)
+
+
+def test_a_plan_of_a_change_that_is_confirmed_on_its_page_is_approved_in_place_of_the_other(
+    previewed: House,
+) -> None:
+    previewed.engine.will_find("network", BUCKET, OTHER)
+    previewed.say(1, "/apply")
+    run = previewed.runs()[-1]
+    previewed.controls.confirm(run.id, WRITER)
+    first, second = approvals(previewed)
+    assert (first.state, second.state) == (ApprovalState.FALLEN, ApprovalState.USED)
+    assert (second.digest, second.run_id) == (run.digest, run.id)

@@ -12,6 +12,7 @@ def test_the_words_follow_the_run_that_holds_the_workspace(house: House) -> None
     house.workspace("network")
     house.engine.will_find("network", BUCKET)
     house.push("c1", "network/main.tf", work=False)
+    house.work("receive")
     house.push("c2", "network/main.tf", before="c1", work=False)
     house.work("receive")
     first, second = house.runs()

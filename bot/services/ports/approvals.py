@@ -23,6 +23,6 @@ class Approvals(Protocol):
         """Keep what became of an approval: its state, run, reason and end; the rest never changes."""
         ...
 
-    def of_change(self, workspace_id: str, change_number: int) -> Sequence[ApprovalRecord]:
-        """Return what was approved in a workspace on a change, newest first."""
+    def of_change(self, workspace_id: str, change_number: int | None) -> Sequence[ApprovalRecord]:
+        """Return what was approved in a workspace on a change, or of no change's, newest first."""
         ...
