@@ -22,9 +22,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="module")
-def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
+def kind() -> str:
+    """As which forge a module's journeys use the playground."""
+    return "github"
+
+
+@pytest.fixture(scope="module")
+def journey(tmp_path_factory: pytest.TempPathFactory, kind: str) -> Iterator[Journey]:
     """Real processes for a module's journeys: forge, Valkey, web, two workers."""
-    with Journey(tmp_path_factory.mktemp("journey")) as found:
+    with Journey(tmp_path_factory.mktemp("journey"), kind=kind) as found:
         yield found
 
 

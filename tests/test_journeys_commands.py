@@ -1,4 +1,4 @@
-"""Commands, requirements, `/why` and forks on real input: real pushes, real Terraform, GitHub's REST API."""
+"""Commands, requirements, `/why` and forks on real input: real pushes, real Terraform, a forge's REST API."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain.permissions import Person, Role
 from bot.services.ports import RunQuery
-from tests.support.journeys import ROOMS, Journey, Repo, manifest, resource
+from tests.support.journeys import Journey, Repo, manifest, resource, rooms
 
 pytestmark = pytest.mark.e2e
 
@@ -18,10 +18,10 @@ TWO = {"net/main.tf": resource("net", "two")}
 
 
 @pytest.fixture(scope="module")
-def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
+def journey(tmp_path_factory: pytest.TempPathFactory, kind: str) -> Iterator[Journey]:
     """The usual stage, on which an apply needs more than a role."""
-    text = manifest(ROOMS[:3], "defaults: {require: [approved, up_to_date, mergeable, not_draft]}\n")
-    with Journey(tmp_path_factory.mktemp("commands"), text) as found:
+    text = manifest(rooms(kind)[:3], "defaults: {require: [approved, up_to_date, mergeable, not_draft]}\n")
+    with Journey(tmp_path_factory.mktemp("commands"), text, kind=kind) as found:
         yield found
 
 
@@ -44,12 +44,6 @@ def quiet(journey: Journey) -> Repo:
 
         journey.until(ask, f"the first run of {repo.short}-{name}")
     return repo
-
-
-def approve(journey: Journey, repo: Repo, number: int) -> None:
-    journey.ben.api(
-        "POST", f"/repos/{repo.name}/pulls/{number}/reviews", {"event": "APPROVE", "body": "Good"}
-    )
 
 
 def test_a_refused_apply_has_its_table_and_goes_on_once_it_is_approved(journey: Journey) -> None:
@@ -78,7 +72,7 @@ def test_a_refused_apply_has_its_table_and_goes_on_once_it_is_approved(journey: 
     assert "runs on this change: net/main.tf is in net" in why
 
     # In the second, it waits for a lock, in the words of the status.
-    approve(journey, repo, number)
+    journey.ben.approve(repo.name, number)
     journey.ben.comment(repo.name, number, f"/lock {net} because we move")
     journey.ana.comment(repo.name, number, "/apply")
     waiting = repo.words(sha, f"plangate/{net}/apply", "locked by ben: we move")
@@ -96,7 +90,7 @@ def test_an_apply_is_canceled_by_a_comment(journey: Journey) -> None:
     repo = quiet(journey)
     number, sha = repo.pull("slow", {"net/main.tf": resource("net", "two", SLOW)})
     repo.settled(sha)
-    approve(journey, repo, number)
+    journey.ben.approve(repo.name, number)
     journey.ana.comment(repo.name, number, "/apply")
     repo.words(sha, f"plangate/{repo.short}-net/apply", "Applying")
     journey.ben.comment(repo.name, number, "/cancel because it hangs")
@@ -113,8 +107,7 @@ def test_a_fork_waits_for_somebody_who_may_and_each_commit_needs_it_again(journe
     journey.eve.git(tree, "checkout", "-q", "-b", "offer")
     first = journey.eve.commit(tree, "Offer", TWO)
     journey.eve.push(tree, "offer")
-    offer = {"title": "Offer", "head": "eve:offer", "base": "main"}
-    number = int(journey.eve.api("POST", f"/repos/{repo.name}/pulls", offer)["number"])
+    number = journey.eve.offer(f"eve/{repo.short}", "offer", "Offer", repo.name)
     waiting = repo.words(first, "plangate", "A change from a fork")
     assert waiting["state"] == "pending"
     assert "may comment /plan" in waiting["description"]

@@ -90,6 +90,15 @@ class Person:
         made = self.api("POST", f"/repos/{repo}/pulls", {"title": title, "head": branch, "base": base})
         return int(made["number"])
 
+    def offer(self, fork: str, branch: str, title: str, repo: str, base: str = "main") -> int:
+        """Open a pull request from a fork of one's own and return its number."""
+        wanted = {"title": title, "head": f"{fork.partition('/')[0]}:{branch}", "base": base}
+        return int(self.api("POST", f"/repos/{repo}/pulls", wanted)["number"])
+
+    def approve(self, repo: str, number: int) -> None:
+        """Approve a pull request as it is now."""
+        self.api("POST", f"/repos/{repo}/pulls/{number}/reviews", {"event": "APPROVE"})
+
     def comment(self, repo: str, number: int, body: str) -> int:
         """Comment on a pull request and return the comment's id."""
         return int(self.api("POST", f"/repos/{repo}/issues/{number}/comments", {"body": body})["id"])
@@ -108,6 +117,11 @@ class Person:
         """Merge a pull request and return the merge commit."""
         return str(self.api("PUT", f"/repos/{repo}/pulls/{number}/merge", {})["sha"])
 
+    def merged(self, repo: str, number: int) -> str | None:
+        """Return the commit that has merged a pull request, None while nobody has."""
+        found = self.api("GET", f"/repos/{repo}/pulls/{number}")
+        return str(found["merge_commit_sha"]) if found["merged"] else None
+
     def page(self, repo: str, number: int) -> str:
         """Return where a change is seen."""
         return f"{self._forge}/{repo}/pull/{number}"
@@ -122,6 +136,17 @@ class GitLabPerson(Person):
         """Open a merge request and return its number."""
         wanted = {"title": title, "source_branch": branch, "target_branch": base}
         return int(self.api("POST", f"{_project(repo)}/merge_requests", wanted)["iid"])
+
+    def offer(self, fork: str, branch: str, title: str, repo: str, base: str = "main") -> int:
+        """Open a merge request from a fork of one's own and return its number."""
+        wanted = {"title": title, "source_branch": branch, "target_branch": base}
+        target = self.api("GET", _project(repo))["id"]
+        made = self.api("POST", f"{_project(fork)}/merge_requests", {**wanted, "target_project_id": target})
+        return int(made["iid"])
+
+    def approve(self, repo: str, number: int) -> None:
+        """Approve a merge request as it is now."""
+        self.api("POST", f"{_project(repo)}/merge_requests/{number}/approve", {})
 
     def comment(self, repo: str, number: int, body: str) -> int:
         """Write a note and return its id."""
@@ -144,6 +169,11 @@ class GitLabPerson(Person):
         """Merge a merge request and return the merge commit."""
         merged = self.api("PUT", f"{_project(repo)}/merge_requests/{number}/merge", {})
         return str(merged["merge_commit_sha"])
+
+    def merged(self, repo: str, number: int) -> str | None:
+        """Return the commit that has merged a merge request, None while nobody has."""
+        found = self.api("GET", f"{_project(repo)}/merge_requests/{number}")
+        return str(found["merge_commit_sha"]) if found["state"] == "merged" else None
 
     def page(self, repo: str, number: int) -> str:
         """Return where a merge request is seen."""

@@ -520,6 +520,15 @@ def test_a_status_and_its_successor(world: World) -> None:
     ]
 
 
+def test_what_waits_says_its_latest_words_however_often_they_change(world: World) -> None:
+    _, sha = world.push("main", {"a.tf": "x\n"})
+    for state, said in ((StatusState.PENDING, "first"), (StatusState.RUNNING, "planning")):
+        world.forge.set_status(world.repo, status(sha, state=state, description=said))
+    for said in ("waits for ana", "waits for ben", "waits for eve", "waits for all"):
+        world.forge.set_status(world.repo, status(sha, state=StatusState.PENDING, description=said))
+        assert world.statuses(sha)[-1] == ("plangate/network", "pending", said)
+
+
 def test_a_long_description_is_shortened_after_a_word(world: World) -> None:
     _, sha = world.push("main", {"a.tf": "x\n"})
     world.forge.set_status(world.repo, status(sha, description="Waits for\nrun-1 " * 20))

@@ -227,17 +227,25 @@ def test_a_commit_of_the_branch_alone_is_left_to_gitlab(forge: GitLabForge, gitl
     assert not {"ref", "pipeline_id"} & set(_set(gitlab)[0])
 
 
-def test_new_words_for_a_pending_status_go_on_to_running_and_a_state_that_repeats_is_no_failure(
+def test_new_words_for_a_status_that_waits_go_on_to_running_and_then_begin_anew(
     forge: GitLabForge, gitlab: ScriptedForge
 ) -> None:
     _answering(gitlab, _stuck("enqueue"), Reply({}, 201))
     forge.set_status(REPO, status())
-    _answering(gitlab, _stuck("enqueue"), _stuck("run"))
+    assert [body["state"] for body in _set(gitlab)] == ["pending", "running"]
+    _answering(gitlab, _stuck("enqueue"), _stuck("run"), Reply({}, 201))
     forge.set_status(REPO, status())
-    assert [body["state"] for body in _set(gitlab)] == ["pending", "running", "pending", "running"]
-    _answering(gitlab, _stuck("success"))
-    forge.set_status(REPO, status(StatusState.SUCCESS))
-    assert [body["state"] for body in _set(gitlab)][4:] == ["success"]
+    assert [body["state"] for body in _set(gitlab)][2:] == ["pending", "running", "canceled", "pending"]
+    assert {body["description"] for body in _set(gitlab)} == {"Planning"}
+
+
+@pytest.mark.parametrize(("state", "event"), [(StatusState.RUNNING, "run"), (StatusState.SUCCESS, "success")])
+def test_a_state_that_repeats_is_no_failure(
+    forge: GitLabForge, gitlab: ScriptedForge, state: StatusState, event: str
+) -> None:
+    _answering(gitlab, _stuck(event))
+    forge.set_status(REPO, status(state))
+    assert len(_set(gitlab)) == 1
 
 
 def test_another_refusal_of_a_status_is_one(forge: GitLabForge, gitlab: ScriptedForge) -> None:

@@ -20,8 +20,11 @@ T = TypeVar("T")
 PATIENCE = 90.0
 
 ROOMS = tuple(f"acme/repo-{number}" for number in range(1, 13))
-# The same on GitLab, where a group may have groups.
-NESTED_ROOMS = tuple(room.replace("/", "/platform/") for room in ROOMS)
+
+
+def rooms(kind: str) -> tuple[str, ...]:
+    """Return the repositories that tests take; on GitLab, where a group may have groups, they are deeper."""
+    return tuple(room.replace("/", "/platform/") for room in ROOMS) if kind == "gitlab" else ROOMS
 
 
 def manifest(repos: tuple[str, ...] = ROOMS, more: str = "") -> str:
@@ -49,10 +52,10 @@ class Journey:
     """A stage, and what tests do on it."""
 
     def __init__(self, root: Path, text: str = "", *, kind: str = "github", **settings: str) -> None:
-        rooms = NESTED_ROOMS if kind == "gitlab" else ROOMS
+        self.kind = kind
         self.stage = Stage(
             root,
-            text or manifest(rooms),
+            text or manifest(rooms(kind)),
             {
                 "PLANGATE_LOCAL_ADMIN": "admin",
                 "PLANGATE_SWEEP_SECONDS": "1",
@@ -63,7 +66,7 @@ class Journey:
             },
             kind=kind,
         )
-        self._repos = iter(rooms)
+        self._repos = iter(rooms(kind))
         self._trees = itertools.count()
 
     def __enter__(self) -> Self:

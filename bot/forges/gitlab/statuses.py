@@ -39,7 +39,8 @@ class Statuses:
         """Set one. Raises ForgeUnavailable, ForgeRefused, NotFound.
 
         A status that is unfinished takes new words once: from pending it can only go on to running, and from
-        there only to an end. Further words wait for that; the state, which guards the merge, is right.
+        there only to an end. So what waits for somebody is ended and begun anew, for its words are what they
+        go by; words of progress wait for an end. The state, which guards the merge, is right throughout.
         """
         body: dict[str, object] = {
             "state": _STATES[status.state],
@@ -64,6 +65,9 @@ class Statuses:
         except Unprocessable as refusal:
             if _SAME_AGAIN not in refusal.said.lower():
                 raise
+            # Whoever dies in between leaves no pipeline that has succeeded, and the next try begins it again.
+            self._send(repo, status, {**body, "state": "canceled"})
+            self._send(repo, status, body)
 
     def _send(self, repo: RepoRef, status: StatusReport, body: dict[str, object]) -> None:
         what = f"a status on {status.sha[:10]} of {repo.path}"

@@ -1,0 +1,14 @@
+"""Commands, requirements, `/why` and forks on GitLab: the journeys of test_journeys_commands.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.test_journeys_commands import *  # noqa: F403  the very same
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def kind() -> str:
+    return "gitlab"
