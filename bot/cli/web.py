@@ -12,6 +12,7 @@ from bot.cli.loading import configuration, ready
 from bot.domain.errors import ConfigError
 from bot.services.sign_in import address, password
 from bot.web import create_app
+from bot.web.live import Streams
 from bot.wiring import Services
 
 
@@ -56,13 +57,15 @@ def sign_in() -> None:
 @click.command()
 @click.option("--bind", default="127.0.0.1:8000", show_default=True, help="Address and port to listen at.")
 @click.option("--processes", default=2, show_default=True, help="Number of processes.")
-@click.option("--threads", default=8, show_default=True, help="Number of threads in each.")
+@click.option(
+    "--threads", default=8, show_default=True, help="Number of threads in each; half of them may stream."
+)
 def web(bind: str, processes: int, threads: int) -> None:
     """Serve webhooks, Terraform's states and the pages."""
     services, _ = ready(configuration(), serves=True)
     if services.config.local_admin:
         click.echo(_how_to_sign_in(services), err=True)
-    options = {
+    options: dict[str, Any] = {
         "bind": bind,
         "workers": processes,
         "threads": threads,
@@ -71,4 +74,7 @@ def web(bind: str, processes: int, threads: int) -> None:
         "loglevel": services.config.log_level.value.lower(),
         "control_socket_disable": True,
     }
-    _Gunicorn(create_app(services), options).run()
+    # Half of the threads may stream; the others answer.
+    streams = Streams(threads // 2)
+    options["post_worker_init"] = lambda worker: streams.end_when(lambda: not worker.alive)
+    _Gunicorn(create_app(services, streams), options).run()

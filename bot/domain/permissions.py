@@ -22,6 +22,7 @@ class Action(StrEnum):
 
     SEE = "see"
     PLAN = "plan"
+    COMMENT = "comment"
     CONFIRM = "confirm"
     DISCARD = "discard"
     CANCEL = "cancel"
@@ -38,6 +39,7 @@ class Action(StrEnum):
 NEEDS: dict[Action, Role] = {
     Action.SEE: Role.READ,
     Action.PLAN: Role.PLAN,
+    Action.COMMENT: Role.PLAN,
     Action.CONFIRM: Role.WRITE,
     Action.DISCARD: Role.WRITE,
     Action.CANCEL: Role.WRITE,

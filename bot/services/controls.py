@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.domain import actions
-from bot.domain.errors import Forbidden, IllegalMove
+from bot.domain.errors import Forbidden, IllegalMove, Invalid, NotFound
 from bot.domain.ids import new_id
 from bot.domain.lifecycle import RunStatus
-from bot.domain.permissions import Action, Person
+from bot.domain.permissions import Action, Person, refusal
 from bot.domain.run import Run, RunEvent, RunSource
 from bot.services.approving import approve, used
 from bot.services.confirming import confirmed
@@ -98,6 +98,10 @@ class Controls:
         with self._store.reading() as tx:
             return self._overriding.may(tx, tx.runs.get(run_id), person, teams)
 
+    def overriders(self, tx: Transaction, run: Run) -> str:
+        """Say who may override what holds the run; empty where nothing does, or nobody is named."""
+        return self._overriding.overriders(tx, run)
+
     def cancel(self, run_id: str, person: Person, comment: str = "") -> Run:
         """Stop a run: at once where nobody works on it, else by an interrupt that its worker sends."""
         return self._transitions.change(run_id, self.canceling(person, comment))
@@ -129,24 +133,43 @@ class Controls:
 
         return self._transitions.change(run_id, step)
 
-    def retry(self, run_id: str, person: Person) -> Run:
+    def comment(self, run_id: str, person: Person, text: str) -> Run:
+        """Put what a person says into the run's timeline; said twice in a row, it stands there once."""
+        if not text.strip():
+            raise Invalid("a comment needs words")
+        with self._store.transaction() as tx:
+            run = tx.runs.get(run_id)
+            if not person.may(Action.COMMENT):
+                raise Forbidden(refusal(person, Action.COMMENT))
+            said = self._transitions.event(run, "comment", person.login, text)
+            last = tx.runs.timeline(run_id)[-1:]
+            if not any(replace(event, at=said.at) == said for event in last):
+                tx.runs.note(said)
+        return run
+
+    def retry(self, run_id: str, person: Person, comment: str = "", as_id: str = "") -> Run:
         """Make a new run of the same kind on the same commit, with the variables as they are now.
 
-        The old one stays as it is.
+        The old one stays as it is. `as_id` is what the new one is called: asked for again, it is made once.
         """
         wake = Wake()
         with self._store.transaction() as tx:
-            run = self.retried(tx, run_id, person, wake)
+            try:
+                return tx.runs.get(as_id)
+            except NotFound:
+                run = self.retried(tx, run_id, person, wake, comment, as_id)
         self._transitions.wake(wake)
         return run
 
-    def retried(self, tx: Transaction, run_id: str, person: Person, wake: Wake) -> Run:
+    def retried(
+        self, tx: Transaction, run_id: str, person: Person, wake: Wake, comment: str = "", as_id: str = ""
+    ) -> Run:
         """Do `retry` within a transaction, and note whom to wake after it."""
         old = tx.runs.get(run_id)
         self._check(old, person, Action.RETRY)
         now = self._clock.now()
         run = Run(
-            id=new_id("run"),
+            id=as_id or new_id("run"),
             workspace_id=old.workspace_id,
             status=RunStatus.PENDING,
             source=RunSource.RETRY,
@@ -160,7 +183,8 @@ class Controls:
             change_number=old.change_number,
             modes=old.modes,
         )
-        event = self._transitions.event(run, "pending", person.login, f"retry of {old.id}")
+        why = f"retry of {old.id}: {comment}" if comment else f"retry of {old.id}"
+        event = self._transitions.event(run, "pending", person.login, why)
         run = add_run(tx, run, event)
         self._transitions.after(tx, None, run, wake)
         if run.plan_only:

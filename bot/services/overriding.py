@@ -83,6 +83,16 @@ class Overriding:
         standing = failing(tx.policies.of_run(run.id), Level.SOFT)
         return not self._why_not(tx, run, standing, person, teams)
 
+    def overriders(self, tx: Transaction, run: Run) -> str:
+        """Name the owners of the sets whose failures hold the run; empty where none is named."""
+        if run.status is not RunStatus.POLICY_OVERRIDE:
+            return ""
+        names = {check.set_name for check in failing(tx.policies.of_run(run.id), Level.SOFT)}
+        owners = dict.fromkeys(
+            str(owner) for each in self._sets if each.name in names for owner in each.owners
+        )
+        return " or ".join(owners)
+
     def teams_of_run(self, store: Store, run_id: str, person: Person) -> Teams:
         """Ask the forge who is in the teams by which a person may own what holds a run."""
         with store.reading() as tx:

@@ -17,8 +17,10 @@ from bot.web import (
     guard,
     health,
     hooks,
+    live,
     needs,
     policy_card,
+    resources,
     runs,
     sign_in,
     state,
@@ -26,6 +28,7 @@ from bot.web import (
     variables,
     workspaces,
 )
+from bot.web.live import Streams
 from bot.web.needs import Services
 
 FORM_LIMIT = 64 * 1024
@@ -37,8 +40,8 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-def create_app(services: Services) -> Flask:
-    """Return the application on the given services."""
+def create_app(services: Services, streams: Streams | None = None) -> Flask:
+    """Return the application on the given services; `streams` says how many threads may stream at once."""
     app = Flask(__name__, template_folder=str(templates()), static_folder="static")
     app.config.update(MAX_CONTENT_LENGTH=FORM_LIMIT, MAX_FORM_PARTS=50, TEMPLATES_AUTO_RELOAD=False)
     app.jinja_env.undefined = StrictUndefined
@@ -46,6 +49,7 @@ def create_app(services: Services) -> Flask:
     needs.install(app, services)
     failures.install(app)
     sign_in.install(app)
+    live.install(app, streams or Streams())
     rooms = (
         hooks,
         state,
@@ -54,6 +58,8 @@ def create_app(services: Services) -> Flask:
         variables,
         state_versions,
         runs,
+        resources,
+        live,
         policy_card,
         deliveries,
         sign_in,

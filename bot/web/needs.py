@@ -13,7 +13,7 @@ from bot.domain.permissions import Person
 from bot.domain.run import Run
 from bot.services.forge_sign_in import ForgeSignIn
 from bot.services.locking import Locking
-from bot.services.ports import Addresses, Clock, Delivery, Hook, Store, Vault
+from bot.services.ports import Addresses, Clock, Delivery, Hook, Store, Transaction, Vault
 from bot.services.queueing import Queueing
 from bot.services.rights import Rights
 from bot.services.sessions import Sessions
@@ -57,8 +57,16 @@ class Controls(Protocol):
         """Whether the run waits for an override that this person may give."""
         ...
 
-    def retry(self, run_id: str, person: Person) -> Run:
-        """Make a new run on the same commit."""
+    def overriders(self, tx: Transaction, run: Run) -> str:
+        """Say who may override what holds the run."""
+        ...
+
+    def comment(self, run_id: str, person: Person, text: str) -> Run:
+        """Put what a person says into the run's timeline."""
+        ...
+
+    def retry(self, run_id: str, person: Person, comment: str = "", as_id: str = "") -> Run:
+        """Make a new run on the same commit; of one name only one."""
         ...
 
 

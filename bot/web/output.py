@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence
 
-from bot.web.pages import OutputLine
+from markupsafe import Markup, escape
+
+from bot.web.terminal import ESCAPES, coloured
 
 MOST_LINES = 2000
-"""How many lines of a stage a page shows, the last ones; the raw output has them all."""
+"""How many lines of a stage a page shows at first, the last ones; earlier ones are a click away."""
 
-MOST_CHARACTERS = 400_000
-
-_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-_]")
+_LONGEST_LINE = 20_000
 _SIGNS = (
+    (re.compile(r"\$ (?:terraform|tofu) "), "command"),
     (re.compile(r"\s*(?:-/\+|\+/-) "), "destroy"),
     (re.compile(r"\s*\+ "), "add"),
     (re.compile(r"\s*- "), "destroy"),
     (re.compile(r"\s*~ "), "change"),
     (re.compile(r"\s*# .+ (?:will|must) be "), "head"),
-    (re.compile(r"(?:Plan:|Apply complete!|No changes\.|Changes to Outputs:)"), "head"),
+    (re.compile(r"(?:Plan:|Apply complete!|Destroy complete!|No changes\.|Changes to Outputs:)"), "head"),
     (re.compile(r"[╷│╵|]?\s*Error: |Error: "), "error"),
     (re.compile(r"[╷│╵|]?\s*Warning: "), "warning"),
 )
+# What Terraform itself would give a colour of its own within a line.
+_WITHIN = re.compile(r"(# forces replacement)|(\(known after apply\)|\(sensitive value\))|( -> )")
+_CLASSES = ("destroy b", "soft", "change")
 
 
 def whole_lines(text: str) -> str:
@@ -30,19 +35,28 @@ def whole_lines(text: str) -> str:
     return text[: text.rfind("\n") + 1]
 
 
-def lines_of(text: str) -> tuple[tuple[OutputLine, ...], bool]:
-    """Return the last lines of an output, made harmless, and whether earlier ones were left out."""
-    tail = text[-MOST_CHARACTERS:].removesuffix("\n")
-    lines = tail.split("\n") if text else []
-    shortened = len(text) > MOST_CHARACTERS or len(lines) > MOST_LINES
-    return tuple(_line(line.rstrip("\r")) for line in lines[-MOST_LINES:]), shortened
+def lines_of(text: str) -> list[str]:
+    """Return an output's lines as they are."""
+    return [line.rstrip("\r") for line in text.removesuffix("\n").split("\n")] if text else []
+
+
+def html_of(lines: Sequence[str], stage: str, first: int) -> Markup:
+    """Return lines of a stage's output for its page, each with its number and a link; `first` is the number
+    of the first of them.
+    """
+    return Markup("").join(_line(line, f"{stage}-L{first + n}", first + n) for n, line in enumerate(lines))
 
 
 def harmless(text: str) -> str:
     """Return text in one line without colour codes, and with what would hide or reorder it made visible."""
     if text.isprintable():
         return text
-    return "".join(_visible(letter) for letter in _ESCAPES.sub("", text))
+    return "".join(map(_visible, ESCAPES.sub("", text)))
+
+
+def kind_of(line: str) -> str:
+    """Say what a line of Terraform's is by its sign: `add`, `error`, ...; empty where it is none."""
+    return next((kind for sign, kind in _SIGNS if sign.match(line)), "")
 
 
 def _visible(letter: str) -> str:
@@ -52,7 +66,31 @@ def _visible(letter: str) -> str:
     return letter if fine else f"\\u{ord(letter):04x}"
 
 
-def _line(raw: str) -> OutputLine:
-    text = harmless(raw)
-    kind = next((kind for sign, kind in _SIGNS if sign.match(text)), "")
-    return OutputLine(kind, text)
+def _line(raw: str, anchor: str, number: int) -> Markup:
+    if len(raw) > _LONGEST_LINE:
+        raw = f"{raw[:_LONGEST_LINE]}… ({len(raw) - _LONGEST_LINE} more characters)"
+    pieces = list(coloured(raw)) if "\x1b" in raw else [("", raw)]
+    if any(style for style, _ in pieces):
+        inner = Markup("").join(_span(style, escape(harmless(text))) for style, text in pieces)
+        kind = ""
+    else:
+        text = harmless("".join(text for _, text in pieces))
+        kind = kind_of(text)
+        inner = Markup("").join(_parts(text))
+    number_ = Markup('<a href="#{}" tabindex="-1">{}</a>').format(anchor, number)
+    return Markup('<span id="{}"{}>{}{}\n</span>').format(
+        anchor, Markup(' class="{}"').format(kind) if kind else "", number_, inner
+    )
+
+
+def _parts(text: str) -> Iterator[Markup]:
+    at = 0
+    for found in _WITHIN.finditer(text):
+        yield escape(text[at : found.start()])
+        yield _span(_CLASSES[(found.lastindex or 1) - 1], escape(found[0]))
+        at = found.end()
+    yield escape(text[at:])
+
+
+def _span(style: str, text: Markup) -> Markup:
+    return Markup('<span class="{}">{}</span>').format(style, text) if style else text

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from bot.web.policy_pages import PolicyCard
 
 
 class Tone(StrEnum):
@@ -146,49 +142,6 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class OutputLine:
-    """A line of Terraform's output, made harmless.
-
-    `kind` is `add`, `change`, `destroy`, `error`, `warning`, `head` or empty.
-    """
-
-    kind: str
-    text: str
-
-
-@dataclass(frozen=True)
-class ResourceLine:
-    """A resource that a plan changes."""
-
-    symbol: str
-    kind: str
-    address: str
-    note: str
-
-
-@dataclass(frozen=True)
-class Stage:
-    """The card of a plan or an apply.
-
-    `lines` are the output from the character `begin` to `end`: a page that renews itself has those before.
-    """
-
-    name: str
-    title: str
-    badge: Badge
-    took: str
-    open: bool
-    resources: tuple[ResourceLine, ...]
-    more_resources: int
-    lines: tuple[OutputLine, ...]
-    begin: int
-    end: int
-    shortened: bool
-    raw_url: str
-    empty: str
-
-
-@dataclass(frozen=True)
 class Button:
     """Something that this person may do with the run now."""
 
@@ -198,46 +151,12 @@ class Button:
 
 
 @dataclass(frozen=True)
-class TimelineRow:
-    """A line of a run's timeline."""
-
-    badge: Badge
-    actor: str
-    message: str
-    when: Moment
-
-
-@dataclass(frozen=True)
 class Banner:
     """What the run's page says first: the decision awaited, why it waits, or what went wrong."""
 
     tone: Tone
     title: str
     text: str
-
-
-@dataclass(frozen=True)
-class RunPage:
-    """One run."""
-
-    chrome: Chrome
-    id: str
-    message: str
-    badge: Badge
-    kind: str
-    how: str
-    when: Moment
-    workspace: Link
-    facts: tuple[Fact, ...]
-    banners: tuple[Banner, ...]
-    counts: CountChips | None
-    nothing_to_do: bool
-    stages: tuple[Stage, ...]
-    policies: PolicyCard | None
-    timeline: tuple[TimelineRow, ...]
-    buttons: tuple[Button, ...]
-    form_token: str
-    takes_comment: bool
 
 
 @dataclass(frozen=True)

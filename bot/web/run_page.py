@@ -2,54 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from flask import url_for
 
-from bot.domain import lifecycle
-from bot.domain.actions import force_cancel_in, possible
-from bot.domain.errors import EngineError
-from bot.domain.lifecycle import RunStatus, StageStatus
+from bot.domain.actions import force_cancel_in
 from bot.domain.permissions import Action, Person
-from bot.domain.plan import Plan, ResourceChange
-from bot.domain.requirements import needs
 from bot.domain.run import Run, RunEvent
 from bot.domain.workspace import Workspace
+from bot.services.plan_views import PlanView
 from bot.services.ports import Transaction
-from bot.services.showing import shown_plan
 from bot.services.turns import why_it_waits
-from bot.web import policy_card, rows, wording
+from bot.web import policy_card, resource_tree, rows, run_asks, run_cards, wording
 from bot.web.access import form_token
 from bot.web.needs import services
-from bot.web.output import harmless, lines_of, whole_lines
-from bot.web.pages import (
-    Banner,
-    Button,
-    Fact,
-    Link,
-    ResourceLine,
-    RunPage,
-    Stage,
-    TimelineRow,
-    Tone,
-)
+from bot.web.output import harmless
+from bot.web.pages import Fact, Link
 from bot.web.policy_card import Judgement
+from bot.web.resource_tree import Wish
+from bot.web.run_cards import Outputs
+from bot.web.run_context import RunPage, TimelineRow
 
-MOST_RESOURCES = 200
-"""How many resources the plan's card lists by name; the output below has them all."""
-
-_KINDS = {"+": "add", "-": "destroy", "~": "change", "-/+": "destroy", "+/-": "destroy"}
-_NOTES = {"-/+": "replaced", "+/-": "replaced", ".": "forgotten"}
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A stage's output from a character on."""
-
-    begin: int
-    text: str
+_LONGEST_MESSAGE = 1000
 
 
 @dataclass(frozen=True)
@@ -60,99 +38,93 @@ class Found:
     workspace: Workspace
     waits: str
     timeline: Sequence[RunEvent]
-    plan_output: Piece
-    apply_output: Piece
-    plan: Plan | None
+    outputs: Outputs
     change_url: str
     policies: Judgement
+    overriders: str
+    signature: str
+
+
+@dataclass(frozen=True)
+class Extra:
+    """What else the page shows: what was found out elsewhere, or what this person has just done."""
+
+    view: PlanView | None = None
+    wish: Wish = field(default_factory=Wish)
     may_override: bool = False
+    problem: str = ""
 
 
-def find(tx: Transaction, run_id: str, seen: Mapping[str, int] | None = None) -> Found:
-    """Read a run for its page. Raises NotFound.
-
-    `seen` says up to which character a page that renews itself has the stages' output already.
-    """
-    seen = seen or {}
+def find(tx: Transaction, run_id: str, *, bare: bool = False) -> Found:
+    """Read a run for its page, without output where the page has it already. Raises NotFound."""
     run = tx.runs.get(run_id)
     workspace = tx.workspaces.get(run.workspace_id)
     record = None
     if run.change_number is not None:
         record = tx.changes.numbered(workspace.repo, run.change_number)
+    timeline = tx.runs.timeline(run.id)
+    waits = why_it_waits(tx, workspace, run)
     return Found(
         run=run,
         workspace=workspace,
-        waits=why_it_waits(tx, workspace, run),
-        timeline=tx.runs.timeline(run.id),
-        plan_output=_piece(tx, run.id, "plan", seen),
-        apply_output=_piece(tx, run.id, "apply", seen),
-        plan=_plan(tx, run.id),
+        waits=waits,
+        timeline=timeline,
+        outputs=run_cards.read_outputs(tx, run, bare=bare),
         change_url=record.change.url if record else "",
         policies=policy_card.judgement(tx, run.id),
+        overriders=services().controls.overriders(tx, run),
+        signature=signature(run, timeline, waits),
     )
 
 
-def _piece(tx: Transaction, run_id: str, stage: str, seen: Mapping[str, int]) -> Piece:
-    begin = seen.get(stage, 0)
-    if begin > 0:
-        text = tx.artifacts.output(run_id, stage, begin - 1)
-        # What was seen ends with a line's end. If it does not, the stage has started again.
-        if text.startswith("\n"):
-            return Piece(begin, text[1:])
-    return Piece(0, tx.artifacts.output(run_id, stage))
+def signature(run: Run, timeline: Sequence[RunEvent], waits: str) -> str:
+    """Return what changes whenever the page does, apart from the output."""
+    # A force-cancel becomes possible by time alone.
+    left = force_cancel_in(run, services().clock.now(), services().config.cool_off)
+    text = f"{run.version} {len(timeline)} {waits} {left == 0}"
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
 
 
-def build(found: Found, person: Person) -> RunPage:
+def build(found: Found, person: Person, extra: Extra = Extra()) -> RunPage:
     """Return the run's page for a person."""
     run, now = found.run, services().clock.now()
-    buttons = _buttons(found, person)
-    stages = [_plan_stage(found)] if run.plan_only else [_plan_stage(found), _apply_stage(found)]
-    message = rows.message_of(run)
+    badge, message = wording.badge_of(run), rows.message_of(run)
+    resources = resource_tree.build(run.id, extra.view, extra.wish) if extra.view else None
+    seen = str(found.outputs.seen(found.signature))
     return RunPage(
-        chrome=rows.chrome(f"{message} · {found.workspace.name}", person, "workspaces", live=not run.final),
+        chrome=rows.chrome(f"{badge.label} · {message} · {found.workspace.name}", person, "workspaces"),
         id=run.id,
         message=message,
-        badge=wording.badge_of(run),
+        badge=badge,
         kind=wording.kind_of(run),
         how=harmless(wording.how_started(run, rows.words_of(found.workspace.repo))),
         when=wording.moment(run.created_at, now),
         workspace=Link(found.workspace.name, rows.workspace_url(found.workspace.name)),
         facts=_facts(found),
-        banners=tuple(_banners(found)),
+        problem=extra.problem,
+        banners=run_asks.banners(
+            run, found.workspace, found.waits, person, extra.may_override, found.overriders
+        ),
+        asks=run_asks.asks(run, person, extra.may_override),
         counts=wording.chips(run.counts),
         nothing_to_do=run.has_changes is False,
-        stages=tuple(stages),
+        times=run_cards.times(found.timeline, now),
+        plan=run_cards.stage_card(run, "plan", found.timeline, found.outputs, now),
+        resources=resources,
         policies=policy_card.card(run, found.policies),
+        apply=None
+        if run.plan_only
+        else run_cards.stage_card(run, "apply", found.timeline, found.outputs, now),
+        progress=run_cards.progress_bar(found.outputs.progress),
         timeline=tuple(_timeline_row(event, now) for event in reversed(found.timeline)),
-        buttons=buttons,
+        comment_url=url_for("runs.comment", run_id=run.id) if person.may(Action.COMMENT) else "",
         form_token=form_token(person),
-        takes_comment=any(button.label != "Retry" for button in buttons),
-    )
-
-
-# In the order in which they stand, each with its words and its look.
-_BUTTONS = {
-    Action.CONFIRM: ("confirm", "Confirm & Apply", "primary"),
-    Action.OVERRIDE_POLICY: ("override", "Override Policy", "primary"),
-    Action.DISCARD: ("discard", "Discard", "plain"),
-    Action.CANCEL: ("cancel", "Cancel Run", "danger"),
-    Action.FORCE_CANCEL: ("force-cancel", "Force Cancel", "danger"),
-    Action.RETRY: ("retry", "Retry", "plain"),
-}
-
-
-def _buttons(found: Found, person: Person) -> tuple[Button, ...]:
-    """Only what is legal for this person now; services/controls checks it again when it comes."""
-    run = found.run
-    legal = set(possible(run, person, services().clock.now(), services().config.cool_off))
-    legal.discard(Action.OVERRIDE_POLICY)
-    if found.may_override:
-        # Who may is said by the policy sets' owners, not by the role.
-        legal.add(Action.OVERRIDE_POLICY)
-    return tuple(
-        Button(label, url_for("runs.act", run_id=run.id, verb=verb), look)
-        for action, (verb, label, look) in _BUTTONS.items()
-        if action in legal
+        once=secrets.token_hex(8),
+        final=run.final,
+        reloads=not run.final and not (run.awaits_confirmation or found.overriders),
+        cursor=seen,
+        events_url=url_for("live.events", run_id=run.id),
+        news_url=url_for("live.news", run_id=run.id),
     )
 
 
@@ -177,138 +149,23 @@ def _facts(found: Found) -> tuple[Fact, ...]:
         facts.append(Fact("Only", Link(harmless(", ".join(run.modes.target_addrs)))))
     if run.modes.replace_addrs:
         facts.append(Fact("Replaces", Link(harmless(", ".join(run.modes.replace_addrs)))))
-    facts.append(
-        Fact("Engine", Link(" ".join((found.workspace.engine.value, found.workspace.engine_version))))
-    )
+    version = run.engine_version or found.workspace.engine_version
+    facts.append(Fact("Engine", Link(f"{found.workspace.engine.value} {version}".strip())))
     return tuple(facts)
 
 
-def _banners(found: Found) -> list[Banner]:
-    run = found.run
-    banners = []
-    if run.cancel_requested_at is not None and not run.final:
-        stopping = f"Terraform was asked to stop; it finishes the step that it is at. {_forcing(run)}".strip()
-        banners.append(Banner(Tone.WAIT, f"{run.cancel_requested_by} canceled this run", stopping))
-    if run.delta:
-        banners.append(Banner(Tone.ASK, "The plan is not the one that was approved", harmless(run.delta)))
-    if run.awaits_confirmation and run.lacks:
-        banners.append(Banner(Tone.ASK, "Approved before, but not applied by itself", harmless(run.lacks)))
-    if run.awaits_confirmation:
-        text = f"The plan {wording.effect(run.counts)}. Confirming applies exactly this plan."
-        if run.modes.destroy:
-            text = f"This destroys everything that the workspace manages. {text}"
-        if run.change_number is not None and found.workspace.require:
-            text = f"{text} {needs(found.workspace)}"
-        banners.append(Banner(Tone.ASK, "Needs confirmation", text))
-    if run.status is RunStatus.POLICY_OVERRIDE:
-        banners.append(Banner(Tone.ASK, "A policy failed", "An owner may override it, or discard the run."))
-    if waits := found.waits:
-        banners.append(Banner(Tone.WAIT, "Waiting for its turn", harmless(waits[:1].upper() + waits[1:])))
-    if run.error:
-        title = "The apply failed" if run.apply_status is StageStatus.ERRORED else "The run failed"
-        banners.append(Banner(Tone.BAD, title, "\n".join(map(harmless, run.error.splitlines()))))
-    return banners
-
-
-def _forcing(run: Run) -> str:
-    """Say when a run that does not stop may be killed."""
-    left = force_cancel_in(run, services().clock.now(), services().config.cool_off)
-    if left is None:
-        return "It is being killed." if run.force_cancel else ""
-    return f"In {left} s an administrator may force it." if left else "An administrator may force it now."
-
-
-def _plan_stage(found: Found) -> Stage:
-    run = found.run
-    text = _text(found.plan_output, run.plan_status)
-    lines, shortened = lines_of(text)
-    resources = found.plan.resources if found.plan else ()
-    undecided = run.awaits_confirmation or run.status is RunStatus.POLICY_OVERRIDE
-    return Stage(
-        name="plan",
-        title="Plan",
-        badge=wording.stage_badge(run, run.plan_status),
-        took=_took(found, RunStatus.PLANNING),
-        open=run.plan_status in (StageStatus.RUNNING, StageStatus.ERRORED) or undecided,
-        resources=tuple(_resource(resource) for resource in resources[:MOST_RESOURCES]),
-        more_resources=max(0, len(resources) - MOST_RESOURCES),
-        lines=lines,
-        begin=found.plan_output.begin,
-        end=found.plan_output.begin + len(text),
-        shortened=shortened,
-        raw_url=url_for("runs.output", run_id=run.id, stage="plan"),
-        empty=_empty(run.plan_status, found.plan_output, run.final),
-    )
-
-
-def _apply_stage(found: Found) -> Stage:
-    run = found.run
-    text = _text(found.apply_output, run.apply_status)
-    lines, shortened = lines_of(text)
-    return Stage(
-        name="apply",
-        title="Apply",
-        badge=wording.stage_badge(run, run.apply_status),
-        took=_took(found, RunStatus.APPLYING),
-        open=run.apply_status in (StageStatus.RUNNING, StageStatus.ERRORED),
-        resources=(),
-        more_resources=0,
-        lines=lines,
-        begin=found.apply_output.begin,
-        end=found.apply_output.begin + len(text),
-        shortened=shortened,
-        raw_url=url_for("runs.output", run_id=run.id, stage="apply"),
-        empty=_empty(run.apply_status, found.apply_output, run.final),
-    )
-
-
-def _text(output: Piece, status: StageStatus) -> str:
-    return whole_lines(output.text) if status is StageStatus.RUNNING else output.text
-
-
-def _empty(status: StageStatus, output: Piece, final: bool) -> str:
-    if output.begin or output.text:
-        return ""
-    if status is StageStatus.RUNNING:
-        return "Terraform is at work; its output appears here."
-    return "There was no output." if final or status is StageStatus.FINISHED else "It has not started yet."
-
-
-def _took(found: Found, begins: RunStatus) -> str:
-    """Say how long a stage took: from the status that begins it to the next one, as the timeline has it."""
-    start: datetime | None = None
-    for event in found.timeline:
-        if event.kind == begins.value:
-            start = event.at
-        elif start is not None and event.kind in {status.value for status in lifecycle.TRANSITIONS}:
-            return wording.took(event.at - start)
-    return ""
-
-
-def _resource(resource: ResourceChange) -> ResourceLine:
-    note = _NOTES.get(resource.symbol, "")
-    if resource.importing:
-        note = "imported"
-    elif resource.previous_address:
-        note = f"moved from {resource.previous_address}"
-    kind = _KINDS.get(resource.symbol, "")
-    return ResourceLine(resource.symbol.strip() or "→", kind, harmless(resource.address), harmless(note))
-
-
 def _timeline_row(event: RunEvent, now: datetime) -> TimelineRow:
+    said = event.kind == "comment"
+    message = wording.first_line(event.message, 500)
+    if said:
+        message = "\n".join(map(harmless, event.message[:_LONGEST_MESSAGE].splitlines()))
     return TimelineRow(
         badge=wording.status_badge(event.kind),
-        actor=event.actor,
-        message=harmless(wording.first_line(event.message, 500)),
+        actor=harmless(event.actor),
+        message=message if said else harmless(message),
+        said=said,
         when=wording.moment(event.at, now),
     )
-
-
-def _plan(tx: Transaction, run_id: str) -> Plan | None:
-    try:
-        return shown_plan(tx, run_id)
-    except EngineError:
-        return None
 
 
 def web_address(url: str) -> str:

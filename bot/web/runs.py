@@ -1,24 +1,28 @@
-"""The pages of a run, and the buttons on them."""
+"""The page of a run, the buttons on it, and the comments of people."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 
-from flask import Blueprint, Response, redirect, render_template, request
+from flask import Blueprint, Response, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from bot.domain.errors import NotFound
+from bot.domain.errors import Conflict, IllegalMove, Invalid, NotFound
 from bot.domain.lifecycle import RunStatus
 from bot.domain.permissions import Person
 from bot.domain.run import Run
-from bot.web import access, rows, run_page
+from bot.services.plan_views import PlanViews
+from bot.web import access, resource_tree, rows, run_asks, run_page
 from bot.web.needs import Controls, services
+from bot.web.run_page import Extra
+from bot.web.seen import STAGES
 
 COMMENT_LIMIT = 1000
 """How many characters of a comment are kept in the timeline."""
 
-SEEN = "X-Plangate-Seen"
+BARE = "X-Plangate-Bare"
+"""The header by which a page that follows its run asks for itself: it has the output already."""
 
 blueprint = Blueprint("runs", __name__)
 
@@ -28,25 +32,22 @@ _VERBS: dict[str, Callable[[Controls, str, Person, str], Run]] = {
     "override": lambda controls, run_id, person, comment: controls.override(run_id, person, comment),
     "cancel": lambda controls, run_id, person, comment: controls.cancel(run_id, person, comment),
     "force-cancel": lambda controls, run_id, person, comment: controls.force_cancel(run_id, person, comment),
-    "retry": lambda controls, run_id, person, _: controls.retry(run_id, person),
+    "retry": lambda controls, run_id, person, comment: controls.retry(
+        run_id, person, comment, _retry_id(run_id, person)
+    ),
 }
 
 
 @blueprint.get("/runs/<run_id>")
-def show(run_id: str) -> str:
+def show(run_id: str) -> Response:
     """Show a run."""
-    person = access.person_asking()
-    with services().store.reading() as tx:
-        found = run_page.find(tx, run_id, _seen())
-    if found.run.status is RunStatus.POLICY_OVERRIDE:
-        found = replace(found, may_override=services().controls.may_override(run_id, person))
-    return render_template("run.html", page=run_page.build(found, person))
+    return _page(run_id)
 
 
 @blueprint.get("/runs/<run_id>/output/<stage>")
 def output(run_id: str, stage: str) -> Response:
     """Give a stage's output as it is kept: masked, in plain text."""
-    if stage not in ("plan", "apply"):
+    if stage not in STAGES:
         raise NotFound(f"a run has a plan and an apply, but no {stage}")
     with services().store.reading() as tx:
         tx.runs.get(run_id)
@@ -54,14 +55,14 @@ def output(run_id: str, stage: str) -> Response:
     return Response(text, mimetype="text/plain")
 
 
-def _seen() -> dict[str, int]:
-    """Return up to where a page that renews itself has the output already: `plan=1200 apply=0`."""
-    seen = {}
-    for part in request.headers.get(SEEN, "")[:200].split():
-        stage, _, end = part.partition("=")
-        if end.isascii() and end.isdigit() and len(end) < 10:
-            seen[stage] = int(end)
-    return seen
+@blueprint.post("/runs/<run_id>/comment")
+def comment(run_id: str) -> AnyResponse:
+    """Put a comment into the run's timeline."""
+    try:
+        services().controls.comment(run_id, access.person_asking(), _comment())
+    except Invalid as error:
+        return _page(run_id, str(error), 400)
+    return redirect(rows.run_url(run_id), 303)
 
 
 @blueprint.post("/runs/<run_id>/<verb>")
@@ -73,6 +74,36 @@ def act(run_id: str, verb: str) -> AnyResponse:
         raise NotFound(
             f"a run can be confirmed, overridden, discarded, canceled, retried; {verb} is none of these"
         )
-    comment = request.form.get("comment", "").strip()[:COMMENT_LIMIT]
-    run = wish(services().controls, run_id, person, comment)
+    try:
+        run = wish(services().controls, run_id, person, _comment())
+    except Invalid as error:
+        return _page(run_id, str(error), 400)
+    except (IllegalMove, Conflict) as error:
+        with services().store.reading() as tx:
+            run = tx.runs.get(run_id)
+        if not run_asks.done_already(run, verb, person):
+            return _page(run_id, str(error), 409)
     return redirect(rows.run_url(run.id), 303)
+
+
+def _page(run_id: str, problem: str = "", status: int = 200) -> Response:
+    """Show the run, with what went wrong if something did."""
+    person = access.person_asking()
+    with services().store.reading() as tx:
+        found = run_page.find(tx, run_id, bare=BARE in request.headers)
+    extra = Extra(wish=resource_tree.read_wish(request.args), problem=problem)
+    if found.run.plan_status is not found.run.plan_status.PENDING:
+        extra = replace(extra, view=PlanViews(services().store).of(run_id))
+    if found.run.status is RunStatus.POLICY_OVERRIDE:
+        extra = replace(extra, may_override=services().controls.may_override(run_id, person))
+    page = run_page.build(found, person, extra)
+    return make_response(render_template("run.html", page=page), status)
+
+
+def _comment() -> str:
+    return request.form.get("comment", "").strip()[:COMMENT_LIMIT]
+
+
+def _retry_id(run_id: str, person: Person) -> str:
+    once = request.form.get("once", "")[:64]
+    return run_asks.retry_id(run_id, person, once) if once else ""

@@ -1,15 +1,14 @@
-"""The two scripts in a real browser: signing in by the address's fragment, and output that grows."""
+"""Signing in by the address's fragment, in a real browser."""
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from bot.domain.lifecycle import RunStatus, StageStatus
+from bot.domain.lifecycle import RunStatus
 from tests.support.backend import live
 
 CHROMIUM = shutil.which("chromium")
@@ -62,30 +61,3 @@ def test_the_printed_address_signs_in_and_the_server_never_sees_the_fragment(wor
         assert run.message not in refused
     assert any("/runs/" in one for one in watched.asked)
     assert secret not in " ".join(watched.asked)
-
-
-def test_a_running_plans_output_grows_by_what_is_new(world, tmp_path):
-    run = world.run(world.workspace(), status=RunStatus.PLANNING, plan_status=StageStatus.RUNNING)
-    store, seen = world.services.store, []
-
-    def terraform_goes_on(environ):
-        if environ["PATH_INFO"] != f"/runs/{run.id}":
-            return
-        seen.append(environ.get("HTTP_X_PLANGATE_SEEN", ""))
-        number = len(seen)
-        with store.transaction() as tx:
-            tx.artifacts.append_output(run.id, "plan", f"line {number}a\nline {number}b\nbegun ")
-            if number == 4:
-                tx.runs.save(tx.runs.get(run.id).move(RunStatus.ERRORED, world.services.clock.now()))
-
-    with live(Watched(world.app, terraform_goes_on)) as address:
-        page = dom(f"{address}/sign-in?next=/runs/{run.id}#{world.password}", tmp_path)
-    card = re.search(r'<pre[^>]*id="output-plan"[^>]*>(.*?)</pre>', page, re.DOTALL)
-    assert card
-    expected = ["line 1a", "line 1b"]
-    for number in (2, 3, 4):
-        expected += [f"begun line {number}a", f"line {number}b"]
-    assert card[1].split("\n") == [*expected, "begun ", ""]
-    ends = [int(one.partition("=")[2] or 0) for one in seen]
-    assert len(ends) == 4, "a finished run's page renews itself no more"
-    assert ends == sorted(set(ends)), "each time only what was not there yet was asked for"

@@ -38,6 +38,11 @@ def buttons(page: str) -> list[str]:
     return re.findall(r"<button[^>]*>([^<]+)</button>", main)
 
 
+def asks(page: str) -> list[str]:
+    """Return the labels of a run's buttons, each of which asks before it acts."""
+    return re.findall(r'<summary class="button [^"]*">([^<]+)</summary>', page)
+
+
 def runs(world) -> list[Run]:  # type: ignore[no-untyped-def]
     with world.services.store.reading() as tx:
         return list(tx.runs.find(RunQuery()))
@@ -227,11 +232,11 @@ def test_force_cancel_is_offered_after_the_cool_off(world):  # type: ignore[no-u
     path = f"/runs/{run.id}"
     send(world, f"{path}/cancel", path)
     page = text(world, path)
-    assert buttons(page) == []
+    assert asks(page) == []
     assert "In 30 s an administrator may force it." in page
     world.services.clock.pass_by(timedelta(seconds=30))
     page = text(world, path)
-    assert buttons(page) == ["Force Cancel"]
+    assert asks(page) == ["Force Cancel"]
     assert "An administrator may force it now." in page
     assert send(world, f"{path}/force-cancel", path, comment="It hangs").status_code == 303
     assert world.reload(run).status is RunStatus.CANCELED
@@ -249,7 +254,7 @@ def test_a_force_cancel_that_its_worker_carries_out_says_so(world):  # type: ign
     run = world.run(world.workspace(), status=RunStatus.APPLYING, **about)
     page = text(world, f"/runs/{run.id}")
     assert "It is being killed." in page
-    assert buttons(page) == []
+    assert asks(page) == []
 
 
 def test_who_may_not_force_sees_no_such_button(world):  # type: ignore[no-untyped-def]
@@ -260,7 +265,7 @@ def test_who_may_not_force_sees_no_such_button(world):  # type: ignore[no-untype
     with world.app.test_request_context(), world.services.store.reading() as tx:
         for role, labels in ((Role.WRITE, []), (Role.ADMIN, ["Force Cancel"])):
             page = run_page.build(run_page.find(tx, run.id), Person("dora", role))
-            assert [button.label for button in page.buttons] == labels
+            assert [ask.label for ask in page.asks] == labels
 
 
 def test_a_destroy_plan_says_what_it_would_do(world):  # type: ignore[no-untyped-def]

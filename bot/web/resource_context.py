@@ -1,0 +1,110 @@
+"""What the list of a plan's changes is given, typed: a tree of modules, changes, attributes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.web.pages import Chrome, Filter, Link
+
+
+@dataclass(frozen=True)
+class DiffRow:
+    """A line of a value that has many; `kind` is `add`, `destroy`, `skipped` or empty."""
+
+    kind: str
+    sign: str
+    text: str
+
+
+@dataclass(frozen=True)
+class AttributeRow:
+    """An attribute before and after; `lines` in place of both where its values have many lines."""
+
+    sign: str
+    kind: str
+    name: str
+    before: str | None
+    after: str | None
+    lines: tuple[DiffRow, ...]
+    note: str
+    forces: bool
+
+
+@dataclass(frozen=True)
+class Details:
+    """What a change does to the attributes; `rest` says how many are not listed, `none` why none are."""
+
+    rows: tuple[AttributeRow, ...]
+    rest: str
+    none: str
+
+
+@dataclass(frozen=True)
+class ResourceRow:
+    """One change. `url` leads to its attributes, `details` has them where they came along."""
+
+    anchor: str
+    symbol: str
+    kind: str
+    deed: str
+    name: str
+    address: str
+    notes: tuple[str, ...]
+    url: str
+    details: Details | None
+
+
+@dataclass(frozen=True)
+class ModuleNode:
+    """A module with its changes, and the modules within it. `count` is of all that is in it."""
+
+    name: str
+    url: str
+    count: int
+    rows: tuple[ResourceRow, ...]
+    modules: tuple[ModuleNode, ...]
+
+
+@dataclass(frozen=True)
+class ResourceList:
+    """One part of a long list of changes, as a tree. `more_url` leads to the next part."""
+
+    root: ModuleNode
+    words: str
+    more_url: str
+    more_words: str
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Everything that a plan changes: resources as far as they were asked for, outputs, and drift."""
+
+    total: int
+    filters: tuple[Filter, ...]
+    search_url: str
+    query: str
+    deed: str
+    module: str
+    all_url: str
+    list: ResourceList
+    outputs: ResourceList | None
+    drift: ResourceList | None
+
+
+@dataclass(frozen=True)
+class ResourcePage:
+    """One change on a page of its own, for browsers without scripts."""
+
+    chrome: Chrome
+    run: Link
+    row: ResourceRow
+
+
+@dataclass(frozen=True)
+class ResourcesPage:
+    """A part of the list on a page of its own, for browsers without scripts."""
+
+    chrome: Chrome
+    run: Link
+    title: str
+    list: ResourceList

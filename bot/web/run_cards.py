@@ -1,0 +1,167 @@
+"""The cards of a run's plan and apply, how far the apply is, and the picture of where the time went."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flask import url_for
+
+from bot.domain.lifecycle import RunStatus, StageStatus
+from bot.domain.progress import ApplyReader, Progress
+from bot.domain.run import Run, RunEvent
+from bot.domain.timing import Part, Span, spans, stage_times
+from bot.services.durations import usual_length
+from bot.services.ports import Transaction
+from bot.web import wording
+from bot.web.output import harmless, html_of
+from bot.web.pages import Moment
+from bot.web.run_context import Output, ProgressBar, Segment, Stage, Times
+from bot.web.seen import BEGINNING, Piece, Seen, new_output
+
+_LABELS = {
+    Part.QUEUE: "In the queue",
+    Part.FETCH: "Fetch",
+    Part.INIT: "Init",
+    Part.PLAN: "Plan",
+    Part.POLICIES: "Policies",
+    Part.WAIT: "Waiting for a person",
+    Part.APPLY: "Apply",
+}
+# So that what was quick beside a long wait can still be seen.
+_NARROWEST = 12
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Both stages' output, as far as the page shows it; how far the apply is; how long both usually take."""
+
+    plan: Piece | None
+    apply: Piece | None
+    progress: Progress | None
+    usual: dict[str, timedelta]
+
+    def seen(self, signature: str) -> Seen:
+        """Return what a page has that shows this."""
+        places = [piece.place if piece else BEGINNING for piece in (self.plan, self.apply)]
+        return Seen(signature, *places)
+
+
+def read_outputs(tx: Transaction, run: Run, *, bare: bool) -> Outputs:
+    """Read what the cards show; of a page that has the output already (`bare`), only how long things take."""
+    usual = {}
+    for stage, status in (("plan", RunStatus.PLANNING), ("apply", RunStatus.APPLYING)):
+        if run.status is status and (length := usual_length(tx, run, status)):
+            usual[stage] = length
+    pieces = [None if bare else output_of(tx, run, stage) for stage in ("plan", "apply")]
+    return Outputs(pieces[0], pieces[1], read_progress(tx, run), usual)
+
+
+def output_of(tx: Transaction, run: Run, stage: str) -> Piece | None:
+    """Return a stage's output from its beginning, or as much of its end as fits."""
+    return new_output(tx, run.id, stage, BEGINNING, running=is_running(run, stage))
+
+
+def is_running(run: Run, stage: str) -> bool:
+    """Whether Terraform is at work in a stage, so that its last line may be half."""
+    status = run.apply_status if stage == "apply" else run.plan_status
+    return status is StageStatus.RUNNING and not run.final
+
+
+def read_progress(tx: Transaction, run: Run) -> Progress | None:
+    """Return how far an apply under way is, None where none is."""
+    if run.status is not RunStatus.APPLYING:
+        return None
+    reader = ApplyReader(run.counts)
+    reader.feed(tx.artifacts.output(run.id, "apply"))
+    return reader.progress
+
+
+def stage_card(run: Run, stage: str, timeline: Sequence[RunEvent], outputs: Outputs, now: datetime) -> Stage:
+    """Return the card of the plan or the apply."""
+    applies = stage == "apply"
+    status = run.apply_status if applies else run.plan_status
+    began, ended = stage_times(timeline, RunStatus.APPLYING if applies else RunStatus.PLANNING)
+    undecided = not applies and (run.awaits_confirmation or run.status is RunStatus.POLICY_OVERRIDE)
+    usual = outputs.usual.get(stage)
+    at_work = status in (StageStatus.RUNNING, StageStatus.ERRORED)
+    return Stage(
+        name=stage,
+        title="Apply" if applies else "Plan",
+        badge=wording.stage_badge(run, status),
+        took=wording.took((ended or now) - began) if began and (ended or is_running(run, stage)) else "",
+        began=_moment(began, now),
+        ended=_moment(ended, now),
+        usual=f"usually {wording.took(usual)}" if usual else "",
+        open=undecided or at_work,
+        output_open=applies or at_work or not run.has_changes,
+        output=_output(run, stage, outputs.apply if applies else outputs.plan, status),
+    )
+
+
+def _moment(at: datetime | None, now: datetime) -> Moment | None:
+    return wording.moment(at, now) if at else None
+
+
+def _output(run: Run, stage: str, piece: Piece | None, status: StageStatus) -> Output:
+    first = piece.first if piece else 1
+    return Output(
+        lines=html_of(piece.lines if piece else (), stage, first),
+        first=first,
+        raw_url=url_for("runs.output", run_id=run.id, stage=stage),
+        earlier_url=url_for("live.lines", run_id=run.id, stage=stage),
+        empty=_empty(status, piece, run.final),
+    )
+
+
+def _empty(status: StageStatus, piece: Piece | None, final: bool) -> str:
+    if piece and piece.lines:
+        return ""
+    if status is StageStatus.RUNNING:
+        return "Terraform is at work; its output appears here."
+    return "There was no output." if final or status is StageStatus.FINISHED else "It has not started yet."
+
+
+def progress_bar(progress: Progress | None) -> ProgressBar | None:
+    """Return the bar of an apply, None where none is under way or nothing is counted."""
+    if progress is None or not progress.total:
+        return None
+    named = tuple(map(harmless, progress.under_way[:_NAMED]))
+    more = len(progress.under_way) - len(named)
+    return ProgressBar(
+        percent=progress.percent,
+        words=f"{progress.done:,} of {progress.total:,} done",
+        under_way=(*named, f"and {more} more") if more else named,
+    )
+
+
+def times(timeline: Sequence[RunEvent], now: datetime) -> Times | None:
+    """Return where the time went, None where it went nowhere yet."""
+    found = spans(timeline, now)
+    whole = sum((span.length for span in found), timedelta())
+    if whole < timedelta(milliseconds=100):
+        return None
+    totals: dict[Part, timedelta] = {}
+    for span in found:
+        totals[span.part] = totals.get(span.part, timedelta()) + span.length
+    return Times(
+        whole=wording.took(whole),
+        bar=_bar(found, whole),
+        parts=tuple(_segment(part, length, whole) for part, length in totals.items()),
+    )
+
+
+def _bar(found: Sequence[Span], whole: timedelta) -> tuple[Segment, ...]:
+    widths = [max(_NARROWEST, round(1000 * (span.length / whole))) for span in found]
+    scale, x, bar = 1000 / sum(widths), 0.0, []
+    for span, width in zip(found, widths, strict=True):
+        bar.append(_segment(span.part, span.length, whole, round(x), round(x + width * scale) - round(x)))
+        x += width * scale
+    return tuple(bar)
+
+
+def _segment(part: Part, length: timedelta, whole: timedelta, x: int = 0, width: int = 0) -> Segment:
+    share = f"{100 * (length / whole):.0f} %"
+    return Segment(part.value, _LABELS[part], wording.took(length), share, x, width)

@@ -1,0 +1,45 @@
+// Buttons and comments: sent once, without leaving the page, which then shows what came of it.
+import { BARE, parse, takeOver } from "./run-parts.js";
+
+const say = (title, text) => {
+  const banner = document.createElement("section");
+  banner.className = "banner bad";
+  banner.append(Object.assign(document.createElement("h2"), { textContent: title }), Object.assign(document.createElement("p"), { textContent: text }));
+  document.querySelector("[data-part=banners]")?.prepend(banner);
+};
+
+const send = async (form) => {
+  const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)), headers: BARE });
+  if (answer.redirected && new URL(answer.url).pathname !== location.pathname) { location.assign(answer.url); return; }
+  const next = parse(await answer.text());
+  if (answer.ok) { form.reset(); form.closest("details.ask")?.removeAttribute("open"); }
+  if (takeOver(next, true)) {
+    document.getElementById("problem")?.scrollIntoView({ block: "nearest" });
+    return;
+  }
+  say(next.querySelector("h1")?.textContent || "That did not work", next.querySelector("main h1 + p")?.textContent || "Reload the page and try again.");
+};
+
+export const startAsks = () => {
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (!form.matches("form[data-act]")) return;
+    event.preventDefault();
+    if ("sent" in form.dataset) return;
+    form.dataset.sent = "";
+    const button = event.submitter;
+    if (button) button.disabled = true;
+    try { await send(form); } catch { say("The server can't be reached", "Nothing is lost: try again in a moment."); }
+    delete form.dataset.sent;
+    if (button) button.disabled = false;
+  });
+  document.addEventListener("keydown", (event) => {
+    const open = event.key === "Escape" && document.querySelector("details.ask[open]");
+    if (!open) return;
+    open.open = false;
+    open.querySelector("summary").focus();
+  });
+  document.addEventListener("click", (event) => {
+    for (const open of document.querySelectorAll("details.ask[open]")) if (!open.contains(event.target)) open.open = false;
+  });
+};

@@ -1,0 +1,402 @@
+"""The page of a run: what it says in each state, its buttons and comments; pressing twice is harmless."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.events import Change
+from bot.domain.lifecycle import RunStatus, StageStatus
+from bot.domain.permissions import Role
+from bot.domain.plan import Counts
+from bot.domain.run import Approval, Modes, RunEvent
+from bot.services.ports import ArtifactKind, ChangeRecord
+from bot.web import wording
+from tests.support.plans import a_bit_of_everything, many_changes
+
+HOSTILE = "<script>alert(1)</script>\"'><b>"
+BARE = {"X-Plangate-Bare": "1"}
+
+
+def text(world, path, status=200, **how):
+    answer = world.client.get(path, **how)
+    assert answer.status_code == status, answer.get_data(as_text=True)
+    return answer.get_data(as_text=True)
+
+
+def asks(page):
+    """Return the labels of the buttons that ask before they act."""
+    return re.findall(r'<summary class="button [^"]*">([^<]+)</summary>', page)
+
+
+def planned(world, workspace, **about):
+    fields = {
+        "status": RunStatus.PLANNED,
+        "plan_status": StageStatus.FINISHED,
+        "has_changes": True,
+        "counts": Counts(2, 1, 1),
+    }
+    return world.run(workspace, **(fields | about))
+
+
+def keep(world, run, document):
+    with world.services.store.transaction() as tx:
+        tx.artifacts.put(run.id, ArtifactKind.PLAN_VIEW, b"")
+        tx.artifacts.put(run.id, ArtifactKind.PLAN_JSON, json.dumps(document).encode())
+
+
+def note(world, run, *events):
+    """Add lines to a timeline: `kind@seconds` after the run was made."""
+    with world.services.store.transaction() as tx:
+        for event in events:
+            kind, _, seconds = event.partition("@")
+            at = run.created_at + timedelta(seconds=float(seconds))
+            tx.runs.note(RunEvent(run.id, at, kind, "", ""))
+
+
+@pytest.mark.parametrize("status", RunStatus)
+@pytest.mark.parametrize("plan_only", [False, True])
+def test_every_status_has_its_page(world, status, plan_only):
+    run = world.run(world.workspace(), status=status, plan_only=plan_only)
+    page = text(world, f"/runs/{run.id}")
+    badge = wording.badge_of(run)
+    assert f"<title>{badge.label} · Widen the subnet · network · Plangate</title>" in page
+    assert f'href="/static/state-{badge.tone.value}.svg"' in page
+    assert world.client.get(f"/static/state-{badge.tone.value}.svg").status_code == 200
+    assert ("data-events" in page) == (not run.final)
+    assert ('id="stage-apply"' in page) == (not plan_only)
+
+
+def test_without_scripts_the_page_reloads_while_the_run_goes_on_and_not_while_somebody_decides(world):
+    for status, reloads in (
+        (RunStatus.PLANNING, True),
+        (RunStatus.PLANNED, False),
+        (RunStatus.APPLIED, False),
+    ):
+        run = world.run(world.workspace(status.value), status=status)
+        assert ('http-equiv="refresh"' in text(world, f"/runs/{run.id}")) == reloads
+
+
+@pytest.mark.parametrize(
+    ("about", "expected"),
+    [
+        ({"status": RunStatus.PENDING}, ["Discard", "Cancel Run"]),
+        ({"status": RunStatus.PLANNING}, ["Cancel Run"]),
+        ({"status": RunStatus.PLANNED}, ["Confirm &amp; Apply", "Discard"]),
+        ({"status": RunStatus.PLANNED, "plan_only": True}, []),
+        ({"status": RunStatus.POLICY_OVERRIDE}, ["Override Policy", "Discard"]),
+        ({"status": RunStatus.APPLYING}, ["Cancel Run"]),
+        ({"status": RunStatus.APPLYING, "cancel_requested_by": "bob"}, []),
+        ({"status": RunStatus.APPLIED}, ["Retry"]),
+        ({"status": RunStatus.PLANNED_AND_FINISHED, "plan_only": True}, ["Retry"]),
+    ],
+    ids=str,
+)
+def test_only_the_buttons_that_are_legal_now(world, about, expected):
+    if "cancel_requested_by" in about:
+        about = about | {"cancel_requested_at": world.services.clock.now()}
+    run = world.run(world.workspace(), **about)
+    assert asks(text(world, f"/runs/{run.id}")) == expected
+
+
+def test_only_the_buttons_that_this_person_may_press(world):
+    run = planned(world, world.workspace())
+    preview = world.run(world.workspace(), status=RunStatus.CANCELED, plan_only=True)
+    for found, role, labels, comments in (
+        (run, Role.READ, [], False),
+        (run, Role.PLAN, [], True),
+        (run, Role.WRITE, ["Confirm &amp; Apply", "Discard"], True),
+        (preview, Role.READ, [], False),
+        (preview, Role.PLAN, ["Retry"], True),
+    ):
+        client = world.visitor(f"{role.name.lower()}-{found.id[-4:]}", role)
+        page = client.get(f"/runs/{found.id}").get_data(as_text=True)
+        assert asks(page) == labels
+        assert ('class="say"' in page) == comments
+        if found is run and role < Role.WRITE:
+            assert "Somebody with write access has to decide." in page
+
+
+def test_the_run_page_says_everything(world):
+    workspace = world.workspace(require=("approved", "not_draft"))
+    now = world.services.clock.now()
+    run = planned(
+        world, workspace, change_number=12, approval=Approval("carol", "digest", "run-shown", now),
+        delta="+ aws_iam_policy.reader",
+        modes=Modes(target_addrs=("aws_s3_bucket.logs",), replace_addrs=("aws_instance.web",)),
+    )  # fmt: skip
+    keep(world, run, a_bit_of_everything())
+    note(world, run, "planning@0", "planned@75")
+    with world.services.store.transaction() as tx:
+        tx.artifacts.append_output(run.id, "plan", "  + resource\nPlan: 2 to add\n")
+        tx.runs.note(RunEvent(run.id, now, "comment", "dora", "Shall we?\nSoon?"))
+        change = Change(
+            workspace.repo, 12, "t", "bob", run.commit, "wide", "main", False,
+            "https://hub.example.com/acme/infra/pull/12",
+        )  # fmt: skip
+        tx.changes.put(ChangeRecord("chg-1", change, (workspace.id,), now))
+    page = text(world, f"/runs/{run.id}")
+    for words in (
+        "Widen the subnet",
+        "Needs confirmation",
+        "An apply needs: approved, not_draft. Comment /why to see what is missing.",
+        "adds 2, changes 1 and destroys 1",
+        "+ aws_iam_policy.reader",
+        "bob commented on #12",
+        'href="https://hub.example.com/acme/infra/pull/12"',
+        f'href="https://hub.example.com/acme/infra/commit/{run.commit}"',
+        f">{run.commit[:7]}<",
+        "carol",
+        "aws_s3_bucket.logs",
+        "module.zone[&#34;eu-central-1b&#34;]",
+        "forced by ami, user_data",
+        "moved from aws_s3_bucket.log",
+        "imported from arn:aws:sns",
+        "<ins>(sensitive value)</ins>",
+        "<ins>(known after apply)</ins>",
+        "Changed outside of Terraform",
+        "1 min 15 s",
+        "Shall we?\nSoon?",
+        "dora",
+        'class="card stage" id="stage-plan" data-fold open',
+    ):
+        assert words in page, words
+    assert "secret" not in page.replace("(sensitive value)", "")
+
+
+def test_the_plan_is_folded_once_it_is_decided(world):
+    run = world.run(world.workspace(), status=RunStatus.APPLIED, plan_status=StageStatus.FINISHED)
+    assert 'id="stage-plan" data-fold open' not in text(world, f"/runs/{run.id}")
+    running = world.run(world.workspace(), status=RunStatus.APPLYING, apply_status=StageStatus.RUNNING)
+    assert 'id="stage-apply" data-fold open' in text(world, f"/runs/{running.id}")
+
+
+def test_a_plan_json_that_can_not_be_read_spoils_no_page(world):
+    run = planned(world, world.workspace())
+    for raw in (b"rubbish", b"{}"):
+        with world.services.store.transaction() as tx:
+            tx.artifacts.put(run.id, ArtifactKind.PLAN_JSON, raw)
+        assert "Widen the subnet" in text(world, f"/runs/{run.id}")
+        assert text(world, f"/runs/{run.id}/resources", 404)
+
+
+def test_where_the_time_went_is_a_picture_and_a_table(world):
+    run = world.run(world.workspace(), status=RunStatus.PENDING)
+    note(world, run, "fetching@10", "planning@20", "initialized@30", "planned@60", "confirmed@100",
+         "applying@100", "applied@200")  # fmt: skip
+    page = text(world, f"/runs/{run.id}")
+    rows = re.findall(r'</svg>([^<]+)</th><td>([^<]+)</td><td class="unseen">([^<]+)</td>', page)
+    assert rows == [
+        ("In the queue", "10 s", "5 %"), ("Fetch", "10 s", "5 %"), ("Init", "10 s", "5 %"),
+        ("Plan", "30 s", "15 %"), ("Waiting for a person", "40 s", "20 %"), ("Apply", "1 min 40 s", "50 %"),
+    ]  # fmt: skip
+    bars = [
+        (int(x), int(width))
+        for x, width in re.findall(r'<rect class="t-\w+" x="(\d+)" y="0" width="(\d+)"', page)
+    ]
+    assert [x for x, _ in bars] == [0, 50, 100, 150, 300, 500]
+    assert sum(width for _, width in bars) == 1000
+    fresh = world.run(world.workspace("other"), status=RunStatus.PENDING)
+    assert "<figure" not in text(world, f"/runs/{fresh.id}")
+
+
+def test_an_apply_says_how_far_it_is_and_how_long_it_usually_takes(world):
+    workspace = world.workspace()
+    for length in (30, 40, 90):
+        earlier = world.run(
+            workspace, status=RunStatus.APPLIED, apply_status=StageStatus.FINISHED, commit=f"{length:040x}"
+        )
+        note(world, earlier, "applying@10", f"applied@{10 + length}")
+    run = world.run(
+        workspace, status=RunStatus.APPLYING, apply_status=StageStatus.RUNNING, counts=Counts(3, 1, 0)
+    )
+    note(world, run, "applying@0")
+    world.services.clock.pass_by(timedelta(seconds=12))
+    with world.services.store.transaction() as tx:
+        tx.artifacts.append_output(
+            run.id, "apply", "a.b: Creating...\na.b: Creation complete after 1s\na.c: Creating...\n"
+        )
+    page = text(world, f"/runs/{run.id}")
+    assert '<progress max="100" value="25"' in page
+    assert "1 of 4 done" in page
+    assert "<code>a.c</code>" in page
+    assert "12 s · usually 40 s" in " ".join(page.split())
+
+
+# --- what changes -------------------------------------------------------------------------------------------
+
+
+def test_a_long_list_of_changes_comes_in_parts_that_lead_to_each_other(world):
+    run = planned(world, world.workspace())
+    keep(world, run, many_changes(1000))
+    page = text(world, f"/runs/{run.id}")
+    assert page.count('<details class="resource ') == 200
+    assert "1 to 200 of 1,001" in page
+    seen, url = re.findall(r'id="changes-(\d+)"', page), re.search(r'href="([^"]+)" data-more', page)
+    while url:
+        part = text(world, url[1].replace("&amp;", "&"), headers=BARE)
+        assert "<html" not in part
+        seen += re.findall(r'id="changes-(\d+)"', part)
+        url = re.search(r'href="([^"]+)" data-more', part)
+    assert len(seen) == 1001 == len(set(seen))
+    whole = text(world, f"/runs/{run.id}/resources?from=200")
+    assert "<h1>Resource changes</h1>" in whole
+
+
+def test_changes_are_narrowed_by_deed_words_and_module(world):
+    run = planned(world, world.workspace())
+    keep(world, run, many_changes(400))
+    for query, count in (
+        ("?do=replace", 100), ("?q=needle", 1), ("?q=zone+CREATE", 101), ("?module=module.region[3]", 10),
+        ("?q=nothing+like+it", 0), ("?do=explode&from=x&see=y", 200),
+    ):  # fmt: skip
+        page = text(world, f"/runs/{run.id}{query}")
+        assert page.count('<details class="resource ') == count, query
+    assert "Nothing fits." in text(world, f"/runs/{run.id}?q=nothing+like+it")
+    chosen = text(world, f"/runs/{run.id}?do=create&q=region")
+    assert 'aria-current="true">Create <span>100</span>' in chosen
+    assert 'value="region"' in chosen
+    assert "<ins>" in text(world, f"/runs/{run.id}?q=needle"), "the attributes of a few come along"
+
+
+def test_a_changes_attributes_are_a_page_of_their_own_and_a_part(world):
+    run = planned(world, world.workspace())
+    keep(world, run, a_bit_of_everything())
+    page = text(world, f"/runs/{run.id}/resources/changes/0")
+    assert "<h1" in page
+    assert "aws_iam_policy.reader" in page
+    part = text(world, f"/runs/{run.id}/resources/changes/0", headers=BARE)
+    assert "<html" not in part
+    assert '<span class="add">+         &#34;s3:PutObject&#34;' in part
+    assert "2 unchanged lines" in part
+    assert "old" not in text(world, f"/runs/{run.id}/resources/changes/1", headers=BARE)
+    for nowhere in ("changes/99", "changes/-1", "elsewhere/0", "drift/1", f"changes/{'9' * 30}"):
+        text(world, f"/runs/{run.id}/resources/{nowhere}", 404)
+
+
+def test_hostile_names_and_values_stay_text(world):
+    run = planned(world, world.workspace())
+    document = many_changes(1)
+    item = document["resource_changes"][0]
+    item["address"] = f'module.m["{HOSTILE}"].a.b["\u202e{HOSTILE}"]'
+    item["module_address"] = f'module.m["{HOSTILE}"]'
+    item["change"].update(after={HOSTILE: f"a\n{HOSTILE}\x1b[2J", "x": HOSTILE}, before=None)
+    item["action_reason"] = HOSTILE
+    keep(world, run, document)
+    for path in (
+        f"/runs/{run.id}",
+        f"/runs/{run.id}/resources/changes/1",
+        f"/runs/{run.id}?module={HOSTILE}&q={HOSTILE}",
+    ):
+        page = text(world, path)
+        assert "<script>alert" not in page
+        assert "<b>" not in page
+        assert "\u202e" not in page
+        assert "\x1b" not in page
+
+
+# --- output -------------------------------------------------------------------------------------------------
+
+
+def test_the_raw_output_is_plain_text(world):
+    run = planned(world, world.workspace())
+    with world.services.store.transaction() as tx:
+        tx.artifacts.append_output(run.id, "plan", HOSTILE)
+    answer = world.client.get(f"/runs/{run.id}/output/plan")
+    assert (answer.status_code, answer.get_data(as_text=True)) == (200, HOSTILE)
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert world.client.get(f"/runs/{run.id}/output/apply").data == b""
+    for path in (f"/runs/{run.id}/output/secrets", "/runs/run-nowhere/output/plan", "/runs/run-nowhere"):
+        assert world.client.get(path).status_code == 404
+
+
+def test_a_very_long_output_begins_with_its_end_and_earlier_lines_are_given_when_asked_for(world):
+    run = planned(world, world.workspace())
+    with world.services.store.transaction() as tx:
+        tx.artifacts.append_output(run.id, "plan", "".join(f"number {n}\n" for n in range(1, 12_001)))
+    page = text(world, f"/runs/{run.id}")
+    assert 'id="plan-L10000"' not in page
+    assert (
+        '<span id="plan-L10001"><a href="#plan-L10001" tabindex="-1">10001</a>number 10001\n</span>' in page
+    )
+    assert "from line <span data-first>10001</span> on" in page
+    lines = text(world, f"/runs/{run.id}/lines/plan?before=10001")
+    assert re.findall(r'id="plan-L(\d+)"', lines) == [str(n) for n in range(5001, 10_001)]
+    assert text(world, f"/runs/{run.id}/lines/plan?before=3").count("<span") == 2
+    for odd in ("", "?before=0", "?before=x", "?before=-4"):
+        assert text(world, f"/runs/{run.id}/lines/plan{odd}") == ""
+    text(world, f"/runs/{run.id}/lines/secrets?before=3", 404)
+
+
+# --- buttons ------------------------------------------------------------------------------------------------
+
+
+def press(world, run, verb, comment="", **more):
+    token = world.form_token(f"/runs/{run.id}")
+    return world.client.post(f"/runs/{run.id}/{verb}", data={"form_token": token, "comment": comment, **more})
+
+
+def test_pressing_the_buttons(world):
+    run = planned(world, world.workspace())
+    answer = press(world, run, "confirm", "Looks right")
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/runs/{run.id}")
+    assert world.reload(run).status is RunStatus.APPLY_QUEUED
+    assert "Looks right" in text(world, f"/runs/{run.id}")
+    press(world, run, "cancel")
+    assert world.reload(run).status is RunStatus.CANCELED
+    again = press(world, run, "retry", "The quota was raised")
+    assert again.headers["Location"].startswith("/runs/run-")
+    assert again.headers["Location"] != f"/runs/{run.id}"
+    assert f"retry of {run.id}: The quota was raised" in text(world, again.headers["Location"])
+
+
+@pytest.mark.parametrize("verb", ["confirm", "discard", "cancel"])
+def test_a_button_pressed_twice_is_pressed_once(world, verb):
+    status = RunStatus.PLANNING if verb == "cancel" else RunStatus.PLANNED
+    run = planned(world, world.workspace(), status=status)
+    first, second = press(world, run, verb), press(world, run, verb)
+    assert (first.status_code, second.status_code) == (303, 303)
+    assert second.headers["Location"] == f"/runs/{run.id}"
+    with world.services.store.reading() as tx:
+        kinds = [event.kind for event in tx.runs.timeline(run.id)]
+    assert len(kinds) == len(set(kinds))
+
+
+def test_retry_pressed_twice_makes_one_run_and_pressed_anew_another(world):
+    run = world.run(world.workspace(), status=RunStatus.ERRORED)
+    places = [press(world, run, "retry", once=once).headers["Location"] for once in ("a", "a", "b")]
+    assert places[0] == places[1] != places[2]
+    found = re.search(r'name="once" value="([0-9a-f]{16})"', text(world, f"/runs/{run.id}"))
+    assert found
+
+
+def test_a_button_that_came_too_late_says_on_the_page_what_is_possible(world):
+    run = planned(world, world.workspace())
+    token = world.form_token(f"/runs/{run.id}")
+    press(world, run, "discard")
+    late = world.client.post(f"/runs/{run.id}/confirm", data={"form_token": token})
+    assert late.status_code == 409
+    page = late.get_data(as_text=True)
+    assert "retry it to run the same commit again" in page
+    assert asks(page) == ["Retry"]
+    assert world.client.post(f"/runs/{run.id}/explode", data={"form_token": token}).status_code == 404
+    assert world.client.post("/runs/run-nowhere/cancel", data={"form_token": token}).status_code == 404
+
+
+def test_people_comment_on_the_timeline(world):
+    run = world.run(world.workspace(), status=RunStatus.APPLIED)
+    for words in ("Shall we?", "Shall we?", f"Yes.\n{HOSTILE}"):
+        assert press(world, run, "comment", words).headers["Location"] == f"/runs/{run.id}"
+    page = text(world, f"/runs/{run.id}")
+    assert page.count("Shall we?") == 1
+    assert "Yes.\n&lt;script&gt;" in page
+    nothing = press(world, run, "comment", "  ")
+    assert nothing.status_code == 400
+    assert "a comment needs words" in nothing.get_data(as_text=True)
+    reader = world.visitor("rea", Role.READ)
+    token = world.form_token(f"/runs/{run.id}", reader)
+    refused = reader.post(f"/runs/{run.id}/comment", data={"form_token": token, "comment": "x"})
+    assert refused.status_code == 403
