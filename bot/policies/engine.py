@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -22,6 +23,7 @@ _THE_SET = "(the set)"
 _IN_THE_GRAMMAR = frozenset({"print", "set"})
 # It gives -1 whatever it compares: better to say that there is none.
 _WRONG = frozenset({"semver.compare"})
+_NAMES_PLAN = re.compile(r"\bplan\b")
 _FILLING = """package plangate.filling
 
 rfc3339(text) := time.parse_rfc3339_ns(regex.replace(text, "[zZ]$", "+00:00"))
@@ -117,7 +119,11 @@ def _input(job: PolicyJob, rules: RuleSet) -> str:
         plan = json.loads(job.plan_json)
     except ValueError as error:
         raise EngineError("the plan that was kept is no JSON") from error
-    document = {**plan, "plan": plan, "run": job.run} if rules.bare_input else {"plan": plan, "run": job.run}
+    document = {"plan": plan, "run": job.run}
+    if rules.bare_input:
+        # A plan may be large, and reading it is what takes long: it is there twice only for who names both.
+        twice = any(_NAMES_PLAN.search(source) for source in rules.modules.values())
+        document = {**plan, "run": job.run, **({"plan": plan} if twice else {})}
     return json.dumps(document, ensure_ascii=False)
 
 
