@@ -44,7 +44,8 @@ def replay_command(folder: Path, last: int) -> None:
     """Judge the plans of the last runs by a set, and say what it would have stopped. Changes nothing."""
     services, _ = ready(configuration())
     stopped = count = 0
-    for found in replay(services.store, services.policies, read_folder(folder), last):
+    limits = services.config.policy_limits
+    for found in replay(services.store, services.policies, read_folder(folder), last, limits):
         count += 1
         stopped += found.stopped
         end = f"would have been {found.would_end.value}" if found.stopped else "would have passed"

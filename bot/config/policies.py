@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
 from bot.config.entry import Entry, Pattern, SetName
 from bot.config.marked_yaml import Loc
-from bot.config.problems import did_you_mean, shown
+from bot.config.problems import Problems, did_you_mean, shown
+from bot.config.settings import Environment, parse_duration
 from bot.domain.events import RepoRef
 from bot.domain.policy import Level
 from bot.domain.policy_owners import Owner
-from bot.domain.policy_sets import PolicySet, SetOrigin
+from bot.domain.policy_sets import PolicyLimits, PolicySet, SetOrigin
 
 if TYPE_CHECKING:
     from bot.config.manifest import Manifest
@@ -25,6 +27,9 @@ _TEAM = r"[A-Za-z0-9_.-]{1,100}(?:/[A-Za-z0-9_.-]{1,100}){1,20}|[A-Za-z0-9_.-]{1
 _OWNER = re.compile(rf"(?:(?P<forge>[a-z0-9][a-z0-9_-]*):)?@?(?:(?P<team>{_TEAM})|(?P<login>{_LOGIN}))")
 _REPO = re.compile(r"(?:[a-z0-9][a-z0-9_-]*:)?[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+")
 _BRANCH = re.compile(r"(?![-/.])(?!.*(?:\.\.|//|@\{|[\x00-\x20~^:?*\[\\\x7f]))[^\n]{1,250}(?<![/.])")
+_LEAST_TIME, _MOST_TIME = timedelta(seconds=1), timedelta(hours=1)
+# In megabytes. The evaluator alone takes most of a hundred.
+_LEAST_MEMORY, _MOST_MEMORY = 128, 65_536
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
 
 
@@ -51,6 +56,12 @@ def _repo(text: str) -> str:
 def _branch(text: str) -> str:
     if not _BRANCH.fullmatch(text):
         raise ValueError(f"{shown(text)} is no branch name: write it as in `git branch`, such as main")
+    return text
+
+
+def _timeout(text: str) -> str:
+    if not _LEAST_TIME <= parse_duration(text) <= _MOST_TIME:
+        raise ValueError(f"{shown(text)} must be from 1s to 1h")
     return text
 
 
@@ -93,15 +104,54 @@ class PolicySetEntry(Entry):
         default="soft-mandatory",
         description="Level of `deny` and `violation` rules that are found by Conftest's convention",
     )
+    timeout: Annotated[str, AfterValidator(_timeout)] | None = Field(
+        default=None,
+        description="How long it may judge one plan, such as `30s`; what the server allows where unset",
+    )
+    memory: Annotated[int, Field(strict=True)] | None = Field(
+        default=None, description="Megabytes of memory that this may take; what the server allows where unset"
+    )
 
 
-def read_policy_sets(manifest: Manifest) -> tuple[PolicySet, ...]:
-    """Return the policy sets that the file names, in its order."""
+def read_policy_limits(env: Environment, problems: Problems) -> PolicyLimits:
+    """Return what the server allows each set; noted where it is too little to evaluate anything."""
+    time = env.duration("PLANGATE_POLICY_TIMEOUT")
+    if not _LEAST_TIME <= time <= _MOST_TIME:
+        problems.add("PLANGATE_POLICY_TIMEOUT", "must be from 1s to 1h")
+    return PolicyLimits(
+        int(time.total_seconds()),
+        env.number("PLANGATE_POLICY_MEMORY", least=_LEAST_MEMORY, most=_MOST_MEMORY) << 20,
+    )
+
+
+def read_policy_sets(manifest: Manifest, most: PolicyLimits, problems: Problems) -> tuple[PolicySet, ...]:
+    """Return the policy sets that the file names, in its order; what exceeds the server's limits is noted."""
     only = next(iter(manifest.forges)) if manifest.forges else "github"
-    return tuple(_set(entry, only) for entry in manifest.policy_sets or ())
+    return tuple(_set(entry, only, _limits(entry, most, problems)) for entry in manifest.policy_sets or ())
 
 
-def _set(entry: PolicySetEntry, only: str) -> PolicySet:
+def _limits(entry: PolicySetEntry, most: PolicyLimits, problems: Problems) -> PolicyLimits:
+    where = f"policy_sets: {entry.name}"
+    seconds, memory = most.seconds, most.memory
+    if entry.timeout is not None:
+        seconds = int(parse_duration(entry.timeout).total_seconds())
+        if seconds > most.seconds:
+            problems.add(
+                f"{where}: timeout",
+                f"{entry.timeout} is more than PLANGATE_POLICY_TIMEOUT allows ({most.seconds} seconds)",
+            )
+    if entry.memory is not None:
+        memory = entry.memory << 20
+        if not _LEAST_MEMORY << 20 <= memory <= most.memory:
+            problems.add(
+                f"{where}: memory",
+                f"{entry.memory} is no number of megabytes from {_LEAST_MEMORY} to {most.memory >> 20}, "
+                "which PLANGATE_POLICY_MEMORY allows",
+            )
+    return PolicyLimits(seconds, memory)
+
+
+def _set(entry: PolicySetEntry, only: str, limits: PolicyLimits) -> PolicySet:
     repo = None
     if entry.repo is not None:
         forge, _, path = entry.repo.rpartition(":")
@@ -117,6 +167,7 @@ def _set(entry: PolicySetEntry, only: str) -> PolicySet:
         prevent_self_override=entry.prevent_self_override,
         sticky_overrides=entry.sticky_overrides,
         level=Level(entry.enforcement_level),
+        limits=limits,
     )
 
 

@@ -99,15 +99,15 @@ class Environment:
 
         return self._read(name, read, timedelta(seconds=least))
 
-    def number(self, name: str, most: int) -> int:
-        """Return a whole number from 0."""
+    def number(self, name: str, most: int, least: int = 0) -> int:
+        """Return a whole number from `least` to `most`."""
 
         def read(text: str) -> int:
-            if not text.isascii() or not text.isdigit() or int(text) > most:
-                raise ValueError(f"{shown(text)} is no number from 0 to {most}")
+            if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+                raise ValueError(f"{shown(text)} is no number from {least} to {most}")
             return int(text)
 
-        return self._read(name, read, 0)
+        return self._read(name, read, least)
 
     def folder(self, name: str) -> Path | None:
         """Return the absolute path of a folder that must exist, None where unset."""

@@ -128,6 +128,16 @@ SETTINGS: tuple[Setting, ...] = (
         "How many other open changes of a workspace an apply has planned again; `0`: none, only marked",
     ),
     Setting(
+        "PLANGATE_POLICY_TIMEOUT",
+        "5m",
+        "How long one policy set may judge one plan, at most; a set may say less in plangate.yml",
+    ),
+    Setting(
+        "PLANGATE_POLICY_MEMORY",
+        "2048",
+        "Megabytes of memory that judging one plan by one policy set may take; a set may say less",
+    ),
+    Setting(
         "PLANGATE_POLICY_REPLAY",
         "50",
         "On how many plans of the last runs a change of a policy set is tried, with a comment; `0`: none",

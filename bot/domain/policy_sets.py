@@ -29,6 +29,17 @@ class SetOrigin:
 
 
 @dataclass(frozen=True)
+class PolicyLimits:
+    """What judging one plan by one set may take: seconds, and bytes of memory."""
+
+    seconds: int = 300
+    memory: int = 2 << 30
+
+
+USUAL_LIMITS = PolicyLimits()
+
+
+@dataclass(frozen=True)
 class PolicySet:
     """One set. `workspaces` are names and patterns of names; `owners` may override its policies.
 
@@ -45,6 +56,7 @@ class PolicySet:
     prevent_self_override: bool = False
     sticky_overrides: bool = False
     level: Level = Level.SOFT
+    limits: PolicyLimits = USUAL_LIMITS
 
     def judges(self, workspace: Workspace) -> bool:
         """Whether the set judges the plans of a workspace."""

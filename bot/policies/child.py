@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bot.domain.errors import EngineError, Interrupted
+from bot.domain.policy_sets import PolicyLimits
 from bot.services.ports import Stop, Watch
 
 _EVALUATOR = Path(__file__).with_name("evaluator.py")
@@ -51,23 +52,21 @@ class Answers:
 
 
 class Child:
-    """Starts evaluators. `seconds` and `memory` (bytes) are for one set and one plan."""
+    """Starts evaluators."""
 
-    def __init__(self, closed_in: ClosedIn, seconds: int = 300, memory: int = 2 << 30) -> None:
+    def __init__(self, closed_in: ClosedIn) -> None:
         self._closed_in = closed_in
-        self._seconds = seconds
-        self._memory = memory
 
-    def ask(self, job: Mapping[str, Any], watch: Watch) -> Answers:
+    def ask(self, job: Mapping[str, Any], limits: PolicyLimits, watch: Watch) -> Answers:
         """Have a job's queries answered; one at which the evaluator breaks off does not cost the others.
 
         Raises Interrupted where the watcher says so, EngineError.
         """
-        deadline = time.monotonic() + self._seconds
+        deadline = time.monotonic() + limits.seconds
         found: dict[str, Mapping[str, Any]] = {}
         left = list(job["queries"])
         while left:
-            answers = self._asked({**job, "queries": left}, watch, deadline)
+            answers = self._asked({**job, "queries": left}, limits, watch, deadline)
             found.update(answers.lines)
             if not answers.ended or not answers.last or answers.timed_out:
                 return replace(answers, lines=found)
@@ -75,14 +74,14 @@ class Child:
             left = [query for query in left if query["name"] not in found]
         return Answers(found)
 
-    def _asked(self, job: Mapping[str, Any], watch: Watch, deadline: float) -> Answers:
+    def _asked(self, job: Mapping[str, Any], limits: PolicyLimits, watch: Watch, deadline: float) -> Answers:
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
-            whole = {**job, "seconds": self._seconds, "memory": self._memory}
+            whole = {**job, "seconds": limits.seconds, "memory": limits.memory}
             given.write(json.dumps(whole, ensure_ascii=False).encode())
             given.seek(0)
             process = self._start(given, said)
             try:
-                ended = self._wait(process, watch, deadline)
+                ended = self._wait(process, limits, watch, deadline)
             finally:
                 _kill(process)
             said.seek(0)
@@ -104,7 +103,9 @@ class Child:
         except OSError as error:
             raise EngineError(f"the evaluator of policies can't be started: {error.strerror}") from error
 
-    def _wait(self, process: subprocess.Popen[bytes], watch: Watch, deadline: float) -> str:
+    def _wait(
+        self, process: subprocess.Popen[bytes], limits: PolicyLimits, watch: Watch, deadline: float
+    ) -> str:
         """Wait for the end; return why it did not answer everything, empty where it ended well."""
         next_tick = 0.0
         while True:
@@ -115,9 +116,9 @@ class Child:
                     raise Interrupted("judging by policies was interrupted")
             with contextlib.suppress(subprocess.TimeoutExpired):
                 code = process.wait(_POLL_SECONDS)
-                return _why(code, self._memory)
+                return _why(code, limits.memory)
             if time.monotonic() >= deadline:
-                return f"the set took longer than {self._seconds} seconds"
+                return f"the set took longer than {limits.seconds} seconds"
 
 
 def _why(code: int, memory: int) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.domain.errors import EngineError, Invalid
 from bot.domain.policy import Level, Outcome
+from bot.domain.policy_sets import USUAL_LIMITS
 from bot.policies import rego_text
 from bot.policies.child import Answers, Child
 from bot.policies.sets import Policy, RuleSet, read_set
@@ -64,8 +65,11 @@ class RegoEngine:
             return [Judged(_THE_SET, Level.HARD, Outcome.ERRORED, (str(error),))]
         sound = [policy for policy in rules.policies if not policy.wrong]
         queries = {policy.name: policy.query for policy in sound}
-        answers = self._child.ask(_asked(rules, queries, _input(job, rules)), watch) if sound else Answers({})
+        answers = self._ask(rules, queries, job, watch) if sound else Answers({})
         return [_judged(policy, answers) for policy in rules.policies]
+
+    def _ask(self, rules: RuleSet, queries: Mapping[str, str], job: PolicyJob, watch: Watch) -> Answers:
+        return self._child.ask(_asked(rules, queries, _input(job, rules)), job.limits, watch)
 
     def test(self, files: Files) -> Sequence[PolicyTest]:
         """Run the rules named `test_...` of a set."""
@@ -80,7 +84,8 @@ class RegoEngine:
         if bad := next((policy for policy in rules.policies if policy.wrong), None):
             raise Invalid(bad.wrong)
         whole = RuleSet(rules.policies, modules, rules.data)
-        answers = self._child.ask(_asked(whole, {query: query for query in found}, "{}"), _Patience())
+        asked = _asked(whole, {query: query for query in found}, "{}")
+        answers = self._child.ask(asked, USUAL_LIMITS, _Patience())
         return [_tested(query, path, answers) for query, path in found.items()]
 
 

@@ -74,7 +74,7 @@ class Policing:
         for each in sets_for(self._sets, workspace):
             version = self._versions.in_force(each, watch)
             versions.append(version)
-            job = PolicyJob(version.files, each.level, plan_json, document)
+            job = PolicyJob(version.files, each.level, plan_json, document, each.limits)
             for judged in self._engine.judge(job, watch):
                 check = PolicyCheck(
                     set_name=each.name,

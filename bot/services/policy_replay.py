@@ -10,6 +10,7 @@ from bot.domain.lifecycle import RunStatus
 from bot.domain.masking import mask
 from bot.domain.policy import Level, PolicyCheck, tally, verdict
 from bot.domain.policy_input import run_document
+from bot.domain.policy_sets import USUAL_LIMITS, PolicyLimits
 from bot.domain.run import Run
 from bot.domain.workspace import Workspace
 from bot.services.ports import ArtifactKind, Files, PolicyEngine, PolicyJob, RunQuery, Stop, Store, Watch
@@ -56,10 +57,12 @@ class Replayed:
         return tally(self.checks)
 
 
-def replay(store: Store, engine: PolicyEngine, files: Files, last: int) -> Iterator[Replayed]:
+def replay(
+    store: Store, engine: PolicyEngine, files: Files, last: int, limits: PolicyLimits = USUAL_LIMITS
+) -> Iterator[Replayed]:
     """Judge the newest runs that have a plan, newest first; changes nothing."""
     for plan in stored_plans(store, last):
-        checks = judged(engine, plan, files, Level.SOFT, Patience())
+        checks = judged(engine, plan, files, Level.SOFT, limits, Patience())
         yield Replayed(plan.run, plan.workspace, checks)
 
 
@@ -83,10 +86,10 @@ def stored_plans(
 
 
 def judged(
-    engine: PolicyEngine, plan: StoredPlan, files: Files, level: Level, watch: Watch
+    engine: PolicyEngine, plan: StoredPlan, files: Files, level: Level, limits: PolicyLimits, watch: Watch
 ) -> tuple[PolicyCheck, ...]:
     """Judge a stored plan. Raises Interrupted where the watcher says so, EngineError."""
-    found = engine.judge(PolicyJob(files, level, plan.plan_json, plan.document), watch)
+    found = engine.judge(PolicyJob(files, level, plan.plan_json, plan.document, limits), watch)
     return tuple(
         PolicyCheck(
             _NOT_IN_FORCE,

@@ -166,7 +166,7 @@ class Replaying:
                 result = replace(result, cut_short=True)
                 break
             before = self._in_force(chosen, in_force, plan, watch)
-            after = judged(self._engine, plan, changed.files, chosen.level, watch)
+            after = judged(self._engine, plan, changed.files, chosen.level, chosen.limits, watch)
             same = [check for check in after if check.messages[:1] == (bare.get(check.policy),)]
             errors.update((f"{check.policy}: {check.messages[0]}", None) for check in same)
             found = compare(plan.run, plan.workspace.name, before, after)
@@ -181,7 +181,7 @@ class Replaying:
         What is said of a plan, an error too, may hold what is in the plan, and is not told (promise 6); an
         error that is the same without one holds nothing of it.
         """
-        found = self._engine.judge(PolicyJob(changed.files, chosen.level, b"{}", {}), watch)
+        found = self._engine.judge(PolicyJob(changed.files, chosen.level, b"{}", {}, chosen.limits), watch)
         return {
             one.policy: one.messages[0] for one in found if one.outcome is Outcome.ERRORED and one.messages
         }
@@ -195,7 +195,7 @@ class Replaying:
         with self._store.reading() as tx:
             checks = tx.policies.of_run(plan.run.id)
         known = [c for c in checks if (c.set_name, c.version) == (chosen.name, version.id)]
-        return known or judged(self._engine, plan, version.files, chosen.level, watch)
+        return known or judged(self._engine, plan, version.files, chosen.level, chosen.limits, watch)
 
 
 class _LeaseWatch:

@@ -10,7 +10,7 @@ from bot.config.policies import read_policy_sets
 from bot.config.problems import Problems
 from bot.domain.errors import ConfigError
 from bot.domain.policy_owners import Owner
-from bot.domain.policy_sets import PolicySet
+from bot.domain.policy_sets import PolicyLimits, PolicySet
 
 TWO = "forges: {hub: {kind: github}, lab: {kind: gitlab}}\n"
 
@@ -23,7 +23,8 @@ def read(fields: str, forges: str = "") -> PolicySet:
     problems = Problems()
     manifest = check(parse_document(text.encode(), "p.yml"), problems)
     problems.refuse()
-    (found,) = read_policy_sets(manifest)
+    (found,) = read_policy_sets(manifest, PolicyLimits(300, 2048 << 20), problems)
+    problems.refuse()
     return found
 
 
@@ -64,3 +65,28 @@ def test_owners_that_cannot_be_meant_are_refused_with_what_to_write(
         read(fields, forges)
     assert why in str(caught.value)
     assert "policy_sets[0].owners[" in str(caught.value)
+
+
+def test_limits_are_the_servers_unless_a_set_says_less() -> None:
+    assert read("owners: [olga]").limits == PolicyLimits(300, 2048 << 20)
+    assert read("timeout: 30s, memory: 512").limits == PolicyLimits(30, 512 << 20)
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        (
+            "timeout: 10m",
+            "guard: timeout: 10m is more than PLANGATE_POLICY_TIMEOUT allows (300 seconds)",
+        ),
+        ("timeout: 2d", "`2d` must be from 1s to 1h"),
+        ("timeout: soon", "`soon` is no length of time"),
+        ("memory: 4096", "guard: memory: 4096 is no number of megabytes from 128 to 2048"),
+        ("memory: 10", "10 is no number of megabytes from 128 to 2048, which PLANGATE_POLICY_MEMORY allows"),
+        ("memory: lots", "memory"),
+    ],
+)
+def test_limits_out_of_range_are_refused_with_the_range(fields: str, why: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(fields)
+    assert why in str(caught.value)

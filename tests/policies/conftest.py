@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from bot.domain.policy import Level
+from bot.domain.policy_sets import PolicyLimits
 from bot.policies import RegoEngine
 from bot.policies.child import Child
 from bot.services.ports import Judged, PolicyJob, Stop
 
+A_MINUTE = PolicyLimits(seconds=60)
 Judge = Callable[..., Sequence[Judged]]
 
 
@@ -26,7 +28,7 @@ class Patience:
 
 @pytest.fixture(scope="session")
 def engine() -> RegoEngine:
-    return RegoEngine(Child(lambda argv, _: argv, seconds=60))
+    return RegoEngine(Child(lambda argv, _: argv))
 
 
 @pytest.fixture(scope="session")
@@ -37,8 +39,9 @@ def judge(engine: RegoEngine) -> Judge:
         run: Mapping[str, Any] | None = None,
         level: Level = Level.SOFT,
         by: RegoEngine = engine,
+        limits: PolicyLimits = A_MINUTE,
     ) -> Sequence[Judged]:
         raw = {path: text.encode() for path, text in files.items()}
-        return by.judge(PolicyJob(raw, level, json.dumps(plan or {}).encode(), run or {}), Patience())
+        return by.judge(PolicyJob(raw, level, json.dumps(plan or {}).encode(), run or {}, limits), Patience())
 
     return judged

@@ -11,6 +11,7 @@ import pytest
 
 from bot.domain.errors import Invalid
 from bot.domain.policy import Level, Outcome
+from bot.domain.policy_sets import PolicyLimits
 from bot.policies import RegoEngine, child
 from bot.policies.child import Child
 from bot.policies.hcl import read_blocks
@@ -166,21 +167,21 @@ def test_hcl_is_read_as_it_is_written() -> None:
 
 
 def test_a_set_that_takes_too_long_is_stopped_and_says_so(judge: Judge) -> None:
-    hurried = RegoEngine(Child(lambda argv, _: argv, seconds=2))
+    hurried = PolicyLimits(seconds=2)
     endless = "some i in numbers.range(1, 9000000)\n\tsome j in numbers.range(1, 9000000)\n\ti * j == -1"
     rules = f'package main\n\ndeny_a contains "a" if true\n\ndeny_b contains "b" if {{\n\t{endless}\n}}\n'
-    first, second = judge({"a.rego": rules}, by=hurried)
+    first, second = judge({"a.rego": rules}, limits=hurried)
     assert (first.outcome, first.messages) == (Outcome.FAILED, ("a",))
     assert (second.outcome, second.messages) == (Outcome.ERRORED, ("the set took longer than 2 seconds",))
 
 
 def test_a_set_that_needs_too_much_memory_is_stopped_and_says_so(judge: Judge) -> None:
-    small = RegoEngine(Child(lambda argv, _: argv, memory=150 << 20))
+    small = PolicyLimits(memory=150 << 20)
     rules = (
         'package main\n\ndeny_a contains "a" if count(numbers.range(1, 9000000)) > 3\n\n'
         'deny_b contains "b" if true\n'
     )
-    first, second = judge({"a.rego": rules}, by=small)
+    first, second = judge({"a.rego": rules}, limits=small)
     assert (first.outcome, first.messages) == (Outcome.ERRORED, ("it needs more than 150 MB of memory",))
     assert second.messages == ("b",)
 

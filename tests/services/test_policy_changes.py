@@ -261,7 +261,7 @@ def test_rules_of_a_change_can_bring_nothing_of_a_plan_into_the_comment(house: H
 
     guard = PolicySet("guard", SetOrigin("terraform", RULES), workspaces=("net",))
     versions = SetVersions(house.store, house.clock, {"github": house.forge}, Rules())
-    engine = RegoEngine(Child(lambda argv, _: argv, seconds=60))
+    engine = RegoEngine(Child(lambda argv, _: argv))
     house.replaying = Replaying(
         house.store, house.clock, engine, versions, [guard], house.transitions, house.limits, 5
     )

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from bot.domain.policy import Level, Outcome, PolicyCheck
+from bot.domain.policy_sets import USUAL_LIMITS, PolicyLimits
 from bot.services.ports.engine import Watch
 from bot.services.ports.forge import GitRemote
 
@@ -38,6 +39,7 @@ class PolicyJob:
     level: Level
     plan_json: bytes = field(repr=False)
     run: Mapping[str, Any]
+    limits: PolicyLimits = USUAL_LIMITS
 
 
 @dataclass(frozen=True)
