@@ -183,7 +183,7 @@ def _judging(
     return (
         engine,
         Policing(store, engine, versions, sets, transitions),
-        Replaying(store, clock, engine, versions, sets, transitions, world.limits, config.replayed),
+        Replaying(store, clock, engine, versions, sets, transitions, world.limits, config.policies.replayed),
     )
 
 
@@ -229,7 +229,7 @@ def _intake(
     store, clock, forges = world.store, world.clock, world.forges
     requiring = Requiring(store, forges)
     discovery = Discovery(config.discover, world.engine, forges)
-    policy_changes = PolicyChanges(clock, config.policy_sets, on=config.replayed > 0)
+    policy_changes = PolicyChanges(clock, config.policy_sets, on=config.policies.replayed > 0)
     changed = Changed(store, clock, forges, discovery, new_runs, transitions, policy_changes)
     comments = Comments(
         store,

@@ -44,7 +44,7 @@ def replay_command(folder: Path, last: int) -> None:
     """Judge the plans of the last runs by a set, and say what it would have stopped. Changes nothing."""
     services, _ = ready(configuration())
     stopped = count = 0
-    limits = services.config.policy_limits
+    limits = services.config.policies.limits
     for found in replay(services.store, services.policies, read_folder(folder), last, limits):
         count += 1
         stopped += found.stopped

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from bot.config.explain import read_manifest
 from bot.config.forges import LOOPBACK, ForgeConfig, read_forges, unencrypted
 from bot.config.owners import read_owners
-from bot.config.policies import read_policy_limits, read_policy_sets
+from bot.config.policies import PolicySettings, read_policy_sets, read_policy_settings
 from bot.config.problems import Problems, did_you_mean
 from bot.config.settings import Environment, fernet_key
 from bot.config.table import NEW_KEY, SETTINGS
@@ -23,7 +23,7 @@ from bot.config.workspaces import read_rules, read_workspaces
 from bot.domain.accounts import Account
 from bot.domain.discovery import DiscoverRule
 from bot.domain.errors import ConfigError
-from bot.domain.policy_sets import PolicyLimits, PolicySet
+from bot.domain.policy_sets import PolicySet
 from bot.domain.variables import Declared
 from bot.domain.workspace import Workspace
 
@@ -93,8 +93,7 @@ class Config:
     owners: tuple[Account, ...]
     session_idle: timedelta
     session_life: timedelta
-    replayed: int
-    policy_limits: PolicyLimits
+    policies: PolicySettings
     local_admin: str
     log_level: LogLevel
     variables: Declared = field(default_factory=Declared, repr=False)
@@ -117,7 +116,7 @@ class Config:
         variables = read_variables(manifest, document, env, config_file.parent, problems)
         data = Path(env.text("PLANGATE_DATA")).expanduser().absolute()
         url = _public_url(env, problems)
-        policy_limits = read_policy_limits(env, problems)
+        policies = read_policy_settings(env, problems)
         config = cls(
             config_file=config_file,
             data=data,
@@ -148,12 +147,11 @@ class Config:
             owners=read_owners(env, forges, problems),
             session_idle=env.duration("PLANGATE_SESSION_IDLE"),
             session_life=env.duration("PLANGATE_SESSION_LIFE"),
-            policy_limits=policy_limits,
-            replayed=env.number("PLANGATE_POLICY_REPLAY", most=1000),
+            policies=policies,
             local_admin=_local_admin(env, url, problems),
             log_level=env.choice("PLANGATE_LOG_LEVEL", LogLevel, LogLevel.INFO),
             variables=variables,
-            policy_sets=read_policy_sets(manifest, policy_limits, problems),
+            policy_sets=read_policy_sets(manifest, policies.limits, problems),
             secret_files=tuple(env.secret_files),
             passed_on={name: environ[name] for name in PASSED_ON if environ.get(name)},
             warnings=(*_unknown(environ, env), *unencrypted(forges)),

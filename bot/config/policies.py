@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -113,15 +114,22 @@ class PolicySetEntry(Entry):
     )
 
 
-def read_policy_limits(env: Environment, problems: Problems) -> PolicyLimits:
-    """Return what the server allows each set; noted where it is too little to evaluate anything."""
+@dataclass(frozen=True)
+class PolicySettings:
+    """What the server allows each set, and on how many plans changes of sets are tried."""
+
+    limits: PolicyLimits
+    replayed: int
+
+
+def read_policy_settings(env: Environment, problems: Problems) -> PolicySettings:
+    """Return the server's settings; noted where a set could evaluate nothing."""
     time = env.duration("PLANGATE_POLICY_TIMEOUT")
     if not _LEAST_TIME <= time <= _MOST_TIME:
         problems.add("PLANGATE_POLICY_TIMEOUT", "must be from 1s to 1h")
-    return PolicyLimits(
-        int(time.total_seconds()),
-        env.number("PLANGATE_POLICY_MEMORY", least=_LEAST_MEMORY, most=_MOST_MEMORY) << 20,
-    )
+    memory = env.number("PLANGATE_POLICY_MEMORY", least=_LEAST_MEMORY, most=_MOST_MEMORY)
+    limits = PolicyLimits(int(time.total_seconds()), memory << 20)
+    return PolicySettings(limits, env.number("PLANGATE_POLICY_REPLAY", most=1000))
 
 
 def read_policy_sets(manifest: Manifest, most: PolicyLimits, problems: Problems) -> tuple[PolicySet, ...]:
