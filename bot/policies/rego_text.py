@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -38,6 +39,9 @@ _WANT_A_TERM = frozenset(
 _KEYWORDS = frozenset(
     {"if", "else", "not", "in", "contains", "some", "every", "with", "as", "default", "import", "package"}
 )
+_OPERATORS = frozenset({"==", "!=", "<", ">", "<=", ">=", "+", "-", "*", "/", "%"})
+_BEFORE_VALUE = _OPERATORS | {"if", "not", ";", "{", ":=", "in", "contains"}
+_BEHIND_VALUE = _OPERATORS | {"}", ";", "if"}
 V0_HINT = (
     "this is Rego's old syntax (v0): write `if` before a rule's body and `contains` for a set of messages, "
     "such as `deny contains msg if { ... }` (`opa fmt --v0-v1 -w` rewrites it)"
@@ -153,6 +157,31 @@ def lacking(source: str, own: Iterable[str], known: Callable[[str], bool]) -> tu
     for name, line in calls(source):
         if name.split(".")[0] not in here and not known(name):
             return name, line
+    return "", 0
+
+
+def unbound(source: str, own: Iterable[str], known: Callable[[str], bool]) -> tuple[str, int]:
+    """Return the first name that nothing gives a value, and its line; an empty name where there is none.
+
+    OPA refuses such a module ("unsafe variable"), and the evaluator takes the name for undefined, so that a
+    rule with a mistyped name would never hold. Only what stands in a module once, where a value is needed,
+    is such a name for certain.
+    """
+    words = [*tokens(source)]
+    roots = [
+        token.text.split(".")[0] if token.kind == "name" and (not at or words[at - 1].text != ".") else ""
+        for at, token in enumerate(words)
+    ]
+    counts = Counter(roots)
+    bound = {*own, *imported(source), *_KEYWORDS, "data", "input", "_", "true", "false", "null", ""}
+    for at, token in enumerate(words):
+        if counts[roots[at]] != 1 or roots[at] in bound or not at:
+            continue
+        before, after = words[at - 1], words[at + 1] if at + 1 < len(words) else None
+        begins = token.begins_line and token.depth > 0 and before.text not in (",", "[", "(")
+        ends = after is None or after.text in _BEHIND_VALUE or (after.begins_line and after.text != "]")
+        if (begins or before.text in _BEFORE_VALUE) and ends and not known(token.text):
+            return token.text, token.line
     return "", 0
 
 

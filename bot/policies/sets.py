@@ -129,6 +129,8 @@ def _yaml_entries(path: str, text: str) -> Iterator[tuple[str, Mapping[str, Any]
     _no_aliases(path, text)
     try:
         document = yaml.safe_load(text)
+    except RecursionError:
+        raise Invalid(f"{path} is nested too deeply") from None
     except yaml.YAMLError as error:
         raise Invalid(f"{path} is no valid YAML: {' '.join(str(error).split())[:200]}") from error
     entries = document.get("policies") if isinstance(document, dict) else None
@@ -188,19 +190,32 @@ def _wrong_packages(modules: Mapping[str, str], known: Callable[[str], bool]) ->
         if called:
             why = f"{path}, line {line}: the evaluator has no function {called}"
             wrong.setdefault(name, why)
-    for _ in uses:
-        for name, words in uses.items():
-            if name not in wrong and (through := _used(words, wrong)):
-                wrong[name] = wrong[through]
+        loose, line = rego_text.unbound(source, rules[name], known)
+        if loose:
+            why = f"{path}, line {line}: nothing gives {loose} a value (in OPA an unsafe variable)"
+            wrong.setdefault(name, why)
+    _spread(wrong, uses)
     return wrong
 
 
+def _spread(wrong: dict[str, str], uses: Mapping[str, set[str]]) -> None:
+    """Have what is wrong with a package be wrong with those that use it, directly or through others."""
+    left = [name for name in uses if name not in wrong]
+    fresh = list(wrong)
+    while fresh:
+        found = {name: through for name in left if (through := _used(uses[name], fresh))}
+        wrong.update({name: wrong[through] for name, through in found.items()})
+        left = [name for name in left if name not in found]
+        fresh = list(found)
+
+
 def _used(words: Iterable[str], packages: Iterable[str]) -> str:
-    for package in packages:
-        whole = f"data.{package}"
-        if any(word == whole or word.startswith(whole + ".") for word in words):
-            return package
-    return ""
+    """Return the first of the packages that the words name, or something in it; empty for none."""
+    named: set[str] = set()
+    for word in words:
+        parts = word.split(".")[1:50]
+        named.update(".".join(parts[:end]) for end in range(1, len(parts) + 1))
+    return next((package for package in packages if package in named), "")
 
 
 def _checked(policy: Policy, modules: Mapping[str, str], wrong: Mapping[str, str]) -> Policy:

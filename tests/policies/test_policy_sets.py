@@ -90,6 +90,13 @@ def test_data_lies_under_its_folders(judge: Judge) -> None:
         ("deny := x if { x := 1; input.nothing }", "is undefined"),
         ('deny := ["a"] if true\ndeny := ["b"] if true', "must not produce multiple outputs"),
         ("deny contains 1 / 0 if true", "divide by zero"),
+        (
+            'deny contains "x" if changes > 3',
+            "line 3: nothing gives changes a value",
+        ),
+        ('deny contains "x" if {\n\tsome r in resources\n\tr.bad\n}', "nothing gives resources a value"),
+        ('deny contains "x" if not inptu.fine', "nothing gives inptu.fine a value"),
+        ("deny contains message if true", "nothing gives message a value"),
         ('deny contains to_number("x") if true', "invalid syntax"),
         ('deny contains sprintf("%d", ["x"]) if true', "sprintf"),
     ],
@@ -100,6 +107,32 @@ def test_what_cannot_be_evaluated_is_an_error_and_never_passes(judge: Judge, rul
     (deny,) = [one for one in found if one.policy == "deny"]
     assert deny.outcome is Outcome.ERRORED
     assert why in deny.messages[0]
+
+
+def test_names_that_have_a_value_are_let_be(judge: Judge) -> None:
+    rules = """package main
+
+import data.other.limit as most
+
+deny contains msg if {
+	some index, _ in input.names
+	input.names[any_one] == "X"
+	[first, second] := ["a", "b"]
+	{"key": value} = {"key": 1}
+	helper(first)
+	limits.n > 0
+	msg := sprintf("%v %v", [index, time.now_ns() > 0])
+}
+
+helper(unused) := true
+
+limits := {"n": 3}
+
+violation contains "v" if 1 = bound
+"""
+    other = "package other\n\nlimit := 3\n"
+    found = judge({"a.rego": rules, "b.rego": other}, {"names": ["X"]})
+    assert [one.outcome for one in found] == [Outcome.FAILED, Outcome.FAILED], found
 
 
 def test_a_message_that_cannot_be_formatted_still_denies(judge: Judge) -> None:
@@ -140,6 +173,7 @@ def test_only_policies_that_use_what_is_wrong_are_errors(judge: Judge) -> None:
         ({"policies.hcl": 'policy "x" {\n}'}, "has no query"),
         ({"policies.hcl": 'sentinel "x" {\n}'}, "`policy` blocks are"),
         ({"policies.yml": "policies: 3"}, "below it a list"),
+        ({"policies.yml": "policies: " + "[" * 5000}, "nested too deeply"),
         ({"policies.yml": "a: &a [1]\npolicies: *a"}, "aliases"),
         ({"a.rego": "package other\n\ndeny contains 1 if true"}, "there is no policy in the set"),
         ({"a.rego": "\udcff"}, "UTF-8"),
