@@ -23,6 +23,7 @@ from bot.services.discovering import Discovery
 from bot.services.engine_jobs import EngineJobs
 from bot.services.following import Following
 from bot.services.forge_sign_in import ForgeSignIn
+from bot.services.forgetting import Forgetting
 from bot.services.going_on import GoingOn
 from bot.services.intake import Intake
 from bot.services.left_locks import LeftLocks
@@ -169,7 +170,13 @@ def build(config: Config) -> Services:
         phases=Phases(store, clock, vault, world.engine, jobs, transitions, limits, policing, taking_over),
         replaying=replaying,
         reporting=Reporting(store, clock, world.forges, deriving, limits),
-        sweep=Sweep(store, clock, world.dispatch, LeftLocks(store, clock, transitions, limits)),
+        sweep=Sweep(
+            store,
+            clock,
+            world.dispatch,
+            LeftLocks(store, clock, transitions, limits),
+            Forgetting(store, clock, limits, config.keeping),
+        ),
     )
 
 

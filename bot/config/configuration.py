@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 from bot.config.explain import read_manifest
 from bot.config.forges import LOOPBACK, ForgeConfig, read_forges, unencrypted
+from bot.config.keeping import read_keeping
 from bot.config.owners import read_owners
-from bot.config.policies import PolicySettings, read_policy_sets, read_policy_settings
+from bot.config.policies import PolicySettings, read_policies
 from bot.config.problems import Problems, did_you_mean
 from bot.config.settings import Environment, fernet_key
 from bot.config.table import NEW_KEY, SETTINGS
@@ -26,6 +27,7 @@ from bot.domain.errors import ConfigError
 from bot.domain.policy_sets import PolicySet
 from bot.domain.variables import Declared
 from bot.domain.workspace import Workspace
+from bot.services.forgetting import Keeping
 
 _DATABASE = re.compile(r"(sqlite|postgres|postgresql|postgresql\+psycopg)://.*", re.DOTALL)
 _REDIS = re.compile(r"(redis|rediss|unix)://.+")
@@ -94,10 +96,10 @@ class Config:
     session_idle: timedelta
     session_life: timedelta
     policies: PolicySettings
+    keeping: Keeping
     local_admin: str
     log_level: LogLevel
     variables: Declared = field(default_factory=Declared, repr=False)
-    policy_sets: tuple[PolicySet, ...] = ()
     secret_files: tuple[Path, ...] = ()
     passed_on: Mapping[str, str] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()
@@ -116,7 +118,6 @@ class Config:
         variables = read_variables(manifest, document, env, config_file.parent, problems)
         data = Path(env.text("PLANGATE_DATA")).expanduser().absolute()
         url = _public_url(env, problems)
-        policies = read_policy_settings(env, problems)
         config = cls(
             config_file=config_file,
             data=data,
@@ -147,17 +148,22 @@ class Config:
             owners=read_owners(env, forges, problems),
             session_idle=env.duration("PLANGATE_SESSION_IDLE"),
             session_life=env.duration("PLANGATE_SESSION_LIFE"),
-            policies=policies,
+            policies=read_policies(env, manifest, problems),
+            keeping=read_keeping(env, problems),
             local_admin=_local_admin(env, url, problems),
             log_level=env.choice("PLANGATE_LOG_LEVEL", LogLevel, LogLevel.INFO),
             variables=variables,
-            policy_sets=read_policy_sets(manifest, policies.limits, problems),
             secret_files=tuple(env.secret_files),
             passed_on={name: environ[name] for name in PASSED_ON if environ.get(name)},
             warnings=(*_unknown(environ, env), *unencrypted(forges)),
         )
         problems.refuse()
         return config
+
+    @property
+    def policy_sets(self) -> tuple[PolicySet, ...]:
+        """The policy sets of plangate.yml, in its order."""
+        return self.policies.sets
 
     def require_redis(self) -> str:
         """Return Redis's address. Raises ConfigError where none is set."""

@@ -120,16 +120,18 @@ class PolicySettings:
 
     limits: PolicyLimits
     replayed: int
+    sets: tuple[PolicySet, ...] = ()
 
 
-def read_policy_settings(env: Environment, problems: Problems) -> PolicySettings:
-    """Return the server's settings; noted where a set could evaluate nothing."""
+def read_policies(env: Environment, manifest: Manifest, problems: Problems) -> PolicySettings:
+    """Return the server's settings and the file's sets; noted where a set could evaluate nothing."""
     time = env.duration("PLANGATE_POLICY_TIMEOUT")
     if not _LEAST_TIME <= time <= _MOST_TIME:
         problems.add("PLANGATE_POLICY_TIMEOUT", "must be from 1s to 1h")
     memory = env.number("PLANGATE_POLICY_MEMORY", least=_LEAST_MEMORY, most=_MOST_MEMORY)
     limits = PolicyLimits(int(time.total_seconds()), memory << 20)
-    return PolicySettings(limits, env.number("PLANGATE_POLICY_REPLAY", most=1000))
+    replayed = env.number("PLANGATE_POLICY_REPLAY", most=1000)
+    return PolicySettings(limits, replayed, read_policy_sets(manifest, limits, problems))
 
 
 def read_policy_sets(manifest: Manifest, most: PolicyLimits, problems: Problems) -> tuple[PolicySet, ...]:

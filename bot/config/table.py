@@ -142,6 +142,12 @@ SETTINGS: tuple[Setting, ...] = (
         "50",
         "On how many plans of the last runs a change of a policy set is tried, with a comment; `0`: none",
     ),
+    Setting("PLANGATE_KEEP_DELIVERIES", "90d", "How long deliveries are kept once they are done with"),
+    Setting(
+        "PLANGATE_KEEP_PREVIEWS",
+        "30d",
+        "How long previews' output and plans are kept, longer while their pull request is open",
+    ),
     Setting("PLANGATE_SWEEP_SECONDS", "15", "Seconds between two looks for work that was lost"),
     Setting(
         "PLANGATE_OWNERS",

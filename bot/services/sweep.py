@@ -1,8 +1,8 @@
 """Finding what is due and nobody works on: deliveries, runs, reports, replays (promise 3).
 
 Redis only carries ids; a worker can die at any moment. The sweep asks the database what should go on and
-wakes workers for it. It decides nothing itself but that a lost worker's lock on a state is over, so that
-running it twice, or by many, does no harm.
+wakes workers for it. It decides nothing itself but that a lost worker's lock on a state is over, and what is
+old enough to be forgotten, so that running it twice, or by many, does no harm.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import timedelta
 from bot.domain import lifecycle
 from bot.domain.lifecycle import RunStatus
 from bot.domain.run import Run
+from bot.services.forgetting import Forgetting
 from bot.services.left_locks import LeftLocks
 from bot.services.ports import Clock, Dispatch, RunQuery, Store, Transaction
 from bot.services.transitions import lease_of
@@ -25,11 +26,14 @@ _UNFINISHED = frozenset({RunStatus.PENDING}) | lifecycle.WORKING
 class Sweep:
     """Wakes workers for whatever the database says is due."""
 
-    def __init__(self, store: Store, clock: Clock, dispatch: Dispatch, left_locks: LeftLocks) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, dispatch: Dispatch, left_locks: LeftLocks, forgetting: Forgetting
+    ) -> None:
         self._store = store
         self._clock = clock
         self._dispatch = dispatch
         self._left_locks = left_locks
+        self._forgetting = forgetting
 
     def run(self) -> int:
         """Wake workers for what is due; return for how much."""
@@ -48,6 +52,7 @@ class Sweep:
             self._dispatch.report(subject, swept=True)
         for replay_id in replays:
             self._dispatch.replay(replay_id, swept=True)
+        self._forgetting.run()
         return len(deliveries) + len(runs) + len(subjects) + len(replays)
 
     def _runs(self, tx: Transaction) -> list[Run]:

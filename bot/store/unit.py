@@ -23,6 +23,7 @@ from bot.store.overview import SqlOverviews
 from bot.store.policies import SqlPolicyChecks
 from bot.store.posts import SqlPosts
 from bot.store.replays import SqlReplays
+from bot.store.retention import SqlRetention
 from bot.store.roots import make_root, read_root
 from bot.store.runs import SqlRuns
 from bot.store.sessions import SqlSessions
@@ -49,6 +50,7 @@ class SqlTransaction:
     variables: SqlVariables
     policies: SqlPolicyChecks
     replays: SqlReplays
+    retention: SqlRetention
     approvals: SqlApprovals
     sessions: SqlSessions
     overviews: SqlOverviews
@@ -126,6 +128,7 @@ class SqlStore:
             variables=SqlVariables(connection, self._vault),
             policies=SqlPolicyChecks(connection, self._vault),
             replays=SqlReplays(connection),
+            retention=SqlRetention(connection),
             approvals=SqlApprovals(connection),
             sessions=SqlSessions(connection),
             overviews=SqlOverviews(connection),

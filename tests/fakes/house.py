@@ -36,6 +36,7 @@ from bot.services.deriving import Deriving
 from bot.services.discovering import Discovery
 from bot.services.engine_jobs import EngineJobs
 from bot.services.following import Following
+from bot.services.forgetting import Forgetting, Keeping
 from bot.services.going_on import GoingOn
 from bot.services.intake import Intake
 from bot.services.left_locks import LeftLocks
@@ -136,7 +137,9 @@ class House:
         )  # fmt: skip
         self.reporting = Reporting(store, clock, forges, deriving, self.limits)
         left = LeftLocks(store, clock, self.transitions, self.limits)
-        self.sweeping = Sweep(store, clock, self.dispatch, left)
+        self.sweeping = Sweep(
+            store, clock, self.dispatch, left, Forgetting(store, clock, self.limits, Keeping())
+        )
         for person in (WRITER, READER, PLANNER):
             self.forge.set_role(REPO, person.login, person.role)
 

@@ -26,6 +26,7 @@ from bot.services.ports.policies import (
     SetVersion,
 )
 from bot.services.ports.replays import Replays
+from bot.services.ports.retention import Retention
 from bot.services.ports.reviews import ForgeReviews
 from bot.services.ports.runs import ArtifactKind, Artifacts, Leases, RunQuery, Runs, Workspaces
 from bot.services.ports.states import StateHistory, StateLock, StateLocks, States, StateVersion
@@ -82,6 +83,7 @@ __all__ = [
     "Posts",
     "Reaction",
     "Replays",
+    "Retention",
     "RunQuery",
     "Runs",
     "SessionRecord",

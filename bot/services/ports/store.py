@@ -10,6 +10,7 @@ from bot.services.ports.overview import Overviews
 from bot.services.ports.people import SessionRecords
 from bot.services.ports.policies import PolicyChecks
 from bot.services.ports.replays import Replays
+from bot.services.ports.retention import Retention
 from bot.services.ports.runs import Artifacts, Leases, Runs, Workspaces
 from bot.services.ports.states import StateHistory, StateLocks, States
 from bot.services.ports.traffic import Changes, Deliveries, Posts
@@ -82,6 +83,11 @@ class Transaction(Protocol):
     @property
     def replays(self) -> Replays:
         """Changes of policy sets, tried on stored plans."""
+        ...
+
+    @property
+    def retention(self) -> Retention:
+        """What may be forgotten."""
         ...
 
     @property

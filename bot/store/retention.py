@@ -1,0 +1,86 @@
+"""Forgetting what nobody needs any more, a few rows at a time: the Retention port."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from bot.domain import lifecycle
+from bot.services.ports.runs import ArtifactKind
+from bot.store.schema import artifacts, changes, deliveries, leases, output, runs, workspaces
+
+_FINAL = sorted(status.value for status in lifecycle.FINAL)
+# What a run was fixed to stays: by it whatever is left of the run is masked.
+_OF_A_PLAN = [kind.value for kind in ArtifactKind if kind is not ArtifactKind.VARIABLES]
+
+
+class SqlRetention:
+    """Forgets within one transaction."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def deliveries(self, before: datetime, limit: int) -> int:
+        """Forget deliveries received before `before` that are done with."""
+        old = (
+            sa.select(deliveries.c.id)
+            .where(deliveries.c.received_at < before, deliveries.c.handled_at.is_not(None))
+            .order_by(deliveries.c.received_at)
+            .limit(limit)
+        )
+        found = self._connection.execute(old).scalars().all()
+        self._connection.execute(sa.delete(deliveries).where(deliveries.c.id.in_(found)))
+        return len(found)
+
+    def saved_plans(self, before: datetime, limit: int) -> int:
+        """Forget the saved plans of previews that ended before `before`: too old to be taken over."""
+        saved = artifacts.c.kind == ArtifactKind.SAVED_PLAN.value
+        kept = sa.exists().where(artifacts.c.run_id == runs.c.id, saved)
+        found = self._previews(before, limit, kept)
+        self._connection.execute(sa.delete(artifacts).where(artifacts.c.run_id.in_(found), saved))
+        return len(found)
+
+    def previews(self, before: datetime, limit: int) -> int:
+        """Forget output and plans of previews that ended before `before`, unless their change is open."""
+        of_plan = artifacts.c.kind.in_(_OF_A_PLAN)
+        kept = sa.or_(
+            sa.exists().where(artifacts.c.run_id == runs.c.id, of_plan),
+            sa.exists().where(output.c.run_id == runs.c.id),
+        )
+        still_open = sa.exists().where(
+            workspaces.c.id == runs.c.workspace_id,
+            changes.c.forge == workspaces.c.forge,
+            changes.c.repo_path == workspaces.c.repo_path,
+            changes.c.number == runs.c.change_number,
+            changes.c.open,
+        )
+        found = self._previews(before, limit, sa.and_(kept, ~still_open))
+        self._connection.execute(sa.delete(artifacts).where(artifacts.c.run_id.in_(found), of_plan))
+        self._connection.execute(sa.delete(output).where(output.c.run_id.in_(found)))
+        return len(found)
+
+    def leases(self, before: datetime, limit: int) -> int:
+        """Forget the leases of runs that ended before `before`.
+
+        A worker that has been silent for so long finds none, and so changes nothing (promise 3).
+        """
+        old = (
+            sa.select(leases.c.name)
+            .join(runs, leases.c.name == sa.literal("run:") + runs.c.id)
+            .where(runs.c.status.in_(_FINAL), runs.c.status_at < before)
+            .limit(limit)
+        )
+        found = self._connection.execute(old).scalars().all()
+        self._connection.execute(sa.delete(leases).where(leases.c.name.in_(found)))
+        return len(found)
+
+    def _previews(self, before: datetime, limit: int, which: sa.ColumnElement[bool]) -> Sequence[str]:
+        query = (
+            sa.select(runs.c.id)
+            .where(runs.c.plan_only, runs.c.status.in_(_FINAL), runs.c.status_at < before, which)
+            .order_by(runs.c.status_at)
+            .limit(limit)
+        )
+        return self._connection.execute(query).scalars().all()
