@@ -170,14 +170,14 @@ def build(config: Config) -> Services:
         phases=Phases(store, clock, vault, world.engine, jobs, transitions, limits, policing, taking_over),
         replaying=replaying,
         reporting=Reporting(store, clock, world.forges, deriving, limits),
-        sweep=Sweep(
-            store,
-            clock,
-            world.dispatch,
-            LeftLocks(store, clock, transitions, limits),
-            Forgetting(store, clock, limits, config.keeping),
-        ),
+        sweep=_sweep(config, world, transitions),
     )
+
+
+def _sweep(config: Config, world: _World, transitions: Transitions) -> Sweep:
+    store, clock, limits = world.store, world.clock, world.limits
+    left_locks = LeftLocks(store, clock, transitions, limits)
+    return Sweep(store, clock, world.dispatch, left_locks, Forgetting(store, clock, limits, config.keeping))
 
 
 def _judging(
