@@ -29,6 +29,7 @@ from bot.services.intake import Intake
 from bot.services.left_locks import LeftLocks
 from bot.services.locking import Locking
 from bot.services.making import NewRuns
+from bot.services.merge_queue import MergeQueue
 from bot.services.override_comments import OverrideComments
 from bot.services.overriding import Overriding
 from bot.services.phases import Phases
@@ -266,6 +267,7 @@ def _intake(
         comments,
         transitions,
         following,
+        MergeQueue(store, clock, forges, discovery, new_runs, changed, transitions),
     )
 
 

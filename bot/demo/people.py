@@ -27,6 +27,7 @@ class Person:
 
     def __init__(self, stage: Stage, login: str) -> None:
         self.login = login
+        self._stage = stage
         self._forge = stage.forge_url
         self._token = str(stage.admin("POST", "/users", {"login": login})["token"])
 
@@ -121,6 +122,11 @@ class Person:
         """Return the commit that has merged a pull request, None while nobody has."""
         found = self.api("GET", f"/repos/{repo}/pulls/{number}")
         return str(found["merge_commit_sha"]) if found["merged"] else None
+
+    def enqueue(self, repo: str, number: int) -> str:
+        """Put a pull request into the merge queue, as its page's button does; return the queue's commit."""
+        made = self._stage.admin("POST", f"/repos/{repo}/pulls/{number}/queue", {"user": self.login})
+        return str(made["head_sha"])
 
     def page(self, repo: str, number: int) -> str:
         """Return where a change is seen."""

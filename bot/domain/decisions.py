@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain.events import BranchPushed, Change, ChangedFiles, TagPushed
+from bot.domain.events import BranchPushed, Change, ChangedFiles, GroupQueued, TagPushed
 from bot.domain.lifecycle import RunStatus
 from bot.domain.run import Run
 from bot.domain.workspace import ApplyWhen, Workspace
@@ -77,6 +77,16 @@ def decide_change(
     here = [w for w in workspaces if w.on_branch(change.base_branch, change.default_branch)]
     if not here:
         return (Nothing("", f"no workspace of {change.repo.path} follows branch {change.base_branch}"),)
+    return tuple(_by_files(w, files) for w in here)
+
+
+def decide_group(
+    event: GroupQueued, workspaces: Sequence[Workspace], files: ChangedFiles
+) -> tuple[Decision, ...]:
+    """Decide which workspaces plan a merge queue's commit: those that one of its changes would preview."""
+    here = [w for w in workspaces if w.on_branch(event.base_branch, event.default_branch)]
+    if not here:
+        return (Nothing("", f"no workspace of {event.repo.path} follows branch {event.base_branch}"),)
     return tuple(_by_files(w, files) for w in here)
 
 

@@ -124,10 +124,36 @@ class CommentAdded:
 
 
 @dataclass(frozen=True)
+class GroupQueued:
+    """A merge queue asks whether a group of changes may be merged; `number` is the last one of them.
+
+    `head_sha` is what the base branch would be at, `base_sha` what it is, or what the group before makes it;
+    `head_branch` holds the commit for as long as it is in the queue.
+    """
+
+    repo: RepoRef
+    number: int
+    head_sha: str
+    head_branch: str
+    base_sha: str
+    base_branch: str
+    default_branch: str
+
+
+@dataclass(frozen=True)
+class GroupGone:
+    """A merge queue has done with a group: merged it, or taken it out."""
+
+    repo: RepoRef
+    head_sha: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Ignored:
     """A delivery that leads to nothing, and why."""
 
     reason: str
 
 
-ForgeEvent = BranchPushed | TagPushed | ChangeUpdated | ChangeClosed | CommentAdded
+ForgeEvent = BranchPushed | TagPushed | ChangeUpdated | ChangeClosed | CommentAdded | GroupQueued | GroupGone

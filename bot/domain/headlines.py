@@ -57,6 +57,8 @@ def plan_headline(run: Run, waits: str = "") -> Headline:
         return StatusState.ERROR, "Discarded before it was planned"
     if _stopped_by_policies(run):
         return StatusState.FAILURE, f"Policies failed: {run.error}" if run.error else "Policies failed"
+    if run.source is RunSource.QUEUE and run.delta:
+        return StatusState.FAILURE, f"Not approved: {run.delta}"
     return StatusState.SUCCESS, _planned(run)
 
 
@@ -180,6 +182,10 @@ def aggregate(workspaces: Sequence[tuple[str, Run | None, str]], note: str = "")
     states = [(name, run, *_whole(run, waits)) for name, run, waits in workspaces]
     failed = [name for name, _, state, _ in states if state in (StatusState.FAILURE, StatusState.ERROR)]
     if failed:
+        if all(run.source is RunSource.QUEUE for _, run, _ in workspaces if run):
+            # Nobody looks at a queue's commit but by this one sentence.
+            said = [f"{name}: {words}" for name, _, _, words in states if name in failed]
+            return StatusState.FAILURE, "; ".join(said)
         return StatusState.FAILURE, f"{len(failed)} of {len(states)} failed: {', '.join(failed)}"
     open_ones = [(name, words) for name, _, state, words in states if state is StatusState.PENDING]
     if len(open_ones) == 1:

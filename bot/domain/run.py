@@ -25,6 +25,7 @@ class RunSource(StrEnum):
     MANUAL = "manual"
     RETRY = "retry"
     TRIGGER = "trigger"
+    QUEUE = "queue"
 
 
 @dataclass(frozen=True)

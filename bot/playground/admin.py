@@ -93,8 +93,14 @@ def _furnish(blueprint: Blueprint, forge: Forge) -> None:
     def protect(owner: str, name: str, branch: str) -> tuple[str, int]:
         body = _body()
         contexts, approvals = body.get("contexts", []), int(body.get("approvals", 0))
-        forge.protect(f"{owner}/{name}", branch, contexts=contexts, approvals=approvals)
+        queue = bool(body.get("queue"))
+        forge.protect(f"{owner}/{name}", branch, contexts=contexts, approvals=approvals, queue=queue)
         return "", 204
+
+    @blueprint.post("/repos/<path:owner>/<name>/pulls/<int:number>/queue")
+    def enqueue(owner: str, name: str, number: int) -> tuple[Answer, int]:
+        group = forge.enqueue(f"{owner}/{name}", number, _body("user")["user"])
+        return {"head_sha": group.head_sha, "branch": group.branch}, 201
 
     @blueprint.put("/repos/<path:owner>/<name>/pulls/<int:number>/draft")
     def draft(owner: str, name: str, number: int) -> tuple[str, int]:

@@ -50,6 +50,9 @@ class Branches(Pulls):
                 raise invalid(f"merge_method is not one of {MERGE_METHODS}", "merge_method", "invalid")
             if sha and sha != pull.head_sha:
                 raise ForgeError("conflict", "Head branch was modified. Review and try the merge again.")
+            rules = pull.repo.protections.get(pull.base_ref)
+            if rules and rules.queue:
+                raise ForgeError("not_mergeable", "Changes must be made through the merge queue")
             reason = self.why_not_mergeable(pull) or _not_allowed(pull.repo, method)
             if reason:
                 raise ForgeError("not_mergeable", reason)

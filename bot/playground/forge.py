@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.playground.branches import Branches
 from bot.playground.faults import CallLog, Faults
+from bot.playground.merge_queue import MergeQueue
 from bot.playground.model import (
     REACTIONS,
     STATUS_STATES,
@@ -36,7 +36,7 @@ _VERDICTS: dict[str, ReviewState] = {
 }
 
 
-class Forge(Branches):
+class Forge(MergeQueue):
     """Everything that a test or the demo can do to the forge from inside the process."""
 
     def __init__(self, root: Path) -> None:
@@ -176,6 +176,7 @@ class Forge(Branches):
                 raise invalid("This SHA and context has reached the maximum number of statuses.")
             status = Status(self.next_id(), full, user, state, context, description, target_url, word)
             known.append(status)
+            self.queue_told(where, full)
             self._merge_later(where, full)
             return status
 

@@ -96,6 +96,7 @@ class Protection:
 
     contexts: tuple[str, ...] = ()
     approvals: int = 0
+    queue: bool = False
 
 
 @dataclass(eq=False)
@@ -118,6 +119,7 @@ class Repo:
     protections: dict[str, Protection] = field(default_factory=dict)
     flavour: Flavour = GITHUB
     pipelines: dict[str, int] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
     merge_methods: tuple[str, ...] = MERGE_METHODS
 
     @property
@@ -187,6 +189,22 @@ class Pull:
         """Give each reviewer's standing verdict; a plain comment does not replace one."""
         weighty = ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")
         return {review.author: review.state for review in self.reviews if review.state in weighty}
+
+
+@dataclass(eq=False)
+class Group:
+    """A pull request in a merge queue: the commit that its base branch would be at, and what it is made on."""
+
+    pull: Pull
+    by: User
+    branch: str
+    head_sha: str
+    base_sha: str
+
+    @property
+    def ref(self) -> str:
+        """Where its commit is found."""
+        return f"refs/heads/{self.branch}"
 
 
 @dataclass(eq=False)
@@ -310,5 +328,6 @@ class Event:
     review: Review | None = None
     move: RefMove | None = None
     hook: Hook | None = None
+    group: Group | None = None
     before: str = ""
     changes: Mapping[str, object] = field(default_factory=dict)

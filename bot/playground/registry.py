@@ -241,11 +241,17 @@ class Registry:
         return Role.write if installed else Role.none
 
     def protect(
-        self, repo: str | Repo, branch: str, *, contexts: Sequence[str] = (), approvals: int = 0
+        self,
+        repo: str | Repo,
+        branch: str,
+        *,
+        contexts: Sequence[str] = (),
+        approvals: int = 0,
+        queue: bool = False,
     ) -> None:
-        """Ask for successful statuses and approvals before anything is merged into a branch."""
+        """Ask for successful statuses and approvals before anything is merged; by a merge queue alone."""
         with self.lock:
-            self.repo(repo).protections[branch] = Protection(tuple(contexts), approvals)
+            self.repo(repo).protections[branch] = Protection(tuple(contexts), approvals, queue)
 
     # Hooks and apps
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from bot.domain.delta import sentence
 from bot.domain.lifecycle import RunStatus
-from bot.domain.run import Run, RunEvent
+from bot.domain.run import Run, RunEvent, RunSource
 from bot.services.approved_elsewhere import approved_before_merge, carried_over
 from bot.services.confirming import confirmed
 from bot.services.merging import goes_on
 from bot.services.ports import Transaction
+from bot.services.queue_verdicts import why_not_approved
 from bot.services.showing import shown_delta
 from bot.services.transitions import Transitions
 
@@ -29,6 +30,8 @@ class AfterPlan:
         """
         if run.cancel_requested_at and not run.plan_only:
             return [self._transitions.moved(run, RunStatus.DISCARDED, run.cancel_requested_by)]
+        if run.source is RunSource.QUEUE and (why := why_not_approved(tx, run)):
+            return [self._transitions.moved(run, RunStatus.PLANNED_AND_FINISHED, message=why, delta=why)]
         if run.plan_only or not run.has_changes:
             return [self._transitions.moved(run, RunStatus.PLANNED_AND_FINISHED)]
         if run.approval is not None:

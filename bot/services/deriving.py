@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bot.domain import headlines
-from bot.domain.automerge import AutoMerge
 from bot.domain.delta import DeltaRow
 from bot.domain.events import RepoRef
 from bot.domain.lifecycle import RunStatus, StageStatus
 from bot.domain.plan_text import error_text, plan_text, tail, warnings_text
-from bot.domain.report import ChangeReport, OutcomeReport, Section, StatusReport
-from bot.domain.run import Run
+from bot.domain.report import ChangeReport, OutcomeReport, Section, StatusReport, StatusState
+from bot.domain.run import Run, RunSource
 from bot.domain.workspace import Workspace
 from bot.services.automerging import approved_for_merge, decided, merge_posts, said_of_merge
 from bot.services.basis import is_outdated
@@ -60,12 +59,17 @@ class Deriving:
         # Where only policies live, nothing is said of workspaces.
         if record.workspace_ids or not replays or tx.workspaces.of_repo(repo):
             posts += self._statuses(tx, subject, Commit(repo, sha), record)
-        runs = tx.runs.find(RunQuery(repo=repo, change_number=record.change.number, limit=500))
-        runs = [*_of_merge(tx, record), *runs]
+        found = tx.runs.find(RunQuery(repo=repo, change_number=record.change.number, limit=500))
+        queued = [run for run in found if run.source is RunSource.QUEUE]
+        runs = [*_of_merge(tx, record), *(run for run in found if run.source is not RunSource.QUEUE)]
         posts += self._outcomes(tx, record, runs)
         merge = decided(tx, record)
         if runs:
-            posts.append(self._comment(tx, record, runs, merge))
+            said = (
+                said_of_merge(tx, record, merge),
+                _said_of_queue(tx, queued) if record.change.open else "",
+            )
+            posts.append(self._comment(tx, record, runs, ". ".join(filter(None, said))))
         return [*posts, *merge_posts(tx, record, merge)]
 
     # --- statuses -------------------------------------------------------------------------------------------
@@ -126,9 +130,7 @@ class Deriving:
 
     # --- comments -------------------------------------------------------------------------------------------
 
-    def _comment(
-        self, tx: Transaction, record: ChangeRecord, runs: Sequence[Run], merge: AutoMerge | None
-    ) -> Post:
+    def _comment(self, tx: Transaction, record: ChangeRecord, runs: Sequence[Run], merging: str) -> Post:
         change = record.change
         by_workspace = _grouped(runs)
         sections = []
@@ -145,7 +147,6 @@ class Deriving:
                 sections.append(self._section(tx, workspace, run, open_, approver))
         sections.sort(key=lambda section: section.workspace.name)
         none = "" if sections else "No workspace is affected by the latest commit."
-        merging = said_of_merge(tx, record, merge)
         report = ChangeReport(change.head_sha, tuple(sections), none, merging)
         body = self._texts.change_comment(report, self._limit(change.repo))
         return self._posting.comment(record.id, change.repo, change.number, "summary", body)
@@ -221,6 +222,14 @@ def _delta(tx: Transaction, run: Run) -> tuple[DeltaRow, ...]:
     if not run.delta or run.approval is None or not run.awaits_confirmation:
         return ()
     return shown_delta(tx, run.approval.shown_run_id, run.id) or ()
+
+
+def _said_of_queue(tx: Transaction, queued: Sequence[Run]) -> str:
+    """Say why the merge queue's newest commit may not be merged, empty where it may."""
+    newest = [run for run in queued if run.commit == queued[0].commit]
+    states = [(tx.workspaces.get(run.workspace_id).name, *headlines.plan_headline(run)) for run in newest]
+    bad = [f"{name}: {words}" for name, state, words in states if state is StatusState.FAILURE]
+    return f"Not merged by the queue, as {newest[0].commit[:7]}: {'; '.join(bad)}" if bad else ""
 
 
 def _lacks(run: Run) -> tuple[str, ...]:

@@ -29,6 +29,8 @@ from bot.domain.events import (
     ChangeUpdated,
     CommentAdded,
     ForgeEvent,
+    GroupGone,
+    GroupQueued,
     Ignored,
     TagPushed,
 )
@@ -38,6 +40,7 @@ from bot.services.comments import Comments
 from bot.services.discovering import Discovery
 from bot.services.following import Following
 from bot.services.making import NewRuns
+from bot.services.merge_queue import MergeQueue
 from bot.services.outcome import Outcome
 from bot.services.ports import Clock, Delivery, Dispatch, ForgeReader, Store, Transaction
 from bot.services.transitions import TRIES, Transitions
@@ -68,7 +71,9 @@ class Intake:
         comments: Comments,
         transitions: Transitions,
         following: Following,
+        queue: MergeQueue,
     ) -> None:
+        self._queue = queue
         self._store = store
         self._clock = clock
         self._dispatch = dispatch
@@ -144,6 +149,10 @@ class Intake:
                 self._changed.updated(event, delivery.id, outcome)
             case ChangeClosed():
                 self._changed.closed(event, delivery.id, outcome)
+            case GroupQueued():
+                self._queue.queued(event, delivery.id, outcome)
+            case GroupGone():
+                self._queue.gone(event, delivery.id, outcome)
             case CommentAdded():
                 self._comments.handle(event, delivery, outcome)
             case _:

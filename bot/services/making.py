@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bot.domain.approval import ApprovalRecord, ApprovalState
 from bot.domain.auto_apply import auto_applies
-from bot.domain.events import BranchPushed, Change, TagPushed
+from bot.domain.events import BranchPushed, Change, GroupQueued, TagPushed
 from bot.domain.ids import new_id
 from bot.domain.lifecycle import RunStatus
 from bot.domain.modes import NORMAL, Modes
@@ -126,6 +126,25 @@ class NewRuns:
         )
         return self._add(tx, run, why, wake)
 
+    def of_queue(
+        self, tx: Transaction, workspace: Workspace, event: GroupQueued, why: str, wake: Wake
+    ) -> Run | None:
+        """Add a plan-only run of a merge queue's commit; None where there is one."""
+        query = RunQuery(workspace_id=workspace.id, commit=event.head_sha, plan_only=True)
+        if any(run.source is RunSource.QUEUE for run in tx.runs.find(query)):
+            return None
+        run = self._new(
+            workspace,
+            RunSource.QUEUE,
+            event.head_sha,
+            event.head_branch,
+            f"change {event.number} in the merge queue",
+            "plangate",
+            plan_only=True,
+            change_number=event.number,
+        )
+        return self._add(tx, run, why, wake)
+
     def of_approval(
         self,
         tx: Transaction,
@@ -168,8 +187,9 @@ class NewRuns:
                 self._transitions.after(tx, run, saved, wake)
 
     def of_change(self, tx: Transaction, workspace: Workspace, change: Change) -> Sequence[Run]:
-        """Return the change's runs in a workspace, newest first."""
-        return tx.runs.find(RunQuery(workspace_id=workspace.id, change_number=change.number))
+        """Return the change's runs in a workspace, newest first; not those of the merge queue's commits."""
+        found = tx.runs.find(RunQuery(workspace_id=workspace.id, change_number=change.number))
+        return [run for run in found if run.source is not RunSource.QUEUE]
 
     def about(self, tx: Transaction, workspace: Workspace, change: Change) -> Sequence[Run]:
         """Return the change's runs in a workspace, and behind its merge the branch's; newest first."""

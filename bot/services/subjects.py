@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bot.domain.events import RepoRef
-from bot.domain.run import Run
+from bot.domain.run import Run, RunSource
 from bot.services.ports import Transaction
 
 
@@ -52,6 +52,10 @@ def _subject(tx: Transaction, repo: RepoRef, run: Run) -> str:
 def all_subjects_of(tx: Transaction, run: Run) -> tuple[str, ...]:
     """Return everything that a run is reported with: a run of the branch also on the change it merged."""
     first = subject_of(tx, run)
+    if run.source is RunSource.QUEUE:
+        # Its statuses stand on the queue's own commit; what became of it is said on the change.
+        here = str(Commit(tx.workspaces.get(run.workspace_id).repo, run.commit))
+        return tuple(dict.fromkeys((here, first)))
     if run.change_number is not None:
         return (first,)
     merged = tx.changes.merged_as(tx.workspaces.get(run.workspace_id).repo, run.commit)

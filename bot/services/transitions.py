@@ -13,7 +13,7 @@ from datetime import timedelta
 from bot.domain.errors import Conflict, LeaseLost, StoreUnavailable
 from bot.domain.lifecycle import RunStatus
 from bot.domain.queue import holds_by
-from bot.domain.run import Run, RunEvent
+from bot.domain.run import Run, RunEvent, RunSource
 from bot.services.approved_elsewhere import to_be_asked
 from bot.services.approving import kept_approval, settle
 from bot.services.neighbours import neighbours
@@ -119,7 +119,8 @@ class Transitions:
             for subject in all_subjects_of(tx, run):
                 self.report(tx, subject, wake)
         if run.plan_only:
-            if run.final and before is not None and not before.final and run.change_number is not None:
+            shown = run.change_number is not None and run.source is not RunSource.QUEUE
+            if shown and run.final and before is not None and not before.final:
                 self._previewed(tx, run, wake)
             return
         if run.status is RunStatus.APPLIED and (before is None or before.status is not RunStatus.APPLIED):

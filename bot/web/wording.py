@@ -86,6 +86,8 @@ def how_started(run: Run, words: ForgeWords) -> str:
             return f"{run.created_by} queued it by hand"
         case RunSource.RETRY:
             return f"{run.created_by} retried it" + (f" for {change}" if change else "")
+        case RunSource.QUEUE:
+            return f"{change or run.branch} is in the merge queue"
         case RunSource.TRIGGER:
             return "started by another workspace's apply"
 

@@ -42,6 +42,7 @@ from bot.services.intake import Intake
 from bot.services.left_locks import LeftLocks
 from bot.services.locking import Locking
 from bot.services.making import NewRuns
+from bot.services.merge_queue import MergeQueue
 from bot.services.override_comments import OverrideComments
 from bot.services.overriding import Overriding
 from bot.services.phases import Phases
@@ -124,6 +125,7 @@ class House:
         self.intake = Intake(
             store, clock, self.dispatch, self._parse, forges, discovery, new_runs, changed, comments,
             self.transitions, following,
+            MergeQueue(store, clock, forges, discovery, new_runs, changed, self.transitions),
         )  # fmt: skip
         self.policies = FakePolicies()
         versions = SetVersions(store, clock, forges, self.policies)

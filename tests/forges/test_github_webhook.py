@@ -20,6 +20,8 @@ from bot.domain.events import (
     ChangeClosed,
     ChangeUpdated,
     CommentAdded,
+    GroupGone,
+    GroupQueued,
     Ignored,
     RepoRef,
     TagPushed,
@@ -111,6 +113,27 @@ def test_a_comment() -> None:
     assert parsed("issue_comment__apply") == CommentAdded(REPO, 7, "4001", "alice", False, "/apply\n")
 
 
+def test_a_group_of_the_merge_queue() -> None:
+    branch = f"gh-readonly-queue/release/1/pr-7-{A}"
+    assert parsed("merge_group__checks_requested") == GroupQueued(REPO, 7, B, branch, A, "release/1", "main")
+    assert parsed("merge_group__destroyed") == GroupGone(REPO, B, "merged")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("head_ref", "refs/heads/gh-readonly-queue/main/pr-x-1", "names no pull request"),
+        ("head_ref", f"refs/heads/gh-readonly-queue/main/pr-{10**12}-{A}", "names no pull request"),
+        ("head_ref", f"refs/heads/topic/pr-7-{A}", "names no pull request"),
+    ],
+)
+def test_a_group_that_names_no_pull_request(field: str, value: str, reason: str) -> None:
+    payload = json.loads(own("merge_group__checks_requested"))
+    payload["merge_group"][field] = value
+    outcome = parse("github", "merge_group", json.dumps(payload).encode())
+    assert isinstance(outcome, Ignored) and reason in outcome.reason
+
+
 @pytest.mark.parametrize("name", ["issue_comment__by_bot", "issue_comment__through_app"])
 def test_programs_are_told_from_people(name: str) -> None:
     assert parsed(name).author_is_bot
@@ -170,6 +193,9 @@ def test_every_recorded_payload_is_an_event_or_has_a_reason(entry: dict[str, Any
         case "pull_request", "closed":
             assert isinstance(outcome, ChangeClosed)
             assert (outcome.change.from_fork, outcome.change.merged) == ("fork" in tags, "merged" in tags)
+        case "merge_group", "checks_requested":
+            assert isinstance(outcome, GroupQueued)
+            assert f"/pr-{outcome.number}-{outcome.base_sha}" in outcome.head_branch
         case "issue_comment", "created" if "pull_request" in payload["issue"]:
             assert isinstance(outcome, CommentAdded)
             assert outcome.author_is_bot == ("bot_sender" in tags)
@@ -183,7 +209,9 @@ def test_the_table_of_recorded_payloads_has_something_of_each() -> None:
         parse("github", e["headers"]["X-GitHub-Event"], (RECORDED / e["file"]).read_bytes()) for e in MANIFEST
     ]
     seen = {type(outcome) for outcome in outcomes}
-    assert seen == {BranchPushed, TagPushed, ChangeUpdated, ChangeClosed, CommentAdded, Ignored}
+    assert seen == {
+        BranchPushed, TagPushed, ChangeUpdated, ChangeClosed, CommentAdded, GroupQueued, Ignored
+    }  # fmt: skip
 
 
 # Malformed bodies
@@ -223,6 +251,11 @@ def test_a_form_without_a_payload() -> None:
         ("pull_request__opened", "pull_request.head.ref", None),
         ("pull_request__opened", "pull_request.base.ref", {}),
         ("pull_request__opened", "pull_request.state", None),
+        ("merge_group__checks_requested", "merge_group.head_sha", "main"),
+        ("merge_group__checks_requested", "merge_group.base_sha", None),
+        ("merge_group__checks_requested", "merge_group.base_ref", 1),
+        ("merge_group__checks_requested", "repository.default_branch", None),
+        ("merge_group__destroyed", "merge_group.head_sha", None),
         ("issue_comment__apply", "issue.number", None),
         ("issue_comment__apply", "comment.id", "4001"),
         ("issue_comment__apply", "repository.full_name", None),

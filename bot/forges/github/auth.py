@@ -17,7 +17,7 @@ from bot.domain.errors import ConfigError, ForgeRefused, Invalid, NotFound
 from bot.domain.events import RepoRef
 from bot.forges.fields import flag, look, number, optional_text, text
 from bot.forges.github.api import Api, Ask
-from bot.forges.github.manifest import EVENTS, PERMISSIONS
+from bot.forges.github.manifest import EVENTS, OPTIONAL, PERMISSIONS
 from bot.forges.github.paths import repo_path
 
 # A fetch by Git may begin a while after it was given its token.
@@ -152,11 +152,12 @@ class AppCredentials:
         lacks = [
             f"permission `{name}: {level}`"
             for name, level in PERMISSIONS.items()
-            if _LEVELS.get(optional_text(found, f"permissions.{name}") or "", 0) < _LEVELS[level]
+            if name not in OPTIONAL
+            and _LEVELS.get(optional_text(found, f"permissions.{name}") or "", 0) < _LEVELS[level]
         ]
         events = look(found, "events")
         known = events if isinstance(events, list) else EVENTS
-        return (*lacks, *(f"event `{name}`" for name in EVENTS if name not in known))
+        return (*lacks, *(f"event `{name}`" for name in EVENTS if name not in {*known, *OPTIONAL}))
 
     def _token(self, repo: RepoRef) -> str:
         remembered = _owner(repo) in self._installations

@@ -14,11 +14,17 @@ from bot.forges.patience import Timeouts
 PERMISSIONS = {
     "contents": "read",  # fetch by Git, compare, branches
     "issues": "write",  # comments and reactions, and their events
+    "merge_queues": "read",  # the event of a merge queue
     "metadata": "read",  # roles; GitHub asks for it always
     "pull_requests": "write",  # files; comments on pull requests, and their events
     "statuses": "write",
 }
-EVENTS = ("issue_comment", "pull_request", "push")
+EVENTS = ("issue_comment", "merge_group", "pull_request", "push")
+# Asked for, but missed only by whoever has a merge queue.
+OPTIONAL = frozenset({"merge_queues", "merge_group"})
+# What some settings of plangate.yml need besides: `automerge`, and teams in CODEOWNERS or as owners of policies.
+FOR_MERGING = {"contents": "write"}
+FOR_TEAMS = {"members": "read"}
 _CODE = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 

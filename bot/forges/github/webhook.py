@@ -16,6 +16,8 @@ from bot.domain.events import (
     ChangeUpdated,
     CommentAdded,
     ForgeEvent,
+    GroupGone,
+    GroupQueued,
     Ignored,
     RepoRef,
     TagPushed,
@@ -28,6 +30,7 @@ EVENT_HEADER = "X-GitHub-Event"
 DELIVERY_HEADER = "X-GitHub-Delivery"
 
 _SIGNATURE = re.compile(r"sha256=([0-9a-f]{64})")
+_QUEUE_BRANCH = re.compile(r"gh-readonly-queue/.+/pr-(?P<number>[1-9][0-9]{0,8})-[0-9a-f]{40,64}")
 _FORM = "application/x-www-form-urlencoded"
 _ACTIONS = {
     "opened": ChangeAction.OPENED,
@@ -113,6 +116,31 @@ def _pull_request(forge: str, payload: dict[str, object]) -> Outcome:
     return ChangeUpdated(change, known, sender) if known else ChangeClosed(change, sender)
 
 
+def _merge_group(forge: str, payload: dict[str, object]) -> Outcome:
+    action = text(payload, "action")
+    whole = optional_text(payload, "repository.full_name")
+    path = whole or f"{text(payload, 'repository.owner.login')}/{text(payload, 'repository.name')}"
+    repo = RepoRef(forge, path.lower())
+    head = sha(payload, "merge_group.head_sha")
+    if action == "destroyed":
+        return GroupGone(repo, head, shown(optional_text(payload, "reason") or "it was destroyed"))
+    if action != "checks_requested":
+        return Ignored(f"a group of the merge queue that was {shown(action)} needs no answer")
+    branch = text(payload, "merge_group.head_ref").removeprefix("refs/heads/")
+    named = _QUEUE_BRANCH.fullmatch(branch)
+    if named is None:
+        return Ignored(f"the merge queue's branch {shown(branch)} names no pull request")
+    return GroupQueued(
+        repo=repo,
+        number=int(named["number"]),
+        head_sha=head,
+        head_branch=branch,
+        base_sha=sha(payload, "merge_group.base_sha"),
+        base_branch=text(payload, "merge_group.base_ref").removeprefix("refs/heads/"),
+        default_branch=text(payload, "repository.default_branch"),
+    )
+
+
 def _issue_comment(forge: str, payload: dict[str, object]) -> Outcome:
     action = text(payload, "action")
     if action != "created":
@@ -150,4 +178,5 @@ _READERS: dict[str, Callable[[str, dict[str, object]], Outcome]] = {
     "push": _push,
     "pull_request": _pull_request,
     "issue_comment": _issue_comment,
+    "merge_group": _merge_group,
 }

@@ -21,7 +21,7 @@ _PERMISSIONS = {
     "pull_requests": "write",
     "statuses": "write",
 }
-_EVENTS = ["issue_comment", "pull_request", "pull_request_review", "push"]
+_EVENTS = ["issue_comment", "merge_group", "pull_request", "pull_request_review", "push"]
 
 
 def apps_blueprint(desk: Desk) -> Blueprint:

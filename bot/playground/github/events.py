@@ -10,7 +10,7 @@ from bot.playground.webhooks import github_headers
 
 if TYPE_CHECKING:
     from bot.playground.github.git_shapes import GitShapes
-    from bot.playground.model import Event, Hook, RefMove, Repo
+    from bot.playground.model import Event, Group, Hook, RefMove, Repo
     from bot.playground.webhooks import Outbox
 
 # The same on GitHub: longer pushes are told without the rest of their commits.
@@ -79,6 +79,10 @@ class GitHubEvents:
             # Events spell the state in small letters, the REST answers in capitals.
             body["review"] = review | {"state": review["state"].lower(), "body": review["body"] or None}
             body["pull_request"] = shapes.pull(event.pull)
+        elif event.kind == "merge_group" and event.group:
+            body["merge_group"] = self._group(event.repo, event.group)
+            if event.action == "destroyed":
+                body["reason"] = event.before
         if event.action == "edited":
             body["changes"] = dict(event.changes)
         body.setdefault("repository", shapes.repo(event.repo))
@@ -88,6 +92,24 @@ class GitHubEvents:
             number = installation.id
             body["installation"] = {"id": number, "node_id": node_id("Integration", number)}
         return body
+
+    def _group(self, repo: Repo, group: Group) -> Json:
+        commit = repo.git.commit(group.head_sha)
+        author, committer = commit.author, commit.committer
+        return {
+            "head_sha": group.head_sha,
+            "head_ref": group.ref,
+            "base_sha": group.base_sha,
+            "base_ref": f"refs/heads/{group.pull.base_ref}",
+            "head_commit": {
+                "id": commit.sha,
+                "tree_id": commit.tree,
+                "message": commit.message,
+                "timestamp": committer.date,
+                "author": {"name": author.name, "email": author.email},
+                "committer": {"name": committer.name, "email": committer.email},
+            },
+        }
 
     def _push(self, repo: Repo, move: RefMove) -> Json:
         git, shapes = repo.git, self._shapes
