@@ -36,6 +36,7 @@ def admin_blueprint(
         return {"status": "ok"}
 
     _furnish(blueprint, forge)
+    _queue(blueprint, forge)
     _outside(blueprint, forge, events, oauth)
     _watch(blueprint, forge, outbox)
     return blueprint
@@ -97,16 +98,18 @@ def _furnish(blueprint: Blueprint, forge: Forge) -> None:
         forge.protect(f"{owner}/{name}", branch, contexts=contexts, approvals=approvals, queue=queue)
         return "", 204
 
-    @blueprint.post("/repos/<path:owner>/<name>/pulls/<int:number>/queue")
-    def enqueue(owner: str, name: str, number: int) -> tuple[Answer, int]:
-        group = forge.enqueue(f"{owner}/{name}", number, _body("user")["user"])
-        return {"head_sha": group.head_sha, "branch": group.branch}, 201
-
     @blueprint.put("/repos/<path:owner>/<name>/pulls/<int:number>/draft")
     def draft(owner: str, name: str, number: int) -> tuple[str, int]:
         body = _body("user", "draft")
         forge.draft(f"{owner}/{name}", number, body["user"], bool(body["draft"]))
         return "", 204
+
+
+def _queue(blueprint: Blueprint, forge: Forge) -> None:
+    @blueprint.post("/repos/<path:owner>/<name>/pulls/<int:number>/queue")
+    def enqueue(owner: str, name: str, number: int) -> tuple[Answer, int]:
+        group = forge.enqueue(f"{owner}/{name}", number, _body("user")["user"])
+        return {"head_sha": group.head_sha, "branch": group.branch}, 201
 
 
 def _outside(blueprint: Blueprint, forge: Forge, events: GitHubEvents, oauth: OAuthDesk) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bot.playground.branches import Branches
-from bot.playground.model import Event, ForgeError, Group, RefMove, Repo, Role, User, forbidden
+from bot.playground.groups import Group
+from bot.playground.model import Event, ForgeError, RefMove, Repo, Role, User, forbidden
 from bot.playground.repositories import NOBODY
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bot.playground.flavours import Flavour
+    from bot.playground.groups import Group
     from bot.playground.repositories import GitRepository
     from bot.playground.versions import Version
 
@@ -189,22 +190,6 @@ class Pull:
         """Give each reviewer's standing verdict; a plain comment does not replace one."""
         weighty = ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")
         return {review.author: review.state for review in self.reviews if review.state in weighty}
-
-
-@dataclass(eq=False)
-class Group:
-    """A pull request in a merge queue: the commit that its base branch would be at, and what it is made on."""
-
-    pull: Pull
-    by: User
-    branch: str
-    head_sha: str
-    base_sha: str
-
-    @property
-    def ref(self) -> str:
-        """Where its commit is found."""
-        return f"refs/heads/{self.branch}"
 
 
 @dataclass(eq=False)

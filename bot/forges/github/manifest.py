@@ -22,7 +22,7 @@ PERMISSIONS = {
 EVENTS = ("issue_comment", "merge_group", "pull_request", "push")
 # Asked for, but missed only by whoever has a merge queue.
 OPTIONAL = frozenset({"merge_queues", "merge_group"})
-# What some settings of plangate.yml need besides: `automerge`, and teams in CODEOWNERS or as owners of policies.
+# What some of plangate.yml needs besides: `automerge`, and teams in CODEOWNERS or as owners of policies.
 FOR_MERGING = {"contents": "write"}
 FOR_TEAMS = {"members": "read"}
 _CODE = re.compile(r"[A-Za-z0-9_-]{1,200}")

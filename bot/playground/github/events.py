@@ -10,7 +10,8 @@ from bot.playground.webhooks import github_headers
 
 if TYPE_CHECKING:
     from bot.playground.github.git_shapes import GitShapes
-    from bot.playground.model import Event, Group, Hook, RefMove, Repo
+    from bot.playground.groups import Group
+    from bot.playground.model import Event, Hook, RefMove, Repo
     from bot.playground.webhooks import Outbox
 
 # The same on GitHub: longer pushes are told without the rest of their commits.
