@@ -49,6 +49,8 @@ class Reporting:
         self._forges = forges
         self._deriving = deriving
         self._limits = limits
+        # Until when each forge that limits us is left alone, whatever is to be sent; what this process knows.
+        self._left_alone: dict[str, datetime] = {}
 
     def report(self, subject: str) -> None:
         """Derive and deliver until nothing is left that can be delivered now.
@@ -118,6 +120,10 @@ class Reporting:
             now = self._clock.now()
             if post.not_before is not None and post.not_before > now:
                 continue
+            left_alone = self._left_alone.get(post.repo.forge, now)
+            if left_alone > now:
+                self._failed(post, "the forge limits us", left_alone)
+                continue
             if away_until is not None:
                 self._failed(post, "the forge is away", away_until)
                 continue
@@ -133,6 +139,8 @@ class Reporting:
         except ForgeUnavailable as error:
             wait = _wait(post.attempts, error.retry_after)
             until = self._clock.now() + wait
+            if error.retry_after is not None:
+                self._left_alone[post.repo.forge] = until
             log.warning("%s %s waits until %s: %s", post.repo, post.key, until.isoformat(), error)
             self._failed(post, str(error), until)
             return until

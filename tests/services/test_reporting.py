@@ -282,3 +282,21 @@ def test_two_comments_have_two_markers_and_nobody_else_can_make_them(opened: Hou
     opened.work()
     assert len(opened.comments(1)) == 1
     assert opened.forge.comments[0].body.startswith("all is well")
+
+
+def test_a_forge_that_limits_us_is_left_alone_by_every_report(house: House) -> None:
+    house.workspace("net")
+    house.workspace("app")
+    house.open_change(1, "h1", "net/main.tf", work=False)
+    house.open_change(2, "h2", "app/main.tf", work=False)
+    house.work("receive", "preview")
+    house.forge.fail(ForgeUnavailable("slow down", retry_after=60), on="set_status")
+    written = len(house.forge.statuses)
+    house.work()
+    assert house.forge.calls.count("set_status") - written == 1, "the second change was not even tried"
+    assert "create_comment" not in house.forge.calls
+    house.sweep(seconds=30)
+    assert len(house.forge.statuses) == written
+    house.sweep(seconds=40)
+    assert house.said("h1")[0] == house.said("h2")[0] == "success"
+    assert len(house.comments(1)) == len(house.comments(2)) == 1
