@@ -38,10 +38,10 @@ from bot.web.output import html_of, lines_of
 from bot.web.run_cards import is_running
 from bot.web.seen import STAGES, Seen, new_output, read_seen
 
-LINES = 5000
+LINES = 10_000
 """How many earlier lines of output come at once."""
 
-_QUIET = 25
+_QUIET = 5
 _PLACE = "plangate_streams"
 
 blueprint = Blueprint("live", __name__)

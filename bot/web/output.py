@@ -44,7 +44,9 @@ def html_of(lines: Sequence[str], stage: str, first: int) -> Markup:
     """Return lines of a stage's output for its page, each with its number and a link; `first` is the number
     of the first of them.
     """
-    return Markup("").join(_line(line, f"{stage}-L{first + n}", first + n) for n, line in enumerate(lines))
+    # Plain strings, each escaped: there may be thousands of lines.
+    found = (_line(line, f"{stage}-L{first + n}", first + n) for n, line in enumerate(lines))
+    return Markup("".join(found))  # noqa: S704 -- `_line` escapes
 
 
 def harmless(text: str) -> str:
@@ -66,31 +68,27 @@ def _visible(letter: str) -> str:
     return letter if fine else f"\\u{ord(letter):04x}"
 
 
-def _line(raw: str, anchor: str, number: int) -> Markup:
+def _line(raw: str, anchor: str, number: int) -> str:
     if len(raw) > _LONGEST_LINE:
         raw = f"{raw[:_LONGEST_LINE]}… ({len(raw) - _LONGEST_LINE} more characters)"
     pieces = list(coloured(raw)) if "\x1b" in raw else [("", raw)]
     if any(style for style, _ in pieces):
-        inner = Markup("").join(_span(style, escape(harmless(text))) for style, text in pieces)
-        kind = ""
+        kind, inner = "", "".join(_span(style, harmless(text)) for style, text in pieces)
     else:
         text = harmless("".join(text for _, text in pieces))
-        kind = kind_of(text)
-        inner = Markup("").join(_parts(text))
-    number_ = Markup('<a href="#{}" tabindex="-1">{}</a>').format(anchor, number)
-    return Markup('<span id="{}"{}>{}{}\n</span>').format(
-        anchor, Markup(' class="{}"').format(kind) if kind else "", number_, inner
-    )
+        kind, inner = kind_of(text), "".join(_parts(text))
+    look = f' class="{kind}"' if kind else ""
+    return f'<span id="{anchor}"{look}><a href="#{anchor}" tabindex="-1">{number}</a>{inner}\n</span>'
 
 
-def _parts(text: str) -> Iterator[Markup]:
+def _parts(text: str) -> Iterator[str]:
     at = 0
     for found in _WITHIN.finditer(text):
         yield escape(text[at : found.start()])
-        yield _span(_CLASSES[(found.lastindex or 1) - 1], escape(found[0]))
+        yield _span(_CLASSES[(found.lastindex or 1) - 1], found[0])
         at = found.end()
     yield escape(text[at:])
 
 
-def _span(style: str, text: Markup) -> Markup:
-    return Markup('<span class="{}">{}</span>').format(style, text) if style else text
+def _span(style: str, text: str) -> str:
+    return f'<span class="{style}">{escape(text)}</span>' if style else escape(text)
