@@ -158,7 +158,7 @@ def build(config: Config) -> Services:
         variables=VariableDesk(store, clock),
         controls=controls,
         locking=locking,
-        queueing=Queueing(store, world.forges, new_runs, transitions),
+        queueing=Queueing(store, clock, world.forges, new_runs, transitions),
         rights=Rights(world.forges, clock, config.owners),
         sessions=Sessions(store, clock, config.session_idle, config.session_life),
         forge_sign_in=ForgeSignIn(
@@ -251,6 +251,8 @@ def _intake(
         WhyComments(new_runs, requiring, world.addresses),
         requiring,
         policy_changes,
+        Rights(forges, clock, config.owners),
+        clock,
     )
     siblings = Siblings(store, changed, new_runs, transitions, world.limits.siblings)
     going_on = GoingOn(store, forges, changed, requiring, transitions)

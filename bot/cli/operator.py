@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 
+from bot.domain.origins import Origin, Via
 from bot.domain.permissions import Person, Role
 
 
@@ -14,4 +15,4 @@ def operator() -> Person:
     except (KeyError, OSError):
         name = "unknown"  # a container's account without a name
     # Not the bare name: it could be somebody's login on the forge, who then could undo this person's locks.
-    return Person(f"cli:{name}", Role.OWNER)
+    return Person(f"cli:{name}", Role.OWNER, Origin(Via.CLI))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+
+from bot.domain.origins import Origin
 
 
 class Role(IntEnum):
@@ -58,10 +60,14 @@ NEEDS: dict[Action, Role] = {
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who asks for something: a forge's login with the role found there, or the server itself."""
+    """Somebody who asks for something: a forge's login with the role found there, or the server itself.
+
+    `origin` tells where the wish came from, for the record of what people do.
+    """
 
     login: str
     role: Role
+    origin: Origin = field(default_factory=Origin)
 
     def may(self, action: Action) -> bool:
         """Whether the role is enough for the action."""

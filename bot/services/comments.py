@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bot.domain.accounts import Account
 from bot.domain.commands import MOST_COMMANDS, USAGES, Command, Verb, near_misses, parse_commands
 from bot.domain.decisions import Start, decide_change
 from bot.domain.events import Change, CommentAdded
+from bot.domain.origins import Origin, Via
 from bot.domain.permissions import Action, Person, Role, refusal
 from bot.domain.policy_owners import NO_TEAMS
 from bot.domain.requirements import Facts
@@ -15,12 +17,14 @@ from bot.domain.workspace import Workspace
 from bot.services.answering import Answer, posts_of, seen
 from bot.services.apply_comments import ApplyComments
 from bot.services.changes import Changed, Sight
+from bot.services.comment_record import note, note_unheard
 from bot.services.outcome import Outcome
 from bot.services.override_comments import OverrideComments
 from bot.services.policy_changes import PolicyChanges
-from bot.services.ports import ChangeRecord, Delivery, Forge, Store, Transaction
+from bot.services.ports import ChangeRecord, Clock, Delivery, Forge, Store, Transaction
 from bot.services.posting import MARKER_PREFIX, Posting
 from bot.services.requiring import Requiring
+from bot.services.rights import Rights
 from bot.services.run_comments import RunComments
 from bot.services.transitions import Transitions, Wake
 from bot.services.why_comments import WhyComments
@@ -45,8 +49,12 @@ class Comments:
         whys: WhyComments,
         requiring: Requiring,
         policy_changes: PolicyChanges,
+        rights: Rights,
+        clock: Clock,
     ) -> None:
         self._policy_changes = policy_changes
+        self._rights = rights
+        self._clock = clock
         self._whys = whys
         self._requiring = requiring
         self._store = store
@@ -76,13 +84,15 @@ class Comments:
                 delivery.id, outcome, f"no workspace is configured for {event.repo.path}"
             )
         forge = self._forges[event.repo.forge]
-        person = Person(event.author, forge.role(event.repo, event.author))
+        person = self._person(event)
         teams = NO_TEAMS
         if any(command.verb is Verb.OVERRIDE for command in commands):
             teams = self._overrides.teams(event.repo, configured, person)
         owner = self._overrides.owns_any(event.repo, configured, person, teams)
         if why := _unheard(person, commands, [verb for _, verb in almost], owner=owner):
             # No reaction, no answer: a stranger can't make the bot say anything.
+            with self._store.transaction() as tx:
+                note_unheard(tx, self._clock, person, commands[:MOST_COMMANDS], why)
             return self._changed.nothing(delivery.id, outcome, why)
         answer = Answer(
             delivery.received_at, welcome=any(_may_say(person, c.verb) for c in commands), teams=teams
@@ -101,7 +111,9 @@ class Comments:
             self._changed.not_outdated(tx, change, looked_at)
             record = self._changed.keep(tx, change, sight)
             for command in commands[:MOST_COMMANDS]:
+                said = len(outcome.decisions)
                 self._carry_out(tx, command, person, record, answer, outcome)
+                note(tx, self._clock, person, command, outcome.decisions[said:])
             if len(commands) > MOST_COMMANDS:
                 answer.refuse(outcome, str(commands[MOST_COMMANDS]), _TOO_MANY)
             for written, verb in almost:
@@ -113,6 +125,12 @@ class Comments:
             self._changed.done(tx, delivery.id, outcome)
         self._transitions.wake(outcome.wake)
         return None
+
+    def _person(self, event: CommentAdded) -> Person:
+        """Return who comments, with their role as it is now."""
+        forge, where = event.repo.forge, f"{event.repo.path}#{event.number}"
+        role = self._rights.ask(Account(forge, event.author), event.repo)
+        return Person(event.author, role, Origin(Via.COMMENT, forge, where))
 
     def _facts(
         self,

@@ -7,12 +7,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.domain import actions
+from bot.domain.audit import Deed
 from bot.domain.errors import Forbidden, IllegalMove, Invalid, NotFound
 from bot.domain.ids import new_id
 from bot.domain.lifecycle import RunStatus
 from bot.domain.permissions import Action, Person, refusal
 from bot.domain.run import Run, RunEvent, RunSource
 from bot.services.approving import approve, used
+from bot.services.auditing import audited, done
 from bot.services.confirming import confirmed
 from bot.services.overriding import Overriding
 from bot.services.ports import Clock, Limits, Store, Transaction
@@ -46,6 +48,7 @@ class Controls:
         self._clock = clock
         self._transitions = transitions
 
+    @audited(Deed.CONFIRM)
     def confirm(self, run_id: str, person: Person, comment: str = "") -> Run:
         """Let a run that awaits confirmation apply the plan that it holds.
 
@@ -59,6 +62,7 @@ class Controls:
 
         def step(tx: Transaction, run: Run) -> list[tuple[Run, RunEvent]]:
             self._check(run, person, Action.CONFIRM)
+            done(tx, self._clock, person, Deed.CONFIRM, run, comment)
             now = self._clock.now()
             used(tx, approve(tx, run, person, now), run, now)
             return confirmed(self._transitions, run, person.login, comment)
@@ -67,6 +71,7 @@ class Controls:
         self._transitions.wake(Wake(runs=[run]))
         return run
 
+    @audited(Deed.DISCARD)
     def discard(self, run_id: str, person: Person, comment: str = "") -> Run:
         """Put a run aside that waits, and let the next one go on."""
         return self._transitions.change(run_id, self.discarding(person, comment))
@@ -74,18 +79,22 @@ class Controls:
     def discarding(self, person: Person, comment: str = "") -> Step:
         """Return the step of `discard`, for whoever has a transaction of their own."""
 
-        def step(_tx: Transaction, run: Run) -> list[tuple[Run, RunEvent]]:
+        def step(tx: Transaction, run: Run) -> list[tuple[Run, RunEvent]]:
             self._check(run, person, Action.DISCARD)
+            done(tx, self._clock, person, Deed.DISCARD, run, comment)
             return [self._transitions.moved(run, RunStatus.DISCARDED, person.login, comment)]
 
         return step
 
+    @audited(Deed.OVERRIDE)
     def override(self, run_id: str, person: Person, comment: str = "", policy: str = "") -> Run:
         """Override soft-mandatory policies that failed, one or all of them; the comment is the reason."""
         teams = self._overriding.teams_of_run(self._store, run_id, person)
 
         def step(tx: Transaction, run: Run) -> Sequence[tuple[Run, RunEvent]]:
-            return self._overriding.moves(tx, run, person, comment, policy, teams)
+            moves = self._overriding.moves(tx, run, person, comment, policy, teams)
+            done(tx, self._clock, person, Deed.OVERRIDE, run, comment)
+            return moves
 
         run = self._transitions.change(run_id, step)
         if run.status is RunStatus.APPLY_QUEUED:
@@ -102,6 +111,7 @@ class Controls:
         """Say who may override what holds the run; empty where nothing does, or nobody is named."""
         return self._overriding.overriders(tx, run)
 
+    @audited(Deed.CANCEL)
     def cancel(self, run_id: str, person: Person, comment: str = "") -> Run:
         """Stop a run: at once where nobody works on it, else by an interrupt that its worker sends."""
         return self._transitions.change(run_id, self.canceling(person, comment))
@@ -111,10 +121,12 @@ class Controls:
 
         def step(tx: Transaction, run: Run) -> list[tuple[Run, RunEvent]]:
             self._check(run, person, Action.CANCEL)
+            done(tx, self._clock, person, Deed.CANCEL, run, comment)
             return canceled(self._transitions, tx, self._clock, run, person.login, comment)
 
         return step
 
+    @audited(Deed.FORCE_CANCEL)
     def force_cancel(self, run_id: str, person: Person, comment: str = "") -> Run:
         """End a run that a cancel did not end within the cool-off.
 
@@ -124,6 +136,7 @@ class Controls:
 
         def step(tx: Transaction, run: Run) -> list[tuple[Run, RunEvent]]:
             self._check(run, person, Action.FORCE_CANCEL)
+            done(tx, self._clock, person, Deed.FORCE_CANCEL, run, comment)
             asked = self._transitions.event(run, "force-cancel requested", person.login, comment)
             wish = replace(run, force_cancel=True)
             if tx.leases.held([lease_of(run.id)], self._clock.now()):
@@ -133,6 +146,7 @@ class Controls:
 
         return self._transitions.change(run_id, step)
 
+    @audited(Deed.COMMENT)
     def comment(self, run_id: str, person: Person, text: str) -> Run:
         """Put what a person says into the run's timeline; said twice in a row, it stands there once."""
         if not text.strip():
@@ -145,8 +159,10 @@ class Controls:
             last = tx.runs.timeline(run_id)[-1:]
             if not any(replace(event, at=said.at) == said for event in last):
                 tx.runs.note(said)
+                done(tx, self._clock, person, Deed.COMMENT, run, text)
         return run
 
+    @audited(Deed.RETRY)
     def retry(self, run_id: str, person: Person, comment: str = "", as_id: str = "") -> Run:
         """Make a new run of the same kind on the same commit, with the variables as they are now.
 
@@ -186,6 +202,7 @@ class Controls:
         why = f"retry of {old.id}: {comment}" if comment else f"retry of {old.id}"
         event = self._transitions.event(run, "pending", person.login, why)
         run = add_run(tx, run, event)
+        done(tx, self._clock, person, Deed.RETRY, run, why.removeprefix("retry "))
         self._transitions.after(tx, None, run, wake)
         if run.plan_only:
             wake.runs.append(run)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 
+from bot.domain.audit import Deed
 from bot.domain.errors import Conflict, Forbidden, IllegalMove
 from bot.domain.permissions import Action, Person, refusal
 from bot.domain.run import Run
 from bot.domain.workspace import Lock, Workspace
 from bot.services import left_locks
+from bot.services.auditing import audited, done
 from bot.services.ports import Clock, Store, Transaction
 from bot.services.transitions import Transitions, Wake
 
@@ -28,6 +30,7 @@ class Locking:
         self._clock = clock
         self._transitions = transitions
 
+    @audited(Deed.LOCK)
     def lock(self, name: str, person: Person, reason: str = "") -> Workspace:
         """Hold the workspace: runs are made, and wait. Refused while a run holds it."""
         wake = Wake()
@@ -45,11 +48,13 @@ class Locking:
         if holder := _holder(tx, workspace):
             raise IllegalMove(_held(name, holder))
         words = " ".join(reason.split())[:LONGEST_REASON]
+        done(tx, self._clock, person, Deed.LOCK, workspace, words)
         tx.workspaces.set_lock(workspace.id, Lock(person.login, words, self._clock.now()))
         self._transitions.next(tx, workspace.id, wake)
         log.info("%s was locked by %s: %s", name, person.login, words or "no reason given")
         return tx.workspaces.get(workspace.id)
 
+    @audited(Deed.UNLOCK)
     def unlock(self, name: str, person: Person, *, force: bool = False) -> Workspace:
         """Let the workspace go, and start the run whose turn it is.
 
@@ -76,11 +81,14 @@ class Locking:
                     f"{workspace.lock.by} unlocks it, or an administrator forces it"
                 )
             _require(person, Action.FORCE_UNLOCK)
+        by_force = f"by force; {_by(workspace.lock)} held it" if workspace.lock.by != person.login else ""
+        done(tx, self._clock, person, Deed.UNLOCK, workspace, by_force)
         tx.workspaces.set_lock(workspace.id, None)
         self._transitions.next(tx, workspace.id, wake)
         log.info("%s was unlocked by %s%s", name, person.login, " by force" if force else "")
         return tx.workspaces.get(workspace.id)
 
+    @audited(Deed.RELEASE_STATE)
     def release_state(self, name: str, person: Person) -> Workspace:
         """Take Terraform's lock off the state by force. Refused while a run holds the workspace.
 
@@ -95,6 +103,7 @@ class Locking:
                 raise IllegalMove(f"the state of {name} is not locked")
             if holder := _holder(tx, workspace):
                 raise IllegalMove(_held(name, holder))
+            done(tx, self._clock, person, Deed.RELEASE_STATE, workspace, standing.run_id or standing.lock_id)
             if standing.run_id:
                 run = tx.runs.get(standing.run_id)
                 left_locks.release(tx, run, self._clock.now(), "by force", person.login)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bot.domain.audit import Deed
 from bot.domain.errors import Forbidden, Invalid, NotFound
 from bot.domain.modes import NORMAL, Modes, why_not_allowed
 from bot.domain.permissions import Action, Person, refusal
 from bot.domain.run import Run
 from bot.domain.workspace import Workspace
+from bot.services.auditing import audited, done
 from bot.services.making import NewRuns
-from bot.services.ports import ForgeReader, Store, Transaction
+from bot.services.ports import Clock, ForgeReader, Store, Transaction
 from bot.services.transitions import Transitions, Wake
 
 LONGEST_MESSAGE = 500
@@ -30,13 +32,20 @@ class Queueing:
     """Makes runs that people ask for by hand."""
 
     def __init__(
-        self, store: Store, forges: Mapping[str, ForgeReader], new_runs: NewRuns, transitions: Transitions
+        self,
+        store: Store,
+        clock: Clock,
+        forges: Mapping[str, ForgeReader],
+        new_runs: NewRuns,
+        transitions: Transitions,
     ) -> None:
         self._store = store
+        self._clock = clock
         self._forges = forges
         self._new_runs = new_runs
         self._transitions = transitions
 
+    @audited(Deed.PLAN)
     def queue_plan(self, name: str, person: Person, options: PlanOptions) -> Run:
         """Make a run on the branch's current commit; a plan-only one is a preview that no change shows.
 
@@ -61,6 +70,7 @@ class Queueing:
                 modes=options.modes,
                 wake=wake,
             )
+            done(tx, self._clock, person, Deed.PLAN, run, " ".join((*options.modes.flags, options.message)))
         self._transitions.wake(wake)
         return run
 

@@ -10,6 +10,10 @@ import secrets
 from datetime import timedelta
 
 from bot.domain.accounts import Account
+from bot.domain.audit import Deed
+from bot.domain.origins import Origin, Via
+from bot.domain.permissions import Person, Role
+from bot.services.auditing import done
 from bot.services.ports import Clock, SessionRecord, Store
 
 _BYTES = 32
@@ -29,13 +33,14 @@ class Sessions:
         self._idle = idle
         self.life = life
 
-    def begin(self, account: Account, instead_of: str = "") -> str:
+    def begin(self, account: Account, instead_of: str = "", address: str = "") -> str:
         """Return the id of a new session, in place of one that the browser may have: no id lives on."""
         token, now = secrets.token_urlsafe(_BYTES), self._clock.now()
         with self._store.transaction() as tx:
             tx.sessions.remove(_hash(instead_of))
             tx.sessions.forget(now - self.life, now - self._idle)
             tx.sessions.add(SessionRecord(_hash(token), account, now, now))
+            done(tx, self._clock, _person(account, address), Deed.SIGN_IN, "")
         return token
 
     def holder(self, token: str) -> Account | None:
@@ -52,10 +57,18 @@ class Sessions:
                 tx.sessions.seen(hashed, now)
         return record.account
 
-    def end(self, token: str) -> None:
+    def end(self, token: str, address: str = "") -> None:
         """End a session."""
         with self._store.transaction() as tx:
-            tx.sessions.remove(_hash(token))
+            record = tx.sessions.get(_hash(token))
+            if record is not None:
+                tx.sessions.remove(record.hash)
+                done(tx, self._clock, _person(record.account, address), Deed.SIGN_OUT, "")
+
+
+def _person(account: Account, address: str) -> Person:
+    # In no repository they have a role.
+    return Person(account.login, Role.NONE, Origin(Via.PAGE, account.forge, address))
 
 
 def _hash(token: str) -> str:

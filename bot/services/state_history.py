@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 
+from bot.domain.audit import Deed
 from bot.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from bot.domain.ids import new_id
 from bot.domain.permissions import Action, Person, refusal
 from bot.domain.state_file import Contents, Header, read_contents, read_header, with_serial
 from bot.domain.workspace import Workspace
+from bot.services.auditing import audited, done
 from bot.services.ports import Clock, StateVersion, Store, Transaction
 from bot.services.state_compare import Comparison, compared
 from bot.services.states import STATE_LIMIT
@@ -43,16 +45,20 @@ class KeptStates:
             versions = [_find(tx, workspace_id, version_id) for version_id in (before, now)]
             return compared(tx, versions[0], versions[1], offset=offset, limit=limit)
 
+    @audited(Deed.DOWNLOAD_STATE)
     def download(self, workspace_id: str, person: Person, version_id: str = "") -> tuple[StateVersion, bytes]:
         """Return a version with its state, refused ones too.
 
         It has every secret in the clear that Terraform keeps there, so reading takes what writing takes.
         """
         _require(person)
-        with self._store.reading() as tx:
+        with self._store.transaction() as tx:
             version = _find(tx, workspace_id, version_id)
+            workspace = tx.workspaces.get(workspace_id)
+            done(tx, self._clock, person, Deed.DOWNLOAD_STATE, workspace, subject=version.id)
             return version, tx.states.data(version.id)
 
+    @audited(Deed.ROLL_BACK)
     def roll_back(self, workspace_id: str, version_id: str, person: Person) -> StateVersion:
         """Make an older state current again, as a new version: the serial goes on, the lineage stays.
 
@@ -75,8 +81,9 @@ class KeptStates:
                 )
             serial = current.serial + 1 if current is not None else header.serial
             note = f"rolled back to {version.id} (serial {version.serial}) by {person.login}"
-            return self._add(tx, workspace_id, _numbered(data, serial), person, note)
+            return self._add(tx, workspace_id, _numbered(data, serial), person, note, Deed.ROLL_BACK)
 
+    @audited(Deed.PUSH_STATE)
     def push(
         self, workspace_id: str, data: bytes, person: Person, *, force: bool = False
     ) -> StateVersion | None:
@@ -102,10 +109,11 @@ class KeptStates:
                 if header.serial <= current.serial:
                     data = _numbered(data, current.serial + 1)
             forced = f", by force: {wrong}" if wrong else ""
-            return self._add(tx, workspace_id, data, person, f"pushed from a file by {person.login}{forced}")
+            note = f"pushed from a file by {person.login}{forced}"
+            return self._add(tx, workspace_id, data, person, note, Deed.PUSH_STATE)
 
     def _add(
-        self, tx: Transaction, workspace_id: str, data: bytes, person: Person, note: str
+        self, tx: Transaction, workspace_id: str, data: bytes, person: Person, note: str, deed: Deed
     ) -> StateVersion:
         header = _check(data)
         version = StateVersion(
@@ -121,6 +129,7 @@ class KeptStates:
             note=note,
         )
         tx.states.add(version, data)
+        done(tx, self._clock, person, deed, tx.workspaces.get(workspace_id), note, version.id)
         return version
 
 

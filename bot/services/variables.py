@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from bot.domain.audit import Deed
 from bot.domain.errors import Forbidden, Invalid, NotFound
 from bot.domain.ids import new_id
 from bot.domain.permissions import Action, Person, refusal
@@ -24,6 +25,7 @@ from bot.domain.variables import (
     check_set,
     seen_by,
 )
+from bot.services.auditing import audited, done
 from bot.services.ports import Clock, Store, Transaction
 
 log = logging.getLogger(__name__)
@@ -140,6 +142,7 @@ class VariableDesk:
 
     # --- changing -------------------------------------------------------------------------------------------
 
+    @audited(Deed.SET_VARIABLE)
     def put(self, owner: Owner, wish: Wish, person: Person) -> Listed:
         """Set a variable: a new one, or one that is there. Later runs get it; runs that are there don't.
 
@@ -155,9 +158,11 @@ class VariableDesk:
             check(variable)
             kept = KeptVariable(new_id("var"), variable, person.login, self._clock.now())
             kept = tx.variables.put(kept, **ids)
+            self._noted(tx, person, Deed.SET_VARIABLE, owner, variable)
         log.info("%s set %s of %s", person.login, _words(variable), owner)
         return _listed(Seen(kept, owner.name if isinstance(owner, OfSet) else None), True)
 
+    @audited(Deed.UNSET_VARIABLE)
     def unset(self, owner: Owner, category: Category, key: str, person: Person) -> None:
         """Remove a variable."""
         _require(person, _action(owner))
@@ -169,8 +174,10 @@ class VariableDesk:
             if kept.from_file:
                 raise Invalid(f"{key} of {owner} is set in {FILE}: remove it there")
             tx.variables.remove(kept.id)
+            self._noted(tx, person, Deed.UNSET_VARIABLE, owner, kept.variable)
         log.info("%s unset %s of %s", person.login, _words(kept.variable), owner)
 
+    @audited(Deed.PUT_SET)
     def put_set(
         self,
         name: str,
@@ -190,10 +197,12 @@ class VariableDesk:
             if before is not None and before.from_file:
                 raise Invalid(f"the set {name} is in {FILE}, which says what it reaches: change it there")
             stands = tx.variables.put_set(made)
-        where = "every workspace" if everywhere else ", ".join(reaches) or "no workspace yet"
+            where = "every workspace" if everywhere else ", ".join(reaches) or "no workspace yet"
+            done(tx, self._clock, person, Deed.PUT_SET, name, f"for {where}")
         log.info("%s made the set %s, for %s", person.login, name, where)
         return _listed_set(stands)
 
+    @audited(Deed.REMOVE_SET)
     def remove_set(self, name: str, person: Person) -> None:
         """Remove a set and its variables."""
         _require(person, Action.EDIT_VARIABLE_SETS)
@@ -202,7 +211,14 @@ class VariableDesk:
             if one.from_file:
                 raise Invalid(f"the set {name} is in {FILE}: remove it there")
             tx.variables.remove_set(one.id)
+            done(tx, self._clock, person, Deed.REMOVE_SET, name, f"with {len(one.variables)} variables")
         log.info("%s removed the set %s with %d variables", person.login, name, len(one.variables))
+
+    def _noted(self, tx: Transaction, person: Person, deed: Deed, owner: Owner, variable: Variable) -> None:
+        """Note what is done to a variable, never its value (promise 6)."""
+        if isinstance(owner, OfSet):
+            return done(tx, self._clock, person, deed, owner.name, _words(variable))
+        return done(tx, self._clock, person, deed, tx.workspaces.named(owner.name), _words(variable))
 
 
 def _require(person: Person, action: Action) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Unique
 
 from bot.domain import lifecycle
 from bot.store.approval_tables import approvals
+from bot.store.audit_tables import audit
 from bot.store.columns import Counter, Json, Moment, Words
 from bot.store.naming import metadata
 from bot.store.people_tables import sessions
@@ -20,6 +21,7 @@ from bot.store.variable_tables import variable_sets, variables
 
 __all__ = [
     "approvals",
+    "audit",
     "metadata",
     "policy_checks",
     "policy_replays",

@@ -13,6 +13,7 @@ from bot.services.ports.store import Transaction
 from bot.services.ports.world import Vault
 from bot.store.approvals import SqlApprovals
 from bot.store.artifacts import SqlArtifacts
+from bot.store.audit import SqlAuditLog
 from bot.store.changes import SqlChanges
 from bot.store.deliveries import SqlDeliveries
 from bot.store.engines import READING, WRITING, make_engine
@@ -53,6 +54,7 @@ class SqlTransaction:
     retention: SqlRetention
     approvals: SqlApprovals
     sessions: SqlSessions
+    audit: SqlAuditLog
     overviews: SqlOverviews
 
 
@@ -131,5 +133,6 @@ class SqlStore:
             retention=SqlRetention(connection),
             approvals=SqlApprovals(connection),
             sessions=SqlSessions(connection),
+            audit=SqlAuditLog(connection),
             overviews=SqlOverviews(connection),
         )

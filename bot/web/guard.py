@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from flask import Flask, current_app, g, request
 
+from bot.domain.audit import Deed
 from bot.domain.errors import Forbidden, ForgeError, ForgeUnavailable, NotFound
 from bot.domain.events import RepoRef
+from bot.domain.origins import Origin, Via
 from bot.domain.permissions import Person, Role
+from bot.services.auditing import refused
 from bot.services.ports import Transaction
 from bot.web import access
 from bot.web.needs import services
@@ -74,13 +78,23 @@ def _check() -> None:
     if request.url_rule is None or request.endpoint in OPEN:
         return
     g.asker = found = access.find()
-    g.person = Person(found.account.login, Role.NONE)
+    g.person = nobody = Person(found.account.login, Role.NONE, _origin(found))
     if request.method not in _SAFE:
         view = current_app.view_functions[request.endpoint or ""]
         if limit := getattr(view, _FORM_LIMIT, None):
             request.max_content_length = request.max_form_memory_size = limit
         access.check_form(g.person)
-    g.person = Person(found.account.login, _role(found))
+    try:
+        g.person = replace(nobody, role=_role(found))
+    except (NotFound, Forbidden) as error:
+        if request.method not in _SAFE:
+            with services().store.transaction() as tx:
+                refused(tx, services().clock, nobody, Deed.REQUEST, request.path, error)
+        raise
+
+
+def _origin(found: access.Asker) -> Origin:
+    return Origin(Via.PAGE, found.account.forge, request.remote_addr or "")
 
 
 def _role(asker: access.Asker) -> Role:

@@ -57,7 +57,7 @@ def enter() -> AnyResponse:
 @blueprint.post("/sign-out")
 def leave() -> AnyResponse:
     """End the session, here and in the browser."""
-    services().sessions.end(access.asker().session)
+    services().sessions.end(access.asker().session, request.remote_addr or "")
     answer = redirect("/sign-in", 303)
     answer.delete_cookie(access.cookie_name(), httponly=True, secure=access.is_secure(), samesite="Lax")
     return answer
@@ -69,7 +69,7 @@ def begin(account: Account, wanted: str) -> AnyResponse:
     answer = redirect(local_path(wanted), 303)
     answer.set_cookie(
         access.cookie_name(),
-        sessions.begin(account, request.cookies.get(access.cookie_name(), "")),
+        sessions.begin(account, request.cookies.get(access.cookie_name(), ""), request.remote_addr or ""),
         max_age=int(sessions.life.total_seconds()),
         httponly=True,
         secure=access.is_secure(),

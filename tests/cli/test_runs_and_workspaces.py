@@ -84,7 +84,7 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
         made = build_services(config)
         transitions = Transitions(made.store, made.clock, made.dispatch)
         new_runs = NewRuns(made.clock, transitions)
-        queueing = Queueing(made.store, {"github": forge}, new_runs, transitions)
+        queueing = Queueing(made.store, made.clock, {"github": forge}, new_runs, transitions)
         return dataclasses.replace(made, queueing=queueing)
 
     monkeypatch.setattr(loading, "build", build)

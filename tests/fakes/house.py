@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from bot.domain.accounts import Account
 from bot.domain.discovery import DiscoverRule
 from bot.domain.errors import NotFound
 from bot.domain.events import (
@@ -54,6 +55,7 @@ from bot.services.queueing import Queueing
 from bot.services.replaying import Replaying
 from bot.services.reporting import Reporting
 from bot.services.requiring import Requiring
+from bot.services.rights import Rights
 from bot.services.run_comments import RunComments
 from bot.services.set_versions import SetVersions
 from bot.services.siblings import Siblings
@@ -115,13 +117,14 @@ class House:
             OverrideComments(self.transitions, overriding),
             RunComments(clock, new_runs, self.transitions, self.controls, self.locking),
             WhyComments(new_runs, requiring, self.addresses), requiring, policy_changes,
+            Rights(forges, clock, [Account("github", "olga")]), clock,
         )  # fmt: skip
         jobs = EngineJobs(store, forges, StateService(store, self.vault, clock), self.addresses)
         deriving = Deriving(forges, PlainTexts(), self.posting, self.addresses)
         siblings = Siblings(store, changed, new_runs, self.transitions, self.limits.siblings)
         going_on = GoingOn(store, forges, changed, requiring, self.transitions)
         following = Following(store, forges, changed, new_runs, self.transitions, siblings, going_on)
-        self.queueing = Queueing(store, forges, new_runs, self.transitions)
+        self.queueing = Queueing(store, clock, forges, new_runs, self.transitions)
         self.intake = Intake(
             store, clock, self.dispatch, self._parse, forges, discovery, new_runs, changed, comments,
             self.transitions, following,

@@ -238,7 +238,7 @@ def built(schema: Path, folder: Path) -> Iterator[World]:
         intake=StoringIntake(store),
         controls=Controls(store, clock, transitions),
         locking=Locking(store, clock, transitions),
-        queueing=Queueing(store, {"hub": forge}, NewRuns(clock, transitions), transitions),
+        queueing=Queueing(store, clock, {"hub": forge}, NewRuns(clock, transitions), transitions),
         rights=Rights({"hub": forge}, clock, [Account("hub", "olga")]),
         sessions=Sessions(store, clock, timedelta(hours=12), timedelta(days=7)),
         forge_sign_in=ForgeSignIn({}, vault, clock, "http://plangate.example.com"),

@@ -1,6 +1,7 @@
 """Every port: what the use cases need of the world, declared by them. Adapters live in their own rooms."""
 
 from bot.services.ports.approvals import Approvals
+from bot.services.ports.audit import AuditLog, AuditQuery
 from bot.services.ports.engine import (
     ApplyResult,
     Engine,
@@ -49,6 +50,8 @@ __all__ = [
     "Approvals",
     "ArtifactKind",
     "Artifacts",
+    "AuditLog",
+    "AuditQuery",
     "ChangeRecord",
     "Changes",
     "Clock",

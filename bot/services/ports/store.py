@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from bot.services.ports.approvals import Approvals
+from bot.services.ports.audit import AuditLog
 from bot.services.ports.overview import Overviews
 from bot.services.ports.people import SessionRecords
 from bot.services.ports.policies import PolicyChecks
@@ -98,6 +99,11 @@ class Transaction(Protocol):
     @property
     def sessions(self) -> SessionRecords:
         """Who is signed in."""
+        ...
+
+    @property
+    def audit(self) -> AuditLog:
+        """What people did."""
         ...
 
     @property

@@ -1,0 +1,134 @@
+"""Notes what people do: what was done within its own transaction, what was refused in one of its own.
+
+So nothing is done without its line, and no line tells of what was rolled back (promise 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
+from bot.domain.audit import AuditEntry, Deed, Ending
+from bot.domain.errors import Conflict, ForgeError, NotFound, PlangateError, Refused
+from bot.domain.permissions import Person
+from bot.domain.run import Run
+from bot.domain.workspace import Workspace
+from bot.services.ports import Clock, Store, Transaction
+
+LONGEST = 1000
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+class _Desk(Protocol):
+    """A service that people ask something of."""
+
+    _store: Store
+    _clock: Clock
+
+
+_D = TypeVar("_D", bound=_Desk)
+
+
+def audited(
+    deed: Deed,
+) -> Callable[[Callable[Concatenate[_D, _P], _R]], Callable[Concatenate[_D, _P], _R]]:
+    """Note what the method refuses to the Person among its arguments; the first one says what it is about."""
+
+    def decorate(method: Callable[Concatenate[_D, _P], _R]) -> Callable[Concatenate[_D, _P], _R]:
+        @wraps(method)
+        def noting(desk: _D, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+            try:
+                return method(desk, *args, **kwargs)
+            except (Refused, Conflict, NotFound, ForgeError) as error:
+                given = (*args, *kwargs.values())
+                person = next(each for each in given if isinstance(each, Person))
+                with desk._store.transaction() as tx:
+                    refused(tx, desk._clock, person, deed, _name_of(given[0]), error)
+                raise
+
+        return noting
+
+    return decorate
+
+
+def done(
+    tx: Transaction,
+    clock: Clock,
+    person: Person,
+    deed: Deed,
+    about: Run | Workspace | str,
+    detail: str = "",
+    subject: str = "",
+) -> None:
+    """Note, within the transaction that does it, what a person does; `about` says to what."""
+    found = _meant(tx, about) if isinstance(about, str) else about
+    tx.audit.add(_entry(tx, clock, person, deed, found, detail, subject))
+
+
+def refused(
+    tx: Transaction,
+    clock: Clock,
+    person: Person,
+    deed: Deed,
+    about: str,
+    error: PlangateError | str,
+    detail: str = "",
+) -> None:
+    """Note what was refused, and why; `about` is a run's id, a workspace's name, or any other word."""
+    entry = _entry(tx, clock, person, deed, _meant(tx, about), detail)
+    tx.audit.add(_with(entry, Ending.REFUSED, str(error)))
+
+
+def _name_of(given: object) -> str:
+    """Return what a method's first argument names: itself, or the owner of a variable."""
+    return given if isinstance(given, str) else str(getattr(given, "name", given))
+
+
+def _meant(tx: Transaction, about: str) -> Run | Workspace | str:
+    """Return the run or workspace that a word names; the word itself where it names neither."""
+    try:
+        if about.startswith("run-"):
+            return tx.runs.get(about)
+        return tx.workspaces.get(about) if about.startswith("ws-") else tx.workspaces.named(about)
+    except NotFound:
+        return about
+
+
+def _entry(
+    tx: Transaction,
+    clock: Clock,
+    person: Person,
+    deed: Deed,
+    about: Run | Workspace | str,
+    detail: str = "",
+    subject: str = "",
+) -> AuditEntry:
+    workspace = None
+    if isinstance(about, Run):
+        workspace, subject = tx.workspaces.get(about.workspace_id), about.id
+    elif isinstance(about, Workspace):
+        workspace = about
+    else:
+        subject = subject or about
+    origin = person.origin
+    return AuditEntry(
+        at=clock.now(),
+        login=person.login,
+        forge=origin.forge,
+        role=person.role,
+        via=origin.via,
+        deed=deed,
+        subject=subject[:LONGEST],
+        workspace=workspace.name if workspace else "",
+        repo=workspace.repo if workspace else None,
+        detail=" ".join(detail.split())[:LONGEST],
+        address=origin.address,
+        token=origin.token,
+    )
+
+
+def _with(entry: AuditEntry, ending: Ending, why: str) -> AuditEntry:
+    return AuditEntry(**{**vars(entry), "ending": ending, "why": why[:LONGEST]})

@@ -1,0 +1,98 @@
+"""What people did, in the database: the AuditLog port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import sqlalchemy as sa
+
+from bot.domain.audit import AuditEntry, Deed, Ending
+from bot.domain.events import RepoRef
+from bot.domain.origins import Via
+from bot.domain.permissions import Role
+from bot.services.ports.audit import AuditQuery
+from bot.store.schema import audit
+
+
+class SqlAuditLog:
+    """Lines of one transaction. Nothing here changes or removes one."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def add(self, entry: AuditEntry) -> None:
+        """Keep a line, within the transaction of what it tells."""
+        repo = entry.repo
+        self._connection.execute(
+            sa.insert(audit).values(
+                at=entry.at,
+                login=entry.login,
+                forge=entry.forge,
+                role=entry.role.name.lower(),
+                via=entry.via.value,
+                deed=entry.deed.value,
+                subject=entry.subject,
+                workspace=entry.workspace,
+                repo_forge=repo.forge if repo else "",
+                repo_path=repo.path if repo else "",
+                detail=entry.detail,
+                ending=entry.ending.value,
+                why=entry.why,
+                address=entry.address,
+                token=entry.token,
+            )
+        )
+
+    def find(self, query: AuditQuery) -> Sequence[AuditEntry]:
+        """Return the lines that match, newest first."""
+        statement = (
+            sa.select(audit)
+            .where(*_conditions(query))
+            .order_by(audit.c.id.desc())
+            .limit(query.limit)
+            .offset(query.offset)
+        )
+        return [_read(row) for row in self._connection.execute(statement).mappings()]
+
+
+def _conditions(query: AuditQuery) -> Iterator[sa.ColumnElement[bool]]:
+    if query.login:
+        yield sa.func.lower(audit.c.login) == query.login.lower()
+    for column, wanted in ((audit.c.deed, query.deed), (audit.c.workspace, query.workspace)):
+        if wanted:
+            yield column == wanted
+    if query.since is not None:
+        yield audit.c.at >= query.since
+    if query.until is not None:
+        yield audit.c.at < query.until
+    if query.before is not None:
+        yield audit.c.id < query.before
+    if query.repos is not None:
+        seen = [
+            sa.and_(audit.c.repo_forge == repo.forge, audit.c.repo_path == repo.path)
+            for repo in sorted(query.repos)
+        ]
+        if query.own is not None:
+            login = sa.func.lower(audit.c.login) == query.own.login.lower()
+            seen.append(sa.and_(audit.c.forge == query.own.forge, login))
+        yield sa.or_(sa.false(), *seen)
+
+
+def _read(row: sa.RowMapping) -> AuditEntry:
+    return AuditEntry(
+        id=row["id"],
+        at=row["at"],
+        login=row["login"],
+        forge=row["forge"],
+        role=Role[row["role"].upper()],
+        via=Via(row["via"]),
+        deed=Deed(row["deed"]),
+        subject=row["subject"],
+        workspace=row["workspace"],
+        repo=RepoRef(row["repo_forge"], row["repo_path"]) if row["repo_path"] else None,
+        detail=row["detail"],
+        ending=Ending(row["ending"]),
+        why=row["why"],
+        address=row["address"],
+        token=row["token"],
+    )

@@ -1,0 +1,33 @@
+"""The table of what people did. `schema` has it with all the others."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Index, Table
+
+from bot.store.columns import Counter, Moment, Words
+from bot.store.naming import metadata
+
+# No references: what somebody did is known for longer than what they did it to.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Counter, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("login", Words, nullable=False),
+    Column("forge", Words, nullable=False),
+    Column("role", Words, nullable=False),
+    Column("via", Words, nullable=False),
+    Column("deed", Words, nullable=False),
+    Column("subject", Words, nullable=False),
+    Column("workspace", Words, nullable=False),
+    Column("repo_forge", Words, nullable=False),
+    Column("repo_path", Words, nullable=False),
+    Column("detail", Words, nullable=False),
+    Column("ending", Words, nullable=False),
+    Column("why", Words, nullable=False),
+    Column("address", Words, nullable=False),
+    Column("token", Words, nullable=False),
+    Index("ix_audit_login", "login"),
+    Index("ix_audit_workspace", "workspace"),
+    Index("ix_audit_repo", "repo_forge", "repo_path"),
+)
