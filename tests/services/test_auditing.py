@@ -124,13 +124,13 @@ def test_commands_in_comments_are_noted_done_and_refused(house: House) -> None:
     house.open_change(7, "c1", "net/main.tf")
     house.say(7, "/plan net", by=READER.login)
     house.say(7, "/apply")
-    house.say(7, "/lock net because of the freeze")
+    house.say(7, "/discard net because of the freeze")
     house.say(7, "/help")
     found = lines(house)
     assert [(line.login, line.deed, line.ending) for line in found] == [
         ("rea", Deed.PLAN, Ending.REFUSED),
         ("wren", Deed.APPLY, Ending.DONE),
-        ("wren", Deed.LOCK, Ending.REFUSED),
+        ("wren", Deed.DISCARD, Ending.REFUSED),
     ]
     assert {(line.via, line.address, line.forge) for line in found} == {
         (Via.COMMENT, "acme/infra#7", "github")
@@ -138,7 +138,7 @@ def test_commands_in_comments_are_noted_done_and_refused(house: House) -> None:
     assert (found[1].workspace, found[1].detail) == ("net", "/apply")
     assert found[1].subject.startswith("run-")
     assert found[0].role is Role.READ
-    assert "holds net" in found[2].why
+    assert "applied" in found[2].why
 
 
 def test_controls_by_comment_are_noted_once(house: House) -> None:
