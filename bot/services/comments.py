@@ -110,12 +110,7 @@ class Comments:
                 return None
             self._changed.not_outdated(tx, change, looked_at)
             record = self._changed.keep(tx, change, sight)
-            for command in commands[:MOST_COMMANDS]:
-                said = len(outcome.decisions)
-                self._carry_out(tx, command, person, record, answer, outcome)
-                note(tx, self._clock, person, command, outcome.decisions[said:])
-            if len(commands) > MOST_COMMANDS:
-                answer.refuse(outcome, str(commands[MOST_COMMANDS]), _TOO_MANY)
+            self._carry_out_all(tx, commands, person, record, answer, outcome)
             for written, verb in almost:
                 if _may_say(person, verb):
                     answer.refuse(outcome, written, f"did you mean `/{verb.value}`?")
@@ -125,6 +120,22 @@ class Comments:
             self._changed.done(tx, delivery.id, outcome)
         self._transitions.wake(outcome.wake)
         return None
+
+    def _carry_out_all(
+        self,
+        tx: Transaction,
+        commands: Sequence[Command],
+        person: Person,
+        record: ChangeRecord,
+        answer: Answer,
+        outcome: Outcome,
+    ) -> None:
+        for command in commands[:MOST_COMMANDS]:
+            said = len(outcome.decisions)
+            self._carry_out(tx, command, person, record, answer, outcome)
+            note(tx, self._clock, person, command, outcome.decisions[said:])
+        if len(commands) > MOST_COMMANDS:
+            answer.refuse(outcome, str(commands[MOST_COMMANDS]), _TOO_MANY)
 
     def _person(self, event: CommentAdded) -> Person:
         """Return who comments, with their role as it is now."""
