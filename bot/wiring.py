@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bot.clock import SystemClock
 from bot.config import Config
 from bot.dispatch import RqDispatch
-from bot.domain.errors import EngineError
+from bot.domain.errors import EngineError, PlangateError
 from bot.outside import binaries_of, engine_of, forge_of, hook_of, parser, sandbox_of, sign_in_of
 from bot.policies import RegoEngine
 from bot.policies.child import Child
@@ -279,6 +279,10 @@ def warm_up(services: Services) -> None:
     A run is a fork of its worker, so what the worker knows costs the run no process.
     """
     services.sandbox.describe()
+    try:
+        services.sweep.tidy(services.engine)
+    except PlangateError as error:
+        log.warning("working trees that were left stay for now: %s", error)
     config = services.config
     likes = [*config.workspaces, *(rule.like for rule in config.discover)]
     for kind, version in dict.fromkeys((like.engine, like.engine_version) for like in likes):

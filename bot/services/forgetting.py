@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.services.ports import Clock, Limits, Store, Transaction
+from bot.services.ports import Clock, Engine, Limits, Store, Transaction
+from bot.services.transitions import lease_of
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,20 @@ class Forgetting:
         for what, age, forget in steps:
             if count := self._forgotten(now - age, forget):
                 log.info("%d %s older than %s were forgotten", count, what, age)
+
+    def trees(self, engine: Engine) -> None:
+        """Remove the working trees on this machine that killed workers have left, when a worker starts.
+
+        Not before an apply that its worker was lost of must be over, and never one that somebody works in.
+        """
+        now = self._clock.now()
+        left = engine.left(now - self._limits.apply - _SPARE)
+        with self._store.reading() as tx:
+            held = tx.leases.held([lease_of(run_id) for run_id in left], now)
+        for run_id in left:
+            if lease_of(run_id) not in held:
+                log.info("the working tree that %s left is removed", run_id)
+                engine.clean(run_id)
 
     def _forgotten(self, before: datetime, forget: Callable[[Transaction, datetime], int]) -> int:
         count = 0

@@ -14,7 +14,7 @@ from bot.domain.lifecycle import RunStatus
 from bot.domain.run import Run
 from bot.services.forgetting import Forgetting
 from bot.services.left_locks import LeftLocks
-from bot.services.ports import Clock, Dispatch, RunQuery, Store, Transaction
+from bot.services.ports import Clock, Dispatch, Engine, RunQuery, Store, Transaction
 from bot.services.transitions import lease_of
 from bot.services.turns import whose_turn
 
@@ -54,6 +54,10 @@ class Sweep:
             self._dispatch.replay(replay_id, swept=True)
         self._forgetting.run()
         return len(deliveries) + len(runs) + len(subjects) + len(replays)
+
+    def tidy(self, engine: Engine) -> None:
+        """Remove what killed workers have left on this machine."""
+        self._forgetting.trees(engine)
 
     def _runs(self, tx: Transaction) -> list[Run]:
         """Return the runs that should be going on, and whose worker is gone or never came."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from bot.domain.errors import EngineError
@@ -13,7 +14,7 @@ from bot.terraform.binaries import Binaries, Program
 from bot.terraform.checkout import Checkout
 from bot.terraform.environment import ambient
 from bot.terraform.process import Ending, Finished, duration
-from bot.terraform.runfolder import RunFolder, remove_tree
+from bot.terraform.runfolder import RunFolder, left_folders, remove_tree
 from bot.terraform.sandbox import Sandbox
 
 _PLAN = "plan.tfplan"
@@ -120,6 +121,10 @@ class TerraformEngine:
     def clean(self, run_id: str) -> None:
         """Remove the run's working tree and whatever else of it lies on this machine."""
         remove_tree(RunFolder.of(self._data, run_id).root)
+
+    def left(self, before: datetime) -> Sequence[str]:
+        """Return the runs whose working trees lie on this machine and were made before `before`."""
+        return left_folders(self._data, before.timestamp())
 
     def directories(self, remote: GitRemote, commit: str) -> tuple[str, ...]:
         """Return every directory with a `.tf`, `.tf.json` or `.tofu` file at a commit; `""` is the root."""

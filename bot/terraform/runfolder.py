@@ -130,6 +130,18 @@ class RunFolder:
         return descriptor
 
 
+def left_folders(data: Path, before: float) -> tuple[str, ...]:
+    """Return the runs whose folders were made before a moment (seconds since 1970); links are none."""
+    found = []
+    with contextlib.suppress(FileNotFoundError):
+        for entry in os.scandir(data / "runs"):
+            with contextlib.suppress(OSError):
+                whole = entry.is_dir(follow_symlinks=False) and _RUN_ID.fullmatch(entry.name)
+                if whole and entry.stat(follow_symlinks=False).st_mtime < before:
+                    found.append(entry.name)
+    return tuple(sorted(found))
+
+
 def remove_tree(path: Path) -> None:
     """Remove a file or a tree, read-only parts too; nothing happens where it is not there."""
     if path.is_symlink() or path.is_file():

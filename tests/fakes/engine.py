@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from bot.domain.errors import EngineError, Interrupted
@@ -112,6 +113,9 @@ class FakeEngine:
         for error, _ in self._faults.pop("clean", ()):
             assert isinstance(error, Exception)
             raise error
+
+    def left(self, before: datetime) -> Sequence[str]:
+        return sorted(self.trees)
 
     def directories(self, remote: GitRemote, commit: str) -> tuple[str, ...]:
         for error, _ in self._faults.pop("directories", ()):

@@ -66,6 +66,14 @@ def test_it_is_done_once_an_hour_and_leases_of_old_runs_go(house: House) -> None
         assert tx.leases.take(lease_of(run.id), "another", house.clock.now(), house.limits.lease) == 2
 
 
+def test_trees_of_killed_workers_are_removed_but_none_that_somebody_works_in(house: House) -> None:
+    house.engine.trees = {"run-lost", "run-held"}
+    with house.store.transaction() as tx:
+        tx.leases.take(lease_of("run-held"), "another", house.clock.now(), house.limits.lease)
+    house.sweeping.tidy(house.engine)
+    assert house.engine.trees == {"run-held"}
+
+
 def _subject(house: House) -> str:
     with house.store.reading() as tx:
         record = tx.changes.numbered(REPO, 1)

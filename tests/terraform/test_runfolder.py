@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
 from bot.domain.errors import EngineError
-from bot.terraform.runfolder import RunFolder
+from bot.terraform.runfolder import RunFolder, left_folders
 
 
 @pytest.fixture
@@ -54,3 +55,13 @@ def test_writing_below_a_linked_folder_is_refused(folder, tmp_path):
     with pytest.raises(EngineError, match="has changed under us"):
         folder.write(folder.tree / "sub" / "secret", b"ours")
     assert (tmp_path / "outside" / "secret").read_text() == "secret"
+
+
+def test_only_folders_of_runs_that_were_made_before_count_as_left(tmp_path: Path) -> None:
+    for name in ("run-old", "run-new", "not a run"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+    (tmp_path / "runs" / "run-link").symlink_to(tmp_path)
+    for name in ("run-old", "not a run"):
+        os.utime(tmp_path / "runs" / name, (1000, 1000))
+    assert left_folders(tmp_path, 2000) == ("run-old",)
+    assert left_folders(tmp_path / "nowhere", 2000) == ()

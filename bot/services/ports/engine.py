@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import Protocol
 
@@ -126,6 +127,10 @@ class Engine(Protocol):
 
     def clean(self, run_id: str) -> None:
         """Remove the run's working tree and whatever else of it lies on this machine."""
+        ...
+
+    def left(self, before: datetime) -> Sequence[str]:
+        """Return the runs whose working trees lie on this machine and were made before `before`."""
         ...
 
     def directories(self, remote: GitRemote, commit: str) -> tuple[str, ...]:
