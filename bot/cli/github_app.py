@@ -32,6 +32,8 @@ class Wish:
     organization: str
     github: str
     folder: Path
+    automerge: bool = False
+    teams: bool = False
 
 
 class Registrar:
@@ -94,7 +96,8 @@ class Registrar:
 
     def _form(self) -> str:
         wish = self._wish
-        wanted = manifest(wish.url, wish.name, redirect_url=f"{self.url}/created")
+        back = f"{self.url}/created"
+        wanted = manifest(wish.url, wish.name, redirect_url=back, merges=wish.automerge, teams=wish.teams)
         where = f"/organizations/{quote(wish.organization)}" if wish.organization else ""
         action = escape(f"{wish.github}{where}/settings/apps/new?state={self._state}", quote=True)
         value = escape(json.dumps(wanted), quote=True)
@@ -138,9 +141,21 @@ def _page(title: str, body: str) -> str:
     "--folder", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="Where secrets go."
 )
 @click.option("--port", default=0, help="Port of the page on this machine; 0 takes any free one.")
-def github_app(url: str, name: str, organization: str, github: str, folder: Path, port: int) -> None:
+@click.option("--automerge", is_flag=True, help="Ask for what `automerge` needs: Contents: write.")
+@click.option("--teams", is_flag=True, help="Ask for what teams as owners need: Members: read.")
+def github_app(
+    url: str,
+    name: str,
+    organization: str,
+    github: str,
+    folder: Path,
+    port: int,
+    automerge: bool,
+    teams: bool,
+) -> None:
     """Register a GitHub App in two clicks, and keep its secrets in files."""
-    registrar = Registrar(Wish(url.rstrip("/"), name, organization, github.rstrip("/"), folder), port)
+    wish = Wish(url.rstrip("/"), name, organization, github.rstrip("/"), folder, automerge, teams)
+    registrar = Registrar(wish, port)
     click.echo(f"Open {registrar.url} and click twice: create, install.")
     webbrowser.open(registrar.url)
     app = registrar.wait()

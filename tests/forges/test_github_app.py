@@ -262,7 +262,14 @@ def test_the_manifest() -> None:
     assert {name for name, level in permissions.items() if level == "write"} == {
         "issues", "pull_requests", "statuses",
     }  # fmt: skip
-    assert found["default_events"] == ["issue_comment", "pull_request", "push"]
+    assert permissions["merge_queues"] == "read"
+    assert found["default_events"] == ["issue_comment", "merge_group", "pull_request", "push"]
+
+
+def test_the_manifest_asks_for_more_only_where_it_is_wanted() -> None:
+    plain: Any = manifest("https://bot.example.test", "P")["default_permissions"]
+    more: Any = manifest("https://bot.example.test", "P", merges=True, teams=True)["default_permissions"]
+    assert dict(more.items() - plain.items()) == {"contents": "write", "members": "read"}
 
 
 def test_a_code_is_exchanged_for_the_apps_secrets(github: ScriptedGitHub) -> None:

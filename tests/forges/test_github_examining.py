@@ -122,6 +122,40 @@ def test_what_an_installation_lacks(
     assert github.calls() == ["GET /repos/acme/infra/installation"]
 
 
+@pytest.mark.parametrize(
+    ("needs", "lacks"),
+    [
+        ({"merges": True}, ("permission `contents: write`",)),
+        ({"teams": True}, ("permission `members: read`",)),
+        ({"merges": True, "teams": True}, ("permission `contents: write`", "permission `members: read`")),
+    ],
+)
+def test_what_an_installation_lacks_for_merging_and_for_teams(
+    github: ScriptedGitHub, by_app: GitHubForge, needs: dict[str, bool], lacks: tuple[str, ...]
+) -> None:
+    github.on("GET", "/repos/acme/infra/installation", Reply(INSTALLATION))
+    assert by_app.lacking(REPO, **needs) == lacks
+    granted = {**PERMISSIONS, "contents": "write", "members": "read"}
+    github.on("GET", "/repos/acme/infra/installation", Reply({**INSTALLATION, "permissions": granted}))
+    assert by_app.lacking(REPO, **needs) == ()
+
+
+def test_an_installation_from_before_the_merge_queue_lacks_nothing(
+    github: ScriptedGitHub, by_app: GitHubForge
+) -> None:
+    older = {name: level for name, level in PERMISSIONS.items() if name != "merge_queues"}
+    events = [event for event in EVENTS if event != "merge_group"]
+    installed = {**INSTALLATION, "permissions": older, "events": events}
+    github.on("GET", "/repos/acme/infra/installation", Reply(installed))
+    assert by_app.lacking(REPO) == ()
+
+
+def test_what_a_classic_token_lacks_for_teams(github: ScriptedGitHub, by_token: GitHubForge) -> None:
+    found = {"permissions": {"push": True}}
+    github.on("GET", "/repos/acme/infra", Reply(found, headers={"X-OAuth-Scopes": "repo"}))
+    assert by_token.lacking(REPO, teams=True) == ("the token's scope `read:org` (members of teams)",)
+
+
 def test_an_app_that_is_not_installed(by_app: GitHubForge) -> None:
     with pytest.raises(ForgeRefused, match="the App is not installed on acme/infra: install it there"):
         by_app.lacking(REPO)

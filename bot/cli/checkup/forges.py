@@ -30,8 +30,8 @@ class Examinable(Protocol):
         """Return the login that we act under."""
         ...
 
-    def lacking(self, repo: RepoRef) -> tuple[str, ...]:
-        """Return, in words, what we may not do in a repository that a run needs."""
+    def lacking(self, repo: RepoRef, *, merges: bool = False, teams: bool = False) -> tuple[str, ...]:
+        """Return, in words, what we may not do in a repository that a run needs, or a merge, or teams."""
         ...
 
 
@@ -78,10 +78,16 @@ def _clock(about: ForgeConfig, ahead: timedelta) -> Finding:
 def _repositories(config: Config, about: ForgeConfig, client: Examinable) -> Iterator[Finding]:
     workspaces = (*config.workspaces, *(rule.like for rule in config.discover))
     repos = sorted({one.repo for one in workspaces if one.repo.forge == about.name}, key=lambda r: r.path)
+    owned = any(each.teams(about.name) for each in config.policy_sets)
     fine = 0
     for repo in repos[:_MOST_REPOSITORIES]:
         try:
-            lacks = client.lacking(repo)
+            here = [one for one in workspaces if one.repo == repo]
+            lacks = client.lacking(
+                repo,
+                merges=any(one.merging.automerge for one in here),
+                teams=owned or any("codeowners" in one.require for one in here),
+            )
         except (ForgeError, NotFound) as error:
             yield failed(f"{about.name}: {repo.path}", str(error), "Give us access, or correct plangate.yml")
             continue

@@ -17,13 +17,14 @@ from bot.domain.errors import ConfigError, ForgeRefused, Invalid, NotFound
 from bot.domain.events import RepoRef
 from bot.forges.fields import flag, look, number, optional_text, text
 from bot.forges.github.api import Api, Ask
-from bot.forges.github.manifest import EVENTS, OPTIONAL, PERMISSIONS
+from bot.forges.github.manifest import EVENTS, FOR_MERGING, FOR_TEAMS, OPTIONAL, PERMISSIONS
 from bot.forges.github.paths import repo_path
 
 # A fetch by Git may begin a while after it was given its token.
 _TO_SPARE = timedelta(minutes=5)
 # Where GitHub's answer does not tell; in truth an hour.
 _LIFE = timedelta(minutes=15)
+_READS_TEAMS = frozenset({"read:org", "write:org", "admin:org"})
 _LEVELS = {"read": 1, "write": 2, "admin": 3}
 
 
@@ -58,8 +59,11 @@ class Credentials(Protocol):
         """Return the login that the bot's comments carry, in lower case."""
         ...
 
-    def lacking(self, repo: RepoRef) -> tuple[str, ...]:
-        """Return, in words, what they may not do that a run needs; empty where nothing is lacking."""
+    def lacking(self, repo: RepoRef, *, merges: bool = False, teams: bool = False) -> tuple[str, ...]:
+        """Return, in words, what they may not do that a run needs; empty where nothing is lacking.
+
+        `merges`: changes of the repository are merged by itself; `teams`: members of teams are asked for.
+        """
         ...
 
 
@@ -94,7 +98,13 @@ class TokenCredentials:
             self._login = _field(self._api, found, "login", what)
         return self._login
 
-    def lacking(self, repo: RepoRef) -> tuple[str, ...]:
+    def lacking(
+        self,
+        repo: RepoRef,
+        *,
+        merges: bool = False,  # noqa: ARG002  write access is needed anyhow
+        teams: bool = False,
+    ) -> tuple[str, ...]:
         """Ask what the token's owner may do, and for what a classic token is good."""
         found = self._api.call(self._token, Ask("GET", repo_path(repo), repo.path))
         lacks = []
@@ -103,6 +113,8 @@ class TokenCredentials:
         enough = {"repo"} if look(found.data, "private") is not False else {"repo", "public_repo"}
         if found.scopes is not None and not found.scopes & enough:
             lacks.append(f"the token's scope `{min(enough, key=len)}`")
+        if teams and found.scopes is not None and not found.scopes & _READS_TEAMS:
+            lacks.append("the token's scope `read:org` (members of teams)")
         return tuple(lacks)
 
 
@@ -139,7 +151,7 @@ class AppCredentials:
             self._login = _field(self._api, found, "slug", what) + "[bot]"
         return self._login
 
-    def lacking(self, repo: RepoRef) -> tuple[str, ...]:
+    def lacking(self, repo: RepoRef, *, merges: bool = False, teams: bool = False) -> tuple[str, ...]:
         """Ask what whoever installed the App has granted it; they may not have accepted a newer wish yet."""
         what = f"installation of the App on {repo.path}"
         ask = Ask("GET", f"{repo_path(repo)}/installation", what)
@@ -151,9 +163,12 @@ class AppCredentials:
             return ("an installation that is not suspended",)
         lacks = [
             f"permission `{name}: {level}`"
-            for name, level in PERMISSIONS.items()
-            if name not in OPTIONAL
-            and _LEVELS.get(optional_text(found, f"permissions.{name}") or "", 0) < _LEVELS[level]
+            for name, level in {
+                **{each: level for each, level in PERMISSIONS.items() if each not in OPTIONAL},
+                **(FOR_MERGING if merges else {}),
+                **(FOR_TEAMS if teams else {}),
+            }.items()
+            if _LEVELS.get(optional_text(found, f"permissions.{name}") or "", 0) < _LEVELS[level]
         ]
         events = look(found, "events")
         known = events if isinstance(events, list) else EVENTS

@@ -91,9 +91,9 @@ class GitHubForge:
         """Return the login that we act under. Raises ForgeRefused where we are not let in: one call."""
         return self._credentials.own_login()
 
-    def lacking(self, repo: RepoRef) -> tuple[str, ...]:
+    def lacking(self, repo: RepoRef, *, merges: bool = False, teams: bool = False) -> tuple[str, ...]:
         """Return, in words, what we may not do in a repository that a run needs: one call."""
-        return self._credentials.lacking(repo)
+        return self._credentials.lacking(repo, merges=merges, teams=teams)
 
     # Reading
 

@@ -42,13 +42,21 @@ class NewApp:
 
 
 def manifest(
-    public_url: str, name: str, *, forge: str = "github", redirect_url: str = ""
+    public_url: str,
+    name: str,
+    *,
+    forge: str = "github",
+    redirect_url: str = "",
+    merges: bool = False,
+    teams: bool = False,
 ) -> dict[str, object]:
     """Return the manifest that a form posts to GitHub as `manifest`.
 
     GitHub sends the person back to `redirect_url` with `?code=`, by default `<public_url>/setup/<forge>`.
+    `merges` asks for what `automerge` needs, `teams` for what team owners do.
     """
     public = public_url.rstrip("/")
+    more = {**(FOR_MERGING if merges else {}), **(FOR_TEAMS if teams else {})}
     return {
         "name": name,
         "url": public,
@@ -57,7 +65,7 @@ def manifest(
         "callback_urls": [f"{public}/sign-in/{forge}/callback"],
         "redirect_url": redirect_url or f"{public}/setup/{forge}",
         "public": False,
-        "default_permissions": dict(PERMISSIONS),
+        "default_permissions": PERMISSIONS | more,
         "default_events": list(EVENTS),
     }
 

@@ -87,7 +87,13 @@ class GitLabForge:
         except Invalid as reason:
             raise self._api.unexpected(what, reason) from reason
 
-    def lacking(self, repo: RepoRef) -> tuple[str, ...]:
+    def lacking(
+        self,
+        repo: RepoRef,
+        *,
+        merges: bool = False,  # noqa: ARG002
+        teams: bool = False,  # noqa: ARG002
+    ) -> tuple[str, ...]:
         """Return, in words, what we may not do in a project that a run needs: two calls or more."""
         role = self.role(repo, self.whoami())
         return () if role >= Role.WRITE else ("the role Developer, to set statuses and to comment",)
