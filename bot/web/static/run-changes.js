@@ -10,10 +10,11 @@ const bare = async (url) => {
 let asked = 0;
 const narrow = async (url) => {
   const mine = ++asked;
+  // At once: the next wish, which may come before this one is answered, builds on it.
+  history.replaceState(null, "", url);
   let next;
   try { next = parse(await bare(url.href.split("#")[0])); } catch { location.assign(url); return; }
   if (mine !== asked) return;
-  history.replaceState(null, "", url);
   for (const name of [".narrow .filters", "[data-within]", "[data-list]"]) {
     const here = document.querySelector(`#resources ${name}`), fresh = next.querySelector(`#resources ${name}`);
     if (here && fresh) here.replaceWith(document.importNode(fresh, true));
