@@ -96,6 +96,7 @@ class Services:
     variables: VariableDesk
     locking: Locking
     queueing: Queueing
+    requiring: Requiring
     rights: Rights
     sessions: Sessions
     forge_sign_in: ForgeSignIn
@@ -134,9 +135,8 @@ def build(config: Config) -> Services:
     new_runs = NewRuns(clock, transitions)
     policies, policing, replaying = _judging(config, world, transitions)
     jobs = EngineJobs(store, world.forges, states, world.addresses)
-    controls = Controls(
-        store, clock, transitions, limits.cool_off, overriding, Requiring(store, world.forges)
-    )
+    requiring = Requiring(store, world.forges)
+    controls = Controls(store, clock, transitions, limits.cool_off, overriding, requiring)
     locking = Locking(store, clock, transitions)
     deriving = Deriving(world.forges, Rendering(config.url), posting, world.addresses)
     taking_over = TakingOver(clock, transitions, limits.plan_age)
@@ -159,6 +159,7 @@ def build(config: Config) -> Services:
         controls=controls,
         locking=locking,
         queueing=Queueing(store, clock, world.forges, new_runs, transitions),
+        requiring=requiring,
         rights=Rights(world.forges, clock, config.owners),
         sessions=Sessions(store, clock, config.session_idle, config.session_life),
         forge_sign_in=ForgeSignIn(

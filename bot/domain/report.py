@@ -58,12 +58,16 @@ class Section:
 
 @dataclass(frozen=True)
 class ChangeReport:
-    """Everything that a change's comment says; `merging` is why it is not merged by itself."""
+    """Everything that a change's comment says; `merging` is why it is not merged by itself.
+
+    `url` is the page with all of its runs.
+    """
 
     sha: str
     sections: tuple[Section, ...]
     none_affected: str = ""
     merging: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ class ChangeView:
         self._sections = report.sections
         self._merging = phrase(report.merging, 600)
         self._sha = code(report.sha[:7])
-        self._home = link(Markdown("all runs"), home)
+        self._home = link(Markdown("all runs"), report.url or home)
         self._plans = [plan_lines(section.plan_text, limit) for section in report.sections]
         self._warnings = [warning_lines(section) for section in report.sections]
         self._errors = [error_lines(section.run.error, MOST_ERROR) for section in report.sections]

@@ -92,7 +92,7 @@ class Deriving:
                 statuses += self._of_workspace(tx, commit.sha, workspace, run, runs, waits)
                 statuses += self._of_policies(tx, commit.sha, workspace, runs)
         state, words = headlines.aggregate(whole, record.note if record else "")
-        statuses.append(StatusReport(commit.sha, "plangate", state, words, self._target(whole)))
+        statuses.append(StatusReport(commit.sha, "plangate", state, words, self._target(whole, record)))
         return [self._posting.status(subject, commit.repo, status) for status in statuses]
 
     def _of_workspace(
@@ -121,9 +121,11 @@ class Deriving:
                 return [StatusReport(sha, context, state, words, self._addresses.run(run.id))]
         return []
 
-    def _target(self, whole: Sequence[tuple[str, Run | None, str]]) -> str:
+    def _target(self, whole: Sequence[tuple[str, Run | None, str]], record: ChangeRecord | None) -> str:
         runs = [run for _, run, _ in whole if run is not None]
-        return self._addresses.run(runs[0].id) if len(runs) == 1 else self._addresses.public
+        if len(runs) == 1:
+            return self._addresses.run(runs[0].id)
+        return self._addresses.change(record.id) if record is not None else self._addresses.public
 
     def _waits(self, tx: Transaction, workspace: Workspace, run: Run | None) -> str:
         return why_it_waits(tx, workspace, run) if run is not None else ""
@@ -147,7 +149,9 @@ class Deriving:
                 sections.append(self._section(tx, workspace, run, open_, approver))
         sections.sort(key=lambda section: section.workspace.name)
         none = "" if sections else "No workspace is affected by the latest commit."
-        report = ChangeReport(change.head_sha, tuple(sections), none, merging)
+        report = ChangeReport(
+            change.head_sha, tuple(sections), none, merging, self._addresses.change(record.id)
+        )
         body = self._texts.change_comment(report, self._limit(change.repo))
         return self._posting.comment(record.id, change.repo, change.number, "summary", body)
 
@@ -166,7 +170,7 @@ class Deriving:
             workspace=workspace,
             run=run,
             headline=f"{words}, outdated: the state has moved since" if old else words,
-            next_step=_next_step(workspace, run) if open_ and not approver else "",
+            next_step=next_step(workspace, run) if open_ and not approver else "",
             run_url=self._addresses.run(run.id),
             resources=plan.resources if plan else (),
             counts=run.counts,
@@ -236,7 +240,7 @@ def _lacks(run: Run) -> tuple[str, ...]:
     return (headlines.lacking_words(run),) if run.lacks and run.awaits_confirmation else ()
 
 
-def _next_step(workspace: Workspace, run: Run) -> str:
+def next_step(workspace: Workspace, run: Run) -> str:
     """Return the command that is next for this workspace, empty where none is."""
     planned = (RunStatus.PLANNED_AND_FINISHED, RunStatus.POLICY_SOFT_FAILED)
     if run.plan_only and run.status in planned and run.has_changes:

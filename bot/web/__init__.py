@@ -10,6 +10,7 @@ from jinja2 import StrictUndefined
 import bot
 from bot.web import (
     bodies,
+    changes,
     controls,
     deliveries,
     failures,
@@ -54,6 +55,7 @@ def create_app(services: Services, streams: Streams | None = None) -> Flask:
         hooks,
         state,
         workspaces,
+        changes,
         controls,
         variables,
         state_versions,

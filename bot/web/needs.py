@@ -15,6 +15,7 @@ from bot.services.forge_sign_in import ForgeSignIn
 from bot.services.locking import Locking
 from bot.services.ports import Addresses, Clock, Delivery, Hook, Store, Transaction, Vault
 from bot.services.queueing import Queueing
+from bot.services.requiring import Requiring
 from bot.services.rights import Rights
 from bot.services.sessions import Sessions
 from bot.services.state_history import KeptStates
@@ -144,6 +145,11 @@ class Services(Protocol):
     @property
     def queueing(self) -> Queueing:
         """Plans asked for by hand."""
+        ...
+
+    @property
+    def requiring(self) -> Requiring:
+        """What applies of changes need."""
         ...
 
     @property

@@ -111,6 +111,7 @@ class RunRow:
     when: Moment
     counts: CountChips | None
     waits: str = ""
+    change: Link = Link("")
 
 
 @dataclass(frozen=True)

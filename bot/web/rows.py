@@ -10,11 +10,12 @@ from bot.domain.events import RepoRef
 from bot.domain.permissions import Person
 from bot.domain.run import Run
 from bot.domain.words import PULL_REQUESTS, ForgeWords
+from bot.domain.workspace import Workspace
 from bot.web import wording
 from bot.web.access import form_token
 from bot.web.needs import services
 from bot.web.output import harmless
-from bot.web.pages import Chrome, Pager, RunRow, Tab
+from bot.web.pages import Chrome, Link, Pager, RunRow, Tab
 
 
 def chrome(title: str, person: Person, here: str, live: bool = False) -> Chrome:
@@ -28,8 +29,11 @@ def words_of(repo: RepoRef) -> ForgeWords:
     return hook.words if hook else PULL_REQUESTS
 
 
-def run_row(run: Run, words: ForgeWords, waits: str = "") -> RunRow:
-    """Return a run as one line."""
+def run_row(run: Run, words: ForgeWords, waits: str = "", of: Workspace | None = None) -> RunRow:
+    """Return a run as one line; in a list of runs of one workspace, it leads to its change too."""
+    change = Link("")
+    if of is not None and run.change_number is not None:
+        change = Link(f"All of {words.numbered(run.change_number)}", change_url(of, run.change_number))
     return RunRow(
         id=run.id,
         url=run_url(run.id),
@@ -41,6 +45,7 @@ def run_row(run: Run, words: ForgeWords, waits: str = "") -> RunRow:
         when=wording.moment(run.created_at, services().clock.now()),
         counts=wording.chips(run.counts),
         waits=harmless(waits),
+        change=change,
     )
 
 
@@ -68,6 +73,22 @@ def part(number: int, per_page: int, total: int) -> str:
     """Say which part of a list is shown: "51 to 100 of 312"; empty where it is all of it."""
     first, last = (number - 1) * per_page + 1, min(number * per_page, total)
     return f"{first} to {last} of {total}" if total > per_page and first <= last else ""
+
+
+def web_address(url: str) -> str:
+    """Return an address that a browser may follow, empty for any other: payloads bring them (promise 5)."""
+    return url if url.startswith(("https://", "http://")) else ""
+
+
+def commit_link(repo: RepoRef, sha: str) -> Link:
+    """Return a commit, with its page on the forge where that is known."""
+    hook = services().hooks.get(repo.forge)
+    return Link(wording.short(sha), web_address(hook.commit_url(repo, sha)) if hook else "")
+
+
+def change_url(workspace: Workspace, number: int) -> str:
+    """Return the path of the page of a change of the workspace's repository."""
+    return url_for("changes.of_workspace", name=workspace.name, number=number)
 
 
 _TABS = (

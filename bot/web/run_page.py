@@ -140,7 +140,8 @@ def _facts(found: Found) -> tuple[Fact, ...]:
     if run.change_number is not None:
         words = rows.words_of(repo)
         number = Link(words.numbered(run.change_number), web_address(found.change_url))
-        facts.insert(0, Fact(words.title, number))
+        together = Link("all its workspaces", rows.change_url(found.workspace, run.change_number))
+        facts[:0] = [Fact(words.title, number), Fact("Together", together)]
     if run.approval is not None:
         facts.append(Fact("Approved by", Link(run.approval.by)))
     if run.confirmed_by:

@@ -45,8 +45,8 @@ def show(name: str) -> str:
         facts=_facts(workspace),
         locked=overview.locked(workspace.lock),
         controls=asked,
-        queue=tuple(rows.run_row(run, words, waits[run.id]) for run in queue),
-        rows=tuple(rows.run_row(run, words) for run in found[:PER_PAGE]),
+        queue=tuple(rows.run_row(run, words, waits[run.id], of=workspace) for run in queue),
+        rows=tuple(rows.run_row(run, words, of=workspace) for run in found[:PER_PAGE]),
         pager=rows.pager(number, len(found) > PER_PAGE, ".show", name=name),
     )
     return render_template("workspace.html", page=page)

@@ -32,6 +32,7 @@ from bot.services.locking import Locking
 from bot.services.making import NewRuns
 from bot.services.ports import Addresses, Delivery, Store, Vault
 from bot.services.queueing import Queueing
+from bot.services.requiring import Requiring
 from bot.services.rights import Rights
 from bot.services.sessions import Sessions
 from bot.services.state_history import KeptStates
@@ -120,6 +121,7 @@ class Services:
     controls: Controls
     locking: Locking
     queueing: Queueing
+    requiring: Requiring
     rights: Rights
     sessions: Sessions
     forge_sign_in: ForgeSignIn
@@ -239,6 +241,7 @@ def built(schema: Path, folder: Path) -> Iterator[World]:
         controls=Controls(store, clock, transitions),
         locking=Locking(store, clock, transitions),
         queueing=Queueing(store, clock, {"hub": forge}, NewRuns(clock, transitions), transitions),
+        requiring=Requiring(store, {"hub": forge}),
         rights=Rights({"hub": forge}, clock, [Account("hub", "olga")]),
         sessions=Sessions(store, clock, timedelta(hours=12), timedelta(days=7)),
         forge_sign_in=ForgeSignIn({}, vault, clock, "http://plangate.example.com"),

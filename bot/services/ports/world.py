@@ -135,6 +135,10 @@ class Addresses:
         """Return the address of a run's page."""
         return f"{self.public}/runs/{run_id}"
 
+    def change(self, change_id: str) -> str:
+        """Return the address of a change's page."""
+        return f"{self.public}/changes/{change_id}"
+
     def state(self, workspace_id: str) -> str:
         """Return the address of a workspace's state, stable because saved plans hold it."""
         return f"{self.internal}/state/{workspace_id}"

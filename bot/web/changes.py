@@ -1,0 +1,238 @@
+"""The page of a change: its workspaces together, what an apply needs, and what differs between plans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from bot.domain import headlines
+from bot.domain.approval import ApprovalRecord, ApprovalState
+from bot.domain.errors import EngineError, ForgeError, NotFound
+from bot.domain.events import Change
+from bot.domain.lifecycle import StageStatus
+from bot.domain.requirements import Check, Facts, Requirement, evaluate, needed_by
+from bot.domain.run import Run
+from bot.domain.workspace import Workspace
+from bot.services.deriving import next_step
+from bot.services.merging import runs_of_merge
+from bot.services.ports import ChangeRecord, RunQuery, Transaction
+from bot.services.turns import why_it_waits
+from bot.web import access, plan_deltas, rows, wording
+from bot.web.change_context import ApprovalRow, ChangePage, ChangeWorkspace, CheckRow, CommitRow, Delta
+from bot.web.needs import services
+from bot.web.output import harmless
+from bot.web.pages import Badge, Fact, Link, Tone
+
+MOST_RUNS = 300
+"""How many of a change's runs, the newest, the page knows of."""
+
+RUNS_SHOWN = 12
+
+blueprint = Blueprint("changes", __name__)
+
+_FROM_FORGE = frozenset({Requirement.APPROVED, Requirement.CODEOWNERS, Requirement.UP_TO_DATE})
+_NOT_ASKED = "only the forge knows"
+_APPROVALS = {
+    ApprovalState.STANDING: Badge("Stands", Tone.WORK),
+    ApprovalState.KEPT: Badge("Waits", Tone.WAIT),
+    ApprovalState.USED: Badge("Used", Tone.GOOD),
+    ApprovalState.FALLEN: Badge("Void", Tone.OFF),
+}
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Everything of a change that its page is built from."""
+
+    record: ChangeRecord
+    workspaces: tuple[Workspace, ...]
+    runs: Mapping[str, Sequence[Run]]
+    facts: Facts
+
+
+@blueprint.get("/changes/<change_id>")
+def show(change_id: str) -> str:
+    """Show a change. With `?ask=forge` the forge is asked for what an apply needs."""
+    person = access.person_asking()
+    with services().store.reading() as tx:
+        record = tx.changes.get(change_id)
+        workspaces = _workspaces(tx, record)
+    facts, asked = _facts(record.change, workspaces)
+    with services().store.reading() as tx:
+        known = _Known(record, workspaces, _runs(tx, record, workspaces), facts)
+        built = tuple(_workspace(tx, known, each) for each in workspaces)
+        whole = [(each.name, _current(known, each), "") for each in workspaces]
+    change, words = record.change, rows.words_of(record.change.repo)
+    live = any(not run.final for runs in known.runs.values() for run in runs)
+    number = words.numbered(change.number)
+    page = ChangePage(
+        chrome=rows.chrome(f"{number} {change.title}", person, "workspaces", live),
+        number=number,
+        title=harmless(wording.first_line(change.title)) or number,
+        url=rows.web_address(change.url),
+        state=_state(change),
+        words=_line(headlines.aggregate(whole, record.note)[1]),
+        note=harmless(record.note),
+        facts=_page_facts(change),
+        action=url_for(".show", change_id=record.id),
+        ask_forge_url=url_for(".show", change_id=record.id, ask="forge")
+        if needed_by(workspaces) & _FROM_FORGE and not asked
+        else "",
+        asked=asked,
+        workspaces=built,
+        commits=_commits(known),
+        kind=words.change,
+    )
+    return render_template("change.html", page=page)
+
+
+@blueprint.get("/workspaces/<path:name>/changes/<number>")
+def of_workspace(name: str, number: str) -> Response:
+    """Lead to the change of a workspace's repository that has this number. Raises NotFound."""
+    with services().store.reading() as tx:
+        workspace = tx.workspaces.named(name)
+        known = number.isascii() and number.isdigit() and len(number) < 10
+        record = tx.changes.numbered(workspace.repo, int(number)) if known else None
+    if record is None:
+        raise NotFound(f"there is no change {number[:20]} that touched {name}")
+    return redirect(url_for(".show", change_id=record.id), 303)
+
+
+def _workspaces(tx: Transaction, record: ChangeRecord) -> tuple[Workspace, ...]:
+    """Those that the latest commit touches, and those that an earlier one has made runs in."""
+    found = tx.runs.find(_query(record))
+    ids = dict.fromkeys([*record.workspace_ids, *(run.workspace_id for run in found)])
+    return tuple(sorted((tx.workspaces.get(each) for each in ids), key=lambda workspace: workspace.name))
+
+
+def _query(record: ChangeRecord) -> RunQuery:
+    return RunQuery(repo=record.change.repo, change_number=record.change.number, limit=MOST_RUNS)
+
+
+def _runs(tx: Transaction, record: ChangeRecord, workspaces: Sequence[Workspace]) -> dict[str, Sequence[Run]]:
+    """The runs of each workspace, newest first; what came of the merge is among them."""
+    found: dict[str, list[Run]] = {each.id: [*runs_of_merge(tx, each, record.change)] for each in workspaces}
+    for run in tx.runs.find(_query(record)):
+        found[run.workspace_id].append(run)
+    return {key: runs for key, runs in found.items() if runs}
+
+
+def _facts(change: Change, workspaces: Sequence[Workspace]) -> tuple[Facts, str]:
+    """Return what is known of the requirements, and what came of asking the forge; it is asked on demand."""
+    unasked = Facts(change, unknown=dict.fromkeys(_FROM_FORGE, _NOT_ASKED))
+    if request.args.get("ask") != "forge":
+        return unasked, ""
+    try:
+        return services().requiring.facts(change, workspaces), "The forge was asked a moment ago."
+    except ForgeError as error:
+        return unasked, f"The forge could not be asked: {harmless(str(error))}"
+
+
+def _current(known: _Known, workspace: Workspace) -> Run | None:
+    change, mine = known.record.change, known.runs.get(workspace.id, ())
+    at_head = [run for run in mine if run.commit in (change.head_sha, change.merge_sha)]
+    return headlines.current(at_head or mine)
+
+
+def _workspace(tx: Transaction, known: _Known, workspace: Workspace) -> ChangeWorkspace:
+    record, mine = known.record, known.runs.get(workspace.id, ())
+    run = _current(known, workspace)
+    words = rows.words_of(workspace.repo)
+    waits = why_it_waits(tx, workspace, run) if run else ""
+    outdated = run is not None and run.commit not in (record.change.head_sha, record.change.merge_sha)
+    older = "; that was an older commit" if outdated else ""
+    open_ = record.change.open or (run is not None and run.change_number is None)
+    return ChangeWorkspace(
+        link=Link(harmless(workspace.name), rows.workspace_url(workspace.name)),
+        anchor=workspace.id,
+        badge=wording.badge_of(run) if run else None,
+        counts=wording.chips(run.counts) if run else None,
+        run=Link(run.id, rows.run_url(run.id)) if run else None,
+        words=_line(headlines.headline(run, waits)[1] + older) if run else "It has made no run here yet.",
+        why=harmless(dict(record.reasons).get(workspace.name, "")),
+        next_step=harmless(next_step(workspace, run)) if run and open_ and not outdated else "",
+        checks=tuple(_check(each, known.facts) for each in _checks(tx, known, workspace, run)),
+        approvals=tuple(map(_approval, tx.approvals.of_change(workspace.id, record.change.number))),
+        delta=_delta(tx, workspace, mine),
+        runs=tuple(rows.run_row(each, words) for each in mine[:RUNS_SHOWN]),
+        more_runs=len(mine) > RUNS_SHOWN,
+    )
+
+
+def _checks(tx: Transaction, known: _Known, workspace: Workspace, run: Run | None) -> Sequence[Check]:
+    policies = tx.policies.of_run(run.id) if run is not None else ()
+    return evaluate(workspace, known.facts, policies)
+
+
+def _check(check: Check, facts: Facts) -> CheckRow:
+    if check.why == _NOT_ASKED and check.requirement in facts.unknown:
+        badge = Badge("Not asked", Tone.WAIT)
+    else:
+        badge = Badge("Met", Tone.GOOD) if check.met else Badge("Missing", Tone.ASK)
+    return CheckRow(badge, check.requirement.replace("_", " "), harmless(check.why))
+
+
+def _approval(record: ApprovalRecord) -> ApprovalRow:
+    now = services().clock.now()
+    return ApprovalRow(
+        badge=_APPROVALS[record.state],
+        by=harmless(record.by),
+        commit=wording.short(record.commit),
+        when=wording.moment(record.at, now),
+        why=harmless(record.why),
+    )
+
+
+def _delta(tx: Transaction, workspace: Workspace, mine: Sequence[Run]) -> Delta:
+    plans = [run for run in mine if run.plan_status is StageStatus.FINISHED]
+    wanted = request.args.get("workspace", "") == workspace.name
+    before, now = (request.args.get(name, "") if wanted else "" for name in ("before", "now"))
+    try:
+        return plan_deltas.build(tx, plans, before, now)
+    except EngineError as error:
+        return plan_deltas.unreadable(plans, before, now, harmless(str(error)))
+
+
+def _line(text: str) -> str:
+    return harmless(wording.first_line(" ".join(text.split()), 500))
+
+
+def _state(change: Change) -> Badge:
+    if change.merged:
+        return Badge("Merged", Tone.GOOD)
+    if not change.open:
+        return Badge("Closed", Tone.OFF)
+    return Badge("Draft", Tone.WAIT) if change.draft else Badge("Open", Tone.WORK)
+
+
+def _page_facts(change: Change) -> tuple[Fact, ...]:
+    return (
+        Fact("Repository", Link(harmless(change.repo.path))),
+        Fact("By", Link(harmless(change.author))),
+        Fact("From", Link(harmless(change.head_branch) + (", a fork" if change.from_fork else ""))),
+        Fact("Into", Link(harmless(change.base_branch))),
+        Fact("Latest commit", rows.commit_link(change.repo, change.head_sha)),
+    )
+
+
+def _commits(known: _Known) -> tuple[CommitRow, ...]:
+    """Each commit that made runs, newest first, with the run that speaks for each workspace there."""
+    change, now = known.record.change, services().clock.now()
+    every = sorted((run for runs in known.runs.values() for run in runs), key=lambda run: run.created_at)
+    found = []
+    for commit in dict.fromkeys(run.commit for run in reversed(every)):
+        states, began = [], None
+        for workspace in known.workspaces:
+            there = [run for run in known.runs.get(workspace.id, ()) if run.commit == commit]
+            run = headlines.current(there)
+            if run is not None:
+                states.append((Link(harmless(workspace.name), rows.run_url(run.id)), wording.badge_of(run)))
+                oldest = there[-1].created_at
+                began = min(began, oldest) if began else oldest
+        assert began is not None, "a commit comes from a run"
+        link, is_head = rows.commit_link(change.repo, commit), commit == change.head_sha
+        found.append(CommitRow(link, is_head, tuple(states), wording.moment(began, now)))
+    return tuple(found)
