@@ -87,8 +87,9 @@ def test_two_changes_of_one_workspace_overlap_and_the_second_asks_again(journey:
     two, two_sha = repo.pull("two", {"net/extra.tf": resource("extra", "new")})
     repo.settled(one_sha)
     repo.settled(two_sha)
-    repo.comment_with(one, f"change {two} plans to change terraform\\_data.net too")
-    repo.comment_with(two, f"change {one} plans to change terraform\\_data.net too")
+    shown = repo.comment_with(one, f"{two} plans to change terraform\\_data.net too")
+    assert journey.stage.words.change in shown
+    repo.comment_with(two, f"{one} plans to change terraform\\_data.net too")
     approve_locked(journey, repo, "net", one, two)
     unlock(journey, repo, "net")
 

@@ -179,8 +179,11 @@ class Deriving:
             delta=_delta(tx, run),
             drift=plan.drift if plan and not run.modes.refresh_only else (),
             warnings=warnings_text(output),
-            notes=(*_lacks(run), *(overlaps(tx, workspace, run) if planned else ())),
+            notes=(*_lacks(run), *(self._overlaps(tx, workspace, run) if planned else ())),
         )
+
+    def _overlaps(self, tx: Transaction, workspace: Workspace, run: Run) -> tuple[str, ...]:
+        return overlaps(tx, workspace, run, self._forges[workspace.repo.forge].words)
 
     def _outcomes(self, tx: Transaction, record: ChangeRecord, runs: Sequence[Run]) -> list[Post]:
         """A new comment for how each apply ended: that is news, and an edit would notify nobody."""

@@ -6,6 +6,7 @@ from bot.domain.events import Change
 from bot.domain.lifecycle import RunStatus
 from bot.domain.masking import mask
 from bot.domain.run import Run
+from bot.domain.words import ForgeWords
 from bot.domain.workspace import Workspace
 from bot.services.basis import kept_basis
 from bot.services.ports import RunQuery, Transaction
@@ -27,7 +28,7 @@ def neighbours(tx: Transaction, workspace: Workspace, number: int | None) -> lis
     return found
 
 
-def overlaps(tx: Transaction, workspace: Workspace, run: Run) -> tuple[str, ...]:
+def overlaps(tx: Transaction, workspace: Workspace, run: Run, words: ForgeWords) -> tuple[str, ...]:
     """Say which other open changes plan to change the same resources, and which resources those are."""
     mine = kept_basis(tx, run.id)
     if mine is None or not mine.addresses:
@@ -39,7 +40,7 @@ def overlaps(tx: Transaction, workspace: Workspace, run: Run) -> tuple[str, ...]
         if both:
             more = f" and {len(both) - _NAMED} more" if len(both) > _NAMED else ""
             names = mask(", ".join(both[:_NAMED]), secrets_of_run(tx, run.id))
-            said.append(f"change {number} plans to change {names}{more} too")
+            said.append(f"{words.change} {words.numbered(number)} plans to change {names}{more} too")
     return tuple(said)
 
 

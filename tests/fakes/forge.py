@@ -16,6 +16,7 @@ from bot.domain.merging import MergeMethod
 from bot.domain.permissions import Role
 from bot.domain.report import StatusReport
 from bot.domain.reviews import ApprovalRule, Review, Verdict
+from bot.domain.words import PULL_REQUESTS, ForgeWords
 from bot.forges.descriptions import fitted
 from bot.services.ports import GitRemote, Reaction
 
@@ -199,6 +200,10 @@ class FakeForge:
     @property
     def comment_limit(self) -> int:
         return self._comment_limit
+
+    @property
+    def words(self) -> ForgeWords:
+        return PULL_REQUESTS
 
     def change(self, repo: RepoRef, number: int) -> Change:
         with self._called("change"):

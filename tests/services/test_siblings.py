@@ -96,7 +96,7 @@ def test_two_open_changes_that_touch_the_same_resources_say_so_in_both_comments(
     opened(house, 1)
     house.engine.will_find("network", found)
     house.open_change(2, "h2", "network/a.tf")
-    words = "note: change {} plans to change aws_s3_bucket.logs too"
+    words = "note: pull request #{} plans to change aws_s3_bucket.logs too"
     assert (words.format(2) in house.summary(1)) is told
     assert (words.format(1) in house.summary(2)) is told
     house.close_change(2)

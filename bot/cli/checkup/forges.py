@@ -35,6 +35,19 @@ class Examinable(Protocol):
         ...
 
 
+@runtime_checkable
+class Guarded(Protocol):
+    """What a forge may tell of who guards its branches. Raises ForgeUnavailable, ForgeRefused, NotFound."""
+
+    def lacking_on(self, repo: RepoRef, branch: str) -> tuple[str, ...]:
+        """Return, in words, what we may not do on a branch (empty: the default one) that a run needs."""
+        ...
+
+    def advice(self, repo: RepoRef) -> tuple[str, ...]:
+        """Return, in words, what a repository lets happen that our statuses are there to prevent."""
+        ...
+
+
 def forge(config: Config, about: ForgeConfig, client: object) -> Iterator[Finding]:
     """One forge, from the network up: what can't work without the step before is left out."""
     yield _secret(about)
@@ -75,6 +88,11 @@ def _clock(about: ForgeConfig, ahead: timedelta) -> Finding:
     return kind(name, wrong, "Set this machine's clock by NTP")
 
 
+def _advised(about: ForgeConfig, repo: RepoRef, client: Guarded) -> Iterator[Finding]:
+    for each in client.advice(repo):
+        yield warning(f"{about.name}: {repo.path}", each, "See *Guard the merge* in the README, On GitLab")
+
+
 def _repositories(config: Config, about: ForgeConfig, client: Examinable) -> Iterator[Finding]:
     workspaces = (*config.workspaces, *(rule.like for rule in config.discover))
     repos = sorted({one.repo for one in workspaces if one.repo.forge == about.name}, key=lambda r: r.path)
@@ -88,6 +106,10 @@ def _repositories(config: Config, about: ForgeConfig, client: Examinable) -> Ite
                 merges=any(one.merging.automerge for one in here),
                 teams=owned or any("codeowners" in one.require for one in here),
             )
+            if not lacks and isinstance(client, Guarded):
+                branches = sorted({one.branch for one in here})
+                lacks = tuple(each for branch in branches for each in client.lacking_on(repo, branch))
+                yield from _advised(about, repo, client)
         except (ForgeError, NotFound) as error:
             yield failed(f"{about.name}: {repo.path}", str(error), "Give us access, or correct plangate.yml")
             continue

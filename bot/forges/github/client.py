@@ -14,6 +14,7 @@ from bot.domain.merging import MergeMethod
 from bot.domain.permissions import Role
 from bot.domain.report import StatusReport, StatusState
 from bot.domain.reviews import ApprovalRule, Review
+from bot.domain.words import PULL_REQUESTS, ForgeWords
 from bot.forges.descriptions import fitted
 from bot.forges.fields import number, optional_text, sha, storable, text
 from bot.forges.github import files
@@ -80,6 +81,11 @@ class GitHubForge:
     def comment_limit(self) -> int:
         """How many characters a comment may have."""
         return COMMENT_LIMIT
+
+    @property
+    def words(self) -> ForgeWords:
+        """How the forge names things."""
+        return PULL_REQUESTS
 
     # Being looked over, for `plangate doctor`
 

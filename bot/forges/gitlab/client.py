@@ -14,8 +14,9 @@ from bot.domain.merging import MergeMethod
 from bot.domain.permissions import Role
 from bot.domain.report import StatusReport
 from bot.domain.reviews import ApprovalRule, Review
+from bot.domain.words import MERGE_REQUESTS, ForgeWords
 from bot.forges.fields import flag, look, number, optional_number, optional_text, sha, storable, text
-from bot.forges.gitlab import files
+from bot.forges.gitlab import files, guards
 from bot.forges.gitlab.api import PUBLIC_URL, Api, TokenLogin
 from bot.forges.gitlab.limits import Unprocessable
 from bot.forges.gitlab.merging import Merges
@@ -68,6 +69,11 @@ class GitLabForge:
         """How many characters a comment may have."""
         return COMMENT_LIMIT
 
+    @property
+    def words(self) -> ForgeWords:
+        """How the forge names things."""
+        return MERGE_REQUESTS
+
     # What `plangate doctor` asks
 
     def clock_ahead(self) -> timedelta:
@@ -97,6 +103,17 @@ class GitLabForge:
         """Return, in words, what we may not do in a project that a run needs: two calls or more."""
         role = self.role(repo, self.whoami())
         return () if role >= Role.WRITE else ("the role Developer, to set statuses and to comment",)
+
+    def lacking_on(self, repo: RepoRef, branch: str) -> tuple[str, ...]:
+        """Return, in words, what we may not do on a branch, or the default one: four calls or less."""
+        try:
+            return guards.lacking_on(self._api, repo, branch, self.role(repo, self.whoami()))
+        except Invalid as reason:
+            raise self._api.unexpected(f"branches of {repo.path}", reason) from reason
+
+    def advice(self, repo: RepoRef) -> tuple[str, ...]:
+        """Return, in words, what a project lets happen that our statuses are there to prevent: one call."""
+        return guards.advice(self._api, repo)
 
     # Reading
 

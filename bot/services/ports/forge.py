@@ -92,6 +92,11 @@ class Forge(ForgeReader, ForgeWriter, ForgeReviews, ForgeMerging, Protocol):
         """How many characters a comment may have."""
         ...
 
+    @property
+    def words(self) -> ForgeWords:
+        """How the forge names things."""
+        ...
+
 
 @dataclass(frozen=True)
 class HookRead:
