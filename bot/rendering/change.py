@@ -21,6 +21,11 @@ MOST_ERROR = 4000
 _MOST_RESOURCES = 25
 _MOST_WARNED = 5
 _ADDRESS = 160
+_MOST_HINTS = 3
+_OTHERS = (
+    ("/override", "To let the policies be that hold it, for this run, and with your reason"),
+    ("/plan", "To plan again"),
+)
 
 
 # Where what the plan would do is still to come, so that a warning is of use.
@@ -77,6 +82,14 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Hint:
+    """Commands that do one thing, ready to copy."""
+
+    what: Markdown
+    commands: tuple[Markdown, ...]
+
+
+@dataclass(frozen=True)
 class ChangeContext:
     """Everything that the template sees."""
 
@@ -90,7 +103,7 @@ class ChangeContext:
     failures: tuple[Failure, ...]
     policies: tuple[PolicyPart, ...]
     merging: Markdown
-    command: Markdown
+    hints: tuple[Hint, ...]
     folds: tuple[Fold, ...]
     asides: tuple[Aside, ...]
     sha: Markdown
@@ -151,7 +164,7 @@ class ChangeView:
                 part for index in shown if (part := policy_part(self._sections[index], depth.policies))
             ),
             merging=self._merging,
-            command=_command(self._sections),
+            hints=_hints(self._sections, min(depth.warned, _MOST_HINTS)),
             folds=tuple(self._folds(shown, depth)),
             asides=tuple(
                 aside
@@ -210,12 +223,22 @@ def _step(text: str) -> Markdown:
     return code(text) if text.startswith("/") else phrase(text)
 
 
-def _command(sections: tuple[Section, ...]) -> Markdown:
-    """Return the one command that applies all that is ready, to stand in a fence that forges let you copy."""
-    steps = [section.next_step for section in sections if section.next_step.startswith("/apply")]
-    if not steps:
-        return Markdown("")
-    return fence(one_line(steps[0]) if len(sections) == 1 else "/apply")
+def _hints(sections: tuple[Section, ...], most: int) -> tuple[Hint, ...]:
+    """Return what may be said next, each command in a fence of its own, which forges let you copy.
+
+    One command applies all that is ready; of the others as many as there is room for.
+    """
+    steps = [section.next_step for section in sections if section.next_step.startswith("/")]
+    ready = [step for step in steps if step.startswith("/apply")]
+    found = []
+    if ready:
+        command = fence(one_line(ready[0]) if len(sections) == 1 else "/apply")
+        found.append(Hint(Markdown("To apply what is shown here"), (command,)))
+    for verb, what in _OTHERS:
+        commands = tuple(fence(one_line(step)) for step in steps if step.startswith(f"{verb} "))[:most]
+        if commands:
+            found.append(Hint(Markdown(what), commands))
+    return tuple(found)
 
 
 def _warning(sections: tuple[Section, ...], most: int) -> Markdown:

@@ -11,7 +11,7 @@ from bot.domain.report import OutcomeReport
 from bot.domain.run import Run
 from bot.rendering.change import MOST_ERROR
 from bot.rendering.moods import count_signs
-from bot.rendering.neutral import Markdown, code, link, plain
+from bot.rendering.neutral import Markdown, code, fence, link, one_line, plain
 from bot.rendering.plan_text import Excerpt, error_lines, output_lines
 from bot.rendering.shrinking import Depth
 
@@ -71,7 +71,7 @@ class OutcomeView:
             changes=count_signs(run.counts),
             summary=code(self._summary),
             partial=failed,
-            again=code(f"/plan {name}", 100),
+            again=fence(one_line(f"/plan {name}")),
             error=self._error.head(depth.error) if failed else None,
             output=self._output.tail(depth.plan),
             folded=not failed and not self._report.superseded_by,

@@ -363,3 +363,18 @@ def test_a_long_refusal_counts_what_it_leaves_out() -> None:
     shown = text.count("- `ws-")
     assert shown > 3
     assert f"- … and {100 - shown} more\n" in text
+
+
+def test_every_command_that_is_next_can_be_copied_from_a_fence_of_its_own() -> None:
+    held_up = section(
+        "iam", run(RunStatus.POLICY_OVERRIDE, plan_only=False, has_changes=True), "Policies failed",
+        "/override iam <reason>",
+    )  # fmt: skip
+    failed = [
+        replace(FAILED, workspace=replace(FAILED.workspace, name=n), next_step=f"/plan {n}") for n in "abcde"
+    ]
+    text = TEXTS.change_comment(ChangeReport("0123456789", (READY, held_up, *failed)), GITHUB)
+    assert "\n```\n/apply\n```\n" in text
+    assert "\n```\n/override iam &lt;reason&gt;\n```\n" not in text
+    assert "\n```\n/override iam <reason>\n```\n" in text
+    assert [n for n in "abcde" if f"\n```\n/plan {n}\n```\n" in text] == ["a", "b", "c"]
