@@ -279,3 +279,12 @@ def test_axe_finds_nothing(site, look):
             found = Axe().run(page).response["violations"]
             assert [(path, each["id"], [node["html"] for node in each["nodes"]][:3]) for each in found] == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_times_are_told_in_the_persons_own_zone(site):
+    run = site.seeded.runs["confirm"]
+    for path in ("/", f"/runs/{run.id}"):
+        with site.page(path, timezone_id="Asia/Tokyo", locale="en-GB") as page:
+            expect(page.locator("time").first).to_have_attribute("title", re.compile(r"GMT\+9"))
+        with site.page(path, java_script_enabled=False) as page:
+            expect(page.locator("time").first).to_have_attribute("title", re.compile("UTC$"))
