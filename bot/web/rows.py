@@ -95,6 +95,7 @@ _TABS = (
     ("runs", "Runs", "workspaces.show"),
     ("variables", "Variables", "variables.of_workspace"),
     ("states", "States", "state_versions.listing"),
+    ("settings", "Settings", "workspaces.settings"),
 )
 
 

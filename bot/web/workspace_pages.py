@@ -77,8 +77,35 @@ class WorkspacePage:
     change: str
     tabs: tuple[Tab, ...]
     facts: tuple[Fact, ...]
+    standing: Standing
+    badge: Badge | None
+    current: RunRow | None
+    latest: RunRow | None
     locked: str
     controls: WorkspaceControls
     queue: tuple[RunRow, ...]
     rows: tuple[RunRow, ...]
     pager: Pager
+
+
+@dataclass(frozen=True)
+class SettingRow:
+    """A setting, what it is here, and where that comes from."""
+
+    name: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True)
+class SettingsPage:
+    """What a workspace is set to; it is changed in plangate.yml alone."""
+
+    chrome: Chrome
+    name: str
+    tabs: tuple[Tab, ...]
+    about: str
+    rows: tuple[SettingRow, ...]
+    after: tuple[Link, ...]
+    before: tuple[Link, ...]
+    policy_sets: tuple[SettingRow, ...]

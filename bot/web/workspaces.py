@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 
+from bot.domain import lifecycle
+from bot.domain.run import Run
 from bot.domain.workspace import Workspace
-from bot.services.ports import RunQuery
+from bot.services.ports import RunQuery, Transaction
 from bot.services.turns import why_it_waits
-from bot.web import access, controls, overview, rows
+from bot.web import access, controls, overview, rows, wording, workspace_settings
 from bot.web.needs import services
 from bot.web.pages import Fact, Link
 from bot.web.workspace_pages import WorkspacePage
@@ -35,6 +37,8 @@ def show(name: str) -> str:
         asked = controls.build(tx, workspace, queue, person)
         query = RunQuery(workspace_id=workspace.id, limit=PER_PAGE + 1, offset=(number - 1) * PER_PAGE)
         found = tx.runs.find(query)
+        latest = _latest(tx, workspace)
+        seen = tx.overviews.of(workspace)
     live = bool(queue) or any(not run.final for run in found)
     words = rows.words_of(workspace.repo)
     page = WorkspacePage(
@@ -43,6 +47,10 @@ def show(name: str) -> str:
         change=words.change,
         tabs=rows.tabs(workspace.name, "runs"),
         facts=_facts(workspace),
+        standing=overview.standing(seen),
+        badge=wording.badge_of(seen.run) if seen.run else None,
+        current=rows.run_row(queue[0], words, waits[queue[0].id], of=workspace) if queue else None,
+        latest=rows.run_row(latest, words, of=workspace) if latest else None,
         locked=overview.locked(workspace.lock),
         controls=asked,
         queue=tuple(rows.run_row(run, words, waits[run.id], of=workspace) for run in queue),
@@ -50,6 +58,19 @@ def show(name: str) -> str:
         pager=rows.pager(number, len(found) > PER_PAGE, ".show", name=name),
     )
     return render_template("workspace.html", page=page)
+
+
+@blueprint.get("/workspaces/<path:name>/settings")
+def settings(name: str) -> str:
+    """Show what a workspace is set to, and where each setting comes from."""
+    return render_template("workspace_settings.html", page=workspace_settings.build(name))
+
+
+def _latest(tx: Transaction, workspace: Workspace) -> Run | None:
+    """Return the newest run that is finished and could have been applied."""
+    final = frozenset(status.value for status in lifecycle.FINAL)
+    query = RunQuery(workspace_id=workspace.id, plan_only=False, statuses=final, limit=1)
+    return next(iter(tx.runs.find(query)), None)
 
 
 def _facts(workspace: Workspace) -> tuple[Fact, ...]:

@@ -1,9 +1,104 @@
-"""Every page in a browser."""
+"""Every page in a browser: nothing wrong that axe finds, no sideways scrolling, no script needed."""
 
 from __future__ import annotations
 
+import pytest
+from axe_playwright_python.sync_playwright import Axe
 
-def test_the_list_of_workspaces_opens(site):
+from tests.browser.conftest import NARROW, Site
+
+CHANGE = "/changes/chg-second-zone"
+
+
+def addresses(site: Site) -> dict[str, str]:
+    runs, states = site.seeded.runs, site.seeded.states
+    before, now = (runs[f"{key}-network-prod"].id for key in ("earlier", "preview"))
+    workspace = "/workspaces/network-prod"
+    return {
+        "workspaces": "/",
+        "narrowed": "/?show=errored&q=prod&sort=latest",
+        "nothing found": "/?q=nowhere",
+        "workspace": workspace,
+        "locked workspace": "/workspaces/dns",
+        "untouched workspace": "/workspaces/archive",
+        "settings": f"{workspace}/settings",
+        "queue plan": f"{workspace}/queue-plan",
+        "variables": f"{workspace}/variables",
+        "states": f"{workspace}/states",
+        "state": f"{workspace}/states/{states[-1].id}",
+        "states compared": f"{workspace}/states/compare?before={states[0].id}&now={states[-1].id}",
+        "change": CHANGE,
+        "plans compared": f"{CHANGE}?workspace=network-prod&before={before}&now={now}",
+        "variable sets": "/variable-sets",
+        "variable set": "/variable-sets/aws",
+        "deliveries": "/deliveries",
+        "run to confirm": f"/runs/{runs['confirm'].id}",
+        "run to override": f"/runs/{runs['override'].id}",
+        "not found": "/nowhere",
+    }
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_wrong_on_any_page(site, scheme):
+    found = {}
+    with site.context(color_scheme=scheme, reduced_motion="reduce") as context:
+        page = context.new_page()
+        for name, address in addresses(site).items():
+            page.goto(address)
+            violations = Axe().run(page).response["violations"]
+            found[name] = [
+                (each["id"], node["target"], node.get("failureSummary", "")[:300])
+                for each in violations
+                for node in each["nodes"]
+            ]
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+
+
+def test_no_page_scrolls_sideways_on_a_narrow_screen(site):
+    wide = {}
+    with site.context(viewport=NARROW) as context:
+        page = context.new_page()
+        for name, address in addresses(site).items():
+            page.goto(address)
+            over = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+            wide |= {name: over} if over > 0 else {}
+    assert wide == {}
+
+
+def test_a_workspace_is_locked_and_unlocked_and_a_plan_queued_without_scripts(site):
+    with site.page("/workspaces/edge", java_script_enabled=False) as page:
+        page.get_by_label("Reason").fill("The certificate moves")
+        page.get_by_role("button", name="Lock", exact=True).click()
+        assert page.get_by_text("Locked by alice: The certificate moves").is_visible()
+        page.get_by_role("link", name="Queue plan").click()
+        page.get_by_label("Message").fill("Look at it by hand")
+        page.get_by_label("Refresh only").check()
+        page.get_by_role("button", name="Queue plan").click()
+        assert page.get_by_role("heading", name="Look at it by hand").is_visible()
+        assert "Pending" in page.locator("main").inner_text()
+        page.goto("/workspaces/edge")
+        assert "locked by alice" in page.locator("main").inner_text()
+        page.get_by_role("button", name="Unlock").click()
+        assert page.get_by_role("button", name="Lock", exact=True).is_visible()
+
+
+def test_the_keyboard_reaches_the_content_first_and_then_each_workspace(site):
     with site.page("/") as page:
-        assert page.get_by_role("heading", name="Workspaces").is_visible()
-        assert page.get_by_role("link", name="network-prod", exact=True).is_visible()
+        page.keyboard.press("Tab")
+        skip = page.locator(":focus")
+        assert skip.inner_text() == "Skip to the content"
+        page.keyboard.press("Enter")
+        reached = []
+        for _ in range(14):
+            page.keyboard.press("Tab")
+            reached.append(page.evaluate("document.activeElement.textContent.trim()"))
+        assert "archive" in reached
+        assert "Sign out" not in reached
+
+
+def test_a_search_by_hand_narrows_the_list(site):
+    with site.page("/") as page:
+        page.get_by_role("searchbox").fill("network")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**q=network**")
+        assert page.locator(".workspaces .cover").all_inner_texts() == ["network-prod", "network-staging"]
