@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Collection
 
 from flask import url_for
 
@@ -63,7 +64,7 @@ def retry_id(run_id: str, person: Person, once: str) -> str:
     return f"run-{hmac.new(key, text, hashlib.sha256).hexdigest()[:24]}"
 
 
-def done_already(run: Run, verb: str, person: Person) -> bool:
+def done_already(run: Run, verb: str, person: Person, overridden_by: Collection[str]) -> bool:
     """Whether the run is what this person's button would make of it: they pressed it twice."""
     match verb:
         case "confirm":
@@ -75,8 +76,7 @@ def done_already(run: Run, verb: str, person: Person) -> bool:
         case "force-cancel":
             return run.force_cancel
         case "override":
-            past = run.status not in (RunStatus.POLICY_OVERRIDE, RunStatus.DISCARDED)
-            return past and run.plan_status is StageStatus.FINISHED
+            return person.login in overridden_by
         case _:
             return False
 

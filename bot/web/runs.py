@@ -9,7 +9,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from werkzeug.wrappers import Response as AnyResponse
 
 from bot.domain.errors import Conflict, IllegalMove, Invalid, NotFound
-from bot.domain.lifecycle import RunStatus
+from bot.domain.lifecycle import RunStatus, StageStatus
 from bot.domain.permissions import Person
 from bot.domain.run import Run
 from bot.services.plan_views import PlanViews
@@ -81,7 +81,8 @@ def act(run_id: str, verb: str) -> AnyResponse:
     except (IllegalMove, Conflict) as error:
         with services().store.reading() as tx:
             run = tx.runs.get(run_id)
-        if not run_asks.done_already(run, verb, person):
+            overridden_by = {check.override.by for check in tx.policies.of_run(run_id) if check.override}
+        if not run_asks.done_already(run, verb, person, overridden_by):
             return _page(run_id, str(error), 409)
     return redirect(rows.run_url(run.id), 303)
 
@@ -92,7 +93,7 @@ def _page(run_id: str, problem: str = "", status: int = 200) -> Response:
     with services().store.reading() as tx:
         found = run_page.find(tx, run_id, bare=BARE in request.headers)
     extra = Extra(wish=resource_tree.read_wish(request.args), problem=problem)
-    if found.run.plan_status is not found.run.plan_status.PENDING:
+    if found.run.plan_status is not StageStatus.PENDING:
         extra = replace(extra, view=PlanViews(services().store).of(run_id))
     if found.run.status is RunStatus.POLICY_OVERRIDE:
         extra = replace(extra, may_override=services().controls.may_override(run_id, person))
