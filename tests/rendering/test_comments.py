@@ -286,7 +286,7 @@ def test_no_comment_of_ours_is_a_command() -> None:
 
 def test_every_template_is_held_to_an_expected_comment() -> None:
     templates = {path.stem for path in (Path(__file__).parents[2] / "templates/comments").glob("*.md")}
-    assert templates == {"change", "help", "none", "outcome", "refusal", "why"}
+    assert templates == {"change", "help", "none", "outcome", "policies", "refusal", "why"}
 
 
 def test_a_template_that_prints_raw_text_is_refused(tmp_path: Path) -> None:
@@ -375,6 +375,5 @@ def test_every_command_that_is_next_can_be_copied_from_a_fence_of_its_own() -> N
     ]
     text = TEXTS.change_comment(ChangeReport("0123456789", (READY, held_up, *failed)), GITHUB)
     assert "\n```\n/apply\n```\n" in text
-    assert "\n```\n/override iam &lt;reason&gt;\n```\n" not in text
     assert "\n```\n/override iam <reason>\n```\n" in text
     assert [n for n in "abcde" if f"\n```\n/plan {n}\n```\n" in text] == ["a", "b", "c"]
