@@ -141,6 +141,17 @@ class GroupQueued:
 
 
 @dataclass(frozen=True)
+class GroupAsked:
+    """A commit is tried for a change, as merge queues do and others too: only the forge knows which it is."""
+
+    repo: RepoRef
+    number: int
+    head_sha: str
+    base_branch: str
+    default_branch: str
+
+
+@dataclass(frozen=True)
 class GroupGone:
     """A merge queue has done with a group: merged it, or taken it out."""
 
@@ -156,4 +167,13 @@ class Ignored:
     reason: str
 
 
-ForgeEvent = BranchPushed | TagPushed | ChangeUpdated | ChangeClosed | CommentAdded | GroupQueued | GroupGone
+ForgeEvent = (
+    BranchPushed
+    | TagPushed
+    | ChangeUpdated
+    | ChangeClosed
+    | CommentAdded
+    | GroupQueued
+    | GroupAsked
+    | GroupGone
+)

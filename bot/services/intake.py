@@ -29,6 +29,7 @@ from bot.domain.events import (
     ChangeUpdated,
     CommentAdded,
     ForgeEvent,
+    GroupAsked,
     GroupGone,
     GroupQueued,
     Ignored,
@@ -151,6 +152,8 @@ class Intake:
                 self._changed.closed(event, delivery.id, outcome)
             case GroupQueued():
                 self._queue.queued(event, delivery.id, outcome)
+            case GroupAsked():
+                self._queue.asked(event, delivery.id, outcome)
             case GroupGone():
                 self._queue.gone(event, delivery.id, outcome)
             case CommentAdded():

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bot.domain.decisions import Nothing, decide_group
-from bot.domain.events import GroupGone, GroupQueued
+from bot.domain.events import GroupAsked, GroupGone, GroupQueued
 from bot.domain.run import RunSource
 from bot.services.changes import Changed
 from bot.services.controls import canceled
 from bot.services.discovering import Discovery
 from bot.services.making import NewRuns
 from bot.services.outcome import Outcome
-from bot.services.ports import Clock, ForgeReader, RunQuery, Store
+from bot.services.ports import Clock, Forge, RunQuery, Store
 from bot.services.subjects import Commit
 from bot.services.transitions import Transitions
 
@@ -29,7 +29,7 @@ class MergeQueue:
         self,
         store: Store,
         clock: Clock,
-        forges: Mapping[str, ForgeReader],
+        forges: Mapping[str, Forge],
         discovery: Discovery,
         new_runs: NewRuns,
         changed: Changed,
@@ -76,6 +76,23 @@ class MergeQueue:
             self._changed.done(tx, delivery_id, outcome)
         self._transitions.wake(outcome.wake)
         return None
+
+    def asked(self, event: GroupAsked, delivery_id: str, outcome: Outcome) -> None:
+        """Find out whether a commit is a queue's, and plan it if so. Raises as `queued` does."""
+        repo = event.repo
+        with self._store.reading() as tx:
+            configured = tx.workspaces.of_repo(repo)
+        if not configured and not self._discovery.looks_at(repo):
+            self._changed.nothing(delivery_id, outcome, f"no workspace is configured for {repo.path}")
+            return
+        base = self._forges[repo.forge].queue_base(repo, event.number, event.head_sha)
+        if base is None:
+            self._changed.nothing(delivery_id, outcome, "the pipeline is not a merge train's")
+            return
+        group = GroupQueued(
+            repo, event.number, event.head_sha, "", base, event.base_branch, event.default_branch
+        )
+        self.queued(group, delivery_id, outcome)
 
     def gone(self, event: GroupGone, delivery_id: str, outcome: Outcome) -> None:
         """Stop planning a commit that the queue has done with. Raises Conflict."""

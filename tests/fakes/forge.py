@@ -58,6 +58,7 @@ class FakeForge:
         self.name = name
         self.login = login
         self.calls: list[str] = []
+        self.queued: dict[tuple[RepoRef, int, str], str] = {}
         self.statuses: list[tuple[RepoRef, StatusReport]] = []
         self.comments: list[FakeComment] = []
         self._comment_limit = comment_limit
@@ -299,6 +300,10 @@ class FakeForge:
             self.edit_change(repo, number, open=False, merged=True, merge_sha=made)
             self.set_branch(repo, change.base_branch, made)
             return made
+
+    def queue_base(self, repo: RepoRef, number: int, sha: str) -> str | None:
+        with self._called("queue_base"):
+            return self.queued.get((repo, number, sha))
 
     # Within
 

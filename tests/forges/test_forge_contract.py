@@ -674,6 +674,12 @@ def test_a_merge_whose_answer_was_lost_has_happened(world: World) -> None:
     assert world.forge.change(world.repo, number).merged
 
 
+def test_a_commit_that_no_queue_has_made_stands_on_nothing_there(world: World) -> None:
+    number = world.open_change("widen", {"a.tf": "x\n"})
+    head = world.forge.change(world.repo, number).head_sha
+    assert world.forge.queue_base(world.repo, number, head) is None
+
+
 # Trouble
 
 

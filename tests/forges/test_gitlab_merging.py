@@ -19,6 +19,7 @@ HEAD, MADE, SQUASHED = "a" * 40, "c" * 40, "d" * 40
 
 @pytest.fixture
 def forge(gitlab: ScriptedForge) -> GitLabForge:
+    gitlab.on("GET", HERE, Reply({"default_branch": "main"}))
     return GitLabForge("lab", TokenLogin("glpat-x"), url=gitlab.url.removesuffix("/api/v4"))
 
 
@@ -42,7 +43,7 @@ def test_the_head_goes_along_so_that_gitlab_compares_it(
 ) -> None:
     gitlab.on("PUT", f"{MR}/merge", Reply(merge_request(**fields)))
     assert forge.merge(REPO, 12, HEAD) == made
-    [asked] = gitlab.asked
+    asked = gitlab.asked[-1]
     # Whether it squashes is the project's and the merge request's to say.
     assert asked.json == {"sha": HEAD}
 
@@ -127,4 +128,70 @@ def test_a_merge_that_gitlab_only_takes_note_of_is_none_yet(
         forge.merge(REPO, 12, HEAD)
     gitlab.on("PUT", f"{MR}/merge", Reply({"state": "merged"}))
     with pytest.raises(ForgeRefused, match="unknown shape"):
+        forge.merge(REPO, 12, HEAD)
+
+
+# Merge trains
+
+TRAIN = f"{HERE}/merge_trains/merge_requests/12"
+
+
+def car(status: str = "fresh", sha: str = MADE) -> Reply:
+    return Reply({"id": 1, "status": status, "pipeline": {"id": 9, "sha": sha}, "target_branch": "main"})
+
+
+@pytest.mark.parametrize(
+    ("parents", "base"), [([HEAD, SQUASHED], HEAD), ([HEAD], ""), ([], ""), (None, ""), ([None, HEAD], "")]
+)
+def test_a_trains_commit_stands_on_what_is_before_it(
+    gitlab: ScriptedForge, forge: GitLabForge, parents: object, base: str
+) -> None:
+    gitlab.on("GET", TRAIN, car())
+    gitlab.on("GET", f"{HERE}/repository/commits/{MADE}", Reply({"id": MADE, "parent_ids": parents}))
+    assert forge.queue_base(REPO, 12, MADE) == base
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Reply({"message": "404 Not Found"}, 404),
+        Reply({"message": "403 Forbidden"}, 403),
+        car(sha=HEAD),
+        car("merged"),
+        Reply({"status": "idle", "pipeline": None}),
+    ],
+)
+def test_a_commit_that_is_no_trains_is_told_apart(
+    gitlab: ScriptedForge, forge: GitLabForge, answer: Reply
+) -> None:
+    gitlab.on("GET", TRAIN, answer)
+    assert forge.queue_base(REPO, 12, MADE) is None
+
+
+def test_a_token_that_is_not_good_says_nothing_of_trains(gitlab: ScriptedForge, forge: GitLabForge) -> None:
+    gitlab.on("GET", TRAIN, Reply({"message": "401 Unauthorized"}, 401))
+    with pytest.raises(ForgeRefused, match="does not accept our token"):
+        forge.queue_base(REPO, 12, MADE)
+
+
+def test_where_there_are_trains_a_merge_request_joins_its_own_once(
+    gitlab: ScriptedForge, forge: GitLabForge
+) -> None:
+    gitlab.on("GET", HERE, Reply({"default_branch": "main", "merge_trains_enabled": True}))
+    gitlab.on("GET", TRAIN, Reply({"message": "404 Not Found"}, 404), car("idle"))
+    gitlab.on("POST", TRAIN, Reply([], 201))
+    for _ in range(2):
+        with pytest.raises(NotMergeable, match="is in its merge train"):
+            forge.merge(REPO, 12, HEAD)
+    joined = [asked.json for asked in gitlab.asked if asked.method == "POST"]
+    assert joined == [{"sha": HEAD}]
+    assert f"PUT {MR}/merge" not in gitlab.calls()
+
+
+def test_a_train_does_not_take_another_commit_than_the_one_meant(
+    gitlab: ScriptedForge, forge: GitLabForge
+) -> None:
+    gitlab.on("GET", HERE, Reply({"default_branch": "main", "merge_trains_enabled": True}))
+    gitlab.on("POST", TRAIN, Reply({"message": "SHA does not match HEAD of source branch"}, 409))
+    with pytest.raises(HeadMoved):
         forge.merge(REPO, 12, HEAD)

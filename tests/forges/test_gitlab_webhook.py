@@ -23,6 +23,7 @@ from bot.domain.events import (
     ChangeUpdated,
     CommentAdded,
     ForgeEvent,
+    GroupAsked,
     Ignored,
     RepoRef,
     TagPushed,
@@ -238,7 +239,23 @@ def test_the_users_of_project_and_group_tokens_are_bots(login: str, bot: bool) -
 
 def test_other_hooks_lead_to_nothing_and_say_why() -> None:
     assert "add the webhook to the project" in reason("System Hook", push())
-    assert "Pipeline Hook" in reason("Pipeline Hook", {})
+    assert "Job Hook" in reason("Job Hook", {})
+
+
+def pipeline(status: str, **fields: object) -> dict[str, Any]:
+    attributes = {"id": 9, "sha": A, "ref": "widen", "source": "merge_request_event", "status": status}
+    change = {"iid": 12, "source_branch": "widen", "target_branch": "release/1"}
+    return {"project": PROJECT, "merge_request": change, "object_attributes": attributes, **fields}
+
+
+def test_a_pipeline_for_a_merge_request_may_be_its_merge_trains() -> None:
+    for status in ("created", "pending", "running"):
+        found = parse("lab", "Pipeline Hook", json.dumps(pipeline(status)).encode())
+        assert found == GroupAsked(REPO, 12, A, "release/1", "main")
+    assert "has ended" in reason("Pipeline Hook", pipeline("success"))
+    assert "not for a merge request" in reason("Pipeline Hook", pipeline("pending", merge_request=None))
+    pushed = {"sha": A, "source": "push", "status": "pending"}
+    assert "not for a merge request" in reason("Pipeline Hook", pipeline("x", object_attributes=pushed))
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"\xff", b'{"ref": 1}', b"[" * 100_000])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.errors import EngineError
-from bot.domain.events import GroupGone, GroupQueued
+from bot.domain.events import GroupAsked, GroupGone, GroupQueued
 from bot.domain.run import RunSource
 from bot.domain.workspace import ApplyWhen, Merging
 from tests.fakes.engine import change
@@ -162,3 +162,30 @@ def test_the_changes_own_plan_and_its_approval_are_left_alone(approved: House) -
 def test_a_repository_without_workspaces_is_not_answered(house: House) -> None:
     delivery = queue(house, "q1", "net/a.tf")
     assert house.reasons(delivery) == ["no workspace is configured for acme/infra"]
+
+
+# Merge trains
+
+
+def test_a_merge_trains_commit_is_planned_and_judged_like_a_queues(approved: House) -> None:
+    approved.forge.set_files_between(REPO, "b0", "q1", ["net/a.tf"])
+    approved.forge.queued[REPO, 1, "q1"] = "b0"
+    approved.deliver(GroupAsked(REPO, 1, "q1", "main", "main"))
+    approved.work()
+    assert approved.said("q1") == ("success", "1 workspace planned: +1 ~0 -0")
+
+
+def test_a_trains_commit_of_which_nobody_knows_the_base_is_planned_everywhere(approved: House) -> None:
+    approved.forge.queued[REPO, 1, "q1"] = ""
+    approved.deliver(GroupAsked(REPO, 1, "q1", "main", "main"))
+    approved.work()
+    made = [run for run in approved.runs() if run.commit == "q1"]
+    assert [run.source for run in made] == [RunSource.QUEUE] * 2
+
+
+def test_another_pipeline_than_a_trains_leads_to_nothing(approved: House) -> None:
+    before = len(approved.runs())
+    delivery = approved.deliver(GroupAsked(REPO, 1, "h1", "main", "main"))
+    approved.work()
+    assert len(approved.runs()) == before
+    assert approved.outcomes(delivery) == ["nothing"]

@@ -20,6 +20,8 @@ PREFIX = "/api/v4/"
 # What is used here and the description has not, each for its reason.
 LACKING = {
     ("POST", re.compile(r"/api/v4/projects/[^/]+/merge_requests")): "people open them, the bot never does",
+    ("GET", re.compile(r".*/merge_trains/merge_requests/\d+")): "docs.gitlab.com/api/merge_trains",
+    ("POST", re.compile(r".*/merge_trains/merge_requests/\d+")): "docs.gitlab.com/api/merge_trains",
     ("POST", re.compile(r".*/merge_requests/\d+/(un)?approve")): "people do, the bot never does",
     # Of these it has no word, though the bot asks for them.
     ("GET", re.compile(r".*/merge_requests/\d+/reviewers")): "docs.gitlab.com/api/merge_requests",

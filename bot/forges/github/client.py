@@ -246,6 +246,10 @@ class GitHubForge:
         """Merge a pull request at one commit: one call, two where no method is named; never repeated."""
         return self._merges.merge(repo, number, head_sha, method)
 
+    def queue_base(self, _repo: RepoRef, _number: int, _sha: str) -> str | None:
+        """Return none: GitHub says itself which commits are its queue's."""
+        return None
+
     def _call(
         self,
         repo: RepoRef,

@@ -24,6 +24,7 @@ from bot.forges.gitlab.paths import project, segment
 from bot.forges.gitlab.reviews import Reviews
 from bot.forges.gitlab.shapes import answered_change
 from bot.forges.gitlab.statuses import Statuses
+from bot.forges.gitlab.trains import Trains
 from bot.forges.patience import Timeouts
 from bot.services.ports import GitRemote, Reaction
 
@@ -61,7 +62,8 @@ class GitLabForge:
         self._api = Api(name, self._url, login, timeouts)
         self._statuses = Statuses(self._api)
         self._reviews = Reviews(self._api)
-        self._merges = Merges(self._api)
+        self._trains = Trains(self._api)
+        self._merges = Merges(self._api, self._trains)
         self._own_id = 0
 
     @property
@@ -262,8 +264,12 @@ class GitLabForge:
             return
 
     def merge(self, repo: RepoRef, number: int, head_sha: str, method: MergeMethod | None = None) -> str:
-        """Merge a merge request at one commit: one call, two where a method is named; never repeated."""
+        """Merge a merge request at one commit, or have it join its train: two calls or more, once."""
         return self._merges.merge(repo, number, head_sha, method)
+
+    def queue_base(self, repo: RepoRef, number: int, sha: str) -> str | None:
+        """Return what a merge train's commit stands on, None where it is no train's: one call or two."""
+        return self._trains.base(repo, number, sha)
 
     def _get(self, repo: RepoRef, path: str, what: str) -> object:
         return self._api.call("get", f"{project(repo)}{path}", what).data

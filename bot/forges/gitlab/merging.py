@@ -10,6 +10,7 @@ from bot.forges.gitlab.api import Api
 from bot.forges.gitlab.limits import Contended, NotAllowed, Unauthorized, Unprocessable
 from bot.forges.gitlab.paths import project
 from bot.forges.gitlab.shapes import answered_change
+from bot.forges.gitlab.trains import Trains, has_trains
 
 # What GitLab finds in the way of a merge, in words; anything else is said in its own.
 # Source: https://docs.gitlab.com/api/merge_requests/#merge-status
@@ -34,17 +35,23 @@ _FAST_FORWARD = "ff"
 class Merges:
     """Implements ForgeMerging through an API."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, trains: Trains) -> None:
         self._api = api
+        self._trains = trains
 
     def merge(self, repo: RepoRef, number: int, head_sha: str, method: MergeMethod | None) -> str:
         """Merge a merge request: GitLab itself compares the commit, and merges no other (promise 1)."""
         path, what = f"{project(repo)}/merge_requests/{number}", f"{repo.path}!{number}"
         body: dict[str, object] = {"sha": head_sha}
+        about = self._api.call("get", project(repo), repo.path).data
         if method is not None:
-            self._check_allowed(repo, method)
+            self._check_allowed(repo, about, method)
             body["squash"] = method is MergeMethod.SQUASH
         try:
+            if has_trains(about):
+                # A merge past the train would have all the others on it begin anew.
+                self._trains.join(repo, number, body)
+                raise NotMergeable(f"{self._api.where}: {what} is in its merge train, and merged in its turn")
             found = self._api.call("put", f"{path}/merge", f"the merge of {what}", body=body).data
         except Contended as error:
             if "sha" not in error.said.lower():
@@ -87,12 +94,11 @@ class Merges:
             return False
         return True
 
-    def _check_allowed(self, repo: RepoRef, method: MergeMethod) -> None:
+    def _check_allowed(self, repo: RepoRef, found: object, method: MergeMethod) -> None:
         """Raise NotMergeable where the project merges otherwise: it has one way, and a say about squashing.
 
         GitLab rebases only before a merge, which makes another head: what comes nearest is a fast-forward.
         """
-        found = self._api.call("get", project(repo), repo.path).data
         fast = (optional_text(found, "merge_method") or "merge") == _FAST_FORWARD
         squashing = optional_text(found, "squash_option") or "default_off"
         allowed = {

@@ -12,10 +12,11 @@ from bot.domain.events import (
     ChangeUpdated,
     CommentAdded,
     ForgeEvent,
+    GroupAsked,
     Ignored,
     TagPushed,
 )
-from bot.forges.fields import json_object, look, number, optional_text, sha, shown, text
+from bot.forges.fields import json_object, look, number, optional_number, optional_text, sha, shown, text
 from bot.forges.gitlab.shapes import GHOST, delivered_change, project_path
 
 EVENT_HEADER = "X-Gitlab-Event"
@@ -152,11 +153,30 @@ def _note(forge: str, payload: dict[str, object]) -> Outcome:
     )
 
 
+def _pipeline(forge: str, payload: dict[str, object]) -> Outcome:
+    """Read a pipeline: one for a merge request may be its merge train's, which only GitLab's API tells."""
+    status = optional_text(payload, "object_attributes.status") or ""
+    source = optional_text(payload, "object_attributes.source") or ""
+    if source != "merge_request_event" or optional_number(payload, "merge_request.iid") is None:
+        return Ignored("the pipeline is not for a merge request")
+    if status not in _UNFINISHED:
+        return Ignored("the pipeline has ended: only the beginning of a merge train's is looked at")
+    return GroupAsked(
+        project_path(forge, payload, _PROJECT),
+        number(payload, "merge_request.iid"),
+        sha(payload, "object_attributes.sha"),
+        text(payload, "merge_request.target_branch"),
+        text(payload, "project.default_branch"),
+    )
+
+
+_UNFINISHED = frozenset({"created", "waiting_for_resource", "preparing", "pending", "running"})
 _READERS: dict[str, Callable[[str, dict[str, object]], Outcome]] = {
     "Push Hook": _push,
     "Tag Push Hook": _tag,
     "Merge Request Hook": _merge_request,
     "Note Hook": _note,
+    "Pipeline Hook": _pipeline,
     # The same for a note that only members see. Who may ask for what is asked of GitLab all the same.
     "Confidential Note Hook": _note,
 }

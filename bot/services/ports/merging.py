@@ -20,3 +20,10 @@ class ForgeMerging(Protocol):
         the change is closed or merged.
         """
         ...
+
+    def queue_base(self, repo: RepoRef, number: int, sha: str) -> str | None:
+        """Return what a merge queue's commit for a change stands on, None where it is no queue's.
+
+        Empty where that is not known.
+        """
+        ...
