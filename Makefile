@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help demo test check format bench lock clean
+.PHONY: help demo test check format bench screenshots lock clean
 
 help:                ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ format: $(READY)     ## format the code and mend what the linter can
 
 bench: $(READY)      ## timings: webhook to answer, webhook to comment, policies
 	@$(BIN)/python -m tests.bench
+
+screenshots: $(READY) ## docs/screenshots, from a demo; needs Chromium
+	@$(BIN)/python -m tests.screenshots
 
 lock: $(READY)       ## bring requirements.lock up to date with pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

@@ -33,7 +33,7 @@ def text(world, path, status=200):
 
 def section(page, name):
     return next(
-        part for part in page.split('<section class="card change"')[1:] if f">{name}</a></h2>" in part
+        part for part in page.split('<section class="card touched"')[1:] if f">{name}</a></h2>" in part
     )
 
 
