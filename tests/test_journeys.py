@@ -251,10 +251,10 @@ def test_the_run_page_shows_the_run_and_its_button_confirms_it(journey: Journey)
 
 
 def _button(page: str, verb: str) -> tuple[str, dict[str, str]]:
-    """Return the address of a page's button and the hidden fields that go with it."""
-    address = re.search(rf'formaction="([^"]+/{verb})"', page)
-    assert address, f"the page has no button to {verb}"
-    return address[1], dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', page))
+    """Return the address of a page's form to do something, and the hidden fields that go with it."""
+    form = re.search(rf'<form method="post" action="([^"]+/{verb})"(.*?)</form>', page, re.DOTALL)
+    assert form, f"the page has no button to {verb}"
+    return form[1], dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', form[2]))
 
 
 def _previews(journey: Journey, short: str) -> int:
