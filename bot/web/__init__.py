@@ -9,6 +9,7 @@ from jinja2 import StrictUndefined
 
 import bot
 from bot.web import (
+    activity,
     bodies,
     changes,
     controls,
@@ -64,6 +65,7 @@ def create_app(services: Services, streams: Streams | None = None) -> Flask:
         live,
         policy_card,
         deliveries,
+        activity,
         sign_in,
         forge_sign_in,
         health,

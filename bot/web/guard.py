@@ -49,6 +49,8 @@ EVERYBODYS = frozenset(
         "variables.unset_in_set",
         "variables.remove_set",
         "sign_in.leave",
+        "activity.show",
+        "activity.export",
     }
 )
 

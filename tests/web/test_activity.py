@@ -1,0 +1,102 @@
+"""What people did, as they may see it: filtered, in parts, and taken out as CSV and JSON lines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+from bot.domain.events import RepoRef
+from bot.domain.origins import Origin, Via
+from bot.domain.permissions import Person, Role
+from bot.web import activity
+
+OTHER = RepoRef("hub", "acme/secret")
+
+
+def person(login, role=Role.WRITE):
+    return Person(login, role, Origin(Via.PAGE, "hub", "192.0.2.7"))
+
+
+@pytest.fixture
+def lines(world):
+    """ana locks network, vic locks vault."""
+    world.workspace()
+    world.workspace("vault", OTHER)
+    world.services.locking.lock("network", person("ana"), "=HYPERLINK(1)")
+    world.services.locking.lock("vault", person("vic"), "<b>audit</b>")
+
+
+def test_an_owner_sees_all_of_it(world, lines):
+    text = world.visitor("olga").get("/activity").text
+    assert "<strong>ana" in text and "<strong>vic" in text
+    assert "&lt;b&gt;audit&lt;/b&gt;" in text
+    assert "192.0.2.7" in text
+
+
+def test_an_administrator_sees_the_lines_of_their_repositories_and_their_own(world, lines):
+    ada = world.visitor("ada", Role.ADMIN)
+    text = ada.get("/activity").text
+    assert "ana" in text and "<strong>vic" not in text and "vault" not in text
+    assert "sign in" in text
+
+
+def test_others_see_their_own(world, lines):
+    text = world.visitor("ana", Role.WRITE).get("/activity").text
+    assert "network" in text and "<strong>vic" not in text
+    rows = world.visitor("rea", Role.READ).get("/activity.jsonl").text.splitlines()
+    assert {json.loads(row)["login"] for row in rows} == {"rea"}
+
+
+def test_filters(world, lines):
+    olga = world.visitor("olga")
+
+    def logins(query):
+        return [json.loads(row)["login"] for row in olga.get(f"/activity.jsonl?{query}").text.splitlines()]
+
+    assert logins("person=VIC") == ["vic"]
+    assert logins("action=lock") == ["vic", "ana"]
+    assert logins("workspace=network") == ["ana"]
+    assert logins("action=lock&since=2026-11-24&until=2026-11-24") == ["vic", "ana"]
+    assert logins("since=2026-11-25") == []
+    assert olga.get("/activity?since=yesterday").status_code == 400
+    assert olga.get("/activity.pdf").status_code == 404
+
+
+def test_an_export_runs_no_formula_and_comes_in_parts(world, lines, monkeypatch):
+    monkeypatch.setattr(activity, "AT_ONCE", 1)
+    answer = world.visitor("olga").get("/activity.csv?action=lock")
+    assert answer.mimetype == "text/csv"
+    assert "attachment" in answer.headers["Content-Disposition"]
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [row["login"] for row in rows] == ["vic", "ana"]
+    assert rows[1]["detail"] == "'=HYPERLINK(1)"
+    assert (rows[0]["workspace"], rows[0]["repository"], rows[0]["outcome"]) == (
+        "vault",
+        "hub:acme/secret",
+        "done",
+    )
+
+
+def test_long_lists_come_in_pages(world, lines, monkeypatch):
+    monkeypatch.setattr(activity, "PER_PAGE", 1)
+    olga = world.visitor("olga")
+    first = olga.get("/activity?action=lock").text
+    assert "<strong>vic" in first and "<strong>ana" not in first
+    assert "page=2" in first and "action=lock" in first
+    assert "ana" in olga.get("/activity?action=lock&page=2").text
+
+
+def test_what_was_hidden_and_pressed_all_the_same_is_noted(world, lines):
+    run = world.run(world.workspace())
+    sam = world.visitor("sam")
+    token = world.form_token("/", sam)
+    assert sam.post(f"/runs/{run.id}/confirm", data={"form_token": token}).status_code == 404
+    row = json.loads(sam.get("/activity.jsonl?action=request").text)
+    assert (row["outcome"], row["subject"], row["address"]) == (
+        "refused",
+        f"/runs/{run.id}/confirm",
+        "127.0.0.1",
+    )
