@@ -48,6 +48,7 @@ from bot.services.ports import (
 )
 from bot.services.posting import Posting
 from bot.services.queueing import Queueing
+from bot.services.redelivering import Redelivering
 from bot.services.replaying import Replaying
 from bot.services.reporting import Reporting
 from bot.services.requiring import Requiring
@@ -99,6 +100,7 @@ class Services:
     requiring: Requiring
     rights: Rights
     sessions: Sessions
+    redelivering: Redelivering
     forge_sign_in: ForgeSignIn
     intake: Intake
     phases: Phases
@@ -161,6 +163,7 @@ def build(config: Config) -> Services:
         queueing=Queueing(store, clock, world.forges, new_runs, transitions),
         requiring=requiring,
         rights=Rights(world.forges, clock, config.owners),
+        redelivering=Redelivering(store, clock, world.dispatch),
         sessions=Sessions(store, clock, config.session_idle, config.session_life),
         forge_sign_in=ForgeSignIn(
             {each.name: way for each in config.forges if (way := sign_in_of(each))},

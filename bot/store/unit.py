@@ -23,6 +23,7 @@ from bot.store.leases import SqlLeases
 from bot.store.overview import SqlOverviews
 from bot.store.policies import SqlPolicyChecks
 from bot.store.posts import SqlPosts
+from bot.store.redeliveries import SqlRedeliveries
 from bot.store.replays import SqlReplays
 from bot.store.retention import SqlRetention
 from bot.store.roots import make_root, read_root
@@ -55,6 +56,7 @@ class SqlTransaction:
     approvals: SqlApprovals
     sessions: SqlSessions
     audit: SqlAuditLog
+    redeliveries: SqlRedeliveries
     overviews: SqlOverviews
 
 
@@ -134,5 +136,6 @@ class SqlStore:
             approvals=SqlApprovals(connection),
             sessions=SqlSessions(connection),
             audit=SqlAuditLog(connection),
+            redeliveries=SqlRedeliveries(connection),
             overviews=SqlOverviews(connection),
         )

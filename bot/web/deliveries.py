@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from flask import Blueprint, render_template
+from flask import Blueprint, redirect, render_template, url_for
+from werkzeug.wrappers import Response
 
 from bot.services.ports import DeliveryRecord
 from bot.web import access, rows, wording
@@ -34,6 +35,13 @@ def show() -> str:
     return render_template("deliveries.html", page=page)
 
 
+@blueprint.post("/deliveries/<delivery_id>/replay")
+def replay(delivery_id: str) -> Response:
+    """Have a delivery handled again, and show all of them."""
+    services().redelivering.replay(delivery_id, access.person_asking())
+    return redirect(url_for(".show"), 303)
+
+
 def _row(delivery: DeliveryRecord, now: datetime) -> DeliveryRow:
     return DeliveryRow(
         id=delivery.id,
@@ -43,6 +51,8 @@ def _row(delivery: DeliveryRecord, now: datetime) -> DeliveryRow:
         when=wording.moment(delivery.received_at, now),
         decisions=tuple(_decision(decision) for decision in delivery.decisions),
         error=" ".join(map(harmless, delivery.error.splitlines())),
+        # What led to something is done with.
+        replay_url=url_for(".replay", delivery_id=delivery.id) if delivery.error else "",
     )
 
 

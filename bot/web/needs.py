@@ -15,6 +15,7 @@ from bot.services.forge_sign_in import ForgeSignIn
 from bot.services.locking import Locking
 from bot.services.ports import Addresses, Clock, Delivery, Hook, Store, Transaction, Vault
 from bot.services.queueing import Queueing
+from bot.services.redelivering import Redelivering
 from bot.services.requiring import Requiring
 from bot.services.rights import Rights
 from bot.services.sessions import Sessions
@@ -165,6 +166,11 @@ class Services(Protocol):
     @property
     def forge_sign_in(self) -> ForgeSignIn:
         """How people sign in with a forge."""
+        ...
+
+    @property
+    def redelivering(self) -> Redelivering:
+        """Deliveries once more."""
         ...
 
     @property

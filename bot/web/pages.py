@@ -179,6 +179,7 @@ class DeliveryRow:
     when: Moment
     decisions: tuple[DecisionRow, ...]
     error: str
+    replay_url: str = ""
 
 
 @dataclass(frozen=True)

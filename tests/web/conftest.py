@@ -32,6 +32,7 @@ from bot.services.locking import Locking
 from bot.services.making import NewRuns
 from bot.services.ports import Addresses, Delivery, Store, Vault
 from bot.services.queueing import Queueing
+from bot.services.redelivering import Redelivering
 from bot.services.requiring import Requiring
 from bot.services.rights import Rights
 from bot.services.sessions import Sessions
@@ -124,6 +125,7 @@ class Services:
     requiring: Requiring
     rights: Rights
     sessions: Sessions
+    redelivering: Redelivering
     forge_sign_in: ForgeSignIn
     variables: VariableDesk
     states: StateService
@@ -243,6 +245,7 @@ def built(schema: Path, folder: Path) -> Iterator[World]:
         queueing=Queueing(store, clock, {"hub": forge}, NewRuns(clock, transitions), transitions),
         requiring=Requiring(store, {"hub": forge}),
         rights=Rights({"hub": forge}, clock, [Account("hub", "olga")]),
+        redelivering=Redelivering(store, clock, dispatch),
         sessions=Sessions(store, clock, timedelta(hours=12), timedelta(days=7)),
         forge_sign_in=ForgeSignIn({}, vault, clock, "http://plangate.example.com"),
         variables=VariableDesk(store, clock),

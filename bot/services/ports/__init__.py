@@ -40,6 +40,7 @@ from bot.services.ports.traffic import (
     DeliveryRecord,
     Post,
     Posts,
+    Redeliveries,
 )
 from bot.services.ports.variables import Variables
 from bot.services.ports.world import Addresses, Clock, Dispatch, Limits, Texts, Vault
@@ -85,6 +86,7 @@ __all__ = [
     "Post",
     "Posts",
     "Reaction",
+    "Redeliveries",
     "Replays",
     "Retention",
     "RunQuery",

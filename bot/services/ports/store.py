@@ -14,7 +14,7 @@ from bot.services.ports.replays import Replays
 from bot.services.ports.retention import Retention
 from bot.services.ports.runs import Artifacts, Leases, Runs, Workspaces
 from bot.services.ports.states import StateHistory, StateLocks, States
-from bot.services.ports.traffic import Changes, Deliveries, Posts
+from bot.services.ports.traffic import Changes, Deliveries, Posts, Redeliveries
 from bot.services.ports.variables import Variables
 
 
@@ -99,6 +99,11 @@ class Transaction(Protocol):
     @property
     def sessions(self) -> SessionRecords:
         """Who is signed in."""
+        ...
+
+    @property
+    def redeliveries(self) -> Redeliveries:
+        """Webhook calls once more."""
         ...
 
     @property

@@ -74,6 +74,14 @@ class Deliveries(Protocol):
         ...
 
 
+class Redeliveries(Protocol):
+    """Deliveries that are to be handled once more."""
+
+    def reopen(self, delivery_id: str) -> bool:
+        """Have a delivery that failed be due again; False where it is none."""
+        ...
+
+
 @dataclass(frozen=True)
 class ChangeRecord:
     """A change as last seen, and which workspaces it touches.
