@@ -181,6 +181,12 @@ class GitLabPerson(Person):
         found = self.api("GET", f"{_project(repo)}/merge_requests/{number}")
         return str(found["merge_commit_sha"]) if found["state"] == "merged" else None
 
+    def enqueue(self, repo: str, number: int) -> str:
+        """Have a merge request join its merge train, and return the commit that the train tries."""
+        self.api("POST", f"{_project(repo)}/merge_trains/merge_requests/{number}", {})
+        car = self.api("GET", f"{_project(repo)}/merge_trains/merge_requests/{number}")
+        return str(car["pipeline"]["sha"])
+
     def page(self, repo: str, number: int) -> str:
         """Return where a merge request is seen."""
         return f"{self._forge}/{repo}/-/merge_requests/{number}"

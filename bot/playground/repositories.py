@@ -30,6 +30,7 @@ _SETTINGS = """
 \treceivepack = true
 [receive]
 \thideRefs = refs/pull
+\thideRefs = refs/merge-requests
 [core]
 \tlogAllRefUpdates = false
 \tfsync = none

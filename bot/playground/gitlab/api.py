@@ -9,6 +9,7 @@ from bot.playground.gitlab.approvals import approvals_blueprint
 from bot.playground.gitlab.desk import GitLabDesk, refusal_response
 from bot.playground.gitlab.merge_requests import merge_requests_blueprint
 from bot.playground.gitlab.projects import projects_blueprint
+from bot.playground.gitlab.trains import trains_blueprint
 from bot.playground.model import ForgeError, not_found
 
 PREFIX = "/api/v4"
@@ -17,7 +18,7 @@ PREFIX = "/api/v4"
 def gitlab_blueprint(desk: GitLabDesk) -> Blueprint:
     """Serve GitLab's REST API."""
     blueprint = Blueprint("gitlab", __name__, url_prefix=PREFIX)
-    for part in (merge_requests_blueprint, approvals_blueprint, projects_blueprint):
+    for part in (merge_requests_blueprint, approvals_blueprint, projects_blueprint, trains_blueprint):
         blueprint.register_blueprint(part(desk))
     blueprint.register_error_handler(ForgeError, refusal_response)
 

@@ -9,7 +9,9 @@ from bot.playground.webhooks import gitlab_headers
 
 if TYPE_CHECKING:
     from bot.playground.gitlab.shapes import Shapes
+    from bot.playground.groups import Group
     from bot.playground.model import Event, Hook, Pull, RefMove, Repo, User
+    from bot.playground.repositories import Commit
     from bot.playground.webhooks import Outbox
 
 # The same on GitLab: longer pushes are told without the rest of their commits.
@@ -23,6 +25,8 @@ _ACTIONS = {
     "ready_for_review": "update",
 }
 
+# What became of a merge train's pipeline, by why the train has done with its commit.
+_ENDS = {"merged": "success", "dequeued": "failed", "invalidated": "canceled"}
 _JUDGED = {"APPROVED": "approved", "DISMISSED": "unapproved"}
 
 
@@ -52,6 +56,8 @@ class GitLabEvents:
             return "Merge Request Hook", self._merge_request(event, event.pull)
         if event.kind == "issue_comment" and event.pull and event.comment and event.action != "deleted":
             return "Note Hook", self._note(event, event.pull)
+        if event.kind == "merge_group" and event.group and event.group.head_sha in event.repo.pipelines:
+            return "Pipeline Hook", self._pipeline(event, event.group)
         judged = _JUDGED.get(event.review.state) if event.review else None
         if event.pull and judged:
             return "Merge Request Hook", self._told(event, event.pull, judged, {})
@@ -83,17 +89,7 @@ class GitLabEvents:
             "user_email": "",
             "project_id": repo.id,
             "project": self._project(repo),
-            "commits": [
-                {
-                    "id": commit.sha,
-                    "message": commit.message + "\n",
-                    "title": commit.message.split("\n")[0],
-                    "timestamp": commit.committer.date,
-                    "url": self._shapes.commit_page(repo, commit.sha),
-                    "author": {"name": commit.author.name, "email": commit.author.email},
-                }
-                for commit in commits
-            ],
+            "commits": [self._commit(repo, commit) for commit in commits],
             "total_commits_count": len(commits),
         }
 
@@ -129,20 +125,46 @@ class GitLabEvents:
             *("source_branch", "target_branch", "source_project_id", "target_project_id"),
             *("merge_status", "detailed_merge_status", "merge_commit_sha", "work_in_progress"),
         )
-        head = pull.repo.git.commit(pull.head_sha)
         return {key: shape[key] for key in kept} | {
             "author_id": pull.author.id,
             "url": shape["web_url"],
             "source": self._project(pull.head_repo) if pull.head_repo else None,
             "target": self._project(pull.repo),
-            "last_commit": {
-                "id": head.sha,
-                "message": head.message + "\n",
-                "title": head.message.split("\n")[0],
-                "timestamp": head.committer.date,
-                "url": self._shapes.commit_page(pull.repo, head.sha),
-                "author": {"name": head.author.name, "email": head.author.email},
+            "last_commit": self._commit(pull.repo, pull.repo.git.commit(pull.head_sha)),
+        }
+
+    def _pipeline(self, event: Event, group: Group) -> Json:
+        """Write a merge train's pipeline: nothing in it says that it is one's."""
+        repo, pull, sha = event.repo, group.pull, group.head_sha
+        status, shape = _ENDS.get(event.before, "pending"), self._shapes.merge_request(pull)
+        kept = (
+            *("id", "iid", "title", "source_branch", "source_project_id"),
+            *("target_branch", "target_project_id", "state", "merge_status"),
+        )
+        begun = f"{group.created_at:%Y-%m-%d %H:%M:%S} UTC"
+        return {
+            "object_kind": "pipeline",
+            "object_attributes": {
+                "id": repo.pipelines[sha],
+                "ref": pull.head_ref,
+                "tag": False,
+                "sha": sha,
+                "before_sha": group.base_sha,
+                "source": "merge_request_event",
+                "status": status,
+                "detailed_status": "passed" if status == "success" else status,
+                "stages": ["external"],
+                "created_at": begun,
+                "finished_at": begun if event.before else None,
+                "duration": None,
+                "queued_duration": None,
+                "variables": [],
             },
+            "merge_request": {key: shape[key] for key in kept} | {"url": shape["web_url"]},
+            "user": self._user(event.actor),
+            "project": self._project(repo),
+            "commit": self._commit(repo, repo.git.commit(sha)),
+            "builds": [],
         }
 
     def _note(self, event: Event, pull: Pull) -> Json:
@@ -169,6 +191,16 @@ class GitLabEvents:
                 "url": f"{self._shapes.at.web}{pull.page}#note_{comment.id}",
             },
             "merge_request": self._attributes(pull),
+        }
+
+    def _commit(self, repo: Repo, commit: Commit) -> Json:
+        return {
+            "id": commit.sha,
+            "message": commit.message + "\n",
+            "title": commit.message.split("\n")[0],
+            "timestamp": commit.committer.date,
+            "url": self._shapes.commit_page(repo, commit.sha),
+            "author": {"name": commit.author.name, "email": commit.author.email},
         }
 
     def _user(self, user: User) -> Json:

@@ -100,7 +100,12 @@ class Shapes:
             "archived": False,
             "merge_method": "merge" if {"merge", "squash"} & set(repo.merge_methods) else "ff",
             "squash_option": _squash_option(repo),
+            "merge_trains_enabled": self.has_trains(repo),
         }
+
+    def has_trains(self, repo: Repo) -> bool:
+        """Tell whether a project merges by trains."""
+        return any(rules.queue for rules in repo.protections.values())
 
     def commit(self, repo: Repo, commit: Commit) -> Json:
         """Shape a commit, as lists have it."""
@@ -123,18 +128,22 @@ class Shapes:
 
     def full_commit(self, repo: Repo, commit: Commit) -> Json:
         """Shape a commit with what its own address tells in addition."""
-        number = repo.pipelines.get(commit.sha)
-        pipeline = None
-        if number is not None:
-            pipeline = {
-                "id": number,
-                "project_id": repo.id,
-                "sha": commit.sha,
-                "ref": repo.default_branch,
-                "status": _STATUS_WORDS[repo.combined_state(commit.sha)],
-                "source": "external",
-            }
+        pipeline = self.pipeline(repo, commit.sha)
         return self.commit(repo, commit) | {"project_id": repo.id, "last_pipeline": pipeline}
+
+    def pipeline(self, repo: Repo, sha: str) -> Json | None:
+        """Shape the pipeline of a commit, None where it has none."""
+        number, group = repo.pipelines.get(sha), repo.groups.get(sha)
+        if number is None:
+            return None
+        return {
+            "id": number,
+            "project_id": repo.id,
+            "sha": sha,
+            "ref": group.ref if group else repo.default_branch,
+            "status": _STATUS_WORDS[repo.combined_state(sha)],
+            "source": "merge_request_event" if group else "external",
+        }
 
     def commit_page(self, repo: Repo, sha: str) -> str:
         """Give the address of a commit's page."""
