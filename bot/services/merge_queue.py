@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bot.domain.decisions import Nothing, decide_group
-from bot.domain.events import GroupAsked, GroupGone, GroupQueued
+from bot.domain.events import GroupAsked, GroupGone, GroupQueued, RepoRef
 from bot.domain.run import RunSource
 from bot.services.changes import Changed
 from bot.services.controls import canceled
 from bot.services.discovering import Discovery
 from bot.services.making import NewRuns
 from bot.services.outcome import Outcome
-from bot.services.ports import Clock, Forge, RunQuery, Store
+from bot.services.ports import Clock, Forge, RunQuery, Store, Transaction
 from bot.services.subjects import Commit
 from bot.services.transitions import Transitions
 
@@ -50,15 +50,29 @@ class MergeQueue:
         Raises ForgeUnavailable, ForgeRefused, NotFound, EngineError, Conflict.
         """
         repo = event.repo
+        if self._is_concerned(repo, delivery_id, outcome):
+            self._plan(event, delivery_id, outcome)
+
+    def _is_concerned(self, repo: RepoRef, delivery_id: str, outcome: Outcome) -> bool:
         with self._store.reading() as tx:
-            configured = tx.workspaces.of_repo(repo)
-        if not configured and not self._discovery.looks_at(repo):
-            return self._changed.nothing(delivery_id, outcome, f"no workspace is configured for {repo.path}")
+            if tx.workspaces.of_repo(repo) or self._discovery.looks_at(repo):
+                return True
+        self._changed.nothing(delivery_id, outcome, f"no workspace is configured for {repo.path}")
+        return False
+
+    def _plan(
+        self, event: GroupQueued, delivery_id: str, outcome: Outcome, *, replaces: bool = False
+    ) -> None:
+        repo = event.repo
         files = self._forges[repo.forge].files_between(repo, event.base_sha, event.head_sha)
         found = self._discovery.look(repo, event.base_branch, event.default_branch, event.head_sha)
         with self._store.transaction() as tx:
             if not self._changed.is_due(tx, delivery_id):
-                return None
+                return
+            if replaces:
+                others = RunQuery(repo=repo, change_number=event.number, limit=1000)
+                why = "the merge train tries another commit for this change"
+                self._stop(tx, others, why, outcome, but=event.head_sha)
             if found is not None:
                 self._discovery.keep(tx, repo, found)
             for decision in decide_group(event, tx.workspaces.of_repo(repo), files):
@@ -75,15 +89,14 @@ class MergeQueue:
             self._transitions.report(tx, str(Commit(repo, event.head_sha)), outcome.wake)
             self._changed.done(tx, delivery_id, outcome)
         self._transitions.wake(outcome.wake)
-        return None
 
     def asked(self, event: GroupAsked, delivery_id: str, outcome: Outcome) -> None:
-        """Find out whether a commit is a queue's, and plan it if so. Raises as `queued` does."""
+        """Find out whether a commit is a queue's, and plan it if so.
+
+        What was tried for the change before it is planned no further. Raises as `queued` does.
+        """
         repo = event.repo
-        with self._store.reading() as tx:
-            configured = tx.workspaces.of_repo(repo)
-        if not configured and not self._discovery.looks_at(repo):
-            self._changed.nothing(delivery_id, outcome, f"no workspace is configured for {repo.path}")
+        if not self._is_concerned(repo, delivery_id, outcome):
             return
         base = self._forges[repo.forge].queue_base(repo, event.number, event.head_sha)
         if base is None:
@@ -92,7 +105,7 @@ class MergeQueue:
         group = GroupQueued(
             repo, event.number, event.head_sha, "", base, event.base_branch, event.default_branch
         )
-        self.queued(group, delivery_id, outcome)
+        self._plan(group, delivery_id, outcome, replaces=True)
 
     def gone(self, event: GroupGone, delivery_id: str, outcome: Outcome) -> None:
         """Stop planning a commit that the queue has done with. Raises Conflict."""
@@ -100,15 +113,19 @@ class MergeQueue:
         with self._store.transaction() as tx:
             if not self._changed.is_due(tx, delivery_id):
                 return
-            for run in tx.runs.find(RunQuery(repo=event.repo, commit=event.head_sha, limit=1000)):
-                if run.source is not RunSource.QUEUE or not run.cancelable:
-                    continue
-                saved = run
-                for moved, line in canceled(self._transitions, tx, self._clock, run, "plangate", why):
-                    saved = tx.runs.save(replace(moved, version=saved.version), line)
-                self._transitions.after(tx, run, saved, outcome.wake)
-                outcome.say("canceled", why, tx.workspaces.get(run.workspace_id).name, run.id)
+            self._stop(tx, RunQuery(repo=event.repo, commit=event.head_sha, limit=1000), why, outcome)
             if not outcome.decisions:
-                outcome.say("nothing", why)
+                outcome.say("nothing", "no plan of a merge queue's is under way for this commit")
             self._changed.done(tx, delivery_id, outcome)
         self._transitions.wake(outcome.wake)
+
+    def _stop(self, tx: Transaction, query: RunQuery, why: str, outcome: Outcome, *, but: str = "") -> None:
+        """Cancel the queue's plans that are not finished, but for those of one commit. Raises Conflict."""
+        for run in tx.runs.find(query):
+            if run.source is not RunSource.QUEUE or not run.cancelable or run.commit == but:
+                continue
+            saved = run
+            for moved, line in canceled(self._transitions, tx, self._clock, run, "plangate", why):
+                saved = tx.runs.save(replace(moved, version=saved.version), line)
+            self._transitions.after(tx, run, saved, outcome.wake)
+            outcome.say("canceled", why, tx.workspaces.get(run.workspace_id).name, run.id)

@@ -24,6 +24,7 @@ from bot.domain.events import (
     CommentAdded,
     ForgeEvent,
     GroupAsked,
+    GroupGone,
     Ignored,
     RepoRef,
     TagPushed,
@@ -253,6 +254,9 @@ def test_a_pipeline_for_a_merge_request_may_be_its_merge_trains() -> None:
         found = parse("lab", "Pipeline Hook", json.dumps(pipeline(status)).encode())
         assert found == GroupAsked(REPO, 12, A, "release/1", "main")
     assert "has ended" in reason("Pipeline Hook", pipeline("success"))
+    for status, why in (("failed", "its pipeline failed"), ("canceled", "its pipeline was canceled")):
+        found = parse("lab", "Pipeline Hook", json.dumps(pipeline(status)).encode())
+        assert found == GroupGone(REPO, A, why)
     assert "not for a merge request" in reason("Pipeline Hook", pipeline("pending", merge_request=None))
     pushed = {"sha": A, "source": "push", "status": "pending"}
     assert "not for a merge request" in reason("Pipeline Hook", pipeline("x", object_attributes=pushed))
@@ -289,6 +293,7 @@ def test_every_recorded_delivery_is_an_event_or_has_a_reason(entry: dict[str, An
         "tag_push": TagPushed,
         "merge_request": ChangeUpdated,
         "note": CommentAdded,
+        "pipeline": GroupGone,
     }
     kind: type = kinds.get(entry["event"], Ignored)
     if entry["event"] == "merge_request" and entry["action"] in ("close", "merge"):

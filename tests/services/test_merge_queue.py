@@ -189,3 +189,27 @@ def test_another_pipeline_than_a_trains_leads_to_nothing(approved: House) -> Non
     approved.work()
     assert len(approved.runs()) == before
     assert approved.outcomes(delivery) == ["nothing"]
+
+
+def test_another_commit_of_the_train_takes_the_place_of_the_one_before(approved: House) -> None:
+    for commit in ("q1", "q2"):
+        approved.forge.set_files_between(REPO, "b0", commit, ["net/a.tf"])
+        approved.forge.queued[REPO, 1, commit] = "b0"
+        delivery = approved.deliver(GroupAsked(REPO, 1, commit, "main", "main"))
+        approved.work("receive")
+    approved.work()
+    assert [(run.commit, run.status.value) for run in approved.runs()[-2:]] == [
+        ("q1", "canceled"), ("q2", "planned_and_finished"),
+    ]  # fmt: skip
+    assert sorted(approved.outcomes(delivery)) == ["canceled", "nothing", "preview"]
+    assert approved.reasons(delivery)[0] == "the merge train tries another commit for this change"
+    assert approved.said("q2")[0] == "success"
+
+
+def test_the_end_of_a_pipeline_that_is_no_trains_stops_nothing(house: House) -> None:
+    house.workspace("net", merging=AFTER)
+    house.open_change(1, "h1", "net/a.tf", work=False)
+    delivery = house.deliver(GroupGone(REPO, "h1", "its pipeline failed"))
+    house.work()
+    assert house.statuses() == ["planned_and_finished"]
+    assert house.reasons(delivery) == ["no plan of a merge queue's is under way for this commit"]

@@ -13,6 +13,7 @@ from bot.domain.events import (
     CommentAdded,
     ForgeEvent,
     GroupAsked,
+    GroupGone,
     Ignored,
     TagPushed,
 )
@@ -154,23 +155,31 @@ def _note(forge: str, payload: dict[str, object]) -> Outcome:
 
 
 def _pipeline(forge: str, payload: dict[str, object]) -> Outcome:
-    """Read a pipeline: one for a merge request may be its merge train's, which only GitLab's API tells."""
+    """Read a pipeline: one for a merge request may be its merge train's, which only GitLab's API tells.
+
+    GitLab takes a commit off its train where the pipeline fails or is canceled. For another's than a train's
+    there are no plans that could be stopped by it.
+    """
     status = optional_text(payload, "object_attributes.status") or ""
     source = optional_text(payload, "object_attributes.source") or ""
     if source != "merge_request_event" or optional_number(payload, "merge_request.iid") is None:
         return Ignored("the pipeline is not for a merge request")
+    repo, commit = project_path(forge, payload, _PROJECT), sha(payload, "object_attributes.sha")
+    if status in _LOST:
+        return GroupGone(repo, commit, _LOST[status])
     if status not in _UNFINISHED:
-        return Ignored("the pipeline has ended: only the beginning of a merge train's is looked at")
+        return Ignored("nothing is planned for a pipeline that has ended")
     return GroupAsked(
-        project_path(forge, payload, _PROJECT),
+        repo,
         number(payload, "merge_request.iid"),
-        sha(payload, "object_attributes.sha"),
+        commit,
         text(payload, "merge_request.target_branch"),
         text(payload, "project.default_branch"),
     )
 
 
 _UNFINISHED = frozenset({"created", "waiting_for_resource", "preparing", "pending", "running"})
+_LOST = {"failed": "its pipeline failed", "canceled": "its pipeline was canceled"}
 _READERS: dict[str, Callable[[str, dict[str, object]], Outcome]] = {
     "Push Hook": _push,
     "Tag Push Hook": _tag,
