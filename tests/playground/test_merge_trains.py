@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from bot.domain.errors import HeadMoved, NotMergeable
 from bot.domain.events import GroupAsked, RepoRef
+from bot.forges.gitlab.api import TokenLogin
+from bot.forges.gitlab.client import GitLabForge
 from bot.forges.gitlab.webhook import parse
 from bot.playground.git_process import git_environment
 from bot.playground.groups import Group
@@ -101,6 +104,25 @@ def test_who_may_not_join_is_told_how_gitlab_does(
     gitlab.forge.protect(REPO, "main", contexts=["plangate"])
     assert api("GET", HERE).json()["merge_trains_enabled"] is False
     assert api("GET", f"{TRAIN}/{number}").status_code == 403
+
+
+def test_the_bot_joins_a_train_and_knows_its_commit(
+    gitlab: Playground, joined: Callable[[str], Group]
+) -> None:
+    first, forge = joined("one"), gitlab.forge
+    forge.commit(REPO, "two", {"two/main.tf": "# new\n"}, "alice")
+    pull = forge.open_pull(REPO, "alice", "two", title="two")
+    forge.set_status(REPO, pull.head_sha, "alice", "success", context="plangate")
+    bot, repo = GitLabForge("lab", TokenLogin("token-of-alice"), url=gitlab.url), RepoRef("lab", REPO)
+    with pytest.raises(HeadMoved):
+        bot.merge(repo, pull.number, "0" * 40, None)
+    for _ in range(2):
+        with pytest.raises(NotMergeable, match="is in its merge train"):
+            bot.merge(repo, pull.number, pull.head_sha, None)
+    group = forge.group_of(pull)
+    assert group is not None
+    assert bot.queue_base(repo, pull.number, group.head_sha) == first.head_sha
+    assert bot.queue_base(repo, pull.number, pull.head_sha) is None
 
 
 def test_a_pipeline_is_told_of_as_gitlab_does(
