@@ -62,6 +62,7 @@ from bot.services.states import StateService
 from bot.services.sweep import Sweep
 from bot.services.taking_over import TakingOver
 from bot.services.team_owners import TeamOwners
+from bot.services.tokens import Tokens
 from bot.services.transitions import Transitions
 from bot.services.variables import VariableDesk
 from bot.services.why_comments import WhyComments
@@ -100,6 +101,7 @@ class Services:
     requiring: Requiring
     rights: Rights
     sessions: Sessions
+    tokens: Tokens
     redelivering: Redelivering
     forge_sign_in: ForgeSignIn
     intake: Intake
@@ -165,6 +167,7 @@ def build(config: Config) -> Services:
         rights=Rights(world.forges, clock, config.owners),
         redelivering=Redelivering(store, clock, world.dispatch),
         sessions=Sessions(store, clock, config.session_idle, config.session_life),
+        tokens=Tokens(store, clock),
         forge_sign_in=ForgeSignIn(
             {each.name: way for each in config.forges if (way := sign_in_of(each))},
             vault,

@@ -15,7 +15,7 @@ from bot.store.approval_tables import approvals
 from bot.store.audit_tables import audit
 from bot.store.columns import Counter, Json, Moment, Words
 from bot.store.naming import metadata
-from bot.store.people_tables import sessions
+from bot.store.people_tables import sessions, tokens
 from bot.store.policy_tables import policy_checks, policy_replays, policy_set_versions
 from bot.store.variable_tables import variable_sets, variables
 
@@ -27,6 +27,7 @@ __all__ = [
     "policy_replays",
     "policy_set_versions",
     "sessions",
+    "tokens",
     "variable_sets",
     "variables",
 ]

@@ -31,6 +31,7 @@ from bot.store.runs import SqlRuns
 from bot.store.sessions import SqlSessions
 from bot.store.state_locks import SqlStateLocks
 from bot.store.states import SqlStateHistory, SqlStates
+from bot.store.tokens import SqlTokens
 from bot.store.variables import SqlVariables
 from bot.store.workspaces import SqlWorkspaces
 
@@ -55,6 +56,7 @@ class SqlTransaction:
     retention: SqlRetention
     approvals: SqlApprovals
     sessions: SqlSessions
+    tokens: SqlTokens
     audit: SqlAuditLog
     redeliveries: SqlRedeliveries
     overviews: SqlOverviews
@@ -135,6 +137,7 @@ class SqlStore:
             retention=SqlRetention(connection),
             approvals=SqlApprovals(connection),
             sessions=SqlSessions(connection),
+            tokens=SqlTokens(connection),
             audit=SqlAuditLog(connection),
             redeliveries=SqlRedeliveries(connection),
             overviews=SqlOverviews(connection),

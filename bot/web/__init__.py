@@ -27,6 +27,7 @@ from bot.web import (
     sign_in,
     state,
     state_versions,
+    tokens,
     variables,
     workspaces,
 )
@@ -68,6 +69,7 @@ def create_app(services: Services, streams: Streams | None = None) -> Flask:
         activity,
         sign_in,
         forge_sign_in,
+        tokens,
         health,
     )
     for room in rooms:

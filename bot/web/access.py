@@ -1,7 +1,8 @@
 """Who is asking, and what they may do here: found out once for each request (guard.py), before its view.
 
 Somebody has signed in with a forge, or is the local administrator, who asks from this very machine and has
-given the password (sign_in.py). Everybody else sees nothing.
+given the password (sign_in.py). Or a program of theirs asks with a token, which lends it a part of what they
+may do. Everybody else sees nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from bot.domain.accounts import Account
 from bot.domain.errors import Forbidden
 from bot.domain.events import RepoRef
 from bot.domain.permissions import Person, Role
+from bot.domain.tokens import ApiToken
+from bot.services.tokens import BadToken
+from bot.web import bodies
 from bot.web.needs import Services, services
 
 FIELD = "form_token"
@@ -41,17 +45,32 @@ class SignInNeeded(Forbidden):
 
 @dataclass(frozen=True)
 class Asker:
-    """Somebody who is signed in; `session` is what their browser holds."""
+    """Somebody who is signed in: `session` is what their browser holds. Or their program, with a token."""
 
     account: Account
-    session: str
+    session: str = ""
+    token: ApiToken | None = None
+
+    @property
+    def most(self) -> Role:
+        """The highest role that counts, whatever their own is."""
+        return Role.OWNER if self.token is None else self.token.scope.lends
 
 
 def find() -> Asker:
-    """Return who is asking. Raises SignInNeeded."""
+    """Return who is asking: by a token where one is sent, and then whatever the cookie says does not count.
+
+    Raises SignInNeeded, BadToken.
+    """
+    secret = bodies.bearer()
+    if secret is not None:
+        token = services().tokens.holder(secret)
+        if _is_strange(token.account):
+            raise BadToken(_NOT_LOCAL)
+        return Asker(token.account, token=token)
     session = request.cookies.get(cookie_name(), "")
     account = services().sessions.holder(session)
-    if account is None or (account.local and account.login != _local_login()):
+    if account is None or _is_strange(account):
         raise SignInNeeded(AGAIN)
     return Asker(account, session)
 
@@ -73,7 +92,8 @@ def person_asking() -> Person:
 
 def roles(repos: Iterable[RepoRef]) -> Mapping[RepoRef, Role]:
     """Return the roles of whoever asks; those for which the forge gives no answer are left out."""
-    return services().rights.roles(asker().account, repos)
+    found, most = services().rights.roles(asker().account, repos), asker().most
+    return {repo: min(role, most) for repo, role in found.items()}
 
 
 def readable(repos: Iterable[RepoRef]) -> frozenset[RepoRef]:
@@ -131,6 +151,11 @@ def is_from_here() -> bool:
     """Whether the browser does not say that a page from elsewhere sent this."""
     origin = request.headers.get("Origin")
     return origin is None or urlsplit(origin).netloc == request.headers.get("Host", "")
+
+
+def _is_strange(account: Account) -> bool:
+    """Whether it is the local administrator's, who does not ask from here."""
+    return account.local and account.login != _local_login()
 
 
 def _local_login() -> str:

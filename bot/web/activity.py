@@ -179,6 +179,7 @@ def _row(entry: AuditEntry, now: datetime) -> ActivityRow:
     url = rows.run_url(entry.subject) if entry.subject.startswith("run-") and entry.repo else ""
     place = rows.workspace_url(entry.workspace) if entry.workspace else ""
     role = "" if entry.role is Role.NONE else entry.role.name.lower()
+    by = f"with the token {entry.token}" if entry.token else entry.via.value
     return ActivityRow(
         badge=Badge("Refused", Tone.BAD) if refused else Badge("Done", Tone.GOOD),
         who=harmless(entry.login),
@@ -188,6 +189,6 @@ def _row(entry: AuditEntry, now: datetime) -> ActivityRow:
         subject=Link(harmless(entry.subject), url),
         detail=harmless(entry.detail),
         why=harmless(" ".join(entry.why.split())),
-        origin=harmless(" · ".join(part for part in (entry.via.value, entry.token, entry.address) if part)),
+        origin=harmless(" · ".join(part for part in (by, entry.address) if part)),
         when=wording.moment(entry.at, now),
     )

@@ -1,4 +1,7 @@
-"""Reads what a request brings along, and refuses what can't be read: large bodies, odd queries."""
+"""Reads what a request brings along, and refuses what can't be read: large bodies, odd queries.
+
+And whether a program asks: with a token, or for JSON.
+"""
 
 from __future__ import annotations
 
@@ -24,3 +27,16 @@ def check_query() -> None:
         request.query_string.decode()
     except UnicodeDecodeError:
         raise Invalid("the address's query is not UTF-8") from None
+
+
+def bearer() -> str | None:
+    """Return the token that came along, None where none did."""
+    kind, _, secret = request.headers.get("Authorization", "").partition(" ")
+    return secret.strip() if kind.lower() == "bearer" else None
+
+
+def wants_json() -> bool:
+    """Whether a program asks: it has a token, or would rather have JSON than a page."""
+    if bearer() is not None:
+        return True
+    return request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"

@@ -14,7 +14,7 @@ from bot.domain.run import Run, RunSource
 from bot.domain.workspace import Workspace
 from bot.services.ports import StateLock, Transaction
 from bot.services.queueing import PlanOptions
-from bot.web import access, rows
+from bot.web import access, bodies, json_answers, rows
 from bot.web.control_pages import ModeField, QueuePlanPage
 from bot.web.needs import services
 from bot.web.output import harmless
@@ -67,6 +67,8 @@ def queue_plan(name: str) -> Response:
     )
     options = PlanOptions(modes, "plan_only" in form, form.get("message", ""))
     run = services().queueing.queue_plan(name, person, options)
+    if bodies.wants_json():
+        return json_answers.run(run.id, 202)
     return redirect(rows.run_url(run.id), 303)
 
 

@@ -9,6 +9,7 @@ from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from bot.domain.errors import Conflict, Forbidden, ForgeError, Invalid, NotFound, PlangateError, Refused
+from bot.web import bodies
 from bot.web.pages import MessagePage
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ def _last_resort(error: Exception) -> Response:
 
 def answer(status: int, text: str, reference: str = "") -> Response:
     """Return an error as whoever asked can read it."""
-    if request.path.startswith(_FOR_MACHINES):
+    if request.path.startswith(_FOR_MACHINES) or bodies.wants_json():
         said = jsonify({"error": text} | ({"reference": reference} if reference else {}))
     else:
         title = _TITLES.get(status, "That did not work")

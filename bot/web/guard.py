@@ -51,6 +51,22 @@ EVERYBODYS = frozenset(
         "sign_in.leave",
         "activity.show",
         "activity.export",
+        "tokens.show",
+        "tokens.make",
+        "tokens.revoke",
+    }
+)
+
+# All that programs with a token may ask for: what answers in JSON, and the output. Tokens make no tokens.
+PROGRAMS = frozenset(
+    {
+        "workspaces.home",
+        "workspaces.show",
+        "controls.queue_plan",
+        "runs.show",
+        "runs.output",
+        "runs.comment",
+        "runs.act",
     }
 )
 
@@ -85,9 +101,13 @@ def _check() -> None:
         view = current_app.view_functions[request.endpoint or ""]
         if limit := getattr(view, _FORM_LIMIT, None):
             request.max_content_length = request.max_form_memory_size = limit
-        access.check_form(g.person)
+        # No page from elsewhere can have a browser send a token: it takes one that knows it.
+        if found.token is None:
+            access.check_form(g.person)
     try:
-        g.person = replace(nobody, role=_role(found))
+        if found.token is not None and not _for_programs():
+            raise Forbidden("That is not for programs with a token: do it on the page, signed in.")
+        g.person = replace(nobody, role=min(_role(found), found.most))
     except (NotFound, Forbidden) as error:
         if request.method not in _SAFE:
             with services().store.transaction() as tx:
@@ -96,7 +116,15 @@ def _check() -> None:
 
 
 def _origin(found: access.Asker) -> Origin:
-    return Origin(Via.PAGE, found.account.forge, request.remote_addr or "")
+    address = request.remote_addr or ""
+    if found.token is not None:
+        return Origin(Via.TOKEN, found.account.forge, address, found.token.name)
+    return Origin(Via.PAGE, found.account.forge, address)
+
+
+def _for_programs() -> bool:
+    # Who may override is said by the policy sets' owners, not by a role that a scope could bound.
+    return request.endpoint in PROGRAMS and (request.view_args or {}).get("verb") != "override"
 
 
 def _role(asker: access.Asker) -> Role:

@@ -21,6 +21,7 @@ from bot.services.rights import Rights
 from bot.services.sessions import Sessions
 from bot.services.state_history import KeptStates
 from bot.services.states import StateService
+from bot.services.tokens import Tokens
 from bot.services.variables import VariableDesk
 
 
@@ -161,6 +162,11 @@ class Services(Protocol):
     @property
     def sessions(self) -> Sessions:
         """Who is signed in."""
+        ...
+
+    @property
+    def tokens(self) -> Tokens:
+        """Tokens of people's programs."""
         ...
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from flask import request, url_for
@@ -29,9 +31,25 @@ _LABELS = {
 }
 
 
-def home() -> HomePage:
-    """Return the part of the list that the address asks for, of what the person may see."""
-    person, number, asked = access.person_asking(), rows.page_number(), _asked()
+@dataclass(frozen=True)
+class Listed:
+    """The part of the list that the address asks for, of what the person may see."""
+
+    query: OverviewQuery
+    number: int
+    counts: Mapping[Show, int]
+    found: tuple[Overview, ...]
+    any_workspace: bool
+
+    @property
+    def total(self) -> int:
+        """How many there are in all parts."""
+        return self.counts[self.query.show]
+
+
+def listed() -> Listed:
+    """Find what is asked for."""
+    number, asked = rows.page_number(), _asked()
     with services().store.reading() as tx:
         repos = frozenset(tx.overviews.repos())
     readable = access.readable(repos)
@@ -45,17 +63,24 @@ def home() -> HomePage:
     )
     with services().store.reading() as tx:
         counts, found = tx.overviews.counts(query), tx.overviews.page(query)
-    total, kept = counts[query.show], _kept(query)
+    return Listed(query, number, counts, tuple(found), bool(readable))
+
+
+def home() -> HomePage:
+    """Return the list's page."""
+    person, part = access.person_asking(), listed()
+    query, number, total, found = part.query, part.number, part.total, part.found
+    kept = _kept(query)
     live = any(each.run is not None and not each.run.final for each in found)
     return HomePage(
         chrome=rows.chrome("Workspaces", person, "workspaces", live),
         filters=tuple(
-            Filter(_LABELS[show], _address(kept | {"show": show}), counts[show], show is query.show)
+            Filter(_LABELS[show], _address(kept | {"show": show}), part.counts[show], show is query.show)
             for show in Show
         ),
         search=Search(query.search, query.show.value, query.latest_first, _address(kept | {"q": None})),
         rows=tuple(_row(each) for each in found),
-        any_workspace=bool(readable),
+        any_workspace=part.any_workspace,
         pager=rows.pager(
             number, number * PER_PAGE < total, ".home", where=rows.part(number, PER_PAGE, total), **kept
         ),

@@ -8,12 +8,12 @@ from dataclasses import replace
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from bot.domain.errors import Conflict, IllegalMove, Invalid, NotFound
+from bot.domain.errors import Conflict, IllegalMove, Invalid, NotFound, PlangateError
 from bot.domain.lifecycle import RunStatus, StageStatus
 from bot.domain.permissions import Person
 from bot.domain.run import Run
 from bot.services.plan_views import PlanViews
-from bot.web import access, resource_tree, rows, run_asks, run_page
+from bot.web import access, bodies, failures, json_answers, resource_tree, rows, run_asks, run_page
 from bot.web.needs import Controls, services
 from bot.web.run_page import Extra
 from bot.web.seen import STAGES
@@ -41,6 +41,8 @@ _VERBS: dict[str, Callable[[Controls, str, Person, str], Run]] = {
 @blueprint.get("/runs/<run_id>")
 def show(run_id: str) -> Response:
     """Show a run."""
+    if bodies.wants_json():
+        return json_answers.run(run_id)
     return _page(run_id)
 
 
@@ -61,8 +63,8 @@ def comment(run_id: str) -> AnyResponse:
     try:
         services().controls.comment(run_id, access.person_asking(), _comment())
     except Invalid as error:
-        return _page(run_id, str(error), 400)
-    return redirect(rows.run_url(run_id), 303)
+        return _problem(run_id, error, 400)
+    return _then(run_id)
 
 
 @blueprint.post("/runs/<run_id>/<verb>")
@@ -77,14 +79,28 @@ def act(run_id: str, verb: str) -> AnyResponse:
     try:
         run = wish(services().controls, run_id, person, _comment())
     except Invalid as error:
-        return _page(run_id, str(error), 400)
+        return _problem(run_id, error, 400)
     except (IllegalMove, Conflict) as error:
         with services().store.reading() as tx:
             run = tx.runs.get(run_id)
             overridden_by = {check.override.by for check in tx.policies.of_run(run_id) if check.override}
         if not run_asks.done_already(run, verb, person, overridden_by):
-            return _page(run_id, str(error), 409)
-    return redirect(rows.run_url(run.id), 303)
+            return _problem(run_id, error, 409)
+    return _then(run.id)
+
+
+def _then(run_id: str) -> AnyResponse:
+    """Lead to the run as it is then, or tell a program."""
+    if bodies.wants_json():
+        return json_answers.run(run_id, 202)
+    return redirect(rows.run_url(run_id), 303)
+
+
+def _problem(run_id: str, error: PlangateError, status: int) -> Response:
+    """Show the run with what went wrong, or tell a program only that."""
+    if bodies.wants_json():
+        return failures.answer(status, str(error))
+    return _page(run_id, str(error), status)
 
 
 def _page(run_id: str, problem: str = "", status: int = 200) -> Response:

@@ -18,7 +18,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from bot.domain.accounts import Account
 from bot.domain.errors import Forbidden
 from bot.services.sign_in import fits
-from bot.web import access, failures
+from bot.services.tokens import BadToken
+from bot.web import access, bodies, failures
 from bot.web.needs import services
 from bot.web.pages import Link, SignInPage
 
@@ -30,6 +31,8 @@ _PLACES = threading.BoundedSemaphore(2)
 _WRONG = "That is not the password. plangate sign-in prints it."
 _MANY = "Too many wrong passwords at once: wait a moment. plangate sign-in prints the right one."
 
+_PROGRAMS = "Send a token: Authorization: Bearer plangate_...; the page Your tokens makes them."
+
 log = logging.getLogger(__name__)
 blueprint = Blueprint("sign_in", __name__)
 
@@ -37,6 +40,7 @@ blueprint = Blueprint("sign_in", __name__)
 def install(app: Flask) -> None:
     """Have whoever has not signed in do so first."""
     app.register_error_handler(access.SignInNeeded, _first)
+    app.register_error_handler(BadToken, _unproven)
 
 
 @blueprint.get("/sign-in")
@@ -107,7 +111,16 @@ def _refuse() -> AnyResponse:
     return answer
 
 
+def _unproven(error: Forbidden) -> AnyResponse:
+    """Tell a program that it has to prove whose it is."""
+    said = failures.answer(401, str(error))
+    said.headers["WWW-Authenticate"] = "Bearer"
+    return said
+
+
 def _first(error: access.SignInNeeded) -> AnyResponse:
+    if bodies.wants_json():
+        return _unproven(Forbidden(_PROGRAMS))
     if request.method in ("GET", "HEAD"):
         asked = local_path(request.full_path.removesuffix("?"))
         return redirect("/sign-in" if asked == "/" else f"/sign-in?{urlencode({'next': asked})}", 303)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from flask import Blueprint, Response, make_response, render_template
 
 from bot.domain import lifecycle
 from bot.domain.run import Run
 from bot.domain.workspace import Workspace
 from bot.services.ports import RunQuery, Transaction
 from bot.services.turns import why_it_waits
-from bot.web import access, controls, overview, rows, wording, workspace_settings
+from bot.web import access, bodies, controls, json_answers, overview, rows, wording, workspace_settings
 from bot.web.needs import services
 from bot.web.pages import Fact, Link
 from bot.web.workspace_pages import WorkspacePage
@@ -20,14 +20,19 @@ blueprint = Blueprint("workspaces", __name__)
 
 
 @blueprint.get("/")
-def home() -> str:
+def home() -> Response:
     """Show the workspaces that the person may see, each with the run in progress, else the latest one."""
-    return render_template("home.html", page=overview.home())
+    if bodies.wants_json():
+        part = overview.listed()
+        return json_answers.workspaces(part.found, part.number, part.total)
+    return make_response(render_template("home.html", page=overview.home()))
 
 
 @blueprint.get("/workspaces/<path:name>")
-def show(name: str) -> str:
+def show(name: str) -> Response:
     """Show a workspace's queue and its runs, newest first."""
+    if bodies.wants_json():
+        return json_answers.runs(name)
     person = access.person_asking()
     number = rows.page_number()
     with services().store.reading() as tx:
@@ -57,7 +62,7 @@ def show(name: str) -> str:
         rows=tuple(rows.run_row(run, words, of=workspace) for run in found[:PER_PAGE]),
         pager=rows.pager(number, len(found) > PER_PAGE, ".show", name=name),
     )
-    return render_template("workspace.html", page=page)
+    return make_response(render_template("workspace.html", page=page))
 
 
 @blueprint.get("/workspaces/<path:name>/settings")

@@ -38,6 +38,7 @@ from bot.services.rights import Rights
 from bot.services.sessions import Sessions
 from bot.services.state_history import KeptStates
 from bot.services.states import StateService
+from bot.services.tokens import Tokens
 from bot.services.transitions import Transitions
 from bot.services.variables import VariableDesk
 from bot.store import SqlStore, migrate
@@ -125,6 +126,7 @@ class Services:
     requiring: Requiring
     rights: Rights
     sessions: Sessions
+    tokens: Tokens
     redelivering: Redelivering
     forge_sign_in: ForgeSignIn
     variables: VariableDesk
@@ -247,6 +249,7 @@ def built(schema: Path, folder: Path) -> Iterator[World]:
         rights=Rights({"hub": forge}, clock, [Account("hub", "olga")]),
         redelivering=Redelivering(store, clock, dispatch),
         sessions=Sessions(store, clock, timedelta(hours=12), timedelta(days=7)),
+        tokens=Tokens(store, clock),
         forge_sign_in=ForgeSignIn({}, vault, clock, "http://plangate.example.com"),
         variables=VariableDesk(store, clock),
         states=StateService(store, vault, clock),

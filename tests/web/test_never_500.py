@@ -9,7 +9,9 @@ from datetime import timedelta
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from bot.domain.accounts import Account
 from bot.domain.lifecycle import RunStatus
+from bot.domain.permissions import Person, Role
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "LOCK", "UNLOCK", "OPTIONS", "TRACE", "PROPFIND"]
 WORD = st.text(st.characters(codec="latin-1", exclude_characters="\r\n"), max_size=30)
@@ -18,6 +20,8 @@ PATHS = st.one_of(
         [
             "/",
             "/deliveries",
+            "/tokens",
+            "/tokens/tok-x/revoke",
             "/workspaces/network",
             "/workspaces/network/variables",
             "/variable-sets",
@@ -83,6 +87,27 @@ def test_anything_at_all(lasting_world, method, path, query, headers, body):
         headers=headers,
         data=body,
         environ_overrides={"PATH_INFO": url, "QUERY_STRING": query},
+    )
+    assert answer.status_code < 500, answer.get_data(as_text=True)
+
+
+@RELAXED
+@given(st.sampled_from(METHODS), PATHS, WORD, BODIES)
+def test_anything_from_a_program_with_a_token(lasting_world, method, path, query, body):
+    account = Account("", "alice")
+    tokens = lasting_world.services.tokens
+    for old in tokens.of(account):
+        tokens.revoke(account, Person("alice", Role.NONE), old.id)
+    secret = tokens.make(account, Person("alice", Role.NONE), "fuzz", "write")
+    answer = lasting_world.app.test_client().open(
+        "/",
+        method=method,
+        headers={"Authorization": f"Bearer {secret}"},
+        data=body,
+        environ_overrides={
+            "PATH_INFO": path.encode("utf-8", "replace").decode("latin-1"),
+            "QUERY_STRING": query,
+        },
     )
     assert answer.status_code < 500, answer.get_data(as_text=True)
 

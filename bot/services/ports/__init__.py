@@ -15,7 +15,7 @@ from bot.services.ports.engine import (
 from bot.services.ports.forge import Forge, ForgeReader, ForgeWriter, GitRemote, Hook, HookRead, Reaction
 from bot.services.ports.merging import ForgeMerging
 from bot.services.ports.overview import Overview, OverviewQuery, Overviews, Show
-from bot.services.ports.people import Leaving, SessionRecord, SessionRecords, SignIn
+from bot.services.ports.people import Leaving, SessionRecord, SessionRecords, SignIn, TokenRecords
 from bot.services.ports.policies import (
     Files,
     Judged,
@@ -107,6 +107,7 @@ __all__ = [
     "Stop",
     "Store",
     "Texts",
+    "TokenRecords",
     "Transaction",
     "Variables",
     "Vault",

@@ -1,12 +1,14 @@
-"""Who people are: how they sign in with a forge, and where it is kept who is signed in."""
+"""Who people are: how they sign in with a forge, and where it is kept who is signed in or has tokens."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from bot.domain.accounts import Account
+from bot.domain.tokens import ApiToken
 
 
 @dataclass(frozen=True)
@@ -69,4 +71,32 @@ class SessionRecords(Protocol):
 
     def forget(self, begun_before: datetime, seen_before: datetime) -> None:
         """Forget the sessions that began, or were last used, before."""
+        ...
+
+
+class TokenRecords(Protocol):
+    """Tokens of people's programs; of their secrets only hashes are kept."""
+
+    def add(self, token: ApiToken, hashed: str) -> None:
+        """Keep a token."""
+        ...
+
+    def get(self, hashed: str) -> ApiToken | None:
+        """Return the token with this hash of its secret, None where there is none."""
+        ...
+
+    def of(self, account: Account) -> Sequence[ApiToken]:
+        """Return an account's tokens, newest first."""
+        ...
+
+    def used(self, token_id: str, at: datetime) -> None:
+        """Keep that a token was used."""
+        ...
+
+    def revoke(self, token_id: str, at: datetime) -> None:
+        """Keep that a token counts no more."""
+        ...
+
+    def forget(self, ended_before: datetime) -> None:
+        """Forget the tokens that expired, or were revoked, before."""
         ...

@@ -8,7 +8,7 @@ from typing import Protocol
 from bot.services.ports.approvals import Approvals
 from bot.services.ports.audit import AuditLog
 from bot.services.ports.overview import Overviews
-from bot.services.ports.people import SessionRecords
+from bot.services.ports.people import SessionRecords, TokenRecords
 from bot.services.ports.policies import PolicyChecks
 from bot.services.ports.replays import Replays
 from bot.services.ports.retention import Retention
@@ -99,6 +99,11 @@ class Transaction(Protocol):
     @property
     def sessions(self) -> SessionRecords:
         """Who is signed in."""
+        ...
+
+    @property
+    def tokens(self) -> TokenRecords:
+        """Tokens of people's programs."""
         ...
 
     @property

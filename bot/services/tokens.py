@@ -1,0 +1,104 @@
+"""Tokens by which people's programs ask in their name: made, found, revoked.
+
+The program has a random secret, shown once; the database has its hash alone (promise 6).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+
+from bot.domain.accounts import Account
+from bot.domain.audit import Deed
+from bot.domain.errors import Conflict, Forbidden, Invalid, NotFound
+from bot.domain.ids import new_id
+from bot.domain.permissions import Person
+from bot.domain.tokens import ApiToken, Scope
+from bot.services.auditing import done
+from bot.services.ports import Clock, Store
+
+PREFIX = "plangate_"
+"""How every secret begins: so that who finds one somewhere knows what it is."""
+
+DAYS, MOST_DAYS = 90, 365
+"""How long a token lasts where nothing is said, and at most."""
+
+MOST = 50
+"""How many tokens that count one person may have."""
+
+LONGEST_NAME = 60
+
+_BYTES = 32
+_LONGEST = 100
+_NOTED_EVERY = timedelta(minutes=1)
+_LISTED_FOR = timedelta(days=30)
+
+
+class BadToken(Forbidden):
+    """A token that is unknown, expired or revoked."""
+
+
+class Tokens:
+    """Makes, finds and revokes tokens."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def make(self, account: Account, person: Person, name: str, scope: str, days: int = DAYS) -> str:
+        """Return the secret of a new token, which nobody can see again. Raises Invalid, Conflict."""
+        name = " ".join(name.split())
+        if not name or len(name) > LONGEST_NAME or not name.isprintable():
+            raise Invalid(f"a token has a name of 1 to {LONGEST_NAME} characters, such as the program's")
+        if scope not in list(Scope):
+            raise Invalid(f"a token's scope is one of {', '.join(Scope)}")
+        if not 1 <= days <= MOST_DAYS:
+            raise Invalid(f"a token lasts 1 to {MOST_DAYS} days")
+        secret, now = PREFIX + secrets.token_urlsafe(_BYTES), self._clock.now()
+        token = ApiToken(new_id("tok"), account, name, Scope(scope), now, now + timedelta(days=days))
+        with self._store.transaction() as tx:
+            tx.tokens.forget(now - _LISTED_FOR)
+            standing = [each for each in tx.tokens.of(account) if each.counts(now)]
+            if any(each.name == name for each in standing):
+                raise Conflict(f"you have a token named {name} already: revoke it, or choose another name")
+            if len(standing) >= MOST:
+                raise Conflict(f"you have {MOST} tokens: revoke one that is not needed any more")
+            tx.tokens.add(token, _hash(secret))
+            done(tx, self._clock, person, Deed.MAKE_TOKEN, "", f"{scope}, for {days} days", name)
+        return secret
+
+    def of(self, account: Account) -> Sequence[ApiToken]:
+        """Return somebody's tokens, newest first; those that count no more are there for a month or so."""
+        with self._store.reading() as tx:
+            return tx.tokens.of(account)
+
+    def revoke(self, account: Account, person: Person, token_id: str) -> None:
+        """Make a token of somebody's count no more. Raises NotFound."""
+        with self._store.transaction() as tx:
+            token = next((each for each in tx.tokens.of(account) if each.id == token_id), None)
+            if token is None:
+                raise NotFound(f"you have no token {token_id}")
+            if token.revoked_at is None:
+                tx.tokens.revoke(token.id, self._clock.now())
+                done(tx, self._clock, person, Deed.REVOKE_TOKEN, "", "", token.name)
+
+    def holder(self, secret: str) -> ApiToken:
+        """Return the token with this secret. Raises BadToken, which says why it is good for nothing."""
+        token, now = None, self._clock.now()
+        if secret.startswith(PREFIX) and len(secret) <= _LONGEST:
+            with self._store.reading() as tx:
+                token = tx.tokens.get(_hash(secret))
+        if token is None:
+            raise BadToken("there is no such token: make one on the page Your tokens")
+        if not token.counts(now):
+            raise BadToken(f"{token.why_not(now)}: make another on the page Your tokens")
+        if token.used_at is None or now - token.used_at >= _NOTED_EVERY:
+            with self._store.transaction() as tx:
+                tx.tokens.used(token.id, now)
+        return token
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
