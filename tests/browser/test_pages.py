@@ -85,6 +85,23 @@ def test_a_workspace_is_locked_and_unlocked_and_a_plan_queued_without_scripts(si
         assert page.get_by_role("button", name="Lock", exact=True).is_visible()
 
 
+def test_a_token_is_made_used_and_revoked_without_scripts_on_a_narrow_screen(site):
+    with site.page("/", java_script_enabled=False, viewport=NARROW) as page:
+        page.get_by_role("link", name="Tokens", exact=True).click()
+        page.get_by_label("Name").fill("The builds, on a server with quite a long name")
+        page.get_by_label("write:").check()
+        page.get_by_role("button", name="Make token").click()
+        secret = page.locator("#secret").inner_text()
+        assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+        bearer = {"Authorization": f"Bearer {secret}"}
+        with site.context(signed_in=False) as program:
+            answer = program.request.get("/workspaces/network-prod", headers=bearer)
+            assert answer.json()["data"][0]["type"] == "runs"
+            page.get_by_role("button", name="Revoke").click()
+            assert page.get_by_text("Revoked").is_visible()
+            assert program.request.get("/", headers=bearer).status == 401
+
+
 def test_the_keyboard_reaches_the_content_first_and_then_each_workspace(site):
     with site.page("/") as page:
         page.keyboard.press("Tab")
