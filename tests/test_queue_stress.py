@@ -214,7 +214,8 @@ def test_runs_of_a_workspace_go_one_after_the_other_in_order_and_none_is_left_be
 def _told_of(load: Load, run_id: str) -> str:
     with load.services.store.reading() as tx:
         timeline = tx.runs.timeline(run_id)
-    return "\n".join(f"{event.at:%X.%f} {event.kind} {event.message}" for event in timeline) + load.part.tail(40)
+    lines = [f"{event.at:%X.%f} {event.kind} {event.message}" for event in timeline]
+    return "\n".join([*lines, load.part.tail(40)])
 
 
 def _went_in_turn(load: Load, runs: list[Run]) -> None:
