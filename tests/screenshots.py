@@ -108,7 +108,12 @@ def _go_on(stage: Stage, services: Services) -> Mapping[str, str]:
         "variables": f"{workspace}/variables",
         "state": f"{workspace}/states/{state.id}",
         "settings": f"{workspace}/settings",
+        "variable-sets": "/variable-sets",
+        "states": f"{workspace}/states",
         "deliveries": "/deliveries",
+        "activity": "/activity",
+        "tokens": "/tokens",
+        "sign-in": "/sign-in",
     }
 
 
