@@ -307,6 +307,9 @@ class Phases:
     def _watching(self, run: Run, fence: int, stage: str) -> Iterator[RunWatch]:
         """Look on at a stage; its last words are kept also where it fails, for they say why."""
         watch = RunWatch(self._store, self._clock, self._limits, run.id, fence, stage)
+        # A stage begins with the whole of the lease: a database that is slow to answer, and many short
+        # stages, would otherwise have it run out before the engine looks round (promise 3).
+        watch.tick()
         try:
             yield watch
         finally:

@@ -33,7 +33,8 @@ class RunWatch:
         self._stage = stage
         self._buffer: list[str] = []
         self._size = 0
-        self._renewed: datetime = clock.now()
+        # The stages before may have taken the most of the lease: the first look renews it.
+        self._renewed: datetime | None = None
 
     def output(self, text: str) -> None:
         """Take output; it is kept at the next tick, or at once where it is much."""
@@ -91,7 +92,7 @@ class RunWatch:
     def _look(self) -> Stop:
         self.flush()
         now = self._clock.now()
-        if now - self._renewed >= self._limits.lease / 4:
+        if self._renewed is None or now - self._renewed >= self._limits.lease / 4:
             with self._store.transaction() as tx:
                 tx.leases.renew(lease_of(self._run_id), self._fence, now, self._limits.lease)
             self._renewed = now

@@ -207,6 +207,30 @@ def test_a_long_plan_keeps_its_lease(house: House) -> None:
     assert held == [frozenset({lease_of(run.id)})]
 
 
+def test_each_stage_begins_with_the_whole_of_the_lease(house: House) -> None:
+    house.workspace("network", auto_apply=True)
+    house.engine.will_find("network", BUCKET)
+    most = house.limits.lease.total_seconds() * 0.6
+    held: list[frozenset[str]] = []
+    remote = house.forge.remote
+
+    def slow(*about: Any) -> Any:
+        house.clock.forward(seconds=most)
+        return remote(*about)
+
+    def slow_too(_: object) -> None:
+        house.clock.forward(seconds=most)
+        with house.store.reading() as tx:
+            held.append(tx.leases.held([lease_of(house.only_run().id)], house.clock.now()))
+
+    house.forge.remote = slow  # type: ignore[method-assign]
+    house.engine.during("fetch", slow_too)
+    house.engine.during("apply", slow_too)
+    house.push("c1", "network/main.tf")
+    assert house.statuses() == ["applied"]
+    assert held == [frozenset({lease_of(house.only_run().id)})] * 2
+
+
 def test_nothing_of_a_run_stays_on_the_machine(planned: House) -> None:
     assert planned.engine.trees == set()
     planned.engine.fail("apply", EngineError("no such version"))
