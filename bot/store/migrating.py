@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,13 +71,29 @@ def _alone(engine: sa.Engine) -> Iterator[sa.Connection]:
             yield connection
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    with engine.connect() as connection:
-        # Past SQLAlchemy, which would begin a transaction: the mode can't change within one. It stays with
-        # the file, so nobody else has to set it.
-        connection.connection.cursor().execute("PRAGMA journal_mode = WAL")
-    with engine.begin() as connection:  # IMMEDIATE: whoever comes second waits here
-        yield connection
+    with _folder_locked(path.parent):
+        path.touch(mode=0o600)
+        with engine.connect() as connection:
+            # Past SQLAlchemy, which would begin a transaction: the mode can't change within one. It stays
+            # with the file, so nobody else has to set it.
+            connection.connection.cursor().execute("PRAGMA journal_mode = WAL")
+        with engine.begin() as connection:
+            yield connection
+
+
+@contextmanager
+def _folder_locked(folder: Path) -> Iterator[None]:
+    """Wait for whoever migrates a database in the folder; the lock ends with its process.
+
+    SQLite's own waiting is not enough: two that change the journal's mode at once wait for each other, so
+    SQLite lets one fail at once, whatever the time-out (https://www.sqlite.org/c3ref/busy_handler.html).
+    """
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
 
 
 def _file(engine: sa.Engine) -> Path | None:
