@@ -11,7 +11,11 @@ import click
 
 from bot import vault
 from bot.cli.loading import configuration
-from bot.store import Rekeyed, migrate, rekey
+from bot.cli.operator import operator
+from bot.clock import SystemClock
+from bot.domain.audit import Deed
+from bot.services.auditing import done as note
+from bot.store import Rekeyed, SqlStore, migrate, rekey
 
 
 @click.group()
@@ -35,8 +39,19 @@ def rotate(*, as_json: bool) -> None:
     """
     config = configuration()
     migrate(config.database_url)
-    done = rekey(config.database_url, vault.FernetVault(config.secret_keys))
+    keys_given = vault.FernetVault(config.secret_keys)
+    store = SqlStore(config.database_url, keys_given)
+    # Before anything is changed: it goes on in many transactions, and may be stopped between any two.
+    with store.transaction() as tx:
+        note(
+            tx, SystemClock(), operator(), Deed.ROTATE_KEYS, "", f"begun, with {len(config.secret_keys)} keys"
+        )
+    done = rekey(config.database_url, keys_given)
     unreadable = sum(one.unreadable for one in done)
+    with store.transaction() as tx:
+        told = f"encrypted anew: {sum(one.rotated for one in done)}; opened by no key: {unreadable}"
+        note(tx, SystemClock(), operator(), Deed.ROTATE_KEYS, "", told)
+    store.close()
     click.echo(json.dumps(_document(done), indent=2) if as_json else _words(done))
     if unreadable:
         sys.exit(1)

@@ -7,6 +7,9 @@ import os
 from collections.abc import Sequence
 
 from bot.config import Config
+from bot.domain.audit import Deed
+from bot.domain.permissions import Person
+from bot.services.auditing import done
 from bot.services.declaring import Changed, declare
 from bot.services.ports import Transaction
 from bot.services.syncing import Synced, sync
@@ -33,12 +36,12 @@ def configuration() -> Config:
     return config
 
 
-def ready(config: Config, *, serves: bool = False) -> tuple[Services, Synced]:
+def ready(config: Config, *, serves: bool = False, by: Person | None = None) -> tuple[Services, Synced]:
     """Build the services on a database that is up to date and knows the configured workspaces.
 
     What serves, and `plangate sync`, brings the variables of plangate.yml too. Any other command leaves them
     alone: the shell that it was given in may hold somebody's own credentials under the same names. Safe to do
-    by many processes at once.
+    by many processes at once. `by` is who asks for just this, and then has a line in the audit log.
     """
     config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     migrate(config.database_url)
@@ -50,4 +53,8 @@ def ready(config: Config, *, serves: bool = False) -> tuple[Services, Synced]:
     def variables(tx: Transaction) -> Sequence[Changed]:
         return declare(tx, config.variables, now) if serves else ()
 
-    return services, sync(services.store, config.workspaces, config.discover, variables)
+    def note(tx: Transaction, synced: Synced) -> None:
+        if by is not None:
+            done(tx, services.clock, by, Deed.SYNC, "", synced.words)
+
+    return services, sync(services.store, config.workspaces, config.discover, variables, note)

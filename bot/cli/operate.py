@@ -5,7 +5,13 @@ from __future__ import annotations
 import click
 
 from bot.cli.loading import configuration, ready
+from bot.cli.operator import operator
+from bot.clock import SystemClock
+from bot.domain.audit import Deed
+from bot.services.auditing import done
+from bot.store import SqlStore
 from bot.store import migrate as migrate_database
+from bot.vault import FernetVault
 
 
 @click.command()
@@ -14,13 +20,18 @@ def migrate() -> None:
     config = configuration()
     config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     applied = migrate_database(config.database_url)
+    if applied:
+        store = SqlStore(config.database_url, FernetVault(config.secret_keys))
+        with store.transaction() as tx:
+            done(tx, SystemClock(), operator(), Deed.MIGRATE, "", ", ".join(applied))
+        store.close()
     click.echo(f"applied: {', '.join(applied)}" if applied else "the database is up to date")
 
 
 @click.command()
 def sync() -> None:
     """Bring the workspaces and variables of plangate.yml into the database."""
-    _, synced = ready(configuration(), serves=True)
+    _, synced = ready(configuration(), serves=True, by=operator())
     for name in synced.kept:
         click.echo(f"kept     {name}")
     for name in synced.retired:
@@ -32,9 +43,13 @@ def sync() -> None:
 @click.command()
 @click.argument("delivery_id")
 def replay(delivery_id: str) -> None:
-    """Say what a stored webhook delivery led to, and handle it again if it is not done with."""
+    """Say what a stored webhook delivery led to; one that waits or failed is handled again."""
     services, _ = ready(configuration())
-    services.intake.handle(delivery_id)
+    with services.store.reading() as tx:
+        delivery = tx.deliveries.get(delivery_id)
+    if delivery.handled_at is None or delivery.error:
+        services.redelivering.reopen(delivery_id, operator())
+        services.intake.handle(delivery_id)
     with services.store.reading() as tx:
         delivery = tx.deliveries.get(delivery_id)
     for line in delivery.decisions:

@@ -36,6 +36,9 @@ class Deed(StrEnum):
     PUSH_STATE = "push state"
     DOWNLOAD_STATE = "download state"
     REPLAY = "replay delivery"
+    SYNC = "sync"
+    MIGRATE = "migrate database"
+    ROTATE_KEYS = "rotate keys"
     MAKE_TOKEN = "make token"  # noqa: S105  # what is done, not a token
     REVOKE_TOKEN = "revoke token"  # noqa: S105  # what is done, not a token
     REQUEST = "request"

@@ -21,9 +21,17 @@ class Redelivering:
         self._clock = clock
         self._dispatch = dispatch
 
-    @audited(Deed.REPLAY)
     def replay(self, delivery_id: str, person: Person) -> None:
-        """Have a delivery handled again. Raises Forbidden, IllegalMove, NotFound."""
+        """Have a worker handle a delivery again. Raises Forbidden, IllegalMove, NotFound."""
+        self.reopen(delivery_id, person)
+        try:
+            self._dispatch.receive(delivery_id)
+        except ConnectionError as error:
+            log.warning("delivery %s waits for the sweep: %s", delivery_id, error)
+
+    @audited(Deed.REPLAY)
+    def reopen(self, delivery_id: str, person: Person) -> None:
+        """Have a delivery be due again. Raises Forbidden, IllegalMove, NotFound."""
         if person.role < Role.OWNER:
             raise Forbidden("a delivery is replayed by an owner of this Plangate")
         with self._store.transaction() as tx:
@@ -31,7 +39,3 @@ class Redelivering:
             if delivery.handled_at is not None and not tx.redeliveries.reopen(delivery_id):
                 raise IllegalMove(f"{delivery_id} was handled: nothing would come of it once more")
             done(tx, self._clock, person, Deed.REPLAY, delivery_id, delivery.error)
-        try:
-            self._dispatch.receive(delivery_id)
-        except ConnectionError as error:
-            log.warning("delivery %s waits for the sweep: %s", delivery_id, error)

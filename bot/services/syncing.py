@@ -20,17 +20,29 @@ class Synced:
     retired: tuple[str, ...]
     variables: tuple[Changed, ...] = ()
 
+    @property
+    def words(self) -> str:
+        """Say in a line what was done."""
+        retired = f"retired {', '.join(self.retired)}" if self.retired else ""
+        changed = ", ".join(f"{each.what} {each.where}" for each in self.variables)
+        return "; ".join(filter(None, (f"workspaces kept: {len(self.kept)}", retired, changed)))
+
 
 Also = Callable[[Transaction], Sequence[Changed]]
+Note = Callable[[Transaction, Synced], None]
 
 
 def sync(
-    store: Store, workspaces: Sequence[Workspace], rules: Sequence[DiscoverRule], also: Also = lambda _: ()
+    store: Store,
+    workspaces: Sequence[Workspace],
+    rules: Sequence[DiscoverRule],
+    also: Also = lambda _: (),
+    note: Note = lambda *_: None,
 ) -> Synced:
     """Keep what the configuration names; put aside what it no longer does. States and runs stay.
 
-    Discovered workspaces stay while a rule looks through their repository. `also` brings the variables, in
-    the same transaction.
+    Discovered workspaces stay while a rule looks through their repository. `also` brings the variables and
+    `note` keeps a line of what was done, in the same transaction.
     """
     names = {workspace.name for workspace in workspaces}
     repos = {rule.repo for rule in rules}
@@ -45,4 +57,6 @@ def sync(
             if not kept:
                 tx.workspaces.put(replace(workspace, active=False))
                 retired.append(workspace.name)
-    return Synced(tuple(sorted(names)), tuple(retired), tuple(changed))
+        synced = Synced(tuple(sorted(names)), tuple(retired), tuple(changed))
+        note(tx, synced)
+    return synced
