@@ -21,6 +21,7 @@ from bot.config.settings import Environment, fernet_key
 from bot.config.table import NEW_KEY, SETTINGS
 from bot.config.variables import read_variables
 from bot.config.workspaces import read_rules, read_workspaces
+from bot.config.written import Written, read_written
 from bot.domain.accounts import Account
 from bot.domain.discovery import DiscoverRule
 from bot.domain.errors import ConfigError
@@ -100,6 +101,7 @@ class Config:
     local_admin: str
     log_level: LogLevel
     variables: Declared = field(default_factory=Declared, repr=False)
+    written: Written = field(default_factory=Written, repr=False)
     secret_files: tuple[Path, ...] = ()
     passed_on: Mapping[str, str] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()
@@ -153,6 +155,7 @@ class Config:
             local_admin=_local_admin(env, url, problems),
             log_level=env.choice("PLANGATE_LOG_LEVEL", LogLevel, LogLevel.INFO),
             variables=variables,
+            written=read_written(manifest, document),
             secret_files=tuple(env.secret_files),
             passed_on={name: environ[name] for name in PASSED_ON if environ.get(name)},
             warnings=(*_unknown(environ, env), *unencrypted(forges)),

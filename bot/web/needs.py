@@ -11,6 +11,7 @@ from flask import Flask, current_app
 
 from bot.domain.permissions import Person
 from bot.domain.run import Run
+from bot.domain.workspace import Workspace
 from bot.services.forge_sign_in import ForgeSignIn
 from bot.services.locking import Locking
 from bot.services.ports import Addresses, Clock, Delivery, Hook, Store, Transaction, Vault
@@ -73,6 +74,14 @@ class Controls(Protocol):
         ...
 
 
+class Written(Protocol):
+    """Where plangate.yml says what a workspace is set to."""
+
+    def of(self, workspace: Workspace) -> Mapping[str, str]:
+        """Return the place of each option written there (`plangate.yml:12`); of the entry under ""."""
+        ...
+
+
 class Settings(Protocol):
     """The part of the configuration that the pages ask for."""
 
@@ -89,6 +98,11 @@ class Settings(Protocol):
     @property
     def state_lock_grace(self) -> timedelta:
         """How long a lost worker's Terraform keeps its lock on the state."""
+        ...
+
+    @property
+    def written(self) -> Written:
+        """Where plangate.yml says what."""
         ...
 
 

@@ -99,7 +99,10 @@ class SettingRow:
 
 @dataclass(frozen=True)
 class SettingsPage:
-    """What a workspace is set to; it is changed in plangate.yml alone."""
+    """What a workspace is set to; it is changed in plangate.yml alone.
+
+    `after_from` is where it says what a run here comes `after`.
+    """
 
     chrome: Chrome
     name: str
@@ -107,5 +110,6 @@ class SettingsPage:
     about: str
     rows: tuple[SettingRow, ...]
     after: tuple[Link, ...]
+    after_from: str
     before: tuple[Link, ...]
     policy_sets: tuple[SettingRow, ...]

@@ -17,6 +17,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from bot.config.written import Written
 from bot.domain.accounts import Account
 from bot.domain.events import RepoRef
 from bot.domain.ids import new_id
@@ -110,6 +111,7 @@ class Settings:
     local_admin: str = "alice"
     cool_off: timedelta = timedelta(seconds=30)
     state_lock_grace: timedelta = timedelta(minutes=15)
+    written: Written = field(default_factory=Written)
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 
+import pytest
+
+from bot.config.explain import check
+from bot.config.marked_yaml import parse_document
+from bot.config.problems import Problems
+from bot.config.written import read_written
 from bot.domain.lifecycle import RunStatus
-from bot.domain.workspace import Triggers
+from tests.web.conftest import Settings
 
 
 def text(world, path, status=200):
@@ -19,22 +26,71 @@ def settings(page):
     return {
         name: (value, source)
         for name, value, source in re.findall(
-            r"<tr><td>([^<]+)</td><td[^>]*>([^<]+)</td><td[^>]*>([^<]+)</td>", page
+            r"<tr><td>([^<]+)</td><td[^>]*>([^<]+)</td><td[^>]*>(?:<code>)?([^<]+)(?:</code>)?</td>", page
         )
     }
 
 
-def test_each_setting_says_where_it_comes_from(world):
-    triggers = Triggers(patterns=("net/**",))
-    world.workspace("named", branch="main", auto_apply=True, triggers=triggers)
-    found = settings(text(world, "/workspaces/named/settings"))
-    assert found["Auto-apply"] == ("on", "plangate.yml: its own entry, or defaults")
-    assert found["Runs on changes of"] == ("net/**", "plangate.yml: its own entry, or defaults")
-    assert found["Engine"] == ("terraform", "the default")
-    world.workspace("found", discovered=True, tags=("prod", "eu"))
-    page = text(world, "/workspaces/found/settings")
-    assert "found by a rule under discover in plangate.yml" in page
-    assert settings(page)["Tags"] == ("prod, eu", "plangate.yml: the rule that found it, or defaults")
+MANIFEST = b"""\
+defaults:
+  auto_apply: true
+  require: [approved]
+workspaces:
+  - name: named
+    repo: acme/infra
+    branch: main
+    trigger_patterns: ["net/**"]
+    require: [mergeable]
+    run_triggers: [first]
+discover:
+  - repo: acme/infra
+    directories: ["found/*"]
+    tags: [prod, eu]
+forges:
+  hub: {kind: github}
+"""
+
+
+@pytest.fixture
+def look(world):
+    """Open pages of a server whose plangate.yml is this one."""
+    manifest = check(document := parse_document(MANIFEST, "plangate.yml"), Problems())
+    client = world.with_settings(Settings(written=read_written(manifest, document)))
+    world.sign_in(client)
+    return lambda path: html.unescape(client.get(path).get_data(as_text=True))
+
+
+def test_each_setting_says_on_which_line_it_is_written(world, look):
+    world.workspace("first")
+    world.workspace("named", run_triggers=("first",), require=("approved", "mergeable"))
+    page = look("/workspaces/named/settings")
+    assert (
+        "was named in plangate.yml:5;" in page
+        and 'starts a run here <span class="sub">(plangate.yml:10)' in page
+    )
+    found = {name: source for name, (_, source) in settings(page).items()}
+    assert found["Repository"] == "plangate.yml:6"
+    assert found["Runs on changes of"] == "plangate.yml:8"
+    assert found["Auto-apply"] == "plangate.yml:2, under defaults"
+    assert found["An apply needs"] == "plangate.yml:3, under defaults; plangate.yml:9"
+    assert (found["Engine"], found["Directory"]) == ("the default", "the default")
+
+
+def test_a_found_workspace_names_the_lines_of_its_rule(world, look):
+    made = world.workspace("found-net", discovered=True)
+    with world.services.store.transaction() as tx:
+        tx.workspaces.put(replace(made, working_directory="found/net"))
+    page = look("/workspaces/found-net/settings")
+    assert "found by a rule under discover in plangate.yml:12;" in page
+    found = settings(page)
+    assert (found["Directory"], found["Tags"][1]) == (("found/net", "plangate.yml:13"), "plangate.yml:14")
+
+
+def test_what_the_file_does_not_speak_of_any_more_names_no_line(world, look):
+    world.workspace("gone", auto_apply=True)
+    assert settings(look("/workspaces/gone/settings"))["Auto-apply"] == (
+        "on", "an earlier plangate.yml, or the default",
+    )  # fmt: skip
 
 
 def test_run_triggers_are_shown_on_both_ends(world):
