@@ -4,6 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
+# Tests and demo start hundreds of processes: none of them should compile what another has compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test check format bench screenshots lock clean
 
 help:                ## list the targets

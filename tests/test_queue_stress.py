@@ -140,7 +140,7 @@ def load(database: str, tmp_path: Path) -> Iterator[Load]:
             "PLANGATE_SECRET_KEY": generate_key(),
             "PLANGATE_GITHUB_TOKEN": "a-token",
             "PLANGATE_GITHUB_WEBHOOK_SECRET": "a-secret",
-            "PLANGATE_LEASE_SECONDS": "5",
+            "PLANGATE_LEASE_SECONDS": "15",
             "PLANGATE_SWEEP_SECONDS": "3",
             "PLANGATE_SANDBOX": "off",
             "PLANGATE_TERRAFORM_FROM_PATH": "false",

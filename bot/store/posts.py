@@ -101,8 +101,17 @@ class SqlPosts:
             )
             if not self._connection.execute(statement).rowcount:
                 return
+        kept = self._kept(subject)
         for post in posts:
-            self._put(subject, post)
+            digest = payload_hash(post.payload)
+            if kept.get((post.repo.forge, post.repo.path, post.key)) != digest:
+                self._put(subject, post, digest)
+
+    def _kept(self, subject: str) -> dict[tuple[str, str, str], str]:
+        """The hash of each payload that the subject has."""
+        query = sa.select(posts.c.forge, posts.c.repo_path, posts.c.key, posts.c.payload_hash)
+        rows = self._connection.execute(query.where(posts.c.subject == subject))
+        return {(forge, path, key): digest for forge, path, key, digest in rows}
 
     def undelivered(self, subject: str) -> Sequence[Post]:
         """Return the subject's posts whose payload is not what stands, whatever their `not_before`.
@@ -147,8 +156,7 @@ class SqlPosts:
             changes["not_before"] = not_before
         self._connection.execute(sa.update(posts).where(*_same(post)).values(**changes))
 
-    def _put(self, subject: str, post: Post) -> None:
-        digest = payload_hash(post.payload)
+    def _put(self, subject: str, post: Post, digest: str) -> None:
         same = posts.c.payload_hash == digest
         row = {
             "subject": subject,
