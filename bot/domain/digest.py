@@ -3,10 +3,11 @@
 Keyed, because a bare hash of a plan with one small secret in it could be guessed.
 
 In it: every action and what it is done to, with all values; reads that are left to the apply; moves, imports,
-deposed objects; outputs; the providers' versions and their configuration; input variables. Not in it: when
-and by which program the plan was made, the order of things, why an action is taken, what does not change,
-what was read already, and variables that the configuration calls sensitive (a token that is made anew for
-each run would void every approval; where its value matters to a resource it is in the resource).
+deposed objects; outputs; the providers' versions, their configuration, and which of these is whose; variables
+of Terraform and of the environment. Not in it: when and by which program the plan was made, the order of
+things, why an action is taken, what does not change, what was read already, and sensitive variables (a token
+that is made anew for each run would void every approval; where its value matters to a resource it is in the
+resource).
 """
 
 from __future__ import annotations
@@ -39,12 +40,14 @@ _INDEX = re.compile(r"\[(?:\d+|\"(?:[^\"\\]|\\.)*\")\]")
 class Surroundings:
     """What a plan's JSON does not say of it: the dependency lock file, Git's hash of the commit's tree.
 
-    `refresh_only` plans write to the state what has drifted; for others drift is only news.
+    `refresh_only` plans write to the state what has drifted; for others drift is only news. `environment` are
+    the run's environment variables that are not sensitive: a provider may read its region there.
     """
 
     dependency_lock: bytes = field(default=b"", repr=False)
     tree: str = ""
     refresh_only: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 NOWHERE = Surroundings()
@@ -59,8 +62,10 @@ def canonical(document: Mapping[str, Any], around: Surroundings = NOWHERE) -> by
     """Return the plan's canonical form: the same bytes for every plan that would do the same."""
     acting = [item for item in document.get("resource_changes") or () if _acts(item)]
     configuration = document.get("configuration") or {}
+    configured = dict(_configured(configuration.get("root_module") or {}, ""))
+    providers = configuration.get("provider_config") or {}
     form: dict[str, Any] = {
-        "resources": _resources(acting),
+        "resources": _resources(acting, configured),
         "outputs": {
             name: _canonical_change(change)
             for name, change in (document.get("output_changes") or {}).items()
@@ -68,12 +73,16 @@ def canonical(document: Mapping[str, Any], around: Surroundings = NOWHERE) -> by
         },
         "invocations": _sorted(document.get("action_invocations") or ()),
         "versions": provider_versions(around.dependency_lock),
-        "providers": configuration.get("provider_config") or {},
+        "providers": providers,
         "variables": _variables(document, configuration),
+        "environment": dict(around.environment),
     }
     if around.refresh_only:
-        form["drift"] = _resources(document.get("resource_drift") or ())
-    if _runs_unseen(acting, configuration):
+        form["drift"] = _resources(document.get("resource_drift") or (), configured)
+    invoked = document.get("action_invocations") or ()
+    if _runs_unseen(acting, configured, providers) or _has_true(
+        [each.get("config_unknown") for each in invoked]
+    ):
         form["tree"] = around.tree
     return json.dumps(form, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
@@ -89,13 +98,15 @@ def _acts(item: Mapping[str, Any]) -> bool:
     return not idle or bool(item.get("previous_address") or change.get("importing"))
 
 
-def _resources(items: Any) -> list[dict[str, Any]]:
+def _resources(items: Any, configured: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     resources = [
         {
             "address": item.get("address"),
             "deposed": item.get("deposed"),
             "previous_address": item.get("previous_address"),
             "provider": item.get("provider_name"),
+            # Which of the provider's configurations: the same resource, made in another region or account.
+            "provider_config": configured.get(_unindexed(item), {}).get("provider_config_key"),
             "change": _canonical_change(item.get("change", {})),
         }
         for item in items
@@ -124,21 +135,46 @@ def _variables(document: Mapping[str, Any], configuration: Mapping[str, Any]) ->
     }
 
 
-def _runs_unseen(acting: list[Any], configuration: Mapping[str, Any]) -> bool:
+def _runs_unseen(
+    acting: list[Any], configured: Mapping[str, Mapping[str, Any]], providers: Mapping[str, Any]
+) -> bool:
     """Whether the apply does something that the plan does not show in full.
 
-    A provisioner's command stands nowhere in a plan, and of a text with an unknown part in it the plan knows
-    nothing at all. Were the plan's values all, the approval of one commit would do for the same plan of
-    another that runs something else (promises 1 and 5). So there the commit's files must be the same.
+    A provisioner's command stands nowhere in a plan, of a text with an unknown part in it the plan knows
+    nothing at all, and of a provider's configuration only what is written out. Were the plan's values all,
+    the approval of one commit would do for the same plan of another that runs something else, or somewhere
+    else (promises 1 and 5). So there the commit's files must be the same.
     """
-    configured = dict(_configured(configuration.get("root_module") or {}, ""))
     for item in acting:
-        resource = configured.get(_INDEX.sub("", str(item.get("address"))), {})
-        unknown = item.get("change", {}).get("after_unknown") or {}
+        change = item.get("change", {})
+        resource = configured.get(_unindexed(item))
+        if resource is None:
+            # A `removed` block may have provisioners, and stands nowhere in a plan's JSON.
+            if "delete" in change.get("actions", ()):
+                return True
+            continue
+        unknown = change.get("after_unknown") or {}
         written = resource.get("expressions") or {}
         if resource.get("provisioners") or any(_has_true(unknown.get(name)) for name in written):
             return True
+        provider = providers.get(str(resource.get("provider_config_key"))) or {}
+        if any(_is_computed(each) for each in (provider.get("expressions") or {}).values()):
+            return True
     return False
+
+
+def _is_computed(expression: Any) -> bool:
+    """Whether an argument of the configuration, or of a block in it, is more than a value written out."""
+    if isinstance(expression, list):
+        return any(_is_computed(each) for block in expression for each in block.values())
+    if "constant_value" in expression:
+        return False
+    # Of a function of values alone, such as file("region.txt"), nothing is told at all.
+    return not expression or "references" in expression or any(map(_is_computed, expression.values()))
+
+
+def _unindexed(item: Mapping[str, Any]) -> str:
+    return _INDEX.sub("", str(item.get("address")))
 
 
 def _configured(module: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

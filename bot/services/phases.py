@@ -45,7 +45,7 @@ from bot.services.ports import (
     Transaction,
     Vault,
 )
-from bot.services.snapshot import secrets_of_run
+from bot.services.snapshot import open_environment, secrets_of_run
 from bot.services.states import new_version
 from bot.services.taking_over import TakingOver, planned_by, why_failed
 from bot.services.transitions import Transitions, lease_of
@@ -213,10 +213,10 @@ class Phases:
         """Keep the plan and decide what follows, in one transaction: a crash leaves nothing half decided."""
         document = load_plan_json(result.plan_json)
         plan = read_plan(document)
-        around = Surroundings(result.dependency_lock, result.tree, run.modes.refresh_only)
-        digest = plan_digest(document, self._vault.key("plan digest"), around)
         with self._store.reading() as tx:
-            secrets = secrets_of_run(tx, run.id)
+            environment, secrets = open_environment(tx, run.id), secrets_of_run(tx, run.id)
+        around = Surroundings(result.dependency_lock, result.tree, run.modes.refresh_only, environment)
+        digest = plan_digest(document, self._vault.key("plan digest"), around)
         view = packed(document, secrets)
 
         def step(tx: Transaction, run: Run) -> Moves:

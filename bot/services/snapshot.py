@@ -43,6 +43,15 @@ def variables_of(tx: Transaction, run_id: str) -> tuple[Variable, ...]:
     return tuple(Variable(**{**item, "category": Category(item["category"])}) for item in items)
 
 
+def open_environment(tx: Transaction, run_id: str) -> dict[str, str]:
+    """Return a run's environment variables that are not sensitive."""
+    return {
+        each.key: each.value
+        for each in variables_of(tx, run_id)
+        if each.category is Category.ENV and not each.sensitive
+    }
+
+
 def secrets_of_run(tx: Transaction, run_id: str) -> tuple[str, ...]:
     """Return what must not show of a run's variables, wherever something of its plan is shown (promise 6)."""
     return secrets_of(variables_of(tx, run_id))

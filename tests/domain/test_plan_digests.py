@@ -226,6 +226,50 @@ def test_input_variables_matter_but_for_those_that_are_called_sensitive() -> Non
     assert given(region="here", token="1") != given(region="there", token="1")
 
 
+COMPUTED = {"references": ["local.region"]}
+
+
+@pytest.mark.parametrize(
+    ("expressions", "same"),
+    [
+        ({}, True),
+        ({"region": {"constant_value": "here"}, "tags": [{"of": {"constant_value": ["a"]}}]}, True),
+        ({"features": [{}]}, True),
+        ({"region": COMPUTED}, False),
+        ({"region": {}}, False),
+        ({"assume_role": [{"role": COMPUTED}]}, False),
+        ({"assume_role": {"role": COMPUTED}}, False),
+    ],
+    ids=["none", "written out", "an empty block", "a local", "a file", "in a block", "in a single block"],
+)
+def test_where_a_provider_works_may_be_computed_so_that_the_commit_s_files_count(
+    expressions: dict[str, Any], same: bool
+) -> None:
+    shown = plan_json(change("module.app.a.b", "create"), change("a.idle", "no-op"))
+    shown["configuration"] = configured({"address": "a.b", "provider_config_key": "aws"})
+    shown["configuration"]["provider_config"] = {
+        "aws": {"name": "aws", "expressions": expressions},
+        "aws.idle": {"name": "aws", "alias": "idle", "expressions": {"region": COMPUTED}},
+    }
+    digests = {plan_digest(shown, KEY, Surroundings(tree=tree)) for tree in ("one", "two")}
+    assert (len(digests) == 1) is same
+
+
+def test_an_action_with_an_unknown_part_is_the_same_only_of_the_same_files() -> None:
+    def digest(tree: str, unknown: dict[str, Any]) -> str:
+        invocation = {"address": "action.local_command.it", "config_unknown": unknown}
+        return plan_digest(plan_json(action_invocations=[invocation]), KEY, Surroundings(tree=tree))
+
+    assert digest("one", {"command": True}) != digest("two", {"command": True})
+    assert digest("one", {}) == digest("two", {})
+
+
+def test_the_run_s_environment_matters() -> None:
+    shown = plan_json(change("a.b", "create"))
+    digests = {plan_digest(shown, KEY, Surroundings(environment={"AWS_REGION": r})) for r in ("eu", "us")}
+    assert len(digests) == 2
+
+
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Return the paths of everything that is no container, or an empty one."""
     inner = list(enumerate(value)) if isinstance(value, list) else []

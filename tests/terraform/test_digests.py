@@ -82,3 +82,38 @@ def test_a_refresh_that_found_nothing_new_has_the_digest_of_nothing_to_do(rig, o
     assert digest(engine, normal, onlooker()) != nothing  # the provider's configuration is in it
     engine.fetch(refreshing, watch)
     assert json.loads(engine.plan(refreshing, watch).plan_json)["applyable"] is False
+
+
+def test_the_same_plan_by_another_of_a_provider_s_configurations_has_another_digest(
+    rig, onlooker, null_mirror
+):
+    engine = rig.engine(provider_mirror=null_mirror)
+    providers = NULL + 'provider "null" {}\nprovider "null" { alias = "there" }\n'
+    one = providers + 'resource "null_resource" "it" {\n  provider = null%s\n}\n'
+    within = providers + 'module "m" {\n  source = "./m"\n  providers = { null = null%s }\n}\n'
+    module = NULL + 'resource "null_resource" "it" {}\n'
+    jobs = [rig.job(one % which, f"run-{number}") for number, which in enumerate(("", ".there"))]
+    jobs += [
+        rig.job({"main.tf": within % which, "m/main.tf": module}, f"run-m-{number}")
+        for number, which in enumerate(("", ".there"))
+    ]
+    assert len({digest(engine, job, onlooker()) for job in jobs}) == len(jobs)
+
+
+def test_another_command_of_a_removed_resource_has_another_digest_though_nothing_shows_it(rig, onlooker):
+    engine = rig.engine()
+    before = rig.job('resource "terraform_data" "it" {}\n')
+    watch = onlooker()
+    engine.fetch(before, watch)
+    assert engine.apply(before, engine.plan(before, watch), watch).succeeded
+    text = """
+removed {
+  from = terraform_data.it
+  provisioner "local-exec" {
+    when    = destroy
+    command = "echo %s"
+  }
+}
+"""
+    jobs = [rig.job(text % word, f"run-{word}") for word in ("good", "bad")]
+    assert len({digest(engine, job, onlooker()) for job in jobs}) == len(jobs)
