@@ -150,7 +150,10 @@ def check_form(person: Person) -> None:
 def is_from_here() -> bool:
     """Whether the browser does not say that a page from elsewhere sent this."""
     origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("Host", "")
+    try:
+        return origin is None or urlsplit(origin).netloc == request.headers.get("Host", "")
+    except ValueError:  # `http://[` is no address, so it is none of ours
+        return False
 
 
 def _is_strange(account: Account) -> bool:

@@ -51,7 +51,10 @@ def state(workspace_id: str) -> Response:
 
 
 def _grant(workspace_id: str) -> Grant | None:
-    sent = request.authorization
+    try:
+        sent = request.authorization
+    except ValueError:  # Werkzeug does not expect letters beyond ASCII there
+        sent = None
     if sent is None or sent.type != "basic":
         return None
     return services().states.admit(workspace_id, sent.username or "", sent.password or "")

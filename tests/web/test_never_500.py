@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from datetime import timedelta
+from urllib.parse import quote, unquote_to_bytes
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bot.domain.accounts import Account
 from bot.domain.lifecycle import RunStatus
 from bot.domain.permissions import Person, Role
+from bot.services.ports import RunQuery
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "LOCK", "UNLOCK", "OPTIONS", "TRACE", "PROPFIND"]
 WORD = st.text(st.characters(codec="latin-1", exclude_characters="\r\n"), max_size=30)
@@ -69,6 +73,50 @@ HEADERS = st.dictionaries(
 BODIES = st.one_of(
     st.binary(max_size=200), st.sampled_from([b"{}", b"[]", b"null", b"[" * 3000, b"payload=%7B"])
 )
+ODD = st.sampled_from(
+    [
+        *("", " ", "\0", "a\0b", "é\u202e", "x" * 5000, "-1", "0", "9" * 40, "1e309", "NaN", "²", "1_000"),
+        *(
+            "../../etc/passwd",
+            "..%2f",
+            "//evil.example",
+            "\\\\evil.example",
+            "\r\nSet-Cookie: x=y",
+            "<script>",
+        ),
+        *("2026-01-31", "0000-00-00", "0001-01-01", "9999-12-31", "10000-01-01", "[]", "{}", "null"),
+        *("plan", "apply", "confirm", "retry", "csv", "env", "terraform", "destroy", "read", "all"),
+        *("%FF", "%C0%AF", "%ED%A0%80", "%00"),
+    ]
+)
+NAMES = (
+    *(
+        "page",
+        "q",
+        "show",
+        "sort",
+        "before",
+        "now",
+        "after",
+        "ask",
+        "force",
+        "next",
+        "code",
+        "state",
+        "error",
+    ),
+    *("person", "action", "workspace", "since", "until", "category", "key", "value", "keeps", "sensitive"),
+    *("comment", "once", "name", "days", "scope", "message", "destroy", "replace", "target", "plan_only"),
+    *("reason", "hcl", "description", "everywhere", "workspaces", "kind", "module", "open"),
+)
+FIELDS = st.dictionaries(st.sampled_from(NAMES), ODD, max_size=8)
+SENT_ALONG = st.dictionaries(
+    st.sampled_from(
+        ["Origin", "Accept", "Last-Event-ID", "X-Plangate-Bare", "Content-Type", "Authorization"]
+    ),
+    st.sampled_from(["http://[::1", "null", "Basic \xff", "Basic eA==", ", ,", "\xff", "text/html;q=x"]),
+    max_size=1,
+)
 RELAXED = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -77,6 +125,8 @@ RELAXED = settings(max_examples=150, deadline=None, suppress_health_check=[Healt
 @example("GET", "/", "show=\x80", {}, b"")
 @example("GET", "/", "", {"Host": ".."}, b"")
 @example("GET", "/workspaces/\x00", "", {}, b"")
+@example("POST", "/sign-in", "", {"Origin": "http://[::1"}, b"")
+@example("GET", "/state/ws-x", "", {"Authorization": "Basic \xff"}, b"")
 @example("POST", "/runs/run-x/confirm", "", {"Content-Type": "multipart/form-data; boundary="}, b"--")
 def test_anything_at_all(lasting_world, method, path, query, headers, body):
     client = lasting_world.app.test_client()
@@ -91,14 +141,16 @@ def test_anything_at_all(lasting_world, method, path, query, headers, body):
     assert answer.status_code < 500, answer.get_data(as_text=True)
 
 
+@pytest.fixture(scope="module")
+def secret(lasting_world):
+    return lasting_world.services.tokens.make(
+        Account("", "alice"), Person("alice", Role.NONE), "fuzz", "write"
+    )
+
+
 @RELAXED
 @given(st.sampled_from(METHODS), PATHS, WORD, BODIES)
-def test_anything_from_a_program_with_a_token(lasting_world, method, path, query, body):
-    account = Account("", "alice")
-    tokens = lasting_world.services.tokens
-    for old in tokens.of(account):
-        tokens.revoke(account, Person("alice", Role.NONE), old.id)
-    secret = tokens.make(account, Person("alice", Role.NONE), "fuzz", "write")
+def test_anything_from_a_program_with_a_token(lasting_world, secret, method, path, query, body):
     answer = lasting_world.app.test_client().open(
         "/",
         method=method,
@@ -143,3 +195,56 @@ def test_anything_from_a_run_that_signed_in(lasting_world, method, lock_id, md5,
         auth=(run.id, token),
     )
     assert answer.status_code < 500
+
+
+def written(fields):
+    """Fields as a form or a query has them; what is odd in that form already stays as it is."""
+    return "&".join(f"{name}={value if value[:1] == '%' else quote(value)}" for name, value in fields.items())
+
+
+@settings(RELAXED, max_examples=300)
+@given(st.data(), FIELDS, SENT_ALONG)
+def test_anything_at_each_address_from_somebody_who_is_signed_in(lasting_world, data, fields, headers):
+    world = lasting_world
+    with world.services.store.reading() as tx:
+        found = [each for each in tx.workspaces.all() if each.name == "odd"]
+    if found:
+        workspace = found[0]
+        with world.services.store.reading() as tx:
+            run = tx.runs.find(RunQuery(workspace_id=workspace.id, limit=1))[0]
+    else:
+        workspace = world.workspace("odd")
+        run = world.run(workspace, status=RunStatus.PLANNED)
+    ours = {"name": "odd", "run_id": run.id, "workspace_id": workspace.id, "forge": "hub"}
+    rules = [
+        each
+        for each in world.app.url_map.iter_rules()
+        if each.endpoint not in ("sign_in.leave", "live.events")
+    ]
+    rule = data.draw(st.sampled_from(sorted(rules, key=str)))
+    path = rule.rule
+    for argument in sorted(rule.arguments):
+        value = data.draw(st.just(ours[argument]) | ODD if argument in ours else ODD)
+        path = re.sub(rf"<(?:path:)?{argument}>", lambda _, value=value: value, path)
+    method = data.draw(st.sampled_from(sorted({*rule.methods, "POST"})))
+    form = {**fields, "form_token": signed_in(world)}
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = world.client.open(
+        "/",
+        method=method,
+        headers=kind | headers,
+        data=written(form) if method == "POST" else b"",
+        environ_overrides={
+            "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+            "QUERY_STRING": written(fields),
+        },
+    )
+    assert answer.status_code < 500 or rule.endpoint == "health.readyz", answer.get_data(as_text=True)
+
+
+def signed_in(world):
+    """The token that the forms of whoever is signed in carry; a new session where the last is over."""
+    page = world.client.get("/workspaces/odd/queue-plan")
+    if page.status_code == 303:
+        world.sign_in()
+    return world.form_token("/workspaces/odd/queue-plan")
