@@ -26,6 +26,9 @@ from bot.terraform.transcript import Transcript
 _POLL_SECONDS = 0.1
 _TICK_SECONDS = 1.0
 _PIECE = 1 << 16
+# What is further behind than this is passed over, or a loop in a change's code would be followed for ever.
+_FURTHEST = 32 << 20
+_LARGEST_CAPTURE = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def run(
 
     With `capture` its standard output is returned and does not go into the transcript. Past the limit it is
     interrupted, and killed after the grace; likewise when the watcher raises, which is passed on.
-    Raises EngineError where it can't be started.
+    Raises EngineError where it can't be started, or where what is captured is too much.
     """
     if watch.tick() is not Stop.GO_ON:
         return Finished(130, Ending.INTERRUPTED)
@@ -88,14 +91,26 @@ def run(
         tail = _Tail(log.fileno(), said)
         try:
             ending = _mind(child, watch, tail, limit, grace)
-            tail.drain()
+            end = tail.size
+            while not tail.drain(end):
+                watch.tick()
             said.end()
         except BaseException:
             child.stop(grace)
             raise
         code = child.reap()
-        out.seek(0)
-        return Finished(code, ending, out.read() if capture else b"")
+        return Finished(code, ending, _captured(out) if capture else b"")
+
+
+def _captured(out: IO[bytes]) -> bytes:
+    out.seek(0)
+    data = out.read(_LARGEST_CAPTURE + 1)
+    if len(data) > _LARGEST_CAPTURE:
+        raise EngineError(
+            f"the plan has more than {_LARGEST_CAPTURE >> 20} MB as JSON, which is more than can be read: "
+            "divide the workspace into several"
+        )
+    return data
 
 
 def _mind(child: _Child, watch: Watch, tail: _Tail, limit: float, grace: float) -> Ending:
@@ -104,7 +119,7 @@ def _mind(child: _Child, watch: Watch, tail: _Tail, limit: float, grace: float) 
     next_tick = 0.0
     expired = False
     while not child.ended(_POLL_SECONDS):
-        tail.drain()
+        tail.drain(tail.size)
         now = time.monotonic()
         if now >= next_tick:
             next_tick = now + _TICK_SECONDS
@@ -144,10 +159,38 @@ class _Tail:
         self._said = said
         self._offset = 0
 
-    def drain(self) -> None:
-        while piece := os.pread(self._descriptor, _PIECE, self._offset):
-            self._offset += len(piece)
-            self._said.feed(piece)
+    @property
+    def size(self) -> int:
+        """How many bytes there are by now."""
+        return os.fstat(self._descriptor).st_size
+
+    def drain(self, end: int) -> bool:
+        """Pass on what there is up to `end`, for a second at most; return whether that was all.
+
+        A process that writes faster than its output can be masked must not keep us from looking round: its
+        time would never be up, and nobody could cancel it (promise 5).
+        """
+        pause = time.monotonic() + _TICK_SECONDS
+        if end - self._offset > _FURTHEST:
+            # From line to line, for every line of a secret is hidden by itself.
+            self._pass(self._line_after(self._offset + _PIECE))
+            self._said.feed(b"[output is left out here: it came faster than it can be read]\n")
+            self._offset = self._line_after(end - _FURTHEST // 2)
+        while self._offset < end:
+            if time.monotonic() >= pause:
+                return False
+            self._pass(min(self._offset + _PIECE, end))
+        return True
+
+    def _pass(self, end: int) -> None:
+        piece = os.pread(self._descriptor, end - self._offset, self._offset)
+        # Where it was cut off by a change's code, nothing more comes from there.
+        self._offset = end
+        self._said.feed(piece)
+
+    def _line_after(self, place: int) -> int:
+        piece = os.pread(self._descriptor, _PIECE, place)
+        return place + piece.find(b"\n") + 1
 
 
 class _Child:

@@ -79,6 +79,26 @@ def test_captured_output_stays_out_of_the_log(start):
     assert watch.text == "log\n"
 
 
+def test_what_is_captured_has_a_limit(start):
+    with pytest.raises(EngineError, match="more than 256 MB"):
+        start("import os; os.ftruncate(1, (256 << 20) + 1)", capture=True)
+
+
+# A gigabyte each second, of holes, which take no place on the disk; as a loop in a change's code would write.
+FLOOD = """
+import os, time
+for size in range(1, 1500):
+    os.ftruncate(1, size << 24)
+    time.sleep(0.016)
+"""
+
+
+def test_output_that_comes_too_fast_keeps_nobody_from_stopping_a_process(start):
+    done, watch, _ = start(FLOOD, limit=1.0, grace=0.5)
+    assert done.ending is Ending.TIMED_OUT
+    assert "[output is left out here: it came faster than it can be read]" in watch.text
+
+
 @pytest.mark.parametrize("launched", [True, False])
 def test_an_interrupt_is_sent_once_however_often_it_is_asked_for(start, onlooker, launched):
     watch = onlooker(when="ready")
