@@ -16,6 +16,7 @@ settings.register_profile("unhurried", deadline=None, suppress_health_check=[Hea
 settings.load_profile("unhurried")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Half as many again as there are processors: the longest tests mostly wait for other processes."""
     return max(2, (os.cpu_count() or 1) * 3 // 2)
