@@ -7,8 +7,6 @@ a run by a lease; each change it makes is checked against the lease's fencing nu
 from __future__ import annotations
 
 import logging
-import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +14,7 @@ from datetime import timedelta
 
 from bot.domain.digest import Surroundings, plan_digest
 from bot.domain.errors import (
+    Conflict,
     EngineError,
     ForgeError,
     ForgeUnavailable,
@@ -23,6 +22,7 @@ from bot.domain.errors import (
     LeaseLost,
     NotFound,
     RemoteUnavailable,
+    StoreUnavailable,
 )
 from bot.domain.ids import new_id
 from bot.domain.lifecycle import APPLY_STAGES, PLAN_STAGES, RunStatus
@@ -31,6 +31,7 @@ from bot.domain.run import Run, RunEvent
 from bot.services import left_locks
 from bot.services.basis import Basis, basis_now, keep_basis, state_now
 from bot.services.engine_jobs import EngineJobs
+from bot.services.holding import Holding
 from bot.services.patience import patiently
 from bot.services.plan_views import packed
 from bot.services.policing import Policing
@@ -48,7 +49,7 @@ from bot.services.ports import (
 from bot.services.snapshot import open_environment, secrets_of_run
 from bot.services.states import new_version
 from bot.services.taking_over import TakingOver, planned_by, why_failed
-from bot.services.transitions import Transitions, lease_of
+from bot.services.transitions import Transitions
 from bot.services.turns import whose_turn
 from bot.services.watching import RunWatch
 
@@ -92,6 +93,7 @@ class Phases:
         self._limits = limits
         self._policing = policing
         self._taking_over = taking_over
+        self._holding = Holding(store, clock, engine, limits)
 
     def advance(self, run_id: str) -> None:
         """Carry a run on until it is final, waits for a person, or waits for its turn.
@@ -99,25 +101,9 @@ class Phases:
         Does nothing where another worker holds it. Raises whatever keeps the outcome from being kept: the
         run then stays as it is, and the sweep has it carried on again.
         """
-        owner = f"{socket.gethostname()}:{os.getpid()}"
-        with self._store.transaction() as tx:
-            fence = tx.leases.take(lease_of(run_id), owner, self._clock.now(), self._limits.lease)
-        if fence is None:
-            return
-        ours = True
-        try:
-            self._carry_on(run_id, fence)
-        except LeaseLost:
-            # No cleaning up either: the working tree may be the other worker's by now.
-            ours = False
-            log.warning("%s: another worker has the run; this one lets it be", run_id)
-        finally:
-            try:
-                if ours:
-                    self._engine.clean(run_id)
-            finally:
-                with self._store.transaction() as tx:
-                    tx.leases.release(lease_of(run_id), fence)
+        with self._holding.of(run_id) as fence:
+            if fence is not None:
+                self._carry_on(run_id, fence)
 
     def _carry_on(self, run_id: str, fence: int) -> None:
         try:
@@ -135,7 +121,8 @@ class Phases:
             self._end(run_id, fence, RunStatus.CANCELED, "")
         except (EngineError, ForgeError, NotFound) as error:
             self._end(run_id, fence, RunStatus.ERRORED, str(error))
-        except LeaseLost:
+        except (Conflict, StoreUnavailable):
+            # The lease was lost, or the database is away or busy: that is no fault of the run's.
             raise
         except Exception:
             # Our own mistake must not leave a status pending for ever (promise 3); the log has the rest.
@@ -248,7 +235,6 @@ class Phases:
     def _apply(self, run: Run, fence: int) -> None:
         # Before the run is called applying: a forge that is away now must not look like an apply cut off.
         job = self._jobs.for_run(run, expires=self._clock.now() + self._limits.apply + _SPARE)
-        run = self._onward(run, fence, RunStatus.APPLY_QUEUED, RunStatus.APPLYING)
         with self._store.reading() as tx:
             plan = PlanResult(
                 saved_plan=tx.artifacts.get(run.id, ArtifactKind.SAVED_PLAN) or b"",
@@ -256,6 +242,9 @@ class Phases:
                 dependency_lock=tx.artifacts.get(run.id, ArtifactKind.DEPENDENCY_LOCK) or b"",
                 version=run.engine_version,
             )
+        run = self._onward(run, fence, RunStatus.APPLY_QUEUED, RunStatus.APPLYING)
+        if run.status is not RunStatus.APPLYING:
+            return  # canceled while the forge was asked
         with self._watching(run, fence, "apply") as watch:
             result = patiently(lambda: self._engine.apply(job, plan, watch), self._clock, watch)
         self._applied(run, fence, result)
@@ -263,11 +252,7 @@ class Phases:
     def _applied(self, run: Run, fence: int, result: ApplyResult) -> None:
         def step(tx: Transaction, run: Run) -> Moves:
             self._unlock(tx, run)
-            if result.errored_state:
-                # What Terraform could not push is kept aside, not lost (promise 3).
-                why = "Terraform could not push it and left it in the working tree"
-                version = new_version(run, result.errored_state, why, self._clock.now())
-                tx.states.add(version, result.errored_state)
+            self._keep_aside(tx, run, result.errored_state)
             if result.succeeded:
                 return [self._transitions.moved(run, RunStatus.APPLIED, message=result.summary)]
             if result.interrupted:
@@ -276,7 +261,19 @@ class Phases:
             why = why_failed(result.summary)
             return [self._transitions.moved(run, RunStatus.ERRORED, message=why, error=why)]
 
-        self._transitions.change_at_last(run.id, step, fence)
+        try:
+            self._transitions.change_at_last(run.id, step, fence)
+        except LeaseLost:
+            # What becomes of the run is another's to say now; but nobody else has this state.
+            with self._store.transaction() as tx:
+                self._keep_aside(tx, run, result.errored_state)
+            raise
+
+    def _keep_aside(self, tx: Transaction, run: Run, state: bytes) -> None:
+        """Keep what Terraform could not push: not as the current state, but not lost (promise 3)."""
+        if state:
+            why = "Terraform could not push it and left it in the working tree"
+            tx.states.add(new_version(run, state, why, self._clock.now()), state)
 
     # --- ends -----------------------------------------------------------------------------------------------
 

@@ -67,11 +67,12 @@ class RunWatch:
         self._buffer, self._size = [], 0
 
     def end(self) -> None:
-        """Keep what is left. How the stage ended matters more: to lose its last words is no error."""
+        """Keep what is left. How the stage ended matters more: to lose its last words is no error.
+
+        Nor is a lease that was lost, here: whoever keeps how the stage ended hears of it.
+        """
         try:
             self.flush()
-        except LeaseLost:
-            raise
         except PlangateError as error:
             log.warning("%s: the last output is lost: %s", self._run_id, error)
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from bot.domain.errors import EngineError
+from bot.domain.errors import EngineError, ForgeUnavailable, StoreUnavailable
 from bot.domain.lifecycle import RunStatus
 from bot.domain.report import StatusState
 from bot.services.phases import CUT_OFF
+from bot.services.ports import ApplyResult
 from bot.services.transitions import lease_of
 from tests.fakes.engine import change
 from tests.fakes.house import WRITER, House
@@ -183,6 +184,95 @@ def test_a_worker_that_lost_its_lease_leaves_the_working_tree_to_the_one_that_ha
     house.engine.during("plan", taken_over)
     house.work()
     assert house.engine.trees == {run.id}
+
+
+def test_a_worker_that_never_noticed_that_it_lost_its_lease_leaves_the_tree_alone_too(planned: House) -> None:
+    confirm(planned)
+    run = planned.only_run()
+
+    def slow(*_: Any) -> Any:
+        """The forge lets us wait for longer than the lease; the worker that takes over is at work by now."""
+        planned.clock.forward(minutes=2)
+        with planned.store.transaction() as tx:
+            assert tx.leases.take(lease_of(run.id), "another", planned.clock.now(), planned.limits.lease)
+        planned.engine.trees.add(run.id)
+        raise ForgeUnavailable("no answer")
+
+    planned.forge.remote = slow  # type: ignore[method-assign]
+    planned.work()
+    assert planned.engine.trees == {run.id}
+    with planned.store.reading() as tx:
+        assert tx.leases.held([lease_of(run.id)], planned.clock.now())
+
+
+def test_a_run_that_was_canceled_while_the_forge_let_us_wait_is_not_applied(planned: House) -> None:
+    confirm(planned)
+    run, remote = planned.only_run(), planned.forge.remote
+
+    def slow(*about: Any) -> Any:
+        planned.clock.forward(minutes=2)
+        planned.controls.cancel(run.id, WRITER)
+        return remote(*about)
+
+    planned.forge.remote = slow  # type: ignore[method-assign]
+    planned.work()
+    assert planned.statuses() == ["canceled"]
+    assert planned.engine.count("apply") == 0
+
+
+def test_a_state_that_could_not_be_pushed_is_kept_also_where_the_lease_was_lost(planned: House) -> None:
+    confirm(planned)
+    run = planned.only_run()
+    state = b'{"version": 4, "serial": 2, "lineage": "one", "resources": []}'
+    at_work = planned.engine.apply
+
+    def and_lose(*about: Any) -> Any:
+        at_work(*about)
+        planned.clock.forward(minutes=2)
+        planned.phases.advance(run.id)
+        return ApplyResult(False, "the state could not be pushed", errored_state=state)
+
+    planned.engine.apply = and_lose  # type: ignore[method-assign]
+    planned.work()
+    assert planned.only_run().error == CUT_OFF
+    with planned.store.reading() as tx:
+        (kept,) = tx.states.versions(run.workspace_id)
+        assert "could not push" in kept.refused
+        assert tx.states.data(kept.id) == state
+
+
+@pytest.mark.parametrize(
+    ("where", "stands"), [("engine", RunStatus.PLANNING), ("forge", RunStatus.APPLY_QUEUED)]
+)
+def test_a_database_that_is_away_for_a_moment_fails_no_run(
+    house: House, where: str, stands: RunStatus
+) -> None:
+    house.workspace("network", auto_apply=True)
+    house.engine.will_find("network", BUCKET)
+    house.push("c1", "network/main.tf", work=False)
+    house.work("receive")
+    run, reading = house.only_run(), house.store.reading
+    asked, name = getattr(house, where), "plan" if where == "engine" else "remote"
+    answer = getattr(asked, name)
+
+    def away() -> Any:
+        house.store.reading = reading  # type: ignore[method-assign]
+        raise StoreUnavailable("the connection was lost")
+
+    def and_away(*about: Any) -> Any:
+        result = answer(*about)
+        if house.run(run.id).status is stands:
+            setattr(asked, name, answer)
+            house.store.reading = away  # type: ignore[method-assign]
+        return result
+
+    setattr(asked, name, and_away)
+    with pytest.raises(StoreUnavailable):
+        house.phases.advance(run.id)
+    assert house.run(run.id).status is stands
+    house.sweep()
+    assert house.statuses() == ["applied"]
+    assert len(house.engine.applied) == 1
 
 
 def test_a_long_plan_keeps_its_lease(house: House) -> None:
