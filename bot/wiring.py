@@ -139,7 +139,7 @@ def build(config: Config) -> Services:
     new_runs = NewRuns(clock, transitions)
     policies, policing, replaying = _judging(config, world, transitions)
     jobs = EngineJobs(store, world.forges, states, world.addresses)
-    requiring = Requiring(store, world.forges)
+    requiring = Requiring(store, world.forges, clock)
     controls = Controls(store, clock, transitions, limits.cool_off, overriding, requiring)
     locking = Locking(store, clock, transitions)
     deriving = Deriving(world.forges, Rendering(config.url), posting, world.addresses)
@@ -242,7 +242,7 @@ def _intake(
     locking: Locking,
 ) -> Intake:
     store, clock, forges = world.store, world.clock, world.forges
-    requiring = Requiring(store, forges)
+    requiring = Requiring(store, forges, clock)
     discovery = Discovery(config.discover, world.engine, forges)
     policy_changes = PolicyChanges(clock, config.policy_sets, on=config.policies.replayed > 0)
     changed = Changed(store, clock, forges, discovery, new_runs, transitions, policy_changes)

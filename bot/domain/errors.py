@@ -14,6 +14,7 @@ PlangateError
 │   └── TimedOut
 ├── ForgeError
 │   ├── ForgeUnavailable try again later; `retry_after` in seconds where the forge gave it
+│   │   └── NotReady     the forge is about to know it: try again in a moment
 │   ├── NotMergeable     the forge does not let the change be merged as things stand; later it may
 │   └── ForgeRefused     trying again does not help
 │       └── HeadMoved    the change is no longer at the commit that was to be merged
@@ -82,6 +83,10 @@ class ForgeUnavailable(ForgeError):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class NotReady(ForgeUnavailable):
+    """The forge is still finding out what it was asked for; in a moment it will know."""
 
 
 class ForgeRefused(ForgeError):

@@ -21,6 +21,7 @@ from bot.domain.errors import (
     ForgeUnavailable,
     Invalid,
     NotFound,
+    NotReady,
 )
 from bot.domain.events import (
     BranchPushed,
@@ -54,6 +55,11 @@ Parse = Callable[[Delivery], ForgeEvent | Ignored]
 # While the forge is away a delivery is tried again for a day; for reasons of our own, this many times.
 FORGE_PATIENCE = timedelta(hours=24)
 MAX_ATTEMPTS = 20
+# A forge tells of things that its own API does not know everywhere yet: for so long they may be on their way.
+SETTLING = timedelta(minutes=1)
+# A job waits this long for it, this often; then it is left to the sweep.
+_MOMENT = timedelta(seconds=1)
+_LOOKS = 4
 
 
 class Intake:
@@ -109,12 +115,14 @@ class Intake:
         if delivery.handled_at is not None:
             return
         try:
-            self._act_on_what_stands(delivery)
+            self._act_once_ready(delivery)
         except ForgeUnavailable as error:
             self._later(
                 delivery, str(error), give_up=self._clock.now() - delivery.received_at > FORGE_PATIENCE
             )
-        except (ForgeRefused, NotFound, ConfigError) as error:
+        except NotFound as error:
+            self._later(delivery, str(error), give_up=not self._settles(delivery))
+        except (ForgeRefused, ConfigError) as error:
             self._later(delivery, str(error), give_up=True)
         except (EngineError, Conflict) as error:
             self._later(delivery, str(error), give_up=delivery.attempts + 1 >= MAX_ATTEMPTS)
@@ -124,6 +132,18 @@ class Intake:
             words = f"Plangate itself failed; the log has it as {reference}"
             self._later(delivery, words, give_up=delivery.attempts + 1 >= MAX_ATTEMPTS)
 
+    def _act_once_ready(self, delivery: Delivery) -> None:
+        """Act; where we are quicker than the forge itself, wait a little for it."""
+        for _ in range(_LOOKS - 1):
+            try:
+                return self._act_on_what_stands(delivery)
+            except (NotReady, NotFound) as error:
+                if not self._settles(delivery):
+                    raise
+                log.info("delivery %s is looked at again in a moment: %s", delivery.id, error)
+            self._clock.wait(_MOMENT)
+        return self._act_on_what_stands(delivery)
+
     def _act_on_what_stands(self, delivery: Delivery) -> None:
         """Act; where somebody was quicker, look and decide again."""
         for _ in range(TRIES - 1):
@@ -132,6 +152,9 @@ class Intake:
             except Conflict as error:
                 log.info("delivery %s is looked at again: %s", delivery.id, error)
         return self._act(delivery)
+
+    def _settles(self, delivery: Delivery) -> bool:
+        return self._clock.now() - delivery.received_at < SETTLING
 
     def _act(self, delivery: Delivery) -> None:
         outcome = Outcome()

@@ -33,6 +33,9 @@ _FIRST_WAIT = timedelta(seconds=2)
 _LONGEST_WAIT = timedelta(minutes=10)
 # A merge may wait for a person's review: that is worth a question now and then.
 _LONGEST_MERGE = timedelta(minutes=30)
+# A refusal is tried again this often, which takes some minutes: right after a push a forge may not know the
+# commit everywhere yet, and a permission that was missing may be granted.
+_REFUSALS = 8
 _ROUNDS = 20
 # A comment is edited at most once in this time; whatever came meanwhile goes out together.
 EDITS_APART = timedelta(seconds=2)
@@ -150,9 +153,10 @@ class Reporting:
                 self._failed(post, str(error), self._clock.now() + _wait(post.attempts, None, _LONGEST_MERGE))
                 self._tell(post, str(error))
                 return None
-            # Trying again does not help; a payload that changes is tried anew.
-            log.error("%s %s was refused: %s", post.repo, post.key, error)
-            self._failed(post, str(error), None)
+            # A payload that changes is tried anew in any case.
+            over = isinstance(error, HeadMoved) or post.attempts >= _REFUSALS
+            log.log(logging.ERROR if over else logging.WARNING, "%s %s: %s", post.repo, post.key, error)
+            self._failed(post, str(error), None if over else self._clock.now() + _wait(post.attempts, None))
             return None
         except Exception:
             # Ours to mend; until then this one must not keep the others from being sent.

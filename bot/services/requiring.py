@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from bot.domain.codeowners import CodeOwners, owners_of
@@ -13,23 +14,29 @@ from bot.domain.requirements import Check, Facts, Requirement, evaluate, needed_
 from bot.domain.reviews import standing
 from bot.domain.run import Run
 from bot.domain.workspace import Workspace
-from bot.services.ports import Forge, Store, Transaction
+from bot.services.ports import Clock, Forge, Store, Transaction
 
 _REVIEWED = frozenset({Requirement.APPROVED, Requirement.CODEOWNERS})
+# Forges find out whether a change can be merged only once they are asked, which takes them a moment.
+_LOOKS = 3
+_MOMENT = timedelta(seconds=1)
 
 
 class Requiring:
     """Gathers facts before a transaction, and holds them against what a workspace requires within it."""
 
-    def __init__(self, store: Store, forges: Mapping[str, Forge]) -> None:
+    def __init__(self, store: Store, forges: Mapping[str, Forge], clock: Clock) -> None:
         self._store = store
         self._forges = forges
+        self._clock = clock
 
     def facts(self, change: Change, workspaces: Iterable[Workspace]) -> Facts:
         """Ask the forge for what the workspaces require. Raises ForgeUnavailable."""
         workspaces = tuple(workspaces)
         needs = needed_by(workspaces)
         forge = self._forges[change.repo.forge]
+        if Requirement.MERGEABLE in needs:
+            change = self._decided(forge, change)
         found: dict[str, Any] = {}
         unknown: dict[Requirement, str] = {}
 
@@ -51,6 +58,19 @@ class Requiring:
         fetch(owned, "owners", lambda: forge.code_owners(change.repo, change.base_branch))
         fetch(owned, "teams", lambda: _teams(forge, change, found.get("owners"), workspaces))
         return Facts(change, unknown=unknown, **found)
+
+    def _decided(self, forge: Forge, change: Change) -> Change:
+        """Return the change once the forge knows whether it can be merged, as it is where that takes long."""
+        for _ in range(_LOOKS):
+            if change.mergeable is not None or not change.open:
+                break
+            self._clock.wait(_MOMENT)
+            again = forge.change(change.repo, change.number)
+            if (again.head_sha, again.base_branch) != (change.head_sha, change.base_branch):
+                # What is asked about is no longer there: another look must not speak for it.
+                break
+            change = again
+        return change
 
     def checks(
         self, tx: Transaction, workspace: Workspace, facts: Facts, run: Run | None, person: Person | None

@@ -105,7 +105,7 @@ class House:
         discovery = Discovery(rules, self.engine, forges)
         policy_changes = PolicyChanges(clock, policy_sets)
         changed = Changed(store, clock, forges, discovery, new_runs, self.transitions, policy_changes)
-        teams, requiring = TeamOwners(clock, forges), Requiring(store, forges)
+        teams, requiring = TeamOwners(clock, forges), Requiring(store, forges, clock)
         overriding = Overriding(clock, self.transitions, policy_sets, teams)
         self.controls = Controls(
             store, clock, self.transitions, self.limits.cool_off, overriding, requiring,

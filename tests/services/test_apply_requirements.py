@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.domain.errors import ForgeRefused, ForgeUnavailable, IllegalMove
@@ -88,6 +90,39 @@ def test_a_forge_that_is_away_only_delays_the_apply(strict: House) -> None:
     assert strict.statuses() == ["planned_and_finished"]
     strict.sweep()
     assert strict.statuses() == ["planned_and_finished", "applied"]
+
+
+def test_an_apply_waits_a_moment_for_a_forge_that_finds_out_whether_it_can_be_merged(house: House) -> None:
+    """Forges find out only once they are asked: the first answer is that they do not know."""
+    house.workspace("net", require=("mergeable",))
+    house.engine.will_find("net", BUCKET)
+    house.open_change(1, "h1", "net/a.tf")
+    ask, asked = house.forge.change, []
+
+    def lazy(*which):  # type: ignore[no-untyped-def]
+        asked.append(which)
+        return replace(ask(*which), mergeable=True if len(asked) > 2 else None)
+
+    house.forge.change = lazy  # type: ignore[method-assign]
+    house.say(1, "/apply")
+    assert house.statuses() == ["planned_and_finished", "applied"]
+
+
+def test_another_commit_does_not_answer_for_the_one_that_is_to_be_applied(house: House) -> None:
+    house.workspace("net", require=("mergeable",))
+    house.engine.will_find("net", BUCKET)
+    house.open_change(1, "h1", "net/a.tf")
+    ask, asked = house.forge.change, []
+
+    def pushed_to(*which):  # type: ignore[no-untyped-def]
+        asked.append(which)
+        found = ask(*which)
+        return replace(found, mergeable=True, head_sha="h2") if len(asked) > 1 else found
+
+    house.forge.change = pushed_to  # type: ignore[method-assign]
+    house.say(1, "/apply")
+    assert "still finding out" in house.comments(1)[-1]
+    assert "applied" not in house.statuses()
 
 
 def test_codeowners_asks_for_a_team_and_takes_a_members_approval(house: House) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.domain.discovery import DiscoverRule
-from bot.domain.errors import Conflict, EngineError, ForgeRefused, ForgeUnavailable, Invalid, NotFound
+from bot.domain.errors import Conflict, EngineError, ForgeRefused, ForgeUnavailable, Invalid, NotFound, NotReady
 from bot.domain.events import Ignored
 from bot.domain.workspace import Workspace
 from bot.services.intake import MAX_ATTEMPTS
@@ -162,13 +162,42 @@ def test_after_a_day_of_patience_a_delivery_is_given_up_with_its_reason(house: H
     assert house.sweep() == 0
 
 
-@pytest.mark.parametrize("error", [ForgeRefused("we may not read that"), NotFound("there is no such change")])
-def test_what_can_not_succeed_is_not_tried_again(house: House, error: ForgeRefused | NotFound) -> None:
+def test_what_can_not_succeed_is_not_tried_again(house: House) -> None:
     house.workspace("network")
     house.open_change(1, "h1", "network/a.tf")
-    house.forge.fail(error, on="change")
+    house.forge.fail(ForgeRefused("we may not read that"), on="change")
     delivery = house.say(1, "/plan")
-    assert house.delivery(delivery).decisions == ({"outcome": "failed", "reason": str(error)},)
+    assert house.delivery(delivery).decisions == ({"outcome": "failed", "reason": "we may not read that"},)
+    assert house.sweep() == 0
+
+
+@pytest.mark.parametrize("error", [NotFound("there is no such change"), NotReady("still counting files")])
+@pytest.mark.parametrize("method", ["change", "files_of_change"])
+def test_a_delivery_that_is_quicker_than_the_forge_itself_waits_a_moment(
+    house: House, error: NotFound | NotReady, method: str
+) -> None:
+    """Forges send webhooks before their API knows everywhere of what they tell."""
+    house.workspace("network")
+    house.forge.fail(error, on=method, times=3)
+    delivery = house.open_change(1, "h1", "network/a.tf")
+    assert house.outcomes(delivery) == ["preview"]
+
+
+def test_a_forge_that_takes_its_time_is_asked_again_by_the_sweep(house: House) -> None:
+    house.workspace("network")
+    house.forge.fail(NotFound("there is no such change"), on="change", times=6)
+    delivery = house.open_change(1, "h1", "network/a.tf")
+    assert house.delivery(delivery).handled_at is None
+    house.sweep()
+    assert house.outcomes(delivery) == ["preview"]
+
+
+def test_what_is_not_there_after_a_minute_is_not_there(house: House) -> None:
+    house.workspace("network")
+    house.forge.fail(NotFound("there is no such change"), on="change", times=100)
+    delivery = house.open_change(1, "h1", "network/a.tf")
+    house.sweep(minutes=1)
+    assert house.reasons(delivery) == ["there is no such change"]
     assert house.sweep() == 0
 
 

@@ -179,9 +179,28 @@ def test_a_deleted_comment_written_anew_is_not_doubled_where_the_answer_was_lost
     assert undelivered(opened) == []
 
 
-def test_what_the_forge_refuses_for_good_is_given_up_until_it_changes(opened: House) -> None:
-    opened.forge.fail(ForgeRefused("the context is too long"), on="set_status")
+def test_a_status_that_is_quicker_than_the_forge_itself_is_set_all_the_same(opened: House) -> None:
+    """GitHub refuses a status of a commit that was pushed just now: it does not know it everywhere yet."""
+    opened.forge.fail(ForgeRefused("No commit found for SHA: h1"), on="set_status", times=2)
     opened.work()
+    opened.sweep()
+    assert opened.said("h1")[0] == "success"
+    assert opened.said("h1", "plangate/network/plan")[0] == "success"
+    assert undelivered(opened) == []
+
+
+def test_what_the_forge_refuses_for_good_is_given_up_until_it_changes(opened: House) -> None:
+    set_status = opened.forge.set_status
+
+    def picky(repo, status):  # type: ignore[no-untyped-def]
+        if (status.context, status.sha) == ("plangate/network/plan", "h1"):
+            raise ForgeRefused("the context is too long")
+        set_status(repo, status)
+
+    opened.forge.set_status = picky  # type: ignore[method-assign]
+    opened.work()
+    for _ in range(8):
+        opened.sweep(minutes=10)
     assert opened.forge.latest_status(REPO, "h1", "plangate/network/plan") is None
     assert opened.said("h1")[0] == "success", "the others were not delivered"
     calls = len(opened.forge.calls)

@@ -247,7 +247,7 @@ def built(schema: Path, folder: Path) -> Iterator[World]:
         controls=Controls(store, clock, transitions),
         locking=Locking(store, clock, transitions),
         queueing=Queueing(store, clock, {"hub": forge}, NewRuns(clock, transitions), transitions),
-        requiring=Requiring(store, {"hub": forge}),
+        requiring=Requiring(store, {"hub": forge}, clock),
         rights=Rights({"hub": forge}, clock, [Account("hub", "olga")]),
         redelivering=Redelivering(store, clock, dispatch),
         sessions=Sessions(store, clock, timedelta(hours=12), timedelta(days=7)),
