@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from bot.domain.errors import Invalid
@@ -61,6 +62,15 @@ def sha(source: object, path: str) -> str:
 def flag(source: object, path: str) -> bool:
     """Tell whether true stands at a path; anything else, or nothing, is false."""
     return look(source, path) is True
+
+
+def moment(source: object, path: str) -> datetime | None:
+    """Return the time at a path (ISO 8601, in UTC where it names no zone), None where there is none."""
+    try:
+        found = datetime.fromisoformat(optional_text(source, path) or "")
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _must(found: _T | None, path: str, what: str) -> _T:

@@ -77,6 +77,16 @@ def test_code_owners_without_a_text_are_refused_not_taken_for_none(
         forge.code_owners(REPO, "main")
 
 
+def test_code_owners_that_are_too_large_to_be_told_are_not_taken_for_nobody(
+    github: ScriptedGitHub, forge: GitHubForge
+) -> None:
+    """Above a megabyte GitHub leaves the text out, though it reads such a file itself."""
+    large = {"type": "file", "size": 1_200_000, "encoding": "none", "content": ""}
+    github.on("GET", ".*/contents/[.]github/CODEOWNERS", Reply(large))
+    with pytest.raises(ForgeRefused, match="CODEOWNERS comes without its text: it is too large"):
+        forge.code_owners(REPO, "main")
+
+
 def test_members_of_a_team(github: ScriptedGitHub, forge: GitHubForge) -> None:
     github.on("GET", "/orgs/acme/teams/ops/members", Reply([{"login": "Rita"}, {"login": None}]))
     assert forge.team_members(REPO, "acme/ops") == {"rita"}

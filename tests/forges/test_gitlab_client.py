@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import threading
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from bot.domain.errors import ConfigError, ForgeRefused, ForgeUnavailable, NotFound
+from bot.domain.errors import ConfigError, ForgeRefused, ForgeUnavailable, NotFound, NotReady
 from bot.domain.events import ChangedFiles, RepoRef
 from bot.domain.permissions import Role
 from bot.domain.report import StatusReport, StatusState
@@ -110,6 +111,30 @@ def test_files_are_complete_only_where_as_many_came_as_gitlab_counted(
     gitlab.on("GET", f"{HERE}/merge_requests/12/diffs", Reply([diff("a.tf"), diff("c.tf", "b.tf")]))
     found = forge.files_of_change(REPO, 12)
     assert (set(found.paths), found.complete) == ({"a.tf", "b.tf", "c.tf"}, complete)
+
+
+@pytest.mark.parametrize("count", [None, ""])
+def test_a_merge_request_that_gitlab_still_prepares_is_not_taken_for_one_that_changes_everything(
+    forge: GitLabForge, gitlab: ScriptedForge, count: object
+) -> None:
+    created = datetime.now(UTC).isoformat()
+    preparing = merge_request(changes_count=count, created_at=created, detailed_merge_status="preparing")
+    done = merge_request(changes_count="1", created_at=created)
+    gitlab.on("GET", f"{HERE}/merge_requests/12", Reply(preparing), Reply(done))
+    gitlab.on("GET", f"{HERE}/merge_requests/12/diffs", Reply([diff("a.tf")]))
+    with pytest.raises(NotReady, match="lab is still preparing platform/network/infra!12"):
+        forge.files_of_change(REPO, 12)
+    assert forge.files_of_change(REPO, 12) == ChangedFiles(("a.tf",))
+
+
+def test_one_that_is_never_counted_is_not_waited_for_without_end(
+    forge: GitLabForge, gitlab: ScriptedForge
+) -> None:
+    created = (datetime.now(UTC) - timedelta(minutes=3)).isoformat()
+    empty = merge_request(changes_count="", created_at=created)
+    gitlab.on("GET", f"{HERE}/merge_requests/12", Reply(empty))
+    gitlab.on("GET", f"{HERE}/merge_requests/12/diffs", Reply([]))
+    assert forge.files_of_change(REPO, 12) == ChangedFiles((), complete=False)
 
 
 def test_pages_are_followed_by_the_header_and_by_their_size_where_there_is_none(

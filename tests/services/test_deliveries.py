@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from bot.domain.discovery import DiscoverRule
-from bot.domain.errors import Conflict, EngineError, ForgeRefused, ForgeUnavailable, Invalid, NotFound, NotReady
+from bot.domain.errors import (
+    Conflict,
+    EngineError,
+    ForgeRefused,
+    ForgeUnavailable,
+    Invalid,
+    NotFound,
+    NotReady,
+)
 from bot.domain.events import Ignored
 from bot.domain.workspace import Workspace
 from bot.services.intake import MAX_ATTEMPTS

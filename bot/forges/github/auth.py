@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from githubkit.auth.app import AppAuth
 
 from bot.domain.errors import ConfigError, ForgeRefused, Invalid, NotFound
 from bot.domain.events import RepoRef
-from bot.forges.fields import flag, look, number, optional_text, text
+from bot.forges.fields import flag, look, moment, number, optional_text, text
 from bot.forges.github.api import Api, Ask
 from bot.forges.github.manifest import EVENTS, FOR_MERGING, FOR_TEAMS, OPTIONAL, PERMISSIONS
 from bot.forges.github.paths import repo_path
@@ -217,7 +217,7 @@ class AppCredentials:
             token = text(found, "token")
         except Invalid as reason:
             raise self._api.unexpected(what, reason) from reason
-        self._tokens[installation] = token, _moment(found) or self._now() + _LIFE
+        self._tokens[installation] = token, moment(found, "expires_at") or self._now() + _LIFE
         return token
 
 
@@ -226,14 +226,6 @@ def _field(api: Api, found: object, name: str, what: str) -> str:
         return text(found, name).lower()
     except Invalid as reason:
         raise api.unexpected(what, reason) from reason
-
-
-def _moment(found: object) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(optional_text(found, "expires_at") or "")
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _owner(repo: RepoRef) -> str:

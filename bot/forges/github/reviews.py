@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Iterator
 
 from bot.domain.codeowners import CodeOwners
-from bot.domain.errors import Invalid, NotFound
+from bot.domain.errors import Invalid
 from bot.domain.events import Change, RepoRef
 from bot.domain.reviews import Review, Verdict
-from bot.forges.fields import look, optional_text, storable, text
+from bot.forges.code_owners import first_text
+from bot.forges.fields import look, optional_text
 from bot.forges.github.api import Answer, Api, Ask
 from bot.forges.github.paths import repo_path, segment
 
@@ -55,20 +54,16 @@ class Reviews:
 
     def code_owners(self, repo: RepoRef, branch: str) -> CodeOwners | None:
         """Return CODEOWNERS on a branch: up to three calls."""
-        for place in _PLACES:
-            what = f"{place} of {repo.path}"
+
+        def read(place: str) -> object:
             path = f"{repo_path(repo)}/contents/{place}"
-            try:
-                found = self._send(repo, Ask("GET", path, what, {"ref": branch})).data
-            except NotFound:
-                continue
-            try:
-                content = base64.b64decode(text(found, "content"))
-            except (Invalid, binascii.Error) as error:
-                reason = error if isinstance(error, Invalid) else None
-                raise self._api.unexpected(what, reason) from error
-            return CodeOwners(storable(content.decode(errors="replace")))
-        return None
+            return self._send(repo, Ask("GET", path, f"{place} of {repo.path}", {"ref": branch})).data
+
+        try:
+            found = first_text(_PLACES, read)
+        except Invalid as reason:
+            raise self._api.unexpected(f"CODEOWNERS of {repo.path}", reason) from reason
+        return None if found is None else CodeOwners(found)
 
     def team_members(self, repo: RepoRef, team: str) -> frozenset[str]:
         """Return a team's members, those of its child teams too: a call for each hundred."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from bot.domain.codeowners import CodeOwners
-from bot.domain.errors import Invalid, NotFound
+from bot.domain.errors import Invalid, NotFound, NotReady
 from bot.domain.events import Change, ChangedFiles, RepoRef
 from bot.domain.merging import MergeMethod
 from bot.domain.permissions import Role
@@ -132,10 +132,14 @@ class GitLabForge:
     def files_of_change(self, repo: RepoRef, number: int) -> ChangedFiles:
         """Return the files of a merge request: one call, and one for each hundred files.
 
-        Incomplete where GitLab has not counted them yet, or stops before it has listed them all.
+        Incomplete where GitLab stops before it has listed them all. Raises NotReady where it has not looked
+        yet, as it often has not when it tells of a new merge request.
         """
         what = f"files of merge request {number} of {repo.path}"
-        wanted = files.expected(self._get(repo, f"/merge_requests/{number}", what))
+        found = self._get(repo, f"/merge_requests/{number}", what)
+        if files.uncounted(found, self._now()):
+            raise NotReady(f"{self.name} is still preparing {repo.path}!{number}")
+        wanted = files.expected(found)
         try:
             try:
                 path = f"{project(repo)}/merge_requests/{number}/diffs"

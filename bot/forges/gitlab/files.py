@@ -7,9 +7,13 @@ only costs a plan.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from bot.domain.events import ChangedFiles
-from bot.forges.fields import flag, look, optional_text, text
+from bot.forges.fields import flag, look, moment, optional_text, text
+
+# For so long GitLab may be busy with a new merge request; one that is empty is never counted.
+_PREPARING = timedelta(minutes=2)
 
 
 def expected(change: object) -> int | None:
@@ -21,6 +25,15 @@ def expected(change: object) -> int | None:
     count = look(change, "changes_count")
     said = str(count) if isinstance(count, int | str) else ""
     return int(said) if said.isascii() and said.isdigit() else None
+
+
+def uncounted(change: object, now: datetime) -> bool:
+    """Tell whether GitLab has yet to look what a merge request changes, so that its list would be empty.
+
+    Source: https://docs.gitlab.com/api/merge_requests/#empty-api-fields-for-new-merge-requests
+    """
+    created = moment(change, "created_at")
+    return look(change, "changes_count") in (None, "") and created is not None and now - created < _PREPARING
 
 
 def from_pages(pages: Iterator[list[object]], wanted: int | None) -> ChangedFiles:

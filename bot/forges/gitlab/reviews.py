@@ -6,8 +6,6 @@ It is held here to the version of the merge request that was the newest when it 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -17,7 +15,8 @@ from bot.domain.codeowners import CodeOwners
 from bot.domain.errors import ForgeRefused, ForgeUnavailable, Invalid, NotFound
 from bot.domain.events import Change, RepoRef
 from bot.domain.reviews import ApprovalRule, Review, Verdict
-from bot.forges.fields import flag, look, optional_number, optional_text, storable, text
+from bot.forges.code_owners import first_text
+from bot.forges.fields import flag, look, moment, optional_number, optional_text
 from bot.forges.gitlab.api import Api
 from bot.forges.gitlab.paths import group, project, segment
 
@@ -53,7 +52,7 @@ class Reviews:
         found: list[tuple[datetime, Review]] = []
         for approval in approvals:
             login, account = optional_text(approval, "user.username"), optional_number(approval, "user.id")
-            given = _moment(approval, "approved_at")
+            given = moment(approval, "approved_at")
             if given is None:
                 noted = self._noted(path, what) if noted is None else noted
                 given = noted.get(account or 0)
@@ -98,20 +97,16 @@ class Reviews:
 
     def code_owners(self, repo: RepoRef, branch: str) -> CodeOwners | None:
         """Return CODEOWNERS on a branch: up to three calls."""
-        for place in _PLACES:
-            what = f"{place} of {repo.path}"
+
+        def read(place: str) -> object:
             path = f"{project(repo)}/repository/files/{segment(place)}"
-            try:
-                found = self._api.call("get", path, what, query={"ref": branch}).data
-            except NotFound:
-                continue
-            try:
-                content = base64.b64decode(text(found, "content"))
-            except (Invalid, binascii.Error) as error:
-                reason = error if isinstance(error, Invalid) else None
-                raise self._api.unexpected(what, reason) from error
-            return CodeOwners(storable(content.decode(errors="replace")), sections=True)
-        return None
+            return self._api.call("get", path, f"{place} of {repo.path}", query={"ref": branch}).data
+
+        try:
+            found = first_text(_PLACES, read)
+        except Invalid as reason:
+            raise self._api.unexpected(f"CODEOWNERS of {repo.path}", reason) from reason
+        return None if found is None else CodeOwners(found, sections=True)
 
     def team_members(self, repo: RepoRef, team: str) -> frozenset[str]:
         """Return who is meant by a name in CODEOWNERS, as GitLab counts owners: a call for each hundred.
@@ -140,7 +135,7 @@ class Reviews:
         found = []
         for page in self._api.pages(f"{path}/versions", what):
             for version in page:
-                created, head = _moment(version, "created_at"), optional_text(version, "head_commit_sha")
+                created, head = moment(version, "created_at"), optional_text(version, "head_commit_sha")
                 if created is None or not head:
                     raise self._api.unexpected(what)
                 found.append((created, head))
@@ -152,7 +147,7 @@ class Reviews:
         query = {"sort": "asc", "order_by": "created_at", "activity_filter": "only_activity"}
         for page in self._api.pages(f"{path}/notes", what, query):
             for note in page:
-                account, given = optional_number(note, "author.id"), _moment(note, "created_at")
+                account, given = optional_number(note, "author.id"), moment(note, "created_at")
                 approves = flag(note, "system") and optional_text(note, "body") == _APPROVED_NOTE
                 if approves and account and given:
                     found[account] = max(given, found.get(account, given))
@@ -193,11 +188,3 @@ def _newest_before(versions: list[tuple[datetime, str]], given: datetime | None)
     if given is None:
         return ""
     return next((head for created, head in versions if created < given), "")
-
-
-def _moment(source: object, path: str) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(optional_text(source, path) or "")
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
