@@ -73,13 +73,13 @@ def test_a_refused_apply_has_its_table_and_goes_on_once_it_is_approved(journey: 
 
     # In the second, it waits for a lock, in the words of the status.
     journey.ben.approve(repo.name, number)
-    journey.ben.comment(repo.name, number, f"/lock {net} because we move")
+    journey.ben.comment(repo.name, number, f"/plangate lock {net} because we move")
     journey.ana.comment(repo.name, number, "/apply")
     waiting = repo.words(sha, f"plangate/{net}/apply", "locked by ben: we move")
     journey.ana.comment(repo.name, number, f"/why {net}")
     assert waiting["description"] in repo.comment_with(number, waiting["description"])
 
-    journey.ben.comment(repo.name, number, "/unlock -d net")
+    journey.ben.comment(repo.name, number, "/plangate unlock -d net")
     repo.settled(sha, f"plangate/{net}/apply", "success")
     journey.ana.comment(repo.name, number, "/why")
     why = repo.comment_with(number, "this commit is applied already, by run-")

@@ -113,8 +113,9 @@ class Command:
 _LINE_END = re.compile(r"\r\n|\r|\n")
 # Three backticks with another behind them are code within a line, not a fence.
 _FENCE = re.compile(r"^ {0,3}(`{3,}(?![^`]*`)|~{3,})")
-_COMMAND = re.compile(r"^/([a-z]+)(?:[ \t]+(.*))?$")
-_ALMOST = re.compile(r"^/([A-Za-z]{2,12})[.,:;!]?(?:[ \t].*)?$")
+# GitLab takes `/lock` and `/unlock` for words of its own: behind `/plangate` all are ours on every forge.
+_COMMAND = re.compile(r"^/(?:plangate[ \t]+)?([a-z]+)(?:[ \t]+(.*))?$")
+_ALMOST = re.compile(r"^/(?:plangate[ \t]+)?([A-Za-z]{2,12})[.,:;!]?(?:[ \t].*)?$")
 _REASON = re.compile(r"(?:^|\s)because(?:\s|$)")
 _VERBS = {verb.value: verb for verb in Verb}
 _WITH_REASON = (Verb.DISCARD, Verb.CANCEL, Verb.LOCK)

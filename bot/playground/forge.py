@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bot.playground.faults import CallLog, Faults
+from bot.playground.flavours import GITLAB
+from bot.playground.gitlab.quick_actions import taken_out
 from bot.playground.merge_queue import MergeQueue
 from bot.playground.model import (
     REACTIONS,
     STATUS_STATES,
     Comment,
     Event,
+    Pull,
     Reaction,
     Repo,
     Review,
@@ -47,14 +50,24 @@ class Forge(MergeQueue):
     # Comments
 
     def comment(self, repo: str | Repo, number: int, by: str, body: str) -> Comment:
-        """Say something under a pull request."""
+        """Say something under a pull request; what GitLab takes for itself nobody hears of."""
         with self.lock:
             pull, user = self.pull(repo, number), self.user(by)
-            comment = Comment(self.next_id(), pull, user, _checked(pull.repo, body))
+            said = self._quick_actions(pull, user, _checked(pull.repo, body))
+            comment = Comment(self.next_id(), pull, user, said)
+            if not said.strip():
+                return comment
             pull.comments.append(comment)
             pull.updated_at = now()
             self.emit(Event("issue_comment", pull.repo, user, "created", pull, comment))
             return comment
+
+    def _quick_actions(self, pull: Pull, user: User, body: str) -> str:
+        if pull.repo.flavour is not GITLAB or self.role_of(pull.repo, user) < Role.write:
+            return body
+        left, done = taken_out(body)
+        pull.quick_actions += [(user.login, word) for word in done]
+        return left
 
     def find_comment(self, repo: str | Repo, comment_id: int) -> Comment:
         """Find a comment by its number."""
@@ -69,7 +82,8 @@ class Forge(MergeQueue):
         with self.lock:
             comment = self._changeable(repo, comment_id, by)
             changes = {"body": {"from": comment.body}}
-            comment.body, comment.updated_at = _checked(comment.pull.repo, body), now()
+            said = self._quick_actions(comment.pull, self.user(by), _checked(comment.pull.repo, body))
+            comment.body, comment.updated_at = said, now()
             self._tell_comment(comment, by, "edited", changes)
             return comment
 

@@ -170,6 +170,11 @@ class Pull:
     reviews: list[Review] = field(default_factory=list)
     versions: list[Version] = field(default_factory=list)
     merges_later: User | None = None
+    # How often it is still looked at before the forge knows what it changes, and whether it can be merged.
+    preparing: int = 0
+    undecided: int = 0
+    # Who had the forge itself do what, by a word of its own in a comment.
+    quick_actions: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def page(self) -> str:
@@ -180,6 +185,13 @@ class Pull:
     def from_fork(self) -> bool:
         """Tell whether its commits come from another repository."""
         return self.head_repo is not self.repo
+
+    def looked_at(self) -> None:
+        """Have the forge get on with what it finds out only because somebody asks."""
+        if self.preparing:
+            self.preparing -= 1
+        elif self.undecided:
+            self.undecided -= 1
 
     @property
     def label(self) -> str:

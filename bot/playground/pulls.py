@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bot.playground.flavours import GITLAB
 from bot.playground.model import Event, Pull, Repo, User, invalid, not_found, now
 from bot.playground.registry import Registry
 from bot.playground.repositories import Signature
@@ -65,6 +66,8 @@ class Pulls(Registry):
             self._check_new(pull)
             where.pulls[pull.number] = pull
             self._refresh(pull)
+            # GitLab tells of a new merge request before it has looked at it itself.
+            pull.preparing = 2 if where.flavour is GITLAB else 0
             self.emit(Event("pull_request", where, user, "opened", pull))
             return pull
 
@@ -104,7 +107,7 @@ class Pulls(Registry):
         git, ref = pull.repo.git, f"refs/pull/{pull.number}/merge"
         base = git.branch(pull.base_ref)
         tree = git.merged_tree(base, pull.head_sha) if base else None
-        pull.mergeable = tree is not None
+        pull.mergeable, pull.undecided = tree is not None, 1
         if base and tree:
             message = f"Merge {pull.head_sha} into {base}"
             pull.merge_sha = git.commit_tree(tree, [base, pull.head_sha], message, MACHINE)

@@ -58,8 +58,8 @@ MAX_ATTEMPTS = 20
 # A forge tells of things that its own API does not know everywhere yet: for so long they may be on their way.
 SETTLING = timedelta(minutes=1)
 # A job waits this long for it, this often; then it is left to the sweep.
-_MOMENT = timedelta(seconds=1)
-_LOOKS = 4
+_MOMENT = timedelta(milliseconds=500)
+_LOOKS = 6
 
 
 class Intake:

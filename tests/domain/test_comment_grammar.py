@@ -107,6 +107,8 @@ def test_nothing_in_a_quote_is_ever_a_command(text: str) -> None:
         ("/lock a b because of  rain", Command(Verb.LOCK, ("a", "b"), text="of rain")),
         ("/discard because because", Command(Verb.DISCARD, text="because")),
         ("/cancel", Command(Verb.CANCEL)),
+        ("/plangate lock a because we move", Command(Verb.LOCK, ("a",), text="we move")),
+        ("/plangate\tapply", Command(Verb.APPLY)),
         ("/lock becausely", Command(Verb.LOCK, ("becausely",))),
         ("/unlock --force a", Command(Verb.UNLOCK, ("a",), force=True)),
         ("/plan -d envs/prod/ a", Command(Verb.PLAN, ("a",), directories=("envs/prod",))),

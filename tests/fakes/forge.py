@@ -76,6 +76,7 @@ class FakeForge:
         self._owners: dict[RepoRef, CodeOwners] = {}
         self._teams: dict[str, frozenset[str]] = {}
         self._methods: dict[RepoRef, tuple[MergeMethod, ...]] = {}
+        self._decided: set[tuple[RepoRef, int, str]] = set()
         self._faults: list[_Fault] = []
         self._ids = itertools.count(1001)
         self._lock = RLock()
@@ -208,7 +209,13 @@ class FakeForge:
 
     def change(self, repo: RepoRef, number: int) -> Change:
         with self._called("change"):
-            return self._known_change(repo, number)
+            found = self._known_change(repo, number)
+            looked_at = (repo, number, found.head_sha)
+            if found.mergeable is None or looked_at in self._decided:
+                return found
+            # As forges do: they find out once they are asked.
+            self._decided.add(looked_at)
+            return replace(found, mergeable=None)
 
     def files_of_change(self, repo: RepoRef, number: int) -> ChangedFiles:
         with self._called("files_of_change"):

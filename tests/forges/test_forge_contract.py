@@ -304,6 +304,12 @@ class GitLabWorld(GitHubWorld):
         self._all.grant(self.git, self.login, "write")
         self.forge = GitLabForge("gitlab", GitLabLogin(token), url=playground.url)
 
+    def open_change(self, branch: str, files: Files, *, fork: bool = False, draft: bool = False) -> int:
+        number = super().open_change(branch, files, fork=fork, draft=draft)
+        # A client that comes before GitLab is ready is in test_gitlab_client.py.
+        self._all.pull(self.git, number).preparing = 0
+        return number
+
     def statuses(self, sha: str) -> list[tuple[str, str, str]]:
         words = {"running": "pending", "failed": "failure", "canceled": "error"}
         found = self.git.statuses[sha]
@@ -353,8 +359,13 @@ def test_a_change_is_told_as_it_is(world: World) -> None:
     assert (change.title, change.head_branch, change.base_branch) == ("Change widen", "widen", "main")
     assert len(change.head_sha) == 40
     assert (change.open, change.merged, change.draft, change.from_fork) == (True, False, False, False)
-    assert change.mergeable is True
     assert change.url.endswith(f"/{world.repo.path}/{world.page}/{number}")
+
+
+def test_whether_a_change_can_be_merged_is_found_out_once_somebody_asks(world: World) -> None:
+    number = world.open_change("widen", {"network/main.tf": "x\n"})
+    assert world.forge.change(world.repo, number).mergeable is None
+    assert world.forge.change(world.repo, number).mergeable is True
 
 
 def test_drafts_and_closed_changes_say_so(world: World) -> None:

@@ -17,6 +17,7 @@ from bot.domain.report import StatusReport, StatusState
 from bot.forges.gitlab.api import TokenLogin
 from bot.forges.gitlab.client import GitLabForge
 from bot.forges.patience import Timeouts
+from bot.playground.gitlab.quick_actions import taken_out
 from bot.services.ports import Reaction
 from tests.fakes.github_api import Asked, Reply, ScriptedForge
 from tests.support.gitlab_description import Exchange, GitLabDescription
@@ -166,6 +167,26 @@ def test_a_comparison_that_was_cut_short_says_so(forge: GitLabForge, gitlab: Scr
         gitlab.on("GET", f"{HERE}/repository/compare", Reply(answer))
         assert forge.files_between(REPO, "b" * 40, SHA) == ChangedFiles(("a.tf",), not cut)
     assert gitlab.asked[0].query == {"from": "b" * 40, "to": SHA, "straight": "true"}
+
+
+# Notes
+
+
+def test_no_line_of_a_note_has_gitlab_do_something_in_the_bots_name(
+    forge: GitLabForge, gitlab: ScriptedForge
+) -> None:
+    """Older versions take the first three backticks for a fence's end, whatever it began with."""
+    body = "To apply:\n\n```\n/apply\n```\n\n````text\n```\n/approve\n/merge\n/lock\n````\nsee /close"
+    gitlab.on("POST", f"{HERE}/merge_requests/12/notes", Reply({"id": 7}, 201))
+    gitlab.on("PUT", f"{HERE}/merge_requests/12/notes/7", Reply({"id": 7}))
+    forge.create_comment(REPO, 12, body)
+    forge.update_comment(REPO, 12, "7", body)
+    for asked in gitlab.asked:
+        sent = asked.json["body"]
+        assert [line for line in sent.splitlines() if line.startswith("/")] == ["/apply"]
+        assert sent.replace("\N{ZERO WIDTH SPACE}", "") == body
+        assert taken_out(sent) == (sent, ())
+    assert taken_out(body)[1] == ("approve", "merge", "lock")
 
 
 # Roles

@@ -104,7 +104,9 @@ def test_a_merge_request_from_beginning_to_end(gitlab: Playground, api: Api) -> 
     gitlab.forge.commit(REPO, "widen", {"net/main.tf": "# net\n"}, "alice")
     wanted = {"title": "Draft: Widen", "source_branch": "widen", "target_branch": "main"}
     made = api("POST", f"{HERE}/merge_requests", wanted).json()
-    assert (made["draft"], made["detailed_merge_status"], made["reference"]) == (True, "draft_status", "!1")
+    assert (made["draft"], made["detailed_merge_status"], made["reference"]) == (True, "preparing", "!1")
+    looks = [api("GET", f"{HERE}/merge_requests/1").json()["detailed_merge_status"] for _ in range(4)]
+    assert looks == ["preparing", "preparing", "checking", "draft_status"]
     again = api("POST", f"{HERE}/merge_requests", wanted)
     assert (again.status_code, "!1" in again.json()["message"][0]) == (409, True)
     gitlab.forge.draft(REPO, 1, "alice", draft=False)
@@ -146,6 +148,31 @@ def test_approvals_are_given_for_a_head_and_taken_back(gitlab: Playground, api: 
     assert (rule["approvals_required"], len(rule["approved_by"]), rule["approved"]) == (2, 1, False)
     assert api("POST", f"{one}/unapprove", {}, login="carol").json()["approved_by"] == []
     assert api("POST", f"{one}/unapprove", {}, login="carol").status_code == 404
+
+
+def test_a_new_merge_request_is_told_of_before_it_is_looked_at(api: Api, number: int) -> None:
+    one = f"{HERE}/merge_requests/{number}"
+    for status in ("preparing", "preparing", "checking", "mergeable"):
+        assert (api("GET", f"{one}/diffs").json() == []) is (status == "preparing")
+        found = api("GET", one).json()
+        assert found["detailed_merge_status"] == status
+        assert (found["changes_count"], found["prepared_at"] is None) == (
+            (None, True) if status == "preparing" else ("1", False)
+        )
+
+
+def test_gitlab_does_itself_what_a_note_says_in_its_own_words(
+    gitlab: Playground, api: Api, number: int
+) -> None:
+    notes, pull = f"{HERE}/merge_requests/{number}/notes", gitlab.forge.pull(REPO, number)
+    assert api("POST", notes, {"body": "/lock net because we move"}).status_code == 202
+    assert (pull.comments, pull.quick_actions) == ([], [("alice", "lock")])
+    kept = api("POST", notes, {"body": "/plan\n/unlock net\n```\n/merge\n```"}).json()
+    assert kept["body"] == "/plan\n```\n/merge\n```"
+    assert pull.quick_actions == [("alice", "lock"), ("alice", "unlock")]
+    # Whoever may not do it has only written it.
+    gitlab.forge.comment(REPO, number, "carol", "/lock net")
+    assert pull.comments[-1].body == "/lock net"
 
 
 def test_a_merge_may_wait_for_the_pipeline(gitlab: Playground, api: Api, number: int) -> None:

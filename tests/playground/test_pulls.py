@@ -28,7 +28,9 @@ def test_a_pull_request_shows_what_changed_since_it_left_its_base(
     assert [commit["commit"]["message"] for commit in alice.get(f"{PULLS}/{pull}/commits")] == [
         "Add a database"
     ]
-    assert alice.get(f"{PULLS}/{pull}")["mergeable_state"] == "clean"
+    # It is found out only once somebody asks.
+    for state in ("unknown", "clean"):
+        assert alice.get(f"{PULLS}/{pull}")["mergeable_state"] == state
 
 
 def test_renames_binary_files_and_odd_names_are_listed(playground: Playground, alice: GitHubClient) -> None:
@@ -80,6 +82,7 @@ def test_a_conflict_makes_a_pull_request_dirty_and_unmergeable(
 ) -> None:
     playground.forge.commit(REPO, "main", {"net/main.tf": "# rewritten\n"}, "bob")
     bob = as_user("bob")
+    assert bob.get(f"{PULLS}/{pull}")["mergeable"] is None
     shown = bob.get(f"{PULLS}/{pull}")
     assert (shown["mergeable"], shown["mergeable_state"]) == (False, "dirty")
     assert bob.put(f"{PULLS}/{pull}/merge", status=405)["message"] == "Pull Request is not mergeable"
@@ -114,6 +117,7 @@ def test_a_protected_branch_waits_for_its_checks_and_approvals(
 ) -> None:
     forge, bob = playground.forge, as_user("bob")
     forge.protect(REPO, "main", contexts=["plangate/apply"], approvals=1)
+    bob.get(f"{PULLS}/{pull}")
     assert bob.get(f"{PULLS}/{pull}")["mergeable_state"] == "blocked"
     refused = bob.put(f"{PULLS}/{pull}/merge", status=405)
     assert refused["message"] == 'Required status check "plangate/apply" is expected.'

@@ -193,7 +193,7 @@ def test_a_delivery_that_is_quicker_than_the_forge_itself_waits_a_moment(
 
 def test_a_forge_that_takes_its_time_is_asked_again_by_the_sweep(house: House) -> None:
     house.workspace("network")
-    house.forge.fail(NotFound("there is no such change"), on="change", times=6)
+    house.forge.fail(NotFound("there is no such change"), on="change", times=8)
     delivery = house.open_change(1, "h1", "network/a.tf")
     assert house.delivery(delivery).handled_at is None
     house.sweep()

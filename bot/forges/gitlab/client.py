@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from bot.domain.codeowners import CodeOwners
+from bot.domain.commands import Verb
 from bot.domain.errors import Invalid, NotFound, NotReady
 from bot.domain.events import Change, ChangedFiles, RepoRef
 from bot.domain.merging import MergeMethod
@@ -34,6 +36,9 @@ _EMOJI = {Reaction.SEEN: "eyes", Reaction.DONE: "thumbsup", Reaction.CONFUSED: "
 # Source: https://docs.gitlab.com/api/access_requests/#valid-access-levels, and the project's own table
 _ROLES = {20: Role.READ, 30: Role.WRITE, 40: Role.ADMIN, 50: Role.OWNER}
 _LOGIN_LENGTH = 255
+# Of the bot's notes too, GitLab carries out lines that begin with a word of its own (`/approve`, `/merge`),
+# and older versions mistake where a fence ends: text of a change's must not have it do so (promise 5).
+_SLASH = re.compile(rf"^(?=/(?!(?:{'|'.join({*Verb} - {Verb.LOCK, Verb.UNLOCK})})\b))", re.MULTILINE)
 
 
 def _now() -> datetime:
@@ -248,14 +253,14 @@ class GitLabForge:
         """Write a note: one call, never repeated by itself, for a lost answer may hide a success."""
         what = f"a comment on {repo.path}!{number}"
         path = f"{project(repo)}/merge_requests/{number}/notes"
-        made = self._api.call("post", path, what, body={"body": storable(body)}).data
+        made = self._api.call("post", path, what, body={"body": _inert(body)}).data
         return self._note_id(made, what)
 
     def update_comment(self, repo: RepoRef, number: int, comment_id: str, body: str) -> None:
         """Replace a note's text: one call. Raises NotFound where somebody has deleted it."""
         what = f"comment {comment_id} on {repo.path}!{number}"
         path = self._note(repo, number, comment_id, what)
-        self._api.call("put", path, what, body={"body": storable(body)})
+        self._api.call("put", path, what, body={"body": _inert(body)})
 
     def react(self, repo: RepoRef, number: int, comment_id: str, reaction: Reaction) -> None:
         """Put an emoji on a note: one call. A note that is gone needs none."""
@@ -298,6 +303,11 @@ class GitLabForge:
             return str(number(note, "id"))
         except Invalid as reason:
             raise self._api.unexpected(what, reason) from reason
+
+
+def _inert(body: str) -> str:
+    """Return a note in which no line is a quick action: a character that nobody sees stands before each."""
+    return _SLASH.sub("\N{ZERO WIDTH SPACE}", storable(body))
 
 
 def _role(access_level: int) -> Role:

@@ -100,10 +100,11 @@ class PullShapes(Shapes):
         """Shape a pull request as its own address and its events have it."""
         git = pull.repo.git
         files = git.changes_since_fork(pull.base_sha, pull.head_sha)
+        mergeable = None if pull.state == "closed" or pull.undecided else pull.mergeable
         return self.pull(pull) | {
             "merged": pull.merged_at is not None,
-            "mergeable": None if pull.state == "closed" else pull.mergeable,
-            "rebaseable": None if pull.state == "closed" else pull.mergeable,
+            "mergeable": mergeable,
+            "rebaseable": mergeable,
             "mergeable_state": self.mergeable_state(pull),
             "merged_by": self.user(pull.merged_by) if pull.merged_by else None,
             "comments": len(pull.comments),
@@ -117,7 +118,7 @@ class PullShapes(Shapes):
 
     def mergeable_state(self, pull: Pull) -> str:
         """Sum up in GitHub's word whether a pull request could be merged."""
-        if pull.state == "closed" or pull.mergeable is None:
+        if pull.state == "closed" or pull.undecided or pull.mergeable is None:
             return "unknown"
         if pull.draft:
             return "draft"

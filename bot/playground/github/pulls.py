@@ -39,7 +39,10 @@ def _lists(blueprint: Blueprint, desk: Desk) -> None:
 
     @blueprint.get("/repos/<owner>/<name>/pulls/<int:number>")
     def one_pull(owner: str, name: str, number: int) -> Answer:
-        return desk.shapes.full_pull(desk.pull(owner, name, number))
+        pull = desk.pull(owner, name, number)
+        shape = desk.shapes.full_pull(pull)
+        pull.looked_at()
+        return shape
 
     @blueprint.get("/repos/<owner>/<name>/pulls/<int:number>/files")
     def files(owner: str, name: str, number: int) -> Response:

@@ -32,6 +32,7 @@ def _reading(blueprint: Blueprint, desk: GitLabDesk) -> None:
     def one(project: str, number: int) -> Answer:
         pull = desk.merge_request(project, number)
         shape = desk.shapes.merge_request(pull)
+        pull.looked_at()
         if request.args.get("include_diverged_commits_count") == "true":
             tip = pull.repo.git.branch(pull.base_ref) or pull.base_sha
             shape["diverged_commits_count"] = pull.repo.git.count(pull.head_sha, tip)
@@ -40,7 +41,7 @@ def _reading(blueprint: Blueprint, desk: GitLabDesk) -> None:
     @blueprint.get(f"{_AT}/<int:number>/diffs")
     def diffs(project: str, number: int) -> Response:
         pull = desk.merge_request(project, number)
-        changes = pull.repo.git.changes_since_fork(pull.base_sha, pull.head_sha)
+        changes = pull.repo.git.changes_since_fork(pull.base_sha, pull.head_sha) if not pull.preparing else []
         return desk.page(changes, desk.shapes.diff)
 
 
@@ -106,7 +107,11 @@ def _notes(blueprint: Blueprint, desk: GitLabDesk) -> None:
     def write(project: str, number: int) -> tuple[Answer, int]:
         user, pull = desk.actor(), desk.merge_request(project, number)
         text = desk.text(desk.body(), "body", needed=True)
-        return desk.shapes.note(desk.forge.comment(pull.repo, number, user.login, text)), 201
+        made, before = desk.forge.comment(pull.repo, number, user.login, text), pull.quick_actions
+        if made not in pull.comments:
+            # There is no note: all of it was GitLab's to do.
+            return {"commands_changes": {}, "summary": [f"Did {before[-1][1]}."]}, 202
+        return desk.shapes.note(made), 201
 
     @blueprint.put(f"{_NOTES}/<int:note>")
     def edit(project: str, number: int, note: int) -> Answer:

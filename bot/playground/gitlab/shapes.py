@@ -168,6 +168,9 @@ class Shapes:
         repo = pull.repo
         changes = repo.git.changes_since_fork(pull.base_sha, pull.head_sha)
         merged = pull.merged_at is not None
+        waits = "preparing" if pull.preparing else "checking" if pull.undecided else ""
+        if pull.state != "open":
+            waits = ""
         return {
             "id": pull.id,
             "iid": pull.number,
@@ -190,16 +193,21 @@ class Shapes:
             "draft": pull.draft,
             "work_in_progress": pull.draft,
             "merge_when_pipeline_succeeds": pull.merges_later is not None,
-            "merge_status": "can_be_merged" if pull.mergeable else "cannot_be_merged",
-            "detailed_merge_status": self.merge_status(pull),
+            "merge_status": "checking"
+            if waits
+            else "can_be_merged"
+            if pull.mergeable
+            else "cannot_be_merged",
+            "detailed_merge_status": waits or self.merge_status(pull),
+            "prepared_at": None if pull.preparing else moment(pull.created_at),
             "sha": pull.head_sha,
             "merge_commit_sha": pull.merge_sha if merged and pull.merge_sha != pull.head_sha else None,
             "squash_commit_sha": None,
             "reference": f"!{pull.number}",
             "web_url": f"{self.at.web}{pull.page}",
-            "has_conflicts": pull.mergeable is False,
+            "has_conflicts": not waits and pull.mergeable is False,
             "blocking_discussions_resolved": True,
-            "changes_count": str(len(changes)),
+            "changes_count": None if pull.preparing else str(len(changes)),
             "user_notes_count": len(pull.comments),
             "diff_refs": {
                 "base_sha": repo.git.merge_base(pull.base_sha, pull.head_sha),
