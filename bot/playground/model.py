@@ -271,28 +271,6 @@ class Hook:
     created_at: datetime = field(default_factory=now)
 
 
-@dataclass(eq=False)
-class App:
-    """A registered GitHub App. Without a public key only the form of its tokens is checked."""
-
-    id: int
-    slug: str
-    public_key: str | None
-    bot: User
-    owner: User
-    created_at: datetime = field(default_factory=now)
-
-
-@dataclass(eq=False)
-class Installation:
-    """An app that an account let in to all of its repositories."""
-
-    id: int
-    app: App
-    account: User
-    created_at: datetime = field(default_factory=now)
-
-
 @dataclass(frozen=True)
 class RefMove:
     """A ref before and after a push; a side that does not exist is all zeroes, as Git writes it."""

@@ -10,13 +10,12 @@ from datetime import UTC, datetime, timedelta
 from threading import RLock
 from typing import TYPE_CHECKING
 
+from bot.playground.apps import App, Installation
 from bot.playground.flavours import FLAVOURS, GITHUB, Flavour
 from bot.playground.model import (
-    App,
     Credential,
     Event,
     Hook,
-    Installation,
     Protection,
     Repo,
     Role,

@@ -7,10 +7,11 @@ from typing import Any
 from flask import Blueprint, Response
 
 from bot.playground.access import unauthorized
+from bot.playground.apps import App, Installation
 from bot.playground.github.addresses import node_id
 from bot.playground.github.desk import Desk
 from bot.playground.github.shapes import moment
-from bot.playground.model import App, Installation, Repo, forbidden, not_found
+from bot.playground.model import Repo, forbidden, not_found
 from bot.playground.webhooks import Delivery
 
 Answer = dict[str, Any]

@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 from flask import Response, jsonify, request
 
 from bot.playground.access import presented_token, unauthorized, which_app, who_asks
+from bot.playground.apps import App
 from bot.playground.forge import Forge
 from bot.playground.github.git_shapes import GitShapes
 from bot.playground.model import (
-    App,
     Credential,
     ForgeError,
     Pull,
