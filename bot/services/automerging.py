@@ -15,7 +15,8 @@ from bot.services.ports import ChangeRecord, Post, RunQuery, Transaction
 
 def decided(tx: Transaction, record: ChangeRecord) -> AutoMerge | None:
     """Decide from the database alone whether a change is to be merged by itself, None where it never is."""
-    if not record.change.open:
+    workspaces = (tx.workspaces.get(each) for each in record.workspace_ids)
+    if not record.change.open or not any(each.merging.automerge for each in workspaces):
         return None
     return automerge(record.change, [_part(tx, record, each) for each in record.workspace_ids])
 

@@ -110,7 +110,7 @@ class SqlStore:
     @contextmanager
     def _begin(self, options: Mapping[str, Mapping[str, Any]]) -> Iterator[Transaction]:
         with self._connected(options) as connection:
-            yield self._unit(connection)
+            yield self._unit(connection, only_reads=options is READING)
 
     @contextmanager
     def _connected(self, options: Mapping[str, Mapping[str, Any]]) -> Iterator[sa.Connection]:
@@ -119,10 +119,10 @@ class SqlStore:
             with connection.begin():
                 yield connection
 
-    def _unit(self, connection: sa.Connection) -> Transaction:
+    def _unit(self, connection: sa.Connection, *, only_reads: bool) -> Transaction:
         return SqlTransaction(
             deliveries=SqlDeliveries(connection, self._vault),
-            workspaces=SqlWorkspaces(connection),
+            workspaces=SqlWorkspaces(connection, only_reads=only_reads),
             runs=SqlRuns(connection),
             artifacts=SqlArtifacts(connection, self._vault),
             leases=SqlLeases(connection),

@@ -19,13 +19,23 @@ _KEPT = ("id", "name", "lock_by", "lock_reason", "lock_at")
 
 
 class SqlWorkspaces:
-    """Workspaces of one transaction."""
+    """Workspaces of one transaction; one that only reads sees one moment's data, and asks for each once."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, *, only_reads: bool = False) -> None:
         self._connection = connection
+        self._only_reads = only_reads
+        self._known: dict[str, Workspace] = {}
 
     def get(self, workspace_id: str, *, for_update: bool = False) -> Workspace:
         """Return a workspace. Raises NotFound."""
+        found = self._known.get(workspace_id)
+        if found is None:
+            found = self._get(workspace_id, for_update)
+            if self._only_reads:
+                self._known[workspace_id] = found
+        return found
+
+    def _get(self, workspace_id: str, for_update: bool) -> Workspace:
         query = sa.select(workspaces).where(workspaces.c.id == workspace_id)
         row = self._connection.execute(query.with_for_update() if for_update else query).mappings().first()
         if row is None:
