@@ -23,6 +23,7 @@ from bot.web import (
     needs,
     policy_card,
     resources,
+    rows,
     runs,
     sign_in,
     state,
@@ -48,6 +49,7 @@ def create_app(services: Services, streams: Streams | None = None) -> Flask:
     app = Flask(__name__, template_folder=str(templates()), static_folder="static")
     app.config.update(MAX_CONTENT_LENGTH=FORM_LIMIT, MAX_FORM_PARTS=50, TEMPLATES_AUTO_RELOAD=False)
     app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.filters["linked"] = rows.linked
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     needs.install(app, services)
     failures.install(app)

@@ -34,6 +34,7 @@ class PlanChoice:
 
     id: str
     words: str
+    when: Moment
 
 
 @dataclass(frozen=True)

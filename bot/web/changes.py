@@ -36,10 +36,10 @@ blueprint = Blueprint("changes", __name__)
 _FROM_FORGE = frozenset({Requirement.APPROVED, Requirement.CODEOWNERS, Requirement.UP_TO_DATE})
 _NOT_ASKED = "only the forge knows"
 _APPROVALS = {
-    ApprovalState.STANDING: Badge("Stands", Tone.WORK),
+    ApprovalState.STANDING: Badge("Stands", Tone.GOOD),
     ApprovalState.KEPT: Badge("Waits", Tone.WAIT),
     ApprovalState.USED: Badge("Used", Tone.GOOD),
-    ApprovalState.FALLEN: Badge("Void", Tone.OFF),
+    ApprovalState.FALLEN: Badge("Out of date", Tone.OFF),
 }
 
 
@@ -202,10 +202,10 @@ def _line(text: str) -> str:
 
 def _state(change: Change) -> Badge:
     if change.merged:
-        return Badge("Merged", Tone.GOOD)
+        return Badge("Merged", Tone.WORK)
     if not change.open:
         return Badge("Closed", Tone.OFF)
-    return Badge("Draft", Tone.WAIT) if change.draft else Badge("Open", Tone.WORK)
+    return Badge("Draft", Tone.WAIT) if change.draft else Badge("Open", Tone.GOOD)
 
 
 def _page_facts(change: Change) -> tuple[Fact, ...]:

@@ -119,10 +119,12 @@ def _buttons(
         if workspace.lock.by == person.login and person.may(Action.LOCK):
             found.append(Button("Unlock", url, "plain"))
         elif person.may(Action.FORCE_UNLOCK):
-            found.append(Button("Force unlock", f"{url}?force=yes", "danger"))
+            says = f"The lock is {workspace.lock.by}'s. The run whose turn it is starts."
+            found.append(Button("Force unlock", f"{url}?force=yes", "danger", harmless(says)))
     if standing is not None and holder is None and person.may(Action.FORCE_UNLOCK):
         url = url_for("controls.release_state", name=workspace.name)
-        found.append(Button("Release the state's lock", url, "danger"))
+        says = "Whatever Terraform holds it may still be writing: make sure that nothing is at work."
+        found.append(Button("Release the state's lock", url, "danger", says))
     return found
 
 

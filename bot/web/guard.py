@@ -62,6 +62,8 @@ PROGRAMS = frozenset(
     {
         "workspaces.home",
         "workspaces.show",
+        "workspaces.current",
+        "workspaces.latest",
         "controls.queue_plan",
         "runs.show",
         "runs.output",

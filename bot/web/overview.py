@@ -158,12 +158,17 @@ def _drift(each: Overview) -> tuple[Badge | None, str]:
     short = wording.short(stands.commit)
     if each.behind:
         behind = "1 commit behind" if each.behind == 1 else f"{each.behind} commits behind"
+        made = "1 newer commit" if each.behind == 1 else f"{each.behind} newer commits"
         return Badge(behind, Tone.ASK), (
-            f"{behind}: {short} is in effect, and {branch} has newer commits that touch this workspace."
+            f"{short} is in effect; {made} of {branch} made runs here. Commits that touch nothing here "
+            "don't count."
         )
     if stands.change_number is not None:
         number = rows.words_of(each.workspace.repo).numbered(stands.change_number)
         return Badge(f"From {number}", Tone.WAIT), (
-            f"{short} of {number} is in effect; {branch} has brought no newer commit here."
+            f"{short} of {number} is in effect; no newer commit of {branch} made a run here."
         )
-    return Badge("Up to date", Tone.GOOD), f"{short}, the newest commit of {branch} here, is in effect."
+    return Badge("Up to date", Tone.GOOD), (
+        f"{short} is in effect; no newer commit of {branch} made a run here. Commits that touch nothing here "
+        "don't count."
+    )

@@ -144,11 +144,12 @@ class Fact:
 
 @dataclass(frozen=True)
 class Button:
-    """Something that this person may do with the run now."""
+    """Something that this person may do now. One that `says` what it will do asks before it does it."""
 
     label: str
     url: str
     look: str
+    says: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from bot.services.ports import Transaction
 from bot.services.showing import shown_delta
 from bot.web import wording
 from bot.web.change_context import Delta, PlanChoice
+from bot.web.needs import services
 from bot.web.output import harmless
 from bot.web.state_pages import AttributeRow, DifferenceRow
 
@@ -52,8 +53,8 @@ def _choices(plans: Sequence[Run]) -> tuple[PlanChoice, ...]:
     return tuple(
         PlanChoice(
             run.id,
-            f"{wording.short(run.commit)}, {'preview' if run.plan_only else 'run'} of "
-            f"{run.created_at:%Y-%m-%d %H:%M:%S}",
+            f"{wording.short(run.commit)}, {'preview' if run.plan_only else 'run'}",
+            wording.moment(run.created_at, services().clock.now()),
         )
         for run in plans
     )

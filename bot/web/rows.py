@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask import request, url_for
+from markupsafe import Markup, escape
 
 from bot.domain.events import RepoRef
 from bot.domain.permissions import Person
@@ -91,6 +93,8 @@ def change_url(workspace: Workspace, number: int) -> str:
     return url_for("changes.of_workspace", name=workspace.name, number=number)
 
 
+# As domain/ids makes them, and a retry.
+_RUN_ID = re.compile(r"\brun-[A-Za-z0-9]{16,24}\b")
 _TABS = (
     ("runs", "Runs", "workspaces.show"),
     ("variables", "Variables", "variables.of_workspace"),
@@ -107,6 +111,12 @@ def tabs(name: str, here: str) -> tuple[Tab, ...]:
 def run_url(run_id: str) -> str:
     """Return the path of a run's page."""
     return url_for("runs.show", run_id=run_id)
+
+
+def linked(text: str) -> Markup:
+    """Return text for a page in which each run that it names by its id is a link to that run."""
+    found = _RUN_ID.sub(lambda named: f'<a href="{run_url(named[0])}">{named[0]}</a>', escape(text))
+    return Markup(found)  # noqa: S704 -- escaped before, and an id is letters and digits
 
 
 def workspace_url(name: str) -> str:

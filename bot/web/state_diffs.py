@@ -11,7 +11,7 @@ from bot.domain.errors import NotFound
 from bot.domain.state_diff import Kind
 from bot.services.ports import StateVersion
 from bot.services.state_compare import Comparison, Difference
-from bot.web import access, rows
+from bot.web import access, rows, wording
 from bot.web.needs import services
 from bot.web.output import harmless
 from bot.web.pages import Link
@@ -80,7 +80,8 @@ def before_it(versions: Sequence[StateVersion], version_id: str) -> str:
 
 def _choice(version: StateVersion) -> VersionChoice:
     refused = ", refused" if version.refused else ""
-    return VersionChoice(version.id, f"Serial {version.serial}, {version.created_at:%Y-%m-%d %H:%M}{refused}")
+    when = wording.moment(version.created_at, services().clock.now())
+    return VersionChoice(version.id, f"Serial {version.serial}{refused}", when)
 
 
 def _summary(counts: Mapping[Kind, int]) -> str:

@@ -117,6 +117,7 @@ class VersionChoice:
 
     id: str
     words: str
+    when: Moment
 
 
 @dataclass(frozen=True)

@@ -172,7 +172,7 @@ def _facts(one: StateVersion, contents: Contents) -> tuple[Fact, ...]:
         Fact("Size", Link(wording.size(one.size))),
     ]
     if contents.terraform_version:
-        facts.append(Fact("Written by", Link(f"version {harmless(contents.terraform_version)}")))
+        facts.append(Fact("Terraform", Link(harmless(contents.terraform_version))))
     return tuple(facts)
 
 

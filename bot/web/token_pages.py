@@ -11,6 +11,7 @@ from bot.web.pages import Badge, Chrome, Moment
 class TokenRow:
     """One token; `revoke_url` is empty where it counts no more."""
 
+    id: str
     name: str
     badge: Badge
     scope: str

@@ -66,6 +66,7 @@ def _row(token: ApiToken) -> TokenRow:
     now = services().clock.now()
     counts = token.counts(now)
     return TokenRow(
+        id=token.id,
         name=harmless(token.name),
         badge=_badge(token, counts),
         scope=token.scope.value,

@@ -70,7 +70,10 @@ class WorkspaceControls:
 
 @dataclass(frozen=True)
 class WorkspacePage:
-    """One workspace: what it follows, who holds it, and its runs. `change` is what its forge calls one."""
+    """One workspace: what it follows, who holds it, and its runs. `change` is what its forge calls one.
+
+    `queue` are those that wait behind the current run, and `queue_rest` those behind them.
+    """
 
     chrome: Chrome
     name: str
@@ -80,10 +83,13 @@ class WorkspacePage:
     standing: Standing
     badge: Badge | None
     current: RunRow | None
+    current_url: str
     latest: RunRow | None
+    latest_url: str
     locked: str
     controls: WorkspaceControls
     queue: tuple[RunRow, ...]
+    queue_rest: tuple[RunRow, ...]
     rows: tuple[RunRow, ...]
     pager: Pager
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, make_response, render_template
+from flask import Blueprint, Response, make_response, redirect, render_template, url_for
+from werkzeug.wrappers import Response as AnyResponse
 
 from bot.domain import lifecycle
+from bot.domain.errors import NotFound
 from bot.domain.run import Run
 from bot.domain.workspace import Workspace
 from bot.services.ports import RunQuery, Transaction
@@ -15,6 +17,9 @@ from bot.web.pages import Fact, Link
 from bot.web.workspace_pages import WorkspacePage
 
 PER_PAGE = 30
+
+QUEUE_SHOWN = 5
+"""How many of those that wait are shown unfolded."""
 
 blueprint = Blueprint("workspaces", __name__)
 
@@ -44,8 +49,9 @@ def show(name: str) -> Response:
         found = tx.runs.find(query)
         latest = _latest(tx, workspace)
         seen = tx.overviews.of(workspace)
-    live = bool(queue) or any(not run.final for run in found)
     words = rows.words_of(workspace.repo)
+    waiting = tuple(rows.run_row(run, words, waits[run.id], of=workspace) for run in queue[1:])
+    live = bool(queue) or any(not run.final for run in found)
     page = WorkspacePage(
         chrome=rows.chrome(workspace.name, person, "workspaces", live),
         name=workspace.name,
@@ -55,20 +61,45 @@ def show(name: str) -> Response:
         standing=overview.standing(seen),
         badge=wording.badge_of(seen.run) if seen.run else None,
         current=rows.run_row(queue[0], words, waits[queue[0].id], of=workspace) if queue else None,
+        current_url=url_for(".current", name=name),
         latest=rows.run_row(latest, words, of=workspace) if latest else None,
+        latest_url=url_for(".latest", name=name),
         locked=overview.locked(workspace.lock),
         controls=asked,
-        queue=tuple(rows.run_row(run, words, waits[run.id], of=workspace) for run in queue),
+        queue=waiting[:QUEUE_SHOWN],
+        queue_rest=waiting[QUEUE_SHOWN:],
         rows=tuple(rows.run_row(run, words, of=workspace) for run in found[:PER_PAGE]),
         pager=rows.pager(number, len(found) > PER_PAGE, ".show", name=name),
     )
     return make_response(render_template("workspace.html", page=page))
 
 
+@blueprint.get("/workspaces/<path:name>/current")
+def current(name: str) -> AnyResponse:
+    """Lead to the run that is in progress, or whose turn is next. Raises NotFound."""
+    with services().store.reading() as tx:
+        queue = tx.runs.queue(tx.workspaces.named(name).id)
+    return _lead_to(queue[0] if queue else None, f"no run is in progress in {name}")
+
+
+@blueprint.get("/workspaces/<path:name>/latest")
+def latest(name: str) -> AnyResponse:
+    """Lead to the newest run that is finished and could have been applied. Raises NotFound."""
+    with services().store.reading() as tx:
+        found = _latest(tx, tx.workspaces.named(name))
+    return _lead_to(found, f"no run of {name} is finished yet")
+
+
 @blueprint.get("/workspaces/<path:name>/settings")
 def settings(name: str) -> str:
     """Show what a workspace is set to, and where each setting comes from."""
     return render_template("workspace_settings.html", page=workspace_settings.build(name))
+
+
+def _lead_to(run: Run | None, otherwise: str) -> AnyResponse:
+    if run is None:
+        raise NotFound(otherwise)
+    return json_answers.run(run.id) if bodies.wants_json() else redirect(rows.run_url(run.id), 303)
 
 
 def _latest(tx: Transaction, workspace: Workspace) -> Run | None:

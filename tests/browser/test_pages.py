@@ -71,6 +71,7 @@ def test_no_page_scrolls_sideways_on_a_narrow_screen(site):
 
 def test_a_workspace_is_locked_and_unlocked_and_a_plan_queued_without_scripts(site):
     with site.page("/workspaces/edge", java_script_enabled=False) as page:
+        page.locator("#ask-lock > summary").click()
         page.get_by_label("Reason").fill("The certificate moves")
         page.get_by_role("button", name="Lock", exact=True).click()
         assert page.get_by_text("Locked by alice: The certificate moves").is_visible()
@@ -83,7 +84,7 @@ def test_a_workspace_is_locked_and_unlocked_and_a_plan_queued_without_scripts(si
         page.goto("/workspaces/edge")
         assert "locked by alice" in page.locator("main").inner_text()
         page.get_by_role("button", name="Unlock").click()
-        assert page.get_by_role("button", name="Lock", exact=True).is_visible()
+        assert page.locator("#ask-lock > summary").is_visible()
 
 
 def test_a_token_is_made_used_and_revoked_without_scripts_on_a_narrow_screen(site):
@@ -98,6 +99,7 @@ def test_a_token_is_made_used_and_revoked_without_scripts_on_a_narrow_screen(sit
         with site.context(signed_in=False) as program:
             answer = program.request.get("/workspaces/network-prod", headers=bearer)
             assert answer.json()["data"][0]["type"] == "runs"
+            page.locator("summary", has_text="Revoke").click()
             page.get_by_role("button", name="Revoke").click()
             assert page.get_by_text("Revoked").is_visible()
             assert program.request.get("/", headers=bearer).status == 401

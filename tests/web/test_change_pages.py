@@ -48,7 +48,7 @@ def test_every_workspace_of_the_change_stands_on_one_page(world, seeded):
     network, billing = section(page, "network-prod"), section(page, "billing")
     assert "/apply network-prod" in network
     assert "because network-prod/main.tf is in network-prod/" in network
-    assert "Void</span> by ben" in network
+    assert "Out of date</span> by ben" in network
     assert "a newer commit came" in network
     assert "Plan errored" in billing
     assert f'href="/runs/{seeded.runs["preview-billing"].id}"' in billing

@@ -10,6 +10,8 @@ from bot.domain.lifecycle import RunStatus
 from bot.domain.run import RunSource
 from bot.web.overview import PER_PAGE
 
+NOT_COUNTED = "Commits that touch nothing here don't count."
+
 
 def text(world, path):
     answer = world.client.get(path)
@@ -82,14 +84,19 @@ def test_each_says_what_was_applied_and_whether_the_branch_went_on(world):
         "behind": [
             (
                 "ask",
-                "2 commits behind: aaaaaaa is in effect, and main has newer commits that touch this "
-                "workspace.",
+                f"aaaaaaa is in effect; 2 newer commits of main made runs here. {NOT_COUNTED}",
                 "2 commits behind",
             )
         ],
-        "current": [("good", "aaaaaaa, the newest commit of main here, is in effect.", "Up to date")],
+        "current": [
+            (
+                "good",
+                f"aaaaaaa is in effect; no newer commit of main made a run here. {NOT_COUNTED}",
+                "Up to date",
+            )
+        ],
         "from-change": [
-            ("wait", "aaaaaaa of #7 is in effect; main has brought no newer commit here.", "From #7")
+            ("wait", "aaaaaaa of #7 is in effect; no newer commit of main made a run here.", "From #7")
         ],
         "never": [("off", "Nothing has been applied here yet.", "Never applied")],
         "untouched": [],

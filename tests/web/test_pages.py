@@ -71,7 +71,8 @@ def test_a_workspace_shows_its_queue_with_why_each_waits(world):
     first = planned(world, workspace)
     second = world.run(workspace, message="Second")
     page = text(world, "/workspaces/network")
-    assert f"2nd in the queue, behind {first.id} (needs confirmation)" in page
+    link = f'<a href="/runs/{first.id}">{first.id}</a>'
+    assert f"2nd in the queue, behind {link} (needs confirmation)" in page
     assert page.index(first.id) < page.index(second.id)
     assert "There is no such page" in text(world, "/workspaces/nowhere", 404)
 

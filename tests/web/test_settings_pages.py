@@ -112,6 +112,34 @@ def test_a_workspace_shows_its_current_and_its_latest_run(world):
     world.run(workspace, status=RunStatus.APPLYING, message="At it now")
     world.run(workspace, status=RunStatus.PLANNED_AND_FINISHED, plan_only=True, message="A preview")
     page = text(world, "/workspaces/network")
-    current, latest = page.partition("Current run</h2>")[2].split("Latest run</h2>")
+    current, latest = page.partition("Current run</a></h2>")[2].split("Latest run</a></h2>")
     assert "At it now" in current
-    assert "Done before" in latest.partition("<h2>")[0]
+    assert "Done before" in latest.partition("<h2")[0]
+    assert '<a href="/workspaces/network/current">' in page
+
+
+def test_the_current_and_the_latest_run_have_addresses_that_stay(world):
+    workspace = world.workspace()
+    for name, why in (("current", "No run is in progress in network"), ("latest", "No run of network is")):
+        assert why in text(world, f"/workspaces/network/{name}", 404)
+    latest = world.run(workspace, status=RunStatus.APPLIED)
+    current = world.run(workspace, status=RunStatus.APPLYING)
+    world.run(workspace)
+    world.run(workspace, status=RunStatus.PLANNED_AND_FINISHED, plan_only=True)
+    for name, run in (("current", current), ("latest", latest)):
+        answer = world.client.get(f"/workspaces/network/{name}")
+        assert (answer.status_code, answer.headers["Location"]) == (303, f"/runs/{run.id}")
+        told = world.client.get(f"/workspaces/network/{name}", headers={"Accept": "application/json"})
+        assert told.get_json()["data"]["id"] == run.id
+
+
+def test_a_long_queue_is_folded_behind_its_first(world):
+    workspace = world.workspace()
+    for number in range(9):
+        world.run(workspace, message=f"Number {number}")
+    page = text(world, "/workspaces/network")
+    queue = page.partition("<h2>Queue ")[2].partition("<h2>All runs</h2>")[0]
+    shown, folded = queue.split('id="queue-rest"')
+    assert "8 waiting" in shown and "3 more behind them" in folded
+    assert re.findall(r"Number \d", shown) == [f"Number {number}" for number in range(1, 6)]
+    assert re.findall(r"Number \d", folded) == [f"Number {number}" for number in range(6, 9)]

@@ -124,7 +124,7 @@ def roll_back(world, version, **form):
 def test_rolling_back_by_the_button(world, kept):
     path = f"/workspaces/network/states/{kept[0].id}"
     page = text(world, path)
-    assert f'formaction="{path}/rollback"' in page
+    assert f'action="{path}/rollback"' in page
     assert roll_back(world, kept[0]).status_code == 403, "a form of ours carries a token"
     answer = roll_back(world, kept[0], form_token=world.form_token(path))
     assert answer.status_code == 303

@@ -43,6 +43,10 @@ def asks(page: str) -> list[str]:
     return re.findall(r'<summary class="button [^"]*">([^<]+)</summary>', page)
 
 
+def linked(run: Run) -> str:
+    return f'<a href="/runs/{run.id}">{run.id}</a>'
+
+
 def runs(world) -> list[Run]:  # type: ignore[no-untyped-def]
     with world.services.store.reading() as tx:
         return list(tx.runs.find(RunQuery()))
@@ -173,7 +177,7 @@ def test_a_held_workspace_offers_no_lock_and_says_when(world):  # type: ignore[n
     run = world.run(workspace, status=RunStatus.PLANNED)
     page = text(world, PAGE)
     assert "Lock" not in buttons(page)
-    assert f"It can be locked once {run.id} is finished." in page
+    assert f"It can be locked once {linked(run)} is finished." in page
     assert send(world, f"{PAGE}/lock").status_code == 409
 
 
@@ -188,13 +192,13 @@ def test_terraforms_lock_is_shown_and_released_only_when_no_run_holds_the_worksp
     run = world.run(workspace, status=RunStatus.APPLYING)
     lock_state(world, run.id)
     page = text(world, PAGE)
-    assert f"Terraform's lock is on the state, for {run.id}, which is at work." in page
+    assert f"Terraform's lock is on the state, for {linked(run)}, which is at work." in page
     assert "Release the state's lock" not in buttons(page)
     assert send(world, f"{PAGE}/release-state").status_code == 409
     with world.services.store.transaction() as tx:
         tx.runs.save(replace(tx.runs.get(run.id), status=RunStatus.ERRORED))
     page = text(world, PAGE)
-    assert f"from {run.id}, whose worker was lost. It is let go of when nothing has come" in page
+    assert f"from {linked(run)}, whose worker was lost. It is let go of when nothing has come" in page
     assert "for 15 minutes" in page
     assert send(world, f"{PAGE}/release-state").status_code == 303
     assert "Terraform's lock" not in text(world, PAGE)

@@ -3,7 +3,7 @@
   const PERIOD = 2000;
   const busy = (main) => {
     const field = document.activeElement;
-    const writing = main.contains(field) && field.matches("input:not([type=hidden]), textarea, select");
+    const writing = main.contains(field) && (field.matches("input:not([type=hidden]), textarea, select") || field.closest("details.ask[open]"));
     return writing || [...main.querySelectorAll("input[type=text], textarea")].some((it) => it.value !== it.defaultValue) ||
       (document.getSelection() || "").toString() !== "";
   };

@@ -1,5 +1,6 @@
 // Buttons and comments: sent once, without leaving the page, which then shows what came of it.
 import { BARE, parse, takeOver } from "./run-parts.js";
+import "./asks.js";
 
 const say = (title, text) => {
   const banner = document.createElement("section");
@@ -32,14 +33,5 @@ export const startAsks = () => {
     try { await send(form); } catch { say("The server can't be reached", "Nothing is lost: try again in a moment."); }
     delete form.dataset.sent;
     if (button) button.disabled = false;
-  });
-  document.addEventListener("keydown", (event) => {
-    const open = event.key === "Escape" && document.querySelector("details.ask[open]");
-    if (!open) return;
-    open.open = false;
-    open.querySelector("summary").focus();
-  });
-  document.addEventListener("click", (event) => {
-    for (const open of document.querySelectorAll("details.ask[open]")) if (!open.contains(event.target)) open.open = false;
   });
 };

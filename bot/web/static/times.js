@@ -11,12 +11,18 @@ const ago = (seconds) => {
   return "a minute ago";
 };
 
+const brief = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
 export const localize = (root = document) => {
   for (const it of root.querySelectorAll("time[datetime]")) {
     const at = new Date(it.dateTime);
     if (Number.isNaN(at.getTime())) continue;
     it.title = exact.format(at);
     const words = ago((Date.now() - at.getTime()) / 1000);
+    if (it.textContent !== words) it.textContent = words;
+  }
+  for (const it of root.querySelectorAll("option[data-at]")) {
+    const words = `${it.dataset.words} · ${brief.format(new Date(it.dataset.at))}`;
     if (it.textContent !== words) it.textContent = words;
   }
 };
