@@ -52,6 +52,7 @@ class EngineJobs:
             environment=_environment(run, workspace),
             secrets=(token,),
             ref=_ref(run),
+            fills_cache=run.change_number is None,
         )
 
 

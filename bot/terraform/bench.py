@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ from typing import Any
 from bot.domain import masking
 from bot.domain.errors import EngineError
 from bot.services.ports import EngineJob, StageWatch, StateAccess
-from bot.terraform import configuration, environment, process
+from bot.terraform import configuration, environment, process, provider_cache
 from bot.terraform.binaries import LAUNCHER, Program, python
-from bot.terraform.environment import Places, platform_name
+from bot.terraform.checkout import repository_folder
+from bot.terraform.environment import Places
 from bot.terraform.locks import locked
+from bot.terraform.provider_cache import Caching
 from bot.terraform.runfolder import RunFolder, remove_tree
 from bot.terraform.sandbox import Openings, Sandbox
 from bot.terraform.transcript import Transcript
@@ -24,7 +26,6 @@ from bot.terraform.transcript import Transcript
 LOCK_FILE = ".terraform.lock.hcl"
 # Providers make their sockets in TMPDIR, and a socket's path holds 107 characters at most.
 _LONGEST_TMP = 85
-_PROVIDER = re.compile(r'^provider "([^"]+)" \{\s*\n\s*version\s*=\s*"([^"]+)"', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -84,21 +85,41 @@ class Bench:
 
     def init(self, *, readonly_lock: bool = False) -> None:
         """Init. Raises EngineError, also where the state would not be kept; Interrupted; TimedOut."""
-        flags = ("-lockfile=readonly",) if readonly_lock else ()
-        cache = self._settings.plugin_cache
-        if cache is None:
-            self._init(flags)
-        else:
-            cache.mkdir(parents=True, exist_ok=True)
-            # Two inits must not write to one cache at a time; those that find all they need only read.
-            complete = self._cache_is_complete(cache)
-            with locked(
-                cache / ".plangate.lock", self._watch, limit=self._settings.plan_limit, shared=complete
-            ):
-                self._init(flags)
+        flags = ("-input=false", "-no-color", *(("-lockfile=readonly",) if readonly_lock else ()))
+        limit = self._settings.plan_limit
+        cache = None if provider_cache.brings_providers(self.directory) else self._cache
+        if cache is None or not self._inited_from(cache, flags):
+            if cache is not None and self._job.fills_cache:
+                # Two inits must not write to one cache at a time.
+                with self._cache_locked(cache):
+                    self._succeed("init", flags, limit=limit, caching=Caching.WRITING)
+            else:
+                self._succeed("init", flags, limit=limit)
         self._check_backend()
         self._note({**self._noted(), "inited": self._mark()})
         self._watch.initialized()
+
+    def _inited_from(self, cache: Path, flags: tuple[str, ...]) -> bool:
+        """Init with what the cache has of providers; False where that does not suffice."""
+        if not provider_cache.has_all(cache, self.read(LOCK_FILE)):
+            return False
+        with self._cache_locked(cache, shared=True):
+            self.said.heading(f"$ {self._program.kind.value} init")
+            done = self._run("init", flags, self._settings.plan_limit, caching=Caching.READING)
+        done.check(f"{self._program.kind.value} init", self._settings.plan_limit)
+        # Terraform wraps its lines.
+        if done.code and "read-only file system" not in " ".join(self.said.everything().split()):
+            raise EngineError(self.words("init"))
+        return not done.code
+
+    def _cache_locked(self, cache: Path, *, shared: bool = False) -> AbstractContextManager[None]:
+        cache.mkdir(parents=True, exist_ok=True)
+        return locked(cache / ".plangate.lock", self._watch, limit=self._settings.plan_limit, shared=shared)
+
+    @property
+    def _cache(self) -> Path | None:
+        folder = self._settings.plugin_cache
+        return folder / repository_folder(self._job.remote) if folder else None
 
     @property
     def inited(self) -> bool:
@@ -153,15 +174,6 @@ class Bench:
         last = self.said.last_words()
         return self.said.error_words() or (f"{name} failed: {last}" if last else f"{name} failed")
 
-    def _init(self, flags: tuple[str, ...]) -> None:
-        self._succeed(
-            "init",
-            ("-input=false", "-no-color", *flags),
-            limit=self._settings.plan_limit,
-            # Init runs no code of the change; plan and apply do, and could poison the cache for other runs.
-            writes_cache=True,
-        )
-
     def _succeed(
         self,
         command: str,
@@ -169,11 +181,11 @@ class Bench:
         *,
         limit: float,
         shown: str = "",
-        writes_cache: bool = False,
+        caching: Caching = Caching.NONE,
     ) -> None:
         name = f"{self._program.kind.value} {command}"
         self.said.heading(f"$ {name} {shown}".rstrip())
-        done = self._run(command, flags, limit, writes_cache=writes_cache)
+        done = self._run(command, flags, limit, caching=caching)
         done.check(name, limit)
         if done.code:
             raise EngineError(self.words(command))
@@ -185,7 +197,7 @@ class Bench:
         limit: float,
         *,
         capture: bool = False,
-        writes_cache: bool = False,
+        caching: Caching = Caching.NONE,
     ) -> process.Finished:
         folder, settings = self._folder, self._settings
         applies = command == "apply"
@@ -193,14 +205,15 @@ class Bench:
         # An apply whose worker died may finish its step; a plan has nothing to lose.
         linger = limit if applies else settings.grace
         launch = (*python(), str(LAUNCHER), str(linger), *self._program.argv, command, *flags)
-        cache = (settings.plugin_cache,) if settings.plugin_cache else ()
-        readable = [*self._program.needs, *map(Path, self._authorities()), *(() if writes_cache else cache)]
+        writes = caching is Caching.WRITING
+        cache = (self._cache,) if self._cache else ()
+        readable = [*self._program.needs, *map(Path, self._authorities()), *(() if writes else cache)]
         readable += [path for path in (self._program.path, settings.mirror) if path]
-        needs = Openings(tuple(readable), cache if writes_cache else ())
+        needs = Openings(tuple(readable), cache if writes else ())
         return process.run(
             process.Command(
                 argv=self._sandbox.wrap(launch, folder, self.directory, needs),
-                environment=self._environment(),
+                environment=self._environment(caching),
                 cwd=self.directory,
                 scratch=folder.root,
             ),
@@ -211,10 +224,11 @@ class Bench:
             capture=capture,
         )
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, caching: Caching) -> dict[str, str]:
         folder, settings = self._folder, self._settings
         config = folder.root / "cli.tfrc"
-        folder.write(config, environment.cli_config(settings.plugin_cache, settings.mirror))
+        cache = None if caching is Caching.NONE else self._cache
+        folder.write(config, environment.cli_config(cache, settings.mirror))
         short = len(str(folder.tmp)) < _LONGEST_TMP
         tmp = folder.tmp if short and not self._sandbox.active else Path("/tmp")  # noqa: S108 -- a sandbox's own
         places = Places(folder.inside / "home", tmp, folder.seen(config))
@@ -245,13 +259,6 @@ class Bench:
                 f"after init the state would be kept in {kind or 'the working tree'} and be lost; "
                 "remove the backend block to keep it in Plangate"
             )
-
-    def _cache_is_complete(self, cache: Path) -> bool:
-        locked_versions = _PROVIDER.findall(self.read(LOCK_FILE).decode(errors="replace"))
-        here = platform_name()
-        return bool(locked_versions) and all(
-            (cache / address / version / here).exists() for address, version in locked_versions
-        )
 
     def _result(self, place: Path) -> bytes:
         data = self._folder.read(place)

@@ -152,8 +152,13 @@ class Checkout:
         return False
 
     def _mirror(self, remote: GitRemote) -> Path:
-        name = re.sub(r"[^A-Za-z0-9]+", "-", remote.repo.path).strip("-")[:60]
-        return self._mirrors / f"{name}-{hashlib.sha256(remote.url.encode()).hexdigest()[:16]}.git"
+        return self._mirrors / f"{repository_folder(remote)}.git"
+
+
+def repository_folder(remote: GitRemote) -> str:
+    """Return a name for a folder that is one repository's alone."""
+    name = re.sub(r"[^A-Za-z0-9]+", "-", remote.repo.path).strip("-")[:60]
+    return f"{name}-{hashlib.sha256(remote.url.encode()).hexdigest()[:16]}"
 
 
 def _kept(commit: str) -> str:

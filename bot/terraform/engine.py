@@ -93,13 +93,15 @@ class TerraformEngine:
         self._introduce(bench, program, job)
         bench.lay_inputs()
         bench.init()
+        # Before the plan, for the change's code could write other ones (promise 5).
+        tree, dependency_lock = folder.read(folder.root / _TREE) or b"", bench.read(LOCK_FILE)
         saved = bench.plan(_PLAN)
         return PlanResult(
             saved_plan=saved,
             plan_json=bench.show(_PLAN),
-            dependency_lock=bench.read(LOCK_FILE),
+            dependency_lock=dependency_lock,
             version=program.version,
-            tree=(folder.read(folder.root / _TREE) or b"").decode(),
+            tree=tree.decode(),
             state_here=bench.state_here,
         )
 

@@ -56,6 +56,17 @@ def test_a_preview_reads_the_state_and_can_not_lock_it(house: House) -> None:
     assert job.state.password in job.secrets
 
 
+def test_what_a_change_downloads_is_used_by_no_other_run(house: House) -> None:
+    house.workspace("network")
+    house.engine.will_find("network", BUCKET)
+    house.open_change(1, "h1", "network/a.tf")
+    house.say(1, "/apply")
+    house.push("c1", "network/main.tf")
+    kept = {run.id: run.commit for run in house.runs()}
+    found = {(kept[job.run_id], job.fills_cache) for job in house.engine.jobs}
+    assert found == {("h1", False), ("c1", True)}
+
+
 def test_a_newer_commit_cancels_the_previews_of_the_older_one(house: House) -> None:
     workspace = house.workspace("network")
     house.engine.will_find("network", BUCKET)

@@ -90,7 +90,7 @@ def test_a_previews_plan_is_applied_by_another_run_on_another_worker(rig, onlook
 def test_a_provider_comes_from_the_mirror_through_the_cache(rig, onlooker, null_mirror):
     cache = rig.root / "cache"
     engine = rig.engine(provider_mirror=null_mirror, plugin_cache=cache)
-    job, watch = rig.job(NULL), onlooker()
+    job, watch = rig.job(NULL, fills_cache=True), onlooker()
     plan = planned(engine, job, watch)
     assert engine.apply(job, plan, watch).succeeded
     again = dataclasses.replace(job, run_id="run-2")
@@ -99,7 +99,7 @@ def test_a_provider_comes_from_the_mirror_through_the_cache(rig, onlooker, null_
 
 def test_two_runs_at_once_share_an_empty_cache_and_mirror(rig, onlooker, null_mirror):
     engine = rig.engine(provider_mirror=null_mirror, plugin_cache=rig.root / "cache")
-    first = rig.job(NULL)
+    first = rig.job(NULL, fills_cache=True)
     jobs = [dataclasses.replace(first, run_id=f"run-{number}", state=None) for number in range(2)]
     with ThreadPoolExecutor() as pool:
         plans = list(pool.map(lambda job: planned(engine, job, onlooker()), jobs))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
+
 import pytest
 
 from bot.domain.errors import EngineError
+from bot.domain.events import RepoRef
 from bot.domain.variables import Variable
 from bot.terraform.sandbox import Sandbox, SandboxMode
 
@@ -17,6 +21,11 @@ def spy(command):
 def applied(engine, job, watch):
     engine.fetch(job, watch)
     return engine.apply(job, engine.plan(job, watch), watch)
+
+
+def planned(engine, job, watch):
+    engine.fetch(job, watch)
+    return engine.plan(job, watch)
 
 
 @pytest.fixture
@@ -68,6 +77,94 @@ def test_the_sandbox_hides_the_data_directory_and_other_processes(rig, onlooker,
     assert "/run/plangate/tree" in watch.text
     count = int(watch.text.split("(local-exec): processes: ")[1].split()[0])
     assert count < 20
+
+
+NULL = """
+terraform {
+  required_providers {
+    null = {
+      source  = "hashicorp/null"
+      version = "2.1.2"
+    }
+  }
+}
+resource "null_resource" "x" {}
+"""
+
+
+def bring_a_provider(rig, null_mirror, script=""):
+    """Put the null provider into the repository, behind a script of the change's."""
+    (real,) = null_mirror.rglob("terraform-provider-null*")
+    place = rig.repository.root / "terraform.d" / "plugins" / real.relative_to(null_mirror)
+    place.parent.mkdir(parents=True)
+    os.link(real, place.with_name("real"))
+    place.write_text(f'#!/bin/sh\n{script}\nexec "$(dirname "$0")/real"\n')
+    place.chmod(0o755)
+
+
+def cached(cache):
+    return sorted(path.name for path in cache.rglob("linux_amd64"))
+
+
+def lock_of(rig, run_id):
+    return (rig.data / "runs" / run_id / "tree" / ".terraform.lock.hcl").read_text()
+
+
+def linked_to(rig, run_id):
+    (link,) = (rig.data / "runs" / run_id).rglob(".terraform/providers/*/*/*/*/*")
+    return link.readlink()
+
+
+def test_providers_of_a_commit_get_into_no_cache(rig, onlooker, null_mirror):
+    bring_a_provider(rig, null_mirror)
+    cache = rig.root / "cache"
+    engine = rig.engine(plugin_cache=cache)
+    planned(engine, rig.job(NULL, fills_cache=True), onlooker())
+    assert cached(cache) == []
+
+
+def test_code_of_a_change_only_reads_the_cache_of_its_repository(rig, onlooker, null_mirror, sandboxed):
+    cache = rig.root / "cache"
+    engine = rig.engine(plugin_cache=cache, provider_mirror=null_mirror)
+    hostile = rig.job(NULL)
+    planned(engine, hostile, onlooker())
+    assert cached(cache) == []
+
+    planned(engine, dataclasses.replace(hostile, run_id="run-2", fills_cache=True), onlooker())
+    assert cached(cache) == ["linux_amd64"]
+
+    locked = {"main.tf": NULL, ".terraform.lock.hcl": lock_of(rig, "run-2")}
+    reading = rig.job(locked, run_id="run-3")
+    planned(engine, reading, onlooker())
+    assert linked_to(rig, "run-3").is_relative_to(cache)
+
+    other = dataclasses.replace(reading.remote, repo=RepoRef("test", "acme/other"))
+    planned(engine, dataclasses.replace(reading, run_id="run-4", remote=other), onlooker())
+    assert not linked_to(rig, "run-4").is_relative_to(cache)
+
+
+def test_a_provider_that_is_not_the_locked_one_in_the_cache_is_brought_anew(
+    rig, onlooker, null_mirror, sandboxed
+):
+    cache = rig.root / "cache"
+    engine = rig.engine(plugin_cache=cache, provider_mirror=null_mirror)
+    planned(engine, rig.job(NULL, fills_cache=True), onlooker())
+    (there,) = cache.rglob("linux_amd64")
+    there.unlink()
+    there.mkdir()
+    (there / "terraform-provider-null_v2.1.2_x4").write_text("another")
+    locked = {"main.tf": NULL, ".terraform.lock.hcl": lock_of(rig, "run-1")}
+    planned(engine, rig.job(locked, run_id="run-2"), onlooker())
+    assert [path.read_text() for path in there.iterdir()] == ["another"]
+
+
+def test_code_of_a_change_does_not_say_what_is_in_its_commit(rig, onlooker, null_mirror):
+    forge = "echo forged > ../tree-hash; echo '# forged' >> .terraform.lock.hcl"
+    bring_a_provider(rig, null_mirror, forge)
+    plan = planned(rig.engine(), rig.job(NULL), onlooker())
+    assert "forged" in (rig.data / "runs" / "run-1" / "tree-hash").read_text()
+    assert plan.tree == rig.repository.git("rev-parse", "HEAD^{tree}")
+    assert b"forged" not in plan.dependency_lock
 
 
 def test_a_terraform_folder_from_the_commit_is_thrown_away(rig, onlooker):

@@ -62,7 +62,8 @@ class StateAccess:
 class EngineJob:
     """Everything that a child process of one run needs; the same for its plan and its apply.
 
-    `secrets` are masked in all output, `environment` is added to the clean environment.
+    `secrets` are masked in all output, `environment` is added to the clean environment. `fills_cache` says
+    that what its init downloads may be used by later runs of the repository: never for what a change wrote.
     """
 
     run_id: str
@@ -77,6 +78,7 @@ class EngineJob:
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     ref: str = ""
+    fills_cache: bool = False
 
 
 @dataclass(frozen=True)
