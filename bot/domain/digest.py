@@ -38,14 +38,14 @@ _INDEX = re.compile(r"\[(?:\d+|\"(?:[^\"\\]|\\.)*\")\]")
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a plan's JSON does not say of it: the dependency lock file, Git's hash of the commit's tree.
+    """What a plan's JSON does not say: the dependency lock file, a hash of what the configuration can read.
 
     `refresh_only` plans write to the state what has drifted; for others drift is only news. `environment` are
     the run's environment variables that are not sensitive: a provider may read its region there.
     """
 
     dependency_lock: bytes = field(default=b"", repr=False)
-    tree: str = ""
+    files: str = ""
     refresh_only: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -83,7 +83,7 @@ def canonical(document: Mapping[str, Any], around: Surroundings = NOWHERE) -> by
     if _runs_unseen(acting, configured, providers) or _has_true(
         [each.get("config_unknown") for each in invoked]
     ):
-        form["tree"] = around.tree
+        form["files"] = around.files
     return json.dumps(form, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
 

@@ -202,7 +202,7 @@ class Phases:
         plan = read_plan(document)
         with self._store.reading() as tx:
             environment, secrets = open_environment(tx, run.id), secrets_of_run(tx, run.id)
-        around = Surroundings(result.dependency_lock, result.tree, run.modes.refresh_only, environment)
+        around = Surroundings(result.dependency_lock, result.files, run.modes.refresh_only, environment)
         digest = plan_digest(document, self._vault.key("plan digest"), around)
         view = packed(document, secrets)
 

@@ -38,18 +38,18 @@ class Checkout:
         self._passed = passed
         self._limit = limit
 
-    def lay_out(self, remote: GitRemote, commit: str, ref: str, folder: RunFolder, watch: Watch) -> str:
-        """Put the commit's files into the run's tree, without a `.git`; return Git's hash of them all.
+    def lay_out(self, remote: GitRemote, commit: str, ref: str, folder: RunFolder, watch: Watch) -> bytes:
+        """Put the commit's files into the run's tree, without a `.git`; return Git's list of these.
 
         Raises EngineError.
         """
         index = folder.root / "index"
 
-        def checkout(git: Git) -> str:
+        def checkout(git: Git) -> bytes:
             git.local(
                 f"--work-tree={folder.tree}", "read-tree", "--reset", "-u", commit, GIT_INDEX_FILE=str(index)
             )
-            return git.local("rev-parse", f"{commit}^{{tree}}").decode().strip()
+            return git.local("ls-tree", "-r", "-z", commit)
 
         try:
             return self._with_commit(remote, commit, ref, watch, checkout)

@@ -14,11 +14,12 @@ from bot.terraform.binaries import Binaries, Program
 from bot.terraform.checkout import Checkout
 from bot.terraform.environment import ambient
 from bot.terraform.process import Ending, Finished, duration
+from bot.terraform.reach import reach
 from bot.terraform.runfolder import RunFolder, left_folders, remove_tree
 from bot.terraform.sandbox import Sandbox
 
 _PLAN = "plan.tfplan"
-_TREE = "tree-hash"
+_LISTING = "files-of-the-commit"
 _ERRORED_STATE = "errored.tfstate"
 _INTERRUPTED = "interrupted: Terraform finished the step it was at and stopped; the state holds what was done"
 _KILLED = "killed: the state may lack what was done last, and may still be locked"
@@ -79,8 +80,8 @@ class TerraformEngine:
     def _lay_out(self, job: EngineJob, watch: Watch) -> None:
         folder = self._folder(job.run_id)
         folder.create()
-        tree = self._checkout.lay_out(job.remote, job.commit, job.ref, folder, watch)
-        folder.write(folder.root / _TREE, tree.encode())
+        listing = self._checkout.lay_out(job.remote, job.commit, job.ref, folder, watch)
+        folder.write(folder.root / _LISTING, listing)
         folder.working_directory(job.working_directory)
 
     def plan(self, job: EngineJob, watch: StageWatch) -> PlanResult:
@@ -94,14 +95,15 @@ class TerraformEngine:
         bench.lay_inputs()
         bench.init()
         # Before the plan, for the change's code could write other ones (promise 5).
-        tree, dependency_lock = folder.read(folder.root / _TREE) or b"", bench.read(LOCK_FILE)
+        listing, dependency_lock = folder.read(folder.root / _LISTING) or b"", bench.read(LOCK_FILE)
+        files = reach(listing, folder, bench.directory)
         saved = bench.plan(_PLAN)
         return PlanResult(
             saved_plan=saved,
             plan_json=bench.show(_PLAN),
             dependency_lock=dependency_lock,
             version=program.version,
-            tree=tree.decode(),
+            files=files,
             state_here=bench.state_here,
         )
 

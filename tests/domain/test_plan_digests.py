@@ -211,7 +211,7 @@ def test_what_a_provisioner_runs_is_no_plan_s_value_so_that_the_commit_s_files_c
     resource = {"address": "a.b", "provisioners": provisioners}
     acting = change('module.app["x[0]"].a.b[0]', "create")
     shown = plan_json(acting, configuration=configured(resource))
-    digests = {plan_digest(shown, KEY, Surroundings(tree=tree)) for tree in ("one", "two")}
+    digests = {plan_digest(shown, KEY, Surroundings(files=files)) for files in ("one", "two")}
     assert (len(digests) == 1) is same
 
 
@@ -251,14 +251,14 @@ def test_where_a_provider_works_may_be_computed_so_that_the_commit_s_files_count
         "aws": {"name": "aws", "expressions": expressions},
         "aws.idle": {"name": "aws", "alias": "idle", "expressions": {"region": COMPUTED}},
     }
-    digests = {plan_digest(shown, KEY, Surroundings(tree=tree)) for tree in ("one", "two")}
+    digests = {plan_digest(shown, KEY, Surroundings(files=files)) for files in ("one", "two")}
     assert (len(digests) == 1) is same
 
 
 def test_an_action_with_an_unknown_part_is_the_same_only_of_the_same_files() -> None:
-    def digest(tree: str, unknown: dict[str, Any]) -> str:
+    def digest(files: str, unknown: dict[str, Any]) -> str:
         invocation = {"address": "action.local_command.it", "config_unknown": unknown}
-        return plan_digest(plan_json(action_invocations=[invocation]), KEY, Surroundings(tree=tree))
+        return plan_digest(plan_json(action_invocations=[invocation]), KEY, Surroundings(files=files))
 
     assert digest("one", {"command": True}) != digest("two", {"command": True})
     assert digest("one", {}) == digest("two", {})

@@ -92,7 +92,7 @@ class FakeEngine:
         watch.output("\n".join(["Terraform will perform the following actions:", "", *lines, ""]))
         return PlanResult(
             self._saved(job), json.dumps(document).encode(), b"the lock file", "1.15.5",
-            tree=f"tree of {job.commit}", state_here=self.state_here,
+            files=f"files of {job.commit}", state_here=self.state_here,
         )  # fmt: skip
 
     def apply(self, job: EngineJob, plan: PlanResult, watch: Watch) -> ApplyResult:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+
+import pytest
 
 from bot.domain.digest import Surroundings, plan_digest
 from bot.domain.run import Modes
@@ -24,7 +27,7 @@ data "terraform_remote_state" "it" {
 def digest(engine, job, watch):
     engine.fetch(job, watch)
     plan = engine.plan(job, watch)
-    around = Surroundings(plan.dependency_lock, plan.tree, job.modes.refresh_only)
+    around = Surroundings(plan.dependency_lock, plan.files, job.modes.refresh_only)
     return plan_digest(json.loads(plan.plan_json), KEY, around)
 
 
@@ -117,3 +120,30 @@ removed {
 """
     jobs = [rig.job(text % word, f"run-{word}") for word in ("good", "bad")]
     assert len({digest(engine, job, onlooker()) for job in jobs}) == len(jobs)
+
+
+RUNS = 'resource "terraform_data" "it" {\n  provisioner "local-exec" { command = "%s" }\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("files", "changed", "same"),
+    [
+        ({"main.tf": RUNS % "sh run.sh"}, {"run.sh": "echo bad"}, False),
+        ({"main.tf": RUNS % "sh run.sh"}, {"../elsewhere/run.sh": "echo bad"}, True),
+        ({"main.tf": RUNS % "sh ../elsewhere/run.sh"}, {"../elsewhere/run.sh": "echo bad"}, False),
+        ({"main.tf": RUNS % "${dirname(path.cwd)}/x"}, {"../elsewhere/run.sh": "echo bad"}, False),
+        ({"main.tf": 'module "m" { source = "../m" }', "../m/m.tf": RUNS % "x"}, {"../m/y": "y"}, False),
+        ({"main.tf": 'module "m" { source = "../m" }', "../m/m.tf": RUNS % "x"}, {"../n/y": "y"}, True),
+    ],
+    ids=["beside it", "elsewhere", "pointed at", "computed", "in a module", "beside a module"],
+)
+def test_what_is_run_unseen_is_the_same_where_all_that_it_can_read_is_the_same(
+    rig, onlooker, files, changed, same
+):
+    engine = rig.engine()
+    digests = set()
+    for number, laid in enumerate([files, {**files, **changed}]):
+        commit = {os.path.normpath(f"here/{name}"): text for name, text in laid.items()}
+        job = rig.job(commit, f"run-{number}", working_directory="here")
+        digests.add(digest(engine, job, onlooker()))
+    assert (len(digests) == 1) is same

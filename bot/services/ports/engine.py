@@ -85,14 +85,15 @@ class EngineJob:
 class PlanResult:
     """What a plan gave: Terraform's saved plan, its JSON, and the dependency lock file that it used.
 
-    `tree` is Git's hash of all of the commit's files. `state_here` says that the state is kept in Plangate.
+    `files` is a hash of all that the configuration can read; `state_here` says that the state is kept in
+    Plangate.
     """
 
     saved_plan: bytes = field(repr=False)
     plan_json: bytes = field(repr=False)
     dependency_lock: bytes = field(default=b"", repr=False)
     version: str = ""
-    tree: str = ""
+    files: str = ""
     state_here: bool = False
 
 

@@ -1,0 +1,73 @@
+"""What a configuration can read: its own files, those that it points at, and modules from elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from bot.terraform.reach import reach
+from bot.terraform.runfolder import RunFolder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    found = RunFolder.of(tmp_path, "run-1")
+    found.create()
+    return found
+
+
+def read(folder: RunFolder, files: dict[str, str], mode: str = "100644") -> str:
+    """Lay files out and say what the configuration in `here` can read of them."""
+    listing = b""
+    for name, text in files.items():
+        path = folder.tree / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        blob = hashlib.sha1(text.encode()).hexdigest()
+        listing += f"{mode if name.startswith('here') else '100644'} blob {blob}\t{name}\0".encode()
+    return reach(listing, folder, folder.tree / "here")
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "far"),
+    [
+        ("", "100644", False),
+        ("x = [local.a...] # and so on... 1.2.3", "100755", False),
+        ('file("../x")', "100644", True),
+        ('file("..")', "100644", True),
+        ('file("${path.cwd}/x")', "100644", True),
+        ("dirname(path.root)", "100644", True),
+        ("abspath(path.module)", "100644", True),
+        ("# \N{BULLET}" * 2_000_000, "100644", True),
+        ("elsewhere", "120000", True),
+    ],
+)
+def test_a_file_elsewhere_counts_where_something_leads_there(folder, text, mode, far):
+    one, two = (read(folder, {"here/a": text, "there/b": each}, mode) for each in ("1", "2"))
+    assert (one != two) is far
+
+
+def test_the_names_of_files_count_as_their_contents_do(folder):
+    assert read(folder, {"here/a": "x"}) != read(folder, {"here/b": "x"})
+
+
+def test_a_module_that_is_fetched_from_elsewhere_counts_with_its_content(folder):
+    modules = folder.tree / "here" / ".terraform" / "modules"
+    for name in ("far/.git/HEAD", "far/main.tf"):
+        (modules / name).parent.mkdir(parents=True, exist_ok=True)
+        (modules / name).write_text("1")
+    known = {
+        "Modules": [{"Key": "far", "Source": "git::https://example.org/far", "Dir": ".terraform/modules/far"}]
+    }
+    (modules / "modules.json").write_text(json.dumps(known))
+    first = read(folder, {"here/a": "x"})
+    (modules / "far/.git/HEAD").write_text("another clone of the same")
+    assert read(folder, {"here/a": "x"}) == first
+    (modules / "far/main.tf").write_text("2")
+    moved = read(folder, {"here/a": "x"})
+    assert moved != first
+    (modules / "far/link").symlink_to("main.tf")
+    assert read(folder, {"here/a": "x"}) not in (first, moved)
