@@ -137,6 +137,8 @@ class Changed:
             kept = replace(change, author=change.author or known.change.author)
             record = tx.changes.put(replace(known, change=kept, seen_at=self._clock.now()))
             outcome.say("nothing", f"the change was {what}")
+            # The commit that it was closed with may not have been told of before.
+            self._stop_older(tx, kept, outcome)
             runs = tx.runs.find(RunQuery(repo=change.repo, change_number=change.number, limit=1000))
             for workspace_id in dict.fromkeys([*record.workspace_ids, *(run.workspace_id for run in runs)]):
                 workspace = tx.workspaces.get(workspace_id)

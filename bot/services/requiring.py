@@ -75,9 +75,16 @@ class Requiring:
     def checks(
         self, tx: Transaction, workspace: Workspace, facts: Facts, run: Run | None, person: Person | None
     ) -> tuple[Check, ...]:
-        """Check what the workspace requires; `run` is the one whose plan would be applied."""
-        policies = tx.policies.of_run(run.id) if run is not None else ()
-        return evaluate(workspace, facts, policies, person)
+        """Check what the workspace requires; `run` is the one whose plan would be applied.
+
+        What was found out is true of the change's latest commit: a plan of another has nothing of it.
+        """
+        checks = evaluate(workspace, facts, tx.policies.of_run(run.id) if run is not None else (), person)
+        head = facts.change.head_sha
+        if run is None or run.change_number is None or run.commit == head:
+            return checks
+        why = f"the plan is of {run.commit[:7]}, and the change is at {head[:7]}: comment `/plan`"
+        return (*checks, Check("latest commit", False, why))
 
     def check_run(self, run_id: str) -> None:
         """Make sure that a change's run may be confirmed. Raises IllegalMove: says what is missing.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.approval import ApprovalRecord, ApprovalState
-from bot.domain.errors import ForgeRefused, ForgeUnavailable
+from bot.domain.errors import ForgeRefused, ForgeUnavailable, IllegalMove
 from bot.domain.lifecycle import RunStatus
 from bot.domain.permissions import Role
 from bot.domain.reviews import Verdict
@@ -181,3 +181,43 @@ def test_a_newer_commit_of_a_fork_stops_what_was_approved_of_the_older_one(house
     house.work()
     assert house.engine.applied == []
     assert records(house)[-1].state is ApprovalState.FALLEN
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_a_merge_that_is_told_before_the_newer_commit_that_it_merged_voids_it_too(
+    house: House, keeps: bool
+) -> None:
+    approved(house, Merging(apply_when=ApplyWhen.AFTER_MERGE, keep_approval=keeps))
+    if keeps:
+        house.locking.unlock("net", WRITER)
+    house.update_change(1, "h2", "net/a.tf", work=False)
+    house.dispatch.lose_everything()
+    run = merge(house)
+    house.sweep()
+    assert house.run(run.id).status is (RunStatus.APPLIED if keeps else RunStatus.PLANNED)
+    assert records(house)[0].state is (ApprovalState.USED if keeps else ApprovalState.FALLEN)
+
+
+def test_an_approval_is_not_carried_over_to_a_commit_that_is_not_the_latest_any_more(house: House) -> None:
+    approved(house, KEEPS)
+    house.update_change(1, "h2", "net/a.tf")
+    house.forge.edit_change(REPO, 1, head_sha="h3")
+    house.locking.unlock("net", WRITER)
+    house.work()
+    run = house.runs()[-1]
+    assert (run.status, run.commit) == (RunStatus.PLANNED, "h2")
+    assert "the change is at h3" in run.lacks
+
+
+def test_a_plan_of_an_older_commit_is_not_confirmed_by_what_the_latest_one_has(house: House) -> None:
+    approved(house, Merging(), "approved")
+    older = house.runs()[-1]
+    assert older.status is RunStatus.APPLIED
+    house.engine.will_find("net", BUCKET)
+    house.update_change(1, "h2", "net/a.tf")
+    house.forge.review(REPO, 1, "xena", Verdict.APPROVED)
+    again = house.controls.retry(older.id, WRITER)
+    house.work()
+    assert house.run(again.id).status is RunStatus.PLANNED
+    with pytest.raises(IllegalMove, match="the change is at h2"):
+        house.controls.confirm(again.id, WRITER)
