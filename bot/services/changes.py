@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.decisions import Decision, Nothing, Start, decide_change
-from bot.domain.errors import Conflict, NotFound
+from bot.domain.errors import NotFound
 from bot.domain.events import Change, ChangeClosed, ChangedFiles, ChangeUpdated, RepoRef
 from bot.domain.ids import new_id
 from bot.domain.lifecycle import RunStatus
@@ -64,15 +64,15 @@ class Changed:
             self.done(tx, delivery_id, outcome)
 
     def is_due(self, tx: Transaction, delivery_id: str) -> bool:
-        """Whether nobody has handled the delivery meanwhile (promise 3)."""
-        return tx.deliveries.get(delivery_id).handled_at is None
+        """Whether nobody has handled the delivery meanwhile (promise 3); waits for one who is at it."""
+        return tx.deliveries.get(delivery_id, for_update=True).handled_at is None
 
     def done(self, tx: Transaction, delivery_id: str, outcome: Outcome) -> None:
         """Keep what was decided, in the transaction that acts on it."""
         tx.deliveries.handled(delivery_id, self._clock.now(), outcome.decisions)
 
     def now(self) -> datetime:
-        """Return the time from which `not_outdated` counts."""
+        """Return the time; a change is kept as of when the forge was asked for it."""
         return self._clock.now()
 
     def watches(self, repo: RepoRef) -> bool:
@@ -100,8 +100,7 @@ class Changed:
         with self._store.transaction() as tx:
             if not self.is_due(tx, delivery_id):
                 return None
-            self.not_outdated(tx, change, asked_at)
-            record = self.keep(tx, change, sight)
+            record = self.keep(tx, change, sight, asked_at)
             self._stop_older(tx, change, outcome)
             if change.from_fork:
                 # Promise 5: changes from forks plan only when a person with write access says so.
@@ -132,10 +131,9 @@ class Changed:
         with self._store.transaction() as tx:
             if not self.is_due(tx, delivery_id):
                 return None
-            self.not_outdated(tx, change, asked_at)
             # GitLab's delivery names the author by number alone; we know the login from the change itself.
             kept = replace(change, author=change.author or known.change.author)
-            record = tx.changes.put(replace(known, change=kept, seen_at=self._clock.now()))
+            record = tx.changes.put(replace(known, change=kept, seen_at=asked_at))
             outcome.say("nothing", f"the change was {what}")
             # The commit that it was closed with may not have been told of before.
             self._stop_older(tx, kept, outcome)
@@ -163,13 +161,6 @@ class Changed:
         except NotFound:
             return False
 
-    @staticmethod
-    def not_outdated(tx: Transaction, change: Change, asked_at: datetime) -> None:
-        """Make sure that nobody has looked at the change later than we did. Raises Conflict: look again."""
-        record = tx.changes.numbered(change.repo, change.number)
-        if record is not None and record.seen_at > asked_at:
-            raise Conflict(f"change {change.number} of {change.repo.path} was looked at meanwhile")
-
     def look(self, change: Change) -> Sight:
         """Ask the forge which files a change touches, and Git which directories it has where rules want that.
 
@@ -183,8 +174,11 @@ class Changed:
             )
         return Sight(files, found)
 
-    def keep(self, tx: Transaction, change: Change, sight: Sight) -> ChangeRecord:
-        """Keep the change as it is now, which workspaces it touches, and why."""
+    def keep(self, tx: Transaction, change: Change, sight: Sight, asked_at: datetime) -> ChangeRecord:
+        """Keep the change as it was when the forge was asked, which workspaces it touches, and why.
+
+        Raises Conflict where somebody has asked later: look again.
+        """
         if sight.found is not None:
             self._discovery.keep(tx, change.repo, sight.found)
         decisions = self._decide(tx, change, sight)
@@ -193,9 +187,7 @@ class Changed:
             (d.workspace.name if isinstance(d, Start) else d.workspace_name, d.reason) for d in decisions
         )
         note = FORK_NOTE if change.from_fork and touched else ""
-        return tx.changes.put(
-            ChangeRecord(new_id("chg"), change, tuple(touched), self._clock.now(), note, reasons)
-        )
+        return tx.changes.put(ChangeRecord(new_id("chg"), change, tuple(touched), asked_at, note, reasons))
 
     def _decide(self, tx: Transaction, change: Change, sight: Sight) -> Sequence[Decision]:
         return decide_change(change, tx.workspaces.of_repo(change.repo), sight.files)

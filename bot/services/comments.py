@@ -108,8 +108,7 @@ class Comments:
         with self._store.transaction() as tx:
             if not self._changed.is_due(tx, delivery.id):
                 return None
-            self._changed.not_outdated(tx, change, looked_at)
-            record = self._changed.keep(tx, change, sight)
+            record = self._changed.keep(tx, change, sight, looked_at)
             self._carry_out_all(tx, commands, person, record, answer, outcome)
             for written, verb in almost:
                 if _may_say(person, verb):

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.domain.errors import NotFound
+from bot.domain.errors import Conflict, NotFound
 from bot.domain.events import Change, RepoRef
 from bot.services.ports.traffic import ChangeRecord
 from bot.store.schema import changes
@@ -23,10 +23,17 @@ class SqlChanges:
         self._connection = connection
 
     def put(self, record: ChangeRecord) -> ChangeRecord:
-        """Insert or update by repository and number, keeping the id of one that is there."""
+        """Insert or update by repository and number, keeping the id of one that is there.
+
+        Raises Conflict where somebody has asked the forge later. Makes whoever puts the same change wait.
+        """
         row = _row(record)
         update = {column: value for column, value in row.items() if column not in (*_KEY, "id")}
-        insert_or_update(self._connection, changes, _KEY, row, update)
+        not_older = changes.c.seen_at <= record.seen_at
+        if not insert_or_update(self._connection, changes, _KEY, row, update, where=not_older):
+            raise Conflict(
+                f"change {record.change.number} of {record.change.repo.path} was looked at meanwhile"
+            )
         stands = self.numbered(record.change.repo, record.change.number)
         assert stands is not None, "it was written a moment ago in this transaction"
         return stands

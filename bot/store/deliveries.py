@@ -46,9 +46,10 @@ class SqlDeliveries:
             raise Conflict(f"a delivery of another forge has the id {delivery.id}")
         return False
 
-    def get(self, delivery_id: str) -> Delivery:
-        """Return a delivery. Raises NotFound."""
+    def get(self, delivery_id: str, *, for_update: bool = False) -> Delivery:
+        """Return a delivery; with `for_update` others who do so wait for our end. Raises NotFound."""
         query = sa.select(deliveries).where(deliveries.c.id == delivery_id)
+        query = query.with_for_update() if for_update else query
         row = self._connection.execute(query).mappings().first()
         if row is None:
             raise NotFound(f"there is no delivery {delivery_id}")

@@ -73,6 +73,23 @@ def test_a_take_over_and_a_save_under_the_lease_never_cross(store: SqlStore) -> 
             assert seen == one.message
 
 
+def test_a_delivery_that_two_workers_have_is_handled_by_one(store: SqlStore) -> None:
+    def handle(identity: str) -> Callable[[], bool]:
+        def racer() -> bool:
+            with store.transaction() as unit:
+                if unit.deliveries.get(identity, for_update=True).handled_at is not None:
+                    return False
+                unit.deliveries.handled(identity, AT, [])
+                return True
+
+        return racer
+
+    for round_ in range(ROUNDS):
+        with store.transaction() as unit:
+            unit.deliveries.add(delivery(f"d-{round_}"))
+        assert Counter(in_threads([handle(f"d-{round_}")] * 3)) == {True: 1, False: 2}
+
+
 def test_a_delivery_that_comes_twice_at_once_is_accepted_once(store: SqlStore) -> None:
     def receive(identity: str) -> Callable[[], bool]:
         def racer() -> bool:

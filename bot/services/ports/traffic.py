@@ -47,8 +47,8 @@ class Deliveries(Protocol):
         """Store a delivery; False where its id is there already."""
         ...
 
-    def get(self, delivery_id: str) -> Delivery:
-        """Return a delivery. Raises NotFound."""
+    def get(self, delivery_id: str, *, for_update: bool = False) -> Delivery:
+        """Return a delivery; with `for_update` others who do so wait for our end. Raises NotFound."""
         ...
 
     def handled(
@@ -84,7 +84,7 @@ class Redeliveries(Protocol):
 
 @dataclass(frozen=True)
 class ChangeRecord:
-    """A change as last seen, and which workspaces it touches.
+    """A change as last seen, and which workspaces it touches. `seen_at` is when the forge was asked.
 
     `reasons` are why each workspace of the repository runs for it or does not: a name (empty: all) and words.
     """
@@ -101,7 +101,10 @@ class Changes(Protocol):
     """Changes as last seen."""
 
     def put(self, record: ChangeRecord) -> ChangeRecord:
-        """Insert or update by repository and number, keeping the id of one that is there."""
+        """Insert or update by repository and number, keeping the id of one that is there.
+
+        Raises Conflict where somebody has asked the forge later: look again.
+        """
         ...
 
     def get(self, change_id: str) -> ChangeRecord:
