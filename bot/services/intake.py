@@ -200,8 +200,6 @@ class Intake:
         with self._store.transaction() as tx:
             if not self._changed.is_due(tx, delivery.id):
                 return
-            if not overtaken and tx.deliveries.overtaken(delivery):
-                raise Conflict("another push came while this one was looked at")
             if found is not None and isinstance(event, BranchPushed):
                 self._discovery.keep(tx, event.repo, found)
                 self._discovery.retire(tx, event.repo, found, event.branch, event.default_branch)
@@ -212,6 +210,9 @@ class Intake:
                 else decide_tag(event, workspaces)
             )
             self._start(tx, event, decisions, outcome)
+            # Only now: whoever makes runs in these workspaces later waits for ours, and comes behind them.
+            if not overtaken and tx.deliveries.overtaken(delivery):
+                raise Conflict("another push came while this one was looked at")
             self._changed.done(tx, delivery.id, outcome)
         self._transitions.wake(outcome.wake)
 

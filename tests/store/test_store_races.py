@@ -14,8 +14,10 @@ from bot.domain.lifecycle import RunStatus
 from bot.domain.run import RunSource
 from bot.services.ports import RunQuery
 from bot.store import SqlStore
+from tests.fakes.house import House
 from tests.store.racing import in_processes, in_threads
 from tests.store.samples import AT, MINUTE, add, delivery, event, post, put, run, state_lock
+from tests.support.postgres import PostgresServer
 
 ROUNDS = 10
 
@@ -88,6 +90,27 @@ def test_a_delivery_that_two_workers_have_is_handled_by_one(store: SqlStore) -> 
         with store.transaction() as unit:
             unit.deliveries.add(delivery(f"d-{round_}"))
         assert Counter(in_threads([handle(f"d-{round_}")] * 3)) == {True: 1, False: 2}
+
+
+def test_a_push_that_comes_while_an_older_one_is_decided_is_not_followed_by_the_older_one(
+    postgres: PostgresServer,
+) -> None:
+    """Only PostgreSQL lets two write at once. The older commit must not be applied after the newer one."""
+    house = House(postgres.empty("migrated"))
+    house.workspace("network")
+    first = house.push("c1", "network/a.tf", work=False)
+    start = house.intake._start
+
+    def and_another_comes(*about: Any) -> None:
+        house.intake._start = start  # type: ignore[method-assign]
+        second = house.push("c2", "network/a.tf", before="c1", work=False)
+        assert in_threads([lambda: house.intake.handle(second)]) == [None]
+        start(*about)
+
+    house.intake._start = and_another_comes  # type: ignore[method-assign]
+    house.intake.handle(first)
+    assert [run.commit for run in house.runs()] == ["c2"]
+    house.store.close()
 
 
 def test_a_delivery_that_comes_twice_at_once_is_accepted_once(store: SqlStore) -> None:
