@@ -46,6 +46,7 @@ from bot.services.ports import (
     Transaction,
     Vault,
 )
+from bot.services.restarting import begin_again
 from bot.services.snapshot import open_environment, secrets_of_run
 from bot.services.states import new_version
 from bot.services.taking_over import TakingOver, planned_by, why_failed
@@ -150,13 +151,7 @@ class Phases:
             if run.status is RunStatus.POLICY_CHECKING:
                 return []  # the plan is kept: only the check begins again
             if run.status in PLAN_STAGES:
-                tx.artifacts.clear_output(run.id, "plan")
-                if run.status is RunStatus.FETCHING:
-                    return []  # nothing was begun yet; the forge may have been away
-                # A plan writes no state, so that a lost one's lock guards nothing and is only in the way.
-                left_locks.release(tx, run, self._clock.now(), "the plan before was lost with its worker")
-                again = self._transitions.event(run, "restarted", message="the worker before was lost")
-                return [(run, again)]
+                return begin_again(tx, self._transitions, run, self._clock.now())
             return []
 
         return self._transitions.change(run_id, step, fence)

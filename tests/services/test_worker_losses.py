@@ -11,6 +11,7 @@ from bot.domain.lifecycle import RunStatus
 from bot.domain.report import StatusState
 from bot.services.phases import CUT_OFF
 from bot.services.ports import ApplyResult
+from bot.services.restarting import KILLS, MOST
 from bot.services.transitions import lease_of
 from tests.fakes.engine import change
 from tests.fakes.house import WRITER, House
@@ -51,6 +52,21 @@ def test_a_worker_killed_while_it_plans_is_replaced_and_the_plan_begins_anew(
     )
     assert ("restarted" in house.kinds(run)) == (stage == "plan")
     assert house.said("c1")[0] == "pending"
+
+
+def test_a_plan_that_kills_each_of_its_workers_does_not_begin_for_ever(house: House) -> None:
+    house.workspace("network")
+    house.open_change(1, "h1", "network/a.tf", work=False)
+    house.work("receive")
+    house.killed_while("plan", house.work)
+    for _ in range(MOST):
+        house.clock.forward(minutes=3)
+        house.killed_while("plan", house.sweep)
+    house.sweep(minutes=3)
+    run = house.only_run()
+    assert (run.status, run.error) == (RunStatus.ERRORED, KILLS)
+    assert house.engine.count("plan") == 0, "it was planned once more, though it kills its worker"
+    assert house.said("h1")[0] == "failure"
 
 
 def test_a_preview_whose_worker_was_killed_is_planned_anew(house: House) -> None:
