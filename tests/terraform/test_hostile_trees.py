@@ -10,6 +10,8 @@ import pytest
 from bot.domain.errors import EngineError
 from bot.domain.events import RepoRef
 from bot.domain.variables import Variable
+from bot.terraform.reach import reach
+from bot.terraform.runfolder import RunFolder
 from bot.terraform.sandbox import Sandbox, SandboxMode
 
 
@@ -159,11 +161,13 @@ def test_a_provider_that_is_not_the_locked_one_in_the_cache_is_brought_anew(
 
 
 def test_code_of_a_change_does_not_say_what_is_in_its_commit(rig, onlooker, null_mirror):
-    forge = "echo forged > ../tree-hash; echo '# forged' >> .terraform.lock.hcl"
+    forge = "echo forged > ../files-of-the-commit; echo '# forged' >> .terraform.lock.hcl"
     bring_a_provider(rig, null_mirror, forge)
     plan = planned(rig.engine(), rig.job(NULL), onlooker())
-    assert "forged" in (rig.data / "runs" / "run-1" / "tree-hash").read_text()
-    assert plan.tree == rig.repository.git("rev-parse", "HEAD^{tree}")
+    folder = RunFolder.of(rig.data, "run-1")
+    assert "forged" in (folder.root / "files-of-the-commit").read_text()
+    files = rig.repository.git("ls-tree", "-r", "-z", "HEAD").encode()
+    assert plan.files == reach(files, folder, folder.tree)
     assert b"forged" not in plan.dependency_lock
 
 

@@ -84,11 +84,11 @@ def test_what_is_captured_has_a_limit(start):
         start("import os; os.ftruncate(1, (256 << 20) + 1)", capture=True)
 
 
-# A gigabyte each second, of holes, which take no place on the disk; as a loop in a change's code would write.
+# Of holes, which take no place on the disk: each time more than is ever read at once, as a loop would write.
 FLOOD = """
 import os, time
 for size in range(1, 1500):
-    os.ftruncate(1, size << 24)
+    os.ftruncate(1, size << 26)
     time.sleep(0.016)
 """
 
