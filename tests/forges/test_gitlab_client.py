@@ -228,6 +228,7 @@ def test_a_member_who_is_not_active_may_do_nothing(
 def _answering(gitlab: ScriptedForge, *answers: Reply, pipeline: object = None) -> None:
     gitlab.on("GET", f"{HERE}/repository/commits/{SHA}", Reply({"id": SHA, "last_pipeline": pipeline}))
     gitlab.on("GET", f"{HERE}/repository/commits/{SHA}/merge_requests", Reply([]))
+    gitlab.on("GET", f"{HERE}/repository/commits/{SHA}/statuses", Reply([]))
     gitlab.on("POST", f"{HERE}/statuses/{SHA}", *answers)
 
 
@@ -263,6 +264,7 @@ def test_without_a_pipeline_it_names_the_branch_of_the_merge_request(
         merge_request(),
     ]
     gitlab.on("GET", f"{HERE}/repository/commits/{SHA}/merge_requests", Reply(found))
+    gitlab.on("GET", f"{HERE}/merge_requests/12", Reply(merge_request(head_pipeline=None)))
     forge.set_status(REPO, status())
     assert _set(gitlab)[0]["ref"] == "widen"
 
@@ -271,6 +273,57 @@ def test_a_commit_of_the_branch_alone_is_left_to_gitlab(forge: GitLabForge, gitl
     _answering(gitlab, Reply({}, 201))
     forge.set_status(REPO, status())
     assert not {"ref", "pipeline_id"} & set(_set(gitlab)[0])
+
+
+def test_a_status_that_was_begun_before_cis_own_pipeline_came_is_ended_there_too(
+    forge: GitLabForge, gitlab: ScriptedForge
+) -> None:
+    _answering(gitlab, Reply({}, 201), pipeline={"id": 78, "source": "push"})
+    begun = [
+        {"name": "plangate/net/plan", "pipeline_id": 77, "status": "running"},
+        {"name": "plangate/net/plan", "pipeline_id": 76, "status": "success"},
+        {"name": "plangate/net/plan", "pipeline_id": 78, "status": "running"},
+    ]
+    gitlab.on("GET", f"{HERE}/repository/commits/{SHA}/statuses", Reply(begun))
+    forge.set_status(REPO, status(StatusState.RUNNING))
+    assert [body["pipeline_id"] for body in _set(gitlab)] == [78], "it goes on, and nothing is to be ended"
+    forge.set_status(REPO, status(StatusState.SUCCESS))
+    assert [(body["pipeline_id"], body["state"]) for body in _set(gitlab)[1:]] == [
+        (78, "success"),
+        (77, "success"),
+    ]
+    assert gitlab.asked[-2].query["name"] == "plangate/net/plan"
+
+
+@pytest.mark.parametrize(
+    ("last", "made_of", "where"),
+    [
+        (None, [SHA, "b" * 40], "c" * 40),
+        ({"id": 77, "source": "external"}, ["b" * 40, SHA], "c" * 40),
+        # Of another head, which has been pushed over since.
+        ({"id": 77, "source": "external"}, ["b" * 40, "d" * 40], SHA),
+        ({"id": 77, "source": "push"}, [SHA], SHA),
+    ],
+)
+def test_a_status_joins_the_pipeline_that_tries_the_merge(
+    forge: GitLabForge, gitlab: ScriptedForge, last: object, made_of: list[str], where: str
+) -> None:
+    """Where a project tries what a merge would make, that pipeline guards it, with a commit of its own."""
+    _answering(gitlab, Reply({}, 201), pipeline=last)
+    tried = {
+        "id": 80,
+        "sha": "c" * 40,
+        "source": "merge_request_event",
+        "ref": "refs/merge-requests/12/merge",
+    }
+    gitlab.on("GET", f"{HERE}/repository/commits/{SHA}/merge_requests", Reply([merge_request()]))
+    gitlab.on("GET", f"{HERE}/merge_requests/12", Reply(merge_request(head_pipeline=tried)))
+    gitlab.on("GET", f"{HERE}/repository/commits/{'c' * 40}", Reply({"id": "c" * 40, "parent_ids": made_of}))
+    gitlab.on("POST", f"{HERE}/statuses/{'c' * 40}", Reply({}, 201))
+    forge.set_status(REPO, status())
+    [sent] = [asked for asked in gitlab.asked if asked.method == "POST"]
+    assert sent.path == f"{HERE}/statuses/{where}"
+    assert sent.json["pipeline_id"] == (77 if where == SHA else 80)
 
 
 def test_new_words_for_a_status_that_waits_go_on_to_running_and_then_begin_anew(

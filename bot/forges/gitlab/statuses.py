@@ -6,14 +6,14 @@ app/services/ci/create_commit_status_service.rb
 
 from __future__ import annotations
 
-from bot.domain.errors import NotFound
 from bot.domain.events import RepoRef
 from bot.domain.report import StatusReport, StatusState
 from bot.forges.descriptions import fitted
-from bot.forges.fields import look, optional_number, optional_text, storable
+from bot.forges.fields import storable
 from bot.forges.gitlab.api import Api
 from bot.forges.gitlab.limits import Contended, Unprocessable
 from bot.forges.gitlab.paths import project, segment
+from bot.forges.gitlab.pipelines import Pipelines, Place
 
 DESCRIPTION_LIMIT = 255
 ADDRESS_LIMIT = 255
@@ -24,6 +24,7 @@ _STATES = {
     StatusState.FAILURE: "failed",
     StatusState.ERROR: "canceled",
 }
+_WAITING = frozenset({StatusState.PENDING, StatusState.RUNNING})
 _SAME_AGAIN = "cannot transition status"
 # GitLab makes a commit's statuses one after the other, and turns away who waited for two seconds.
 _TRIES = 3
@@ -34,6 +35,7 @@ class Statuses:
 
     def __init__(self, api: Api) -> None:
         self._api = api
+        self._pipelines = Pipelines(api)
 
     def set(self, repo: RepoRef, status: StatusReport) -> None:
         """Set one. Raises ForgeUnavailable, ForgeRefused, NotFound.
@@ -46,32 +48,40 @@ class Statuses:
             "state": _STATES[status.state],
             "name": status.context,
             "description": fitted(storable(status.description), DESCRIPTION_LIMIT),
-            **self._place(repo, status.sha),
         }
         # A longer address is refused, and the status with it.
         if 0 < len(status.target_url) <= ADDRESS_LIMIT:
             body["target_url"] = status.target_url
+        place = self._pipelines.place(repo, status.sha)
+        self._move(repo, status, place, body)
+        if status.state not in _WAITING:
+            # Promise 3: nothing stays pending for ever, wherever it was begun.
+            for left in self._pipelines.left_running(repo, status.sha, status.context, place):
+                self._move(repo, status, left, body)
+
+    def _move(self, repo: RepoRef, status: StatusReport, place: Place, body: dict[str, object]) -> None:
+        body = {**body, **place.names}
         try:
-            self._send(repo, status, body)
+            self._send(repo, place.sha, body)
         except Unprocessable as refusal:
             if _SAME_AGAIN not in refusal.said.lower():
                 raise
             if status.state is StatusState.PENDING:
-                self._go_on(repo, status, body)
+                self._go_on(repo, place.sha, body)
 
-    def _go_on(self, repo: RepoRef, status: StatusReport, body: dict[str, object]) -> None:
+    def _go_on(self, repo: RepoRef, sha: str, body: dict[str, object]) -> None:
         try:
-            self._send(repo, status, {**body, "state": "running"})
+            self._send(repo, sha, {**body, "state": "running"})
         except Unprocessable as refusal:
             if _SAME_AGAIN not in refusal.said.lower():
                 raise
             # Whoever dies in between leaves no pipeline that has succeeded, and the next try begins it again.
-            self._send(repo, status, {**body, "state": "canceled"})
-            self._send(repo, status, body)
+            self._send(repo, sha, {**body, "state": "canceled"})
+            self._send(repo, sha, body)
 
-    def _send(self, repo: RepoRef, status: StatusReport, body: dict[str, object]) -> None:
-        what = f"a status on {status.sha[:10]} of {repo.path}"
-        path = f"{project(repo)}/statuses/{segment(status.sha)}"
+    def _send(self, repo: RepoRef, sha: str, body: dict[str, object]) -> None:
+        what = f"a status on {sha[:10]} of {repo.path}"
+        path = f"{project(repo)}/statuses/{segment(sha)}"
         for left in reversed(range(_TRIES)):
             try:
                 self._api.call("post", path, what, body=body)
@@ -81,25 +91,3 @@ class Statuses:
                 # would stay pending for ever (promise 3).
                 if not left:
                     raise
-
-    def _place(self, repo: RepoRef, sha: str) -> dict[str, object]:
-        """Return the pipeline that a status belongs to, else the branch that GitLab is to make one for.
-
-        Without either, GitLab would begin a pipeline beside the one that guards the merge, and would find no
-        place at all for a commit of a fork.
-        """
-        what = f"commit {sha[:10]} of {repo.path}"
-        commit = self._api.call("get", f"{project(repo)}/repository/commits/{segment(sha)}", what).data
-        pipeline = optional_number(commit, "last_pipeline.id")
-        if pipeline is not None:
-            return {"pipeline_id": pipeline}
-        path = f"{project(repo)}/repository/commits/{segment(sha)}/merge_requests"
-        try:
-            changes = self._api.call("get", path, what).data
-        except NotFound:
-            changes = None
-        for change in changes if isinstance(changes, list) else ():
-            branch = optional_text(change, "source_branch")
-            if branch and look(change, "sha") == sha and look(change, "state") == "opened":
-                return {"ref": branch}
-        return {}

@@ -157,7 +157,9 @@ def _statuses(blueprint: Blueprint, desk: GitLabDesk) -> None:
         commit = desk.commit(repo, sha)
         everything = request.args.get("all") == "true"
         found = repo.statuses.get(commit, []) if everything else repo.latest_statuses(commit)[::-1]
-        return desk.page(found, lambda status: desk.shapes.status(repo, status))
+        name = request.args.get("name", "")
+        named = [status for status in found if not name or status.context == name]
+        return desk.page(named, lambda status: desk.shapes.status(repo, status))
 
     @blueprint.post(f"{_AT}/statuses/<sha>")
     def set_status(project: str, sha: str) -> tuple[Answer, int]:
