@@ -302,3 +302,32 @@ def test_an_exchange_without_secrets_is_refused(github: ScriptedGitHub) -> None:
     github.on("POST", ".*/conversions", Reply({"id": 4711, "slug": "x", "html_url": "y", "pem": "z"}, 201))
     with pytest.raises(ForgeRefused, match="webhook_secret"):
         exchange("abc-123", github.url)
+
+
+# Permissions
+
+
+def test_a_permission_that_was_granted_since_is_had_by_a_token_of_then(
+    github: ScriptedGitHub, hours: Hours, side: AppSide, forge: GitHubForge
+) -> None:
+    """A token keeps the permissions of the moment it was made in, for an hour."""
+    lacking = Reply({"message": "Resource not accessible by integration"}, 403)
+    good = Reply({"name": "main", "commit": {"sha": "a" * 40}})
+    forge.branch_head(REPO, "main")
+    github.on("GET", ".*/branches/main", lambda asked: good if asked.token == "ghs_11_2" else lacking)
+    with pytest.raises(ForgeRefused, match="Resource not accessible"):
+        forge.branch_head(REPO, "main")
+    assert side.tokens == 1, "a token that is new can have nothing more"
+    hours.pass_by(minutes=2)
+    assert forge.branch_head(REPO, "main") == ("main", "a" * 40)
+    assert side.tokens == 2
+
+
+def test_a_refusal_names_the_permission_that_github_asks_for(
+    github: ScriptedGitHub, forge: GitHubForge, side: AppSide
+) -> None:
+    headers = {"X-Accepted-GitHub-Permissions": "contents=read; contents=write"}
+    refused = Reply({"message": "Resource not accessible by integration"}, 403, headers)
+    github.on("GET", ".*/branches/main", refused)
+    with pytest.raises(ForgeRefused, match="it needs the permission contents=read; contents=write"):
+        forge.branch_head(REPO, "main")

@@ -159,3 +159,157 @@ def test_what_a_classic_token_lacks_for_teams(github: ScriptedGitHub, by_token: 
 def test_an_app_that_is_not_installed(by_app: GitHubForge) -> None:
     with pytest.raises(ForgeRefused, match="the App is not installed on acme/infra: install it there"):
         by_app.lacking(REPO)
+
+
+# --- branches -----------------------------------------------------------------------------------------------
+
+HERE = "/repos/acme/infra"
+CHECK = {
+    "type": "required_status_checks",
+    "parameters": {"required_status_checks": [{"context": "plangate"}]},
+}
+QUEUE = {"type": "merge_queue", "parameters": {}}
+
+
+def guarded(github: ScriptedGitHub, rules: object, contexts: list[str], name: str = "acme/infra") -> None:
+    github.on("GET", HERE, Reply({"full_name": name, "default_branch": "main"}))
+    checks = {"enabled": True, "required_status_checks": {"contexts": contexts}}
+    github.on("GET", f"{HERE}/branches/main", Reply({"name": "main", "protection": checks}))
+    github.on("GET", f"{HERE}/rules/branches/main", rules if isinstance(rules, Reply) else Reply(rules))
+
+
+@pytest.mark.parametrize(
+    ("rules", "contexts", "said"),
+    [
+        ([CHECK], [], False),
+        ([], ["ci", "plangate"], False),
+        # A server from before there were rulesets.
+        (Reply({"message": "Not Found"}, 404), ["plangate"], False),
+        ([QUEUE], ["ci"], True),
+        # What is required of one workspace does not stand for all of them.
+        ([], ["plangate/net/plan"], True),
+    ],
+)
+def test_a_branch_that_does_not_require_the_status_is_said(
+    github: ScriptedGitHub, by_token: GitHubForge, rules: object, contexts: list[str], said: bool
+) -> None:
+    guarded(github, rules, contexts)
+    for branch in ("", "main"):
+        found = by_token.advice(REPO, branch)
+        assert [(fault.found, fault.sure) for fault in found] == (
+            [("main does not require the status `plangate`, so that it keeps nobody from merging", False)]
+            if said
+            else []
+        )
+
+
+def test_a_branch_that_is_not_there_yet_is_said(github: ScriptedGitHub, by_token: GitHubForge) -> None:
+    guarded(github, [], [])
+    [fault] = by_token.advice(REPO, "staging")
+    assert (fault.found, fault.sure) == ("it has no branch staging", False)
+
+
+def test_a_repository_that_was_renamed_is_called_by_its_new_name(
+    github: ScriptedGitHub, by_token: GitHubForge
+) -> None:
+    """GitHub sends on whoever asks for the old name, and its webhooks carry the new one."""
+    github.on("GET", HERE, Reply(None, 301, {"Location": f"{github.url}/repositories/7"}))
+    moved = {"full_name": "Acme/Platform", "default_branch": "main"}
+    github.on("GET", "/repositories/7", Reply(moved))
+    [fault] = by_token.advice(REPO, "")
+    assert (fault.sure, fault.advice) == (True, "Write acme/platform into plangate.yml")
+    github.asked.clear()
+
+
+def test_a_merge_queue_needs_its_event(github: ScriptedGitHub, by_app: GitHubForge) -> None:
+    older = {name: level for name, level in PERMISSIONS.items() if name != "merge_queues"}
+    installed = {**INSTALLATION, "permissions": older, "events": ["push", "pull_request", "issue_comment"]}
+    github.on("GET", f"{HERE}/installation", Reply(installed))
+    github.on("POST", "/app/installations/11/access_tokens", Reply({"token": "ghs_1"}, 201))
+    guarded(github, [QUEUE], ["plangate"])
+    assert by_app.lacking_on(REPO, "") == ("permission `merge_queues: read`", "event `merge_group`")
+    guarded(github, [], ["plangate"])
+    assert by_app.lacking_on(REPO, "main") == ()
+
+
+# --- the token ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("offset", [" UTC", " +0000", " -0700"])
+def test_a_token_that_ends_soon_is_said(github: ScriptedGitHub, by_token: GitHubForge, offset: str) -> None:
+    for days, said in ((5, True), (100, False)):
+        ends = (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%d %H:%M:%S")
+        header = {"github-authentication-token-expiration": f"{ends}{offset}"}
+        github.on("GET", "/user", Reply({"login": "bot"}, headers=header))
+        found = by_token.token_faults()
+        assert ["our token ends on" in fault.found for fault in found] == [True] * said
+
+
+@pytest.mark.parametrize("header", [{}, {"github-authentication-token-expiration": "soon"}])
+def test_a_token_without_an_end_has_none(
+    github: ScriptedGitHub, by_token: GitHubForge, by_app: GitHubForge, header: dict[str, str]
+) -> None:
+    github.on("GET", "/user", Reply({"login": "bot"}, headers=header))
+    assert by_token.token_faults() == by_app.token_faults() == ()
+
+
+# --- webhooks -----------------------------------------------------------------------------------------------
+
+URL = "https://plangate.example.test/hooks/github"
+
+
+@pytest.mark.parametrize(
+    ("config", "last", "found"),
+    [
+        ({"url": URL}, {"status_code": 202, "status": "OK"}, ""),
+        ({"url": f"{URL}/"}, None, ""),
+        ({"url": "https://old.example.test/hooks/github"}, None, "the App sends its webhooks to https://old"),
+        (None, None, "the App sends its webhooks nowhere"),
+        ({"url": URL}, {"status_code": 401, "status": "Unauthorized"}, "its secret is not the one set here"),
+        ({"url": URL}, {"status_code": 0, "status": "timed out"}, "did not get through: timed out"),
+        ({"url": URL}, {"status_code": 502, "status": "Bad Gateway"}, "did not get through: 502 Bad Gateway"),
+    ],
+)
+def test_what_is_wrong_with_an_apps_webhook(
+    github: ScriptedGitHub,
+    by_app: GitHubForge,
+    config: dict[str, str] | None,
+    last: dict[str, object] | None,
+    found: str,
+) -> None:
+    if config is not None:
+        github.on("GET", "/app/hook/config", Reply(config))
+    github.on("GET", "/app/hook/deliveries", Reply([last] if last else []))
+    faults = by_app.hook_faults([REPO], URL)
+    assert len(faults) == bool(found)
+    assert all(found in fault.found and fault.sure for fault in faults)
+
+
+HOOK = {"active": True, "events": ["*"], "config": {"url": URL}, "last_response": {"code": 202}}
+
+
+@pytest.mark.parametrize(
+    ("hooks", "found"),
+    [
+        ([{**HOOK, "config": {"url": "https://other.example.test"}}, HOOK], ""),
+        ([{**HOOK, "last_response": {"code": None, "status": "unused"}}], ""),
+        ([], "acme/infra has no webhook of its own that leads here"),
+        ([{**HOOK, "active": False}], "is not active"),
+        ([{**HOOK, "events": ["push"]}], "is without issue_comment, pull_request"),
+        ([{**HOOK, "last_response": {"code": 401}}], "its secret is not the one set here"),
+        ([{**HOOK, "last_response": {"code": 504, "message": "Timeout"}}], "504 Timeout"),
+    ],
+)
+def test_what_is_wrong_with_a_repositorys_webhook(
+    github: ScriptedGitHub, by_token: GitHubForge, hooks: list[dict[str, object]], found: str
+) -> None:
+    github.on("GET", f"{HERE}/hooks", Reply(hooks))
+    faults = by_token.hook_faults([REPO], URL)
+    assert len(faults) == bool(found)
+    assert all(found in fault.found for fault in faults)
+
+
+def test_webhooks_that_we_may_not_see_are_left_alone(github: ScriptedGitHub, by_token: GitHubForge) -> None:
+    for status in (403, 404):
+        github.on("GET", f"{HERE}/hooks", Reply({"message": "no"}, status))
+        assert by_token.hook_faults([REPO], URL) == ()

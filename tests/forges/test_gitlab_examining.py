@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.cli.checkup.forges import Examinable, Guarded
-from bot.domain.errors import ForgeRefused, NotFound
+from bot.cli.checkup.forges import Examinable
+from bot.domain.errors import ForgeRefused, ForgeUnavailable, NotFound
 from bot.domain.events import RepoRef
 from bot.forges.gitlab.api import TokenLogin
 from bot.forges.gitlab.client import GitLabForge
@@ -38,13 +39,20 @@ def acting(gitlab: ScriptedForge, level: int, login: str = "plangate") -> None:
 
 def test_it_tells_what_the_doctor_asks(forge: GitLabForge) -> None:
     assert isinstance(forge, Examinable)
-    assert isinstance(forge, Guarded)
 
 
 @pytest.mark.parametrize("hours", [-3, 0, 5])
 def test_clocks_are_compared(gitlab: ScriptedForge, hours: int) -> None:
-    gitlab.on("GET", "/version", Reply({"version": "18.0.0"}))
+    # A refusal has a date as well: that the token is no good is said in its own place.
+    gitlab.on("GET", "/version", Reply({"message": "401 Unauthorized"}, 401))
     assert round(forge_at(gitlab, hours=hours).clock_ahead() / timedelta(hours=1)) == hours
+    assert "authorization" not in gitlab.asked[-1].headers
+
+
+def test_a_forge_that_is_away_has_no_clock() -> None:
+    away = GitLabForge("lab", TokenLogin("glpat-x"), url="http://127.0.0.1:9")
+    with pytest.raises(ForgeUnavailable, match="lab cannot be reached"):
+        away.clock_ahead()
 
 
 @pytest.mark.parametrize(
@@ -116,4 +124,96 @@ def test_what_lets_statuses_be_passed_by_is_said(
     gitlab: ScriptedForge, forge: GitLabForge, project: dict[str, bool], said: int
 ) -> None:
     gitlab.on("GET", HERE, Reply(project))
-    assert len(forge.advice(REPO)) == said
+    found = forge.advice(REPO, "main")
+    assert (len(found), any(fault.sure for fault in found)) == (said, False)
+
+
+def test_a_project_that_was_renamed_is_called_by_its_new_name(
+    gitlab: ScriptedForge, forge: GitLabForge
+) -> None:
+    """GitLab sends on whoever asks for the old name, and its webhooks carry the new one."""
+    gitlab.on("GET", HERE, Reply(None, 301, {"Location": f"{gitlab.url}/projects/7"}))
+    gitlab.on("GET", "/projects/7", Reply({"id": 7, "path_with_namespace": "Platform/networks/Infra"}))
+    [fault] = forge.advice(REPO, "")
+    assert fault.sure
+    assert fault.advice == "Write platform/networks/infra into plangate.yml"
+
+
+# --- the token ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("scopes", "days", "found"),
+    [
+        (["api"], 200, []),
+        (["api", "read_repository"], 200, []),
+        (["read_api", "read_repository"], 200, ["without the scope `api`"]),
+        (["api"], 3, [r"ends on \d{4}-\d\d-\d\d, in 2 days"]),
+        (["read_api"], 3, ["without the scope `api`", "in 2 days"]),
+    ],
+)
+def test_a_token_without_its_scope_or_that_ends_soon_is_said(
+    gitlab: ScriptedForge, forge: GitLabForge, scopes: list[str], days: int, found: list[str]
+) -> None:
+    ends = (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%d")
+    gitlab.on("GET", "/personal_access_tokens/self", Reply({"scopes": scopes, "expires_at": ends}))
+    faults = forge.token_faults()
+    assert len(faults) == len(found)
+    for fault, words in zip(faults, found, strict=True):
+        assert re.search(words, fault.found)
+
+
+def test_of_a_token_that_gitlab_does_not_tell_of_nothing_is_said(
+    gitlab: ScriptedForge, forge: GitLabForge
+) -> None:
+    for status in (401, 403, 404):
+        gitlab.on("GET", "/personal_access_tokens/self", Reply({"message": "no"}, status))
+        assert forge.token_faults() == ()
+
+
+# --- webhooks -----------------------------------------------------------------------------------------------
+
+URL = "https://plangate.example.test/hooks/lab"
+HOOK = {
+    "url": URL, "push_events": True, "tag_push_events": True, "note_events": True,
+    "merge_requests_events": True, "pipeline_events": False, "alert_status": "executable",
+    "enable_ssl_verification": True,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("hooks", "trains", "found", "sure"),
+    [
+        ([HOOK], False, [], True),
+        ([HOOK | {"url": "https://other.example.test/"}, HOOK | {"url": f"{URL}/"}], False, [], True),
+        ([], False, ["has no webhook of its own that leads here"], False),
+        ([HOOK | {"url": f"{URL}b"}], False, ["has no webhook of its own that leads here"], False),
+        ([HOOK | {"note_events": False, "push_events": False}], False, ["without push, comments"], True),
+        ([HOOK], True, ["without pipeline"], True),
+        ([HOOK | {"alert_status": "disabled"}], False, ["has switched the webhook of .* off"], True),
+        ([HOOK | {"alert_status": "temporarily_disabled"}], False, ["has switched the webhook"], True),
+        ([HOOK | {"enable_ssl_verification": False}], False, ["goes to whoever answers"], False),
+    ],
+)
+def test_what_is_wrong_with_a_webhook(
+    gitlab: ScriptedForge,
+    forge: GitLabForge,
+    hooks: list[dict[str, object]],
+    trains: bool,
+    found: list[str],
+    sure: bool,
+) -> None:
+    gitlab.on("GET", HERE, Reply({"merge_trains_enabled": trains}))
+    gitlab.on("GET", f"{HERE}/hooks", Reply(hooks))
+    faults = forge.hook_faults([REPO], URL)
+    assert len(faults) == len(found)
+    for fault, words in zip(faults, found, strict=True):
+        assert re.search(words, fault.found)
+        assert fault.sure is sure
+
+
+def test_webhooks_that_a_developer_may_not_see_are_left_alone(
+    gitlab: ScriptedForge, forge: GitLabForge
+) -> None:
+    gitlab.on("GET", f"{HERE}/hooks", Reply({"message": "403 Forbidden"}, 403))
+    assert forge.hook_faults([REPO], URL) == ()

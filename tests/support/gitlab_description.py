@@ -25,6 +25,7 @@ LACKING = {
     ("POST", re.compile(r".*/merge_requests/\d+/(un)?approve")): "people do, the bot never does",
     # Of these it has no word, though the bot asks for them.
     ("GET", re.compile(r".*/merge_requests/\d+/reviewers")): "docs.gitlab.com/api/merge_requests",
+    ("GET", re.compile(r"/api/v4/personal_access_tokens/self")): "docs.gitlab.com/api/personal_access_tokens",
     ("GET", re.compile(r"/api/v4/(projects|groups)/[^/]+/members")): "docs.gitlab.com/api/members",
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
@@ -10,12 +10,14 @@ from bot.cli.checkup.finding import Finding, failed, ok, warning
 from bot.config import Config, ForgeConfig
 from bot.domain.errors import ForgeError, NotFound
 from bot.domain.events import RepoRef
+from bot.forges.examining import Fault
 
 # A forge refuses an App's signature that seems to come from the future, or is minutes old.
 _SKEW = timedelta(seconds=30)
 _TOO_MUCH_SKEW = timedelta(minutes=5)
 _SHORT_SECRET = 16
-_MOST_REPOSITORIES = 25
+# Each takes some calls.
+_MOST_REPOSITORIES = 15
 
 
 @runtime_checkable
@@ -34,17 +36,20 @@ class Examinable(Protocol):
         """Return, in words, what we may not do in a repository that a run needs, or a merge, or teams."""
         ...
 
-
-@runtime_checkable
-class Guarded(Protocol):
-    """What a forge may tell of who guards its branches. Raises ForgeUnavailable, ForgeRefused, NotFound."""
-
     def lacking_on(self, repo: RepoRef, branch: str) -> tuple[str, ...]:
         """Return, in words, what we may not do on a branch (empty: the default one) that a run needs."""
         ...
 
-    def advice(self, repo: RepoRef) -> tuple[str, ...]:
-        """Return, in words, what a repository lets happen that our statuses are there to prevent."""
+    def advice(self, repo: RepoRef, branch: str) -> tuple[Fault, ...]:
+        """Return what keeps webhooks or statuses of a branch from meaning what they should."""
+        ...
+
+    def token_faults(self) -> tuple[Fault, ...]:
+        """Return what is wrong with our token as such."""
+        ...
+
+    def hook_faults(self, repos: Sequence[RepoRef], url: str) -> tuple[Fault, ...]:
+        """Return what is wrong with the webhooks that should lead to an address, where we may see them."""
         ...
 
 
@@ -66,7 +71,13 @@ def forge(config: Config, about: ForgeConfig, client: object) -> Iterator[Findin
         yield failed(f"{about.name}: sign-in", str(error), "Renew the token, or the App's key")
         return
     yield ok(f"{about.name}: sign-in", f"as {login}")
+    yield from _found(f"{about.name}: token", client.token_faults())
     yield from _repositories(config, about, client)
+
+
+def _found(name: str, faults: Iterable[Fault]) -> Iterator[Finding]:
+    for fault in dict.fromkeys(faults):
+        yield (failed if fault.sure else warning)(name, fault.found, fault.advice)
 
 
 def _secret(about: ForgeConfig) -> Finding:
@@ -88,11 +99,6 @@ def _clock(about: ForgeConfig, ahead: timedelta) -> Finding:
     return kind(name, wrong, "Set this machine's clock by NTP")
 
 
-def _advised(about: ForgeConfig, repo: RepoRef, client: Guarded) -> Iterator[Finding]:
-    for each in client.advice(repo):
-        yield warning(f"{about.name}: {repo.path}", each, "See *Guard the merge* in the README, On GitLab")
-
-
 def _repositories(config: Config, about: ForgeConfig, client: Examinable) -> Iterator[Finding]:
     workspaces = (*config.workspaces, *(rule.like for rule in config.discover))
     repos = sorted({one.repo for one in workspaces if one.repo.forge == about.name}, key=lambda r: r.path)
@@ -106,10 +112,11 @@ def _repositories(config: Config, about: ForgeConfig, client: Examinable) -> Ite
                 merges=any(one.merging.automerge for one in here),
                 teams=owned or any("codeowners" in one.require for one in here),
             )
-            if not lacks and isinstance(client, Guarded):
+            if not lacks:
                 branches = sorted({one.branch for one in here})
                 lacks = tuple(each for branch in branches for each in client.lacking_on(repo, branch))
-                yield from _advised(about, repo, client)
+                faults = [fault for branch in branches for fault in client.advice(repo, branch)]
+                yield from _found(f"{about.name}: {repo.path}", faults)
         except (ForgeError, NotFound) as error:
             yield failed(f"{about.name}: {repo.path}", str(error), "Give us access, or correct plangate.yml")
             continue
@@ -123,3 +130,11 @@ def _repositories(config: Config, about: ForgeConfig, client: Examinable) -> Ite
         more = f"; {rest} more were not looked at" if rest > 0 else ""
         count = f"{fine} repositor{'y' if fine == 1 else 'ies'}"
         yield ok(f"{about.name}: permissions", f"suffice in {count}{more}")
+    if repos:
+        name = f"{about.name}: webhook"
+        try:
+            hooks = client.hook_faults(repos[:_MOST_REPOSITORIES], f"{config.url}/hooks/{about.name}")
+        except (ForgeError, NotFound) as error:
+            yield warning(name, str(error), "Look at it on the forge")
+        else:
+            yield from _found(name, hooks)

@@ -42,18 +42,30 @@ class Ask:
 class Answer:
     """GitHub's JSON, and whether GitHub says that another page follows (None: it does not say).
 
-    `scopes` are those of a classic token, None where GitHub does not name them.
+    `scopes` are those of a classic token, None where GitHub does not name them; `ends` is when a token does.
     """
 
     data: object
     more: bool | None = None
     scopes: frozenset[str] | None = None
+    ends: datetime | None = None
 
 
 @cache
 def _trusted() -> ssl.SSLContext:
     """Read the certificates once, not for each call: it takes longer than most calls."""
     return httpx.create_ssl_context()
+
+
+def _ends(said: str | None) -> datetime | None:
+    """Read when a token ends: `2026-12-24 13:37:00 UTC`, or with an offset."""
+    try:
+        found = datetime.fromisoformat(
+            (said or "").replace(" UTC", "+00:00").replace(" -", "-").replace(" +", "+")
+        )
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 class Api:
@@ -99,7 +111,10 @@ class Api:
             raise ForgeUnavailable(f"{self.where} answered without JSON when asked for {ask.what}") from error
         named = response.headers.get("x-oauth-scopes")
         scopes = None if named is None else frozenset(filter(None, named.replace(",", " ").split()))
-        return Answer(data, "next" in response.links if response.links else None, scopes)
+        more = "next" in response.links if response.links else None
+        return Answer(
+            data, more, scopes, _ends(response.headers.get("github-authentication-token-expiration"))
+        )
 
     def date(self) -> datetime:
         """Return the time by the server's clock; any answer will do, and no token is needed.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
@@ -15,7 +15,9 @@ from githubkit.auth.app import AppAuth
 
 from bot.domain.errors import ConfigError, ForgeRefused, Invalid, NotFound
 from bot.domain.events import RepoRef
+from bot.forges.examining import Fault
 from bot.forges.fields import flag, look, moment, number, optional_text, text
+from bot.forges.github import hooks
 from bot.forges.github.api import Api, Ask
 from bot.forges.github.manifest import EVENTS, FOR_MERGING, FOR_TEAMS, OPTIONAL, PERMISSIONS
 from bot.forges.github.paths import repo_path
@@ -51,19 +53,30 @@ class Credentials(Protocol):
         """Return a token that is good for a while yet."""
         ...
 
-    def forget(self, repo: RepoRef) -> bool:
-        """Drop the token, for GitHub took it back; tell whether there may be a better one."""
+    def forget(self, repo: RepoRef, older: timedelta = timedelta()) -> bool:
+        """Drop the token if it is older, for GitHub took it back; tell whether there may be a better one."""
         ...
 
     def own_login(self) -> str:
         """Return the login that the bot's comments carry, in lower case."""
         ...
 
-    def lacking(self, repo: RepoRef, *, merges: bool = False, teams: bool = False) -> tuple[str, ...]:
+    def lacking(
+        self, repo: RepoRef, *, merges: bool = False, teams: bool = False, queue: bool = False
+    ) -> tuple[str, ...]:
         """Return, in words, what they may not do that a run needs; empty where nothing is lacking.
 
-        `merges`: changes of the repository are merged by itself; `teams`: members of teams are asked for.
+        `merges`: changes of the repository are merged by itself; `teams`: members of teams are asked for;
+        `queue`: a branch has a merge queue.
         """
+        ...
+
+    def ends(self) -> datetime | None:
+        """Return when they are good no more, None where that is not known or they renew themselves."""
+        ...
+
+    def hook_faults(self, repos: Sequence[RepoRef], url: str) -> tuple[Fault, ...]:
+        """Return what is wrong with the webhooks that should lead to `url`."""
         ...
 
 
@@ -86,7 +99,7 @@ class TokenCredentials:
         """Return the token."""
         return self._token
 
-    def forget(self, repo: RepoRef) -> bool:  # noqa: ARG002
+    def forget(self, repo: RepoRef, older: timedelta = timedelta()) -> bool:  # noqa: ARG002
         """Tell that there is no other."""
         return False
 
@@ -104,6 +117,7 @@ class TokenCredentials:
         *,
         merges: bool = False,  # noqa: ARG002  write access is needed anyhow
         teams: bool = False,
+        queue: bool = False,  # noqa: ARG002  its event is the webhook's
     ) -> tuple[str, ...]:
         """Ask what the token's owner may do, and for what a classic token is good."""
         found = self._api.call(self._token, Ask("GET", repo_path(repo), repo.path))
@@ -117,6 +131,18 @@ class TokenCredentials:
             lacks.append("the token's scope `read:org` (members of teams)")
         return tuple(lacks)
 
+    def ends(self) -> datetime | None:
+        """Ask when the token ends."""
+        return self._api.call(self._token, Ask("GET", "/user", "the token's own account")).ends
+
+    def hook_faults(self, repos: Sequence[RepoRef], url: str) -> tuple[Fault, ...]:
+        """Look at each repository's webhooks, as far as they are shown."""
+
+        def ask(path: str, what: str) -> object:
+            return self._api.call(self._token, Ask("GET", path, what)).data
+
+        return tuple(fault for repo in repos for fault in hooks.of_repo(ask, repo, url))
+
 
 class AppCredentials:
     """A token for each account that installed the App, kept until shortly before it ends."""
@@ -129,7 +155,7 @@ class AppCredentials:
         self._now = now
         self._lock = Lock()
         self._installations: dict[str, int] = {}
-        self._tokens: dict[int, tuple[str, datetime]] = {}
+        self._tokens: dict[int, tuple[str, datetime, datetime]] = {}
         self._login = ""
 
     def token(self, repo: RepoRef) -> str:
@@ -137,11 +163,14 @@ class AppCredentials:
         with self._lock:
             return self._token(repo)
 
-    def forget(self, repo: RepoRef) -> bool:
-        """Drop the account's token."""
+    def forget(self, repo: RepoRef, older: timedelta = timedelta()) -> bool:
+        """Drop the account's token if it is older."""
         with self._lock:
-            installation = self._fixed or self._installations.get(_owner(repo))
-            return self._tokens.pop(installation or 0, None) is not None
+            installation = self._fixed or self._installations.get(_owner(repo)) or 0
+            kept = self._tokens.get(installation)
+            if kept is None or self._now() - kept[2] < older:
+                return False
+            return self._tokens.pop(installation, None) is not None
 
     def own_login(self) -> str:
         """Ask once for the App's slug: its comments carry it, and nobody else can register such a login."""
@@ -151,7 +180,9 @@ class AppCredentials:
             self._login = _field(self._api, found, "slug", what) + "[bot]"
         return self._login
 
-    def lacking(self, repo: RepoRef, *, merges: bool = False, teams: bool = False) -> tuple[str, ...]:
+    def lacking(
+        self, repo: RepoRef, *, merges: bool = False, teams: bool = False, queue: bool = False
+    ) -> tuple[str, ...]:
         """Ask what whoever installed the App has granted it; they may not have accepted a newer wish yet."""
         what = f"installation of the App on {repo.path}"
         ask = Ask("GET", f"{repo_path(repo)}/installation", what)
@@ -161,10 +192,11 @@ class AppCredentials:
             raise self._not_installed(repo) from missing
         if look(found, "suspended_at"):
             return ("an installation that is not suspended",)
+        spared = frozenset() if queue else OPTIONAL
         lacks = [
             f"permission `{name}: {level}`"
             for name, level in {
-                **{each: level for each, level in PERMISSIONS.items() if each not in OPTIONAL},
+                **{each: level for each, level in PERMISSIONS.items() if each not in spared},
                 **(FOR_MERGING if merges else {}),
                 **(FOR_TEAMS if teams else {}),
             }.items()
@@ -172,7 +204,19 @@ class AppCredentials:
         ]
         events = look(found, "events")
         known = events if isinstance(events, list) else EVENTS
-        return (*lacks, *(f"event `{name}`" for name in EVENTS if name not in {*known, *OPTIONAL}))
+        return (*lacks, *(f"event `{name}`" for name in EVENTS if name not in {*known, *spared}))
+
+    def ends(self) -> datetime | None:
+        """Return None: its tokens are renewed."""
+        return None
+
+    def hook_faults(self, repos: Sequence[RepoRef], url: str) -> tuple[Fault, ...]:  # noqa: ARG002
+        """Look at the App's one webhook."""
+
+        def ask(path: str, what: str) -> object:
+            return self._api.call(self._app.get_jwt(), Ask("GET", path, what)).data
+
+        return tuple(hooks.of_app(ask, url))
 
     def _token(self, repo: RepoRef) -> str:
         remembered = _owner(repo) in self._installations
@@ -217,7 +261,8 @@ class AppCredentials:
             token = text(found, "token")
         except Invalid as reason:
             raise self._api.unexpected(what, reason) from reason
-        self._tokens[installation] = token, moment(found, "expires_at") or self._now() + _LIFE
+        until = moment(found, "expires_at") or self._now() + _LIFE
+        self._tokens[installation] = token, until, self._now()
         return token
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -16,11 +17,12 @@ from bot.domain.report import StatusReport, StatusState
 from bot.domain.reviews import ApprovalRule, Review
 from bot.domain.words import PULL_REQUESTS, ForgeWords
 from bot.forges.descriptions import fitted
+from bot.forges.examining import Fault, ending
 from bot.forges.fields import number, optional_text, sha, storable, text
-from bot.forges.github import files
+from bot.forges.github import files, guards
 from bot.forges.github.api import PUBLIC_API, Answer, Api, Ask
 from bot.forges.github.auth import AppLogin, TokenLogin, credentials
-from bot.forges.github.limits import BadCredentials, Unprocessable
+from bot.forges.github.limits import BadCredentials, NotPermitted, Unprocessable
 from bot.forges.github.merging import Merges
 from bot.forges.github.paths import repo_path, segment, web_address
 from bot.forges.github.reviews import Reviews
@@ -38,6 +40,8 @@ _STATES = {
     StatusState.FAILURE: "failure",
     StatusState.ERROR: "error",
 }
+# A token is asked for anew, where it lacks a permission, if it is older than this.
+_OUTGROWN = timedelta(minutes=1)
 _ROLES = {
     "none": Role.NONE,
     "read": Role.READ,
@@ -101,16 +105,33 @@ class GitHubForge:
         """Return, in words, what we may not do in a repository that a run needs: one call."""
         return self._credentials.lacking(repo, merges=merges, teams=teams)
 
+    def lacking_on(self, repo: RepoRef, branch: str) -> tuple[str, ...]:
+        """Return, in words, what a merge queue of a branch needs and we lack: three calls or less."""
+        with self._shape_of(f"branches of {repo.path}"):
+            queue = guards.has_queue(partial(self._look, repo), repo, branch)
+        return self._credentials.lacking(repo, queue=True) if queue else ()
+
+    def advice(self, repo: RepoRef, branch: str) -> tuple[Fault, ...]:
+        """Return what keeps webhooks or statuses from meaning what they should: three calls."""
+        with self._shape_of(f"branches of {repo.path}"):
+            return guards.advice(partial(self._look, repo), repo, branch)
+
+    def token_faults(self) -> tuple[Fault, ...]:
+        """Return what is wrong with the token as such: a call, none for an App."""
+        return ending(self._credentials.ends(), self._now())
+
+    def hook_faults(self, repos: Sequence[RepoRef], url: str) -> tuple[Fault, ...]:
+        """Return what is wrong with the webhooks that should lead to `url`: two calls, or one for each."""
+        return self._credentials.hook_faults(repos, url)
+
     # Reading
 
     def change(self, repo: RepoRef, number: int) -> Change:
         """Return a pull request as it is now: one call."""
         what = f"pull request {number} of {repo.path}"
         found = self._call(repo, "GET", f"/pulls/{number}", what).data
-        try:
+        with self._shape_of(what):
             return read_change(repo, found)
-        except Invalid as reason:
-            raise self._api.unexpected(what, reason) from reason
 
     def files_of_change(self, repo: RepoRef, number: int) -> ChangedFiles:
         """Return the files of a pull request: a call for each hundred; incomplete at 3,000."""
@@ -146,12 +167,10 @@ class GitHubForge:
     def branch_head(self, repo: RepoRef, branch: str) -> tuple[str, str]:
         """Return a branch's name and commit: one call, two for the default branch."""
         what = f"branch {branch} of {repo.path}" if branch else repo.path
-        try:
+        with self._shape_of(what):
             wanted = branch or text(self._call(repo, "GET", "", what).data, "default_branch")
             found = self._call(repo, "GET", f"/branches/{segment(wanted)}", what).data
             return text(found, "name"), sha(found, "commit.sha")
-        except Invalid as reason:
-            raise self._api.unexpected(what, reason) from reason
 
     def role(self, repo: RepoRef, login: str) -> Role:
         """Return what a person may do, by GitHub's permission endpoint: one call."""
@@ -272,13 +291,25 @@ class GitHubForge:
             # An App's tokens end early when it is suspended or its key replaced. A 401 has done nothing.
             if not self._credentials.forget(repo):
                 raise
+        except NotPermitted:
+            # What was granted since is not in it; nor has a 403 done anything.
+            if not self._credentials.forget(repo, _OUTGROWN):
+                raise
         return self._api.call(self._credentials.token(repo), ask)
 
-    def _comment_id(self, comment: object, what: str) -> str:
+    def _look(self, repo: RepoRef, path: str, what: str) -> object:
+        return self._send(repo, Ask("GET", path, what)).data
+
+    @contextmanager
+    def _shape_of(self, what: str) -> Iterator[None]:
         try:
-            return str(number(comment, "id"))
+            yield
         except Invalid as reason:
             raise self._api.unexpected(what, reason) from reason
+
+    def _comment_id(self, comment: object, what: str) -> str:
+        with self._shape_of(what):
+            return str(number(comment, "id"))
 
     def _known_id(self, comment_id: str, what: str) -> str:
         if not (comment_id.isascii() and comment_id.isdigit()):

@@ -15,7 +15,7 @@ from githubkit.exception import (
 )
 
 from bot.domain.errors import ForgeRefused, ForgeUnavailable, NotFound, PlangateError
-from bot.forges.fields import look, optional_text
+from bot.forges.fields import look, optional_text, shown
 from bot.forges.patience import LONGEST_WAIT, limited
 
 _MESSAGE_LENGTH = 300
@@ -23,6 +23,10 @@ _MESSAGE_LENGTH = 300
 
 class BadCredentials(ForgeRefused):
     """401: the token is not, or no longer, good. Nothing has happened, so even a write may be repeated."""
+
+
+class NotPermitted(ForgeRefused):
+    """403: a permission is missing. An App's older token may be without one that was granted since."""
 
 
 class Conflicting(ForgeRefused):
@@ -70,6 +74,10 @@ def _refused(response: httpx.Response, where: str, what: str) -> PlangateError:
             return limited(where)
         case 403 if "rate limit" in said.lower() or "abuse detection" in said.lower():
             return limited(where)
+        case 403 if accepted := response.headers.get("x-accepted-github-permissions", ""):
+            return NotPermitted(f"{where} refused {what}: {said}; it needs the permission {shown(accepted)}")
+        case 403:
+            return NotPermitted(f"{where} refused {what}: {said}")
         case 405:
             return NotAllowed(f"{where} refused {what}: {said}")
         case 409:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
@@ -30,14 +32,10 @@ class TokenLogin:
 
 @dataclass(frozen=True)
 class Answer:
-    """GitLab's JSON, and the number of the page that follows (0: none; None: it does not say).
-
-    `date` is GitLab's time, as a header of HTTP has it.
-    """
+    """GitLab's JSON, and the number of the page that follows (0: none; None: it does not say)."""
 
     data: object
     next_page: int | None = None
-    date: str = ""
 
 
 class Api:
@@ -49,6 +47,7 @@ class Api:
         if not login.token or not login.token.isascii() or not login.token.isprintable():
             raise ConfigError(f"{where}: the token is empty or holds characters that no token has")
         self.where = where
+        self._url = url.rstrip("/")
         self._timeouts = (timeouts.connect, timeouts.read)
         # As a bearer's: unlike a header of GitLab's own, it is dropped where we are sent to another server.
         self._gitlab = Gitlab(url, oauth_token=login.token, user_agent="plangate")
@@ -95,7 +94,22 @@ class Api:
             raise ForgeRefused(
                 f"{self.where} could not be asked for {what}: {type(error).__name__}"
             ) from error
-        return Answer(data, _next_page(response), response.headers.get("Date", ""))
+        return Answer(data, _next_page(response))
+
+    def date(self) -> datetime:
+        """Return the time by the server's clock; any answer will do, and no token is needed.
+
+        Raises ForgeUnavailable, ForgeRefused.
+        """
+        what = "the time"
+        try:
+            answer = requests.get(f"{self._url}/api/v4/version", timeout=self._timeouts)
+            found = parsedate_to_datetime(answer.headers.get("Date", ""))
+        except requests.RequestException as error:
+            raise unreachable(error, self.where, what) from error
+        except ValueError as error:
+            raise self.unexpected(what) from error
+        return found.replace(tzinfo=found.tzinfo or UTC)
 
     def pages(
         self, path: str, what: str, query: Mapping[str, str | int] | None = None

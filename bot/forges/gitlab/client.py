@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 
 from bot.domain.codeowners import CodeOwners
 from bot.domain.commands import Verb
@@ -17,8 +17,9 @@ from bot.domain.permissions import Role
 from bot.domain.report import StatusReport
 from bot.domain.reviews import ApprovalRule, Review
 from bot.domain.words import MERGE_REQUESTS, ForgeWords
+from bot.forges.examining import Fault
 from bot.forges.fields import flag, look, number, optional_number, optional_text, sha, storable, text
-from bot.forges.gitlab import files, guards
+from bot.forges.gitlab import files, guards, hooks
 from bot.forges.gitlab.api import PUBLIC_URL, Api, TokenLogin
 from bot.forges.gitlab.limits import Unprocessable
 from bot.forges.gitlab.merging import Merges
@@ -84,21 +85,14 @@ class GitLabForge:
     # What `plangate doctor` asks
 
     def clock_ahead(self) -> timedelta:
-        """Return by how much this machine's clock is ahead of the forge's: one call."""
-        what = "the time"
-        try:
-            date = parsedate_to_datetime(self._api.call("get", "/version", what).date)
-        except ValueError as error:
-            raise self._api.unexpected(what) from error
-        return self._now() - date
+        """Return by how much this machine's clock is ahead of the forge's; needs no token: one call."""
+        return self._now() - self._api.date()
 
     def whoami(self) -> str:
         """Return the login that we act under. Raises ForgeRefused where we are not let in: one call."""
         what = "the token's own account"
-        try:
+        with self._shape_of(what):
             return text(self._api.call("get", "/user", what).data, "username")
-        except Invalid as reason:
-            raise self._api.unexpected(what, reason) from reason
 
     def lacking(
         self,
@@ -113,14 +107,20 @@ class GitLabForge:
 
     def lacking_on(self, repo: RepoRef, branch: str) -> tuple[str, ...]:
         """Return, in words, what we may not do on a branch, or the default one: four calls or less."""
-        try:
+        with self._shape_of(f"branches of {repo.path}"):
             return guards.lacking_on(self._api, repo, branch, self.role(repo, self.whoami()))
-        except Invalid as reason:
-            raise self._api.unexpected(f"branches of {repo.path}", reason) from reason
 
-    def advice(self, repo: RepoRef) -> tuple[str, ...]:
-        """Return, in words, what a project lets happen that our statuses are there to prevent: one call."""
+    def advice(self, repo: RepoRef, branch: str) -> tuple[Fault, ...]:  # noqa: ARG002
+        """Return what keeps webhooks or statuses from meaning what they should: one call."""
         return guards.advice(self._api, repo)
+
+    def token_faults(self) -> tuple[Fault, ...]:
+        """Return what is wrong with the token as such: one call."""
+        return tuple(hooks.token_faults(self._api, self._now()))
+
+    def hook_faults(self, repos: Sequence[RepoRef], url: str) -> tuple[Fault, ...]:
+        """Return what is wrong with the webhooks that should lead to `url`: two calls for each project."""
+        return tuple(fault for repo in repos for fault in hooks.hook_faults(self._api, repo, url))
 
     # Reading
 
@@ -128,11 +128,9 @@ class GitLabForge:
         """Return a merge request as it is now: two calls, one of them for the default branch."""
         what = f"merge request {number} of {repo.path}"
         found = self._get(repo, f"/merge_requests/{number}", what)
-        try:
+        with self._shape_of(what):
             default = text(self._get(repo, "", repo.path), "default_branch")
             return answered_change(repo, found, default)
-        except Invalid as reason:
-            raise self._api.unexpected(what, reason) from reason
 
     def files_of_change(self, repo: RepoRef, number: int) -> ChangedFiles:
         """Return the files of a merge request: one call, and one for each hundred files.
@@ -176,12 +174,10 @@ class GitLabForge:
     def branch_head(self, repo: RepoRef, branch: str) -> tuple[str, str]:
         """Return a branch's name and commit: one call, two for the default branch."""
         what = f"branch {branch} of {repo.path}" if branch else repo.path
-        try:
+        with self._shape_of(what):
             wanted = branch or text(self._get(repo, "", what), "default_branch")
             found = self._get(repo, f"/repository/branches/{segment(wanted)}", what)
             return text(found, "name"), sha(found, "commit.id")
-        except Invalid as reason:
-            raise self._api.unexpected(what, reason) from reason
 
     def role(self, repo: RepoRef, login: str) -> Role:
         """Return what a person may do, groups above and groups invited included.
@@ -287,10 +283,8 @@ class GitLabForge:
         """Ask once whose token it is."""
         if not self._own_id:
             what = "the token's own account"
-            try:
+            with self._shape_of(what):
                 self._own_id = number(self._api.call("get", "/user", what).data, "id")
-            except Invalid as reason:
-                raise self._api.unexpected(what, reason) from reason
         return self._own_id
 
     def _note(self, repo: RepoRef, change: int, comment_id: str, what: str) -> str:
@@ -299,8 +293,13 @@ class GitLabForge:
         return f"{project(repo)}/merge_requests/{change}/notes/{comment_id}"
 
     def _note_id(self, note: object, what: str) -> str:
-        try:
+        with self._shape_of(what):
             return str(number(note, "id"))
+
+    @contextmanager
+    def _shape_of(self, what: str) -> Iterator[None]:
+        try:
+            yield
         except Invalid as reason:
             raise self._api.unexpected(what, reason) from reason
 

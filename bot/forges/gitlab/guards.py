@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from bot.domain.events import RepoRef
 from bot.domain.permissions import Role
-from bot.forges.fields import flag, look, text
+from bot.forges.examining import Fault
+from bot.forges.fields import flag, look, optional_text, text
 from bot.forges.gitlab.api import Api
 from bot.forges.gitlab.paths import project, segment
 
@@ -30,12 +31,16 @@ def lacking_on(api: Api, repo: RepoRef, branch: str, role: Role) -> tuple[str, .
     )
 
 
-def advice(api: Api, repo: RepoRef) -> tuple[str, ...]:
-    """Return what the project lets happen that our statuses are there to prevent: one call."""
+def advice(api: Api, repo: RepoRef) -> tuple[Fault, ...]:
+    """Return what keeps webhooks or statuses from meaning what they should: one call."""
     found = api.call("get", project(repo), repo.path).data
+    called = (optional_text(found, "path_with_namespace") or repo.path).lower()
+    if called != repo.path:
+        moved = f"it is called {called} by now, and no webhook of it leads to a workspace"
+        return (Fault(moved, f"Write {called} into plangate.yml"),)
     said = []
     if look(found, "only_allow_merge_if_pipeline_succeeds") is False:
         said.append("'Pipelines must succeed' is off, so that our statuses keep nobody from merging")
     if flag(found, "allow_merge_on_skipped_pipeline"):
         said.append("'Skipped pipelines are considered successful' is on, so that skipped ones guard nothing")
-    return tuple(said)
+    return tuple(Fault(one, "See *Guard the merge* in the README, On GitLab", sure=False) for one in said)

@@ -11,7 +11,7 @@ from bot.playground.apps import App, Installation
 from bot.playground.github.addresses import node_id
 from bot.playground.github.desk import Desk
 from bot.playground.github.shapes import moment
-from bot.playground.model import Repo, forbidden, not_found
+from bot.playground.model import Hook, Repo, Role, forbidden, not_found
 from bot.playground.webhooks import Delivery
 
 Answer = dict[str, Any]
@@ -129,6 +129,20 @@ def _installation(desk: Desk, one: Installation) -> Answer:
 
 
 def _deliveries(blueprint: Blueprint, desk: Desk) -> None:
+    @blueprint.get("/app/hook/config")
+    def hook() -> Answer:
+        desk.app()
+        found = [one for one in desk.forge.hooks if one.flavour == "github" and one.repo is None]
+        if not found:
+            raise not_found()
+        return {"content_type": "json", "insecure_ssl": "0", "secret": "********", "url": found[0].url}
+
+    @blueprint.get("/repos/<owner>/<name>/hooks")
+    def hooks(owner: str, name: str) -> Response:
+        repo = desk.repo(owner, name, Role.admin)
+        found = [one for one in desk.forge.hooks if one.flavour == "github" and one.repo in (None, repo)]
+        return desk.page(found, lambda one: _hook(desk, repo, one))
+
     @blueprint.get("/app/hook/deliveries")
     def deliveries() -> Response:
         desk.app()
@@ -142,6 +156,29 @@ def _deliveries(blueprint: Blueprint, desk: Desk) -> None:
             raise not_found()
         desk.outbox.redeliver(found.id)
         return {}, 202
+
+
+def _hook(desk: Desk, repo: Repo, hook: Hook) -> Answer:
+    last = next((one for one in desk.outbox.log[::-1] if one.hook is hook), None)
+    here = f"{desk.shapes.at.repo(repo.full_name)}/hooks/{hook.id}"
+    return {
+        "type": "Repository",
+        "id": hook.id,
+        "name": "web",
+        "active": True,
+        "events": list(hook.events),
+        "config": {"content_type": "json", "insecure_ssl": "0", "secret": "********", "url": hook.url},
+        "created_at": moment(hook.created_at),
+        "updated_at": moment(hook.created_at),
+        "url": here,
+        "test_url": f"{here}/tests",
+        "ping_url": f"{here}/pings",
+        "last_response": {
+            "code": last.status if last else None,
+            "status": "active" if last else "unused",
+            "message": last.error or "OK" if last else None,
+        },
+    }
 
 
 def _delivery(delivery: Delivery) -> Answer:
