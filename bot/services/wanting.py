@@ -29,7 +29,9 @@ def want_followers(tx: Transaction, run: Run, at: datetime) -> list[str]:
     made = []
     for follower in found:
         body = json.dumps({"run": run.id, "workspace": follower.id}).encode()
-        delivery = Delivery(f"applied:{run.id}:{follower.id}", OURS, APPLIED, {}, body, at)
+        delivery = Delivery(
+            f"applied:{run.id}:{follower.id}", OURS, APPLIED, {}, body, at, repo=follower.repo.path
+        )
         if not tx.deliveries.add(delivery):
             continue
         if circle:
@@ -44,7 +46,8 @@ def want_followers(tx: Transaction, run: Run, at: datetime) -> list[str]:
 def want(tx: Transaction, event: str, run: Run, at: datetime) -> list[str]:
     """Keep, in the transaction that changes a run, what is to follow from it; return the deliveries."""
     body = json.dumps({"run": run.id, "workspace": run.workspace_id}).encode()
-    delivery = Delivery(f"{event}:{run.id}", OURS, event, {}, body, at)
+    repo = tx.workspaces.get(run.workspace_id).repo.path
+    delivery = Delivery(f"{event}:{run.id}", OURS, event, {}, body, at, repo=repo)
     return [delivery.id] if tx.deliveries.add(delivery) else []
 
 

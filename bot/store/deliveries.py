@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from bot.domain.errors import Conflict, NotFound
-from bot.services.ports.traffic import Delivery, DeliveryRecord
+from bot.services.ports.traffic import EVERY_DELIVERY, Came, Delivery, DeliveryQuery, DeliveryRecord
 from bot.services.ports.world import Vault
 from bot.store.schema import deliveries
 from bot.store.upserts import insert_once
+
+_MOST_WORDS = 5
 
 
 class SqlDeliveries:
@@ -35,8 +38,9 @@ class SqlDeliveries:
             "body": self._vault.encrypt(delivery.body),
             "received_at": delivery.received_at,
             "handled_at": delivery.handled_at,
-            "decisions": [dict(decision) for decision in delivery.decisions],
+            **_decided(delivery.decisions),
             "error": delivery.error,
+            "repo": delivery.repo,
             "attempts": delivery.attempts,
         }
         if insert_once(self._connection, deliveries, ["id"], row):
@@ -62,7 +66,7 @@ class SqlDeliveries:
         statement = (
             sa.update(deliveries)
             .where(deliveries.c.id == delivery_id)
-            .values(handled_at=at, decisions=[dict(decision) for decision in decisions], error=error)
+            .values(handled_at=at, error=error, **_decided(decisions))
         )
         if not self._connection.execute(statement).rowcount:
             raise NotFound(f"there is no delivery {delivery_id}")
@@ -94,15 +98,18 @@ class SqlDeliveries:
         )
         return bool(self._connection.execute(sa.select(later)).scalar_one())
 
-    def recent(self, limit: int, offset: int = 0) -> Sequence[DeliveryRecord]:
-        """Return what is known of the newest deliveries, newest first, behind the first `offset`."""
-        query = (
+    def recent(
+        self, limit: int, offset: int = 0, query: DeliveryQuery = EVERY_DELIVERY
+    ) -> Sequence[DeliveryRecord]:
+        """Return what is known of the deliveries that match, newest first, behind the first `offset`."""
+        statement = (
             sa.select(*(deliveries.c[field.name] for field in fields(DeliveryRecord)))
+            .where(*_conditions(query))
             .order_by(deliveries.c.received_at.desc(), deliveries.c.id.desc())
             .limit(limit)
             .offset(offset)
         )
-        rows = self._connection.execute(query).mappings()
+        rows = self._connection.execute(statement).mappings()
         return [DeliveryRecord(**{**row, "decisions": tuple(row["decisions"])}) for row in rows]
 
     def _read(self, row: sa.RowMapping) -> Delivery:
@@ -117,4 +124,36 @@ class SqlDeliveries:
             decisions=tuple(row["decisions"]),
             error=row["error"],
             attempts=row["attempts"],
+            repo=row["repo"],
         )
+
+
+def _decided(decisions: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """Return what was decided as columns: whole, and as what is searched."""
+    words = (each.get(name, "") for each in decisions for name in ("workspace", "outcome", "reason"))
+    return {
+        "decisions": [dict(decision) for decision in decisions],
+        "told": "\n".join(filter(None, words)),
+        "made_run": any(decision.get("run") for decision in decisions),
+    }
+
+
+def _conditions(query: DeliveryQuery) -> Iterator[sa.ColumnElement[bool]]:
+    for column, wanted in ((deliveries.c.event, query.event), (deliveries.c.repo, query.repo)):
+        if wanted:
+            yield column.icontains(wanted, autoescape=True)
+    for word in query.text.split()[:_MOST_WORDS]:
+        places = (deliveries.c.told, deliveries.c.error, deliveries.c.id)
+        yield sa.or_(*(column.icontains(word, autoescape=True) for column in places))
+    handled, failed = deliveries.c.handled_at.is_not(None), deliveries.c.error != ""
+    match query.outcome:
+        case Came.ANY:
+            return
+        case Came.WAITING:
+            yield deliveries.c.handled_at.is_(None)
+        case Came.FAILED:
+            yield sa.and_(handled, failed)
+        case Came.RUN:
+            yield sa.and_(handled, sa.not_(failed), deliveries.c.made_run)
+        case Came.NOTHING:
+            yield sa.and_(handled, sa.not_(failed), sa.not_(deliveries.c.made_run))

@@ -19,6 +19,6 @@ class SqlRedeliveries:
         statement = (
             sa.update(deliveries)
             .where(deliveries.c.id == delivery_id, *failed)
-            .values(handled_at=None, decisions=[])
+            .values(handled_at=None, decisions=[], told="", made_run=False)
         )
         return bool(self._connection.execute(statement).rowcount)

@@ -59,6 +59,9 @@ deliveries = Table(
     Column("decisions", Json, nullable=False),
     Column("error", Words, nullable=False),
     Column("attempts", sa.Integer, nullable=False),
+    Column("repo", Words, nullable=False),
+    Column("told", Words, nullable=False),
+    Column("made_run", sa.Boolean, nullable=False),
     Index("ix_deliveries_received_at", "received_at"),
     Index(
         "ix_deliveries_due",

@@ -35,7 +35,7 @@ def receive(forge: str) -> tuple[Response, int]:
             error="the signature does not fit the body: is the webhook's secret the right one?"
         ), 401
     read = hook.read(headers, body)
-    ignored = hook.check(read, body)
+    checked = hook.check(read, body)
     delivery = Delivery(
         id=read.delivery_id,
         forge=hook.name,
@@ -43,6 +43,7 @@ def receive(forge: str) -> tuple[Response, int]:
         headers=read.kept_headers,
         body=body,
         received_at=services().clock.now(),
+        repo=checked.repo,
     )
     try:
         fresh = services().intake.accept(delivery)
@@ -51,8 +52,8 @@ def receive(forge: str) -> tuple[Response, int]:
         log.exception("delivery %s could not be stored", delivery.id)
         return jsonify(error="the delivery could not be stored: send it again later"), 503
     answer: dict[str, str | bool] = {"delivery": delivery.id}
-    if ignored:
-        answer["ignored"] = ignored
+    if checked.ignored:
+        answer["ignored"] = checked.ignored
     if not fresh:
         return jsonify(answer | {"repeat": True}), 200
     return jsonify(answer), 202

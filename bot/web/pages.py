@@ -126,11 +126,11 @@ class CountChips:
 
 @dataclass(frozen=True)
 class Filter:
-    """One way to narrow a list."""
+    """One way to narrow a list; `count` is None where nobody counts."""
 
     label: str
     url: str
-    count: int
+    count: int | None
     chosen: bool
 
 
@@ -176,6 +176,7 @@ class DeliveryRow:
     id: str
     forge: str
     event: str
+    repo: str
     badge: Badge
     when: Moment
     decisions: tuple[DecisionRow, ...]
@@ -184,9 +185,22 @@ class DeliveryRow:
 
 
 @dataclass(frozen=True)
+class DeliveryFilter:
+    """Which deliveries are asked for."""
+
+    event: str
+    repo: str
+    outcome: str
+    q: str
+
+
+@dataclass(frozen=True)
 class DeliveriesPage:
-    """Webhook calls, newest first."""
+    """Webhook calls, newest first. `filtered` says that not all are asked for."""
 
     chrome: Chrome
     rows: tuple[DeliveryRow, ...]
     pager: Pager
+    filters: tuple[Filter, ...]
+    filter: DeliveryFilter
+    filtered: bool

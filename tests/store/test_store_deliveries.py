@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from bot.domain.errors import Conflict, NotFound, PlangateError
 from bot.domain.ids import new_id
-from bot.services.ports import Delivery, DeliveryRecord
+from bot.services.ports import Came, Delivery, DeliveryQuery, DeliveryRecord
 from bot.store import SqlStore
 from bot.vault import FernetVault, generate_key
 from tests.store.conftest import Database
@@ -87,6 +88,46 @@ def test_recent_ones_newest_first(store: SqlStore) -> None:
         ]
         assert [one.id for one in unit.deliveries.recent(2, offset=1)] == ["d-2", "d-1"]
         assert unit.deliveries.recent(2, offset=3) == []
+
+
+def test_they_are_found_by_event_repository_outcome_and_words(store: SqlStore) -> None:
+    with store.transaction() as unit:
+        unit.deliveries.add(delivery("d-run", received_at=AT, event="push", repo="acme/infra"))
+        unit.deliveries.add(
+            delivery("d-none", received_at=AT + MINUTE, event="pull_request", repo="acme/app")
+        )
+        unit.deliveries.add(delivery("d-bad", received_at=AT + 2 * MINUTE, event="push"))
+        unit.deliveries.add(delivery("d-waits", received_at=AT + 3 * MINUTE, event="push", repo="acme/infra"))
+        made = {
+            "outcome": "run",
+            "workspace": "network",
+            "run": "run-1",
+            "reason": "Über 100% of net/ changed",
+        }
+        unit.deliveries.handled("d-run", AT, [made])
+        unit.deliveries.handled("d-none", AT, [{"outcome": "nothing", "reason": "nothing in dns/ changed"}])
+        unit.deliveries.handled("d-bad", AT, [{"outcome": "failed", "reason": "gave up"}], "the forge: 404")
+    with store.reading() as unit:
+
+        def found(**asked: Any) -> list[str]:
+            return [one.id for one in unit.deliveries.recent(9, query=DeliveryQuery(**asked))]
+
+        assert found() == ["d-waits", "d-bad", "d-none", "d-run"]
+        outcomes = {came: found(outcome=came) for came in Came if came}
+        assert outcomes == {
+            Came.RUN: ["d-run"], Came.NOTHING: ["d-none"], Came.FAILED: ["d-bad"], Came.WAITING: ["d-waits"],
+        }  # fmt: skip
+        assert found(event="pull") == ["d-none"]
+        assert found(repo="INFRA") == ["d-waits", "d-run"]
+        assert found(text="changed NET") == ["d-run"]
+        assert found(text="Über 100%") == ["d-run"]
+        assert (found(text="404"), found(text="d-bad")) == (["d-bad"], ["d-bad"])
+        # What is only the form in which decisions are kept is no word of theirs.
+        assert found(text="reason") == found(text='{"') == []
+        assert found(repo="infra", outcome=Came.RUN) == ["d-run"]
+    with store.transaction() as unit:
+        unit.redeliveries.reopen("d-bad")
+        assert unit.deliveries.recent(9, query=DeliveryQuery(text="gave")) == []
 
 
 def test_overtaken_by_a_later_call_of_the_same_kind(store: SqlStore) -> None:

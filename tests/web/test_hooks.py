@@ -39,10 +39,11 @@ def test_a_repeat_is_not_stored_again(world):
 
 
 def test_an_unknown_event_is_stored_and_answered_with_the_reason(world):
-    answer = post(world, b'{"action": "created"}', event="star")
+    body = b'{"action": "created", "repository": {"full_name": "Acme/Infra"}}'
+    answer = post(world, body, event="star")
     assert answer.status_code == 202
     assert "star events lead to nothing" in answer.get_json()["ignored"]
-    assert len(stored(world)) == 1
+    assert [delivery.repo for delivery in stored(world)] == ["acme/infra"]
 
 
 def test_a_form_encoded_delivery_works(world):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from bot.services.ports import AuditQuery, Delivery
@@ -39,3 +41,19 @@ def test_nothing_else_is_handled_twice_and_nobody_else_asks(world, failed):
     assert press(world, world.visitor("olga"), "d-none") == 404
     assert press(world, world.visitor("rea"), "d-bad") == 403
     assert world.services.dispatch.woken == []
+
+
+def test_deliveries_are_searched_on_the_page(world, failed):
+    olga = world.visitor("olga")
+
+    def shown(query):
+        page = olga.get(f"/deliveries?{query}").text
+        return re.findall(r'<code class="id">([^<]+)</code>', page), page
+
+    assert shown("")[0] == ["d-good", "d-bad"]
+    assert shown("outcome=failed")[0] == ["d-bad"]
+    found, page = shown("outcome=nothing&q=a+ping&event=push")
+    assert found == ["d-good"]
+    assert 'name="q" value="a ping"' in page and '?event=push&amp;q=a+ping"' in page
+    none, page = shown("repo=elsewhere&outcome=sense")
+    assert none == [] and "No delivery matches." in page

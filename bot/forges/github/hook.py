@@ -10,8 +10,9 @@ from urllib.parse import quote
 from bot.domain.errors import Invalid
 from bot.domain.events import Ignored, RepoRef
 from bot.domain.words import PULL_REQUESTS, ForgeWords
+from bot.forges.fields import optional_text
 from bot.forges.github import webhook
-from bot.services.ports import HookRead
+from bot.services.ports import HookChecked, HookRead
 
 _DELIVERY = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _EVENT = re.compile(r"[a-z0-9_]{1,60}")
@@ -43,11 +44,12 @@ class GitHubHook:
         kept = {webhook.EVENT_HEADER.lower(): event, _CONTENT_TYPE: headers.get(_CONTENT_TYPE, "")[:200]}
         return HookRead(delivery, event, kept)
 
-    def check(self, read: HookRead, body: bytes) -> str:
-        """Return why the delivery leads to nothing, empty where it may lead to something. Raises Invalid."""
-        content_type = read.kept_headers.get(_CONTENT_TYPE, "")
-        found = webhook.parse(self.name, read.event, body, content_type)
-        return found.reason if isinstance(found, Ignored) else ""
+    def check(self, read: HookRead, body: bytes) -> HookChecked:
+        """Say of which repository it tells, and why it leads to nothing if it does. Raises Invalid."""
+        payload = webhook.load(body, read.kept_headers.get(_CONTENT_TYPE, ""))
+        found = webhook.understand(self.name, read.event, payload)
+        repo = (optional_text(payload, "repository.full_name") or "").lower()
+        return HookChecked(repo, found.reason if isinstance(found, Ignored) else "")
 
     def commit_url(self, repo: RepoRef, sha: str) -> str:
         """Return the page of a commit."""

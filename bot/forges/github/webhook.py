@@ -62,7 +62,11 @@ def parse(forge: str, event: str, body: bytes, content_type: str = "application/
 
     Raises Invalid, naming the field, where the body is malformed.
     """
-    payload = _load(body, content_type)
+    return understand(forge, event, load(body, content_type))
+
+
+def understand(forge: str, event: str, payload: dict[str, object]) -> Outcome:
+    """Return what a delivery's decoded body means. Raises Invalid."""
     if event == "ping":
         return Ignored("a ping: the webhook reaches this server, and nothing is to be done")
     reader = _READERS.get(event)
@@ -71,7 +75,8 @@ def parse(forge: str, event: str, body: bytes, content_type: str = "application/
     return reader(forge, payload)
 
 
-def _load(body: bytes, content_type: str) -> dict[str, object]:
+def load(body: bytes, content_type: str) -> dict[str, object]:
+    """Decode a delivery's body. Raises Invalid."""
     raw: bytes | str = body
     if content_type.partition(";")[0].strip().lower() == _FORM:
         try:

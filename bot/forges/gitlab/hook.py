@@ -12,8 +12,9 @@ from urllib.parse import quote
 from bot.domain.errors import Invalid
 from bot.domain.events import Ignored, RepoRef
 from bot.domain.words import MERGE_REQUESTS, ForgeWords
+from bot.forges.fields import json_object, optional_text
 from bot.forges.gitlab import signing, webhook
-from bot.services.ports import HookRead
+from bot.services.ports import HookChecked, HookRead
 
 # Within how many seconds the same body for the same event counts as the same delivery.
 WINDOW = 300
@@ -54,17 +55,20 @@ class GitLabHook:
                 return HookRead(given, event, {_EVENT_HEADER: event})
         return HookRead(self._digest(event, body), event, {_EVENT_HEADER: event})
 
-    def check(self, read: HookRead, body: bytes) -> str:
-        """Return why the delivery leads to nothing, empty where it may lead to something.
+    def check(self, read: HookRead, body: bytes) -> HookChecked:
+        """Say of which project it tells, and why it leads to nothing if it does.
 
         Never raises Invalid: GitLab switches a webhook off that answers with 4xx a few times, so that what
         cannot be read is taken in and said to lead to nothing (promise 7).
         """
+        repo = ""
         try:
-            found = webhook.parse(self.name, read.event, body)
+            payload = json_object(body)
+            repo = (optional_text(payload, webhook.PROJECT) or "").lower()
+            found = webhook.understand(self.name, read.event, payload)
         except Invalid as why:
-            return f"the body could not be read: {why}"
-        return found.reason if isinstance(found, Ignored) else ""
+            return HookChecked(repo, f"the body could not be read: {why}")
+        return HookChecked(repo, found.reason if isinstance(found, Ignored) else "")
 
     def commit_url(self, repo: RepoRef, sha: str) -> str:
         """Return the page of a commit."""

@@ -21,7 +21,7 @@ from bot.forges.fields import json_object, look, number, optional_number, option
 from bot.forges.gitlab.shapes import GHOST, delivered_change, project_path
 
 EVENT_HEADER = "X-Gitlab-Event"
-_PROJECT = "project.path_with_namespace"
+PROJECT = "project.path_with_namespace"
 # The users that GitLab makes for project and group access tokens.
 # Source: https://docs.gitlab.com/user/project/settings/project_access_tokens/#bot-users-for-projects
 _TOKENS_USER = re.compile(r"(?:project|group)_\d+_bot(?:_?\w+)?")
@@ -34,13 +34,18 @@ def parse(forge: str, event: str, body: bytes) -> Outcome:
 
     Raises Invalid, naming the field, where the body is malformed.
     """
+    return understand(forge, event, json_object(body))
+
+
+def understand(forge: str, event: str, payload: dict[str, object]) -> Outcome:
+    """Return what a delivery's decoded body means. Raises Invalid."""
     if event == "System Hook":
         # It tells of every project of the instance, in shapes of its own.
         return Ignored("system hooks lead to nothing here: add the webhook to the project or its group")
     reader = _READERS.get(event)
     if reader is None:
         return Ignored(f"events of the kind {shown(event)} lead to nothing here")
-    return reader(forge, json_object(body))
+    return reader(forge, payload)
 
 
 def _push(forge: str, payload: dict[str, object]) -> Outcome:
@@ -52,7 +57,7 @@ def _push(forge: str, payload: dict[str, object]) -> Outcome:
         return Ignored(f"branch {shown(branch)} was deleted")
     before = sha(payload, "before") if (optional_text(payload, "before") or "").strip("0") else ""
     return BranchPushed(
-        project_path(forge, payload, _PROJECT),
+        project_path(forge, payload, PROJECT),
         branch,
         before,
         after,
@@ -71,7 +76,7 @@ def _tag(forge: str, payload: dict[str, object]) -> Outcome:
         return Ignored(f"tag {shown(tag)} was deleted")
     # `after` of an annotated tag is the tag's own object, not the commit.
     commit = sha(payload, "checkout_sha") if look(payload, "checkout_sha") else after
-    repo, default_branch = project_path(forge, payload, _PROJECT), text(payload, "project.default_branch")
+    repo, default_branch = project_path(forge, payload, PROJECT), text(payload, "project.default_branch")
     return TagPushed(repo, tag, commit, _pusher(payload), _message(payload, commit), default_branch)
 
 
@@ -94,7 +99,7 @@ def _merge_request(forge: str, payload: dict[str, object]) -> Outcome:
     change_action = _ACTIONS.get(action) or (_update(payload) if action == "update" else None)
     if change_action is None and action not in ("close", "merge"):
         return Ignored(_unplanned(action))
-    change = delivered_change(project_path(forge, payload, _PROJECT), payload, "object_attributes")
+    change = delivered_change(project_path(forge, payload, PROJECT), payload, "object_attributes")
     sender = optional_text(payload, "user.username") or GHOST
     return ChangeUpdated(change, change_action, sender) if change_action else ChangeClosed(change, sender)
 
@@ -145,7 +150,7 @@ def _note(forge: str, payload: dict[str, object]) -> Outcome:
     if author is None:
         return Ignored("the comment's author has no account any more")
     return CommentAdded(
-        repo=project_path(forge, payload, _PROJECT),
+        repo=project_path(forge, payload, PROJECT),
         number=number(payload, "merge_request.iid"),
         comment_id=str(number(payload, "object_attributes.id")),
         author=author,
@@ -164,7 +169,7 @@ def _pipeline(forge: str, payload: dict[str, object]) -> Outcome:
     source = optional_text(payload, "object_attributes.source") or ""
     if source != "merge_request_event" or optional_number(payload, "merge_request.iid") is None:
         return Ignored("the pipeline is not for a merge request")
-    repo, commit = project_path(forge, payload, _PROJECT), sha(payload, "object_attributes.sha")
+    repo, commit = project_path(forge, payload, PROJECT), sha(payload, "object_attributes.sha")
     if status in _LOST:
         return GroupGone(repo, commit, _LOST[status])
     if status not in _UNFINISHED:

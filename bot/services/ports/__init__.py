@@ -12,7 +12,16 @@ from bot.services.ports.engine import (
     Stop,
     Watch,
 )
-from bot.services.ports.forge import Forge, ForgeReader, ForgeWriter, GitRemote, Hook, HookRead, Reaction
+from bot.services.ports.forge import (
+    Forge,
+    ForgeReader,
+    ForgeWriter,
+    GitRemote,
+    Hook,
+    HookChecked,
+    HookRead,
+    Reaction,
+)
 from bot.services.ports.merging import ForgeMerging
 from bot.services.ports.overview import Overview, OverviewQuery, Overviews, Show
 from bot.services.ports.people import Leaving, SessionRecord, SessionRecords, SignIn, TokenRecords
@@ -33,10 +42,12 @@ from bot.services.ports.runs import ArtifactKind, Artifacts, Leases, RunQuery, R
 from bot.services.ports.states import StateHistory, StateLock, StateLocks, States, StateVersion
 from bot.services.ports.store import Store, Transaction
 from bot.services.ports.traffic import (
+    Came,
     ChangeRecord,
     Changes,
     Deliveries,
     Delivery,
+    DeliveryQuery,
     DeliveryRecord,
     Post,
     Posts,
@@ -53,11 +64,13 @@ __all__ = [
     "Artifacts",
     "AuditLog",
     "AuditQuery",
+    "Came",
     "ChangeRecord",
     "Changes",
     "Clock",
     "Deliveries",
     "Delivery",
+    "DeliveryQuery",
     "DeliveryRecord",
     "Dispatch",
     "Engine",
@@ -70,6 +83,7 @@ __all__ = [
     "ForgeWriter",
     "GitRemote",
     "Hook",
+    "HookChecked",
     "HookRead",
     "Judged",
     "Leases",

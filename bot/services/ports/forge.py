@@ -107,6 +107,17 @@ class HookRead:
     kept_headers: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class HookChecked:
+    """What a look into a call's body says: the repository that it tells of, and why it leads to nothing.
+
+    `repo` is empty where it tells of none, `ignored` where it may lead to something.
+    """
+
+    repo: str = ""
+    ignored: str = ""
+
+
 class Hook(Protocol):
     """How one configured forge calls us. Pure: nothing is fetched. Headers go by their lower-case names."""
 
@@ -136,8 +147,8 @@ class Hook(Protocol):
         """
         ...
 
-    def check(self, read: HookRead, body: bytes) -> str:
-        """Return why the call leads to nothing, empty where it may lead to something.
+    def check(self, read: HookRead, body: bytes) -> HookChecked:
+        """Look into the body, before a worker does: may it lead to something?
 
         Raises Invalid where the body is not what its event promises.
         """

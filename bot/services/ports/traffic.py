@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from bot.domain.events import Change, RepoRef
@@ -12,7 +13,10 @@ from bot.domain.events import Change, RepoRef
 
 @dataclass(frozen=True)
 class Delivery:
-    """One webhook call as it came. `headers` are those that matter; `decisions` say what was made of it."""
+    """One webhook call as it came. `headers` are those that matter; `decisions` say what was made of it.
+
+    `repo` is the path of the repository that it tells of, empty where it tells of none.
+    """
 
     id: str
     forge: str
@@ -24,6 +28,33 @@ class Delivery:
     decisions: tuple[Mapping[str, str], ...] = ()
     error: str = ""
     attempts: int = 0
+    repo: str = ""
+
+
+class Came(StrEnum):
+    """What came of a delivery."""
+
+    ANY = ""
+    RUN = "run"
+    NOTHING = "nothing"
+    FAILED = "failed"
+    WAITING = "waiting"
+
+
+@dataclass(frozen=True)
+class DeliveryQuery:
+    """Which deliveries to find; what is empty does not matter.
+
+    `event` and `repo` are parts of them. Each word of `text` stands in the reasons, the error or the id.
+    """
+
+    event: str = ""
+    repo: str = ""
+    outcome: Came = Came.ANY
+    text: str = ""
+
+
+EVERY_DELIVERY = DeliveryQuery()
 
 
 @dataclass(frozen=True)
@@ -38,6 +69,7 @@ class DeliveryRecord:
     decisions: tuple[Mapping[str, str], ...]
     error: str
     attempts: int
+    repo: str = ""
 
 
 class Deliveries(Protocol):
@@ -69,8 +101,10 @@ class Deliveries(Protocol):
         """Say whether the forge has called with the same kind of event since."""
         ...
 
-    def recent(self, limit: int, offset: int = 0) -> Sequence[DeliveryRecord]:
-        """Return what is known of the newest deliveries, newest first, behind the first `offset`."""
+    def recent(
+        self, limit: int, offset: int = 0, query: DeliveryQuery = EVERY_DELIVERY
+    ) -> Sequence[DeliveryRecord]:
+        """Return what is known of the deliveries that match, newest first, behind the first `offset`."""
         ...
 
 
