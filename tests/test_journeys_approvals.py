@@ -108,7 +108,7 @@ def test_two_changes_of_one_workspace_overlap_and_the_second_asks_again(journey:
     # The first one's apply has moved the state, and made what the second one's plan made too.
     asks = repo.words(two_sha, f"plangate/{repo.short}-net/apply", "The plan changed since it was approved")
     assert "terraform_data.net" in asks["description"]
-    repo.comment_with(two, f"What is other, in {repo.short}-net")
+    repo.comment_with(two, f"What differs, in {repo.short}-net")
     journey.ben.comment(repo.name, two, "/apply")
     repo.settled(two_sha, f"plangate/{repo.short}-net/apply", "success")
 

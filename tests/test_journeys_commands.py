@@ -113,7 +113,7 @@ def test_a_fork_waits_for_somebody_who_may_and_each_commit_needs_it_again(journe
     assert "may comment /plan" in waiting["description"]
 
     journey.eve.comment(repo.name, number, "/plan")
-    repo.comment_with(number, "eve has read access to this repository; confirm needs write access")
+    repo.comment_with(number, "eve has read access to this repository; apply needs write access")
     journey.ben.comment(repo.name, number, "/why")
     repo.comment_with(number, "someone with write access may comment /plan")
     assert repo.status(first, f"plangate/{repo.short}-net/plan") is None

@@ -44,9 +44,9 @@ USAGES: dict[Verb, Usage] = {
     Verb.PLAN: Usage(
         f"/plan {_WHERE}",
         Action.PLAN,
-        "plans the latest commit anew; flags: `-destroy`, `-refresh-only`, `-replace=...`, `-target=...`",
+        "plans the latest commit again; flags: `-destroy`, `-refresh-only`, `-replace=...`, `-target=...`",
     ),
-    Verb.APPLY: Usage(f"/apply {_WHERE}", Action.CONFIRM, "applies what the plan shows"),
+    Verb.APPLY: Usage(f"/apply {_WHERE}", Action.CONFIRM, "applies what the comment shows"),
     Verb.DISCARD: Usage(
         f"/discard {_WHERE} [because ...]",
         Action.DISCARD,
@@ -58,7 +58,7 @@ USAGES: dict[Verb, Usage] = {
     Verb.OVERRIDE: Usage(
         "/override [workspace] [policy] reason",
         Action.OVERRIDE_POLICY,
-        "lets soft-mandatory policies' failures be, for this run",
+        "overrides failed soft-mandatory policies, for this run",
     ),
     Verb.LOCK: Usage(
         f"/lock {_WHERE} [because ...]", Action.LOCK, "holds workspaces: runs are made, and wait; plans go on"

@@ -150,7 +150,7 @@ def headline(run: Run, waits: str = "") -> Headline:
 
 
 def state_words(run: Run, waits: str = "") -> str:
-    """Say where the run stands in a few words, without counts: they stand beside it."""
+    """Say where the run stands in a few words; counts, what differs and the next command stand beside it."""
     state, words = headline(run, waits)
     if run.status is RunStatus.PLANNED_AND_FINISHED:
         made = f" with {run.modes}" if run.modes else ""
@@ -159,8 +159,10 @@ def state_words(run: Run, waits: str = "") -> str:
         return f"Applying, confirmed by {run.confirmed_by}"
     if run.status is RunStatus.APPLIED:
         return "Applied"
-    if run.lacks and run.awaits_confirmation:
-        return "Not applied by itself"
+    if run.awaits_confirmation:
+        if run.lacks:
+            return "Not applied by itself"
+        return "Changed since it was approved" if run.delta else "Waiting for confirmation"
     if state is StatusState.FAILURE:
         if _stopped_by_policies(run):
             return "Policies failed"

@@ -74,8 +74,14 @@ class Person:
         return self.role >= NEEDS[action]
 
 
+def access_words(role: Role) -> str:
+    """Name the access that a role has, as people know it."""
+    also = " (GitHub: triage)" if role is Role.PLAN else ""
+    return f"{role.name.lower()} access{also}"
+
+
 def refusal(person: Person, action: Action) -> str:
     """Why the person may not; the same words in a comment, on a page and in the API (promise 7)."""
-    needed = NEEDS[action].name.lower()
+    what = "apply" if action is Action.CONFIRM else action.value
     has = "no access" if person.role is Role.NONE else f"{person.role.name.lower()} access"
-    return f"{person.login} has {has} to this repository; {action.value} needs {needed} access"
+    return f"{person.login} has {has} to this repository; {what} needs {access_words(NEEDS[action])}"

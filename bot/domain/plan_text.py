@@ -8,6 +8,7 @@ _ACTIONS = re.compile(r"^(Terraform|OpenTofu) will perform the following actions
 _OUTPUTS = re.compile(r"^Changes to Outputs:$")
 _RULE = re.compile(r"^─{20,}$")
 _OPENS, _CLOSES = "╷", "╵"
+_APPLIES = re.compile(r"^\$ (terraform|tofu) apply$", re.MULTILINE)
 _ERROR = re.compile(r"^(│ )?Error: ")
 
 
@@ -23,6 +24,12 @@ def plan_text(output: str) -> str:
     # Warnings stand behind the plan, framed: they are shown apart from it.
     first = next((i for i in range(start, end) if lines[i] == _OPENS), end)
     return "\n".join(lines[start:first]).strip("\n")
+
+
+def apply_text(output: str) -> str:
+    """Return what `apply` itself said, without the `init` before it; all of it where no apply began."""
+    begun = _APPLIES.search(output)
+    return output[begun.end() :].lstrip("\n") if begun else output
 
 
 def warnings_text(output: str) -> str:

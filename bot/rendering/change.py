@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from bot.domain import lifecycle
-from bot.domain.lifecycle import RunStatus
+from bot.domain.lifecycle import RunStatus, StageStatus
 from bot.domain.plan import Counts, ResourceChange
 from bot.domain.report import ChangeReport, Section
 from bot.rendering.asides import Aside, asides, warning_lines
@@ -23,7 +23,7 @@ _MOST_WARNED = 5
 _ADDRESS = 160
 _MOST_HINTS = 3
 _OTHERS = (
-    ("/override", "To let the policies be that hold it, for this run, and with your reason"),
+    ("/override", "To override the failed policies for this run, with your reason"),
     ("/plan", "To plan again"),
 )
 
@@ -178,13 +178,15 @@ class ChangeView:
     def _failures(self, shown: list[int], most: int) -> Iterable[Failure]:
         for index in shown:
             section, error = self._sections[index], self._errors[index].head(most)
-            if section.run.status is RunStatus.ERRORED and error:
+            if section.run.status is RunStatus.ERRORED and error and not _told_by_policies(section):
                 label = Markdown("whole output")
                 yield Failure(plain(section.workspace.name), link(label, section.run_url), error)
 
     def _folds(self, shown: list[int], depth: Depth) -> Iterable[Fold]:
         for index in shown:
             section = self._sections[index]
+            if section.run.plan_status is StageStatus.ERRORED:
+                continue  # its error is shown open, and there is no plan
             groups = tuple(_shortened(group, depth.resources) for group in self._groups[index])
             groups = groups if depth.resources else ()
             lines = self._plans[index]
@@ -193,7 +195,7 @@ class ChangeView:
             if self._moods[index] is not Mood.UNCHANGED and (groups or plan or (cut and depth.resources)):
                 yield Fold(
                     name=html(section.workspace.name),
-                    summary=html(count_words(_counts(section))),
+                    summary=html(_summary(section)),
                     whole=link(Markdown("see the whole plan"), section.run_url),
                     groups=groups,
                     plan=plan,
@@ -201,8 +203,21 @@ class ChangeView:
                 )
 
 
+def _told_by_policies(section: Section) -> bool:
+    """Whether the table of its policies says why it failed."""
+    stages = (section.run.plan_status, section.run.apply_status)
+    return StageStatus.ERRORED not in stages and any(check.stands for check in section.policies)
+
+
 def _counts(section: Section) -> Counts | None:
     return section.counts if section.counts is not None else section.run.counts
+
+
+def _summary(section: Section) -> str:
+    """Say the counts; Terraform counts a replacement as one to add and one to destroy, which is said too."""
+    replaced = sum({"delete", "create"} <= set(each.actions) for each in section.resources)
+    also = f" ({replaced} of them replaced)" if replaced else ""
+    return f"{count_words(_counts(section))}{also}"
 
 
 def _row(section: Section) -> Row:

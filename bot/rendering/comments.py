@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bot.domain.commands import USAGES
-from bot.domain.permissions import NEEDS
+from bot.domain.permissions import NEEDS, Role, access_words
 from bot.domain.replays import ReplayReport
 from bot.domain.report import ChangeReport, OutcomeReport
 from bot.domain.requirements import Check
@@ -108,7 +108,7 @@ class Rendering:
     def help_comment(self, limit: int) -> str:
         """Return the table of commands, of at most `limit` characters."""
         rows = [
-            (cell(code(usage.form)), Markdown(NEEDS[usage.needs].name.lower()), cell(phrase(usage.does)))
+            (cell(code(usage.form)), _who(NEEDS[usage.needs]), cell(phrase(usage.does)))
             for usage in USAGES.values()
         ]
         text = self._render("help.md", rows=rows)
@@ -122,6 +122,12 @@ class Rendering:
 
     def _render(self, template: str, **context: Any) -> str:
         return self._templates.get_template(template).render(context).strip() + "\n"
+
+
+def _who(role: Role) -> Markdown:
+    return Markdown(
+        "a policy set's owners" if role is Role.OWNER else access_words(role).replace(" access", "")
+    )
 
 
 def _plural(number: int) -> Markdown:

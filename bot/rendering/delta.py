@@ -40,7 +40,7 @@ def delta_part(section: Section, most: int) -> DeltaPart:
     return DeltaPart(
         name=plain(section.workspace.name),
         sentence=code(section.run.delta, 400),
-        title=html(f"What is other, in {section.workspace.name}"),
+        title=html(f"What differs, in {section.workspace.name}"),
         rows=tuple(_line(row) for row in shown),
         more=len(section.delta) - len(shown),
     )

@@ -11,7 +11,7 @@ from bot.domain.report import OutcomeReport
 from bot.domain.run import Run
 from bot.rendering.change import MOST_ERROR
 from bot.rendering.moods import count_signs
-from bot.rendering.neutral import Markdown, code, fence, link, one_line, plain
+from bot.rendering.neutral import Markdown, code, fence, html, link, one_line, plain
 from bot.rendering.plan_text import Excerpt, error_lines, output_lines
 from bot.rendering.shrinking import Depth
 
@@ -31,12 +31,10 @@ class OutcomeContext:
     name: Markdown
     by: Markdown
     changes: Markdown
-    summary: Markdown
-    partial: bool
     again: Markdown
     error: Excerpt | None
     output: Excerpt | None
-    folded: bool
+    summary: Markdown
     sha: Markdown
     run: Markdown
     later: Markdown
@@ -69,12 +67,10 @@ class OutcomeView:
             name=plain(name, 90),
             by=_by(run),
             changes=count_signs(run.counts),
-            summary=code(self._summary),
-            partial=failed,
-            again=fence(one_line(f"/plan {name}")),
+            again=fence(one_line(f"/plan {name}")) if failed else Markdown(""),
             error=self._error.head(depth.error) if failed else None,
             output=self._output.tail(depth.plan),
-            folded=not failed and not self._report.superseded_by,
+            summary=html(self._summary) or Markdown("Output"),
             sha=code(run.commit[:7]),
             run=link(Markdown("the run"), self._report.run_url),
             later=_later(self._report.superseded_by),

@@ -81,9 +81,11 @@ def output_lines(text: str, most: int) -> Lines:
 
 
 def as_diff(line: str) -> str:
-    """Move Terraform's sign to the first column, where a diff has it; `~` becomes `!`, which is coloured.
+    """Move Terraform's sign to the first column, where a diff has it and forges colour the line by it.
 
-    A replacement keeps its `-/+` behind a `!`, for a `-` in the first column would read as destroyed.
+    No forge colours a `~`, but a `!` (GitHub's grammar and GitLab's lexer alike): an update has that first,
+    and its `~` where Terraform puts it. A replacement keeps its `-/+` in the same way, for a `-` in the first
+    column would read as destroyed.
     """
     found = _SIGN.match(line)
     if not found:
@@ -92,7 +94,7 @@ def as_diff(line: str) -> str:
     rest = line[found.end() :]
     if len(sign) > 1:
         return f"!{indent} {sign}{rest}"
-    return ("!" if sign == "~" else sign) + indent + rest
+    return f"!{indent[1:]}~{rest}" if sign == "~" else sign + indent + rest
 
 
 def _start(text: str, most: int) -> tuple[str, int]:

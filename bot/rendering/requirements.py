@@ -32,5 +32,5 @@ def requirement_table(name: str, checks: Sequence[Check]) -> RequirementTable:
 
 
 def _row(check: Check) -> CheckRow:
-    met = Markdown("✅ met" if check.met else "❌ not met")
+    met = Markdown("✅ yes" if check.met else "❌ no")
     return CheckRow(met, cell(code(check.requirement, 40)), cell(phrase(check.why, 400)))

@@ -8,7 +8,7 @@ from bot.domain import headlines
 from bot.domain.delta import DeltaRow
 from bot.domain.events import RepoRef
 from bot.domain.lifecycle import RunStatus, StageStatus
-from bot.domain.plan_text import error_text, plan_text, tail, warnings_text
+from bot.domain.plan_text import apply_text, error_text, plan_text, tail, warnings_text
 from bot.domain.report import ChangeReport, OutcomeReport, Section, StatusReport, StatusState
 from bot.domain.run import Run, RunSource
 from bot.domain.workspace import Workspace
@@ -199,7 +199,7 @@ class Deriving:
                 workspace=tx.workspaces.get(run.workspace_id),
                 run=run,
                 run_url=self._addresses.run(run.id),
-                output_tail=tail(tx.artifacts.output(run.id, "apply")),
+                output_tail=tail(apply_text(tx.artifacts.output(run.id, "apply"))),
                 superseded_by=self._addresses.run(later.id) if later is not run else "",
             )
             body = self._texts.outcome_comment(report, self._limit(repo))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.plan_text import error_text, plan_text, tail
+from bot.domain.plan_text import apply_text, error_text, plan_text, tail
 
 PAYLOADS = Path(__file__).parents[1] / "payloads" / "terraform"
 
@@ -76,3 +76,11 @@ def test_where_there_is_no_error_there_is_no_text_of_one(name: str) -> None:
 def test_a_tail_is_the_last_lines() -> None:
     assert tail("a\nb\nc\n\n", 2) == "b\nc"
     assert tail("", 2) == ""
+
+
+def test_the_text_of_an_apply_begins_behind_its_init() -> None:
+    output = "$ terraform init\nReady.\n\n$ terraform apply\na.b: Creating...\n"
+    assert apply_text(output) == "a.b: Creating...\n"
+    assert apply_text(output.replace("terraform", "tofu")) == "a.b: Creating...\n"
+    assert apply_text(output + "$ terraform apply\n") == "a.b: Creating...\n$ terraform apply\n"
+    assert apply_text("$ terraform init\nError: no network\n") == "$ terraform init\nError: no network\n"

@@ -182,7 +182,7 @@ def test_the_table_has_the_permission_first_and_then_what_is_required_in_a_fixed
     checks = evaluate(workspace, Facts(CHANGE), (), Person("pat", Role.PLAN))
     assert [check.requirement for check in checks] == ["permission", "approved", "mergeable", "not_draft"]
     assert unmet(checks) == (
-        "permission: pat has plan access to this repository; confirm needs write access; "
+        "permission: pat has plan access to this repository; apply needs write access; "
         "approved: nobody with write access, other than its author, has approved the latest commit"
     )
     assert evaluate(replace(workspace, require=()), Facts(CHANGE), ()) == ()

@@ -16,8 +16,9 @@ from jinja2 import UndefinedError
 from bot.domain.commands import parse_commands
 from bot.domain.delta import AttributeDelta, DeltaRow, Kind
 from bot.domain.events import RepoRef
-from bot.domain.lifecycle import RunStatus
+from bot.domain.lifecycle import RunStatus, StageStatus
 from bot.domain.plan import Counts, ResourceChange
+from bot.domain.policy import Level, Outcome, PolicyCheck
 from bot.domain.report import ChangeReport, OutcomeReport, Section
 from bot.domain.requirements import Check
 from bot.domain.run import Approval, Run, RunSource
@@ -324,6 +325,33 @@ def test_what_changed_since_an_approval_is_told_only_while_it_is_asked_about() -
     assert "approved" not in TEXTS.change_comment(ChangeReport("abc", (done,)), GITHUB).replace(
         STOPPED.headline, ""
     )
+
+
+def test_the_summary_of_a_plan_says_how_many_are_replaced() -> None:
+    text = TEXTS.change_comment(CHANGES["one_ready"], GITHUB)
+    assert "<summary><b>network-prod</b> · 2 to add, 2 to destroy (1 of them replaced)</summary>" in text
+
+
+def test_a_failed_plan_is_told_once_and_open() -> None:
+    failed = replace(
+        FAILED, run=replace(FAILED.run, plan_status=StageStatus.ERRORED), plan_text="Unsupported argument"
+    )
+    text = TEXTS.change_comment(ChangeReport("abc", (failed,)), GITHUB)
+    assert text.count("Unsupported argument") == 1
+    assert "<details>" not in text
+
+
+def test_what_the_table_of_policies_says_is_not_said_again_as_an_error() -> None:
+    check = PolicyCheck("guard", "v1", "tags", Level.HARD, Outcome.FAILED, ("no tags",))
+    stopped = section(
+        "net",
+        run(RunStatus.ERRORED, plan_status=StageStatus.FINISHED, error="hard-mandatory policy not passed"),
+        "Policies failed",
+        policies=(check,),
+    )
+    text = TEXTS.change_comment(ChangeReport("abc", (stopped,)), GITHUB)
+    assert "| ⛔ `guard/tags` | hard-mandatory | no tags |" in text
+    assert "not passed" not in text
 
 
 def test_a_big_plan_is_cut_before_a_small_one_and_says_so() -> None:

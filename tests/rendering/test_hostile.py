@@ -335,7 +335,7 @@ def test_any_change_comment_fits_its_limit_whole(report: ChangeReport, limit: in
     harmless(text)
     if report.sections:
         assert text.startswith("### ")
-        assert text.endswith("to choose</sub>\n")
+        assert text.endswith("`/help` lists the commands</sub>\n")
 
 
 @given(SECTION, NASTY, LIMITS)
@@ -387,7 +387,9 @@ def test_each_way_of_making_text_harmless(made: str, expected: str) -> None:
     ("line", "expected"),
     [
         ('  + resource "a" "b" {', '+   resource "a" "b" {'),
-        ("      ~ id = 1 -> 2", "!       id = 1 -> 2"),
+        ("      ~ id = 1 -> 2", "!     ~ id = 1 -> 2"),
+        ('  ~ resource "a" "b" {', '! ~ resource "a" "b" {'),
+        ("~ a", "!~ a"),
         ("      - x = 1 -> null", "-       x = 1 -> null"),
         ('-/+ resource "a" "b" {', '! -/+ resource "a" "b" {'),
         ('+/- resource "a" "b" {', '! +/- resource "a" "b" {'),

@@ -146,7 +146,7 @@ def test_apply_of_somebody_without_write_access_is_refused_with_the_reason(
     assert previewed.outcomes(delivery) == ["refused"]
     assert len(previewed.runs()) == 1
     assert previewed.comments(1)[-1] == (
-        f"refused for {who}\n/apply: {who} has {has} to this repository; confirm needs write access"
+        f"refused for {who}\n/apply: {who} has {has} to this repository; apply needs write access"
     )
     assert previewed.reactions(1) == ["confused"]
 
@@ -164,7 +164,7 @@ def test_a_stranger_is_not_answered_at_all(previewed: House) -> None:
 def test_many_commands_of_somebody_who_may_not_are_refused_in_one_line(previewed: House) -> None:
     previewed.say(1, "\n".join(f"/apply w{number}" for number in range(30)), by=READER.login)
     assert previewed.comments(1)[1:] == [
-        "refused for rea\n/apply w0: rea has read access to this repository; confirm needs write access\n"
+        "refused for rea\n/apply w0: rea has read access to this repository; apply needs write access\n"
         "/apply w20: only the first 20 commands of a comment are carried out"
     ]
 

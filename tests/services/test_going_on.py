@@ -106,7 +106,7 @@ def test_who_approved_must_still_be_somebody_who_may(house: House, merging: Merg
     house.forge.set_role(REPO, WRITER.login, Role.READ)
     run = merge(house) if merging is AFTER else commit_with_the_same_plan(house)
     assert run.status is RunStatus.PLANNED
-    assert run.lacks == "permission: wren has read access to this repository; confirm needs write access"
+    assert run.lacks == "permission: wren has read access to this repository; apply needs write access"
 
 
 def test_a_forge_that_is_away_only_delays_it(house: House) -> None:

@@ -122,7 +122,7 @@ def test_retry_of_an_older_commits_run_is_refused(nets: House) -> None:
 def test_retry_of_a_run_that_applies_needs_write(asked: House) -> None:
     asked.say(1, "/discard")
     asked.say(1, "/retry", by=PLANNER.login)
-    assert "confirm needs write access" in asked.comments(1)[-1]
+    assert "apply needs write access" in asked.comments(1)[-1]
     assert asked.statuses() == ["planned_and_finished", "discarded"]
     asked.say(1, "/retry")
     assert asked.statuses() == ["planned_and_finished", "discarded", "planned"]
