@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,8 @@ from bot.terraform import configuration, environment, process, provider_cache
 from bot.terraform.binaries import LAUNCHER, Program, python
 from bot.terraform.checkout import repository_folder
 from bot.terraform.environment import Places
-from bot.terraform.locks import locked
-from bot.terraform.provider_cache import Caching
 from bot.terraform.runfolder import RunFolder, remove_tree
-from bot.terraform.sandbox import Openings, Sandbox
+from bot.terraform.sandbox import Sandbox
 from bot.terraform.transcript import Transcript
 
 LOCK_FILE = ".terraform.lock.hcl"
@@ -89,12 +86,9 @@ class Bench:
         limit = self._settings.plan_limit
         cache = None if provider_cache.brings_providers(self.directory) else self._cache
         if cache is None or not self._inited_from(cache, flags):
+            self._succeed("init", flags, limit=limit)
             if cache is not None and self._job.fills_cache:
-                # Two inits must not write to one cache at a time.
-                with self._cache_locked(cache):
-                    self._succeed("init", flags, limit=limit, caching=Caching.WRITING)
-            else:
-                self._succeed("init", flags, limit=limit)
+                provider_cache.add(cache, self.directory)
         self._check_backend()
         self._note({**self._noted(), "inited": self._mark()})
         self._watch.initialized()
@@ -103,18 +97,13 @@ class Bench:
         """Init with what the cache has of providers; False where that does not suffice."""
         if not provider_cache.has_all(cache, self.read(LOCK_FILE)):
             return False
-        with self._cache_locked(cache, shared=True):
-            self.said.heading(f"$ {self._program.kind.value} init")
-            done = self._run("init", flags, self._settings.plan_limit, caching=Caching.READING)
+        self.said.heading(f"$ {self._program.kind.value} init")
+        done = self._run("init", flags, self._settings.plan_limit, cached=True)
         done.check(f"{self._program.kind.value} init", self._settings.plan_limit)
         # Terraform wraps its lines.
         if done.code and "read-only file system" not in " ".join(self.said.everything().split()):
             raise EngineError(self.words("init"))
         return not done.code
-
-    def _cache_locked(self, cache: Path, *, shared: bool = False) -> AbstractContextManager[None]:
-        cache.mkdir(parents=True, exist_ok=True)
-        return locked(cache / ".plangate.lock", self._watch, limit=self._settings.plan_limit, shared=shared)
 
     @property
     def _cache(self) -> Path | None:
@@ -181,11 +170,10 @@ class Bench:
         *,
         limit: float,
         shown: str = "",
-        caching: Caching = Caching.NONE,
     ) -> None:
         name = f"{self._program.kind.value} {command}"
         self.said.heading(f"$ {name} {shown}".rstrip())
-        done = self._run(command, flags, limit, caching=caching)
+        done = self._run(command, flags, limit)
         done.check(name, limit)
         if done.code:
             raise EngineError(self.words(command))
@@ -197,7 +185,7 @@ class Bench:
         limit: float,
         *,
         capture: bool = False,
-        caching: Caching = Caching.NONE,
+        cached: bool = False,
     ) -> process.Finished:
         folder, settings = self._folder, self._settings
         applies = command == "apply"
@@ -205,15 +193,12 @@ class Bench:
         # An apply whose worker died may finish its step; a plan has nothing to lose.
         linger = limit if applies else settings.grace
         launch = (*python(), str(LAUNCHER), str(linger), *self._program.argv, command, *flags)
-        writes = caching is Caching.WRITING
-        cache = (self._cache,) if self._cache else ()
-        readable = [*self._program.needs, *map(Path, self._authorities()), *(() if writes else cache)]
-        readable += [path for path in (self._program.path, settings.mirror) if path]
-        needs = Openings(tuple(readable), cache if writes else ())
+        readable = [*self._program.needs, *map(Path, self._authorities())]
+        readable += [path for path in (self._program.path, settings.mirror, self._cache) if path]
         return process.run(
             process.Command(
-                argv=self._sandbox.wrap(launch, folder, self.directory, needs),
-                environment=self._environment(caching),
+                argv=self._sandbox.wrap(launch, folder, self.directory, readable),
+                environment=self._environment(cached),
                 cwd=self.directory,
                 scratch=folder.root,
             ),
@@ -224,10 +209,10 @@ class Bench:
             capture=capture,
         )
 
-    def _environment(self, caching: Caching) -> dict[str, str]:
+    def _environment(self, cached: bool) -> dict[str, str]:
         folder, settings = self._folder, self._settings
         config = folder.root / "cli.tfrc"
-        cache = None if caching is Caching.NONE else self._cache
+        cache = self._cache if cached else None
         folder.write(config, environment.cli_config(cache, settings.mirror))
         short = len(str(folder.tmp)) < _LONGEST_TMP
         tmp = folder.tmp if short and not self._sandbox.active else Path("/tmp")  # noqa: S108 -- a sandbox's own

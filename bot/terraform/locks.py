@@ -16,18 +16,17 @@ _TICK_SECONDS = 1.0
 
 
 @contextlib.contextmanager
-def locked(path: Path, watch: Watch, *, limit: float, shared: bool = False) -> Iterator[None]:
+def locked(path: Path, watch: Watch, *, limit: float) -> Iterator[None]:
     """Hold the lock of a file, waiting for at most `limit` seconds and asking the watcher meanwhile.
 
     Raises TimedOut, and Interrupted where the watcher says to stop.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     with path.open("ab") as file:
         deadline, next_tick = time.monotonic() + limit, 0.0
         while True:
             try:
-                fcntl.flock(file, kind | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 pass

@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -40,14 +39,6 @@ class SandboxMode(StrEnum):
     AUTO = "auto"
     REQUIRED = "required"
     OFF = "off"
-
-
-@dataclass(frozen=True)
-class Openings:
-    """What of the hidden places a command needs to see, and what it may write to besides its own folder."""
-
-    readable: tuple[Path, ...] = ()
-    writable: tuple[Path, ...] = ()
 
 
 class Sandbox:
@@ -96,15 +87,17 @@ class Sandbox:
         """Return a run's folder, with the place where its processes see it."""
         return RunFolder.of(data, run_id, INSIDE if self.active else None)
 
-    def wrap(self, argv: tuple[str, ...], folder: RunFolder, cwd: Path, needs: Openings) -> tuple[str, ...]:
+    def wrap(
+        self, argv: tuple[str, ...], folder: RunFolder, cwd: Path, reads: Iterable[Path]
+    ) -> tuple[str, ...]:
         """Return the command that runs `argv` in the sandbox; as it is where there is none.
 
-        `cwd` is a host path in the run's folder.
+        `cwd` is a host path in the run's folder, `reads` is what it needs to see of the hidden places.
         """
         bwrap = self._probe[0] if self.active else None
         if bwrap is None:
             return argv
-        mounts = dict(self._base(needs))
+        mounts = dict(self._base(reads))
         mounts[folder.inside] = ("--bind", str(folder.root), str(folder.inside))
         mounts[Path("/tmp")] = ("--bind", str(folder.tmp), "/tmp")  # noqa: S108 -- private to the run
         # Parents before their children: the most specific mount has the last word, wherever things lie.
@@ -127,13 +120,13 @@ class Sandbox:
         bwrap = self._probe[0] if self.active else None
         if bwrap is None:
             return argv
-        mounts = dict(self._base(Openings(readable=tuple(reads))))
+        mounts = dict(self._base(reads))
         mounts[Path("/tmp")] = ("--tmpfs", "/tmp")  # noqa: S108 -- empty, and gone with the process
         ordered = sorted(mounts.items(), key=lambda item: len(item[0].parts))
         flags = [word for _, words in ordered for word in words]
         return (*_opening(bwrap), "--unshare-net", "--die-with-parent", *flags, "--chdir", "/", "--", *argv)
 
-    def _base(self, needs: Openings) -> Mapping[Path, tuple[str, ...]]:
+    def _base(self, reads: Iterable[Path]) -> Mapping[Path, tuple[str, ...]]:
         mounts: dict[Path, tuple[str, ...]] = {}
         for path in self._hidden:
             if path.is_dir():
@@ -141,11 +134,9 @@ class Sandbox:
             elif path.exists():
                 mounts[path] = ("--ro-bind", os.devnull, str(path))
         own = (Path(sys.prefix), Path(sys.base_prefix), LAUNCHER, Path("/etc/resolv.conf"))
-        for path in _real([*own, *needs.readable]):
+        for path in _real([*own, *reads]):
             if path.exists() and self._is_hidden(path):
                 mounts[path] = ("--ro-bind", str(path), str(path))
-        for path in _real(needs.writable):
-            mounts[path] = ("--bind", str(path), str(path))
         return mounts
 
     def _is_hidden(self, path: Path) -> bool:

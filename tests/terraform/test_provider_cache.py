@@ -1,0 +1,77 @@
+"""The cache of providers: filled at once or not at all, and never changed under a run that uses it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from bot.terraform import provider_cache
+from bot.terraform.environment import platform_name
+
+PLACE = Path("registry.terraform.io/hashicorp/null/2.1.2") / platform_name()
+
+
+@pytest.fixture
+def brought(tmp_path: Path):
+    def bring(name: str) -> Path:
+        found = tmp_path / name / ".terraform" / "providers" / PLACE
+        found.mkdir(parents=True)
+        (found / "provider").write_text(name)
+        return tmp_path / name
+
+    return bring
+
+
+def used_by(directory: Path) -> Path:
+    return directory / ".terraform" / "providers" / PLACE
+
+
+def test_what_the_first_brought_stays_and_whoever_comes_later_uses_its_own(tmp_path, brought):
+    first, second = brought("first"), brought("second")
+    for each in (first, second, first):
+        provider_cache.add(tmp_path / "cache", each)
+    assert (tmp_path / "cache" / PLACE / "provider").read_text() == "first"
+    assert used_by(first).readlink() == tmp_path / "cache" / PLACE
+    assert not used_by(second).is_symlink()
+    assert (used_by(second) / "provider").read_text() == "second"
+
+
+def test_of_many_at_once_one_is_kept_whole_and_all_can_go_on(tmp_path, brought):
+    names = [f"run-{number}" for number in range(8)]
+    directories = [brought(name) for name in names]
+    start = threading.Barrier(len(names))
+
+    def add(directory: Path) -> None:
+        start.wait()
+        provider_cache.add(tmp_path / "cache", directory)
+
+    threads = [threading.Thread(target=add, args=(each,)) for each in directories]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [used_by(each).is_symlink() for each in directories].count(True) == 1
+    kept = (tmp_path / "cache" / PLACE / "provider").read_text()
+    assert [
+        (used_by(each) / "provider").read_text() for each in directories if not used_by(each).is_symlink()
+    ] == [name for name in names if name != kept]
+    assert list((tmp_path / "cache" / PLACE.parent).iterdir()) == [tmp_path / "cache" / PLACE]
+
+
+def test_a_link_into_a_mirror_is_kept_as_a_link(tmp_path, brought):
+    mirror, directory = tmp_path / "mirror", brought("run")
+    used_by(directory).rename(mirror)
+    used_by(directory).symlink_to(mirror)
+    for _ in range(2):
+        provider_cache.add(tmp_path / "cache", directory)
+    assert (tmp_path / "cache" / PLACE).readlink() == mirror
+
+
+def test_all_that_is_locked_must_be_there(tmp_path, brought):
+    provider_cache.add(tmp_path, brought("run"))
+    lock = 'provider "registry.terraform.io/hashicorp/null" {\n  version = "%s"\n}\n'
+    assert provider_cache.has_all(tmp_path, (lock % "2.1.2").encode())
+    assert not provider_cache.has_all(tmp_path, (lock % "2.1.2" + lock % "3.0.0").encode())
+    assert not provider_cache.has_all(tmp_path, b"")
