@@ -124,15 +124,19 @@ class RqDispatch:
             place, note = Queue(queue, connection=self._connection()), f"plangate:swept:{function}:{subject}"
             if swept and self._waits(place, note):
                 return
+            # One round trip: RQ by itself makes two, and a webhook's answer waits for them.
+            together = self._connection().pipeline()
             job = place.enqueue_call(
                 function,
                 args=() if subject is None else (subject,),
                 timeout=timeout,
                 result_ttl=0,
                 failure_ttl=3600,
+                pipeline=together,
             )
             if swept:
-                self._connection().set(note, job.id, ex=3600)
+                together.set(note, job.id, ex=3600)
+            together.execute()
         except RedisError as error:
             raise ConnectionError(f"Redis does not answer: {error}") from error
 

@@ -99,8 +99,7 @@ class Intake:
         The database is written before the webhook is answered; a Redis that is down loses nothing, for the
         sweep finds the delivery (promise 3).
         """
-        with self._store.transaction() as tx:
-            fresh = tx.deliveries.add(delivery)
+        fresh = self._store.accept(delivery)
         if fresh:
             try:
                 self._dispatch.receive(delivery.id)
@@ -189,7 +188,8 @@ class Intake:
         with self._store.reading() as tx:
             configured = tx.workspaces.of_repo(event.repo)
             overtaken = tx.deliveries.overtaken(delivery)
-        if isinstance(event, BranchPushed) and (overtaken or delivery.attempts):
+        watched = configured or self._discovery.looks_at(event.repo)
+        if watched and isinstance(event, BranchPushed) and (overtaken or delivery.attempts):
             event = self._caught_up(event)
         files, found = None, None
         if isinstance(event, BranchPushed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +17,9 @@ _FORMS = "write sqlite:///path/to/file or postgresql://user:password@host/name"
 
 # How long a writer waits for another's lock before it gives up with a Conflict, in seconds.
 _BUSY_SECONDS = 30
+# How often it looks, on SQLite. SQLite's own waiting sleeps up to a tenth of a second at a time: behind busy
+# workers a webhook would be answered late, though the lock was free again and again.
+_LOOK_SECONDS = 0.002
 
 # The options of a connection, by what its transaction may do. PostgreSQL: a reader sees one moment's data, a
 # writer the newest committed rows. SQLite: every transaction sees one moment's; a writer waits at its start.
@@ -90,8 +94,27 @@ def _sqlite(url: URL, foreign_keys: bool) -> sa.Engine:
     @event.listens_for(engine, "begin")
     def begun(connection: sa.Connection) -> None:
         reading = connection.get_execution_options().get("plangate_reading", False)
-        connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if reading else 'OFF'}")
-        # IMMEDIATE: a deferred transaction that reads and then writes fails where another wrote in between.
-        connection.exec_driver_sql("BEGIN DEFERRED" if reading else "BEGIN IMMEDIATE")
+        if connection.info.get("plangate_reading") is not reading:
+            connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if reading else 'OFF'}")
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000 if reading else 0}")
+            connection.info["plangate_reading"] = reading
+        if reading:
+            connection.exec_driver_sql("BEGIN DEFERRED")
+        else:
+            _begin_writing(connection)
 
     return engine
+
+
+def _begin_writing(connection: sa.Connection) -> None:
+    """Begin a transaction with SQLite's lock for writing. Raises OperationalError where it is never free."""
+    # IMMEDIATE: a deferred one that reads and then writes fails where another wrote in between.
+    for _ in range(int(_BUSY_SECONDS / _LOOK_SECONDS)):
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            return
+        except sa.exc.OperationalError as error:
+            if getattr(error.orig, "sqlite_errorname", "") != "SQLITE_BUSY":
+                raise
+            time.sleep(_LOOK_SECONDS)
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.services.ports.store import Transaction
+from bot.services.ports.traffic import Delivery
 from bot.services.ports.world import Vault
 from bot.store.approvals import SqlApprovals
 from bot.store.artifacts import SqlArtifacts
@@ -31,6 +32,7 @@ from bot.store.runs import SqlRuns
 from bot.store.sessions import SqlSessions
 from bot.store.state_locks import SqlStateLocks
 from bot.store.states import SqlStateHistory, SqlStates
+from bot.store.together import Together
 from bot.store.tokens import SqlTokens
 from bot.store.variables import SqlVariables
 from bot.store.workspaces import SqlWorkspaces
@@ -66,13 +68,15 @@ class SqlStore:
     """The Store port on SQLite or PostgreSQL.
 
     `url` is `sqlite:///path`, `postgresql://...` or `postgres://...`. Safe to share between threads, and to
-    carry over a fork as long as the forking thread itself is in no transaction. Connects on first use; the
-    schema must be there (`migrate`). Raises ConfigError where the URL is malformed.
+    carry over a fork as long as the forking thread itself is in no transaction, and none accepts a delivery.
+    Connects on first use; the schema must be there (`migrate`).
+    Raises ConfigError where the URL is malformed.
     """
 
     def __init__(self, url: str, vault: Vault) -> None:
         self._engine = make_engine(url)
         self._vault = vault
+        self._together = Together(self.transaction)
 
     def __repr__(self) -> str:
         return f"SqlStore({self._engine.url!r})"
@@ -93,6 +97,13 @@ class SqlStore:
         """Begin a transaction that only reads one moment's data and makes nobody wait."""
         with self._begin(READING) as unit:
             yield unit
+
+    def accept(self, delivery: Delivery) -> bool:
+        """Store a delivery, in one transaction with others that come just now; False where its id is there.
+
+        Returns once it stands. Raises Conflict where another forge has used its id, and as `transaction`.
+        """
+        return self._together.add(delivery)
 
     def root(self) -> bytes:
         """Return the secret that this database's derived keys come from; the first who asks makes it."""

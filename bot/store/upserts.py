@@ -15,17 +15,18 @@ def _insert(connection: sa.Connection, table: sa.Table) -> postgresql.Insert | s
     return sqlite.insert(table)
 
 
-def _rows(connection: sa.Connection, statement: sa.Insert) -> int:
+def _rows(connection: sa.Connection, statement: sa.Insert, values: Mapping[str, Any] | None = None) -> int:
     """How many rows were inserted or updated; SQLAlchemy forgets it of an insert unless told to keep it."""
-    return connection.execute(statement.inline(), execution_options={"preserve_rowcount": True}).rowcount
+    options = {"preserve_rowcount": True}
+    return connection.execute(statement.inline(), values, execution_options=options).rowcount
 
 
 def insert_once(
     connection: sa.Connection, table: sa.Table, key: Sequence[str], values: Mapping[str, Any]
 ) -> bool:
     """Insert a row; False where one with the same key is there. Waits for another's insert of it to end."""
-    statement = _insert(connection, table).values(**values).on_conflict_do_nothing(index_elements=key)
-    return _rows(connection, statement) == 1
+    statement = _insert(connection, table).on_conflict_do_nothing(index_elements=key)
+    return _rows(connection, statement, values) == 1
 
 
 def insert_or_update(

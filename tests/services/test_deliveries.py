@@ -291,3 +291,11 @@ def test_a_redis_that_is_down_loses_no_delivery(house: House) -> None:
     house.sweep()
     assert house.statuses() == ["planned_and_finished"]
     assert house.said("c1")[0] == "success"
+
+
+def test_a_late_push_to_a_repository_without_workspaces_asks_the_forge_nothing(house: House) -> None:
+    pushes = [house.push(commit, "network/main.tf", work=False) for commit in ("c1", "c2")]
+    house.forge.calls.clear()
+    house.work()
+    assert house.forge.calls == []
+    assert all(house.delivery(each).handled_at for each in pushes)

@@ -117,7 +117,7 @@ def test_sqlite_is_set_to_lose_nothing(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/plangate.sqlite"
     migrate(url)
     engine = engines.make_engine(url)
-    with engine.connect() as connection:
+    with engine.connect().execution_options(**engines.READING["sqlite"]) as connection:
         settings = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")

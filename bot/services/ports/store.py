@@ -14,7 +14,7 @@ from bot.services.ports.replays import Replays
 from bot.services.ports.retention import Retention
 from bot.services.ports.runs import Artifacts, Leases, Runs, Workspaces
 from bot.services.ports.states import StateHistory, StateLocks, States
-from bot.services.ports.traffic import Changes, Deliveries, Posts, Redeliveries
+from bot.services.ports.traffic import Changes, Deliveries, Delivery, Posts, Redeliveries
 from bot.services.ports.variables import Variables
 
 
@@ -131,4 +131,11 @@ class Store(Protocol):
 
     def reading(self) -> AbstractContextManager[Transaction]:
         """Begin a transaction that only reads one moment's data and makes nobody wait."""
+        ...
+
+    def accept(self, delivery: Delivery) -> bool:
+        """Store a delivery, in one transaction with others that come just now; False where its id is there.
+
+        Returns once it stands. Raises Conflict where another forge has used its id, and as `transaction`.
+        """
         ...
