@@ -1,7 +1,7 @@
 """`make bench`: prints how long a webhook waits for its answer, and a pull request for its comment.
 
-Nothing is asserted: numbers depend on the machine. Everything runs on the loopback address, for a bounded
-count of requests and time.
+Nothing is asserted: numbers depend on the machine, so what the machine itself takes is printed beside them.
+Everything runs on the loopback address, for a bounded count of requests and time.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import http.client
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from pathlib import Path
 
 from tests.bench_policies import judging
 from tests.support.journeys import BEGINNING, Journey, Repo, resource
+from tests.support.postgres import PostgresMissing, running_postgres
 
 RATE = 200
 SECONDS = 10
@@ -37,12 +39,27 @@ def row(name: str, values: list[float]) -> None:
     """Print p50, p99 and the worst, in milliseconds."""
     p50, p99 = percentile(values, 0.5) * 1000, percentile(values, 0.99) * 1000
     sys.stdout.write(
-        f"  {name:<44} p50 {p50:8.1f} ms   p99 {p99:8.1f} ms   max {max(values) * 1000:8.1f} ms\n"
+        f"  {name:<48} p50 {p50:8.1f} ms   p99 {p99:8.1f} ms   max {max(values) * 1000:8.1f} ms\n"
     )
 
 
-def webhook_to_answer(journey: Journey) -> None:
-    """Send signed pushes at a steady rate, each at its moment whether or not others are answered."""
+def disk(folder: Path) -> None:
+    """Print how long the disk takes to keep what a delivery has: no answer can be quicker."""
+    times = []
+    with (folder / "synced").open("wb", buffering=0) as file:
+        for _ in range(RATE):
+            begun = time.perf_counter()
+            file.write(bytes(30_000))
+            os.fdatasync(file.fileno())
+            times.append(time.perf_counter() - begun)
+    row("the disk: 30 kB written and synced", times)
+
+
+def webhook_to_answer(journey: Journey, database: str) -> None:
+    """Send signed pushes at a steady rate, each at its moment whether or not others are answered.
+
+    Workers handle them meanwhile. The first second is not counted: connections are made then.
+    """
     address = journey.stage.url.removeprefix("http://")
     key = journey.stage.webhook_secret.encode()
     body = json.dumps(
@@ -62,7 +79,7 @@ def webhook_to_answer(journey: Journey) -> None:
 
     def client(number: int) -> None:
         connection = http.client.HTTPConnection(address, timeout=30)
-        for index in range(number, RATE * SECONDS, CLIENTS):
+        for index in range(number, RATE * (SECONDS + 1), CLIENTS):
             due = begin + index / RATE
             time.sleep(max(0.0, due - time.perf_counter()))
             headers = {
@@ -75,7 +92,8 @@ def webhook_to_answer(journey: Journey) -> None:
             answer = connection.getresponse()
             answer.read()
             # From when it was due: a client that is late because of us counts as waiting.
-            taken.append(time.perf_counter() - due)
+            if index >= RATE:
+                taken.append(time.perf_counter() - due)
             if answer.status != 202:
                 wrong.append(answer.status)
 
@@ -84,7 +102,7 @@ def webhook_to_answer(journey: Journey) -> None:
         thread.start()
     for thread in clients:
         thread.join()
-    row(f"webhook to answer, {RATE}/s for {SECONDS} s", taken)
+    row(f"webhook to answer, {database}, {RATE}/s for {SECONDS} s", taken)
     if wrong:
         sys.stdout.write(f"  {len(wrong)} were not answered with 202: {sorted(set(wrong))}\n")
 
@@ -126,9 +144,22 @@ def opened_to_comment(journey: Journey, repo: Repo, round_: int) -> tuple[float,
     return comment, status
 
 
+def on_postgresql(folder: Path) -> None:
+    """Measure webhooks on PostgreSQL too, where there is one."""
+    try:
+        with running_postgres(durable=True) as server:
+            url = server.create("bench")
+            with Journey(folder, PLANGATE_LOG_LEVEL="WARNING", DATABASE_URL=url) as journey:
+                webhook_to_answer(journey, "PostgreSQL")
+    except PostgresMissing as missing:
+        sys.stdout.write(f"  not measured on PostgreSQL: {missing}\n")
+
+
 def main() -> None:
     """Run every benchmark and print its numbers."""
+    sys.stdout.write(f"  {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before it began\n")
     with tempfile.TemporaryDirectory(prefix="plangate-bench-") as folder:
+        disk(Path(folder))
         plain = Path(folder) / "plain"
         plain.mkdir()
         (plain / "main.tf").write_text(BEGINNING["net/main.tf"])
@@ -143,7 +174,8 @@ def main() -> None:
             row("pull request opened to comment", [comment for comment, _ in pairs])
             over = statistics.median(comment for comment, _ in pairs) - statistics.median(bare_times)
             sys.stdout.write(f"  overhead over the bare commands, medians {over * 1000:13.1f} ms\n")
-            webhook_to_answer(journey)
+            webhook_to_answer(journey, "SQLite")
+        on_postgresql(Path(folder) / "server")
     judging()
 
 

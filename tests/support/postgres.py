@@ -30,11 +30,9 @@ import psycopg
 _USER = "plangate"
 _START_SECONDS = 60.0
 # Nothing of a test's database needs to outlive a power cut.
+_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 _SETTINGS = {
     "listen_addresses": "",
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
     "max_connections": "200",
     "shared_buffers": "32MB",
     "wal_level": "minimal",
@@ -83,20 +81,24 @@ class PostgresServer:
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
-    """Run a server while the block lasts. Raises PostgresMissing where there is none to run."""
+def running_postgres(*, durable: bool = False) -> Iterator[PostgresServer]:
+    """Run a server while the block lasts; a durable one syncs to the disk, as a real one does.
+
+    Raises PostgresMissing where there is none to run.
+    """
     binaries = _binaries()
     user = _unprivileged()
     # Not under pytest's folder: a socket's path has 107 characters at most, and another user must get there.
     # In memory where that can be had.
-    place = next(path for path in ("/dev/shm", "/tmp") if os.access(path, os.W_OK))
+    place = next(path for path in ("/dev/shm", "/tmp")[durable:] if os.access(path, os.W_OK))
     with tempfile.TemporaryDirectory(prefix="pg-", dir=place, ignore_cleanup_errors=True) as name:
         home = Path(name)
         if user is not None:
             os.chown(home, user.pw_uid, user.pw_gid)
         data = home / "data"
         _initialise(binaries, data, user)
-        options = [part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value}")]
+        settings = _SETTINGS if durable else _SETTINGS | _FORGETFUL
+        options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         with (home / "log").open("w+") as log:
             process = subprocess.Popen(
                 [binaries / "postgres", "-D", data, "-k", home, *options],
