@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.domain.decisions import Decision, Nothing, Start, decide_change
-from bot.domain.errors import NotFound
-from bot.domain.events import Change, ChangeClosed, ChangedFiles, ChangeUpdated, RepoRef
+from bot.domain.errors import NotFound, NotReady
+from bot.domain.events import Change, ChangeAction, ChangeClosed, ChangedFiles, ChangeUpdated, RepoRef
 from bot.domain.ids import new_id
 from bot.domain.lifecycle import RunStatus
 from bot.domain.run import Run
@@ -23,6 +23,8 @@ from bot.services.ports import ChangeRecord, Clock, ForgeReader, RunQuery, Store
 from bot.services.stopping import stop_older
 from bot.services.transitions import Transitions
 
+# A forge tells of things that its own API does not know everywhere yet: for so long they may be on their way.
+SETTLING = timedelta(minutes=1)
 FORK_NOTE = "a change from a fork: someone with write access may comment /plan"
 
 
@@ -90,11 +92,16 @@ class Changed:
         repo = event.change.repo
         with self._store.reading() as tx:
             configured = tx.workspaces.of_repo(repo)
+            known = tx.changes.numbered(repo, event.change.number)
         if not configured and not self.watches(repo):
             return self.nothing(delivery_id, outcome, f"no workspace is configured for {repo.path}")
         asked_at = self._clock.now()
         change = self._forges[repo.forge].change(repo, event.change.number)
+        if known and change.head_sha == known.change.head_sha != event.change.head_sha:
+            self._not_behind(delivery_id, known, f"commit {event.change.head_sha[:10]}")
         if not change.open:
+            if known and event.action is ChangeAction.REOPENED:
+                self._not_behind(delivery_id, known, f"that change {change.number} was reopened")
             return self.nothing(delivery_id, outcome, "the change was closed meanwhile")
         sight = self.look(change)
         with self._store.transaction() as tx:
@@ -127,6 +134,7 @@ class Changed:
             return self.nothing(delivery_id, outcome, why)
         asked_at = self._clock.now()
         if self._open_again(change):
+            self._not_behind(delivery_id, known, f"that change {change.number} was {what}")
             return self.nothing(delivery_id, outcome, f"the change was {what}, and is open again")
         with self._store.transaction() as tx:
             if not self.is_due(tx, delivery_id):
@@ -153,6 +161,16 @@ class Changed:
             self.done(tx, delivery_id, outcome)
         self._transitions.wake(outcome.wake)
         return None
+
+    def _not_behind(self, delivery_id: str, known: ChangeRecord, what: str) -> None:
+        """Make sure that the forge's API knows what it told us: for a while it may answer as of before.
+
+        Where somebody has looked since we were told, it is we who are late. Raises NotReady.
+        """
+        with self._store.reading() as tx:
+            told_at = tx.deliveries.get(delivery_id).received_at
+        if known.seen_at < told_at and self._clock.now() - told_at < SETTLING:
+            raise NotReady(f"the forge does not know {what} everywhere yet")
 
     def _open_again(self, change: Change) -> bool:
         """Whether the change was reopened since; one that the forge no longer has was not."""

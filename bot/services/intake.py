@@ -37,7 +37,7 @@ from bot.domain.events import (
     TagPushed,
 )
 from bot.domain.ids import new_id
-from bot.services.changes import Changed
+from bot.services.changes import SETTLING, Changed
 from bot.services.comments import Comments
 from bot.services.discovering import Discovery
 from bot.services.following import Following
@@ -55,8 +55,6 @@ Parse = Callable[[Delivery], ForgeEvent | Ignored]
 # While the forge is away a delivery is tried again for a day; for reasons of our own, this many times.
 FORGE_PATIENCE = timedelta(hours=24)
 MAX_ATTEMPTS = 20
-# A forge tells of things that its own API does not know everywhere yet: for so long they may be on their way.
-SETTLING = timedelta(minutes=1)
 # A job waits this long for it, this often; then it is left to the sweep.
 _MOMENT = timedelta(milliseconds=500)
 _LOOKS = 6

@@ -17,7 +17,7 @@ from bot.domain.errors import (
     NotFound,
     NotReady,
 )
-from bot.domain.events import Ignored
+from bot.domain.events import ChangeAction, ChangeUpdated, Ignored
 from bot.domain.workspace import Workspace
 from bot.services.intake import MAX_ATTEMPTS
 from bot.services.ports import Delivery
@@ -198,6 +198,62 @@ def test_a_forge_that_takes_its_time_is_asked_again_by_the_sweep(house: House) -
     assert house.delivery(delivery).handled_at is None
     house.sweep()
     assert house.outcomes(delivery) == ["preview"]
+
+
+def answering_as_of_before(house: House, times: int) -> None:
+    """Have the forge's API answer a few times as it would have before what happens next."""
+    ask, before = house.forge.change, house.forge.change(REPO, 1)
+    left = [before] * times
+
+    def stale(*which):  # type: ignore[no-untyped-def]
+        return left.pop() if left else ask(*which)
+
+    house.forge.change = stale  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("times", [1, 8])
+def test_new_commits_that_the_forges_own_api_does_not_know_yet_are_planned(house: House, times: int) -> None:
+    house.workspace("network")
+    house.open_change(1, "h1", "network/a.tf")
+    answering_as_of_before(house, times)
+    delivery = house.update_change(1, "h2", "network/a.tf")
+    house.sweep()
+    assert house.outcomes(delivery) == ["preview"]
+    assert [run.commit for run in house.runs()] == ["h1", "h2"]
+
+
+@pytest.mark.parametrize("times", [1, 8])
+def test_a_merge_that_the_forges_own_api_does_not_know_yet_is_one(house: House, times: int) -> None:
+    house.workspace("network")
+    house.open_change(1, "h1", "network/a.tf")
+    answering_as_of_before(house, times)
+    delivery = house.close_change(1, merged=True, as_commit="m1")
+    house.sweep()
+    assert house.reasons(delivery) == ["the change was merged"]
+
+
+def test_a_change_that_the_forges_own_api_takes_for_closed_still_is_planned_anew(house: House) -> None:
+    house.workspace("network")
+    house.open_change(1, "h1", "network/a.tf")
+    house.close_change(1)
+    answering_as_of_before(house, 2)
+    about = house.forge.edit_change(REPO, 1, open=True, head_sha="h2")
+    delivery = house.deliver(ChangeUpdated(about, ChangeAction.REOPENED, "ann"))
+    house.work()
+    assert house.outcomes(delivery) == ["preview"]
+
+
+def test_what_was_looked_at_since_is_not_waited_for(house: House) -> None:
+    """Deliveries overtake each other: the later one has brought what the earlier one tells of."""
+    house.workspace("network")
+    house.open_change(1, "h1", "network/a.tf")
+    late = house.update_change(1, "h2", "network/a.tf", work=False)
+    newest = house.update_change(1, "h3", "network/a.tf", work=False)
+    house.intake.handle(newest)
+    at = house.clock.now()
+    house.intake.handle(late)
+    assert house.clock.now() == at, "nobody waited"
+    assert house.delivery(late).handled_at is not None
 
 
 def test_what_is_not_there_after_a_minute_is_not_there(house: House) -> None:
