@@ -55,13 +55,13 @@ def test_a_refused_apply_has_its_table_and_goes_on_once_it_is_approved(journey: 
     # In the first situation, the apply lacks an approval, and the other workspace is not touched.
     journey.ana.comment(repo.name, number, f"Now:\n\n/apply {repo.short}-n*")
     refused = repo.comment_with(number, f"**{net}** is not ready to be applied")
-    lacking = "| `approved` | ❌ not met | nobody with write access, other than its author, has approved"
+    lacking = "| `approved` | ❌ no | nobody with write access, other than its author, has approved"
     assert lacking in refused
     for met in (
-        "`permission` | ✅ met",
-        "`up_to_date` | ✅ met",
-        "`mergeable` | ✅ met",
-        "`not_draft` | ✅ met",
+        "`permission` | ✅ yes",
+        "`up_to_date` | ✅ yes",
+        "`mergeable` | ✅ yes",
+        "`not_draft` | ✅ yes",
     ):
         assert met in refused
     journey.ana.comment(repo.name, number, "/why")

@@ -32,7 +32,11 @@ def test(folder: Path) -> None:
         verdict = click.style("failed", fg="red") if one.why else "passed"
         why = f": {one.why}" if one.why else ""
         click.echo(f"{verdict}  {one.file} {one.name}{why}")
-    click.echo(f"{len(tests) - len(failed)} passed, {len(failed)} failed")
+    click.echo(
+        f"{len(tests) - len(failed)} passed, {len(failed)} failed"
+        if tests
+        else f"{folder} has no tests: write rules named `test_...` in files `*_test.rego`"
+    )
     if failed or not tests:
         sys.exit(1)
 

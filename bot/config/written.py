@@ -14,6 +14,9 @@ from bot.domain.workspace import Workspace
 Places = Mapping[str, str]
 """An option's name to `plangate.yml:12`; what is written nowhere is not among them."""
 
+Keys = dict[Loc, dict[str, tuple[int, int]]]
+"""Where the keys of each mapping of the file stand, by the mapping."""
+
 ENTRY = ""
 """Under which Places have the entry itself: the workspace's, or the rule's that found it."""
 
@@ -38,20 +41,21 @@ class Written:
 
 def read_written(manifest: Manifest, document: Document) -> Written:
     """Return where everything is written."""
+    keys = _keys(document)
     named = {
-        entry.name: dict(_places(document, ("workspaces", index)))
+        entry.name: dict(_places(document, keys, ("workspaces", index)))
         for index, entry in enumerate(manifest.workspaces or ())
     }
     found = [
-        (rule, dict(_places(document, ("discover", index))))
+        (rule, dict(_places(document, keys, ("discover", index))))
         for index, rule in enumerate(read_rules(manifest))
     ]
     return Written(named, found)
 
 
-def _places(document: Document, entry: Loc) -> Iterator[tuple[str, str]]:
+def _places(document: Document, keys: Keys, entry: Loc) -> Iterator[tuple[str, str]]:
     yield ENTRY, _at(document, document.place(entry))
-    own, defaults = _keys(document, entry), _keys(document, ("defaults",))
+    own, defaults = keys.get(entry, {}), keys.get(("defaults",), {})
     if own.keys() & {"trigger_prefixes", "trigger_patterns"}:
         # As where the options are filled in: the two exclude each other.
         defaults = {name: at for name, at in defaults.items() if "trigger_p" not in name}
@@ -64,13 +68,12 @@ def _places(document: Document, entry: Loc) -> Iterator[tuple[str, str]]:
         yield name, f"{also}{_at(document, at)}"
 
 
-def _keys(document: Document, entry: Loc) -> dict[str, tuple[int, int]]:
-    depth = len(entry)
-    return {
-        str(loc[depth]): place
-        for loc, place in document.keys.items()
-        if len(loc) == depth + 1 and loc[:depth] == entry
-    }
+def _keys(document: Document) -> Keys:
+    """Return where each mapping's keys stand, by the mapping."""
+    found: Keys = {}
+    for loc, place in document.keys.items():
+        found.setdefault(loc[:-1], {})[str(loc[-1])] = place
+    return found
 
 
 def _at(document: Document, place: tuple[int, int]) -> str:

@@ -72,7 +72,7 @@ class RegoEngine:
         return self._child.ask(_asked(rules, queries, _input(job, rules)), job.limits, watch)
 
     def test(self, files: Files) -> Sequence[PolicyTest]:
-        """Run the rules named `test_...` of a set."""
+        """Run the rules named `test_...` of a set. Raises Invalid where the set can't be read at all."""
         rules = read_set(files, Level.SOFT, _known)
         modules = {**rules.modules, **rules.tests}
         found = {
@@ -84,9 +84,15 @@ class RegoEngine:
         if bad := next((policy for policy in rules.policies if policy.wrong), None):
             raise Invalid(bad.wrong)
         whole = RuleSet(rules.policies, modules, rules.data)
-        asked = _asked(whole, {query: query for query in found}, "{}")
+        asked = _asked(whole, {_READABLE: _READABLE, **{query: query for query in found}}, "{}")
         answers = self._child.ask(asked, USUAL_LIMITS, _Patience())
+        if "error" in (readable := answers.of(_READABLE)):
+            raise Invalid(f"the set can't be evaluated: {readable['error']}")
         return [_tested(query, path, answers) for query, path in found.items()]
+
+
+# What is true of any set whose files the evaluator can read.
+_READABLE = "true"
 
 
 @cache

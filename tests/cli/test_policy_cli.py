@@ -7,6 +7,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from bot.cli import cli
+from bot.domain.errors import Invalid
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "policies"
 
@@ -25,3 +26,15 @@ def test_a_failure_is_named_and_is_the_exit_code(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["policy", "test", str(tmp_path)])
     assert done.exit_code == 1
     assert "failed  a.rego test_no: it is undefined" in done.output
+
+
+def test_a_set_without_tests_says_so_and_one_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+    rules = tmp_path / "a.rego"
+    rules.write_text("package main\n\ndeny contains 1 if input.x\n")
+    done = CliRunner().invoke(cli, ["policy", "test", str(tmp_path)])
+    assert (done.exit_code, "has no tests: write rules named `test_...`" in done.output) == (1, True)
+    rules.write_text("package main\n\ndeny contains 1 if {\n  input.x ==\n}\n")
+    done = CliRunner().invoke(cli, ["policy", "test", str(tmp_path)])
+    assert done.exit_code == 1
+    assert isinstance(done.exception, Invalid)
+    assert "a.rego" in str(done.exception)

@@ -64,7 +64,7 @@ def test_another_plan_asks_on_the_merged_change_where_it_is_applied(
     merge(house)
     run = house.runs()[-1]
     assert run.status is RunStatus.PLANNED
-    assert "network: Waiting for confirmation on the run's page; next: /apply network" in house.summary(1)
+    assert "network: Waiting for confirmation; next: /apply network" in house.summary(1)
     house.say(1, "/apply")
     run = house.runs()[-1]
     assert (run.status, run.confirmed_by) == (RunStatus.APPLIED, WRITER.login)
