@@ -1,7 +1,9 @@
 """Which files a configuration can read, and one hash of them all: what a plan does not show, they decide.
 
 Those of its directory and of its local modules, and the modules that were downloaded. Where anything in them
-leads elsewhere (`../`, `dirname(...)`, a symbolic link), every file of the commit.
+leads elsewhere (`../`, `dirname(...)`, a symbolic link), or may do so and hide it, every file of the commit:
+a program that Terraform starts finds any file, by an absolute path for one, and so does a path that is put
+together from pieces (promise 5).
 """
 
 from __future__ import annotations
@@ -20,6 +22,14 @@ _MODULES = PurePosixPath(".terraform/modules")
 _PLAIN = ("100644", "100755")
 # `...` is HCL's way to spread a list, and three dots of prose.
 _ELSEWHERE = re.compile(rb"(?<!\.)\.\.(?!\.)|\bpath\.cwd\b|\b(?:abspath|dirname|pathexpand|realpath)\b")
+# Words that have programs started; and escapes, by which JSON may write all the others.
+_PROGRAMS = re.compile(rb'\bprovisioner\b|"external"|\bdata\s+external\b|\bprovider::|\\u', re.IGNORECASE)
+# A function that reads files, but for one that is given a plain path in the module's directory.
+_READING = re.compile(
+    rb"\b(?:file(?:exists|set|md5|sha1|sha256|sha512|base64(?:sha256|sha512)?)?|templatefile)\b"
+    rb'(?!\(\s*"(?:\$\{path\.(?:module|root)\}/)?(?![/~])[^"$%\\\n]*"\s*[,)])'
+)
+_CONFIGURATION = (".tf", ".tf.json", ".tofu", ".tofu.json")
 # Larger ones are no configuration; nobody looks into them, and whoever has one is taken to read everything.
 _LARGEST = 4_000_000
 
@@ -33,6 +43,15 @@ class _Entry:
     path: str
 
 
+@dataclass(frozen=True)
+class _Module:
+    """A module: where it lies, from the repository's root or the downloaded ones', and how it is called."""
+
+    place: str
+    source: bytes
+    downloaded: bool
+
+
 def reach(listing: bytes, folder: RunFolder, directory: Path) -> str:
     """Return a hash of what a configuration can read, hexadecimal.
 
@@ -40,14 +59,16 @@ def reach(listing: bytes, folder: RunFolder, directory: Path) -> str:
     run in it since.
     """
     entries = list(_entries(listing))
-    local, sources = _local_modules(folder, directory)
+    known = _modules(folder, directory)
+    local = {each.place for each in known if not each.downloaded}
     near = [entry for entry in entries if any(_is_below(entry.path, each) for each in local)]
-    if any(_leads_elsewhere(folder, entry, sources) for entry in near):
+    downloaded = list(_downloaded(folder, directory))
+    if _leads_elsewhere(folder, near, known) or _is_led_elsewhere(downloaded, known):
         near = entries
     hashed = hashlib.sha256()
     for entry in near:
         hashed.update(f"{entry.mode} {entry.blob} {entry.path}\0".encode(errors="surrogateescape"))
-    for name, content in _downloaded(folder, directory):
+    for name, content in downloaded:
         hashed.update(f"{name}\0{len(content)}\0".encode(errors="surrogateescape"))
         hashed.update(content)
     return hashed.hexdigest()
@@ -61,31 +82,50 @@ def _entries(listing: bytes) -> Iterator[_Entry]:
             yield _Entry(words[0], words[2], path)
 
 
-def _local_modules(folder: RunFolder, directory: Path) -> tuple[set[str], list[bytes]]:
-    """The directories of the configuration and its local modules, from the root, and how they are called."""
+def _modules(folder: RunFolder, directory: Path) -> list[_Module]:
+    """The configuration itself, and each module that it calls."""
     here = directory.relative_to(folder.tree)
-    found, sources = {str(here)}, []
+    found = [_Module(str(here), b"", downloaded=False)]
     raw = folder.read(directory / _MODULES / "modules.json")
     for module in json.loads(raw)["Modules"] if raw else ():
-        if module["Dir"] != "." and PurePosixPath(module["Dir"]).parts[:2] != _MODULES.parts:
-            found.add(os.path.normpath(here / module["Dir"]))
-            sources.append(b'"' + module["Source"].encode() + b'"')
-    return found, sources
+        place = PurePosixPath(module["Dir"])
+        downloaded = place.parts[:2] == _MODULES.parts
+        name = str(place.relative_to(_MODULES)) if downloaded else os.path.normpath(here / place)
+        found.append(_Module(name, b'"' + module["Source"].encode() + b'"', downloaded=downloaded))
+    return found
 
 
 def _is_below(path: str, directory: str) -> bool:
     return directory == "." or path.startswith(f"{directory}/")
 
 
-def _leads_elsewhere(folder: RunFolder, entry: _Entry, sources: list[bytes]) -> bool:
-    if entry.mode not in _PLAIN:
+def _leads_elsewhere(folder: RunFolder, near: list[_Entry], known: list[_Module]) -> bool:
+    for entry in near:
+        text = folder.read(folder.tree / entry.path) if entry.mode in _PLAIN else None
+        if text is None or _reads_anything(entry.path, text, known):
+            return True
+    return False
+
+
+def _is_led_elsewhere(downloaded: list[tuple[str, bytes]], known: list[_Module]) -> bool:
+    """The same of modules from elsewhere, whose examples and tests nobody runs."""
+    used = {each.place for each in known if each.downloaded}
+    for name, text in downloaded:
+        unused = name.endswith(_CONFIGURATION) and str(PurePosixPath(name).parent) not in used
+        if not unused and _reads_anything(name, text, known):
+            return True
+    return False
+
+
+def _reads_anything(path: str, text: bytes, known: list[_Module]) -> bool:
+    if len(text) > _LARGEST:
         return True
-    text = folder.read(folder.tree / entry.path)
-    if text is None or len(text) > _LARGEST:
-        return True
-    for source in sources:
-        text = text.replace(source, b"")
-    return _ELSEWHERE.search(text) is not None
+    for module in known:
+        text = text.replace(module.source, b"") if module.source else text
+    if path.endswith(_CONFIGURATION):
+        return any(each.search(text) for each in (_ELSEWHERE, _PROGRAMS, _READING))
+    # A template has expressions too.
+    return bool(_ELSEWHERE.search(text) or ((b"${" in text or b"%{" in text) and _READING.search(text)))
 
 
 def _downloaded(folder: RunFolder, directory: Path) -> Iterator[tuple[str, bytes]]:
@@ -96,6 +136,7 @@ def _downloaded(folder: RunFolder, directory: Path) -> Iterator[tuple[str, bytes
         for name in sorted(names):
             path = Path(place, name)
             if path.is_symlink():
-                yield str(path.relative_to(root)), os.fsencode(path.readlink())
+                # Wherever it leads to, that is not what is hashed here.
+                yield str(path.relative_to(root)), b"../ " + os.fsencode(path.readlink())
             elif name != "modules.json":
                 yield str(path.relative_to(root)), folder.read(path) or b""

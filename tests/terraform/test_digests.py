@@ -122,6 +122,14 @@ removed {
     assert len({digest(engine, job, onlooker()) for job in jobs}) == len(jobs)
 
 
+UNKNOWN = """
+resource "terraform_data" "one" {
+  input = 1
+}
+resource "terraform_data" "two" {
+  input = "${terraform_data.one.id}, unseen"
+}
+"""
 RUNS = 'resource "terraform_data" "it" {\n  provisioner "local-exec" { command = "%s" }\n}\n'
 
 
@@ -129,13 +137,22 @@ RUNS = 'resource "terraform_data" "it" {\n  provisioner "local-exec" { command =
     ("files", "changed", "same"),
     [
         ({"main.tf": RUNS % "sh run.sh"}, {"run.sh": "echo bad"}, False),
-        ({"main.tf": RUNS % "sh run.sh"}, {"../elsewhere/run.sh": "echo bad"}, True),
+        ({"main.tf": UNKNOWN}, {"../elsewhere/run.sh": "echo bad"}, True),
+        ({"main.tf": RUNS % "sh .*/elsewhere/run.sh"}, {"../elsewhere/run.sh": "echo bad"}, False),
         ({"main.tf": RUNS % "sh ../elsewhere/run.sh"}, {"../elsewhere/run.sh": "echo bad"}, False),
         ({"main.tf": RUNS % "${dirname(path.cwd)}/x"}, {"../elsewhere/run.sh": "echo bad"}, False),
-        ({"main.tf": 'module "m" { source = "../m" }', "../m/m.tf": RUNS % "x"}, {"../m/y": "y"}, False),
-        ({"main.tf": 'module "m" { source = "../m" }', "../m/m.tf": RUNS % "x"}, {"../n/y": "y"}, True),
+        ({"main.tf": 'module "m" { source = "../m" }', "../m/m.tf": UNKNOWN}, {"../m/y": "y"}, False),
+        ({"main.tf": 'module "m" { source = "../m" }', "../m/m.tf": UNKNOWN}, {"../n/y": "y"}, True),
     ],
-    ids=["beside it", "elsewhere", "pointed at", "computed", "in a module", "beside a module"],
+    ids=[
+        "beside it",
+        "elsewhere",
+        "found by a program",
+        "pointed at",
+        "computed",
+        "in a module",
+        "beside a module",
+    ],
 )
 def test_what_is_run_unseen_is_the_same_where_all_that_it_can_read_is_the_same(
     rig, onlooker, files, changed, same

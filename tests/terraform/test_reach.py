@@ -43,10 +43,29 @@ def read(folder: RunFolder, files: dict[str, str], mode: str = "100644") -> str:
         ("abspath(path.module)", "100644", True),
         ("# \N{BULLET}" * 2_000_000, "100644", True),
         ("elsewhere", "120000", True),
+        ('x = file("x") + file( "${path.module}/x" ) + templatefile("${path.root}/t", {})', "100644", False),
+        ('filename = "x"', "100644", False),
+        ('file("/run/plangate/tree/there/b")', "100644", True),
+        ('file(".${"."}/there/b")', "100644", True),
+        ('file(join("", [".", ".", "/there/b"]))', "100644", True),
+        ('file/**/("${local.up}/b")', "100644", True),
+        ('fileset("${local.up}", "*")', "100644", True),
+        ('provisioner "local-exec" {}', "100644", True),
+        ("data external x {}", "100644", True),
+        ('{"data": {"\\u0065xternal": {}}}', "100644", True),
+        ("provider::any::thing(1)", "100644", True),
     ],
 )
 def test_a_file_elsewhere_counts_where_something_leads_there(folder, text, mode, far):
-    one, two = (read(folder, {"here/a": text, "there/b": each}, mode) for each in ("1", "2"))
+    one, two = (read(folder, {"here/a.tf": text, "there/b": each}, mode) for each in ("1", "2"))
+    assert (one != two) is far
+
+
+@pytest.mark.parametrize(
+    ("text", "far"), [("${file(x)}", True), ("%{ if file(x) == 1 }", True), ("a file", False)]
+)
+def test_a_template_may_read_files_as_well(folder, text, far):
+    one, two = (read(folder, {"here/a.tftpl": text, "there/b": each}) for each in ("1", "2"))
     assert (one != two) is far
 
 
@@ -71,3 +90,24 @@ def test_a_module_that_is_fetched_from_elsewhere_counts_with_its_content(folder)
     assert moved != first
     (modules / "far/link").symlink_to("main.tf")
     assert read(folder, {"here/a": "x"}) not in (first, moved)
+    assert read(folder, {"here/a": "x", "there/b": "1"}) != read(folder, {"here/a": "x", "there/b": "2"})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "far"),
+    [
+        ("far/main.tf", "x = 1", False),
+        ("far/main.tf", 'file("/run/plangate/tree/there/b")', True),
+        ("far/main.tf", 'provisioner "local-exec" {}', True),
+        ("far/examples/main.tf", 'provisioner "local-exec" {}', False),
+        ("far/text.tftpl", "${file(x)}", True),
+    ],
+)
+def test_a_module_that_is_fetched_may_lead_to_any_file_too(folder, name, text, far):
+    path = folder.tree / "here" / ".terraform" / "modules" / name
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    known = {"Modules": [{"Key": "far", "Source": "acme/far/any", "Dir": ".terraform/modules/far"}]}
+    (folder.tree / "here" / ".terraform" / "modules" / "modules.json").write_text(json.dumps(known))
+    one, two = (read(folder, {"here/a.tf": "", "there/b": each}) for each in ("1", "2"))
+    assert (one != two) is far
