@@ -14,7 +14,7 @@ from bot.domain.accounts import Account
 from bot.domain.audit import Deed
 from bot.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from bot.domain.ids import new_id
-from bot.domain.permissions import Person
+from bot.domain.permissions import Person, Role
 from bot.domain.tokens import ApiToken, Scope
 from bot.services.auditing import done
 from bot.services.ports import Clock, Store
@@ -74,15 +74,27 @@ class Tokens:
         with self._store.reading() as tx:
             return tx.tokens.of(account)
 
+    def standing(self, person: Person, limit: int, offset: int = 0) -> Sequence[ApiToken]:
+        """Return everybody's tokens that count, for an owner of this Plangate. Raises Forbidden."""
+        if person.role < Role.OWNER:
+            raise Forbidden("everybody's tokens are for the owners of this Plangate")
+        with self._store.reading() as tx:
+            return tx.tokens.standing(self._clock.now(), limit, offset)
+
     def revoke(self, account: Account, person: Person, token_id: str) -> None:
-        """Make a token of somebody's count no more. Raises NotFound."""
+        """Make a token of somebody's count no more; an owner, anybody's. Raises NotFound."""
+        now = self._clock.now()
         with self._store.transaction() as tx:
             token = next((each for each in tx.tokens.of(account) if each.id == token_id), None)
+            whose = ""
+            if token is None and person.role >= Role.OWNER:
+                token = next(iter(tx.tokens.standing(now, 1, token_id=token_id)), None)
+                whose = f"of {token.account}" if token else ""
             if token is None:
                 raise NotFound(f"you have no token {token_id}")
             if token.revoked_at is None:
-                tx.tokens.revoke(token.id, self._clock.now())
-                done(tx, self._clock, person, Deed.REVOKE_TOKEN, "", "", token.name)
+                tx.tokens.revoke(token.id, now)
+                done(tx, self._clock, person, Deed.REVOKE_TOKEN, "", whose, token.name)
 
     def holder(self, secret: str) -> ApiToken:
         """Return the token with this secret. Raises BadToken, which says why it is good for nothing."""

@@ -54,6 +54,19 @@ class SqlTokens:
         )
         return [_token(row) for row in self._connection.execute(query).mappings()]
 
+    def standing(self, now: datetime, limit: int, offset: int = 0, token_id: str = "") -> Sequence[ApiToken]:
+        """Return everybody's tokens that count, by login, the newest of each first; or the one of an id."""
+        query = (
+            sa.select(tokens)
+            .where(tokens.c.revoked_at.is_(None), tokens.c.expires_at > now)
+            .order_by(sa.func.lower(tokens.c.login), tokens.c.created_at.desc(), tokens.c.id)
+            .limit(limit)
+            .offset(offset)
+        )
+        if token_id:
+            query = query.where(tokens.c.id == token_id)
+        return [_token(row) for row in self._connection.execute(query).mappings()]
+
     def used(self, token_id: str, at: datetime) -> None:
         """Keep that a token was used."""
         self._connection.execute(sa.update(tokens).where(tokens.c.id == token_id).values(used_at=at))

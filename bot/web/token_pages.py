@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.web.pages import Badge, Chrome, Moment
+from bot.web.pages import Badge, Chrome, Moment, Pager
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,7 @@ class TokenRow:
 
     id: str
     name: str
+    whose: str
     badge: Badge
     scope: str
     made: Moment
@@ -23,10 +24,16 @@ class TokenRow:
 
 @dataclass(frozen=True)
 class TokensPage:
-    """Somebody's tokens, and the form that makes one. `secret` is that of the one just made."""
+    """Somebody's tokens, and the form that makes one. `secret` is that of the one just made.
+
+    An owner sees `everybodys` that count, too.
+    """
 
     chrome: Chrome
     rows: tuple[TokenRow, ...]
+    owner: bool
+    everybodys: tuple[TokenRow, ...]
+    pager: Pager
     secret: str
     name: str
     problem: str

@@ -1,4 +1,7 @@
-"""The page of a person's tokens: for their programs, each with a name, a scope and an end."""
+"""The page of a person's tokens: for their programs, each with a name, a scope and an end.
+
+Owners see everybody's there, and revoke them.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from werkzeug.wrappers import Response as AnyResponse
 
 from bot.domain.errors import Conflict, Invalid
+from bot.domain.permissions import Role
 from bot.domain.tokens import ApiToken
 from bot.services.tokens import DAYS, MOST_DAYS
 from bot.web import access, rows, wording
@@ -15,6 +19,8 @@ from bot.web.pages import Badge, Tone
 from bot.web.token_pages import TokenRow, TokensPage
 
 blueprint = Blueprint("tokens", __name__)
+
+PER_PAGE = 50
 
 _LASTS = (7, 30, DAYS, 180, MOST_DAYS)
 
@@ -48,10 +54,17 @@ def revoke(token_id: str) -> AnyResponse:
 
 
 def _page(*, secret: str = "", name: str = "", problem: str = "") -> Response:
+    person, number = access.person_asking(), rows.page_number()
     found = services().tokens.of(access.asker().account)
+    owner, everybodys = person.role >= Role.OWNER, list[ApiToken]()
+    if owner:
+        everybodys += services().tokens.standing(person, PER_PAGE + 1, (number - 1) * PER_PAGE)
     page = TokensPage(
-        chrome=rows.chrome("Your tokens", access.person_asking(), "tokens"),
+        chrome=rows.chrome("Your tokens", person, "tokens"),
         rows=tuple(map(_row, found)),
+        owner=owner,
+        everybodys=tuple(map(_row, everybodys[:PER_PAGE])),
+        pager=rows.pager(number, len(everybodys) > PER_PAGE, ".show"),
         secret=secret,
         name=harmless(" ".join(name.split())),
         problem=harmless(problem[:1].upper() + problem[1:]),
@@ -68,6 +81,7 @@ def _row(token: ApiToken) -> TokenRow:
     return TokenRow(
         id=token.id,
         name=harmless(token.name),
+        whose=harmless(str(token.account)),
         badge=_badge(token, counts),
         scope=token.scope.value,
         made=wording.moment(token.created_at, now),

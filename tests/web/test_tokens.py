@@ -363,3 +363,26 @@ def test_what_ended_long_ago_is_forgotten(world):
     world.services.clock.pass_by(timedelta(days=32))
     make(world, name="new")
     assert [token.name for token in world.services.tokens.of(WREN)] == ["new"]
+
+
+def test_owners_see_everybodys_tokens_and_revoke_them_and_nobody_else_does(world, run):
+    secret = make(world)
+    [token] = world.services.tokens.of(Account("hub", "wren"))
+    rea, olga = world.visitor("rea", Role.ADMIN), world.visitor("olga")
+    page = rea.get("/tokens").get_data(as_text=True)
+    assert "Everybody's tokens" not in page and token.id not in page
+
+    def revoke(client):
+        form = {"form_token": world.form_token("/tokens", client)}
+        return client.post(f"/tokens/{token.id}/revoke", data=form).status_code
+
+    assert revoke(rea) == 404
+    assert ask(world, "GET", "/", secret).status_code == 200
+    page = olga.get("/tokens").get_data(as_text=True).partition("Everybody's tokens")[2]
+    assert "<strong>ci</strong> of wren on hub" in page
+    assert revoke(olga) == 303
+    assert "revoked" in ask(world, "GET", "/", secret).json["error"]
+    assert "Nobody has a token that counts." in olga.get("/tokens").get_data(as_text=True)
+    with world.services.store.reading() as tx:
+        line = tx.audit.find(AuditQuery(deed="revoke token"))[0]
+    assert (line.login, line.subject, line.detail) == ("olga", "ci", "of wren on hub")

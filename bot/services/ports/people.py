@@ -89,6 +89,10 @@ class TokenRecords(Protocol):
         """Return an account's tokens, newest first."""
         ...
 
+    def standing(self, now: datetime, limit: int, offset: int = 0, token_id: str = "") -> Sequence[ApiToken]:
+        """Return everybody's tokens that count, by login, the newest of each first; or the one of an id."""
+        ...
+
     def used(self, token_id: str, at: datetime) -> None:
         """Keep that a token was used."""
         ...
