@@ -58,18 +58,23 @@ class Screen:
         self._console.print(panel)
 
     def finish(self, links: Sequence[tuple[str, str]]) -> None:
-        """Show where everything can be looked at."""
-        width = max(len(name) for name, _ in links)
+        """Say that all is told, and show where it can be looked at, if it can."""
+        width = max((len(name) for name, _ in links), default=0)
         self._console.print()
         self._console.print(f"[bold green]It all happened[/] in {time.monotonic() - self._begun:.0f} s.\n")
         for name, url in links:
             # No table: it would cut an address that is longer than the terminal is wide.
             self._console.print(f"  {escape(name.ljust(width))}   [cyan]{escape(url)}[/]", soft_wrap=True)
-        self._console.print()
+        if links:
+            self._console.print()
 
     def wait(self) -> None:
         """Say that it goes on."""
         self._console.print("  Comment, push and click as you like. [bold]Ctrl-C[/] ends it.\n")
+
+    def interrupted(self) -> None:
+        """Say that it was ended before its end."""
+        self._console.print("\n  Ended before the story's end.\n")
 
     def fail(self, words: str) -> None:
         """Say what went wrong."""

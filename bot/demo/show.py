@@ -26,25 +26,32 @@ def show(data: Path, *, once: bool, kind: str = "github") -> bool:
 
     `kind` is the forge that the playground plays: `github` or `gitlab`.
 
-    Raises ConfigError where another demo is at work in the folder.
+    Raises ConfigError where the folder can't be used, is not a demo's, or another demo is at work in it.
     """
     screen = Screen()
-    # Ended in this way too, it must leave no process behind, at work on a folder that the next one empties.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _alone(data):
+        # Ended in this way too, it must leave no process at work on a folder that the next one empties.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         stage = _stage(data, kind)
+        told = False
         try:
             screen.title()
-            Story(stage, screen).tell()
+            links = Story(stage, screen).tell()
+            told = True
+            screen.finish([] if once else links)
             if not once:
                 screen.wait()
                 _serve(stage)
         except KeyboardInterrupt:
-            return True
+            if not told:
+                screen.interrupted()
+            return told
         except PlangateError as error:
             screen.fail(str(error))
             return False
         finally:
+            # A second Ctrl-C must not leave processes behind.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
             stage.stop()
     return True
 
@@ -63,9 +70,17 @@ def _stage(data: Path, kind: str) -> Stage:
 
 @contextmanager
 def _alone(data: Path) -> Iterator[None]:
-    """Empty the folder, unless another demo is at work in it. Raises ConfigError."""
-    data.parent.mkdir(parents=True, exist_ok=True)
-    with data.with_suffix(".lock").open("w") as lock:
+    """Empty the folder. Raises ConfigError where another demo is at work in it, or it is no demo's."""
+    name = data.absolute().with_name(f"{data.absolute().name}.lock")
+    try:
+        # The lock beside it tells that a demo has used it before; of no other folder anything is deleted.
+        if not name.exists() and data.exists() and any(data.iterdir()):
+            raise ConfigError(f"{data} holds files that are not a demo's: name a new folder with --data")
+        name.parent.mkdir(parents=True, exist_ok=True)
+        lock = name.open("w")
+    except OSError as error:
+        raise ConfigError(f"{data} can't be used: {error.strerror}; name a folder with --data") from error
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,8 @@ class Story:
         self._repo = sample.REPOS[stage.kind]
         self._seen: set[tuple[str, str, str]] = set()
 
-    def tell(self) -> None:
-        """Tell it whole. Raises StageError, which says what did not happen."""
+    def tell(self) -> Sequence[tuple[str, str]]:
+        """Tell it whole, and return where to see it. Raises StageError, which says what did not happen."""
         stage, screen = self._stage, self._screen
         change = stage.words.change
         with self._step("Start the playground forge", stage.forge_url):
@@ -59,15 +59,13 @@ class Story:
             merged = self._ana.merge(self._repo, number)
         screen.say("The branch is planned once more, and finds all in place:")
         self._statuses(merged, "plangate", "success")
-        screen.finish(
-            [
-                (stage.words.title, self._ana.page(self._repo, number)),
-                *[(f"Run of {name}", url) for name, url in self._runs(head)],
-                ("All workspaces", stage.url),
-                ("Sign in as administrator", stage.sign_in_address()),
-                ("Sign in as Ana or Ben", f"{stage.url}/sign-in"),
-            ]
-        )
+        return [
+            (stage.words.title, self._ana.page(self._repo, number)),
+            *[(f"Run of {name}", url) for name, url in self._runs(head)],
+            ("All workspaces", stage.url),
+            ("Sign in as administrator", stage.sign_in_address()),
+            ("Sign in as Ana or Ben", f"{stage.url}/sign-in"),
+        ]
 
     def _furnish(self) -> tuple[Person, Person, Path]:
         stage = self._stage
