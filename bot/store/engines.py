@@ -114,7 +114,8 @@ def _begin_writing(connection: sa.Connection) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             return
         except sa.exc.OperationalError as error:
-            if getattr(error.orig, "sqlite_errorname", "") != "SQLITE_BUSY":
+            # SQLITE_BUSY_RECOVERY too: whoever comes first after a crash reads the log over.
+            if not str(getattr(error.orig, "sqlite_errorname", "")).startswith("SQLITE_BUSY"):
                 raise
             time.sleep(_LOOK_SECONDS)
     connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -12,7 +12,7 @@ from bot.domain.errors import Conflict, NotFound, StoreUnavailable
 _UNIQUE = {"23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}
 _FOREIGN = {"23503", "SQLITE_CONSTRAINT_FOREIGNKEY"}
 # PostgreSQL: serialization failure, deadlock, lock not available. SQLite: its busy timeout ran out.
-_IN_THE_WAY = {"40001", "40P01", "55P03", "SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_LOCKED"}
+_IN_THE_WAY = {"40001", "40P01", "55P03", "SQLITE_BUSY", "SQLITE_LOCKED"}
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def in_our_words() -> Iterator[None]:
             raise NotFound("what this belongs to does not exist (any more)") from error
         raise
     except exc.OperationalError as error:
-        if _code(error) in _IN_THE_WAY:
+        if _code(error).removesuffix("_SNAPSHOT").removesuffix("_RECOVERY") in _IN_THE_WAY:
             raise Conflict("the database is busy with another change of the same data: try again") from error
         raise StoreUnavailable(f"the database can't be used: {_first_line(error)}") from error
     except exc.TimeoutError as error:
