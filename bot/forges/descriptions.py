@@ -14,3 +14,8 @@ def fitted(text: str, limit: int) -> str:
     whole_words = kept if line[len(kept)] == " " else kept.rpartition(" ")[0]
     # A first word longer than the limit is cut within: better half a word than none.
     return f"{whole_words or kept}{_ELLIPSIS}"
+
+
+def narrow(text: str) -> str:
+    """Return the text without what takes four bytes, such as most emoji: GitHub refuses it in a status."""
+    return "".join(letter if letter <= "\uffff" else "\N{REPLACEMENT CHARACTER}" for letter in text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bot.playground.faults import CallLog, Faults
-from bot.playground.flavours import GITLAB
+from bot.playground.flavours import GITHUB, GITLAB
 from bot.playground.gitlab.quick_actions import taken_out
 from bot.playground.merge_queue import MergeQueue
 from bot.playground.model import (
@@ -182,6 +182,8 @@ class Forge(MergeQueue):
             most = where.flavour.description_limit
             if description and len(description) > most:
                 raise invalid(f"description is too long (maximum is {most} characters)", "description")
+            if where.flavour is GITHUB and max(description or "", default="") > "\uffff":
+                raise invalid("description doesn't accept 4-byte Unicode", "description")
             full = sha if sha in where.statuses else where.git.resolve(sha) if len(sha) == 40 else None
             if full is None:
                 raise invalid(f"No commit found for SHA: {sha}")

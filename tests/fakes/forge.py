@@ -17,7 +17,7 @@ from bot.domain.permissions import Role
 from bot.domain.report import StatusReport
 from bot.domain.reviews import ApprovalRule, Review, Verdict
 from bot.domain.words import PULL_REQUESTS, ForgeWords
-from bot.forges.descriptions import fitted
+from bot.forges.descriptions import fitted, narrow
 from bot.services.ports import GitRemote, Reaction
 
 
@@ -267,7 +267,7 @@ class FakeForge:
 
     def set_status(self, repo: RepoRef, status: StatusReport) -> None:
         with self._called("set_status"):
-            shown = fitted(status.description, self._description_limit)
+            shown = narrow(fitted(status.description, self._description_limit))
             self.statuses.append((repo, replace(status, description=shown)))
 
     def find_comment(self, repo: RepoRef, number: int, marker: str) -> str | None:

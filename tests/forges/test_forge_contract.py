@@ -549,6 +549,16 @@ def test_a_long_description_is_shortened_after_a_word(world: World) -> None:
     assert re.search(r"(Waits|for|run-1)…$", shown)
 
 
+def test_an_emoji_in_its_words_does_not_keep_a_status_from_being_set(world: World) -> None:
+    _, sha = world.push("main", {"a.tf": "x\n"})
+    world.forge.set_status(
+        world.repo, status(sha, description="Locked by ben: we move \N{DELIVERY TRUCK} ✅")
+    )
+    [(_, state, words)] = world.statuses(sha)
+    assert state == "success"
+    assert re.fullmatch("Locked by ben: we move (\N{DELIVERY TRUCK}|\N{REPLACEMENT CHARACTER}) ✅", words)
+
+
 def test_every_state_is_one_that_the_forge_takes(world: World) -> None:
     _, sha = world.push("main", {"a.tf": "x\n"})
     for state in StatusState:

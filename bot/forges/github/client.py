@@ -16,7 +16,7 @@ from bot.domain.permissions import Role
 from bot.domain.report import StatusReport, StatusState
 from bot.domain.reviews import ApprovalRule, Review
 from bot.domain.words import PULL_REQUESTS, ForgeWords
-from bot.forges.descriptions import fitted
+from bot.forges.descriptions import fitted, narrow
 from bot.forges.examining import Fault, ending
 from bot.forges.fields import number, optional_text, sha, storable, text
 from bot.forges.github import files, guards
@@ -218,7 +218,7 @@ class GitHubForge:
         body = {
             "state": _STATES[status.state],
             "context": status.context,
-            "description": fitted(storable(status.description), DESCRIPTION_LIMIT),
+            "description": narrow(fitted(storable(status.description), DESCRIPTION_LIMIT)),
         }
         if status.target_url:
             body["target_url"] = status.target_url
