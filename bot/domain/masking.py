@@ -1,9 +1,9 @@
 """Hides secret values in a stream of output (promise 6), wherever the stream is cut into pieces.
 
 A secret is also hidden in the forms that programs print it in: line by line, wrapped at its spaces, escaped
-as in JSON and HCL (up to three times), percent-encoded, in base64. Values shorter than four characters, and
-the words `true`, `false` and `null`, are not hidden: they occur everywhere, so that hiding them would ruin
-the output and tell the value by its absence.
+as in JSON and HCL (up to three times), percent-encoded, in base64, there within a longer text too. Values
+shorter than four characters, and the words `true`, `false` and `null`, are not hidden: they occur everywhere,
+so that hiding them would ruin the output and tell the value by its absence.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from bot.domain.variables import Category, Variable
 MASK = "***"
 SHORTEST = 4
 _NESTED = 3
+# Shorter ones might be anything.
+_SHORTEST_INNER = 6
 # How much of what a provisioner said is remembered; longer secrets have many lines, each of which is hidden.
 _LONGEST_PIECE = 4096
 _LONGEST_LINE = 65_536
@@ -263,9 +265,22 @@ def _forms(secrets: Iterable[str]) -> tuple[str, ...]:
         for value in (secret.strip(), *(line.strip() for line in secret.splitlines())):
             forms.update(form.translate(_FOLD) for form in _spellings(value))
         if len(secret) >= SHORTEST:
-            forms.add(base64.b64encode(secret.encode("utf-8", "replace")).decode().rstrip("="))
+            forms.update(_in_base64(secret.encode("utf-8", "replace")))
     kept = (form for form in forms if len(form) >= SHORTEST and form not in _WORDS)
     return tuple(sorted(kept, key=len, reverse=True))
+
+
+def _in_base64(secret: bytes) -> Iterator[str]:
+    """Return base64 of a secret, and what is the same wherever in a longer text it stands."""
+    found = [base64.b64encode(secret).decode().rstrip("=")]
+    for before in range(3):
+        whole = base64.b64encode(bytes(before) + secret).decode().rstrip("=")
+        # The characters at both ends are made of neighbours as well.
+        inner = whole[before + 1 if before else 0 : -1 if (before + len(secret)) % 3 else None]
+        found += [inner] if len(inner) >= _SHORTEST_INNER else []
+    for form in found:
+        yield form
+        yield form.replace("+", "-").replace("/", "_")
 
 
 def _spellings(value: str) -> Iterator[str]:

@@ -92,6 +92,17 @@ def test_a_secret_is_hidden_in_json_within_json_within_a_string():
     assert mask(json.dumps(secret), [secret]) == f'"{MASK}"'
 
 
+def test_a_secret_is_hidden_in_base64_of_a_longer_text():
+    befores, afters = ["", "x", "ab", "user:"], ["", "y", "yz", "\n#!/bin/sh"]
+    for secret, before, after in itertools.product(["hunter2?~>>s3cret", "p~?ss!"], befores, afters):
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            shown = mask(encode(f"{before}{secret}{after}".encode()).decode(), [secret])
+            assert MASK in shown
+            # A character at each end or two are made of what stands beside the secret as well.
+            rest = shown.replace(MASK, "").rstrip("=")
+            assert len(rest) <= len(encode(before.encode())) + len(encode(after.encode())) + 2
+
+
 def test_a_secret_is_hidden_in_base64_with_all_its_lines():
     key = "-----BEGIN-----\nabcdef\n-----END-----\n"
     assert mask(base64.b64encode(key.encode()).decode(), [key]).rstrip("=") == MASK
