@@ -71,7 +71,8 @@ class Bench:
             remove_tree(self.directory / name)
         files = list(configuration.variable_files(self.directory, self._job.variables))
         state = None
-        if self._job.state and not configuration.own_backend(self.directory, self._job.engine):
+        own = configuration.own_backend(self.directory, self._job.engine, self._folder.tree)
+        if self._job.state and not own:
             files.append((configuration.override_name(self.directory), configuration.OVERRIDE))
             state = self._job.state
         if dependency_lock:

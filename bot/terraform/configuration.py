@@ -7,6 +7,7 @@ as none: the state would be lost with the working tree.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,19 +28,36 @@ _HEREDOC = re.compile(r"<<-?([^\W\d][\w-]*)[^\S\n]*\r?\n")
 _WORD = re.compile(r"[^\W\d][\w-]*")
 
 
-def own_backend(directory: Path, kind: EngineKind) -> str:
-    """Return where the configuration in a directory keeps its own state (`s3`, `cloud`); empty: nowhere."""
+def own_backend(directory: Path, kind: EngineKind, tree: Path) -> str:
+    """Return where the configuration in a directory keeps its own state (`s3`, `cloud`); empty: nowhere.
+
+    Raises EngineError for a file that is a link out of the commit's `tree`: what Terraform would find there
+    is not known here.
+    """
     for path in sorted(directory.iterdir()):
         name = path.name
-        if not name.endswith(_SUFFIXES[kind]) or name.startswith((".", "#")) or path.is_symlink():
+        if not name.endswith(_SUFFIXES[kind]) or name.startswith((".", "#")):
             continue
-        if not path.is_file() or path.stat().st_size > _LARGEST:
-            continue
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = _text(path, tree)
         found = _in_json(text) if name.endswith(".json") else _in_hcl(text)
         if found and found != "local":
             return found
     return ""
+
+
+def _text(path: Path, tree: Path) -> str:
+    """Return a file's text, empty where it is none or too large to be a configuration."""
+    if path.is_symlink():
+        try:
+            target = path.resolve(strict=True)
+        except (OSError, RuntimeError):
+            target = Path("/")
+        if not target.is_relative_to(tree.resolve()):
+            raise EngineError(f"{path.name} is a symbolic link that leads to nothing in this commit")
+        path = target
+    if not path.is_file() or path.stat().st_size > _LARGEST:
+        return ""
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def override_name(directory: Path) -> str:
@@ -74,8 +92,9 @@ def _last_stem(directory: Path) -> str:
     """Return a stem that sorts after every `*.auto.tfvars`: Terraform loads them in the order of names."""
     stem = "zzz_plangate"
     stems = [re.split(r"\.auto\.tfvars", path.name)[0] for path in directory.glob("*.auto.tfvars*")]
-    last = max(stems, default="")
-    return stem if last < stem else f"{last}~plangate"
+    # By bytes, as Terraform does: a name need not be UTF-8.
+    last = max(stems, default="", key=os.fsencode)
+    return stem if os.fsencode(last) < os.fsencode(stem) else f"{last}~plangate"
 
 
 def _free(directory: Path, stem: str, suffix: str) -> str:

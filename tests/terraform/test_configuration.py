@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from bot.domain.errors import EngineError
@@ -43,17 +45,29 @@ def test_a_backend_of_its_own_is_found_where_terraform_would_find_it(tmp_path, n
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-    assert configuration.own_backend(tmp_path, EngineKind.TERRAFORM) == expected
+    assert configuration.own_backend(tmp_path, EngineKind.TERRAFORM, tmp_path) == expected
 
 
 def test_opentofus_own_files_count_for_opentofu(tmp_path):
     (tmp_path / "main.tofu").write_text(OWN)
-    assert configuration.own_backend(tmp_path, EngineKind.TOFU) == "s3"
+    assert configuration.own_backend(tmp_path, EngineKind.TOFU, tmp_path) == "s3"
 
 
-def test_a_device_behind_a_link_is_not_read(tmp_path):
-    (tmp_path / "main.tf").symlink_to("/dev/zero")
-    assert configuration.own_backend(tmp_path, EngineKind.TERRAFORM) == ""
+def test_a_link_to_another_file_of_the_commit_is_read(tmp_path):
+    for name in ("shared", "here"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "shared" / "backend.tf").write_text(OWN)
+    (tmp_path / "here" / "backend.tf").symlink_to("../shared/backend.tf")
+    assert configuration.own_backend(tmp_path / "here", EngineKind.TERRAFORM, tmp_path) == "s3"
+
+
+@pytest.mark.parametrize("target", ["/dev/zero", "/etc/hostname", "nowhere", "main.tf", "../elsewhere.tf"])
+def test_a_link_that_leads_out_of_the_commit_is_refused(tmp_path, target):
+    (tmp_path / "elsewhere.tf").write_text(OWN)
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "main.tf").symlink_to(target)
+    with pytest.raises(EngineError, match="symbolic link that leads to nothing in this commit"):
+        configuration.own_backend(tmp_path / "tree", EngineKind.TERRAFORM, tmp_path / "tree")
 
 
 @pytest.mark.parametrize(
@@ -79,3 +93,10 @@ def test_our_variables_are_loaded_last_and_replace_no_file(tmp_path, theirs):
 def test_a_variable_without_a_proper_name_is_refused(tmp_path, name):
     with pytest.raises(EngineError, match=r"no name of a Terraform variable|needs a key"):
         list(configuration.variable_files(tmp_path, (Variable(name, "x"),)))
+
+
+def test_variables_come_after_every_file_of_the_repository_in_the_order_of_bytes(tmp_path):
+    for name in (b"\xf0\x9f\x98\x80.auto.tfvars", b"\xff.auto.tfvars"):
+        (tmp_path / os.fsdecode(name)).write_text("")
+    (ours,) = (name for name, _ in configuration.variable_files(tmp_path, (Variable("a", "x"),)))
+    assert os.fsencode(ours) > b"\xff.auto.tfvars"
