@@ -18,7 +18,8 @@ from githubkit import GitHub, UnauthAuthStrategy
 from githubkit.cache import MemCacheStrategy
 from githubkit.exception import GitHubException
 
-from bot.domain.errors import ConfigError, ForgeRefused, ForgeUnavailable, Invalid
+from bot.domain.errors import ConfigError, ForgeUnavailable
+from bot.forges.answers import Answering
 from bot.forges.github.limits import translated
 from bot.forges.patience import Timeouts, limited
 
@@ -68,7 +69,7 @@ def _ends(said: str | None) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-class Api:
+class Api(Answering):
     """GitHub's REST API at one address. `where` is how messages name it."""
 
     def __init__(self, where: str, url: str, timeouts: Timeouts) -> None:
@@ -150,8 +151,3 @@ class Api:
             if not (full if answer.more is None else answer.more):
                 return
             page += 1
-
-    def unexpected(self, what: str, reason: Invalid | None = None) -> ForgeRefused:
-        """Return the error for an answer that is not of the shape that GitHub documents."""
-        detail = f": {reason}" if reason else ""
-        return ForgeRefused(f"{self.where} answered in an unknown shape when asked for {what}{detail}")

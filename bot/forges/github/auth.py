@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from githubkit.auth.app import AppAuth
 
-from bot.domain.errors import ConfigError, ForgeRefused, Invalid, NotFound
+from bot.domain.errors import ConfigError, ForgeRefused, NotFound
 from bot.domain.events import RepoRef
 from bot.forges.examining import Fault
 from bot.forges.fields import flag, look, moment, number, optional_text, text
@@ -244,10 +244,8 @@ class AppCredentials:
             what = f"installation of the App on {repo.path}"
             ask = Ask("GET", f"{repo_path(repo)}/installation", what)
             found = self._api.call(self._app.get_jwt(), ask).data
-            try:
+            with self._api.expecting(what):
                 self._installations[owner] = number(found, "id")
-            except Invalid as reason:
-                raise self._api.unexpected(what, reason) from reason
         return self._installations[owner]
 
     def _installation_token(self, installation: int) -> str:
@@ -257,20 +255,16 @@ class AppCredentials:
         what = f"a token for installation {installation} of the App"
         ask = Ask("POST", f"/app/installations/{installation}/access_tokens", what)
         found = self._api.call(self._app.get_jwt(), ask).data
-        try:
+        with self._api.expecting(what):
             token = text(found, "token")
-        except Invalid as reason:
-            raise self._api.unexpected(what, reason) from reason
         until = moment(found, "expires_at") or self._now() + _LIFE
         self._tokens[installation] = token, until, self._now()
         return token
 
 
 def _field(api: Api, found: object, name: str, what: str) -> str:
-    try:
+    with api.expecting(what):
         return text(found, name).lower()
-    except Invalid as reason:
-        raise api.unexpected(what, reason) from reason
 
 
 def _owner(repo: RepoRef) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -107,13 +106,13 @@ class GitHubForge:
 
     def lacking_on(self, repo: RepoRef, branch: str) -> tuple[str, ...]:
         """Return, in words, what a merge queue of a branch needs and we lack: three calls or less."""
-        with self._shape_of(f"branches of {repo.path}"):
+        with self._api.expecting(f"branches of {repo.path}"):
             queue = guards.has_queue(partial(self._look, repo), repo, branch)
         return self._credentials.lacking(repo, queue=True) if queue else ()
 
     def advice(self, repo: RepoRef, branch: str) -> tuple[Fault, ...]:
         """Return what keeps webhooks or statuses from meaning what they should: three calls."""
-        with self._shape_of(f"branches of {repo.path}"):
+        with self._api.expecting(f"branches of {repo.path}"):
             return guards.advice(partial(self._look, repo), repo, branch)
 
     def token_faults(self) -> tuple[Fault, ...]:
@@ -130,7 +129,7 @@ class GitHubForge:
         """Return a pull request as it is now: one call."""
         what = f"pull request {number} of {repo.path}"
         found = self._call(repo, "GET", f"/pulls/{number}", what).data
-        with self._shape_of(what):
+        with self._api.expecting(what):
             return read_change(repo, found)
 
     def files_of_change(self, repo: RepoRef, number: int) -> ChangedFiles:
@@ -167,7 +166,7 @@ class GitHubForge:
     def branch_head(self, repo: RepoRef, branch: str) -> tuple[str, str]:
         """Return a branch's name and commit: one call, two for the default branch."""
         what = f"branch {branch} of {repo.path}" if branch else repo.path
-        with self._shape_of(what):
+        with self._api.expecting(what):
             wanted = branch or text(self._call(repo, "GET", "", what).data, "default_branch")
             found = self._call(repo, "GET", f"/branches/{segment(wanted)}", what).data
             return text(found, "name"), sha(found, "commit.sha")
@@ -300,15 +299,8 @@ class GitHubForge:
     def _look(self, repo: RepoRef, path: str, what: str) -> object:
         return self._send(repo, Ask("GET", path, what)).data
 
-    @contextmanager
-    def _shape_of(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except Invalid as reason:
-            raise self._api.unexpected(what, reason) from reason
-
     def _comment_id(self, comment: object, what: str) -> str:
-        with self._shape_of(what):
+        with self._api.expecting(what):
             return str(number(comment, "id"))
 
     def _known_id(self, comment_id: str, what: str) -> str:

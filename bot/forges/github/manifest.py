@@ -81,7 +81,7 @@ def exchange(code: str, api_url: str = PUBLIC_API, *, timeouts: Timeouts | None 
     api = Api("GitHub", api_url, timeouts or Timeouts())
     what = "App for this code"
     found = api.call("", Ask("POST", f"/app-manifests/{code}/conversions", what)).data
-    try:
+    with api.expecting(what):
         return NewApp(
             app_id=number(found, "id"),
             slug=text(found, "slug"),
@@ -91,5 +91,3 @@ def exchange(code: str, api_url: str = PUBLIC_API, *, timeouts: Timeouts | None 
             client_id=optional_text(found, "client_id") or "",
             client_secret=optional_text(found, "client_secret") or "",
         )
-    except Invalid as reason:
-        raise api.unexpected(what, reason) from reason

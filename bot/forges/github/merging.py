@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bot.domain.errors import HeadMoved, Invalid, NotMergeable
+from bot.domain.errors import HeadMoved, NotMergeable
 from bot.domain.events import RepoRef
 from bot.domain.merging import MergeMethod
 from bot.forges.fields import look, sha
@@ -37,10 +37,8 @@ class Merges:
             raise HeadMoved(str(error)) from error
         except NotAllowed as error:
             raise NotMergeable(str(error)) from error
-        try:
+        with self._api.expecting(what):
             return sha(made.data, "sha")
-        except Invalid as reason:
-            raise self._api.unexpected(what, reason) from reason
 
     def _allowed(self, repo: RepoRef) -> MergeMethod:
         """Return the first method that is not switched off, as far as we may see the switches."""

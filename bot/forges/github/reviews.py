@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from bot.domain.codeowners import CodeOwners
-from bot.domain.errors import Invalid
 from bot.domain.events import Change, RepoRef
 from bot.domain.reviews import Review, Verdict
 from bot.forges.code_owners import first_text
@@ -59,10 +58,8 @@ class Reviews:
             path = f"{repo_path(repo)}/contents/{place}"
             return self._send(repo, Ask("GET", path, f"{place} of {repo.path}", {"ref": branch})).data
 
-        try:
+        with self._api.expecting(f"CODEOWNERS of {repo.path}"):
             found = first_text(_PLACES, read)
-        except Invalid as reason:
-            raise self._api.unexpected(f"CODEOWNERS of {repo.path}", reason) from reason
         return None if found is None else CodeOwners(found)
 
     def team_members(self, repo: RepoRef, team: str) -> frozenset[str]:

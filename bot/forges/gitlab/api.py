@@ -15,7 +15,8 @@ import requests
 from gitlab import Gitlab
 from gitlab.exceptions import GitlabError, RedirectError
 
-from bot.domain.errors import ConfigError, ForgeRefused, ForgeUnavailable, Invalid
+from bot.domain.errors import ConfigError, ForgeRefused, ForgeUnavailable
+from bot.forges.answers import Answering
 from bot.forges.gitlab.limits import refused, unreachable
 from bot.forges.patience import Timeouts
 
@@ -38,7 +39,7 @@ class Answer:
     next_page: int | None = None
 
 
-class Api:
+class Api(Answering):
     """GitLab's REST API on one server. `where` is how messages name it, `url` its web address."""
 
     def __init__(self, where: str, url: str, login: TokenLogin, timeouts: Timeouts) -> None:
@@ -126,11 +127,6 @@ class Api:
                 page = page + 1 if len(answer.data) >= PER_PAGE else 0
             else:
                 page = answer.next_page
-
-    def unexpected(self, what: str, reason: Invalid | None = None) -> ForgeRefused:
-        """Return the error for an answer that is not of the shape that GitLab documents."""
-        detail = f": {reason}" if reason else ""
-        return ForgeRefused(f"{self.where} answered in an unknown shape when asked for {what}{detail}")
 
 
 class _Refusal(Exception):

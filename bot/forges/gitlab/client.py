@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from bot.domain.codeowners import CodeOwners
@@ -91,7 +90,7 @@ class GitLabForge:
     def whoami(self) -> str:
         """Return the login that we act under. Raises ForgeRefused where we are not let in: one call."""
         what = "the token's own account"
-        with self._shape_of(what):
+        with self._api.expecting(what):
             return text(self._api.call("get", "/user", what).data, "username")
 
     def lacking(
@@ -107,7 +106,7 @@ class GitLabForge:
 
     def lacking_on(self, repo: RepoRef, branch: str) -> tuple[str, ...]:
         """Return, in words, what we may not do on a branch, or the default one: four calls or less."""
-        with self._shape_of(f"branches of {repo.path}"):
+        with self._api.expecting(f"branches of {repo.path}"):
             return guards.lacking_on(self._api, repo, branch, self.role(repo, self.whoami()))
 
     def advice(self, repo: RepoRef, branch: str) -> tuple[Fault, ...]:  # noqa: ARG002
@@ -128,7 +127,7 @@ class GitLabForge:
         """Return a merge request as it is now: two calls, one of them for the default branch."""
         what = f"merge request {number} of {repo.path}"
         found = self._get(repo, f"/merge_requests/{number}", what)
-        with self._shape_of(what):
+        with self._api.expecting(what):
             default = text(self._get(repo, "", repo.path), "default_branch")
             return answered_change(repo, found, default)
 
@@ -143,15 +142,13 @@ class GitLabForge:
         if files.uncounted(found, self._now()):
             raise NotReady(f"{self.name} is still preparing {repo.path}!{number}")
         wanted = files.expected(found)
-        try:
+        with self._api.expecting(what):
             try:
                 path = f"{project(repo)}/merge_requests/{number}/diffs"
                 return files.from_pages(self._api.pages(path, what), wanted)
             except NotFound:
                 # Before GitLab 15.7 there was only the one long answer.
                 return files.from_changes(self._get(repo, f"/merge_requests/{number}/changes", what), wanted)
-        except Invalid as reason:
-            raise self._api.unexpected(what, reason) from reason
 
     def files_between(self, repo: RepoRef, before: str, after: str) -> ChangedFiles:
         """Return the files of a push: one call, none for a new branch. Incomplete where GitLab cuts it short.
@@ -174,7 +171,7 @@ class GitLabForge:
     def branch_head(self, repo: RepoRef, branch: str) -> tuple[str, str]:
         """Return a branch's name and commit: one call, two for the default branch."""
         what = f"branch {branch} of {repo.path}" if branch else repo.path
-        with self._shape_of(what):
+        with self._api.expecting(what):
             wanted = branch or text(self._get(repo, "", what), "default_branch")
             found = self._get(repo, f"/repository/branches/{segment(wanted)}", what)
             return text(found, "name"), sha(found, "commit.id")
@@ -283,7 +280,7 @@ class GitLabForge:
         """Ask once whose token it is."""
         if not self._own_id:
             what = "the token's own account"
-            with self._shape_of(what):
+            with self._api.expecting(what):
                 self._own_id = number(self._api.call("get", "/user", what).data, "id")
         return self._own_id
 
@@ -293,15 +290,8 @@ class GitLabForge:
         return f"{project(repo)}/merge_requests/{change}/notes/{comment_id}"
 
     def _note_id(self, note: object, what: str) -> str:
-        with self._shape_of(what):
+        with self._api.expecting(what):
             return str(number(note, "id"))
-
-    @contextmanager
-    def _shape_of(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except Invalid as reason:
-            raise self._api.unexpected(what, reason) from reason
 
 
 def _inert(body: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.domain.errors import ForgeRefused, HeadMoved, Invalid, NotMergeable
+from bot.domain.errors import ForgeRefused, HeadMoved, NotMergeable
 from bot.domain.events import RepoRef
 from bot.domain.merging import MergeMethod
 from bot.forges.fields import optional_text
@@ -64,10 +64,8 @@ class Merges:
             raise self._not_mergeable(path, what, body) from error
         except Unprocessable as error:
             raise self._not_mergeable(path, what, body, error.said) from error
-        try:
+        with self._api.expecting(f"the merge of {what}"):
             change = answered_change(repo, found, "")
-        except Invalid as reason:
-            raise self._api.unexpected(f"the merge of {what}", reason) from reason
         if not change.merged:
             raise NotMergeable(f"{self._api.where}: {what} is not mergeable at once: GitLab merges it later")
         return change.merge_sha

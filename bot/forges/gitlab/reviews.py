@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from operator import itemgetter
 
 from bot.domain.codeowners import CodeOwners
-from bot.domain.errors import ForgeRefused, ForgeUnavailable, Invalid, NotFound
+from bot.domain.errors import ForgeRefused, ForgeUnavailable, NotFound
 from bot.domain.events import Change, RepoRef
 from bot.domain.reviews import ApprovalRule, Review, Verdict
 from bot.forges.code_owners import first_text
@@ -102,10 +102,8 @@ class Reviews:
             path = f"{project(repo)}/repository/files/{segment(place)}"
             return self._api.call("get", path, f"{place} of {repo.path}", query={"ref": branch}).data
 
-        try:
+        with self._api.expecting(f"CODEOWNERS of {repo.path}"):
             found = first_text(_PLACES, read)
-        except Invalid as reason:
-            raise self._api.unexpected(f"CODEOWNERS of {repo.path}", reason) from reason
         return None if found is None else CodeOwners(found, sections=True)
 
     def team_members(self, repo: RepoRef, team: str) -> frozenset[str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, g, request
-from werkzeug.exceptions import HTTPException
+from flask import Blueprint, Response, request
 
 from bot.playground.github.apps import apps_blueprint
 from bot.playground.github.conversation import conversation_blueprint
@@ -11,14 +10,14 @@ from bot.playground.github.desk import Desk, refusal_response
 from bot.playground.github.pulls import pulls_blueprint
 from bot.playground.github.repos import repos_blueprint
 from bot.playground.github.statuses import statuses_blueprint
-from bot.playground.model import ForgeError, not_found
+from bot.playground.serving import api_blueprint
 
 PREFIX = "/api/v3"
 
 
 def github_blueprint(desk: Desk) -> Blueprint:
     """Serve GitHub's REST API as a GitHub Enterprise server does."""
-    blueprint = Blueprint("github", __name__, url_prefix=PREFIX)
+    blueprint = api_blueprint("github", PREFIX, desk.forge, refusal_response, _with_github_headers)
     for part in (
         repos_blueprint,
         pulls_blueprint,
@@ -27,33 +26,6 @@ def github_blueprint(desk: Desk) -> Blueprint:
         apps_blueprint,
     ):
         blueprint.register_blueprint(part(desk))
-    blueprint.register_error_handler(ForgeError, refusal_response)
-
-    @blueprint.route("/<path:anything>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
-    def unknown(**_: str) -> Response:
-        raise not_found()
-
-    @blueprint.errorhandler(HTTPException)
-    def refused(problem: HTTPException) -> Response:
-        kind = "bad_request" if problem.code == 400 else "not_found"
-        return refusal_response(ForgeError(kind, problem.name))
-
-    @blueprint.before_request
-    def take_the_lock() -> None:
-        # Answers read many parts of the forge: while one is written, nothing moves.
-        desk.forge.lock.acquire()
-        g.holds_the_lock = True
-
-    @blueprint.after_request
-    def dress(response: Response) -> Response:
-        let_go()
-        return _with_github_headers(response)
-
-    @blueprint.teardown_request
-    def let_go(_: BaseException | None = None) -> None:
-        if g.pop("holds_the_lock", False):
-            desk.forge.lock.release()
-
     return blueprint
 
 
