@@ -89,6 +89,7 @@ CANCELABLE = frozenset(status for status, onward in TRANSITIONS.items() if _S.CA
 PLAN_STAGES = frozenset({_S.FETCHING, _S.FETCHING_COMPLETED, _S.PLAN_QUEUED, _S.PLANNING, _S.POLICY_CHECKING})
 APPLY_STAGES = frozenset({_S.CONFIRMED, _S.APPLY_QUEUED, _S.APPLYING})
 WORKING = PLAN_STAGES | APPLY_STAGES
+UNDER_WAY = WORKING | {RunStatus.PENDING}
 
 # A run that may apply holds its workspace from its start to its end.
 HOLDS_WORKSPACE = frozenset(TRANSITIONS) - FINAL - {_S.PENDING}

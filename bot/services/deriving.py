@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from bot.domain import headlines
 from bot.domain.delta import DeltaRow
 from bot.domain.events import RepoRef
-from bot.domain.lifecycle import RunStatus, StageStatus
+from bot.domain.lifecycle import UNDER_WAY, RunStatus, StageStatus
 from bot.domain.plan_text import apply_text, error_text, plan_text, tail, warnings_text
 from bot.domain.report import ChangeReport, OutcomeReport, Section, StatusReport, StatusState
 from bot.domain.run import Run, RunSource
@@ -153,7 +153,8 @@ class Deriving:
             change.head_sha, tuple(sections), none, merging, self._addresses.change(record.id)
         )
         body = self._texts.change_comment(report, self._limit(change.repo))
-        return self._posting.comment(record.id, change.repo, change.number, "summary", body)
+        settled = not any(section.run.status in UNDER_WAY for section in sections)
+        return self._posting.comment(record.id, change.repo, change.number, "summary", body, settled=settled)
 
     def _section(
         self, tx: Transaction, workspace: Workspace, run: Run, open_: bool, approver: str

@@ -34,14 +34,20 @@ class Posting:
         }
         return Post(subject, repo, f"status:{status.sha}:{status.context}", payload)
 
-    def comment(self, subject: str, repo: RepoRef, number: int, name: str, body: str) -> Post:
-        """Return the row of a comment; `name` tells it from the change's other comments."""
+    def comment(
+        self, subject: str, repo: RepoRef, number: int, name: str, body: str, *, settled: bool = False
+    ) -> Post:
+        """Return the row of a comment; `name` tells it from the change's other comments.
+
+        A settled one tells of nothing that is under way: it need not wait for what else may come.
+        """
         marker = self.marker(repo, number, name)
         payload = {
             "kind": "comment",
             "number": str(number),
             "marker": marker,
             "body": f"{body}\n\n{marker}\n",
+            **({"settled": "yes"} if settled else {}),
         }
         return Post(subject, repo, f"comment:{number}:{name}", payload)
 

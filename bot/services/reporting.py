@@ -37,7 +37,7 @@ _LONGEST_MERGE = timedelta(minutes=30)
 # commit everywhere yet, and a permission that was missing may be granted.
 _REFUSALS = 8
 _ROUNDS = 20
-# A comment is edited at most once in this time; whatever came meanwhile goes out together.
+# While runs are under way a comment is edited at most once in this time; what came meanwhile goes together.
 EDITS_APART = timedelta(seconds=2)
 
 
@@ -85,14 +85,8 @@ class Reporting:
     def _soon(self, left: Sequence[Post]) -> datetime | None:
         """Return when the next edit that was only held back may go out, None where there is none."""
         latest = self._clock.now() + EDITS_APART
-        return min(
-            (
-                post.not_before
-                for post in left
-                if post.not_before is not None and post.not_before <= latest and not post.attempts
-            ),
-            default=None,
-        )
+        held = [until for post in left if (until := _until(post)) is not None and not post.attempts]
+        return min((until for until in held if until <= latest), default=None)
 
     def _wait_for(self, subject: str, moment: datetime) -> bool:
         """Wait for an edit's turn; False where another worker waits for it already.
@@ -121,7 +115,8 @@ class Reporting:
         away_until: datetime | None = None
         for post in due:
             now = self._clock.now()
-            if post.not_before is not None and post.not_before > now:
+            until = _until(post)
+            if until is not None and until > now:
                 continue
             left_alone = self._left_alone.get(post.repo.forge, now)
             if left_alone > now:
@@ -216,6 +211,11 @@ class Reporting:
     def _failed(self, post: Post, error: str, not_before: datetime | None) -> None:
         with self._store.transaction() as tx:
             tx.posts.failed(post, error, not_before)
+
+
+def _until(post: Post) -> datetime | None:
+    """Return until when a post waits: what people wait for goes out however fresh the last edit is."""
+    return None if post.payload.get("settled") and not post.attempts else post.not_before
 
 
 def _owner() -> str:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.domain import lifecycle
-from bot.domain.lifecycle import RunStatus
+from bot.domain.lifecycle import UNDER_WAY, RunStatus
 from bot.domain.run import Run
 from bot.services.forgetting import Forgetting
 from bot.services.left_locks import LeftLocks
@@ -20,7 +19,6 @@ from bot.services.turns import whose_turn
 
 _JUST_NOW = timedelta(seconds=5)
 _AT_A_TIME = 500
-_UNFINISHED = frozenset({RunStatus.PENDING}) | lifecycle.WORKING
 
 
 class Sweep:
@@ -62,7 +60,7 @@ class Sweep:
     def _runs(self, tx: Transaction) -> list[Run]:
         """Return the runs that should be going on, and whose worker is gone or never came."""
         now = self._clock.now()
-        statuses = frozenset(status.value for status in _UNFINISHED)
+        statuses = frozenset(status.value for status in UNDER_WAY)
         unfinished = tx.runs.find(RunQuery(statuses=statuses, limit=10 * _AT_A_TIME))
         held = tx.leases.held([lease_of(run.id) for run in unfinished], now)
         free = [r for r in unfinished if lease_of(r.id) not in held]
