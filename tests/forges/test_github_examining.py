@@ -82,6 +82,29 @@ def test_what_a_token_lacks(
     assert by_token.lacking(REPO) == lacks
 
 
+@pytest.mark.parametrize(
+    ("path", "lacks"),
+    [
+        ("/commits/trunk/statuses", ("permission `statuses: write`",)),
+        ("/issues/comments", ("permission `issues: write`",)),
+        ("/pulls", ("permission `pull_requests: write`",)),
+        ("/commits/trunk", ("permission `contents: read`",)),
+        ("/nothing", ()),
+    ],
+)
+def test_what_a_fine_grained_token_may_not_even_read(
+    github: ScriptedGitHub, path: str, lacks: tuple[str, ...]
+) -> None:
+    """GitHub names the rights of whose token it is, not those that the token was given."""
+    forge = GitHubForge("github", TokenLogin("github_pat_" + "a" * 40), api_url=github.url)
+    refused = Reply({"message": "Resource not accessible by personal access token"}, 403)
+    for probe in ("/commits/trunk", "/commits/trunk/statuses", "/pulls", "/issues/comments"):
+        github.on("GET", f"/repos/acme/infra{probe}", refused if probe == path else Reply([]))
+    found = {"permissions": {"push": True}, "default_branch": "trunk"}
+    github.on("GET", "/repos/acme/infra", Reply(found))
+    assert forge.lacking(REPO) == lacks
+
+
 def test_a_repository_that_a_token_does_not_see(by_token: GitHubForge) -> None:
     with pytest.raises(NotFound, match="github has no acme/infra, or our credentials do not reach it"):
         by_token.lacking(REPO)

@@ -19,14 +19,23 @@ from bot.forges.examining import Fault
 from bot.forges.fields import flag, look, moment, number, optional_text, text
 from bot.forges.github import hooks
 from bot.forges.github.api import Api, Ask
+from bot.forges.github.limits import NotPermitted
 from bot.forges.github.manifest import EVENTS, FOR_MERGING, FOR_TEAMS, OPTIONAL, PERMISSIONS
-from bot.forges.github.paths import repo_path
+from bot.forges.github.paths import repo_path, segment
 
 # A fetch by Git may begin a while after it was given its token.
 _TO_SPARE = timedelta(minutes=5)
 # Where GitHub's answer does not tell; in truth an hour.
 _LIFE = timedelta(minutes=15)
 _READS_TEAMS = frozenset({"read:org", "write:org", "admin:org"})
+# GitHub does not tell what a fine-grained token may do: what it may not even read is found by trying.
+_FINE_GRAINED = "github_pat_"
+_PROBES = {
+    "/commits/{}": "permission `contents: read`",
+    "/commits/{}/statuses": "permission `statuses: write`",
+    "/pulls": "permission `pull_requests: write`",
+    "/issues/comments": "permission `issues: write`",
+}
 _LEVELS = {"read": 1, "write": 2, "admin": 3}
 
 
@@ -127,9 +136,21 @@ class TokenCredentials:
         enough = {"repo"} if look(found.data, "private") is not False else {"repo", "public_repo"}
         if found.scopes is not None and not found.scopes & enough:
             lacks.append(f"the token's scope `{min(enough, key=len)}`")
+        if self._token.startswith(_FINE_GRAINED):
+            branch = segment(optional_text(found.data, "default_branch") or "main")
+            lacks += [said for path, said in _PROBES.items() if not self._reads(repo, path.format(branch))]
         if teams and found.scopes is not None and not found.scopes & _READS_TEAMS:
             lacks.append("the token's scope `read:org` (members of teams)")
         return tuple(lacks)
+
+    def _reads(self, repo: RepoRef, path: str) -> bool:
+        try:
+            self._api.call(self._token, Ask("GET", f"{repo_path(repo)}{path}", repo.path, {"per_page": 1}))
+        except NotPermitted:
+            return False
+        except NotFound:
+            pass  # it is empty, and may be read
+        return True
 
     def ends(self) -> datetime | None:
         """Ask when the token ends."""
