@@ -99,8 +99,9 @@ def test_a_token_is_made_used_and_revoked_without_scripts_on_a_narrow_screen(sit
         with site.context(signed_in=False) as program:
             answer = program.request.get("/workspaces/network-prod", headers=bearer)
             assert answer.json()["data"][0]["type"] == "runs"
-            page.locator("summary", has_text="Revoke").click()
-            page.get_by_role("button", name="Revoke").click()
+            mine = page.locator("[id^=ask-revoke]")
+            mine.locator("summary").click()
+            mine.get_by_role("button", name="Revoke").click()
             assert page.get_by_text("Revoked").is_visible()
             assert program.request.get("/", headers=bearer).status == 401
 
