@@ -72,7 +72,7 @@ def _words(done: Sequence[Rekeyed]) -> str:
     lines = []
     for one in done:
         lost = f", {one.unreadable} that no key opens" if one.unreadable else ""
-        lines.append(f"{one.table:<15} {one.rotated} encrypted anew, {one.current} were already{lost}")
+        lines.append(f"{one.table:<19} {one.rotated} encrypted anew, {one.current} were already{lost}")
     if any(one.unreadable for one in done):
         return "\n".join(
             [*lines, "Drop no key: put the key that the rest was written with back, and run this again."]

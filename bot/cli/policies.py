@@ -43,7 +43,13 @@ def test(folder: Path) -> None:
 
 @policy.command("replay")
 @click.argument("folder", type=_FOLDER)
-@click.option("--last", default=50, show_default=True, help="How many plans, the newest first.")
+@click.option(
+    "--last",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help="How many plans, the newest first.",
+)
 def replay_command(folder: Path, last: int) -> None:
     """Judge the plans of the last runs by a set, and say what it would have stopped. Changes nothing."""
     services, _ = ready(configuration())

@@ -56,9 +56,15 @@ def sign_in() -> None:
 
 @click.command()
 @click.option("--bind", default="127.0.0.1:8000", show_default=True, help="Address and port to listen at.")
-@click.option("--processes", default=2, show_default=True, help="Number of processes.")
 @click.option(
-    "--threads", default=8, show_default=True, help="Number of threads in each; half of them may stream."
+    "--processes", type=click.IntRange(min=1), default=2, show_default=True, help="Number of processes."
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    help="Number of threads in each; half of them may stream.",
 )
 def web(bind: str, processes: int, threads: int) -> None:
     """Serve webhooks, Terraform's states and the pages."""

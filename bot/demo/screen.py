@@ -18,6 +18,8 @@ _SIGNS = {
     "failure": "[red]✗[/]",
     "error": "[red]✗[/]",
 }
+# Below so many columns a table would leave no room for what a status says.
+_NARROW = 72
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _SUMMARY = re.compile(r"<summary>(.*?)</summary>", re.DOTALL)
 _TAG = re.compile(r"</?[a-z][^<>]*>")
@@ -81,6 +83,9 @@ class Screen:
         self._console.print(f"\n[bold red]✗ The story broke off.[/] {escape(words)}\n")
 
     def _line(self, sign: str, what: str, detail: str, right: str) -> None:
+        if self._console.width < _NARROW:
+            self._console.print(f"  {sign} {what}  {detail}  [dim]{right}[/]")
+            return
         table = Table.grid(padding=(0, 1), expand=True)
         table.add_column(width=3, justify="right")
         table.add_column(width=34, overflow="fold")

@@ -38,3 +38,9 @@ def test_a_set_without_tests_says_so_and_one_that_cannot_be_read_says_why(tmp_pa
     assert done.exit_code == 1
     assert isinstance(done.exception, Invalid)
     assert "a.rego" in str(done.exception)
+
+
+def test_numbers_that_mean_nothing_are_refused(tmp_path: Path) -> None:
+    for words in (["policy", "replay", str(tmp_path), "--last", "0"], ["web", "--processes", "0"]):
+        done = CliRunner().invoke(cli, words)
+        assert (done.exit_code, "0 is not in the range x>=1" in done.output) == (2, True)
