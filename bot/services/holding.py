@@ -48,7 +48,7 @@ class Holding:
             log.warning("%s: another worker has the run; this one lets it be", run_id)
         finally:
             with self._store.transaction() as tx:
-                tx.leases.release(lease_of(run_id), fence)
+                tx.leases.release(lease_of(run_id), fence, self._clock.now())
 
     def _renew(self, run_id: str, fence: int) -> None:
         with self._store.transaction() as tx:

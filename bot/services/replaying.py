@@ -87,7 +87,7 @@ class Replaying:
             log.warning("%s: another worker is at it; this one lets it be", replay_id)
         finally:
             with self._store.transaction() as tx:
-                tx.leases.release(lease, fence)
+                tx.leases.release(lease, fence, self._clock.now())
 
     def _carry_out(self, replay_id: str, watch: _LeaseWatch) -> None:
         begun = self._begin(replay_id, watch)

@@ -73,7 +73,7 @@ class Reporting:
                 return
             finally:
                 with self._store.transaction() as tx:
-                    tx.leases.release(_lease(subject), fence)
+                    tx.leases.release(_lease(subject), fence, self._clock.now())
             # Whoever marked it since may have found the lease held and gone away: look once more.
             with self._store.reading() as tx:
                 if tx.posts.due_mark(subject) != mark:
@@ -101,7 +101,7 @@ class Reporting:
             return False
         self._clock.wait(max(timedelta(), moment - now))
         with self._store.transaction() as tx:
-            tx.leases.release(lease, fence)
+            tx.leases.release(lease, fence, self._clock.now())
         return True
 
     def _round(self, subject: str, fence: int) -> int:

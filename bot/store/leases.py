@@ -26,7 +26,8 @@ class SqlLeases:
 
         A holder that asks again is told None too: whoever holds it renews.
         """
-        free = sa.or_(leases.c.expires_at.is_(None), leases.c.expires_at <= now)
+        # Let go is free at once, also for a worker whose clock is behind.
+        free = sa.or_(leases.c.owner == "", leases.c.expires_at <= now)
         row = {"name": name, "owner": owner, "fence": 1, "expires_at": now + ttl}
         update = {"owner": owner, "fence": leases.c.fence + 1, "expires_at": now + ttl}
         if not insert_or_update(self._connection, leases, ["name"], row, update, where=free):
@@ -49,10 +50,10 @@ class SqlLeases:
         if self._connection.execute(query).first() is None:
             raise LeaseLost(f"another worker has taken {name} over")
 
-    def release(self, name: str, fence: int) -> None:
+    def release(self, name: str, fence: int, now: datetime) -> None:
         """Let go; nothing happens where another has it."""
         self._connection.execute(
-            sa.update(leases).where(*_ours(name, fence)).values(owner="", expires_at=None)
+            sa.update(leases).where(*_ours(name, fence)).values(owner="", expires_at=now)
         )
 
     def held(self, names: Sequence[str], now: datetime) -> frozenset[str]:
@@ -60,11 +61,13 @@ class SqlLeases:
         found: set[str] = set()
         for start in range(0, len(names), _AT_ONCE):
             some = names[start : start + _AT_ONCE]
-            query = sa.select(leases.c.name).where(leases.c.name.in_(some), leases.c.expires_at > now)
+            query = sa.select(leases.c.name).where(
+                leases.c.name.in_(some), leases.c.owner != "", leases.c.expires_at > now
+            )
             found.update(self._connection.execute(query).scalars())
         return frozenset(found)
 
 
 def _ours(name: str, fence: int) -> tuple[sa.ColumnElement[bool], ...]:
     """A lease that was neither taken over nor let go. One that ran out and that nobody took is still ours."""
-    return leases.c.name == name, leases.c.fence == fence, leases.c.expires_at.is_not(None)
+    return leases.c.name == name, leases.c.fence == fence, leases.c.owner != ""

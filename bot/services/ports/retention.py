@@ -25,5 +25,5 @@ class Retention(Protocol):
         ...
 
     def leases(self, before: datetime, limit: int) -> int:
-        """Forget the leases of runs that ended before `before`."""
+        """Forget leases that ended before `before`; those of runs not before the run has."""
         ...

@@ -142,7 +142,7 @@ class Leases(Protocol):
         """Make sure, within this transaction, that the lease is still ours. Raises LeaseLost."""
         ...
 
-    def release(self, name: str, fence: int) -> None:
+    def release(self, name: str, fence: int, now: datetime) -> None:
         """Let go; nothing happens where another has it."""
         ...
 
