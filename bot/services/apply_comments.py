@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
-from bot.domain.decisions import ConfirmRun, KeepApproval, Refuse, StartApply, decide_apply
+from bot.domain.decisions import ApplyDecision, ConfirmRun, KeepApproval, Refuse, StartApply, decide_apply
 from bot.domain.events import Change
 from bot.domain.permissions import Person
 from bot.domain.requirements import Facts, unmet
+from bot.domain.run import Run
 from bot.domain.workspace import Workspace
 from bot.services.answering import Answer
 from bot.services.approving import approve, keep, used
@@ -17,7 +19,10 @@ from bot.services.making import NewRuns
 from bot.services.outcome import Outcome
 from bot.services.ports import Clock, Transaction
 from bot.services.requiring import Requiring
+from bot.services.shown_plans import was_shown
 from bot.services.transitions import Transitions
+
+_NOT_SHOWN = "the newest plan was not shown here yet when you asked: look at it, and comment again"
 
 
 class ApplyComments:
@@ -49,8 +54,8 @@ class ApplyComments:
         for workspace in targets:
             runs = self._new_runs.about(tx, workspace, change)
             decision = decide_apply(change, runs, answer.asked_at, workspace.merging.apply_when)
-            if not isinstance(decision, Refuse):
-                run = decision.run if isinstance(decision, ConfirmRun) else decision.preview
+            decision = _of_what_was_shown(tx, decision, answer.asked_at)
+            if (run := _meant(decision)) is not None:
                 checks = self._requiring.checks(tx, workspace, facts, run, person)
                 if missing := unmet(checks):
                     answer.tables.append((workspace.name, checks))
@@ -85,3 +90,19 @@ class ApplyComments:
         # `/apply` without names means "all that can be": what can't is only said where nothing could.
         if named or not done:
             answer.refusals.extend(refused)
+
+
+def _of_what_was_shown(tx: Transaction, decision: ApplyDecision, asked_at: datetime) -> ApplyDecision:
+    run = _meant(decision)
+    return decision if run is None or was_shown(tx, run, asked_at) else Refuse(_NOT_SHOWN)
+
+
+def _meant(decision: ApplyDecision) -> Run | None:
+    """Return the run whose plan would be applied, None where none would."""
+    match decision:
+        case ConfirmRun(run):
+            return run
+        case StartApply(preview) | KeepApproval(preview):
+            return preview
+        case Refuse():
+            return None

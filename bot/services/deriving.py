@@ -91,9 +91,15 @@ class Deriving:
             if run is not None:
                 statuses += self._of_workspace(tx, commit.sha, workspace, run, runs, waits)
                 statuses += self._of_policies(tx, commit.sha, workspace, runs)
+        shown = {self._addresses.run(run.id): run.id for _, run, _ in whole if run and run.has_changes}
         state, words = headlines.aggregate(whole, record.note if record else "")
         statuses.append(StatusReport(commit.sha, "plangate", state, words, self._target(whole, record)))
-        return [self._posting.status(subject, commit.repo, status) for status in statuses]
+        return [
+            self._posting.status(
+                subject, commit.repo, each, tuple(filter(None, [shown.get(each.target_url)]))
+            )
+            for each in statuses
+        ]
 
     def _of_workspace(
         self, tx: Transaction, sha: str, workspace: Workspace, run: Run, runs: Sequence[Run], waits: str
@@ -154,7 +160,10 @@ class Deriving:
         )
         body = self._texts.change_comment(report, self._limit(change.repo))
         settled = not any(section.run.status in UNDER_WAY for section in sections)
-        return self._posting.comment(record.id, change.repo, change.number, "summary", body, settled=settled)
+        shows = [section.run.id for section in sections if section.run.has_changes]
+        return self._posting.comment(
+            record.id, change.repo, change.number, "summary", body, settled=settled, shows=shows
+        )
 
     def _section(
         self, tx: Transaction, workspace: Workspace, run: Run, open_: bool, approver: str

@@ -22,8 +22,8 @@ class Posting:
         self._vault = vault
         self._texts = texts
 
-    def status(self, subject: str, repo: RepoRef, status: StatusReport) -> Post:
-        """Return the row of a commit status."""
+    def status(self, subject: str, repo: RepoRef, status: StatusReport, shows: Sequence[str] = ()) -> Post:
+        """Return the row of a commit status. `shows` are the runs whose plans it tells of."""
         payload = {
             "kind": "status",
             "sha": status.sha,
@@ -32,14 +32,25 @@ class Posting:
             "description": status.description,
             "target_url": status.target_url,
         }
+        if shows:
+            payload["shows"] = " ".join(shows)
         return Post(subject, repo, f"status:{status.sha}:{status.context}", payload)
 
     def comment(
-        self, subject: str, repo: RepoRef, number: int, name: str, body: str, *, settled: bool = False
+        self,
+        subject: str,
+        repo: RepoRef,
+        number: int,
+        name: str,
+        body: str,
+        *,
+        settled: bool = False,
+        shows: Sequence[str] = (),
     ) -> Post:
         """Return the row of a comment; `name` tells it from the change's other comments.
 
-        A settled one tells of nothing that is under way: it need not wait for what else may come.
+        A settled one tells of nothing that is under way: it need not wait for what else may come. `shows` are
+        the runs whose plans are in it.
         """
         marker = self.marker(repo, number, name)
         payload = {
@@ -49,6 +60,8 @@ class Posting:
             "body": f"{body}\n\n{marker}\n",
             **({"settled": "yes"} if settled else {}),
         }
+        if shows:
+            payload["shows"] = " ".join(shows)
         return Post(subject, repo, f"comment:{number}:{name}", payload)
 
     def refusal(

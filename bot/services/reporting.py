@@ -23,6 +23,7 @@ from bot.domain.errors import (
 )
 from bot.domain.merging import MergeMethod
 from bot.domain.report import StatusReport, StatusState
+from bot.services import shown_plans
 from bot.services.automerging import is_merge
 from bot.services.deriving import Deriving
 from bot.services.ports import Clock, Forge, Limits, Post, Reaction, Store
@@ -127,13 +128,14 @@ class Reporting:
                 continue
             with self._store.transaction() as tx:
                 tx.leases.renew(_lease(subject), fence, now, self._limits.report_lease)
-            away_until = self._deliver(post)
+                shown_plans.note(tx, post, now)
+            away_until = self._deliver(post, now)
         return mark
 
-    def _deliver(self, post: Post) -> datetime | None:
+    def _deliver(self, post: Post, now: datetime) -> datetime | None:
         """Deliver one post; return until when the forge is to be left alone, None where it answered."""
         try:
-            remote_id = self._send(self._forges[post.repo.forge], post)
+            remote_id = self._tried(post, now)
         except ForgeUnavailable as error:
             wait = _wait(post.attempts, error.retry_after)
             until = self._clock.now() + wait
@@ -163,6 +165,17 @@ class Reporting:
         with self._store.transaction() as tx:
             tx.posts.delivered(post, remote_id, next_after)
         return None
+
+    def _tried(self, post: Post, now: datetime) -> str:
+        sent = False
+        try:
+            remote_id = self._send(self._forges[post.repo.forge], post)
+            sent = True
+        finally:
+            if not sent:
+                with self._store.transaction() as tx:
+                    shown_plans.take_back(tx, post, now)
+        return remote_id
 
     def _send(self, forge: Forge, post: Post) -> str:
         payload = post.payload

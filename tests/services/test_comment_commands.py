@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.errors import EngineError
+from bot.domain.errors import EngineError, ForgeUnavailable
 from bot.domain.lifecycle import RunStatus
 from bot.domain.permissions import Role
 from bot.domain.run import RunSource
@@ -108,6 +108,24 @@ def test_an_apply_asked_for_before_the_plan_was_there_does_not_approve_it_unseen
     assert house.engine.applied == []
     house.say(1, "/apply")
     assert house.statuses() == ["planned_and_finished", "applied"]
+
+
+@pytest.mark.parametrize("limited", [True, False])
+def test_an_apply_means_the_plan_that_the_change_shows_and_no_newer_one(
+    previewed: House, limited: bool
+) -> None:
+    previewed.engine.will_find("network", BUCKET, change("aws_s3_bucket.more", "create"))
+    previewed.say(1, "/plan", work=False)
+    previewed.work("receive", "preview")
+    if limited:
+        previewed.forge.fail(ForgeUnavailable("slow down", 60), "set_status")
+        previewed.work()
+    hasty = previewed.say(1, "/apply")
+    assert previewed.outcomes(hasty) == ["refused"]
+    assert "was not shown here yet" in previewed.reasons(hasty)[0]
+    previewed.sweep(minutes=2)
+    previewed.say(1, "/apply")
+    assert previewed.statuses()[-1] == "applied"
 
 
 def test_a_second_apply_does_not_approve_a_delta_that_nobody_has_seen(previewed: House) -> None:

@@ -105,23 +105,25 @@ def test_the_time_that_a_forge_asks_for_is_obeyed(opened: House) -> None:
 def test_the_time_that_a_forge_asks_for_holds_for_a_newer_state_too(opened: House) -> None:
     opened.forge.fail(ForgeUnavailable("slow down", retry_after=300))
     opened.work()
-    opened.say(1, "/apply")
+    opened.engine.will_find("network")
+    opened.say(1, "/plan")
     opened.sweep(seconds=200)
     said_of_the_plan = [s for _, s in opened.forge.statuses if s.context == "plangate/network/plan"]
     assert said_of_the_plan == []
     opened.sweep(seconds=120)
-    assert opened.said("h1") == ("success", "1 workspace applied: +1 ~0 -0")
-    assert "network: Applied" in opened.summary(1)
+    assert opened.said("h1") == ("success", "1 workspace planned: no changes")
+    assert "network: No changes" in opened.summary(1)
 
 
 def test_the_latest_state_wins_over_what_waited(opened: House) -> None:
     opened.forge.fail(AWAY, times=2)
     opened.work()
-    opened.say(1, "/apply")
+    opened.engine.will_find("network")
+    opened.say(1, "/plan")
     opened.sweep(minutes=1)
     opened.sweep(minutes=1)
     said = [s.description for _, s in opened.forge.statuses if s.context == "plangate"]
-    assert said == ["1 workspace applied: +1 ~0 -0"]
+    assert said == ["1 workspace planned: no changes"]
 
 
 def test_a_comment_whose_answer_was_lost_is_found_again_and_not_doubled(opened: House) -> None:
@@ -286,6 +288,7 @@ def test_a_commit_of_a_branch_gets_statuses_and_no_comment(house: House) -> None
 
 
 def test_no_status_stays_pending_once_every_run_is_final(opened: House) -> None:
+    opened.work()
     opened.say(1, "/apply")
     opened.push("c1", "network/main.tf")
     assert all(run.final for run in opened.runs())

@@ -101,6 +101,8 @@ class ArtifactKind(StrEnum):
     BASIS = "basis"
     # What pages show of the plan: made of its JSON once, masked, and quick to look things up in.
     PLAN_VIEW = "plan view"
+    # Since when the change tells of the plan.
+    SHOWN = "shown"
 
 
 class Artifacts(Protocol):
