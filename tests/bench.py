@@ -27,6 +27,8 @@ from tests.support.postgres import PostgresMissing, running_postgres
 RATE = 200
 SECONDS = 10
 CLIENTS = 16
+# As `plangate web` has it where nobody says otherwise.
+WEB_PROCESSES = 2
 ROUNDS = 5
 
 
@@ -41,6 +43,13 @@ def row(name: str, values: list[float]) -> None:
     sys.stdout.write(
         f"  {name:<48} p50 {p50:8.1f} ms   p99 {p99:8.1f} ms   max {max(values) * 1000:8.1f} ms\n"
     )
+
+
+def staged(folder: Path, **settings: str) -> Journey:
+    """Return a stage as an installation has it, not yet started."""
+    journey = Journey(folder, PLANGATE_LOG_LEVEL="WARNING", **settings)
+    journey.stage.web_processes = WEB_PROCESSES
+    return journey
 
 
 def disk(folder: Path) -> None:
@@ -149,7 +158,7 @@ def on_postgresql(folder: Path) -> None:
     try:
         with running_postgres(durable=True) as server:
             url = server.create("bench")
-            with Journey(folder, PLANGATE_LOG_LEVEL="WARNING", DATABASE_URL=url) as journey:
+            with staged(folder, DATABASE_URL=url) as journey:
                 webhook_to_answer(journey, "PostgreSQL")
     except PostgresMissing as missing:
         sys.stdout.write(f"  not measured on PostgreSQL: {missing}\n")
@@ -164,7 +173,7 @@ def main() -> None:
         plain.mkdir()
         (plain / "main.tf").write_text(BEGINNING["net/main.tf"])
         bare_times = [bare(plain) for _ in range(ROUNDS)]
-        with Journey(Path(folder) / "stage", PLANGATE_LOG_LEVEL="WARNING") as journey:
+        with staged(Path(folder) / "stage") as journey:
             repo = journey.repo()
             journey.ana.push(repo.tree, "main")
             time.sleep(5)

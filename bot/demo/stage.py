@@ -108,6 +108,7 @@ class Stage:
     manifest: str
     settings: Mapping[str, str] = field(default_factory=dict)
     workers: int = 2
+    web_processes: int = 1
     redis_url: str = ""
     kind: str = "github"
 
@@ -169,7 +170,10 @@ class Stage:
     def start_web(self) -> None:
         """Start the web process."""
         bind = self.url.removeprefix("http://")
-        self._start("web", [*_plangate(), "web", "--bind", bind, "--processes", "1"], self.environment())
+        processes = str(self.web_processes)
+        self._start(
+            "web", [*_plangate(), "web", "--bind", bind, "--processes", processes], self.environment()
+        )
         self._wait("web", lambda: _answers(f"{self.url}/healthz"))
 
     def start_worker(self, number: int) -> None:
