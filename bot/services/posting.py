@@ -44,13 +44,14 @@ class Posting:
         name: str,
         body: str,
         *,
-        settled: bool = False,
+        settled: bool | None = None,
         shows: Sequence[str] = (),
     ) -> Post:
         """Return the row of a comment; `name` tells it from the change's other comments.
 
-        A settled one tells of nothing that is under way: it need not wait for what else may come. `shows` are
-        the runs whose plans are in it.
+        A settled one tells of nothing that is under way, and need not wait for what else may come; one that
+        is not may wait for that with its first words. None: it never waits. `shows` are the runs whose plans
+        are in it.
         """
         marker = self.marker(repo, number, name)
         payload = {
@@ -58,7 +59,7 @@ class Posting:
             "number": str(number),
             "marker": marker,
             "body": f"{body}\n\n{marker}\n",
-            **({"settled": "yes"} if settled else {}),
+            **({} if settled is None else {"settled": "yes" if settled else "no"}),
         }
         if shows:
             payload["shows"] = " ".join(shows)

@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.domain.errors import (
@@ -38,8 +39,10 @@ _LONGEST_MERGE = timedelta(minutes=30)
 # commit everywhere yet, and a permission that was missing may be granted.
 _REFUSALS = 8
 _ROUNDS = 20
-# While runs are under way a comment is edited at most once in this time; what came meanwhile goes together.
+# A comment is edited at most once in this time; whatever came meanwhile goes out together.
 EDITS_APART = timedelta(seconds=2)
+# So long its first words wait for plans that take a moment only: then one comment tells all.
+FIRST_WORDS = timedelta(seconds=1.5)
 
 
 class Reporting:
@@ -108,7 +111,8 @@ class Reporting:
     def _round(self, subject: str, fence: int) -> int:
         with self._store.reading() as tx:
             mark = tx.posts.due_mark(subject)
-            posts = self._deriving.posts(tx, subject)
+            first = self._clock.now() + FIRST_WORDS
+            posts = [_held(post, first) for post in self._deriving.posts(tx, subject)]
         with self._store.transaction() as tx:
             tx.leases.check(_lease(subject), fence)
             tx.posts.derived(subject, mark, posts)
@@ -226,9 +230,15 @@ class Reporting:
             tx.posts.failed(post, error, not_before)
 
 
+def _held(post: Post, until: datetime) -> Post:
+    """Have a comment that tells of what is under way wait with its first words; an edit has its own wait."""
+    return replace(post, not_before=until) if post.payload.get("settled") == "no" else post
+
+
 def _until(post: Post) -> datetime | None:
-    """Return until when a post waits: what people wait for goes out however fresh the last edit is."""
-    return None if post.payload.get("settled") and not post.attempts else post.not_before
+    """Return until when a post waits: a comment's first words no longer than until all is settled."""
+    first = not post.remote_id and not post.attempts
+    return None if first and post.payload.get("settled") == "yes" else post.not_before
 
 
 def _owner() -> str:

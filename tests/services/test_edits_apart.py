@@ -1,4 +1,4 @@
-"""While runs are under way a comment is edited at most once in two seconds, and at once when all is done."""
+"""A comment is edited at most once in two seconds: what came meanwhile goes together, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bot.services.reporting import EDITS_APART
+from bot.services.reporting import EDITS_APART, FIRST_WORDS
 from tests.fakes.house import REPO, House
 
 
@@ -32,10 +32,6 @@ class Watched:
             self.waits.append(length)
             wait(length)
 
-        with house.store.reading() as tx:
-            record = tx.changes.numbered(REPO, 1)
-        assert record is not None
-        self.subject = record.id
         house.forge.update_comment = edited  # type: ignore[method-assign,assignment]
         house.forge.set_status = stated  # type: ignore[method-assign,assignment]
         house.clock.wait = waited  # type: ignore[method-assign]
@@ -51,51 +47,20 @@ def watched(house: House) -> Watched:
     return Watched(house)
 
 
-def test_several_that_finish_one_after_another_share_an_edit_and_one_worker_waits(watched: Watched) -> None:
+def test_several_that_finish_one_after_another_share_edits(watched: Watched) -> None:
     house = watched.house
     began = house.clock.now()
-    waited = house.clock.wait
-
-    def meanwhile(length: timedelta) -> None:
-        house.phases.advance(house.runs()[1].id)
-        house.reporting.report(watched.subject)
-        waited(length)
-
-    house.clock.wait = meanwhile  # type: ignore[method-assign]
-    house.phases.advance(house.runs()[0].id)
-    house.reporting.report(watched.subject)
-    assert len(watched.waits) == 1
-    assert watched.edits == [began + EDITS_APART]
-    assert house.summary(1).count("No changes") == 2
-
-
-def test_when_all_is_done_the_comment_says_so_at_once(watched: Watched) -> None:
-    house = watched.house
-    for run in house.runs():
-        house.phases.advance(run.id)
-    house.work("report")
-    assert watched.waits == []
-    assert watched.edits == [house.clock.now()]
+    while job := house.dispatch.take():
+        if job.queue == "report":
+            house.reporting.report(job.subject)
+        else:
+            house.phases.advance(job.subject)
+    assert watched.edits
+    gaps = [later - sooner for sooner, later in zip(watched.edits, watched.edits[1:], strict=False)]
+    assert all(gap >= EDITS_APART for gap in gaps)
+    assert watched.edits[0] >= began + EDITS_APART
     assert house.summary(1).count("No changes") == 3
     assert house.said("h1")[0] == "success"
-
-
-def test_a_worker_that_waits_keeps_nobody_from_saying_that_all_is_done(watched: Watched) -> None:
-    house = watched.house
-    began, waited = house.clock.now(), house.clock.wait
-
-    def meanwhile(length: timedelta) -> None:
-        for run in house.runs()[1:]:
-            house.phases.advance(run.id)
-        house.reporting.report(watched.subject)
-        waited(length)
-
-    house.clock.wait = meanwhile  # type: ignore[method-assign]
-    house.phases.advance(house.runs()[0].id)
-    house.reporting.report(watched.subject)
-    assert len(watched.waits) == 1
-    assert watched.edits == [began]
-    assert house.summary(1).count("No changes") == 3
 
 
 def test_statuses_do_not_wait_for_the_comment(watched: Watched) -> None:
@@ -117,6 +82,27 @@ def test_an_edit_long_after_the_last_one_goes_out_at_once(watched: Watched) -> N
     assert watched.edits == [house.clock.now()]
 
 
+def test_one_worker_waits_and_the_others_go_on(watched: Watched) -> None:
+    house = watched.house
+    waited = house.clock.wait
+    record = house.forge.change(REPO, 1)
+    with house.store.reading() as tx:
+        found = tx.changes.numbered(REPO, record.number)
+    assert found is not None
+
+    def meanwhile(length: timedelta) -> None:
+        house.phases.advance(house.runs()[1].id)
+        house.reporting.report(found.id)
+        waited(length)
+
+    house.clock.wait = meanwhile  # type: ignore[method-assign]
+    house.phases.advance(house.runs()[0].id)
+    house.reporting.report(found.id)
+    assert len(watched.waits) == 1
+    assert len(watched.edits) == 1
+    assert house.summary(1).count("No changes") == 2
+
+
 def test_a_worker_that_is_killed_while_it_waits_loses_no_edit(watched: Watched) -> None:
     house = watched.house
 
@@ -132,3 +118,47 @@ def test_a_worker_that_is_killed_while_it_waits_loses_no_edit(watched: Watched) 
     house.dispatch.lose_everything()
     house.sweep()
     assert "a: No changes" in house.summary(1)
+
+
+@pytest.fixture
+def opened(house: House) -> Watched:
+    """A change in two workspaces of which nothing was said yet."""
+    for name in "ab":
+        house.workspace(name)
+    house.open_change(1, "h1", "a/x.tf", "b/x.tf", work=False)
+    house.work("receive")
+    return Watched(house)
+
+
+def test_plans_that_take_a_moment_are_told_of_in_one_comment_and_at_once(opened: Watched) -> None:
+    house = opened.house
+    for run in house.runs():
+        house.phases.advance(run.id)
+    house.work("report")
+    assert opened.waits == []
+    assert opened.edits == []
+    assert house.summary(1).count("No changes") == 2
+
+
+def test_the_first_words_wait_no_longer_than_a_moment(opened: Watched) -> None:
+    house = opened.house
+    house.work("report")
+    assert opened.waits == [FIRST_WORDS]
+    assert house.summary(1).count("Planning") == 2
+
+
+def test_whoever_waits_with_the_first_words_keeps_nobody_from_saying_all(opened: Watched) -> None:
+    house = opened.house
+    waited = house.clock.wait
+
+    def meanwhile(length: timedelta) -> None:
+        for run in house.runs():
+            house.phases.advance(run.id)
+        house.reporting.report(house.dispatch.take().subject)  # type: ignore[union-attr]
+        assert house.summary(1).count("No changes") == 2
+        waited(length)
+
+    house.clock.wait = meanwhile  # type: ignore[method-assign]
+    house.work("report")
+    assert opened.waits == [FIRST_WORDS]
+    assert opened.edits == []
