@@ -20,6 +20,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.domain.errors import EngineError
+
 _CHANGE_KEYS = (
     "actions",
     "before",
@@ -54,8 +56,12 @@ NOWHERE = Surroundings()
 
 
 def plan_digest(document: Mapping[str, Any], key: bytes, around: Surroundings = NOWHERE) -> str:
-    """Return the plan's digest, hexadecimal."""
-    return hmac.new(key, canonical(document, around), hashlib.sha256).hexdigest()
+    """Return the plan's digest, hexadecimal. Raises EngineError where values are nested too deeply."""
+    try:
+        form = canonical(document, around)
+    except RecursionError:
+        raise EngineError("the plan nests values too deeply to be read: flatten them") from None
+    return hmac.new(key, form, hashlib.sha256).hexdigest()
 
 
 def canonical(document: Mapping[str, Any], around: Surroundings = NOWHERE) -> bytes:

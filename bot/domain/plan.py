@@ -84,6 +84,8 @@ def load_plan_json(raw: bytes) -> dict[str, Any]:
     """Decode the plan JSON. Raises EngineError where it is none."""
     try:
         document = json.loads(raw)
+    except RecursionError:
+        raise EngineError("the plan nests values too deeply to be read: flatten them") from None
     except ValueError as error:
         raise EngineError("Terraform's plan could not be read: `show -json` gave no JSON") from error
     if not isinstance(document, dict) or not str(document.get("format_version", "")).startswith("1."):

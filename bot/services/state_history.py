@@ -40,10 +40,13 @@ class KeptStates:
     def compare(
         self, workspace_id: str, before: str, now: str, *, offset: int = 0, limit: int = 100
     ) -> Comparison:
-        """Return what differs between two versions, by resource from `offset` on."""
+        """Return what differs between two versions, resources from `offset` on. Raises NotFound, Invalid."""
         with self._store.reading() as tx:
             versions = [_find(tx, workspace_id, version_id) for version_id in (before, now)]
-            return compared(tx, versions[0], versions[1], offset=offset, limit=limit)
+            try:
+                return compared(tx, versions[0], versions[1], offset=offset, limit=limit)
+            except RecursionError:
+                raise Invalid("these states nest values too deeply to be compared: download them") from None
 
     @audited(Deed.DOWNLOAD_STATE)
     def download(self, workspace_id: str, person: Person, version_id: str = "") -> tuple[StateVersion, bytes]:

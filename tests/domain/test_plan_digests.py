@@ -323,3 +323,11 @@ def test_two_plans_have_one_digest_exactly_where_their_values_are_the_same(one: 
 def test_any_order_of_the_same_resources_has_the_same_digest(changes: list[dict[str, Any]]) -> None:
     first = sorted(changes, key=lambda each: str(each["address"]))
     assert plan_digest(plan_json(*changes), KEY) == plan_digest(plan_json(*first), KEY)
+
+
+@pytest.mark.parametrize("depth", [600, 900, 100_000])
+def test_a_plan_that_nests_values_too_deeply_is_an_error_of_the_change(depth: int) -> None:
+    raw = json.dumps(plan_json(action_invocations=[{"config_unknown": "here"}]))
+    deep = raw.replace('"here"', "[" * depth + "true" + "]" * depth).encode()
+    with pytest.raises(EngineError, match="too deeply"):
+        plan_digest(load_plan_json(deep), KEY)

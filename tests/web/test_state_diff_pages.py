@@ -6,6 +6,8 @@ import html
 import json
 from datetime import timedelta
 
+import pytest
+
 from bot.domain.lifecycle import RunStatus, StageStatus
 from bot.domain.variables import Variable
 from bot.services.ports import ArtifactKind, StateVersion
@@ -111,3 +113,14 @@ def test_a_version_lists_its_resources_in_parts_and_by_address(world):
     assert "thing.it500" in found
     assert "thing.it049" not in found
     assert "No resource has this in its address" in text(world, "/workspaces/network/states/sv-1?q=nowhere")
+
+
+@pytest.mark.parametrize("depth", [200, 600, 900, 100_000])
+def test_states_that_nest_values_deeply_are_no_error_of_ours(world, depth):
+    workspace = world.workspace()
+    for serial in (1, 2):
+        nested = f"{'[' * depth}{serial}{']' * depth}"
+        data = state(serial, it={"a": "here"}).replace(b'"here"', nested.encode())
+        keep(world, workspace, serial, data)
+        assert world.client.get(f"/workspaces/network/states/sv-{serial}").status_code == 200
+    assert world.client.get("/workspaces/network/states/compare").status_code in (200, 400)
