@@ -83,6 +83,7 @@ def test_a_plan_of_a_change_that_is_confirmed_on_its_page_is_approved_in_place_o
     previewed.engine.will_find("network", BUCKET, OTHER)
     previewed.say(1, "/apply")
     run = previewed.runs()[-1]
+    previewed.clock.forward(seconds=1)  # what is given in one instant has no order
     previewed.controls.confirm(run.id, WRITER)
     first, second = approvals(previewed)
     assert (first.state, second.state) == (ApprovalState.FALLEN, ApprovalState.USED)
