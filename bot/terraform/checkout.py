@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from bot.domain.errors import EngineError
+from bot.domain.errors import EngineError, Interrupted
 from bot.services.ports import GitRemote, Stop, Watch
 from bot.terraform.git import CommitNotFound, Git, GitFailed
 from bot.terraform.locks import locked
@@ -27,16 +28,31 @@ _MOST_COMMITS = 100
 LARGEST = 16 << 20
 _PLAIN = ("100644", "100755")
 
+# In seconds: a forge tells of a push before all of its Git servers have it. So long, one after the other, a
+# commit that is not there is waited for.
+_SETTLING = (1, 2, 4)
+
 Result = TypeVar("Result")
 
 
 class Checkout:
-    """The mirrors below the data directory. `limit` is the time for one fetch, in seconds."""
+    """The mirrors below the data directory.
 
-    def __init__(self, data: Path, passed: Mapping[str, str], limit: float = 900) -> None:
+    `limit` is the time for one fetch, `settling` how long a commit that is not there is waited for each time;
+    in seconds.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        passed: Mapping[str, str],
+        limit: float = 900,
+        settling: Iterable[float] = _SETTLING,
+    ) -> None:
         self._mirrors = data / "mirrors"
         self._passed = passed
         self._limit = limit
+        self._settling = settling
 
     def lay_out(self, remote: GitRemote, commit: str, ref: str, folder: RunFolder, watch: Watch) -> bytes:
         """Put the commit's files into the run's tree, without a `.git`; return Git's list of these.
@@ -100,6 +116,20 @@ class Checkout:
         return self._with_commit(remote, commit, "", watch, read)
 
     def _with_commit(
+        self, remote: GitRemote, commit: str, ref: str, watch: Watch, use: Callable[[Git], Result]
+    ) -> Result:
+        """Do something with a commit: fetched where it is not here, waited for where it is nowhere."""
+        pauses = iter(self._settling)
+        while True:
+            try:
+                return self._do_with_commit(remote, commit, ref, watch, use)
+            except CommitNotFound:
+                pause = next(pauses, None)
+                if pause is None:
+                    raise
+                _pause(pause, watch)
+
+    def _do_with_commit(
         self, remote: GitRemote, commit: str, ref: str, watch: Watch, use: Callable[[Git], Result]
     ) -> Result:
         """Do something with a commit, fetched first where it is not here; a broken mirror is made anew."""
@@ -186,6 +216,15 @@ def _make(git: Git, mirror: Path) -> None:
     remove_tree(mirror)
     mirror.mkdir(mode=0o700, parents=True)
     git.local("init", "--quiet", "--bare", "--template=", GIT_DEFAULT_REF_FORMAT="files")
+
+
+def _pause(seconds: float, watch: Watch) -> None:
+    """Wait. Raises Interrupted where the watcher says to stop."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if watch.tick() is not Stop.GO_ON:
+            raise Interrupted("stopped while the commit was waited for")
+        time.sleep(min(seconds, 1.0))
 
 
 class _Patience:

@@ -18,11 +18,12 @@ from bot.terraform import checkout as module
 from bot.terraform.checkout import Checkout
 from bot.terraform.git import CommitNotFound, RemoteRefused
 from bot.terraform.runfolder import RunFolder
+from tests.terraform.conftest import Repository
 
 
 @pytest.fixture
 def checkout(rig):
-    return Checkout(rig.data, os.environ)
+    return Checkout(rig.data, os.environ, settling=())
 
 
 @pytest.fixture
@@ -114,6 +115,38 @@ def test_a_commit_that_is_not_there_is_told_so(rig, laid_out):
     rig.repository.commit({"a.tf": "1"})
     with pytest.raises(CommitNotFound, match="the commit was not found in acme/infra"):
         laid_out("0123456789" * 4, "refs/heads/main")
+
+
+def test_a_commit_that_comes_a_moment_later_is_waited_for(rig, onlooker):
+    rig.repository.commit({"a.tf": "1"})
+    elsewhere = Repository(rig.root / "elsewhere")
+    commit = elsewhere.commit({"b.tf": "1"})
+
+    def settling():
+        rig.repository.git("fetch", "-q", str(elsewhere.root), commit)
+        yield 0.01
+
+    folder = RunFolder.of(rig.data, "run-1")
+    folder.create()
+    late = Checkout(rig.data, os.environ, settling=settling())
+    late.lay_out(rig.repository.remote, commit, "", folder, onlooker())
+    assert files(folder) == ["b.tf"]
+
+
+def test_who_waits_for_a_commit_can_be_stopped(rig, onlooker):
+    rig.repository.commit({"a.tf": "1"})
+    folder = RunFolder.of(rig.data, "run-1")
+    folder.create()
+    watch = onlooker()
+
+    def settling():
+        watch.tick = lambda: Stop.INTERRUPT
+        yield 60
+
+    with pytest.raises(Interrupted):
+        Checkout(rig.data, os.environ, settling=settling()).lay_out(
+            rig.repository.remote, "0123456789" * 4, "", folder, watch
+        )
 
 
 def test_what_is_no_commit_is_refused(rig, laid_out):
