@@ -7,7 +7,8 @@ PlangateError
 │   └── Invalid          the request itself is wrong (400, 422)
 ├── NotFound
 ├── Conflict             somebody else was first: read again and decide again
-│   └── LeaseLost        this worker no longer holds the run and may change nothing
+│   ├── LeaseLost        this worker no longer holds the run and may change nothing
+│   └── StoreBusy        others hold the database: the same may be tried again
 ├── EngineError          Terraform or Git said no: the run errors with these words
 │   ├── Interrupted      canceled on request
 │   ├── RemoteUnavailable  Git can't reach the forge: try again later
@@ -51,6 +52,10 @@ class NotFound(PlangateError):
 
 class Conflict(PlangateError):
     """Somebody else was first."""
+
+
+class StoreBusy(Conflict):
+    """Others have held what was to be written for too long; the same may be tried again in a moment."""
 
 
 class LeaseLost(Conflict):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import exc
 
-from bot.domain.errors import Conflict, NotFound, StoreUnavailable
+from bot.domain.errors import Conflict, NotFound, StoreBusy, StoreUnavailable
 
 _UNIQUE = {"23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}
 _FOREIGN = {"23503", "SQLITE_CONSTRAINT_FOREIGNKEY"}
@@ -32,7 +32,7 @@ def in_our_words() -> Iterator[None]:
         raise
     except exc.OperationalError as error:
         if _code(error).removesuffix("_SNAPSHOT").removesuffix("_RECOVERY") in _IN_THE_WAY:
-            raise Conflict("the database is busy with another change of the same data: try again") from error
+            raise StoreBusy("the database is busy with another change of the same data: try again") from error
         raise StoreUnavailable(f"the database can't be used: {_first_line(error)}") from error
     except exc.TimeoutError as error:
         raise StoreUnavailable("the database can't be used: every connection to it is in use") from error

@@ -8,7 +8,17 @@ import secrets
 from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from bot.domain.errors import Conflict, Forbidden, ForgeError, Invalid, NotFound, PlangateError, Refused
+from bot.domain.errors import (
+    Conflict,
+    Forbidden,
+    ForgeError,
+    Invalid,
+    NotFound,
+    PlangateError,
+    Refused,
+    StoreBusy,
+    StoreUnavailable,
+)
 from bot.web import bodies
 from bot.web.pages import MessagePage
 
@@ -33,7 +43,7 @@ _TITLES = {
     409: "That is not possible now",
     413: "That is too much",
     500: "Something went wrong",
-    503: "The forge gives no answer",
+    503: "No answer just now",
 }
 
 
@@ -53,10 +63,20 @@ def install(app: Flask) -> None:
 
 
 def _domain(error: PlangateError) -> Response:
+    if isinstance(error, StoreBusy | StoreUnavailable):
+        return _without_database(error)
     for kind, status in _STATUS:
         if isinstance(error, kind):
             return answer(status, str(error))
     return _last_resort(error)
+
+
+def _without_database(error: PlangateError) -> Response:
+    """Answer 503, after which Terraform brings its state again; where the database is stays in the log."""
+    log.error("the database at %s: %s", request.path, error)
+    said = answer(503, "The database gives no answer. Nothing was changed; try again in a moment.")
+    said.headers["Retry-After"] = "2"
+    return said
 
 
 def _http(error: HTTPException) -> Response:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.errors import StoreBusy, StoreUnavailable
 from bot.domain.lifecycle import RunStatus, StageStatus
 
 PAGES = ("/", "/workspaces/network", "/deliveries", "/runs/{run}", "/runs/{run}/output/plan")
@@ -126,3 +127,18 @@ def test_the_last_resort_says_nothing_but_a_reference(world, run, monkeypatch, c
     assert len(reference) == 8
     assert reference in caplog.text
     assert "hunter2" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "error", [StoreBusy("the database is busy"), StoreUnavailable("connection to 10.0.0.7 failed")]
+)
+@pytest.mark.parametrize("path", ["/runs/{}", "/state/ws-1"])
+def test_without_a_database_all_may_be_tried_again(world, run, monkeypatch, error, path):
+    def broken(*_):
+        raise error
+
+    monkeypatch.setattr("bot.web.run_page.build", broken)
+    monkeypatch.setattr(world.services.states, "admit", broken)
+    answer = world.client.get(path.format(run.id), auth=("run-1", "a") if "state" in path else None)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert "10.0.0.7" not in answer.get_data(as_text=True)
