@@ -54,8 +54,21 @@ def sign_in() -> None:
     click.echo(f"Address   {address(services.addresses.public, services.vault)}")
 
 
+def _address_to_listen_at(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if value.startswith("unix:") or (host and port.isascii() and port.isdigit() and int(port) < 2**16):
+        return value
+    raise click.BadParameter(f"{value!r} is no address with a port up to 65535, such as 0.0.0.0:8000")
+
+
 @click.command()
-@click.option("--bind", default="127.0.0.1:8000", show_default=True, help="Address and port to listen at.")
+@click.option(
+    "--bind",
+    default="127.0.0.1:8000",
+    show_default=True,
+    callback=_address_to_listen_at,
+    help="Address and port to listen at.",
+)
 @click.option(
     "--processes", type=click.IntRange(min=1), default=2, show_default=True, help="Number of processes."
 )
