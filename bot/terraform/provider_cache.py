@@ -13,9 +13,14 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 from bot.terraform.environment import platform_name
+
+_COMING = ".coming-"
+# In seconds: what a killed worker left on its way is older than any that is still being moved.
+_LONGEST_MOVE = 24 * 3600
 
 _LOCKED = re.compile(r'^provider "([^"]+)" \{\s*\n\s*version\s*=\s*"([^"]+)"', re.MULTILINE)
 
@@ -50,10 +55,9 @@ def _moved(found: Path, kept: Path) -> bool:
     """Move a directory to where nothing is, at once or not at all; False where something is there."""
     if os.path.lexists(kept):
         return False
+    _remove_left(kept.parent)
     # The cache may lie on another disk, where to move is to copy: not seen by anybody before it is whole.
-    with tempfile.TemporaryDirectory(
-        prefix=".coming-", dir=kept.parent, ignore_cleanup_errors=True
-    ) as folder:
+    with tempfile.TemporaryDirectory(prefix=_COMING, dir=kept.parent, ignore_cleanup_errors=True) as folder:
         aside = Path(folder, found.name)
         try:
             shutil.move(found, aside)
@@ -65,3 +69,11 @@ def _moved(found: Path, kept: Path) -> bool:
             shutil.move(aside, found)
             return False
     return True
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove what workers left there that were killed in the midst of a move."""
+    for left in folder.glob(f"{_COMING}*"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > _LONGEST_MOVE:
+                shutil.rmtree(left, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -75,3 +76,12 @@ def test_all_that_is_locked_must_be_there(tmp_path, brought):
     assert provider_cache.has_all(tmp_path, (lock % "2.1.2").encode())
     assert not provider_cache.has_all(tmp_path, (lock % "2.1.2" + lock % "3.0.0").encode())
     assert not provider_cache.has_all(tmp_path, b"")
+
+
+def test_what_a_killed_worker_left_in_the_midst_is_removed_a_day_later(tmp_path, brought):
+    place = (tmp_path / "cache" / PLACE).parent
+    for name in (".coming-old", ".coming-new"):
+        (place / name / PLACE.name).mkdir(parents=True)
+    os.utime(place / ".coming-old", (0, 0))
+    provider_cache.add(tmp_path / "cache", brought("run"))
+    assert sorted(each.name for each in place.iterdir()) == [".coming-new", PLACE.name]
