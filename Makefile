@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 # Tests and demo start hundreds of processes: none of them should compile what another has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check format bench screenshots lock clean
+.PHONY: help demo test soak check format bench screenshots lock clean
 
 help:                ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ demo: $(READY)       ## the whole story on this machine; ONCE=1 stops after it, 
 test: check          ## check, then every test
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
+soak: $(READY)       ## the tests that take minutes: a full queue under load, kills, random faults, a storm
+	@$(BIN)/python -m pytest --soak -m soak -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+
 check: $(READY)      ## format, lint, strict types, import contracts
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
 	@$(BIN)/ruff check --quiet .
@@ -38,7 +41,7 @@ format: $(READY)     ## format the code and mend what the linter can
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --fix --quiet .
 
-bench: $(READY)      ## timings: webhook to answer, webhook to comment, policies
+bench: $(READY)      ## timings and costs: webhooks, policies, changes of 1, 20 and 100 workspaces
 	@$(BIN)/python -m tests.bench
 
 screenshots: $(READY) ## docs/screenshots, from a demo; needs Chromium

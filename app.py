@@ -1,9 +1,9 @@
-"""The web process: `gunicorn app:app`."""
+"""The web process as a WSGI application: `app:app` for any WSGI server."""
 
 import os
 
-from bot.config import Config
 from bot.web import create_app
-from bot.wiring import build
+from bot.wiring import build, configured
 
-app = create_app(build(Config.from_env(os.environ)))
+config = configured(os.environ)
+app = create_app(build(config), proxies=config.trusted_proxies)

@@ -1,4 +1,4 @@
-"""The machine's clock, behind the Clock port."""
+"""The Clock port on the clock of this machine."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 
 class SystemClock:
-    """The time as the machine has it."""
+    """The time of this machine."""
 
     def now(self) -> datetime:
         """Return the time now, in UTC and aware."""
         return datetime.now(UTC)
 
     def wait(self, length: timedelta) -> None:
-        """Return after a while."""
+        """Sleep for this long."""
         time.sleep(length.total_seconds())

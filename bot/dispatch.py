@@ -1,13 +1,22 @@
-"""Wakes workers through RQ. Jobs are called by name and carry ids alone (promise 6).
+"""Wakes workers through RQ. Jobs are called by name and carry only ids (promise 6).
 
-The queues, in order of priority: `receive`, `apply`, `plan`, `preview`, `report`.
+The queues, in order of priority: `receive`, `report`, `apply`, `plan`, `preview`; what takes moments
+comes first.
+Which run a job starts is decided when a worker takes it: `bot/services/execution/turns.py`.
+
+A report that is due later waits in a sorted set, and in no worker: idle workers move it to its queue in time.
+
+Payloads are JSON, and a worker runs only the functions in `JOBS`. People who can write to Redis can start our
+own jobs and nothing else: RQ's default is pickle, which runs whatever code the payload names.
 """
 
 from __future__ import annotations
 
+import json
+import logging
+import time
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,68 +25,182 @@ from redis import ConnectionPool, Redis
 from redis.connection import parse_url
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from rq import Queue, Worker
+from rq.exceptions import DequeueTimeout, NoSuchJobError, TimeoutFormatError
+from rq.job import Job
+from rq.serializers import JSONSerializer
 
-from bot.domain.lifecycle import APPLY_STAGES
-from bot.domain.run import Run
+from bot.domain.runs.lifecycle import APPLY_STAGES
+from bot.domain.runs.run import Run
+from bot.services.ports import QueueHealth
 
-QUEUES = ("receive", "apply", "plan", "preview", "report")
+log = logging.getLogger(__name__)
+
+JOBS = frozenset(
+    f"bot.jobs.{name}" for name in ("receive", "advance", "report", "replay", "catch_up", "sweep")
+)
+"""The functions that a worker runs. A job that names another one is dropped."""
+
+QUEUES = ("receive", "report", "apply", "plan", "preview")
 LIGHT_QUEUES = ("receive", "report")
-"""Those whose jobs run no code of a change and take moments."""
+"""Queues whose jobs take moments and run no code of a change."""
 
-# In seconds. Terraform's own time limits end a job; RQ's is only there for one that hangs otherwise.
+# In seconds. The time limits of Terraform end a job. These end a job that hangs elsewhere.
 _LONGEST_JOB = 25 * 3600
 _SHORT_JOB = 15 * 60
 _SWEPT = "plangate:swept"
+_LATER = "plangate:reports later"
+# In seconds: how often an idle worker looks for reports that are due.
+_LOOK = 1.0
+# Reports that are moved to their queue at once.
+_MOST_DUE = 100
+_LONGEST_ARGUMENT = 1000
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, AssertionError, TimeoutFormatError)
 
 
-@dataclass(frozen=True)
-class Condition:
-    """How Redis and the workers are, for `plangate doctor`.
+class PlangateJob(Job):
+    """A job from Redis, treated as hostile: only our functions, at most one id, no callbacks.
 
-    `socket` is where Redis listens, None where that is an address. `open` says that it lets anybody in.
-    `workers` and `waiting` count by queue; `swept_at` is None where nothing was swept since Redis began.
+    RQ would import and call the callbacks that a job names, and send requests to its webhooks.
     """
 
-    version: str
-    socket: Path | None
-    open: bool
-    workers: Mapping[str, int]
-    waiting: Mapping[str, int]
-    swept_at: datetime | None
+    def restore(self, raw_data: Any) -> None:
+        """Load the job from Redis. Raises NoSuchJobError if it is not one of ours: RQ then drops it."""
+        try:
+            super().restore(raw_data)
+            function, instance, args, kwargs = json.loads(self.data)
+        except NoSuchJobError:
+            raise
+        except (*_UNREADABLE, RecursionError) as error:
+            raise self._dropped(f"it cannot be read ({type(error).__name__})") from error
+        if not isinstance(function, str) or function not in JOBS:
+            raise self._dropped("it names a function that is not one of ours")
+        if instance is not None or kwargs or not _is_an_id(args):
+            raise self._dropped("its arguments are not one id")
+        self._success_callback_name = self._failure_callback_name = self._stopped_callback_name = None
+        self.webhooks = []
+
+    def _dropped(self, why: str) -> NoSuchJobError:
+        # The log does not quote the job: its text is hostile.
+        log.warning("a job in Redis was dropped: %s", why)
+        return NoSuchJobError("not one of our jobs")
+
+
+def _is_an_id(args: object) -> bool:
+    return isinstance(args, list) and (
+        not args or (len(args) == 1 and isinstance(args[0], str) and len(args[0]) <= _LONGEST_ARGUMENT)
+    )
+
+
+class PlangateQueue(Queue):
+    """A queue whose waiting workers also look for the reports that are due."""
+
+    @classmethod
+    def dequeue_any(  # type: ignore[override]  # the rest is RQ's own
+        cls, queues: Iterable[Queue], timeout: int | None, connection: Redis, **how: Any
+    ) -> tuple[Job, Queue] | None:
+        """Return the next job; None, or DequeueTimeout, if there is none within `timeout` seconds."""
+        listed = list(queues)
+        report = next((each for each in listed if each.name == "report"), None)
+        if report is None:
+            return super().dequeue_any(listed, timeout, connection, **how)
+        until = time.monotonic() + (timeout or 0)
+        while True:
+            soon = _move_due(connection, report)
+            if timeout is None:
+                return super().dequeue_any(listed, None, connection, **how)
+            left = max(until - time.monotonic(), 0.01)
+            try:
+                # Redis takes fractions of a second. RQ's types know only whole ones.
+                wait: Any = max(min(left, soon), 0.01)
+                return super().dequeue_any(listed, wait, connection, **how)
+            except DequeueTimeout:
+                if time.monotonic() >= until:
+                    raise
+
+
+def queue_of(name: str, connection: Redis) -> Queue:
+    """Return a queue whose payloads are JSON and whose jobs are checked when they are read."""
+    return PlangateQueue(name, connection=connection, serializer=JSONSerializer, job_class=PlangateJob)
+
+
+def _move_due(connection: Redis, queue: Queue) -> float:
+    """Move the reports that are due to their queue. Return in how many seconds to look again."""
+    now = time.time()
+    found: list[tuple[bytes, float]] = connection.zrange(_LATER, 0, _MOST_DUE - 1, withscores=True)  # type: ignore[assignment]  # of all its kinds, this one
+    for subject, at in found:
+        if at > now:
+            return min(at - now, _LOOK)
+        # One of all workers removes it. If that one is killed now, the sweep finds the report.
+        if connection.zrem(_LATER, subject):
+            _put(connection, queue, "bot.jobs.report", subject.decode("utf-8", "replace"), _SHORT_JOB)
+    return _LOOK
+
+
+def _put(connection: Redis, queue: Queue, function: str, subject: str | None, timeout: int) -> None:
+    # One round trip instead of RQ's two: the answer to the webhook waits for it.
+    together = connection.pipeline()
+    job = queue.enqueue_call(
+        function,
+        args=() if subject is None else (subject,),
+        timeout=timeout,
+        result_ttl=0,
+        failure_ttl=3600,
+        pipeline=together,
+    )
+    together.set(_note(function, subject), job.id, ex=3600)
+    together.execute()
+
+
+def _note(function: str, subject: str | None) -> str:
+    return f"plangate:queued:{function}:{subject}"
 
 
 class RqDispatch:
-    """The Dispatch port on RQ. Connects when it is first used, so that a fork has a connection of its own."""
+    """The Dispatch and Queues ports on RQ.
+
+    Connects on first use, so that each fork has its own connection.
+    """
 
     def __init__(self, redis_url: str) -> None:
         self._url = redis_url
         self._redis: Redis | None = None
 
     def receive(self, delivery_id: str, *, swept: bool = False) -> None:
-        """Have a delivery handled."""
+        """Enqueue a delivery."""
         self._enqueue("receive", "bot.jobs.receive", delivery_id, _SHORT_JOB, swept)
 
     def advance(self, run: Run, *, swept: bool = False) -> None:
-        """Have a run carried on: applies first, then plans that may apply, then previews."""
+        """Enqueue a run: applies first, then plans that may apply, then previews."""
         queue = "apply" if run.status in APPLY_STAGES else "preview" if run.plan_only else "plan"
         self._enqueue(queue, "bot.jobs.advance", run.id, _LONGEST_JOB, swept)
 
-    def report(self, subject: str, *, swept: bool = False) -> None:
-        """Have a subject reported."""
-        self._enqueue("report", "bot.jobs.report", subject, _SHORT_JOB, swept)
+    def report(self, subject: str, *, swept: bool = False) -> None:  # noqa: ARG002
+        """Enqueue the report of a change or commit, unless one waits already: that one tells all."""
+        self._enqueue("report", "bot.jobs.report", subject, _SHORT_JOB, once=True)
+
+    def report_later(self, subject: str, at: datetime) -> None:
+        """Enqueue the report of a change or commit at a time. A later call for it sets another time."""
+        try:
+            self._connection().zadd(_LATER, {subject: at.timestamp()})
+        except RedisError as error:
+            raise ConnectionError(f"Redis does not answer: {error}") from error
 
     def replay(self, replay_id: str, *, swept: bool = False) -> None:
-        """Have a change of a policy set tried on stored plans: behind everything that somebody plans."""
+        """Enqueue a policy replay, in the queue with the lowest priority."""
         self._enqueue("preview", "bot.jobs.replay", replay_id, _LONGEST_JOB, swept)
 
+    def catch_up(self, repo: str, *, swept: bool = False) -> None:
+        """Enqueue the comparison of a repository with its forge, among the reports."""
+        self._enqueue("report", "bot.jobs.catch_up", repo, _SHORT_JOB, swept)
+
     def sweep(self, every: float) -> None:
-        """Have the database looked through for what is due; once in so many seconds, whoever else asks."""
+        """Enqueue a sweep, at most once in `every` seconds over all processes."""
         try:
             if not self._connection().set("plangate:sweep asked", 1, nx=True, px=max(int(every * 900), 1)):
                 return
         except RedisError as error:
             raise ConnectionError(f"Redis does not answer: {error}") from error
-        self._enqueue("receive", "bot.jobs.sweep", None, _SHORT_JOB, swept=True)
+        self._enqueue("receive", "bot.jobs.sweep", None, _SHORT_JOB, once=True)
 
     def ping(self) -> None:
         """Make sure that Redis answers. Raises ConnectionError."""
@@ -86,15 +209,23 @@ class RqDispatch:
         except RedisError as error:
             raise ConnectionError(f"Redis does not answer: {error}") from error
 
+    def open_to_anybody(self) -> bool:
+        """Whether Redis listens on TCP and lets anybody in who reaches it. Raises ConnectionError."""
+        options: Mapping[str, Any] = parse_url(self._url)  # type: ignore[no-untyped-call]  # redis has no types here
+        try:
+            return "path" not in options and _lets_anybody_in(options)
+        except RedisError as error:
+            raise ConnectionError(f"Redis does not answer: {error}") from error
+
     def note_sweep(self, at: datetime) -> None:
-        """Remember when the last sweep was. It is only told to people: to lose it does no harm."""
+        """Store when the last sweep was. `plangate doctor` shows it. Losing it does no harm."""
         try:
             self._connection().set(_SWEPT, at.isoformat())
         except RedisError as error:
             raise ConnectionError(f"Redis does not answer: {error}") from error
 
-    def condition(self) -> Condition:
-        """Return how Redis and the workers are. Raises ConnectionError."""
+    def condition(self) -> QueueHealth:
+        """Return the health of Redis and the workers. Raises ConnectionError."""
         try:
             redis = self._connection()
             redis.ping()
@@ -102,13 +233,13 @@ class RqDispatch:
                 name for worker in Worker.all(connection=redis) for name in worker.queue_names()
             )
             swept = redis.get(_SWEPT)
-            options: Mapping[str, Any] = parse_url(self._url)  # type: ignore[no-untyped-call]  # as redis has it
-            return Condition(
+            options: Mapping[str, Any] = parse_url(self._url)  # type: ignore[no-untyped-call]  # redis has no types here
+            return QueueHealth(
                 version=_version(redis),
                 socket=Path(options["path"]) if "path" in options else None,
                 open=_lets_anybody_in(options),
                 workers={name: workers[name] for name in QUEUES},
-                waiting={name: Queue(name, connection=redis).count for name in QUEUES},
+                waiting={name: queue_of(name, redis).count for name in QUEUES},
                 swept_at=datetime.fromisoformat(swept.decode()) if isinstance(swept, bytes) else None,
             )
         except RedisError as error:
@@ -119,32 +250,21 @@ class RqDispatch:
             self._redis = Redis.from_url(self._url, socket_connect_timeout=2, socket_timeout=5)
         return self._redis
 
-    def _enqueue(self, queue: str, function: str, subject: str | None, timeout: int, swept: bool) -> None:
+    def _enqueue(self, queue: str, function: str, subject: str | None, timeout: int, once: bool) -> None:
+        """Enqueue a job. With `once`, only if no earlier one for the same waits."""
         try:
-            place, note = Queue(queue, connection=self._connection()), f"plangate:swept:{function}:{subject}"
-            if swept and self._waits(place, note):
+            place = queue_of(queue, self._connection())
+            if once and self._waits(place, _note(function, subject)):
                 return
-            # One round trip: RQ by itself makes two, and a webhook's answer waits for them.
-            together = self._connection().pipeline()
-            job = place.enqueue_call(
-                function,
-                args=() if subject is None else (subject,),
-                timeout=timeout,
-                result_ttl=0,
-                failure_ttl=3600,
-                pipeline=together,
-            )
-            if swept:
-                together.set(note, job.id, ex=3600)
-            together.execute()
+            _put(self._connection(), place, function, subject, timeout)
         except RedisError as error:
             raise ConnectionError(f"Redis does not answer: {error}") from error
 
     def _waits(self, queue: Queue, note: str) -> bool:
-        """Whether the job that an earlier sweep made still waits for a worker.
+        """Whether an earlier job for the same still waits for a worker.
 
-        The queue itself is asked. RQ's own `unique` would also count a job whose worker was killed, for as
-        long as it is remembered: what it was to do would lie about for an hour.
+        This looks into the queue. RQ's own `unique` also counts a job whose worker was killed, so its work
+        would wait for an hour.
         """
         noted = self._connection().get(note)
         return isinstance(noted, bytes) and self._connection().lpos(queue.key, noted.decode()) is not None
@@ -154,13 +274,13 @@ def _version(redis: Redis) -> str:
     try:
         said = redis.info("server")
     except ResponseError:
-        return ""  # a user of Redis may be kept from asking
+        return ""  # this user of Redis may not run INFO
     name = "valkey" if "valkey_version" in said else "redis"
     return f"{name.capitalize()} {said.get(f'{name}_version', '')}".strip()
 
 
 def _lets_anybody_in(options: Mapping[str, Any]) -> bool:
-    """Try without name and password, as whoever else reaches this address could."""
+    """Try to connect without name and password, as anybody on the network could."""
     bare = {key: value for key, value in options.items() if key not in ("username", "password")}
     pool = ConnectionPool(**{**bare, "socket_connect_timeout": 2, "socket_timeout": 5})
     try:

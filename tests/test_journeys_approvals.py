@@ -1,14 +1,15 @@
-"""Approvals on real processes: taken over, fallen, carried over, outdated, applied behind a merge."""
+"""Approvals on real processes: reused plans, void and carried-over approvals, applies after a merge."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
-from bot.domain.lifecycle import RunStatus
-from bot.domain.permissions import Person, Role
-from bot.domain.run import Run
+from bot.domain.people.permissions import Person, Role
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run
 from bot.services.ports import ArtifactKind, RunQuery
 from tests.support.journeys import Journey, Repo, resource, rooms
 
@@ -28,10 +29,10 @@ FILES = {f"{place}/main.tf": resource(place, "one") for place in PLACES}
 def journey(tmp_path_factory: pytest.TempPathFactory, kind: str) -> Iterator[Journey]:
     """A stage whose repositories have a workspace for each way to approve."""
     lines = ['forges:\n  {kind}: {kind: {kind}, url: "{forge}"}\n', "workspaces:"]
-    for repo in rooms(kind)[:5]:
+    for repo in rooms(kind)[:9]:
         short = repo.rpartition("/")[2]
-        for place, more in PLACES.items():
-            lines.append(f"  - {{name: {short}-{place}, repo: {repo}, working_directory: {place}{more}}}")
+        for room, more in PLACES.items():
+            lines.append(f"  - {{name: {short}-{room}, repo: {repo}, working_directory: {room}{more}}}")
     text = "\n".join(lines) + "\n"
     place = tmp_path_factory.mktemp("approvals")
     with Journey(place, text, kind=kind, PLANGATE_REPLAN_SIBLINGS="10") as found:
@@ -66,7 +67,7 @@ def newest(journey: Journey, repo: Repo, place: str, *statuses: RunStatus) -> Ru
 
 def approve_locked(journey: Journey, repo: Repo, place: str, *numbers: int) -> None:
     """Have changes approved while the workspace is locked, in this order."""
-    journey.services.locking.lock(f"{repo.short}-{place}", ADMIN)
+    journey.services.workspace_locks.lock(f"{repo.short}-{place}", ADMIN)
     for count, number in enumerate(numbers, start=1):
         journey.ben.comment(repo.name, number, f"/apply {repo.short}-{place}")
 
@@ -78,7 +79,7 @@ def approve_locked(journey: Journey, repo: Repo, place: str, *numbers: int) -> N
 
 
 def unlock(journey: Journey, repo: Repo, place: str) -> None:
-    journey.services.locking.unlock(f"{repo.short}-{place}", ADMIN)
+    journey.services.workspace_locks.unlock(f"{repo.short}-{place}", ADMIN)
 
 
 def test_two_changes_of_one_workspace_overlap_and_the_second_asks_again(journey: Journey) -> None:
@@ -103,7 +104,7 @@ def test_two_changes_of_one_workspace_overlap_and_the_second_asks_again(journey:
         ]
         said = [event.message for event in tx.runs.timeline(first.id)]
     assert plans[0] == plans[1]
-    assert any("is taken over" in words for words in said)
+    assert any("is reused" in words for words in said)
 
     # The first one's apply has moved the state, and made what the second one's plan made too.
     asks = repo.words(two_sha, f"plangate/{repo.short}-net/apply", "The plan changed since it was approved")
@@ -132,7 +133,7 @@ def test_an_approval_outlives_a_commit_with_the_same_plan_and_no_other(journey: 
     repo.settled(sha)
     approve_locked(journey, repo, "net", number)
     approve_locked(journey, repo, "keep", number)
-    same = repo.push("grow", "Words", {"net/notes.md": "words\n", "keep/notes.md": "words\n"})
+    same = repo.push("grow", "Words", {"docs/notes.md": "words\n"})
     dropped = newest(journey, repo, "net", RunStatus.DISCARDED)
     carried = newest(journey, repo, "keep", RunStatus.PENDING)
     assert (dropped.commit, carried.commit) == (sha, same)
@@ -185,3 +186,45 @@ def test_a_change_merges_itself_once_it_is_applied_and_the_forge_lets_it(journey
     assert journey.ana.git(repo.tree, "rev-parse", f"{commit}^2") == sha
     # What the merge brought to the branch is applied already.
     repo.words(commit, f"plangate/{repo.short}-auto/plan", "No changes")
+
+
+def test_a_plan_code_means_that_plan_and_no_other(journey: Journey) -> None:
+    repo = quiet(journey)
+    number, sha = repo.pull("coded", {"net/main.tf": resource("net", "two")})
+    repo.settled(sha)
+    name = f"{repo.short}-net"
+    first = re.findall(rf"/apply {name} ([0-9a-f]{{7}})", repo.comment_with(number, f"/apply {name} "))[0]
+    newer = repo.push("coded", "Another", {"net/main.tf": resource("net", "three")})
+    repo.settled(newer)
+    repo.comment_with(number, newer[:7])
+    journey.ben.comment(repo.name, number, f"/apply {name} {first}")
+    repo.comment_with(number, "the plan that can be applied now is")
+    second = re.findall(rf"/apply {name} ([0-9a-f]{{7}})", repo.comment_with(number, f"/apply {name} "))[0]
+    assert second != first
+    journey.ben.comment(repo.name, number, f"/apply {name} {second}")
+    repo.settled(newer, f"plangate/{name}/apply", "success")
+
+
+def test_an_approver_who_lost_access_in_the_queue_applies_nothing(journey: Journey) -> None:
+    repo = quiet(journey)
+    number, sha = repo.pull("lost", {"net/main.tf": resource("net", "two")})
+    repo.settled(sha)
+    approve_locked(journey, repo, "net", number)
+    journey.stage.admin("PUT", f"/repos/{repo.name}/roles/ben", {"role": "read"})
+    unlock(journey, repo, "net")
+    repo.words(sha, f"plangate/{repo.short}-net/apply", "Not applied, for it lacks permission")
+    assert newest(journey, repo, "net", RunStatus.PLANNED).confirmed_by == ""
+    repo.comment_with(number, "Not applied, for it lacks permission")
+    journey.ana.comment(repo.name, number, "/apply")
+    repo.settled(sha, f"plangate/{repo.short}-net/apply", "success")
+
+
+def test_our_comment_that_somebody_edited_is_written_again(journey: Journey) -> None:
+    repo = quiet(journey)
+    number, sha = repo.pull("edited", {"net/main.tf": resource("net", "two")})
+    repo.settled(sha)
+    repo.comment_with(number, "ready to apply")
+    ours = next(c for c in journey.ana.comments(repo.name, number) if "ready to apply" in c["body"])
+    journey.ana.edit_comment(repo.name, number, int(ours["id"]), "Nothing to fear")
+    shown = repo.comment_with(number, "ana edited or deleted this comment")
+    assert f"/apply {repo.short}-net" in shown

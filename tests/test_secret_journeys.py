@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.domain.permissions import Person, Role
-from bot.domain.variables import Category
+from bot.domain.people.permissions import Person, Role
+from bot.domain.workspaces.variables import Category
 from bot.services.ports import ArtifactKind
-from bot.services.variables import OfWorkspace, Wish
+from bot.services.variables.editor import VariableInput, WorkspaceVariables
 from tests.support.journeys import Journey, Repo, manifest
 
 pytestmark = pytest.mark.e2e
@@ -72,8 +72,8 @@ def begun(journey: Journey) -> Repo:
     """A repository in whose workspace a token was set by hand."""
     repo = journey.repo({"app/main.tf": ""})
     journey.ana.push(repo.tree, "main")
-    wish = Wish("token", Category.TERRAFORM, TOKEN, sensitive=True)
-    journey.services.variables.put(OfWorkspace(f"{repo.short}-net"), wish, ADMIN)
+    wish = VariableInput("token", Category.TERRAFORM, TOKEN, sensitive=True)
+    journey.services.variables.put(WorkspaceVariables(f"{repo.short}-net"), wish, ADMIN)
     return repo
 
 

@@ -87,7 +87,7 @@ def test_no_key_says_how_to_make_one() -> None:
 
 @pytest.mark.parametrize("malformed", ["", "hunter2-hunter2", "!" * 44, "ü" * 44, "A" * 42])
 def test_a_malformed_key_is_named_by_its_place_and_not_repeated(malformed: str) -> None:
-    with pytest.raises(ConfigError, match=r"key 2 of 2 is malformed.*generate_key") as caught:
+    with pytest.raises(ConfigError, match=r"key 2 of 2 is not valid.*generate_key") as caught:
         FernetVault([NEW, malformed])
     told = "".join(traceback.format_exception(caught.value))
     assert not malformed or malformed not in told

@@ -7,24 +7,25 @@ from pathlib import Path
 
 import click
 
+from bot.demo.sample import REPOS
 from bot.domain.errors import ConfigError
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Stop after the story instead of serving on.")
+@click.option("--once", is_flag=True, help="Stop after the story instead of keeping the servers running.")
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
     default=Path(".plangate/demo"),
     show_default=True,
-    help="Folder that is emptied and used.",
+    help="Folder for the demo's data. It is emptied first.",
 )
 @click.option(
     "--forge",
-    type=click.Choice(["github", "gitlab"]),
+    type=click.Choice([*REPOS]),
     default="github",
     show_default=True,
-    help="Which forge the playground plays.",
+    help="Forge that the playground imitates.",
 )
 def demo(*, once: bool, data: Path, forge: str) -> None:
     """Show the main job with real pushes, real Terraform and real workers."""

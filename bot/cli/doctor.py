@@ -1,4 +1,4 @@
-"""`plangate doctor`: looks at every part, and says what to do where one is not in order."""
+"""`plangate doctor`: checks every part, and says how to fix what does not work."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import partial
 
 import click
 
-from bot.cli.checkup import forges, machine, servers, signing_in
+from bot.cli.checkup import forges, issuer, machine, policies, servers, signing_in
 from bot.cli.checkup.finding import Check, Finding, State, examine, failed, ok, warning
 from bot.cli.loading import settings
 from bot.config import Config
@@ -25,9 +25,9 @@ _COLOURS = {State.OK: "green", State.WARNING: "yellow", State.FAILED: "red"}
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(*, as_json: bool) -> None:
-    """Look at every part and say what to do; exit with 1 where one does not work.
+    """Check every part and say how to fix it; exit with 1 if one does not work.
 
-    Changes nothing. Run it as the user, with the settings and on the machine of a web process or a worker.
+    Changes nothing. Run it on the machine of a web process or worker, as its user and with its settings.
     """
     findings = look(settings)
     if as_json:
@@ -39,11 +39,11 @@ def doctor(*, as_json: bool) -> None:
         sys.exit(1)
 
 
-def look(read: Callable[[], Config]) -> list[Finding]:
+def look(read: Callable[[], Config], builds: Callable[[Config], Services] = build) -> list[Finding]:
     """Look at every part, the configuration that is read first."""
     try:
         config = read()
-        services = build(config)
+        services = builds(config)
     except ConfigError as error:
         return [failed("configuration", *_said(error))]
     return [*_configuration(config), *examine(_checks(services), _PATIENCE)]
@@ -56,14 +56,16 @@ def _checks(services: Services) -> dict[str, Check]:
         "database": partial(servers.database, services),
         "redis": partial(servers.redis, services),
         **{
-            about.name: partial(forges.forge, config, about, services.forges[about.name])
+            about.name: partial(forges.forge, config, about, services.forge_checks[about.name])
             for about in config.forges
         },
         "signing in": partial(signing_in.signing_in, services),
         "git": partial(machine.git, config),
         "programs": partial(machine.programs, services),
+        "policies": partial(policies.evaluator, services),
         "sandbox": partial(machine.sandbox, services),
         "addresses": partial(servers.addresses, config),
+        "identity tokens": partial(issuer.issuer, config),
     }
 
 
@@ -75,7 +77,7 @@ def _configuration(config: Config) -> Iterator[Finding]:
         yield warning(
             "configuration",
             f"{config.config_file} names no workspace",
-            "Write one, or a rule that finds them",
+            "Add one, or a rule under `discover:`",
         )
     for text in config.warnings:
         yield warning("configuration", text, "Correct it, or unset it")
@@ -84,7 +86,7 @@ def _configuration(config: Config) -> Iterator[Finding]:
 def _said(error: ConfigError) -> tuple[str, str]:
     """Part the message of many problems into one line and what to do."""
     lines = [line.removeprefix("  - ") for line in str(error).splitlines()]
-    return "; ".join(lines[1:] or lines), "Correct it; the other parts are looked at after that"
+    return "; ".join(lines[1:] or lines), "Correct it, then run this again to check the other parts"
 
 
 def _line(finding: Finding) -> str:

@@ -1,25 +1,38 @@
-"""Reading the configuration and building the services, for every command alike."""
+"""Reads the configuration and builds the services, for all commands."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TypeVar
 
 from bot.config import Config
-from bot.domain.audit import Deed
-from bot.domain.permissions import Person
-from bot.services.auditing import done
-from bot.services.declaring import Changed, declare
+from bot.domain.errors import ConfigError, StoreUnavailable
+from bot.domain.people.audit import AuditAction
+from bot.domain.people.permissions import Person
+from bot.services.outbox.audit_log import done
 from bot.services.ports import Transaction
-from bot.services.syncing import Synced, sync
+from bot.services.variables.declared import VariableChange, declare
+from bot.services.variables.sync import SyncResult, sync
 from bot.store import migrate
-from bot.wiring import Services, build
+from bot.wiring import Services, build, configured
+
+log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+# In seconds: between two tries to reach the database or Redis at start.
+_PAUSE = 1.0
+
+log = logging.getLogger("plangate")
 
 
 def settings() -> Config:
     """Read the configuration and do nothing else. Raises ConfigError."""
-    return Config.from_env(os.environ)
+    return configured(os.environ)
 
 
 def configuration() -> Config:
@@ -32,29 +45,73 @@ def configuration() -> Config:
     for name in ("httpx", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for warning in config.warnings:
-        logging.getLogger("plangate").warning("%s", warning)
+        log.warning("%s", warning)
     return config
 
 
-def ready(config: Config, *, serves: bool = False, by: Person | None = None) -> tuple[Services, Synced]:
-    """Build the services on a database that is up to date and knows the configured workspaces.
+def ready(config: Config, *, serves: bool = False, by: Person | None = None) -> tuple[Services, SyncResult]:
+    """Migrate the database, store the configured workspaces, and build the services.
 
-    What serves, and `plangate sync`, brings the variables of plangate.yml too. Any other command leaves them
+    The servers and `plangate sync` also store the variables of plangate.yml. Other commands don't touch them
     alone: the shell that it was given in may hold somebody's own credentials under the same names. Safe to do
     by many processes at once. `by` is who asks for just this, and then has a line in the audit log.
+    Raises StoreUnavailable. Can then be repeated from the start.
     """
     config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     migrate(config.database_url)
     services = build(config)
-    # Makes the root of the derived keys on the first start, outside of any transaction that may need it.
+    if serves and (loud := services.sandbox.warning()):
+        log.warning("%s", loud)
+    # Creates the root of the derived keys on the first start, outside of any transaction that may need it.
     services.vault.key("start")
     now = services.clock.now()
 
-    def variables(tx: Transaction) -> Sequence[Changed]:
+    def variables(tx: Transaction) -> Sequence[VariableChange]:
         return declare(tx, config.variables, now) if serves else ()
 
-    def note(tx: Transaction, synced: Synced) -> None:
+    def note(tx: Transaction, synced: SyncResult) -> None:
         if by is not None:
-            done(tx, services.clock, by, Deed.SYNC, "", synced.words)
+            done(tx, services.clock, by, AuditAction.SYNC, "", synced.words)
 
     return services, sync(services.store, config.workspaces, config.discover, variables, note)
+
+
+def serving(config: Config) -> Services:
+    """Build the services of the web or a worker: waits at start for the database and for Redis.
+
+    Raises ConfigError if Redis stays away, and if anybody may write to it: people who can write to Redis can
+    start and delay our jobs (promise 6).
+    """
+
+    def with_database() -> Services:
+        services, _ = ready(config, serves=True)
+        # Webhooks may have been missed while we did not run.
+        services.catch_up.hurry()
+        return services
+
+    # All of it again: the database may go away at any step.
+    services = _patiently(with_database, config.start_wait)
+    try:
+        is_open = _patiently(services.queues.open_to_anybody, config.start_wait)
+    except ConnectionError as error:
+        raise ConfigError(f"{error}: start it, or correct REDIS_URL") from error
+    if is_open and not services.config.redis_without_password:
+        raise ConfigError(
+            "REDIS_URL: this Redis listens on TCP and has no password: set `requirepass` there and write "
+            "redis://:password@host into REDIS_URL, or let it listen on a unix socket. "
+            "To accept it without a password, set PLANGATE_REDIS_WITHOUT_PASSWORD=true"
+        )
+    return services
+
+
+def _patiently(action: Callable[[], _T], wait: timedelta) -> _T:
+    """Return the action's result; until the timeout, retry if the database or Redis does not answer."""
+    until = time.monotonic() + wait.total_seconds()
+    while True:
+        try:
+            return action()
+        except (StoreUnavailable, ConnectionError) as error:
+            if time.monotonic() >= until:
+                raise
+            log.warning("waiting at start: %s", error)
+        time.sleep(_PAUSE)

@@ -1,18 +1,7 @@
 """The configuration: the sole reader of the environment and of plangate.yml."""
 
-from bot.config.configuration import Config, LogLevel, SandboxMode
-from bot.config.forges import AppAuth, ForgeConfig, ForgeKind, OAuthClient, TokenAuth
-from bot.config.table import SETTINGS, Setting
+from bot.config.configuration import Config, LogLevel
+from bot.config.file.isolation import RunSettings, SandboxMode
+from bot.config.table import Setting, table
 
-__all__ = [
-    "SETTINGS",
-    "AppAuth",
-    "Config",
-    "ForgeConfig",
-    "ForgeKind",
-    "LogLevel",
-    "OAuthClient",
-    "SandboxMode",
-    "Setting",
-    "TokenAuth",
-]
+__all__ = ["Config", "LogLevel", "RunSettings", "SandboxMode", "Setting", "table"]

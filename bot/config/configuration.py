@@ -9,44 +9,40 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from bot.config.explain import read_manifest
-from bot.config.forges import LOOPBACK, ForgeConfig, read_forges, unencrypted
-from bot.config.keeping import read_keeping
+from bot.config.file.isolation import RunSettings, read_run_settings
+from bot.config.file.policies import PolicySettings, read_policies
+from bot.config.file.positions import OptionPositions, read_written
+from bot.config.file.validate import read_manifest
+from bot.config.file.variables import read_variables
+from bot.config.file.workspaces import read_rules, read_workspaces
+from bot.config.forges import read_forges, unencrypted
 from bot.config.owners import read_owners
-from bot.config.policies import PolicySettings, read_policies
 from bot.config.problems import Problems, did_you_mean
-from bot.config.settings import Environment, fernet_key
-from bot.config.table import NEW_KEY, SETTINGS
-from bot.config.variables import read_variables
-from bot.config.workspaces import read_rules, read_workspaces
-from bot.config.written import Written, read_written
-from bot.domain.accounts import Account
-from bot.domain.discovery import DiscoverRule
+from bot.config.retention import read_keeping
+from bot.config.settings import LOOPBACK, Environment, Network, fernet_key
+from bot.config.table import NEW_KEY, table
 from bot.domain.errors import ConfigError
-from bot.domain.policy_sets import PolicySet
-from bot.domain.variables import Declared
-from bot.domain.workspace import Workspace
-from bot.services.forgetting import Keeping
+from bot.domain.people.accounts import Account
+from bot.domain.policies.sets import PolicySet
+from bot.domain.workspaces.discovery import DiscoverRule
+from bot.domain.workspaces.variables import DeclaredVariables
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.deliveries.catch_up import CatchUpSettings
+from bot.services.ports import ForgeConfig, ForgeKinds, Limits
+from bot.services.upkeep.retention import RetentionPeriods
 
 _DATABASE = re.compile(r"(sqlite|postgres|postgresql|postgresql\+psycopg)://.*", re.DOTALL)
 _REDIS = re.compile(r"(redis|rediss|unix)://.+")
-# Where programs are found, how the network is reached and whom it trusts; nothing else of the environment.
+# Search path, proxies and trusted certificates; nothing else of the environment.
 PASSED_ON = (
     "PATH",
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR"),
 )
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,99}")
-
-
-class SandboxMode(StrEnum):
-    """Whether Terraform runs in a sandbox: where there is one, always, or never."""
-
-    AUTO = "auto"
-    REQUIRED = "required"
-    OFF = "off"
 
 
 class LogLevel(StrEnum):
@@ -60,9 +56,9 @@ class LogLevel(StrEnum):
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that is set from outside. Addresses have no trailing slash; paths are absolute.
+    """The whole configuration. Addresses have no trailing slash; paths are absolute.
 
-    `secret_keys` are Fernet keys, the newest first. `local_admin` is empty where nobody is. `secret_files`
+    `secret_keys` are Fernet keys, the newest first. `local_admin` is empty if there is none. `secret_files`
     are hidden from Terraform; `passed_on` is what of the environment Git and Terraform may need. `warnings`
     are for the log: nothing that stops the start. What is secret is left out of the repr (promise 6).
     """
@@ -74,6 +70,9 @@ class Config:
     secret_keys: tuple[str, ...] = field(repr=False)
     database_url: str = field(repr=False)
     redis_url: str | None = field(repr=False)
+    redis_without_password: bool
+    start_wait: timedelta
+    trusted_proxies: tuple[Network, ...]
     forges: tuple[ForgeConfig, ...]
     workspaces: tuple[Workspace, ...]
     discover: tuple[DiscoverRule, ...]
@@ -84,42 +83,47 @@ class Config:
     terraform_mirror: str
     tofu_mirror: str
     provider_mirror: Path | None
-    sandbox: SandboxMode
+    runs: RunSettings
+    disk_free: int
+    trees_disk: int
     plan_timeout: timedelta
     apply_timeout: timedelta
     lease: timedelta
     sweep: timedelta
     cool_off: timedelta
     state_lock_grace: timedelta
+    state_patience: timedelta
     plan_age: timedelta
+    shown_for: timedelta
     siblings: int
     owners: tuple[Account, ...]
     session_idle: timedelta
     session_life: timedelta
     policies: PolicySettings
-    keeping: Keeping
+    retention: RetentionPeriods
+    catching_up: CatchUpSettings
     local_admin: str
     log_level: LogLevel
-    variables: Declared = field(default_factory=Declared, repr=False)
-    written: Written = field(default_factory=Written, repr=False)
+    variables: DeclaredVariables = field(default_factory=DeclaredVariables, repr=False)
+    written: OptionPositions = field(default_factory=OptionPositions, repr=False)
     secret_files: tuple[Path, ...] = ()
     passed_on: Mapping[str, str] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> Config:
-        """Read the environment and the plangate.yml that it names.
+    def from_env(cls, environ: Mapping[str, str], kinds: ForgeKinds) -> Config:
+        """Read the environment and the plangate.yml that it names, which may have forges of these kinds.
 
         Raises ConfigError, whose message lists all problems at once, each with what to write instead.
         """
         problems = Problems()
         env = Environment(environ, problems)
         config_file = Path(env.text("PLANGATE_CONFIG")).expanduser().absolute()
-        manifest, document = read_manifest(config_file, problems)
-        forges = read_forges(manifest, document, env, problems)
-        variables = read_variables(manifest, document, env, config_file.parent, problems)
+        manifest, document = read_manifest(config_file, kinds, problems)
+        forges = read_forges(manifest, document, env, kinds, problems)
+        variables = read_variables(manifest, document, env, kinds, config_file.parent, problems)
         data = Path(env.text("PLANGATE_DATA")).expanduser().absolute()
-        url = _public_url(env, problems)
+        url, runs = _public_url(env, problems), read_run_settings(env)
         config = cls(
             config_file=config_file,
             data=data,
@@ -128,40 +132,55 @@ class Config:
             secret_keys=_secret_keys(env, problems),
             database_url=_database_url(env, data, problems),
             redis_url=_redis_url(env, problems),
+            redis_without_password=env.truth("PLANGATE_REDIS_WITHOUT_PASSWORD"),
+            start_wait=env.duration("PLANGATE_START_WAIT"),
+            trusted_proxies=env.networks("PLANGATE_TRUSTED_PROXIES"),
             forges=forges,
-            workspaces=read_workspaces(manifest),
-            discover=read_rules(manifest),
-            terraform_dir=env.folder("PLANGATE_TERRAFORM_DIR"),
-            terraform_from_path=env.truth("PLANGATE_TERRAFORM_FROM_PATH"),
-            terraform_keys=env.file("PLANGATE_TERRAFORM_KEYS"),
-            terraform_checksums=env.file("PLANGATE_TERRAFORM_CHECKSUMS"),
-            terraform_mirror=_mirror(env, "PLANGATE_TERRAFORM_MIRROR", problems),
-            tofu_mirror=_mirror(env, "PLANGATE_TOFU_MIRROR", problems),
-            provider_mirror=env.folder("PLANGATE_PROVIDER_MIRROR"),
-            sandbox=env.choice("PLANGATE_SANDBOX", SandboxMode, SandboxMode.REQUIRED),
+            workspaces=read_workspaces(manifest, runs.network),
+            discover=read_rules(manifest, runs.network),
+            **_programs(env),
+            runs=runs,
             plan_timeout=env.duration("PLANGATE_PLAN_TIMEOUT"),
             apply_timeout=env.duration("PLANGATE_APPLY_TIMEOUT"),
             lease=env.seconds("PLANGATE_LEASE_SECONDS", least=2),
             sweep=env.seconds("PLANGATE_SWEEP_SECONDS", least=1),
             cool_off=env.duration("PLANGATE_CANCEL_COOL_OFF"),
             state_lock_grace=env.duration("PLANGATE_STATE_LOCK_GRACE"),
+            state_patience=env.duration("PLANGATE_STATE_PATIENCE"),
             plan_age=env.duration("PLANGATE_PLAN_AGE"),
+            shown_for=env.duration("PLANGATE_SHOWN_FOR"),
             siblings=env.number("PLANGATE_REPLAN_SIBLINGS", most=1000),
             owners=read_owners(env, forges, problems),
             session_idle=env.duration("PLANGATE_SESSION_IDLE"),
             session_life=env.duration("PLANGATE_SESSION_LIFE"),
-            policies=read_policies(env, manifest, problems),
-            keeping=read_keeping(env, problems),
+            policies=read_policies(env, manifest.policy_sets or (), manifest.first_forge, problems),
+            **_upkeep(env, problems),
             local_admin=_local_admin(env, url, problems),
             log_level=env.choice("PLANGATE_LOG_LEVEL", LogLevel, LogLevel.INFO),
             variables=variables,
             written=read_written(manifest, document),
             secret_files=tuple(env.secret_files),
             passed_on={name: environ[name] for name in PASSED_ON if environ.get(name)},
-            warnings=(*_unknown(environ, env), *unencrypted(forges)),
+            warnings=(*_unknown(environ, env, kinds), *unencrypted(forges)),
         )
         problems.refuse()
         return config
+
+    @property
+    def limits(self) -> Limits:
+        """How long things may take."""
+        return Limits(
+            self.plan_timeout,
+            self.apply_timeout,
+            self.lease,
+            report_lease=2 * self.lease,
+            cool_off=self.cool_off,
+            state_lock_grace=self.state_lock_grace,
+            plan_age=self.plan_age,
+            shown_for=self.shown_for,
+            siblings=self.siblings,
+            state_patience=self.state_patience,
+        )
 
     @property
     def policy_sets(self) -> tuple[PolicySet, ...]:
@@ -169,16 +188,16 @@ class Config:
         return self.policies.sets
 
     def require_redis(self) -> str:
-        """Return Redis's address. Raises ConfigError where none is set."""
+        """Return Redis's address. Raises ConfigError if none is set."""
         if self.redis_url is None:
             raise ConfigError(
-                "REDIS_URL: is not set: the web and the workers need a Redis or Valkey, such as "
+                "REDIS_URL is not set: the web and the workers need a Redis or Valkey, such as "
                 "redis://localhost:6379/0 (`plangate demo` brings its own)"
             )
         return self.redis_url
 
     def forge(self, name: str) -> ForgeConfig:
-        """Return the forge of that name. Raises ConfigError where there is none."""
+        """Return the forge of that name. Raises ConfigError if there is none."""
         for forge in self.forges:
             if forge.name == name:
                 return forge
@@ -186,12 +205,28 @@ class Config:
         raise ConfigError(f"there is no forge `{name}` in {self.config_file.name}; {known}")
 
 
-def _mirror(env: Environment, name: str, problems: Problems) -> str:
-    url = env.url(name)
-    parts = urlsplit(url)
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        problems.add(name, "programs are downloaded over https alone: write it as https://host/path")
-    return url
+def _upkeep(env: Environment, problems: Problems) -> dict[str, Any]:
+    calls = env.number("PLANGATE_CATCH_UP_CALLS", most=5000)
+    catching_up = CatchUpSettings(env.duration("PLANGATE_CATCH_UP_EVERY"), calls)
+    return {
+        "retention": read_keeping(env, problems),
+        "catching_up": catching_up,
+        "disk_free": env.number("PLANGATE_DISK_FREE", most=1 << 30),
+        "trees_disk": env.number("PLANGATE_TREES_DISK", most=1 << 30),
+    }
+
+
+def _programs(env: Environment) -> dict[str, Any]:
+    """Read the sources of Terraform, OpenTofu and providers: the fields of Config by their names."""
+    return {
+        "terraform_dir": env.folder("PLANGATE_TERRAFORM_DIR"),
+        "terraform_from_path": env.truth("PLANGATE_TERRAFORM_FROM_PATH"),
+        "terraform_keys": env.file("PLANGATE_TERRAFORM_KEYS"),
+        "terraform_checksums": env.file("PLANGATE_TERRAFORM_CHECKSUMS"),
+        "terraform_mirror": env.mirror("PLANGATE_TERRAFORM_MIRROR"),
+        "tofu_mirror": env.mirror("PLANGATE_TOFU_MIRROR"),
+        "provider_mirror": env.folder("PLANGATE_PROVIDER_MIRROR"),
+    }
 
 
 def _public_url(env: Environment, problems: Problems) -> str:
@@ -207,11 +242,11 @@ def _public_url(env: Environment, problems: Problems) -> str:
 def _secret_keys(env: Environment, problems: Problems) -> tuple[str, ...]:
     keys = env.secrets("PLANGATE_SECRET_KEY")
     if not keys:
-        problems.add("PLANGATE_SECRET_KEY", f"is not set: make a key with {NEW_KEY} and keep it safe")
+        problems.add("PLANGATE_SECRET_KEY", f"is not set: create a key with {NEW_KEY} and keep it safe")
     for index, key in enumerate(keys, start=1):
         if not fernet_key(key):
             which = f"key {index} of {len(keys)} " if len(keys) > 1 else ""
-            problems.add("PLANGATE_SECRET_KEY", f"{which}is no Fernet key: make one with {NEW_KEY}")
+            problems.add("PLANGATE_SECRET_KEY", f"{which}is not a valid key: create one with {NEW_KEY}")
     return keys
 
 
@@ -234,9 +269,9 @@ def _redis_url(env: Environment, problems: Problems) -> str | None:
 def _local_admin(env: Environment, url: str, problems: Problems) -> str:
     login = env.text("PLANGATE_LOCAL_ADMIN")
     if login and not _LOGIN.fullmatch(login):
-        problems.add("PLANGATE_LOCAL_ADMIN", "is no login: letters, digits, `-`, `_`, `.` and `@`")
+        problems.add("PLANGATE_LOCAL_ADMIN", "is not a valid login: letters, digits, `-`, `_`, `.` and `@`")
     elif login and urlsplit(url).hostname not in LOOPBACK:
-        # Behind a proxy on this machine everybody comes from the loopback address.
+        # Behind a proxy on this machine, every request comes from the loopback address.
         problems.add(
             "PLANGATE_LOCAL_ADMIN",
             "would make everybody administrator, for PLANGATE_URL is not this machine's own address "
@@ -245,8 +280,8 @@ def _local_admin(env: Environment, url: str, problems: Problems) -> str:
     return login
 
 
-def _unknown(environ: Mapping[str, str], env: Environment) -> Iterator[str]:
-    known = {setting.name for setting in SETTINGS} | env.known
+def _unknown(environ: Mapping[str, str], env: Environment, kinds: ForgeKinds) -> Iterator[str]:
+    known = {setting.name for setting in table(kinds)} | env.known
     for name in sorted(set(environ) - known):
         if name.startswith("PLANGATE_"):
             near = difflib.get_close_matches(name, sorted(known), n=1)

@@ -1,99 +1,65 @@
-"""Which forges there are and how we sign in to each; their secrets come from the environment alone."""
+"""The configured forges and our credentials for them; secrets come only from the environment."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from bot.config.manifest import ForgeEntry, Manifest
-from bot.config.marked_yaml import Document
+from bot.config.file.manifest import DEFAULT_FORGE, ForgeEntry, Manifest
+from bot.config.file.marked_yaml import Document
 from bot.config.problems import Problems
-from bot.config.settings import Environment
+from bot.config.settings import LOOPBACK, Environment
+from bot.services.ports import ForgeConfig, ForgeKind, ForgeKinds, ForgeValues, OAuthClient
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_ROLES = ("token", "webhook_secret", "client_id", "client_secret")
-_APP_ROLES = ("app_id", "app_private_key")
-_NEVER_SHARED = ("token", "webhook_secret", "client_secret")
-_PUBLIC = {"github": "https://github.com", "gitlab": "https://gitlab.com"}
-
-
-class ForgeKind(StrEnum):
-    """Which software a forge runs."""
-
-    GITHUB = "github"
-    GITLAB = "gitlab"
-
-
-@dataclass(frozen=True)
-class TokenAuth:
-    """We act as a user or a bot, by its token: on GitLab a project's, a group's or a person's."""
-
-    token: str = field(repr=False)
-
-
-@dataclass(frozen=True)
-class AppAuth:
-    """We act as a GitHub App; `private_key` is PEM."""
-
-    app_id: str
-    private_key: str = field(repr=False)
-
-
-@dataclass(frozen=True)
-class OAuthClient:
-    """How people sign in with a forge: the App's or application's client id, and its secret."""
-
-    id: str
-    secret: str = field(repr=False)
-
-
-@dataclass(frozen=True)
-class ForgeConfig:
-    """One forge: its name in plangate.yml, its addresses without trailing slash, its secrets.
-
-    A webhook is good when any of `webhook_secrets` signed it, so that the secret can be changed. Without
-    `client` nobody signs in with it.
-    """
-
-    name: str
-    kind: ForgeKind
-    url: str
-    api_url: str
-    auth: TokenAuth | AppAuth
-    webhook_secrets: tuple[str, ...] = field(repr=False)
-    client: OAuthClient | None = None
+_OF_THE_CLIENT = ("client_id", "client_secret")
+_OF_THE_FILE = ("webhook_secret", *_OF_THE_CLIENT)
 
 
 def read_forges(
-    manifest: Manifest, document: Document, environment: Environment, problems: Problems
+    manifest: Manifest,
+    document: Document,
+    environment: Environment,
+    kinds: ForgeKinds,
+    problems: Problems,
 ) -> tuple[ForgeConfig, ...]:
-    """Return the forges with their secrets, and note what is missing."""
+    """Return the forges with their secrets, and note missing ones."""
     if document.data.get("forges") and not manifest.forges:
         # The file is wrong and that is said; which variables its forges read is not known.
         return ()
-    entries = manifest.forges or {"github": ForgeEntry(kind="github")}
-    for problem in _shared(entries):
+    entries = manifest.forges or {DEFAULT_FORGE: ForgeEntry(kind=DEFAULT_FORGE)}
+    for problem in _shared(entries, kinds):
         problems.add(document.where(("forges",)), problem)
     found = []
     for name, entry in entries.items():
-        names = _variables(entry)
+        kind = kinds[entry.kind]
+        for key, problem in _foreign(entry, kinds):
+            problems.add(f"{document.where(('forges', name))}.{key}", problem)
         suffix = f" (forge `{name}`)" if manifest.forges else ""
-        _only_githubs(entry, document.where(("forges", name)), problems)
-        auth = _auth(names, suffix, environment, problems)
-        secrets = environment.secrets(names["webhook_secret"])
-        if not secrets:
-            # Without a secret anybody could send us events: no start (promise 5).
-            problems.add(
-                names["webhook_secret"],
-                f"is not set{suffix}: set it to the secret that the webhook on the forge has",
-            )
-        url = entry.url or _PUBLIC[entry.kind]
-        api_url = f"{url}/api/v4" if entry.kind == "gitlab" else entry.api_url or api_address(url)
-        client = _client(names, suffix, environment, problems)
-        found.append(ForgeConfig(name, ForgeKind(entry.kind), url, api_url, auth, secrets, client))
+        found.append(_forge(name, entry, kind, suffix, environment, problems))
     return tuple(found)
+
+
+def _forge(
+    name: str, entry: ForgeEntry, kind: ForgeKind, suffix: str, environment: Environment, problems: Problems
+) -> ForgeConfig:
+    names = entry.variables(kind)
+
+    def note(role: str, what: str) -> None:
+        problems.add(names[role], what)
+
+    values = {role: environment.secret(names[role]) for role in names if role not in _OF_THE_FILE}
+    login = kind.form.login(ForgeValues(values, names, suffix), note)
+    secrets = environment.secrets(names["webhook_secret"])
+    if not secrets:
+        # Without a secret anybody could send us events: no start (promise 5).
+        note(
+            "webhook_secret",
+            f"is not set{suffix}: set it to the secret of the webhook on the forge",
+        )
+    url = entry.url or kind.form.public_url
+    api_url = (entry.api_url if kind.form.api_url_key else None) or kind.form.api_url(url)
+    client = _client(names, suffix, environment, problems)
+    return ForgeConfig(name, kind.name, url, api_url, login, secrets, client)
 
 
 def unencrypted(forges: tuple[ForgeConfig, ...]) -> Iterator[str]:
@@ -104,40 +70,30 @@ def unencrypted(forges: tuple[ForgeConfig, ...]) -> Iterator[str]:
             yield f"forge `{forge.name}`: tokens travel unencrypted to {forge.api_url}: use https"
 
 
-def api_address(url: str) -> str:
-    """Return a GitHub's API address for its web address.
-
-    Source: https://docs.github.com/en/rest/using-the-rest-api/getting-started-with-the-rest-api
-    """
-    host = urlsplit(url).hostname or ""
-    if host in ("github.com", "www.github.com"):
-        return "https://api.github.com"
-    if host.endswith(".ghe.com"):
-        return f"https://api.{host}"
-    return f"{url}/api/v3"
+def _foreign(entry: ForgeEntry, kinds: ForgeKinds) -> Iterator[tuple[str, str]]:
+    """Return the keys that are there and belong to other kinds of forges."""
+    kind = kinds[entry.kind]
+    for key in sorted(entry.model_fields_set):
+        if getattr(entry, key) is None or _takes(kind, key):
+            continue
+        others = " and ".join(each.title for each in kinds.values() if _takes(each, key))
+        yield key, f"is for {others} alone: leave it out, {kind.form.enough}"
 
 
-def _only_githubs(entry: ForgeEntry, where: str, problems: Problems) -> None:
-    if entry.kind != "gitlab":
-        return
-    for key in ("api_url", "app_id_env", "app_private_key_env"):
-        if getattr(entry, key) is not None:
-            problems.add(f"{where}.{key}", "is for GitHub alone: leave it out, `url` and a token are enough")
+def _takes(kind: ForgeKind, key: str) -> bool:
+    if key == "api_url":
+        return kind.form.api_url_key
+    return key in ("kind", "url") or key in {f"{each.role}_env" for each in kind.form.settings}
 
 
-def _variables(entry: ForgeEntry) -> dict[str, str]:
-    roles = _ROLES if entry.kind == "gitlab" else _ROLES + _APP_ROLES
-    usual = {role: f"PLANGATE_{entry.kind.upper()}_{role.upper()}" for role in roles}
-    named = {role: getattr(entry, f"{role}_env") for role in roles}
-    return {role: named[role] or usual[role] for role in roles}
-
-
-def _shared(entries: dict[str, ForgeEntry]) -> Iterator[str]:
+def _shared(entries: Mapping[str, ForgeEntry], kinds: ForgeKinds) -> Iterator[str]:
     """A token that two forges read would be sent to a server that it is not for (promise 6)."""
     owners: dict[str, str] = {}
     for name, entry in entries.items():
-        for role, variable in _variables(entry).items():
-            if role in _NEVER_SHARED and variable in owners and owners[variable] != name:
+        kind = kinds[entry.kind]
+        never = {each.role for each in kind.form.settings if each.secret and not each.shared}
+        for role, variable in entry.variables(kind).items():
+            if role in never and variable in owners and owners[variable] != name:
                 yield (
                     f"`{owners[variable]}` and `{name}` both read {variable}: "
                     f"give one of them a variable of its own with `{role}_env`"
@@ -146,48 +102,12 @@ def _shared(entries: dict[str, ForgeEntry]) -> Iterator[str]:
 
 
 def _client(
-    names: dict[str, str], suffix: str, environment: Environment, problems: Problems
+    names: Mapping[str, str], suffix: str, environment: Environment, problems: Problems
 ) -> OAuthClient | None:
     client_id, secret = environment.secret(names["client_id"]), environment.secret(names["client_secret"])
     if bool(client_id) != bool(secret):
-        missing, given = ("client_secret", "client_id") if client_id else ("client_id", "client_secret")
+        missing, given = reversed(_OF_THE_CLIENT) if client_id else _OF_THE_CLIENT
         problems.add(
-            names[missing], f"is not set{suffix}, but {names[given]} is: to sign in with the forge takes both"
+            names[missing], f"is not set{suffix}, but {names[given]} is: signing in with the forge needs both"
         )
     return OAuthClient(client_id, secret) if client_id and secret else None
-
-
-def _auth(
-    names: dict[str, str], suffix: str, environment: Environment, problems: Problems
-) -> TokenAuth | AppAuth:
-    token = environment.secret(names["token"])
-    if "app_id" not in names:
-        if not token:
-            problems.add(
-                names["token"], f"is not set{suffix}: set it to an access token with the scope `api`"
-            )
-        return TokenAuth(token)
-    app_id = environment.secret(names["app_id"])
-    # Where files are awkward, a key's line ends are often written as `\n`.
-    key = environment.secret(names["app_private_key"]).replace("\\n", "\n")
-    if token and (app_id or key):
-        problems.add(
-            names["token"],
-            f"is set, and so is the App{suffix}: keep the token or {names['app_id']}, not both",
-        )
-    elif bool(app_id) != bool(key):
-        missing, given = ("app_private_key", "app_id") if app_id else ("app_id", "app_private_key")
-        problems.add(names[missing], f"is not set{suffix}, but {names[given]} is: an App needs both")
-    elif not token and not app_id:
-        problems.add(
-            names["token"],
-            f"is not set{suffix}: set it to a token, "
-            f"or set {names['app_id']} and {names['app_private_key']} of an App",
-        )
-    elif key and not key.startswith("-----BEGIN"):
-        problems.add(
-            names["app_private_key"],
-            f"is no PEM key{suffix}: it starts with -----BEGIN; "
-            f"for the path of the file use {names['app_private_key']}_FILE",
-        )
-    return AppAuth(app_id, key) if app_id else TokenAuth(token)

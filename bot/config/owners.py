@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bot.config.forges import ForgeConfig
 from bot.config.problems import Problems, did_you_mean, shown
 from bot.config.settings import Environment
-from bot.domain.accounts import Account
+from bot.domain.people.accounts import Account
+from bot.services.ports import ForgeConfig
 
 SETTING = "PLANGATE_OWNERS"
 _LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
@@ -23,13 +23,13 @@ def read_owners(
     for word in environment.text(SETTING).replace(",", " ").split():
         forge, colon, login = word.rpartition(":")
         if not _LOGIN.fullmatch(login):
-            problems.add(SETTING, f"{shown(word)} is no login: write it as `ana` or `github:ana`")
+            problems.add(SETTING, f"{shown(word)} is not a valid login: write it as `ana` or `github:ana`")
         elif colon and names and forge not in names:
             problems.add(SETTING, f"{shown(word)}: there is no such forge; {did_you_mean(forge, names)}")
         elif not colon and len(names) > 1:
             problems.add(
                 SETTING,
-                f"{shown(word)} may be somebody else on each forge: say which, such as `{names[0]}:{word}`",
+                f"{shown(word)} may be somebody else on each forge: name it, such as `{names[0]}:{word}`",
             )
         elif names:
             found.append(Account(forge or names[0], login))

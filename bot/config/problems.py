@@ -1,4 +1,4 @@
-"""Gathers everything that is wrong with the configuration, so that one start shows all of it."""
+"""Collects all problems of the configuration, so that one start shows all of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHOWN = 60
 
 
 class Problems:
-    """The list of what is wrong, in the order in which it was found."""
+    """The problems, in the order in which they were found."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -24,15 +24,15 @@ class Problems:
         return bool(self._lines)
 
     def add(self, where: str, what: str) -> None:
-        """Note a problem: the setting or the line, then what is wrong and what to write."""
+        """Add a problem: the setting or the line, then what is wrong and what to write."""
         self._lines.append(f"{where}: {what}")
 
     def extend(self, lines: Iterable[str]) -> None:
-        """Take over problems that already say where they are."""
+        """Add problems that already name their place."""
         self._lines.extend(lines)
 
     def refuse(self) -> None:
-        """Raise ConfigError with every problem, where there is one."""
+        """Raise ConfigError with every problem, if there is one."""
         if not self._lines:
             return
         count = len(self._lines)
@@ -48,7 +48,7 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(wrong.casefold(), words, n=1, cutoff=0.6)
     if near:
         return f"did you mean `{near[0]}`?"
-    return "possible here: " + ", ".join(f"`{word}`" for word in words)
+    return "use one of: " + ", ".join(f"`{word}`" for word in words)
 
 
 def looks_secret(value: str) -> bool:

@@ -1,9 +1,10 @@
-"""The one reader of the environment: what is not in the table of settings can't be read."""
+"""The only reader of the environment: only settings of the table can be read."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -15,6 +16,8 @@ from urllib.parse import urlsplit
 from bot.config.problems import Problems, did_you_mean, shown
 from bot.config.table import SETTINGS
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 _T = TypeVar("_T")
 _E = TypeVar("_E", bound=StrEnum)
 
@@ -24,13 +27,15 @@ _TRUTH = {
     **dict.fromkeys(("false", "0", "no", "off"), False),
 }
 
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 
 class Environment:
-    """Reads settings by name and notes what is wrong with them; a wrong one reads as its default.
+    """Reads settings by name and notes problems; an invalid setting gets its default.
 
-    So every problem is found in one start. `known` holds each name that was asked for, `secret_files` each
+    So one start finds all problems. `known` has each name that was read, `secret_files` each
     file that a secret was read from.
     """
 
@@ -41,7 +46,7 @@ class Environment:
         self.secret_files: list[Path] = []
 
     def text(self, name: str) -> str:
-        """Return a setting's text, its default where unset or blank. Raises KeyError off the table."""
+        """Return a setting's text, its default if unset or blank. Raises KeyError off the table."""
         setting = _BY_NAME[name]
         value = self.secret(name) if setting.secret else self._raw(name)
         return value or setting.default
@@ -49,7 +54,7 @@ class Environment:
     def secret(self, name: str) -> str:
         """Return a secret from the variable, or from the file that `<name>_FILE` names; empty for none.
 
-        The name may be off the table: a forge in plangate.yml may name variables of its own.
+        The name may be missing in the table: a forge in plangate.yml can name its own variables.
         """
         value, path = self._raw(name), self._raw(name + "_FILE")
         if not path:
@@ -69,7 +74,7 @@ class Environment:
         return value
 
     def exact(self, name: str) -> str | None:
-        """Return what a variable off the table holds, to the letter; None where it is not set."""
+        """Return the exact value of a variable that is not in the table; None if it is not set."""
         self.known.add(name)
         return self._environ.get(name)
 
@@ -81,6 +86,27 @@ class Environment:
         """Return an http address without a trailing slash."""
         return self._read(name, lambda text: web_address(text) if text else fallback, fallback)
 
+    def networks(self, name: str) -> tuple[Network, ...]:
+        """Return the addresses and networks of a comma-separated setting."""
+
+        def read(text: str) -> tuple[Network, ...]:
+            try:
+                return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+            except ValueError as error:
+                raise ValueError(
+                    f"{error}: write addresses or networks with commas, such as 10.0.0.0/8, 192.0.2.7"
+                ) from error
+
+        return self._read(name, read, ())
+
+    def mirror(self, name: str) -> str:
+        """Return an address to download programs from: over https, or from this machine."""
+        url = self.url(name)
+        parts = urlsplit(url)
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            self._problems.add(name, "programs are downloaded only over https: write it as https://host/path")
+        return url
+
     def truth(self, name: str) -> bool:
         """Return a yes or no."""
         return self._read(name, _truth, False)
@@ -90,11 +116,11 @@ class Environment:
         return self._read(name, parse_duration, timedelta())
 
     def seconds(self, name: str, least: int) -> timedelta:
-        """Return a length of time that is given as a whole number of seconds, `least` or more."""
+        """Return a duration given as a whole number of seconds, `least` or more."""
 
         def read(text: str) -> timedelta:
             if not text.isascii() or not text.isdigit() or not least <= int(text) <= 86_400:
-                raise ValueError(f"{shown(text)} is no number of seconds from {least} to 86400")
+                raise ValueError(f"{shown(text)} must be a number of seconds from {least} to 86400")
             return timedelta(seconds=int(text))
 
         return self._read(name, read, timedelta(seconds=least))
@@ -104,39 +130,39 @@ class Environment:
 
         def read(text: str) -> int:
             if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
-                raise ValueError(f"{shown(text)} is no number from {least} to {most}")
+                raise ValueError(f"{shown(text)} must be a number from {least} to {most}")
             return int(text)
 
         return self._read(name, read, least)
 
     def folder(self, name: str) -> Path | None:
-        """Return the absolute path of a folder that must exist, None where unset."""
+        """Return the absolute path of a folder that must exist, None if unset."""
 
         def read(text: str) -> Path | None:
             if not text:
                 return None
             path = Path(text).expanduser().absolute()
             if not path.is_dir():
-                raise ValueError(f"there is no folder {shown(path)}: make it, or leave {name} unset")
+                raise ValueError(f"there is no folder {shown(path)}: create it, or leave {name} unset")
             return path
 
         return self._read(name, read, None)
 
     def file(self, name: str) -> Path | None:
-        """Return the absolute path of a file that must exist, None where unset."""
+        """Return the absolute path of a file that must exist, None if unset."""
 
         def read(text: str) -> Path | None:
             if not text:
                 return None
             path = Path(text).expanduser().absolute()
             if not path.is_file():
-                raise ValueError(f"there is no file {shown(path)}: make it, or leave {name} unset")
+                raise ValueError(f"there is no file {shown(path)}: create it, or leave {name} unset")
             return path
 
         return self._read(name, read, None)
 
     def choice(self, name: str, choices: type[_E], fallback: _E) -> _E:
-        """Return one of a closed set of words, in whatever case it is written."""
+        """Return one of a closed set of words, ignoring case."""
 
         def read(text: str) -> _E:
             for member in choices:
@@ -163,7 +189,9 @@ def parse_duration(text: str) -> timedelta:
     found = _DURATION.fullmatch(text.casefold())
     parts = [int(part or 0) for part in found.groups()] if found and len(text) <= 20 else []
     if not any(parts) or sum(parts) > 10_000_000:
-        raise ValueError(f"{shown(text)} is no length of time: write it with units, such as 90s, 2h or 1h30m")
+        raise ValueError(
+            f"{shown(text)} is not a valid duration: write it with units, such as 90s, 2h or 1h30m"
+        )
     days, hours, minutes, seconds = parts
     return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
@@ -177,7 +205,7 @@ def web_address(text: str) -> str:
         fine = False
     if not fine or not text.isprintable() or " " in text:
         raise ValueError(
-            f"{shown(text)} is no web address: write it as https://host or https://host:port/path"
+            f"{shown(text)} is not a valid web address: write it as https://host or https://host:port/path"
         )
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError("the address must have no user, password, `?` or `#` in it")
@@ -194,5 +222,5 @@ def fernet_key(text: str) -> bool:
 
 def _truth(text: str) -> bool:
     if text.casefold() not in _TRUTH:
-        raise ValueError(f"{shown(text)} is neither yes nor no: write true or false")
+        raise ValueError(f"{shown(text)} is not valid: write true or false")
     return _TRUTH[text.casefold()]

@@ -17,7 +17,7 @@ from bot.demo.stage import Stage, StageError
 
 def person(stage: Stage, login: str) -> Person:
     """Give somebody an account on the playground, and the ways of the forge that it is used as."""
-    return GitLabPerson(stage, login) if stage.kind == "gitlab" else Person(stage, login)
+    return _PEOPLE[stage.kind](stage, login)
 
 
 class Person:
@@ -104,6 +104,10 @@ class Person:
         """Comment on a pull request and return the comment's id."""
         return int(self.api("POST", f"/repos/{repo}/issues/{number}/comments", {"body": body})["id"])
 
+    def edit_comment(self, repo: str, number: int, comment_id: int, body: str) -> None:  # noqa: ARG002
+        """Edit a comment, also somebody else's."""
+        self.api("PATCH", f"/repos/{repo}/issues/comments/{comment_id}", {"body": body})
+
     def comments(self, repo: str, number: int) -> list[dict[str, Any]]:
         """Return a pull request's comments, oldest first."""
         found: list[dict[str, Any]] = self.api("GET", f"/repos/{repo}/issues/{number}/comments?per_page=100")
@@ -158,6 +162,10 @@ class GitLabPerson(Person):
         """Write a note and return its id."""
         return int(self.api("POST", f"{_project(repo)}/merge_requests/{number}/notes", {"body": body})["id"])
 
+    def edit_comment(self, repo: str, number: int, comment_id: int, body: str) -> None:
+        """Edit a note, also somebody else's."""
+        self.api("PUT", f"{_project(repo)}/merge_requests/{number}/notes/{comment_id}", {"body": body})
+
     def comments(self, repo: str, number: int) -> list[dict[str, Any]]:
         """Return a merge request's notes, oldest first."""
         path = f"{_project(repo)}/merge_requests/{number}/notes?sort=asc&per_page=100"
@@ -192,6 +200,7 @@ class GitLabPerson(Person):
         return f"{self._forge}/{repo}/-/merge_requests/{number}"
 
 
+_PEOPLE: Mapping[str, type[Person]] = {"github": Person, "gitlab": GitLabPerson}
 _STATES = {"running": "pending", "failed": "failure", "canceled": "error"}
 
 

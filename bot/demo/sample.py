@@ -62,5 +62,5 @@ CHANGE = {
 
 
 def manifest(kind: str) -> str:
-    """Return the plangate.yml for a forge; where the forge is, the stage fills in."""
+    """Return the plangate.yml for a forge. The stage fills in the forge's address."""
     return MANIFEST.replace("{repo}", REPOS[kind])

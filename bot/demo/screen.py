@@ -35,7 +35,7 @@ class Screen:
     def title(self) -> None:
         """Say what this is."""
         self._console.print()
-        self._console.print("[bold]Plangate[/]  push, plan, comment, /apply: all of it on this machine")
+        self._console.print("[bold]Plangate[/]  push, plan, comment, /apply, all on this machine")
         self._console.print()
 
     def step(self, what: str, detail: str, seconds: float) -> None:
@@ -60,10 +60,10 @@ class Screen:
         self._console.print(panel)
 
     def finish(self, links: Sequence[tuple[str, str]]) -> None:
-        """Say that all is told, and show where it can be looked at, if it can."""
+        """Say that the story is over, and show where to look at it, if possible."""
         width = max((len(name) for name, _ in links), default=0)
         self._console.print()
-        self._console.print(f"[bold green]It all happened[/] in {time.monotonic() - self._begun:.0f} s.\n")
+        self._console.print(f"[bold green]Done[/] in {time.monotonic() - self._begun:.0f} s.\n")
         for name, url in links:
             # No table: it would cut an address that is longer than the terminal is wide.
             self._console.print(f"  {escape(name.ljust(width))}   [cyan]{escape(url)}[/]", soft_wrap=True)
@@ -72,15 +72,15 @@ class Screen:
 
     def wait(self) -> None:
         """Say that it goes on."""
-        self._console.print("  Comment, push and click as you like. [bold]Ctrl-C[/] ends it.\n")
+        self._console.print("  Comment, push and click as you like. Press [bold]Ctrl-C[/] to stop.\n")
 
     def interrupted(self) -> None:
         """Say that it was ended before its end."""
-        self._console.print("\n  Ended before the story's end.\n")
+        self._console.print("\n  Stopped before the end of the story.\n")
 
     def fail(self, words: str) -> None:
         """Say what went wrong."""
-        self._console.print(f"\n[bold red]✗ The story broke off.[/] {escape(words)}\n")
+        self._console.print(f"\n[bold red]✗ The story failed.[/] {escape(words)}\n")
 
     def _line(self, sign: str, what: str, detail: str, right: str) -> None:
         if self._console.width < _NARROW:

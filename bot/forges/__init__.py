@@ -1,5 +1,4 @@
-"""The forges that the bot speaks with: each folder turns one vendor's webhooks and API into our own words.
+"""The forges: each folder translates one vendor's webhooks and API into the domain's terms.
 
-A forge is two things: `webhook.py`, which verifies and parses deliveries and does no I/O, and `client.py`,
-which implements the `Forge` port. GitHub is here; GitLab takes its place beside it by bringing the same two.
+Each folder's `kind.py` has its ForgeKind, the only entry for other packages. `kinds.py` lists the kinds.
 """

@@ -1,4 +1,4 @@
-"""What both forges' APIs say of an answer that is not of the shape that is documented."""
+"""Errors for answers of a forge's API that don't have the documented shape."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class Answering:
     where: str
 
     def unexpected(self, what: str, reason: Invalid | None = None) -> ForgeRefused:
-        """Return the error for an answer of an unknown shape; `what` says in words what was asked for."""
+        """Return the error for an answer of an unknown shape; `what` names the request in words."""
         detail = f": {reason}" if reason else ""
         return ForgeRefused(f"{self.where} answered in an unknown shape when asked for {what}{detail}")
 
     @contextmanager
     def expecting(self, what: str) -> Iterator[None]:
-        """Raise that error for a field that is missing or wrong (Invalid) in what is read within."""
+        """Translate Invalid, raised for a missing or wrong field within the block, into that error."""
         try:
             yield
         except Invalid as reason:

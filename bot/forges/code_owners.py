@@ -11,9 +11,9 @@ from bot.forges.fields import optional_text, storable, text
 
 
 def first_text(places: Sequence[str], read: Callable[[str], object]) -> str | None:
-    """Return the text of the first of these files that there is, None where there is none.
+    """Return the text of the first of these files that there is, None if there is none.
 
-    `read` returns a forge's answer for a path. Raises Invalid where that is without the file's text: taken
+    `read` returns a forge's answer for a path. Raises Invalid if that is without the file's text: taken
     for an empty file, it would say that nobody has to approve.
     """
     for place in places:
@@ -21,7 +21,7 @@ def first_text(places: Sequence[str], read: Callable[[str], object]) -> str | No
             found = read(place)
         except NotFound:
             continue
-        # GitHub leaves out what has more than a megabyte, and says that it is encoded in no way.
+        # GitHub omits the text of files above a megabyte, with the encoding "none".
         if (optional_text(found, "encoding") or "base64") != "base64":
             raise Invalid(f"{place} comes without its text: it is too large")
         try:

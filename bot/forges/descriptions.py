@@ -1,4 +1,4 @@
-"""Fits a commit status's description into what a forge takes: one line of so many characters."""
+"""Shortens a commit status's description to a forge's limit: one line of so many characters."""
 
 from __future__ import annotations
 

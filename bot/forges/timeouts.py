@@ -1,4 +1,4 @@
-"""How long a forge is waited for, and how long one that asks to be left alone is left alone."""
+"""Timeouts for a forge's answers, and waiting times after a rate limit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bot.domain.errors import ForgeUnavailable
 
 # Forges renew their budgets every minute or hour: a later moment than that is a mistake of some clock.
 LONGEST_WAIT = 3_600.0
-# For clients that were told to slow down without being told for how long.
+# Used if a forge limits our requests without a waiting time.
 USUAL_WAIT = 60.0
 
 
@@ -21,6 +21,6 @@ class Timeouts:
 
 
 def limited(where: str, seconds: float = USUAL_WAIT) -> ForgeUnavailable:
-    """Return the error for a forge that asks to be left alone for a while."""
+    """Return the error for a forge that limits our requests."""
     wait = min(max(seconds, 1.0), LONGEST_WAIT)
-    return ForgeUnavailable(f"{where} limits our requests; it may be asked again in {wait:.0f} s", wait)
+    return ForgeUnavailable(f"{where} limits our requests; try again in {wait:.0f} s", wait)

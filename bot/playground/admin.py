@@ -7,13 +7,13 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from bot.playground.access import presented_token, unauthorized
-from bot.playground.forge import Forge
+from bot.playground.forge.house import Forge
+from bot.playground.forge.model import ForgeError, invalid, not_found
 from bot.playground.github.desk import refusal_response
 from bot.playground.github.events import GitHubEvents
-from bot.playground.model import ForgeError, invalid, not_found
-from bot.playground.oauth import OAuthDesk
-from bot.playground.webhooks import Delivery, Outbox
+from bot.playground.web.access import presented_token, unauthorized
+from bot.playground.web.oauth import OAuthDesk
+from bot.playground.web.webhooks import Delivery, Outbox
 
 Answer = dict[str, Any]
 
@@ -21,7 +21,7 @@ Answer = dict[str, Any]
 def admin_blueprint(
     forge: Forge, outbox: Outbox, events: GitHubEvents, admin_token: str, oauth: OAuthDesk
 ) -> Blueprint:
-    """Serve /playground/, to whoever has the admin token."""
+    """Serve /playground/ to callers with the admin token."""
     blueprint = Blueprint("admin", __name__, url_prefix="/playground")
     blueprint.register_error_handler(ForgeError, refusal_response)
 
@@ -39,6 +39,7 @@ def admin_blueprint(
     _queue(blueprint, forge)
     _outside(blueprint, forge, events, oauth)
     _watch(blueprint, forge, outbox)
+    _statuses(blueprint, forge)
     return blueprint
 
 
@@ -175,13 +176,37 @@ def _watch(blueprint: Blueprint, forge: Forge, outbox: Outbox) -> None:
             body=body.get("body"),
             after=bool(body.get("after")),
             delay=float(body.get("delay", 0)),
+            cut=bool(body.get("cut")),
+            share=float(body.get("share", 1)),
+            login=body.get("login", ""),
+            seed=body.get("seed"),
         )
         return {}, 201
+
+    @blueprint.put("/deliveries/loss")
+    def lose() -> tuple[str, int]:
+        body = _body("share")
+        outbox.lose(float(body["share"]), body.get("seed"))
+        return "", 204
 
     @blueprint.delete("/faults")
     def clear_faults() -> tuple[str, int]:
         forge.faults.clear()
         return "", 204
+
+
+def _statuses(blueprint: Blueprint, forge: Forge) -> None:
+    @blueprint.get("/repos/<path:owner>/<name>/statuses")
+    def statuses(owner: str, name: str) -> Response:
+        repo = forge.repo(f"{owner}/{name}")
+        latest = {sha: repo.latest_statuses(sha) for sha in list(repo.statuses)}
+        return jsonify(
+            [
+                {"sha": sha, "context": one.context, "state": one.state, "description": one.description}
+                for sha, found in latest.items()
+                for one in found
+            ]
+        )
 
 
 def _delivery(delivery: Delivery) -> Answer:

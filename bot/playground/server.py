@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import socket
 import threading
 from functools import partial
 from pathlib import Path
@@ -12,9 +14,8 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from bot.playground.admin import admin_blueprint
-from bot.playground.faults import Call, Fault
-from bot.playground.forge import Forge
-from bot.playground.git_http import git_blueprint
+from bot.playground.forge.faults import Call, Fault
+from bot.playground.forge.house import Forge
 from bot.playground.github.addresses import Addresses
 from bot.playground.github.api import PREFIX, github_blueprint
 from bot.playground.github.desk import Desk, asker_name
@@ -25,15 +26,16 @@ from bot.playground.gitlab.api import gitlab_blueprint
 from bot.playground.gitlab.desk import GitLabDesk
 from bot.playground.gitlab.events import GitLabEvents
 from bot.playground.gitlab.shapes import Shapes as GitLabShapes
-from bot.playground.oauth import TOKEN_PATHS, OAuthDesk, oauth_blueprint
-from bot.playground.pages import pages_blueprint
-from bot.playground.webhooks import Delivery, Outbox
+from bot.playground.web.git_http import git_blueprint
+from bot.playground.web.oauth import TOKEN_PATHS, OAuthDesk, oauth_blueprint
+from bot.playground.web.pages import pages_blueprint
+from bot.playground.web.webhooks import Delivery, Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Self
 
-    from bot.playground.model import Hook
+    from bot.playground.forge.model import Hook
 
 _TEMPLATES = "templates"
 
@@ -157,18 +159,19 @@ def _watch_requests(app: Flask, forge: Forge) -> None:
         apis = here.startswith((PREFIX, GITLAB_PREFIX)) or here in TOKEN_PATHS
         return apis or request.endpoint in _GIT_ENDPOINTS
 
+    def trouble(*, after: bool) -> Response | None:
+        fault = forge.faults.take(request.method, request.path, asker_name(forge), after=after)
+        return _faulty(fault) if fault and (fault.status or fault.cut) else None
+
     @app.before_request
     def stumble() -> Response | None:
-        fault = forge.faults.take(request.method, request.path, after=False) if to_others() else None
-        return _faulty(fault) if fault and fault.status else None
+        return trouble(after=False) if to_others() else None
 
     @app.after_request
     def record(response: Response) -> Response:
         if not to_others():
             return response
-        fault = forge.faults.take(request.method, request.path, after=True)
-        if fault and fault.status:
-            response = _faulty(fault)
+        response = trouble(after=True) or response
         forge.calls.record(Call(request.method, request.path, asker_name(forge), response.status_code))
         return response
 
@@ -177,6 +180,10 @@ _GIT_ENDPOINTS = ("git.info_refs", "git.upload_pack", "git.receive_pack")
 
 
 def _faulty(fault: Fault) -> Response:
+    if fault.cut:
+        # What the server writes after this reaches nobody: it takes the caller for gone.
+        with contextlib.suppress(OSError):  # the caller has gone already
+            request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
     answer = fault.answer()
     response = Response(answer, mimetype="text/html") if isinstance(answer, str) else jsonify(answer)
     response.status_code = fault.status or 500

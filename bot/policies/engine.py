@@ -1,166 +1,199 @@
-"""The PolicyEngine port: prepares a set, has it evaluated in a child process, and reads what came of it."""
+"""The PolicyEngine port: prepares sets, evaluates them in a child process, and reads the results."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from bot.domain.errors import EngineError, Invalid
-from bot.domain.policy import Level, Outcome
-from bot.domain.policy_sets import USUAL_LIMITS
-from bot.policies import rego_text
+from bot.domain.policies.policy import EnforcementLevel, PolicyOutcome
+from bot.domain.policies.sets import USUAL_LIMITS
 from bot.policies.child import Answers, Child
-from bot.policies.sets import Policy, RuleSet, read_set
-from bot.services.ports import Stop, Watch
-from bot.services.ports.policies import Files, Judged, PolicyJob, PolicyTest
+from bot.policies.facts_cache import FactsCache
+from bot.policies.inside.job import LONGEST_MESSAGE, MOST_MESSAGES, Query, SetJob
+from bot.policies.programs import Opa, Programs
+from bot.policies.sets import NO_POLICY, Policy, RuleSet, read_set
+from bot.services.ports import Watch, WatchSignal
+from bot.services.ports.policies import Files, PolicyJob, PolicyResult, PolicyTest
 
-MOST_MESSAGES = 200
-LONGEST_MESSAGE = 2000
 _THE_SET = "(the set)"
-# No built-ins to the evaluator, which has them in its grammar.
-_IN_THE_GRAMMAR = frozenset({"print", "set"})
-# It gives -1 whatever it compares: better to say that there is none.
-_WRONG = frozenset({"semver.compare"})
-_NAMES_PLAN = re.compile(r"\bplan\b")
-_FILLING = """package plangate.filling
-
-rfc3339(text) := time.parse_rfc3339_ns(regex.replace(text, "[zZ]$", "+00:00"))
-
-same(value) := value
-
-plain(value) := json.unmarshal(json.marshal(value)) if is_string(value)
-
-plain(value) := value if not is_string(value)
-
-printed(format, values) := sprintf(format, [plain(value) | some value in values])
-
-formatted(format, values) := text if { text := printed(format, values) }
-else := concat(" ", [format, json.marshal(values)])
-"""
-# The evaluator's parser of times does not know `Z`, which Terraform writes. Its sprintf prints what another
-# built-in gave, such as concat, with quotes around it.
-_STRICT = {
-    "time.parse_rfc3339_ns": "data.plangate.filling.rfc3339",
-    "sprintf": "data.plangate.filling.printed",
-}
-# In OPA sprintf never fails: a message that can't be formatted must not make its denial vanish.
-_LENIENT = {**_STRICT, "sprintf": "data.plangate.filling.formatted"}
+_WARNS = re.compile(r"(?:.*\.)?warn(?:_\w+)?")
+_BUNDLED = "gordon-to-regorus"
 
 
 class RegoEngine:
-    """Judges plans by Rego, each set in a child process with limits of its own."""
+    """Judges plans by Rego: by OPA if it is there, else by the bundled evaluator.
 
-    def __init__(self, child: Child) -> None:
+    `programs` finds OPA. `only_bundled` leaves OPA to sets that require it.
+    """
+
+    def __init__(
+        self,
+        child: Child,
+        programs: Programs | None = None,
+        cache: Path | None = None,
+        *,
+        only_bundled: bool = False,
+    ) -> None:
         self._child = child
+        self._programs = programs or Programs("off")
+        self._cache = FactsCache(cache)
+        self._only_bundled = only_bundled
 
-    def judge(self, job: PolicyJob, watch: Watch) -> Sequence[Judged]:
-        """Judge a plan by every policy of a set."""
-        try:
-            rules = read_set(job.files, job.level, _known)
-        except Invalid as error:
-            # Which policies it has is not known, so one of them might have been hard-mandatory.
-            return [Judged(_THE_SET, Level.HARD, Outcome.ERRORED, (str(error),))]
-        sound = [policy for policy in rules.policies if not policy.wrong]
-        queries = {policy.name: policy.query for policy in sound}
-        answers = self._ask(rules, queries, job, watch) if sound else Answers({})
-        return [_judged(policy, answers) for policy in rules.policies]
+    def evaluator(self) -> str:
+        """Return the name and version of the evaluator. Raises EngineError if a configured OPA is missing."""
+        opa = None if self._only_bundled else self._programs.find()
+        return opa.title if opa else bundled_title()
 
-    def _ask(self, rules: RuleSet, queries: Mapping[str, str], job: PolicyJob, watch: Watch) -> Answers:
-        return self._child.ask(_asked(rules, queries, _input(job, rules)), job.limits, watch)
+    def judge(self, jobs: Sequence[PolicyJob], watch: Watch) -> Sequence[Sequence[PolicyResult]]:
+        """Judge one plan by sets."""
+        opa = self._opa(watch, needed=any(job.needs_opa for job in jobs))
+        found: list[Sequence[PolicyResult] | None] = []
+        asked: list[tuple[int, RuleSet, SetJob]] = []
+        for index, job in enumerate(jobs):
+            try:
+                by_opa = opa is not None and (job.needs_opa or not self._only_bundled)
+                if job.needs_opa and opa is None:
+                    raise Invalid(f"the set requires OPA (`evaluator: opa`): {self._programs.lacking()}")
+                rules = read_set(job.files)
+                asked.append((index, rules, self._set_job(job, rules, opa if by_opa else None)))
+                found.append(None)
+            except Invalid as error:
+                # Its policies are not known, so one of them might be hard-mandatory.
+                found.append(
+                    [PolicyResult(_THE_SET, EnforcementLevel.HARD, PolicyOutcome.ERRORED, (str(error),))]
+                )
+        if asked:
+            plan, run = _checked(jobs[0].plan_json), jobs[0].run
+            answers = self._child.ask([one for _, _, one in asked], plan, run, opa, watch)
+            for (index, rules, one), said in zip(asked, answers, strict=True):
+                by = opa.title if opa and one.evaluator == "opa" else bundled_title()
+                self._cache.keep(_key(one, by), said.facts)
+                found[index] = _judged(jobs[index], rules, said, by)
+        return [one or [] for one in found]
 
     def test(self, files: Files) -> Sequence[PolicyTest]:
-        """Run the rules named `test_...` of a set. Raises Invalid where the set can't be read at all."""
-        rules = read_set(files, Level.SOFT, _known)
+        """Run the rules named `test_...` of a set. Raises Invalid if the set can't be read at all."""
+        opa = self._opa(_Patience(), needed=False)
+        rules = read_set(files)
         modules = {**rules.modules, **rules.tests}
-        found = {
-            f"data.{rego_text.package(source)}.{rule}": path
-            for path, source in modules.items()
-            for rule in rego_text.rules(source)
-            if rule.startswith("test_")
-        }
-        if bad := next((policy for policy in rules.policies if policy.wrong), None):
-            raise Invalid(bad.wrong)
-        whole = RuleSet(rules.policies, modules, rules.data)
-        asked = _asked(whole, {_READABLE: _READABLE, **{query: query for query in found}}, "{}")
-        answers = self._child.ask(asked, USUAL_LIMITS, _Patience())
-        if "error" in (readable := answers.of(_READABLE)):
-            raise Invalid(f"the set can't be evaluated: {readable['error']}")
-        return [_tested(query, path, answers) for query, path in found.items()]
+        one = SetJob(
+            modules=modules,
+            data=rules.data,
+            bare=True,
+            evaluator="opa" if opa and not self._only_bundled else "bundled",
+            seconds=USUAL_LIMITS.seconds,
+            memory=USUAL_LIMITS.memory,
+            tests=True,
+        )
+        (answers,) = self._child.ask([one], b"{}", {}, opa, _Patience())
+        wrong = answers.wrong or next(
+            (m["wrong"] for m in (answers.facts or {})["modules"].values() if m["wrong"]), ""
+        )
+        if wrong:
+            raise Invalid(wrong)
+        return [_tested(name, file, answers.of(name)) for name, file, _ in answers.policies]
+
+    def _opa(self, watch: Watch, *, needed: bool) -> Opa | None:
+        if self._only_bundled and not needed:
+            return None
+        return self._programs.provide(watch)
+
+    def _set_job(self, job: PolicyJob, rules: RuleSet, opa: Opa | None) -> SetJob:
+        queries = None
+        if rules.policies is not None:
+            queries = [Query(policy.name, policy.query) for policy in rules.policies]
+        one = SetJob(
+            modules=rules.modules,
+            data=rules.data,
+            bare=rules.policies is None,
+            evaluator="opa" if opa else "bundled",
+            seconds=job.limits.seconds,
+            memory=job.limits.memory,
+            queries=queries,
+            namespaces=job.namespaces,
+        )
+        return self._cache.with_facts(_key(one, opa.title if opa else bundled_title()), one)
 
 
-# What is true of any set whose files the evaluator can read.
-_READABLE = "true"
+def bundled_title() -> str:
+    """Return the bundled evaluator's name and version, for people."""
+    return f"regorus {version(_BUNDLED)} (bundled)"
 
 
-@cache
-def _known(name: str) -> bool:
-    """Whether the evaluator has a built-in; loaded only where there are policies."""
-    from regopy import Interpreter  # noqa: PLC0415 -- a large library that most commands never need
-
-    there = name in _IN_THE_GRAMMAR or bool(Interpreter().is_builtin(name))
-    return there and name not in _WRONG
+def _key(one: SetJob, evaluator: str) -> str:
+    return json.dumps([evaluator, sorted(one.modules.items())])
 
 
-def _asked(rules: RuleSet, queries: Mapping[str, str], document: str) -> dict[str, Any]:
-    moved = any(rego_text.replaces_input(source) for source in rules.modules.values())
-
-    def all_of(instead: Mapping[str, str]) -> dict[str, str]:
-        texts = {p: rego_text.rewritten(s, instead, moved=moved) for p, s in rules.modules.items()}
-        return {"plangate/filling.rego": _FILLING, **texts}
-
-    return {
-        "modules": all_of(_STRICT),
-        "lenient_modules": all_of(_LENIENT),
-        "data": dict(rules.data),
-        "input": document,
-        "moved": rego_text.MOVED if moved else "",
-        "queries": [
-            {"name": name, "query": rego_text.rewritten(query, _STRICT, moved=moved)}
-            for name, query in queries.items()
-        ],
-    }
-
-
-def _input(job: PolicyJob, rules: RuleSet) -> str:
-    """Return the input as JSON, written anew: the evaluator takes Terraform's `\\u003c` for another text."""
+def _checked(plan_json: bytes) -> bytes:
+    """Return the plan, which goes to the evaluators as it is. Raises EngineError if it is not an object."""
     try:
-        plan = json.loads(job.plan_json)
+        if isinstance(json.loads(plan_json), dict):
+            return plan_json
     except ValueError as error:
-        raise EngineError("the plan that was kept is no JSON") from error
-    document = {"plan": plan, "run": job.run}
-    if rules.bare_input:
-        # A plan may be large, and reading it is what takes long: it is there twice only for who names both.
-        twice = any(_NAMES_PLAN.search(source) for source in rules.modules.values())
-        document = {**plan, "run": job.run, **({"plan": plan} if twice else {})}
-    return json.dumps(document, ensure_ascii=False)
+        raise EngineError("the plan that was kept is not JSON") from error
+    raise EngineError("the plan that was kept is not a JSON object")
 
 
-def _judged(policy: Policy, answers: Answers) -> Judged:
-    """Return what a policy said. Whatever is not clearly a list of messages is an error, never a pass."""
-    answer = {"error": policy.wrong} if policy.wrong else answers.of(policy.name)
-    seconds = float(answer.get("seconds", 0.0))
-    outcome, messages = _read(policy, answer)
-    return Judged(policy.name, policy.level, outcome, messages, seconds, policy.description, policy.file)
+def _judged(job: PolicyJob, rules: RuleSet, said: Answers, by: str) -> list[PolicyResult]:
+    """Return the results of policies. A value that is not a list of messages is an error, never a pass."""
+    indexed = {policy.name: policy for policy in rules.policies or ()}
+    if rules.policies is None and (said.wrong or not said.policies):
+        why = said.wrong or NO_POLICY
+        return [PolicyResult(_THE_SET, EnforcementLevel.HARD, PolicyOutcome.ERRORED, (why,), evaluator=by)]
+    files = {name: file for name, file, _ in said.policies}
+    found = []
+    for name in indexed or files:
+        policy = indexed.get(name) or Policy(name, f"data.{name}", _level(name, job.level))
+        answer = said.of(name)
+        outcome, messages, count = _read(policy, answer, conventional=name not in indexed)
+        seconds = float(answer.get("seconds", 0.0))
+        found.append(
+            PolicyResult(
+                name,
+                policy.level,
+                outcome,
+                messages,
+                seconds,
+                policy.description,
+                files.get(name, ""),
+                by,
+                count if count > len(messages) else 0,
+            )
+        )
+    return found
 
 
-def _read(policy: Policy, answer: Mapping[str, Any]) -> tuple[Outcome, tuple[str, ...]]:
+def _level(name: str, level: EnforcementLevel) -> EnforcementLevel:
+    return EnforcementLevel.ADVISORY if _WARNS.fullmatch(name) else level
+
+
+def _read(
+    policy: Policy, answer: Mapping[str, Any], *, conventional: bool
+) -> tuple[PolicyOutcome, tuple[str, ...], int]:
     if "error" in answer:
-        return Outcome.ERRORED, (str(answer["error"]),)
+        return PolicyOutcome.ERRORED, (str(answer["error"])[:LONGEST_MESSAGE],), 1
+    if "excepted" in answer or (conventional and "undefined" in answer):
+        return PolicyOutcome.PASSED, (), 0
     if "undefined" in answer:
-        return Outcome.ERRORED, (f"{policy.query} is undefined: there is no such rule, or it has no value",)
+        why = f"{policy.query} is undefined: there is no such rule, or it has no value"
+        return PolicyOutcome.ERRORED, (why,), 1
     value = answer["value"]
+    if conventional and isinstance(value, dict):
+        # `deny[message] if ...` makes an object of what was a set in the old syntax.
+        value = [key if held is True else held for key, held in value.items()]
     if not isinstance(value, list):
         what = "an object" if isinstance(value, dict) else json.dumps(value)[:50]
-        return Outcome.ERRORED, (f"{policy.query} must give a set or an array of messages, and gives {what}",)
+        why = f"{policy.query} must give a set or an array of messages, and gives {what}"
+        return PolicyOutcome.ERRORED, (why,), 1
     if not value:
-        return Outcome.PASSED, ()
-    messages = [_message(item) for item in value[:MOST_MESSAGES]]
-    if len(value) > MOST_MESSAGES:
-        messages.append(f"… and {len(value) - MOST_MESSAGES} more")
-    return Outcome.FAILED, tuple(messages)
+        return PolicyOutcome.PASSED, (), 0
+    count = int(answer.get("count", len(value)))
+    return PolicyOutcome.FAILED, tuple(_message(item) for item in value[:MOST_MESSAGES]), count
 
 
 def _message(item: object) -> str:
@@ -171,20 +204,19 @@ def _message(item: object) -> str:
     return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"
 
 
-def _tested(query: str, path: str, answers: Answers) -> PolicyTest:
-    answer = answers.of(query)
+def _tested(name: str, file: str, answer: Mapping[str, Any]) -> PolicyTest:
     why = str(answer.get("error", ""))
     if not why and answer.get("value") is not True:
         why = "it is undefined" if "undefined" in answer else f"it is {json.dumps(answer['value'])[:100]}"
-    return PolicyTest(query.rpartition(".")[2], path, why, answer.get("seconds", 0.0))
+    return PolicyTest(name.rpartition(":")[2], file, why, float(answer.get("seconds", 0.0)))
 
 
 class _Patience:
     """The watcher of what nobody watches."""
 
     def output(self, text: str) -> None:
-        """Let it be."""
+        """Ignore output."""
 
-    def tick(self) -> Stop:
+    def tick(self) -> WatchSignal:
         """Go on."""
-        return Stop.GO_ON
+        return WatchSignal.GO_ON

@@ -1,44 +1,35 @@
-"""What a change's comment shows of a report: the typed context of `templates/comments/change.md`."""
+"""View model of a change's comment: `templates/comments/change.md`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-from bot.domain import lifecycle
-from bot.domain.lifecycle import RunStatus, StageStatus
-from bot.domain.plan import Counts, ResourceChange
-from bot.domain.report import ChangeReport, Section
-from bot.rendering.asides import Aside, asides, warning_lines
+from bot.domain.plans.plan import Counts
+from bot.domain.reports.report import ChangeReport, WorkspaceSection
+from bot.domain.runs import lifecycle
+from bot.domain.runs.lifecycle import RunStatus, StageStatus
 from bot.rendering.delta import DeltaPart, delta_part
-from bot.rendering.moods import RANKS, Mood, count_signs, count_words, mood, tally
-from bot.rendering.neutral import Markdown, cell, code, fence, html, link, one_line, phrase, plain
+from bot.rendering.escape import Markdown, cell, code, html, link, phrase, plain
+from bot.rendering.fit import Depth
+from bot.rendering.hints import Hint, hints
+from bot.rendering.plan_details import Detail, details, warning_lines
 from bot.rendering.plan_text import Excerpt, error_lines, plan_lines
 from bot.rendering.policies import PolicyPart, most_failed, policy_part
-from bot.rendering.shrinking import Depth
+from bot.rendering.resources import (
+    MOST_RESOURCES,
+    Group,
+    gone_of,
+    gone_resource,
+    resource_groups,
+    shortened,
+    warning_words,
+)
+from bot.rendering.section_states import RANKS, SectionState, count_signs, count_words, section_state, tally
 
-MOST_ERROR = 4000
-_MOST_RESOURCES = 25
+MOST_ERROR = 20_000
 _MOST_WARNED = 5
-_ADDRESS = 160
-_MOST_HINTS = 3
-_OTHERS = (
-    ("/override", "To override the failed policies for this run, with your reason"),
-    ("/plan", "To plan again"),
-)
-
-
-# Where what the plan would do is still to come, so that a warning is of use.
-_AHEAD = (Mood.READY, Mood.CHANGES, Mood.POLICY, Mood.APPLYING)
-
-_GROUPS: tuple[tuple[str, Callable[[ResourceChange], bool]], ...] = (
-    ("To destroy", lambda r: r.actions == ("delete",)),
-    ("To replace", lambda r: "delete" in r.actions and "create" in r.actions),
-    ("To add", lambda r: r.actions == ("create",)),
-    ("To change", lambda r: r.actions == ("update",)),
-    ("To forget, without destroying it", lambda r: "forget" in r.actions),
-    ("To import or move", lambda _: True),
-)
+_LEAST_NAMES = 25
 
 
 @dataclass(frozen=True)
@@ -52,17 +43,16 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Group:
-    """The resources that meet one fate, and how many of them are not shown."""
+class Gone:
+    """The objects of a workspace that would be destroyed or replaced."""
 
-    title: Markdown
-    resources: tuple[Markdown, ...]
-    more: int
+    name: Markdown
+    resources: Markdown
 
 
 @dataclass(frozen=True)
 class Fold:
-    """A workspace's folded part. `plan` is None where there is none, or (`cut`) no room for it."""
+    """A workspace's folded part. `plan` is None if there is none, or (`cut`) no room for it."""
 
     name: Markdown
     summary: Markdown
@@ -74,19 +64,11 @@ class Fold:
 
 @dataclass(frozen=True)
 class Failure:
-    """A workspace's error, shown open."""
+    """An error, shown open, and the workspaces that failed with it. No `error`: there is no room for it."""
 
-    name: Markdown
+    names: Markdown
     whole: Markdown
-    error: Excerpt
-
-
-@dataclass(frozen=True)
-class Hint:
-    """Commands that do one thing, ready to copy."""
-
-    what: Markdown
-    commands: tuple[Markdown, ...]
+    error: Excerpt | None
 
 
 @dataclass(frozen=True)
@@ -96,6 +78,9 @@ class ChangeContext:
     emoji: Markdown
     title: Markdown
     warning: Markdown
+    gone: tuple[Gone, ...]
+    gone_title: Markdown
+    more_gone: int
     rows: tuple[Row, ...]
     more_rows: Markdown
     deltas: tuple[DeltaPart, ...]
@@ -103,9 +88,10 @@ class ChangeContext:
     failures: tuple[Failure, ...]
     policies: tuple[PolicyPart, ...]
     merging: Markdown
+    edited: Markdown
     hints: tuple[Hint, ...]
     folds: tuple[Fold, ...]
-    asides: tuple[Aside, ...]
+    details: tuple[Detail, ...]
     sha: Markdown
     home: Markdown
 
@@ -116,37 +102,58 @@ class ChangeView:
     def __init__(self, report: ChangeReport, home: str, limit: int) -> None:
         self._sections = report.sections
         self._merging = phrase(report.merging, 600)
+        self._edited = phrase(report.edited, 300)
         self._sha = code(report.sha[:7])
         self._home = link(Markdown("all runs"), report.url or home)
         self._plans = [plan_lines(section.plan_text, limit) for section in report.sections]
         self._warnings = [warning_lines(section) for section in report.sections]
-        self._errors = [error_lines(section.run.error, MOST_ERROR) for section in report.sections]
-        self._moods = [mood(section) for section in report.sections]
-        self._order = sorted(range(len(self._moods)), key=lambda index: RANKS[self._moods[index]])
+        self._errors = [
+            error_lines(whole_error(section.run.error, section.errors), MOST_ERROR)
+            for section in report.sections
+        ]
+        self._states = [section_state(section) for section in report.sections]
+        self._gone = [gone_of(section) for section in report.sections]
+        self._order = sorted(
+            range(len(self._states)), key=lambda index: (RANKS[self._states[index]], not self._gone[index])
+        )
         self._rows = [_row(section) for section in report.sections]
-        self._groups = [_groups(section.resources) for section in report.sections]
+        self._groups = [resource_groups(section.resources) for section in report.sections]
+        # The plans that matter most come first: those that destroy, then as many as fit.
+        foldable = [index for index in self._order if self._is_foldable(index)]
+        self._by_weight = sorted(foldable, key=lambda index: (not self._gone[index], self._plans[index].size))
 
     @property
     def full(self) -> Depth:
         """The depth at which everything is shown."""
         return Depth(
             plan=max((lines.size for lines in (*self._plans, *self._warnings)), default=0),
-            resources=_MOST_RESOURCES,
+            resources=MOST_RESOURCES,
             error=MOST_ERROR * 2,
             rows=len(self._sections),
             warned=_MOST_WARNED,
             policies=most_failed(self._sections),
+            folds=len(self._by_weight),
+            gone=sum(len(each) for each in self._gone),
         )
 
+    def whole(self, depth: Depth) -> tuple[str, ...]:
+        """Return the ids of the runs whose plans are shown whole at a depth."""
+        shown = self._by_weight[: depth.folds]
+        return tuple(self._sections[index].run.id for index in shown if self._is_whole(index, depth))
+
     def context(self, depth: Depth) -> ChangeContext:
-        """Return what the template shows at a depth."""
+        """Return the view model for a depth."""
         # A short table keeps what matters most; a whole one keeps the report's order.
         shown = sorted(self._order[: depth.rows])
-        left = [self._moods[index] for index in self._order[depth.rows :]]
+        left = [self._states[index] for index in self._order[depth.rows :]]
+        lists, more_gone = self._gone_lists(depth)
         return ChangeContext(
-            emoji=self._moods[self._order[0]].emoji,
-            title=tally(self._moods),
-            warning=_warning(self._sections, depth.warned),
+            emoji=self._states[self._order[0]].emoji,
+            title=tally(self._states),
+            warning=warning_words(self._sections, self._gone, depth.warned),
+            gone=lists,
+            gone_title=Markdown(f"All {sum(map(len, self._gone))} objects to destroy or replace"),
+            more_gone=more_gone,
             rows=tuple(self._rows[index] for index in shown),
             more_rows=tally(left) if left else Markdown(""),
             deltas=tuple(
@@ -155,44 +162,88 @@ class ChangeView:
                 if self._sections[index].run.delta and self._sections[index].run.awaits_confirmation
             ),
             notes=tuple(
-                (plain(self._sections[index].workspace.name), phrase(words, 400))
+                (plain(self._sections[index].workspace.name), words)
                 for index in shown
-                for words in self._sections[index].notes[: depth.warned]
+                for words in _notes(self._sections[index], depth.warned)
             ),
-            failures=tuple(self._failures(shown, depth.error)),
+            failures=tuple(self._failures(depth.error, depth.rows)),
             policies=tuple(
                 part for index in shown if (part := policy_part(self._sections[index], depth.policies))
             ),
             merging=self._merging,
-            hints=_hints(self._sections, min(depth.warned, _MOST_HINTS)),
-            folds=tuple(self._folds(shown, depth)),
-            asides=tuple(
-                aside
+            edited=self._edited,
+            hints=hints(self._sections, frozenset(self.whole(depth)), self._home, depth.warned),
+            folds=tuple(self._folds(depth)),
+            details=tuple(
+                detail
                 for index in shown
-                for aside in asides(self._sections[index], self._warnings[index], depth.resources, depth.plan)
+                for detail in details(
+                    self._sections[index], self._warnings[index], depth.resources, depth.plan
+                )
             ),
             sha=self._sha,
             home=self._home,
         )
 
-    def _failures(self, shown: list[int], most: int) -> Iterable[Failure]:
-        for index in shown:
-            section, error = self._sections[index], self._errors[index].head(most)
-            if section.run.status is RunStatus.ERRORED and error and not _told_by_policies(section):
-                label = Markdown("whole output")
-                yield Failure(plain(section.workspace.name), link(label, section.run_url), error)
+    def _failures(self, most: int, rows: int) -> Iterable[Failure]:
+        """Yield each error once, with all the workspaces that have it; those without room come last."""
+        by_error: dict[tuple[str, ...], list[int]] = {}
+        for index, section in enumerate(self._sections):
+            error = self._errors[index]
+            if (
+                section.run.status is RunStatus.ERRORED
+                and any(error.lines)
+                and not _told_by_policies(section)
+            ):
+                by_error.setdefault(error.lines if error.head(most) else (), []).append(index)
+        for lines, indexes in sorted(by_error.items(), key=lambda each: not each[0]):
+            listed = indexes if rows >= _LEAST_NAMES else indexes[: rows + _LEAST_NAMES]
+            names = ", ".join(plain(self._sections[each].workspace.name, 90) for each in listed)
+            more = len(indexes) - len(listed)
+            url = self._sections[indexes[0]].run_url
+            whole = link(Markdown("whole output"), url) if lines else self._home
+            names = Markdown(names + (f" and {more} more" if more else ""))
+            yield Failure(names, whole, self._errors[indexes[0]].head(most) if lines else None)
 
-    def _folds(self, shown: list[int], depth: Depth) -> Iterable[Fold]:
-        for index in shown:
-            section = self._sections[index]
-            if section.run.plan_status is StageStatus.ERRORED:
-                continue  # its error is shown open, and there is no plan
-            groups = tuple(_shortened(group, depth.resources) for group in self._groups[index])
-            groups = groups if depth.resources else ()
-            lines = self._plans[index]
+    def _gone_lists(self, depth: Depth) -> tuple[tuple[Gone, ...], int]:
+        """List all objects to destroy or replace if the warning does not name them all."""
+        total = sum(map(len, self._gone))
+        alone = len(self._sections) == 1 and depth.folds
+        if total <= depth.warned or alone or not depth.gone:
+            return (), 0
+        lists, left = [], depth.gone
+        for index, found in enumerate(self._gone):
+            if named := found[:left]:
+                left -= len(named)
+                name = plain(self._sections[index].workspace.name, 90)
+                lists.append(Gone(name, Markdown(", ".join(map(gone_resource, named)))))
+        return tuple(lists), total - (depth.gone - left)
+
+    def _is_foldable(self, index: int) -> bool:
+        unplanned = self._sections[index].run.plan_status is StageStatus.ERRORED
+        if unplanned or self._states[index] is SectionState.UNCHANGED:
+            return False  # its error is shown without a fold, or there is no plan
+        return bool(self._groups[index]) or any(self._plans[index].lines)
+
+    def _is_whole(self, index: int, depth: Depth) -> bool:
+        lines = self._plans[index]
+        if any(lines.lines):
+            return lines.is_whole(depth.plan)
+        groups = self._shown_groups(index, depth)
+        return bool(groups) and not any(group.more for group in groups)
+
+    def _shown_groups(self, index: int, depth: Depth) -> tuple[Group, ...]:
+        groups = self._groups[index]
+        shown = (shortened(each, depth.gone if each.gone else depth.resources) for each in groups)
+        return tuple(group for group in shown if group.resources)
+
+    def _folds(self, depth: Depth) -> Iterable[Fold]:
+        for index in sorted(self._by_weight[: depth.folds]):
+            section, lines = self._sections[index], self._plans[index]
+            groups = self._shown_groups(index, depth)
             plan = lines.head(depth.plan)
             cut = bool(lines.lines) and not plan
-            if self._moods[index] is not Mood.UNCHANGED and (groups or plan or (cut and depth.resources)):
+            if groups or plan or (cut and depth.resources):
                 yield Fold(
                     name=html(section.workspace.name),
                     summary=html(_summary(section)),
@@ -203,101 +254,56 @@ class ChangeView:
                 )
 
 
-def _told_by_policies(section: Section) -> bool:
-    """Whether the table of its policies says why it failed."""
+def _notes(section: WorkspaceSection, most: int) -> list[Markdown]:
+    notes = [phrase(words, 400) for words in section.notes[:most]]
+    more = len(section.notes) - len(notes)
+    if more > 0 and notes:
+        notes.append(Markdown(f"{more} more notes, see {link(Markdown('the run'), section.run_url)}"))
+    return notes
+
+
+def whole_error(error: str, told: str) -> str:
+    """Return why a run failed: what Terraform told of it, and first what we found ourselves."""
+    if not told or error.startswith("Error: "):
+        return told or error
+    return f"{error}\n\n{told}"
+
+
+def _told_by_policies(section: WorkspaceSection) -> bool:
+    """Whether the table of policies explains why it failed."""
     stages = (section.run.plan_status, section.run.apply_status)
     return StageStatus.ERRORED not in stages and any(check.stands for check in section.policies)
 
 
-def _counts(section: Section) -> Counts | None:
+def _counts(section: WorkspaceSection) -> Counts | None:
     return section.counts if section.counts is not None else section.run.counts
 
 
-def _summary(section: Section) -> str:
-    """Say the counts; Terraform counts a replacement as one to add and one to destroy, which is said too."""
+def _summary(section: WorkspaceSection) -> str:
+    """Return the counts in words; a replacement counts as one to add and one to destroy, which is noted."""
     replaced = sum({"delete", "create"} <= set(each.actions) for each in section.resources)
     also = f" ({replaced} of them replaced)" if replaced else ""
-    return f"{count_words(_counts(section))}{also}"
+    named = f" · plan {section.code}" if section.code else ""
+    return f"{count_words(_counts(section))}{also}{named}"
 
 
-def _row(section: Section) -> Row:
+def _row(section: WorkspaceSection) -> Row:
     state = phrase(section.headline, 120) or plain(lifecycle.LABELS[section.run.status])
     return Row(
         name=cell(link(plain(section.workspace.name, 90), section.run_url)),
-        state=cell(Markdown(f"{mood(section).emoji} {state}")),
+        state=cell(Markdown(f"{section_state(section).emoji} {state}")),
         changes=cell(_changes(section)),
         next=cell(_step(section.next_step)),
     )
 
 
-def _changes(section: Section) -> Markdown:
-    return Markdown("none") if mood(section) is Mood.UNCHANGED else count_signs(_counts(section))
+def _changes(section: WorkspaceSection) -> Markdown:
+    return (
+        Markdown("none")
+        if section_state(section) is SectionState.UNCHANGED
+        else count_signs(_counts(section))
+    )
 
 
 def _step(text: str) -> Markdown:
     return code(text) if text.startswith("/") else phrase(text)
-
-
-def _hints(sections: tuple[Section, ...], most: int) -> tuple[Hint, ...]:
-    """Return what may be said next, each command in a fence of its own, which forges let you copy.
-
-    One command applies all that is ready; of the others as many as there is room for.
-    """
-    steps = [section.next_step for section in sections if section.next_step.startswith("/")]
-    ready = [step for step in steps if step.startswith("/apply")]
-    found = []
-    if ready:
-        command = fence(one_line(ready[0]) if len(sections) == 1 else "/apply")
-        found.append(Hint(Markdown("To apply what is shown here"), (command,)))
-    for verb, what in _OTHERS:
-        commands = tuple(fence(one_line(step)) for step in steps if step.startswith(f"{verb} "))[:most]
-        if commands:
-            found.append(Hint(Markdown(what), commands))
-    return tuple(found)
-
-
-def _warning(sections: tuple[Section, ...], most: int) -> Markdown:
-    """Name what would be lost; only the first few, for a warning that fills a page is not read."""
-    gone: list[Markdown] = []
-    destroyed = replaced = 0
-    for section in sections:
-        if mood(section) not in _AHEAD:
-            continue
-        where = f" in {plain(section.workspace.name)}" if len(sections) > 1 else ""
-        for resource in section.resources:
-            if "delete" in resource.actions:
-                again = "create" in resource.actions
-                replaced, destroyed = replaced + again, destroyed + (not again)
-                if len(gone) < most:
-                    note = " (replaced)" if again else ""
-                    gone.append(Markdown(f"{code(resource.address, _ADDRESS)}{note}{where}"))
-    parts = [
-        f"{number} to {verb}" for number, verb in ((destroyed, "destroy"), (replaced, "replace")) if number
-    ]
-    if not parts:
-        return Markdown("")
-    more = destroyed + replaced - len(gone)
-    names = ", ".join(gone) + (f" and {more} more" if more and gone else "")
-    return Markdown(f"**{' and '.join(parts)}**" + (f": {names}" if names else ""))
-
-
-def _groups(resources: tuple[ResourceChange, ...]) -> tuple[Group, ...]:
-    groups, rest = [], list(resources)
-    for title, belongs in _GROUPS:
-        found = [resource for resource in rest if belongs(resource)]
-        rest = [resource for resource in rest if not belongs(resource)]
-        if found:
-            shown = tuple(_resource(resource) for resource in found[:_MOST_RESOURCES])
-            groups.append(Group(Markdown(title), shown, len(found) - len(shown)))
-    return tuple(groups)
-
-
-def _shortened(group: Group, most: int) -> Group:
-    shown = group.resources[:most]
-    return replace(group, resources=shown, more=group.more + len(group.resources) - len(shown))
-
-
-def _resource(resource: ResourceChange) -> Markdown:
-    moved = f" from {code(resource.previous_address, _ADDRESS)}" if resource.previous_address else ""
-    imported = " (imported)" if resource.importing else ""
-    return Markdown(f"{code(resource.address, _ADDRESS) or plain('(no address)')}{moved}{imported}")

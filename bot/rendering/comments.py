@@ -8,23 +8,24 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from bot.domain.commands import USAGES
-from bot.domain.permissions import NEEDS, Role, access_words
-from bot.domain.replays import ReplayReport
-from bot.domain.report import ChangeReport, OutcomeReport
-from bot.domain.requirements import Check
-from bot.domain.why import WhyReport
+from bot.domain.changes.requirements import Check
+from bot.domain.changes.why import WhyReport
+from bot.domain.commands.grammar import USAGES
+from bot.domain.people.permissions import NEEDS, Role, access_words
+from bot.domain.reports.replays import ReplayReport
+from bot.domain.reports.report import ApplyReport, ChangeReport, ChangeText
+from bot.rendering.applies import AppliesView
+from bot.rendering.apply_report import ApplyReportView
 from bot.rendering.change import ChangeView
-from bot.rendering.neutral import Markdown, cell, code, phrase
-from bot.rendering.outcome import OutcomeView
+from bot.rendering.escape import Markdown, cell, code, phrase
+from bot.rendering.fit import Depth, fit
 from bot.rendering.replays import most_runs, replay_context
 from bot.rendering.requirements import requirement_table
-from bot.rendering.shrinking import Depth, fit
 from bot.rendering.why import why_context
 
 # In a checkout the templates lie beside the package, in an installed wheel inside it.
 _PACKAGE = Path(__file__).parents[1]
-_BARE = "This is too long for a comment: see the runs in Plangate.\n"
+_BARE = "The result is too long for a comment: see the runs in Plangate.\n"
 _PLACES = (_PACKAGE.parent / "templates", _PACKAGE / "templates")
 
 
@@ -44,19 +45,27 @@ class Rendering:
         )
         self._templates.globals["plural"] = _plural
 
-    def change_comment(self, report: ChangeReport, limit: int) -> str:
+    def change_comment(self, report: ChangeReport, limit: int) -> ChangeText:
         """Return the one comment that a change has, without its marker, of at most `limit` characters."""
         if not report.sections:
             reason = phrase(report.none_affected.strip().rstrip("."))
             sha = code(report.sha[:7])
             text = self._render("none.md", reason=reason, sha=sha)
-            return text if len(text) <= limit else self._render("none.md", reason="", sha=sha)
+            return ChangeText(text if len(text) <= limit else self._render("none.md", reason="", sha=sha))
         view = ChangeView(report, self._home, limit)
-        return self._fitting("change.md", view, limit)
+        found = self._fitting("change.md", view, limit)
+        return ChangeText(found[0], view.whole(found[1])) if found else ChangeText(_BARE[:limit])
 
-    def outcome_comment(self, report: OutcomeReport, limit: int) -> str:
-        """Return the comment that tells how an apply ended, of at most `limit` characters."""
-        return self._fitting("outcome.md", OutcomeView(report, limit), limit)
+    def applies_comment(self, reports: Sequence[ApplyReport], url: str, limit: int) -> str:
+        """Return the comment on the applies of one `/apply`, of at most `limit` characters.
+
+        `url` is the page with all runs.
+        """
+        if len(reports) == 1:
+            found = self._fitting("outcome.md", ApplyReportView(reports[0], limit), limit)
+        else:
+            found = self._fitting("applies.md", AppliesView(reports, url or self._home, limit), limit)
+        return found[0] if found else _BARE[:limit]
 
     def refusal_comment(
         self,
@@ -67,7 +76,7 @@ class Rendering:
     ) -> str:
         """Return the answer to a refused command, of at most `limit` characters; it mentions nobody.
 
-        A table for each workspace that lacks something says what; the last ones give way first.
+        Each workspace with missing requirements has a table; the last tables are dropped first.
         """
         answers = [(code(what, 120), phrase(why, 600)) for what, why in lines]
         lacking = [requirement_table(name, checks) for name, checks in tables]
@@ -86,7 +95,7 @@ class Rendering:
         return _BARE[:limit]
 
     def why_comment(self, report: WhyReport, limit: int) -> str:
-        """Return the answer to `/why`, of at most `limit` characters; the last workspaces give way first."""
+        """Return the answer to `/why` within `limit` characters; the last workspaces are dropped first."""
         shown = len(report.parts) + len(report.others)
         while shown >= 0:
             text = self._render("why.md", **vars(why_context(report, shown)))
@@ -96,7 +105,7 @@ class Rendering:
         return _BARE[:limit]
 
     def replay_comment(self, report: ReplayReport, limit: int) -> str:
-        """Return the comment of a change of policy sets, of at most `limit` characters; lists give way."""
+        """Return the comment on a change of policy sets within `limit` characters; long lists are cut."""
         shown = most_runs(report)
         while shown >= 0:
             text = self._render("policies.md", **vars(replay_context(report, shown)))
@@ -114,11 +123,13 @@ class Rendering:
         text = self._render("help.md", rows=rows)
         return text if len(text) <= limit else _BARE[:limit]
 
-    def _fitting(self, template: str, view: ChangeView | OutcomeView, limit: int) -> str:
+    def _fitting(
+        self, template: str, view: ChangeView | ApplyReportView | AppliesView, limit: int
+    ) -> tuple[str, Depth] | None:
         def render(depth: Depth) -> str:
             return self._render(template, **vars(view.context(depth)))
 
-        return fit(view.full, render, limit) or _BARE[:limit]
+        return fit(view.full, render, limit)
 
     def _render(self, template: str, **context: Any) -> str:
         return self._templates.get_template(template).render(context).strip() + "\n"
@@ -135,7 +146,7 @@ def _plural(number: int) -> Markdown:
 
 
 def _only_markdown(value: object) -> object:
-    """Let a template print nothing that was not made safe (promise 5). Raises TypeError."""
+    """Allow a template to print only escaped text (promise 5). Raises TypeError."""
     if isinstance(value, Markdown | int):
         return value
     raise TypeError(f"a comment's template prints raw text: {type(value).__name__}")

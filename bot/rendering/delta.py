@@ -1,17 +1,18 @@
-"""What a change's comment shows of a plan that is not the approved one: a sentence, and a folded table."""
+"""View model of the difference between a plan and the approved one: a sentence, and a folded table."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.domain.delta import AttributeDelta, DeltaRow, Kind
-from bot.domain.report import Section
-from bot.rendering.neutral import Markdown, cell, code, html, plain
+from bot.domain.plans.delta import AttributeDelta, DeltaKind, DeltaRow
+from bot.domain.reports.report import WorkspaceSection
+from bot.rendering.escape import Markdown, cell, code, html, plain
 
 _ADDRESS = 160
-_VALUE = 90
+# Longer than what the comparison shows of a text: it is cut there, around what differs.
+_VALUE = 400
 _MOST_ATTRIBUTES = 5
-_KINDS = {Kind.ADDED: "new", Kind.REMOVED: "gone", Kind.ALTERED: "other values"}
+_KINDS = {DeltaKind.ADDED: "new", DeltaKind.REMOVED: "gone", DeltaKind.ALTERED: "other values"}
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class DeltaLine:
 
 @dataclass(frozen=True)
 class DeltaPart:
-    """What is new in one workspace since its plan was approved; `more` lines have no room here."""
+    """The differences in a workspace since its plan was approved; `more` lines don't fit."""
 
     name: Markdown
     sentence: Markdown
@@ -34,8 +35,8 @@ class DeltaPart:
     more: int
 
 
-def delta_part(section: Section, most: int) -> DeltaPart:
-    """Return what is shown of a section's delta, in at most so many lines."""
+def delta_part(section: WorkspaceSection, most: int) -> DeltaPart:
+    """Return the view model of a section's delta, with at most so many lines."""
     shown = section.delta[:most]
     return DeltaPart(
         name=plain(section.workspace.name),
@@ -56,7 +57,7 @@ def _line(row: DeltaRow) -> DeltaLine:
 
 def _says(row: DeltaRow) -> Markdown:
     parts = [_attribute(each) for each in row.attributes[:_MOST_ATTRIBUTES]]
-    if more := len(row.attributes) - len(parts):
+    if more := len(row.attributes) - len(parts) + row.more:
         parts.append(Markdown(f"and {more} more"))
     return Markdown("<br>".join(parts))
 

@@ -1,6 +1,6 @@
 """Makes hostile text harmless in Markdown, so that every mark in a comment is ours (promise 5).
 
-Plan text, addresses, error messages, branch names and logins come from whoever wrote the change. What leaves
+Plan text, addresses, error messages, branch names and logins come from the change's author. What leaves
 this module is of type Markdown, and a template prints nothing else.
 """
 
@@ -11,7 +11,7 @@ import re
 import unicodedata
 from urllib.parse import quote
 
-# Forges look for mentions and references in the finished page, where an escaped `@` is an `@` again;
+# Forges search the rendered page for mentions and references, where an escaped `@` is an `@` again;
 # only a character in between stops them.
 _BREAK = "\N{ZERO WIDTH SPACE}"
 _ANSI = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]")
@@ -26,13 +26,13 @@ _URL = re.compile(r"https?://[^/].*", re.IGNORECASE | re.DOTALL)
 
 
 class Markdown(str):
-    """Text that is safe to stand in a comment as it is."""
+    """Escaped text that a comment can contain as it is."""
 
     __slots__ = ()
 
 
 class _Visible(dict[int, str]):
-    """Drops control characters; shows what is invisible or turns the direction of text (Trojan Source)."""
+    """Drops control characters; shows characters that are invisible or reorder text (Trojan Source)."""
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
@@ -55,7 +55,7 @@ _VISIBLE = _Visible()
 def clean(text: str) -> str:
     """Return text without colours and control characters, its line ends made `\\n`, hidden marks shown.
 
-    `<!--` never comes through, so that no text can pass for the marker by which a comment is found.
+    `<!--` is always escaped, so that no text can look like the marker by which a comment is found.
     """
     text = _LINE_ENDS.sub("\n", _ANSI.sub("", text))
     text = _UNUSUAL.sub(lambda found: _VISIBLE[ord(found[0])], text)
@@ -75,7 +75,7 @@ def plain(text: str, most: int = 200) -> Markdown:
 
 
 def code(text: str, most: int = 200) -> Markdown:
-    """Return text in a code span, where nothing is a mention or a mark."""
+    """Return text in a code span, in which mentions and marks have no effect."""
     line = one_line(text, most)
     if not line:
         return Markdown("")
@@ -85,7 +85,7 @@ def code(text: str, most: int = 200) -> Markdown:
 
 
 def phrase(text: str, most: int = 300) -> Markdown:
-    """Return one of our own sentences: what stands between backticks becomes code, the rest is plain."""
+    """Return one of our own sentences: text between backticks becomes code, the rest is escaped."""
     parts = one_line(text, most).split("`")
     if len(parts) % 2 == 0:
         return plain(text, most)
@@ -113,7 +113,7 @@ def html(text: str, most: int = 200) -> Markdown:
 
 
 def link(label: Markdown, url: str) -> Markdown:
-    """Return a link, or the bare label where the address is none of http or too long."""
+    """Return a link, or the bare label if the address is none of http or too long."""
     address = quote(url, safe="/:?#&=%+~,;-._")
     return Markdown(f"[{label}]({address})") if _URL.fullmatch(url) and len(address) <= 500 else label
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Depth:
-    """How much is shown of each kind: characters of a plan or an error, numbers of the others.
+    """The limits of each kind: characters of a plan or an error, numbers of other things.
 
-    They give way in the order that `fit` says.
+    `gone` limits the objects to destroy or replace, `resources` all others of a kind, `folds` the workspaces
+    with a plan. `fit` defines the order in which they shrink.
     """
 
     plan: int
@@ -19,36 +20,62 @@ class Depth:
     rows: int
     warned: int
     policies: int = 0
+    folds: int = 0
+    gone: int = 0
 
 
-def fit(depth: Depth, render: Callable[[Depth], str], limit: int) -> str | None:
-    """Return the fullest text within `limit` characters, None where not even the barest fits.
+# What shrinks, down to what: before an object to destroy or a failure is cut, everything else is.
+_STEPS = (
+    ("plan", 16_000),
+    ("rows", 100),
+    ("folds", 1),
+    ("plan", 0),
+    ("folds", 0),
+    ("resources", 0),
+    ("policies", 0),
+    ("rows", 25),
+    ("error", 400),
+    ("gone", 100),
+    ("error", 0),
+    ("gone", 0),
+    ("rows", 0),
+    ("warned", 0),
+)
+
+
+def fit(depth: Depth, render: Callable[[Depth], str], limit: int) -> tuple[str, Depth] | None:
+    """Return the longest text within `limit` characters and its depth, None if not even the shortest fits.
 
     `depth` must be the greatest of everything. A smaller number of one kind never makes the text much longer,
-    so the greatest that fits is found by halving; every text that is returned was measured.
+    so a binary search finds the greatest that fits. The length of the returned text was checked.
     """
-    text = render(depth)
-    for name in ("plan", "resources", "policies", "error", "rows", "warned"):
+    text, plan = render(depth), depth.plan
+    for name, least in _STEPS:
         if len(text) <= limit:
-            return text
+            return text, depth
         most = int(getattr(depth, name))
-        depth = replace(depth, **{name: 0})
+        if most <= least:
+            continue
+        depth = replace(depth, **{name: least})
         text = render(depth)
         if len(text) <= limit:
-            return _fullest(depth, name, most, render, limit, text)
-    return text if len(text) <= limit else None
+            text, found = _fullest(depth, name, most, render, limit, text)
+            # Fewer plans may leave room for more of those that are left.
+            return _fullest(found, "plan", plan, render, limit, text) if name == "folds" else (text, found)
+    return (text, depth) if len(text) <= limit else None
 
 
 def _fullest(
     depth: Depth, name: str, most: int, render: Callable[[Depth], str], limit: int, best: str
-) -> str:
-    """Return the text with as much of one kind as fits, knowing that `best` fits with none of it."""
-    low, high = 1, most - 1
+) -> tuple[str, Depth]:
+    """Return the text with as much of one kind as fits, knowing that `best` fits with the least of it."""
+    low, high = int(getattr(depth, name)) + 1, most - 1
     while low <= high:
         middle = (low + high) // 2
-        tried = render(replace(depth, **{name: middle}))
+        deeper = replace(depth, **{name: middle})
+        tried = render(deeper)
         if len(tried) <= limit:
-            best, low = tried, middle + 1
+            best, depth, low = tried, deeper, middle + 1
         else:
             high = middle - 1
-    return best
+    return best, depth

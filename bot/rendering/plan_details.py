@@ -1,12 +1,13 @@
-"""What stands beside a plan, folded apart: what changed outside of Terraform, and what Terraform warns of."""
+"""The folded details of a plan: what runs only at apply, what drifted, and Terraform's warnings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bot.domain.report import Section
-from bot.rendering.neutral import Markdown, code, html, link
+from bot.domain.plans.at_apply import RunsAtApply
+from bot.domain.reports.report import WorkspaceSection
+from bot.rendering.escape import Markdown, code, html, link, phrase
 from bot.rendering.plan_text import Excerpt, Lines, error_lines
 
 _MOST = 25
@@ -15,8 +16,8 @@ MOST_WARNINGS = 8000
 
 
 @dataclass(frozen=True)
-class Aside:
-    """A folded part; `items` and `text` are what is shown, `more` counts the items that are not."""
+class Detail:
+    """A folded part; it shows `items` and `text`, `more` counts the items that don't fit."""
 
     name: Markdown
     summary: Markdown
@@ -26,19 +27,28 @@ class Aside:
     text: Excerpt | None = None
 
 
-def warning_lines(section: Section) -> Lines:
+def warning_lines(section: WorkspaceSection) -> Lines:
     """Return what Terraform warns of, cleaned."""
     return error_lines(section.warnings, MOST_WARNINGS)
 
 
-def asides(section: Section, warnings: Lines, resources: int, characters: int) -> Iterable[Aside]:
-    """Yield a workspace's asides, with as many resources and characters as there is room for."""
+def details(section: WorkspaceSection, warnings: Lines, resources: int, characters: int) -> Iterable[Detail]:
+    """Yield a workspace's details, with as many resources and characters as there is room for."""
     name = html(section.workspace.name)
     whole = link(Markdown("see the run"), section.run_url)
+    if section.at_apply and resources:
+        shown_first = section.at_apply[: min(resources, _MOST)]
+        yield Detail(
+            name,
+            Markdown("Runs only at apply, and was not tried by the plan"),
+            whole,
+            tuple(map(_at_apply, shown_first)),
+            len(section.at_apply) - len(shown_first),
+        )
     if section.drift and resources:
         number = len(section.drift)
         shown = section.drift[: min(resources, _MOST)]
-        yield Aside(
+        yield Detail(
             name,
             Markdown(f"{number} object{'' if number == 1 else 's'} changed outside of Terraform"),
             whole,
@@ -50,4 +60,8 @@ def asides(section: Section, warnings: Lines, resources: int, characters: int) -
         )
     text = warnings.head(characters)
     if text:
-        yield Aside(name, Markdown("Terraform warns"), whole, text=text)
+        yield Detail(name, Markdown("Terraform warns"), whole, text=text)
+
+
+def _at_apply(each: RunsAtApply) -> Markdown:
+    return Markdown(f"{code(each.address, _ADDRESS)} {phrase(each.words)}")

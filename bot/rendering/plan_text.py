@@ -1,15 +1,14 @@
-"""Terraform's text of a plan as a diff that the forge colours, cut at a line where it is too long."""
+"""A plan's text, errors and output as fenced blocks, cut at a line if they are too long."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
-from bot.rendering.neutral import Markdown, clean, fence
+from bot.rendering.escape import Markdown, clean, fence
 
 _LONGEST_LINE = 1000
-_SIGN = re.compile(r"( *)(-/\+|\+/-|[-+~])(?= )")
 
 
 @dataclass(frozen=True)
@@ -22,19 +21,29 @@ class Excerpt:
 
 @dataclass(frozen=True)
 class Lines:
-    """A cleaned text by its lines. `beyond` counts those that were left out before cleaning."""
+    """A sanitised text as lines. `beyond` counts the lines that were cut before sanitising."""
 
     lines: tuple[str, ...]
     info: str
     beyond: int = 0
 
-    @property
+    @cached_property
     def size(self) -> int:
         """How many characters the lines have with their ends."""
         return sum(len(line) + 1 for line in self.lines)
 
+    @cached_property
+    def _whole(self) -> Excerpt | None:
+        return self._excerpt(list(self.lines))
+
+    def is_whole(self, most: int) -> bool:
+        """Whether `head` shows everything within `most` characters."""
+        return self.size <= most and not self.beyond
+
     def head(self, most: int) -> Excerpt | None:
-        """Return the first whole lines within `most` characters, None where not one fits."""
+        """Return the first whole lines within `most` characters, None if not one fits."""
+        if self.size <= most:
+            return self._whole  # a comment is rendered several times until it fits
         shown, used = [], 0
         for line in self.lines:
             used += len(line) + 1
@@ -44,7 +53,9 @@ class Lines:
         return self._excerpt(shown)
 
     def tail(self, most: int) -> Excerpt | None:
-        """Return the last whole lines within `most` characters, None where not one fits."""
+        """Return the last whole lines within `most` characters, None if not one fits."""
+        if self.size <= most:
+            return self._whole
         shown, used = [], 0
         for line in reversed(self.lines):
             used += len(line) + 1
@@ -60,9 +71,12 @@ class Lines:
 
 
 def plan_lines(text: str, most: int) -> Lines:
-    """Return the start of a plan's text as a diff; beyond `most` characters lines are only counted."""
+    """Return the start of a plan's diff, as it is; beyond `most` characters lines are only counted.
+
+    The renderer has made each line safe and marked it in its first column, and limits how long it is.
+    """
     text, beyond = _start(text, most)
-    return Lines(_trimmed(as_diff(line.rstrip()) for line in clean(text).split("\n")), "diff", beyond)
+    return Lines(tuple(text.split("\n")) if text else (), "diff", beyond)
 
 
 def error_lines(text: str, most: int) -> Lines:
@@ -80,25 +94,8 @@ def output_lines(text: str, most: int) -> Lines:
     return Lines(_trimmed(_unframed(line) for line in clean(cut).split("\n")), "text", beyond)
 
 
-def as_diff(line: str) -> str:
-    """Move Terraform's sign to the first column, where a diff has it and forges colour the line by it.
-
-    No forge colours a `~`, but a `!` (GitHub's grammar and GitLab's lexer alike): an update has that first,
-    and its `~` where Terraform puts it. A replacement keeps its `-/+` in the same way, for a `-` in the first
-    column would read as destroyed.
-    """
-    found = _SIGN.match(line)
-    if not found:
-        return line
-    indent, sign = found.groups()
-    rest = line[found.end() :]
-    if len(sign) > 1:
-        return f"!{indent} {sign}{rest}"
-    return f"!{indent[1:]}~{rest}" if sign == "~" else sign + indent + rest
-
-
 def _start(text: str, most: int) -> tuple[str, int]:
-    """Cut a text behind a whole line, and count the lines that are left out."""
+    """Cut a text after a whole line, and count the lines that are cut."""
     if len(text) <= most:
         return text, 0
     end = text.rfind("\n", 0, most)

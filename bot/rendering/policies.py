@@ -1,22 +1,22 @@
-"""What a change's comment shows of policies: the failed ones with their messages, the rest folded."""
+"""View model of policies in a change's comment: failed ones with messages, the rest folded."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.domain.policy import Level, Outcome, PolicyCheck, tally
-from bot.domain.report import Section
-from bot.rendering.neutral import Markdown, cell, code, html, link, plain
+from bot.domain.policies.policy import EnforcementLevel, PolicyCheck, PolicyOutcome, tally
+from bot.domain.reports.report import WorkspaceSection
+from bot.rendering.escape import Markdown, cell, code, html, link, plain
 
 MOST_POLICIES = 30
 _MOST_MESSAGES = 5
-_SIGNS = {Level.HARD: "⛔", Level.SOFT: "🟠", Level.ADVISORY: "🔵"}
+_SIGNS = {EnforcementLevel.HARD: "⛔", EnforcementLevel.SOFT: "🟠", EnforcementLevel.ADVISORY: "🔵"}
 
 
 @dataclass(frozen=True)
 class PolicyRow:
-    """One policy's line: its name, its level, and what it says."""
+    """One policy's line: its name, its level, and its message."""
 
     name: Markdown
     level: Markdown
@@ -36,8 +36,8 @@ class PolicyPart:
     whole: Markdown
 
 
-def policy_part(section: Section, most: int) -> PolicyPart | None:
-    """Return what is shown of a section's policies, at most so many failed ones; None where none judged."""
+def policy_part(section: WorkspaceSection, most: int) -> PolicyPart | None:
+    """Return the view model of a section's policies, at most so many failed ones; None if there are none."""
     checks = section.policies
     if not checks:
         return None
@@ -55,8 +55,8 @@ def policy_part(section: Section, most: int) -> PolicyPart | None:
     )
 
 
-def most_failed(sections: Sequence[Section]) -> int:
-    """Return how many failed policies there are to show of any workspace, one at least where any judged."""
+def most_failed(sections: Sequence[WorkspaceSection]) -> int:
+    """Return the greatest number of failed policies of a workspace; at least one if any policy judged."""
     counts = [sum(not check.passed for check in section.policies) for section in sections]
     return min(MOST_POLICIES, max(1, *counts)) if any(section.policies for section in sections) else 0
 
@@ -74,9 +74,9 @@ def _says(check: PolicyCheck) -> Markdown:
     if check.passed:
         return plain(check.description, 200)
     lines = [plain(message, 300) for message in check.messages[:_MOST_MESSAGES]]
-    if more := len(check.messages) - len(lines):
+    if more := check.total - len(lines):
         lines.append(Markdown(f"… and {more} more"))
-    if check.outcome is Outcome.ERRORED:
+    if check.outcome is PolicyOutcome.ERRORED:
         lines.insert(0, Markdown("could not be evaluated:"))
     if check.override:
         by, why = code(check.override.by, 80), plain(check.override.reason, 200)

@@ -1,12 +1,19 @@
-"""What the comment of a change of policy sets shows: the typed context of `comments/policies.md`."""
+"""View model of the comment on a change of policy sets: `templates/comments/policies.md`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bot.domain.replays import Compared, Replay, ReplayReport, ReplayResult, ReplayState, replay_headline
-from bot.rendering.neutral import Markdown, cell, code, html, link, phrase, plain
+from bot.domain.reports.replays import (
+    PlanComparison,
+    Replay,
+    ReplayReport,
+    ReplayResult,
+    ReplayState,
+    replay_headline,
+)
+from bot.rendering.escape import Markdown, cell, code, html, link, phrase, plain
 
 _MOST_POLICIES = 5
 
@@ -22,7 +29,7 @@ class Group:
 
 @dataclass(frozen=True)
 class SetPart:
-    """A policy set: where its trying stands, why it can't be evaluated, and which runs came out otherwise."""
+    """A policy set: the state of its replay, why it can't be evaluated, and the runs with another result."""
 
     name: Markdown
     sign: Markdown
@@ -42,7 +49,7 @@ class ReplayContext:
 
 
 def replay_context(report: ReplayReport, most: int) -> ReplayContext:
-    """Return what the template shows, of each group of runs at most so many."""
+    """Return the view model, with at most so many runs of each group."""
     return ReplayContext(
         sha=code(report.sha[:7]),
         title=_title(report),
@@ -64,11 +71,11 @@ def _title(report: ReplayReport) -> Markdown:
     ):
         return Markdown("❌ A policy set can't be evaluated as this change has it")
     if any(each.state is not ReplayState.DONE for each in report.replays):
-        return Markdown("🧪 The policies of this change are being tried")
+        return Markdown("🧪 Trying the policies of this change")
     blocked = sum(each.result.blocked for each in report.replays if each.result)
     allowed = sum(each.result.allowed for each in report.replays if each.result)
     if not blocked and not allowed:
-        return Markdown("✅ The policies of this change would block and allow what they do now")
+        return Markdown("✅ The policies of this change would block and allow the same plans as now")
     return Markdown(f"🧪 The policies of this change: {blocked} newly blocked, {allowed} newly allowed")
 
 
@@ -87,11 +94,11 @@ def _part(replay: Replay, runs_url: str, most: int) -> SetPart:
 
 
 def _groups(name: str, result: ReplayResult, runs_url: str, most: int) -> Iterator[Group]:
-    kinds: tuple[tuple[str, int, Callable[[Compared], bool]], ...] = (
+    kinds: tuple[tuple[str, int, Callable[[PlanComparison], bool]], ...] = (
         ("newly blocked", result.blocked, lambda each: each.after > each.before),
         ("newly allowed", result.allowed, lambda each: each.after < each.before),
         (
-            "with other policies that fail",
+            "with a difference in the failed policies",
             result.differing - result.blocked - result.allowed,
             lambda each: each.after == each.before,
         ),
@@ -103,7 +110,7 @@ def _groups(name: str, result: ReplayResult, runs_url: str, most: int) -> Iterat
             yield Group(title, tuple(lines), count - len(lines))
 
 
-def _line(found: Compared, runs_url: str) -> Markdown:
+def _line(found: PlanComparison, runs_url: str) -> Markdown:
     run = link(plain(found.run_id, 60), f"{runs_url}{found.run_id}")
     line = f"{run} of {code(found.workspace, 90)}: {found.before.words}"
     if found.after != found.before:

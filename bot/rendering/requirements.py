@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.domain.requirements import Check
-from bot.rendering.neutral import Markdown, cell, code, phrase, plain
+from bot.domain.changes.requirements import Check
+from bot.rendering.escape import Markdown, cell, code, phrase, plain
 
 
 @dataclass(frozen=True)
-class CheckRow:
+class RequirementRow:
     """A requirement's line."""
 
     met: Markdown
@@ -23,7 +23,7 @@ class RequirementTable:
     """What one workspace needs."""
 
     name: Markdown
-    rows: tuple[CheckRow, ...]
+    rows: tuple[RequirementRow, ...]
 
 
 def requirement_table(name: str, checks: Sequence[Check]) -> RequirementTable:
@@ -31,6 +31,6 @@ def requirement_table(name: str, checks: Sequence[Check]) -> RequirementTable:
     return RequirementTable(plain(name, 90), tuple(_row(check) for check in checks))
 
 
-def _row(check: Check) -> CheckRow:
+def _row(check: Check) -> RequirementRow:
     met = Markdown("✅ yes" if check.met else "❌ no")
-    return CheckRow(met, cell(code(check.requirement, 40)), cell(phrase(check.why, 400)))
+    return RequirementRow(met, cell(code(check.requirement, 40)), cell(phrase(check.why, 400)))

@@ -1,4 +1,4 @@
-"""What a run means to whoever reads the comment: one sign, and a few words for the title."""
+"""The state of a workspace in a comment: an emoji, and a few words for the title."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections import Counter
 from collections.abc import Iterable
 from enum import Enum
 
-from bot.domain import lifecycle
-from bot.domain.lifecycle import RunStatus
-from bot.domain.plan import Counts
-from bot.domain.report import Section
-from bot.domain.run import Run
-from bot.rendering.neutral import Markdown, code
+from bot.domain.plans.plan import Counts
+from bot.domain.reports.report import WorkspaceSection
+from bot.domain.runs import lifecycle
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run
+from bot.rendering.escape import Markdown, code
 
 
-class Mood(Enum):
-    """What a reader has to know of a workspace at a glance; the order is the order of their worth."""
+class SectionState(Enum):
+    """The state of a workspace at a glance, the most important first."""
 
     FAILED = ("❌", "failed")
     POLICY = ("🟠", "stopped by policies")
@@ -40,41 +40,45 @@ class Mood(Enum):
         return str(self.value[1])
 
 
-RANKS = {each: rank for rank, each in enumerate(Mood)}
-_MOODS = {
-    RunStatus.PENDING: Mood.QUEUED,
-    RunStatus.POLICY_OVERRIDE: Mood.POLICY,
-    RunStatus.POLICY_SOFT_FAILED: Mood.POLICY,
-    RunStatus.APPLIED: Mood.APPLIED,
-    RunStatus.DISCARDED: Mood.DISCARDED,
-    RunStatus.ERRORED: Mood.FAILED,
-    RunStatus.CANCELED: Mood.CANCELED,
-    **dict.fromkeys(lifecycle.PLAN_STAGES, Mood.PLANNING),
-    **dict.fromkeys(lifecycle.APPLY_STAGES, Mood.APPLYING),
+RANKS = {each: rank for rank, each in enumerate(SectionState)}
+_STATES = {
+    RunStatus.PENDING: SectionState.QUEUED,
+    RunStatus.POLICY_OVERRIDE: SectionState.POLICY,
+    RunStatus.POLICY_SOFT_FAILED: SectionState.POLICY,
+    RunStatus.APPLIED: SectionState.APPLIED,
+    RunStatus.DISCARDED: SectionState.DISCARDED,
+    RunStatus.ERRORED: SectionState.FAILED,
+    RunStatus.CANCELED: SectionState.CANCELED,
+    **dict.fromkeys(lifecycle.PLAN_STAGES, SectionState.PLANNING),
+    **dict.fromkeys(lifecycle.APPLY_STAGES, SectionState.APPLYING),
 }
 
 
-def mood(section: Section) -> Mood:
-    """Return what a section's run means to the reader."""
-    run = section.run
-    if known := _MOODS.get(run.status):
+def section_state(section: WorkspaceSection) -> SectionState:
+    """Return the state of a section's run."""
+    return run_state(section.run, ready=section.next_step.startswith("/apply"))
+
+
+def run_state(run: Run, *, ready: bool) -> SectionState:
+    """Return the state of a run. `ready`: somebody may apply its plan."""
+    if known := _STATES.get(run.status):
         return known
     if not _has_changes(run):
-        return Mood.UNCHANGED
-    return Mood.READY if section.next_step.startswith("/apply") else Mood.CHANGES
+        return SectionState.UNCHANGED
+    return SectionState.READY if ready else SectionState.CHANGES
 
 
-def tally(moods: Iterable[Mood]) -> Markdown:
-    """Say in a line how many workspaces are in each mood, the most important first."""
-    counts = Counter(moods)
-    parts = [f"{counts[each]} {each.words}" for each in Mood if counts[each]]
+def tally(states: Iterable[SectionState]) -> Markdown:
+    """Say in one line how many workspaces are in each state, the most important first."""
+    counts = Counter(states)
+    parts = [f"{counts[each]} {each.words}" for each in SectionState if counts[each]]
     number, _, words = parts[0].partition(" ")
     noun = "workspace" if number == "1" else "workspaces"
     return Markdown(", ".join([f"{number} {noun} {words}", *parts[1:]]))
 
 
 def count_words(counts: Counts | None) -> str:
-    """Say the counts as Terraform does, without those that are zero."""
+    """Return the counts as Terraform words them, without zeros."""
     if counts is None:
         return "not planned yet"
     named = (

@@ -1,17 +1,17 @@
-"""What the answer to `/why` shows: the typed context of `templates/comments/why.md`."""
+"""View model of the answer to `/why`: `templates/comments/why.md`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.domain.why import Because, WhyReport
-from bot.rendering.neutral import Markdown, code, link, phrase, plain
+from bot.domain.changes.why import WhyReport, WhySection
+from bot.rendering.escape import Markdown, code, link, phrase, plain
 from bot.rendering.requirements import RequirementTable, requirement_table
 
 
 @dataclass(frozen=True)
 class WhyPart:
-    """A workspace, what is said of it, and what an apply needs there."""
+    """A workspace: its sentences, and its requirements for an apply."""
 
     name: Markdown
     sentences: tuple[Markdown, ...]
@@ -20,7 +20,7 @@ class WhyPart:
 
 @dataclass(frozen=True)
 class WhyContext:
-    """Everything that the template sees; `more` are those for which there is no room."""
+    """The view model; `more` counts the workspaces that don't fit."""
 
     sha: Markdown
     parts: tuple[WhyPart, ...]
@@ -30,14 +30,14 @@ class WhyContext:
 
 
 def why_context(report: WhyReport, shown: int) -> WhyContext:
-    """Return what the template shows of the first `shown` workspaces."""
+    """Return the view model with the first `shown` workspaces."""
     parts = tuple(_part(each) for each in report.parts[:shown])
     others = tuple(_part(each) for each in report.others[: max(0, shown - len(report.parts))])
     more = len(report.parts) + len(report.others) - len(parts) - len(others)
     return WhyContext(code(report.sha[:7]), parts, others, more, phrase(report.merging, 600))
 
 
-def _part(because: Because) -> WhyPart:
+def _part(because: WhySection) -> WhyPart:
     name = plain(because.workspace, 90)
     return WhyPart(
         name=link(name, because.run_url) if because.run_url else name,

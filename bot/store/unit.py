@@ -9,33 +9,31 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from bot.services.ports.deliveries import Delivery
 from bot.services.ports.store import Transaction
-from bot.services.ports.traffic import Delivery
 from bot.services.ports.world import Vault
-from bot.store.approvals import SqlApprovals
-from bot.store.artifacts import SqlArtifacts
-from bot.store.audit import SqlAuditLog
-from bot.store.changes import SqlChanges
-from bot.store.deliveries import SqlDeliveries
-from bot.store.engines import READING, WRITING, make_engine
-from bot.store.failures import in_our_words
-from bot.store.forking import no_fork_within
-from bot.store.leases import SqlLeases
-from bot.store.overview import SqlOverviews
-from bot.store.policies import SqlPolicyChecks
-from bot.store.posts import SqlPosts
-from bot.store.redeliveries import SqlRedeliveries
-from bot.store.replays import SqlReplays
-from bot.store.retention import SqlRetention
-from bot.store.roots import make_root, read_root
-from bot.store.runs import SqlRuns
-from bot.store.sessions import SqlSessions
-from bot.store.state_locks import SqlStateLocks
-from bot.store.states import SqlStateHistory, SqlStates
-from bot.store.together import Together
-from bot.store.tokens import SqlTokens
-from bot.store.variables import SqlVariables
-from bot.store.workspaces import SqlWorkspaces
+from bot.store.connection.engines import READING, WRITING, make_engine
+from bot.store.connection.failures import in_our_words
+from bot.store.connection.forking import no_fork_within
+from bot.store.connection.group_commit import GroupCommit
+from bot.store.encryption.roots import make_root, read_root
+from bot.store.repositories.approvals import SqlApprovals
+from bot.store.repositories.audit import SqlAuditLog
+from bot.store.repositories.catching_up import SqlRepoWatches
+from bot.store.repositories.changes import SqlChanges
+from bot.store.repositories.deliveries import SqlDeliveries, SqlHeard, SqlRedeliveries
+from bot.store.repositories.identity_keys import SqlIdentityKeys
+from bot.store.repositories.leases import SqlLeases
+from bot.store.repositories.overview import SqlOverviews
+from bot.store.repositories.people import SqlIdentities, SqlSessions, SqlTokens
+from bot.store.repositories.policies import SqlPolicyChecks, SqlReplays
+from bot.store.repositories.posts import SqlPosts, SqlShown
+from bot.store.repositories.retention import SqlRetention
+from bot.store.repositories.runs import SqlArtifacts, SqlRuns
+from bot.store.repositories.states import SqlStateHistory, SqlStateLocks, SqlStates
+from bot.store.repositories.variables import SqlVariables
+from bot.store.repositories.waiting_runs import SqlWaitingRuns
+from bot.store.repositories.workspaces import SqlWorkspaces
 
 
 @dataclass(frozen=True)
@@ -45,10 +43,15 @@ class SqlTransaction:
     deliveries: SqlDeliveries
     workspaces: SqlWorkspaces
     runs: SqlRuns
+    waiting_runs: SqlWaitingRuns
     artifacts: SqlArtifacts
     leases: SqlLeases
     changes: SqlChanges
+    repo_watches: SqlRepoWatches
+    heard: SqlHeard
     posts: SqlPosts
+    shown: SqlShown
+    identities: SqlIdentities
     states: SqlStates
     state_history: SqlStateHistory
     state_locks: SqlStateLocks
@@ -59,6 +62,7 @@ class SqlTransaction:
     approvals: SqlApprovals
     sessions: SqlSessions
     tokens: SqlTokens
+    identity_keys: SqlIdentityKeys
     audit: SqlAuditLog
     redeliveries: SqlRedeliveries
     overviews: SqlOverviews
@@ -70,13 +74,13 @@ class SqlStore:
     `url` is `sqlite:///path`, `postgresql://...` or `postgres://...`. Safe to share between threads, and to
     carry over a fork as long as the forking thread itself is in no transaction, and none accepts a delivery.
     Connects on first use; the schema must be there (`migrate`).
-    Raises ConfigError where the URL is malformed.
+    Raises ConfigError if the URL is malformed.
     """
 
     def __init__(self, url: str, vault: Vault) -> None:
         self._engine = make_engine(url)
         self._vault = vault
-        self._together = Together(self.transaction)
+        self._group_commit = GroupCommit(self.transaction)
 
     def __repr__(self) -> str:
         return f"SqlStore({self._engine.url!r})"
@@ -85,8 +89,8 @@ class SqlStore:
     def transaction(self) -> Iterator[Transaction]:
         """Begin a transaction that may write; on SQLite writers wait for each other from its start.
 
-        Commits when the block ends, rolls back when it raises. Raises Conflict where another change is in the
-        way for half a minute or at a deadlock, NotFound where a row refers to nothing, PlangateError where
+        Commits when the block ends, rolls back when it raises. Raises Conflict if another change is in the
+        way for half a minute or at a deadlock, NotFound if a row refers to nothing, PlangateError if
         the database can't be used.
         """
         with self._begin(WRITING) as unit:
@@ -94,19 +98,19 @@ class SqlStore:
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
-        """Begin a transaction that only reads one moment's data and makes nobody wait."""
+        """Begin a read-only transaction on a snapshot; it blocks no other one."""
         with self._begin(READING) as unit:
             yield unit
 
     def accept(self, delivery: Delivery) -> bool:
-        """Store a delivery, in one transaction with others that come just now; False where its id is there.
+        """Store a delivery, in one transaction with other new ones; False if its id exists.
 
-        Returns once it stands. Raises Conflict where another forge has used its id, and as `transaction`.
+        Returns after the commit. Raises Conflict if another forge has used its id, and as `transaction`.
         """
-        return self._together.add(delivery)
+        return self._group_commit.add(delivery)
 
     def root(self) -> bytes:
-        """Return the secret that this database's derived keys come from; the first who asks makes it."""
+        """Return the secret that this database's derived keys come from; the first call creates it."""
         with self._connected(READING) as connection:
             found = read_root(connection, self._vault)
         if found is None:
@@ -115,7 +119,7 @@ class SqlStore:
         return found
 
     def close(self) -> None:
-        """Close the connections that lie idle. The store may still be used."""
+        """Close idle connections. The store can still be used."""
         self._engine.dispose()
 
     @contextmanager
@@ -135,10 +139,15 @@ class SqlStore:
             deliveries=SqlDeliveries(connection, self._vault),
             workspaces=SqlWorkspaces(connection, only_reads=only_reads),
             runs=SqlRuns(connection),
+            waiting_runs=SqlWaitingRuns(connection),
             artifacts=SqlArtifacts(connection, self._vault),
             leases=SqlLeases(connection),
             changes=SqlChanges(connection),
+            repo_watches=SqlRepoWatches(connection),
+            heard=SqlHeard(connection),
             posts=SqlPosts(connection),
+            shown=SqlShown(connection),
+            identities=SqlIdentities(connection),
             states=SqlStates(connection, self._vault),
             state_history=SqlStateHistory(connection),
             state_locks=SqlStateLocks(connection),
@@ -149,6 +158,7 @@ class SqlStore:
             approvals=SqlApprovals(connection),
             sessions=SqlSessions(connection),
             tokens=SqlTokens(connection),
+            identity_keys=SqlIdentityKeys(connection, self._vault),
             audit=SqlAuditLog(connection),
             redeliveries=SqlRedeliveries(connection),
             overviews=SqlOverviews(connection),

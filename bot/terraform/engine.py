@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from bot.domain.errors import EngineError
+from bot.domain.runs.run import CUT_OFF
 from bot.services.ports import ApplyResult, EngineJob, GitRemote, Limits, PlanResult, StageWatch, Watch
-from bot.terraform.bench import LOCK_FILE, Bench, Settings
-from bot.terraform.binaries import Binaries, Program
-from bot.terraform.checkout import Checkout
-from bot.terraform.environment import ambient
-from bot.terraform.process import Ending, Finished, duration
-from bot.terraform.reach import reach
-from bot.terraform.runfolder import RunFolder, left_folders, remove_tree
+from bot.terraform.files.runfolder import RunFolder, left_folders, remove_tree
+from bot.terraform.processes.environment import ambient
+from bot.terraform.processes.process import Ending, Finished, duration
+from bot.terraform.processes.transcript import success_of
+from bot.terraform.programs.binaries import Binaries, Program
+from bot.terraform.repository.checkout import Checkout
+from bot.terraform.repository.commit_trees import CommitTrees
+from bot.terraform.repository.reach import reach
+from bot.terraform.running.apply_record import ERRORED_STATE, LeftApply
+from bot.terraform.running.room import Terms
+from bot.terraform.running.verified_plan import expect, verify
+from bot.terraform.running.working_directory import LOCK_FILE, Bench, Settings
 from bot.terraform.sandbox import Sandbox
+from bot.terraform.sandbox.limits import MEGABYTE, RunLimits
 
 _PLAN = "plan.tfplan"
-_LISTING = "files-of-the-commit"
-_ERRORED_STATE = "errored.tfstate"
+FINISHED = "its worker was lost, but Terraform finished the apply"
 _INTERRUPTED = "interrupted: Terraform finished the step it was at and stopped; the state holds what was done"
 _KILLED = "killed: the state may lack what was done last, and may still be locked"
 
@@ -31,7 +38,10 @@ class TerraformEngine:
     `plugin_cache` holds downloaded providers for every run of this machine, None for no cache.
     `provider_mirror` is a `filesystem_mirror` of providers that need no network. Of `worker_environment` only
     proxies, certificate authorities and Git's PATH are used. `grace` and `apply_grace` are in seconds: how
-    long a plan and an apply may take to stop, once interrupted, when their time is up.
+    long a plan and an apply may take to stop, once interrupted, when their time is up. `own_hosts` are those
+    of Plangate's own parts, which runs may not reach. `disk_free` is how many megabytes a run needs to start.
+    `trees_disk` is how many megabytes of commits are kept for the next runs of these; 0: no run shares any.
+    Of a commit with fewer than `trees_from` files each run has a copy.
     """
 
     def __init__(
@@ -46,22 +56,32 @@ class TerraformEngine:
         worker_environment: Mapping[str, str] | None = None,
         grace: float = 15,
         apply_grace: float = 300,
+        run_limits: RunLimits | None = None,
+        own_hosts: tuple[str, ...] = (),
+        disk_free: int = 0,
+        trees_disk: int = 2048,
+        trees_from: int = 500,
     ) -> None:
         self._data = data.absolute()
         self._binaries = binaries
         self._sandbox = sandbox
+        self._disk_free = disk_free
         limits = limits or Limits()
         outside = worker_environment or {}
-        self._checkout = Checkout(self._data, outside, limits.plan.total_seconds())
+        limit = limits.plan.total_seconds()
+        self._checkout = Checkout(self._data, outside, limit)
+        most = trees_disk * MEGABYTE
+        self._trees = CommitTrees(self._data, self._checkout, most=most, limit=limit, fewest=trees_from)
         self._settings = Settings(
             data=self._data,
             plugin_cache=plugin_cache.absolute() if plugin_cache else None,
             mirror=provider_mirror.absolute() if provider_mirror else None,
-            passed=ambient(outside),
+            terms=Terms(run_limits or RunLimits(), own_hosts, ambient(outside)),
             plan_limit=limits.plan.total_seconds(),
             apply_limit=limits.apply.total_seconds(),
             grace=grace,
             apply_grace=apply_grace,
+            state_patience=limits.state_patience.total_seconds(),
         )
 
     @property
@@ -77,34 +97,47 @@ class TerraformEngine:
         self._binaries.provide(job.engine, job.version, watch)
         self._lay_out(job, watch)
 
-    def _lay_out(self, job: EngineJob, watch: Watch) -> None:
-        folder = self._folder(job.run_id)
+    def _lay_out(self, job: EngineJob, watch: Watch) -> RunFolder:
+        folder = self._sandbox.folder(self._data, job.run_id)
         folder.create()
-        listing = self._checkout.lay_out(job.remote, job.commit, job.ref, folder, watch)
-        folder.write(folder.root / _LISTING, listing)
+        place, shared = job.working_directory, self._sandbox.layers(self._data)
+        self._trees.lay_out(job.remote, job.commit, job.ref, folder, place, watch, shared=shared)
+        folder.hand_over()
         folder.working_directory(job.working_directory)
+        return self._trees.of(folder)
 
     def plan(self, job: EngineJob, watch: StageWatch) -> PlanResult:
-        """Init, plan and show. Needs `fetch` before, in the same process."""
+        """Init, plan, show and verify. Needs `fetch` before, in the same process."""
         folder = self._folder(job.run_id)
         if not folder.tree.is_dir():
             raise EngineError("the run's working tree is not on this worker: fetch it first")
         program = self._binaries.provide(job.engine, job.version, watch)
         bench = self._bench(job, folder, program, watch)
         self._introduce(bench, program, job)
+        try:
+            return self._planned(job, folder, bench, program)
+        finally:
+            bench.take_back()
+
+    def _planned(self, job: EngineJob, folder: RunFolder, bench: Bench, program: Program) -> PlanResult:
         bench.lay_inputs()
         bench.init()
         # Before the plan, for the change's code could write other ones (promise 5).
-        listing, dependency_lock = folder.read(folder.root / _LISTING) or b"", bench.read(LOCK_FILE)
+        listing, dependency_lock = self._trees.listing(folder), bench.read(LOCK_FILE)
         files = reach(listing, folder, bench.directory)
+        expected = expect(folder, bench.directory, job, bench.backend, bench.state_here)
         saved = bench.plan(_PLAN)
+        shown = bench.show(_PLAN, saved, dependency_lock)
         return PlanResult(
             saved_plan=saved,
-            plan_json=bench.show(_PLAN),
+            plan_json=shown,
+            configuration=verify(saved, shown, expected),
             dependency_lock=dependency_lock,
             version=program.version,
             files=files,
             state_here=bench.state_here,
+            refused=tuple(bench.refused),
+            backend=bench.backend,
         )
 
     def apply(self, job: EngineJob, plan: PlanResult, watch: StageWatch) -> ApplyResult:
@@ -115,33 +148,91 @@ class TerraformEngine:
         program = self._binaries.provide(job.engine, wanted, watch)
         bench = self._inited(job, folder, program, watch)
         if bench is None:
-            self._lay_out(job, watch)
+            folder = self._lay_out(job, watch)
             bench = self._bench(job, folder, program, watch)
             self._introduce(bench, program, job)
             bench.lay_inputs(plan.dependency_lock)
-            bench.init(readonly_lock=bool(plan.dependency_lock))
-        return self._outcome(bench, bench.apply(_PLAN, plan.saved_plan))
+        try:
+            if not bench.inited and not bench.needs_no_init(plan):
+                bench.init(readonly_lock=bool(plan.dependency_lock))
+            return self._outcome(bench, bench.apply(_PLAN, plan.saved_plan))
+        finally:
+            bench.take_back()
+
+    def lost_apply(self, run_id: str, watch: Watch) -> ApplyResult | None:
+        """Wait until an apply whose worker was lost has ended here; None if it was not here."""
+        left = self._left(run_id)
+        if not left.known:
+            return None
+        left.wait(watch)
+        ended, state = left.ended(), left.state()
+        if ended is None:
+            return ApplyResult(False, CUT_OFF, errored_state=state)
+        summary = FINISHED if ended.code else ended.summary
+        return ApplyResult(
+            not ended.code or (ended.only_unsaved and not state),
+            summary if not ended.code or ended.only_unsaved else CUT_OFF,
+            errored_state=state,
+            only_unsaved=ended.only_unsaved,
+        )
+
+    def left_state(self, run_id: str) -> bytes | None:
+        """Return the state that an apply could not push, empty for none; None while it is at work."""
+        left = self._left(run_id)
+        return None if left.at_work() else left.state()
+
+    def state_stored(self, run_id: str) -> None:
+        """Delete the state that an apply could not push: it is stored."""
+        self._left(run_id).forget_state()
 
     def clean(self, run_id: str) -> None:
-        """Remove the run's working tree and whatever else of it lies on this machine."""
-        remove_tree(RunFolder.of(self._data, run_id).root)
+        """Remove the run's working tree and whatever else of it lies on this machine.
+
+        Not while an apply is at work in it, nor with a state that nobody has stored (promise 3).
+        """
+        if self.left_state(run_id) == b"":
+            remove_tree(RunFolder.of(self._data, run_id).root)
+
+    def _left(self, run_id: str) -> LeftApply:
+        return LeftApply(RunFolder.of(self._data, run_id))
 
     def left(self, before: datetime) -> Sequence[str]:
         """Return the runs whose working trees lie on this machine and were made before `before`."""
         return left_folders(self._data, before.timestamp())
+
+    def tidy(self) -> None:
+        """Delete what is kept here for later runs, as far as it is more than may be kept."""
+        self._trees.tidy()
+
+    def no_room(self) -> str:
+        """Say why no run can start on this machine: its disk is full. Empty if one can."""
+        place = self._data
+        while not place.exists():
+            place = place.parent
+        free = shutil.disk_usage(place).free // MEGABYTE
+        if free < self._disk_free:
+            self._trees.tidy(all_unused=True)
+            free = shutil.disk_usage(place).free // MEGABYTE
+        if free >= self._disk_free:
+            return ""
+        return (
+            f"the worker's disk has {free} MB left, and runs need {self._disk_free} MB (PLANGATE_DISK_FREE)"
+        )
 
     def directories(self, remote: GitRemote, commit: str) -> tuple[str, ...]:
         """Return every directory with a `.tf`, `.tf.json` or `.tofu` file at a commit; `""` is the root."""
         return self._checkout.directories(remote, commit)
 
     def _folder(self, run_id: str) -> RunFolder:
-        return self._sandbox.folder(self._data, run_id)
+        return self._trees.of(self._sandbox.folder(self._data, run_id))
 
     def _bench(self, job: EngineJob, folder: RunFolder, program: Program, watch: StageWatch) -> Bench:
         return Bench(job, folder, program, self._sandbox, self._settings, watch)
 
     def _inited(self, job: EngineJob, folder: RunFolder, program: Program, watch: StageWatch) -> Bench | None:
-        """Return the bench where this worker has planned the run itself, None where it has not."""
+        """Return the bench where this worker has planned the run itself; None if it has not."""
+        if folder.commit and not (folder.commit.is_dir() and self._sandbox.layers(self._data)):
+            return None
         try:
             bench = self._bench(job, folder, program, watch)
         except EngineError:
@@ -154,14 +245,24 @@ class TerraformEngine:
         bench.said.heading(
             f"{program.title} ({program.origin}), {sandboxed}; commit {job.commit[:12]}{place}"
         )
+        if loud := self._sandbox.warning():
+            bench.said.heading(loud)
+        if job.remark:
+            bench.said.heading(job.remark)
 
     def _outcome(self, bench: Bench, done: Finished) -> ApplyResult:
-        if not done.code and done.ending is not Ending.KILLED:
-            return ApplyResult(True, bench.said.summary())
-        result = ApplyResult(False, bench.words("apply"), errored_state=bench.read(_ERRORED_STATE))
+        refused = tuple(bench.refused)
+        unsaved = success_of(bench.said.everything()).only_unsaved
+        state = bench.read(ERRORED_STATE) or bench.said.printed_state
+        if unsaved and not state and done.ending is Ending.BY_ITSELF and not done.exceeded:
+            return ApplyResult(True, bench.said.summary(), refused=refused)  # it was only not unlocked
+        if not done.code and done.ending is not Ending.KILLED and not done.exceeded:
+            return ApplyResult(True, bench.said.summary(), refused=refused)
+        words = f"{_KILLED} ({done.exceeded})" if done.exceeded else bench.words("apply", done)
+        result = ApplyResult(False, words, errored_state=state, refused=refused)
         match done.ending:
             case Ending.BY_ITSELF:
-                return result
+                return replace(result, only_unsaved=unsaved and not done.exceeded)
             case Ending.TIMED_OUT:
                 limit = duration(self._settings.apply_limit)
                 return replace(result, summary=f"stopped after {limit}: {result.summary}")

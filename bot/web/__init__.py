@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from flask import Flask, Response
 from jinja2 import StrictUndefined
 
 import bot
-from bot.web import (
-    activity,
-    bodies,
-    changes,
-    controls,
-    deliveries,
-    failures,
-    forge_sign_in,
-    guard,
-    health,
-    hooks,
-    live,
-    needs,
-    policy_card,
-    resources,
-    rows,
-    runs,
-    sign_in,
-    state,
-    state_versions,
-    tokens,
-    variables,
-    workspaces,
-)
-from bot.web.live import Streams
-from bot.web.needs import Services
+from bot.web import health, hooks, state_backend
+from bot.web.activity import routes as activity
+from bot.web.changes import routes as changes
+from bot.web.deliveries import routes as deliveries
+from bot.web.identity import routes as identity
+from bot.web.page import elements, failures
+from bot.web.people import forge_sign_in, sign_in, tokens
+from bot.web.request import bodies, guard
+from bot.web.request import services as needs
+from bot.web.request.proxies import Network, TrustedProxies
+from bot.web.request.services import Services
+from bot.web.runs import live, policy_card, resource_routes
+from bot.web.runs import routes as runs
+from bot.web.runs.live import Streams
+from bot.web.states import routes as state_versions
+from bot.web.variables import routes as variables
+from bot.web.workspaces import controls
+from bot.web.workspaces import routes as workspaces
 
 FORM_LIMIT = 64 * 1024
 """How many bytes a request may have where its route does not say otherwise."""
@@ -44,12 +37,15 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-def create_app(services: Services, streams: Streams | None = None) -> Flask:
-    """Return the application on the given services; `streams` says how many threads may stream at once."""
+def create_app(services: Services, streams: Streams | None = None, proxies: Sequence[Network] = ()) -> Flask:
+    """Return the application on the given services; `streams` says how many threads may stream at once.
+
+    Addresses of clients are taken from `X-Forwarded-For` if it comes from one of `proxies`.
+    """
     app = Flask(__name__, template_folder=str(templates()), static_folder="static")
     app.config.update(MAX_CONTENT_LENGTH=FORM_LIMIT, MAX_FORM_PARTS=50, TEMPLATES_AUTO_RELOAD=False)
     app.jinja_env.undefined = StrictUndefined
-    app.jinja_env.filters["linked"] = rows.linked
+    app.jinja_env.filters["linked"] = elements.linked
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     needs.install(app, services)
     failures.install(app)
@@ -57,14 +53,14 @@ def create_app(services: Services, streams: Streams | None = None) -> Flask:
     live.install(app, streams or Streams())
     rooms = (
         hooks,
-        state,
+        state_backend,
         workspaces,
         changes,
         controls,
         variables,
         state_versions,
         runs,
-        resources,
+        resource_routes,
         live,
         policy_card,
         deliveries,
@@ -72,6 +68,7 @@ def create_app(services: Services, streams: Streams | None = None) -> Flask:
         sign_in,
         forge_sign_in,
         tokens,
+        identity,
         health,
     )
     for room in rooms:
@@ -79,6 +76,8 @@ def create_app(services: Services, streams: Streams | None = None) -> Flask:
     app.before_request(bodies.check_query)
     guard.install(app)
     app.after_request(_shield)
+    if proxies:
+        app.wsgi_app = TrustedProxies(app.wsgi_app, proxies)  # type: ignore[assignment]
     return app
 
 
@@ -90,7 +89,7 @@ def templates() -> Path:
 
 
 def _shield(response: Response) -> Response:
-    """Tell browsers what a page of ours may do: nothing from elsewhere, and in no frame (promise 5)."""
+    """Restrict what browsers let our pages do: no foreign content, no frames (promise 5)."""
     response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("X-Frame-Options", "DENY")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from flask import Blueprint, Response, jsonify
 
 from bot.domain.errors import PlangateError
-from bot.web.needs import Pingable, services
+from bot.web.request.services import services
 
 log = logging.getLogger(__name__)
 blueprint = Blueprint("health", __name__)
@@ -22,8 +22,11 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> tuple[Response, int]:
-    """Say whether the database and Redis answer: 200, or 503 and which does not."""
-    parts = {"database": _answers(_ask_database), "redis": _answers(_ask_redis)}
+    """Say whether the database and Redis answer and the disk has room: 200, or 503 and what is wrong."""
+    full = services().engine.no_room()
+    if full:
+        log.warning("not ready: %s", full)
+    parts = {"database": _answers(_ask_database), "redis": _answers(_ask_redis), "disk": not full}
     return jsonify(parts), 200 if all(parts.values()) else 503
 
 
@@ -42,6 +45,4 @@ def _ask_database() -> None:
 
 
 def _ask_redis() -> None:
-    dispatch = services().dispatch
-    if isinstance(dispatch, Pingable):
-        dispatch.ping()
+    services().queues.ping()

@@ -8,8 +8,8 @@ from flask import Blueprint, Response, jsonify, request
 
 from bot.domain.errors import NotFound
 from bot.services.ports import Delivery
-from bot.web.bodies import read_body
-from bot.web.needs import services
+from bot.web.request.bodies import read_body
+from bot.web.request.services import services
 
 HOOK_LIMIT = 25 * 1024 * 1024
 """How many bytes a delivery may have: GitHub's own limit."""
@@ -31,9 +31,7 @@ def receive(forge: str) -> tuple[Response, int]:
     body = read_body(HOOK_LIMIT)
     headers = {name.lower(): value for name, value in request.headers.items()}
     if not hook.verify(headers, body):
-        return jsonify(
-            error="the signature does not fit the body: is the webhook's secret the right one?"
-        ), 401
+        return jsonify(error="the signature does not match the body: check the webhook's secret"), 401
     read = hook.read(headers, body)
     checked = hook.check(read, body)
     delivery = Delivery(
@@ -44,11 +42,12 @@ def receive(forge: str) -> tuple[Response, int]:
         body=body,
         received_at=services().clock.now(),
         repo=checked.repo,
+        meaning=checked.meaning,
     )
     try:
         fresh = services().intake.accept(delivery)
     except Exception:
-        # Whatever kept it from the database, the delivery is not ours: it must not look delivered.
+        # The delivery is not stored, for whatever reason: the answer must not look like success.
         log.exception("delivery %s could not be stored", delivery.id)
         return jsonify(error="the delivery could not be stored: send it again later"), 503
     answer: dict[str, str | bool] = {"delivery": delivery.id}

@@ -9,14 +9,14 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify, request
 
 from bot.domain.errors import Forbidden
-from bot.services.states import STATE_LIMIT, Grant
-from bot.web.bodies import read_body
-from bot.web.needs import services
+from bot.services.states.backend import STATE_LIMIT, Grant
+from bot.web.request.bodies import read_body
+from bot.web.request.services import services
 
 LOCK_INFO_LIMIT = 64 * 1024
 """How many bytes Terraform's lock info may have."""
 
-METHODS = ("GET", "POST", "DELETE", "LOCK", "UNLOCK")
+METHODS = ("GET", "POST", "PUT", "DELETE", "LOCK", "UNLOCK")
 
 blueprint = Blueprint("state", __name__)
 
@@ -35,6 +35,10 @@ def state(workspace_id: str) -> Response:
         case "POST":
             states.push(grant, read_body(STATE_LIMIT), request.args.get("ID", ""), _header("Content-MD5"))
             return Response(status=200)
+        case "PUT":
+            # Not Terraform, but Plangate's own process that outlives a lost worker.
+            states.end(grant, read_body(STATE_LIMIT), succeeded=request.args.get("ended") == "succeeded")
+            return Response(status=200)
         case "LOCK":
             standing = states.lock(grant, read_body(LOCK_INFO_LIMIT))
             if standing is None:
@@ -44,7 +48,7 @@ def state(workspace_id: str) -> Response:
             states.unlock(grant, read_body(LOCK_INFO_LIMIT))
             return Response(status=200)
         case "DELETE":
-            raise Forbidden("states are never deleted here: destroy the resources and keep the empty state")
+            raise Forbidden("Plangate never deletes states: destroy the resources and keep the empty state")
         case _:
             data = states.pull(grant)
             return Response(data or b"", status=404 if data is None else 200, mimetype="application/json")
@@ -61,7 +65,7 @@ def _grant(workspace_id: str) -> Grant | None:
 
 
 def _unauthorized() -> Response:
-    answer = jsonify(error="sign in with the run's id and its token, while the token is good")
+    answer = jsonify(error="sign in with the run's id and its token; the token is valid only during the run")
     answer.status_code = 401
     answer.headers["WWW-Authenticate"] = 'Basic realm="plangate state"'
     return answer

@@ -43,7 +43,9 @@ def addresses(site: Site) -> dict[str, str]:
 
 # The schemes differ in their colours alone.
 @pytest.mark.parametrize(("scheme", "options"), [("light", None), ("dark", {"runOnly": ["color-contrast"]})])
-def test_axe_finds_nothing_wrong_on_any_page(site, scheme, options):
+def test_axe_finds_nothing_wrong_on_any_page(
+    site: Site, scheme: str, options: dict[str, list[str]] | None
+) -> None:
     found = {}
     with site.context(color_scheme=scheme, reduced_motion="reduce") as context:
         page = context.new_page()
@@ -58,8 +60,8 @@ def test_axe_finds_nothing_wrong_on_any_page(site, scheme, options):
     assert {name: wrong for name, wrong in found.items() if wrong} == {}
 
 
-def test_no_page_scrolls_sideways_on_a_narrow_screen(site):
-    wide = {}
+def test_no_page_scrolls_sideways_on_a_narrow_screen(site: Site) -> None:
+    wide: dict[str, int] = {}
     with site.context(viewport=NARROW) as context:
         page = context.new_page()
         for name, address in addresses(site).items():
@@ -69,7 +71,7 @@ def test_no_page_scrolls_sideways_on_a_narrow_screen(site):
     assert wide == {}
 
 
-def test_a_workspace_is_locked_and_unlocked_and_a_plan_queued_without_scripts(site):
+def test_a_workspace_is_locked_and_unlocked_and_a_plan_queued_without_scripts(site: Site) -> None:
     with site.page("/workspaces/edge", java_script_enabled=False) as page:
         page.locator("#ask-lock > summary").click()
         page.get_by_label("Reason").fill("The certificate moves")
@@ -87,12 +89,12 @@ def test_a_workspace_is_locked_and_unlocked_and_a_plan_queued_without_scripts(si
         assert page.locator("#ask-lock > summary").is_visible()
 
 
-def test_a_token_is_made_used_and_revoked_without_scripts_on_a_narrow_screen(site):
+def test_a_token_is_made_used_and_revoked_without_scripts_on_a_narrow_screen(site: Site) -> None:
     with site.page("/", java_script_enabled=False, viewport=NARROW) as page:
         page.get_by_role("link", name="Tokens", exact=True).click()
         page.get_by_label("Name").fill("The builds, on a server with quite a long name")
         page.get_by_label("write:").check()
-        page.get_by_role("button", name="Make token").click()
+        page.get_by_role("button", name="Create token").click()
         secret = page.locator("#secret").inner_text()
         assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
         bearer = {"Authorization": f"Bearer {secret}"}
@@ -106,7 +108,7 @@ def test_a_token_is_made_used_and_revoked_without_scripts_on_a_narrow_screen(sit
             assert program.request.get("/", headers=bearer).status == 401
 
 
-def test_the_keyboard_reaches_the_content_first_and_then_each_workspace(site):
+def test_the_keyboard_reaches_the_content_first_and_then_each_workspace(site: Site) -> None:
     with site.page("/") as page:
         page.keyboard.press("Tab")
         skip = page.locator(":focus")
@@ -120,7 +122,7 @@ def test_the_keyboard_reaches_the_content_first_and_then_each_workspace(site):
         assert "Sign out" not in reached
 
 
-def test_a_search_by_hand_narrows_the_list(site):
+def test_a_search_by_hand_narrows_the_list(site: Site) -> None:
     with site.page("/") as page:
         page.get_by_role("searchbox").fill("network")
         page.keyboard.press("Enter")

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, Page, expect
 
-from bot.domain.lifecycle import RunStatus, StageStatus
-from bot.domain.plan import Counts
-from bot.domain.run import RunEvent
+from bot.domain.plans.plan import Counts
+from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.run import RunEvent
+from bot.services.plans.plan_text import packed_text
+from bot.services.plans.views import packed
 from bot.services.ports import ArtifactKind
-from bot.web import live
-from bot.web.live import Streams
-from tests.browser.conftest import NARROW
+from bot.web.runs import live
+from bot.web.runs.live import Streams
+from tests.browser.conftest import NARROW, Site
 from tests.support.plans import a_bit_of_everything, many_changes
 
 pytestmark = pytest.mark.e2e
@@ -31,13 +35,13 @@ PLANNED = {
 class Told:
     """A run whose worker is the test: it moves, says things, and is looked at."""
 
-    def __init__(self, site, name, **about):
+    def __init__(self, site: Site, name: str, **about: Any) -> None:
         self.world = site.world
         self.run = self.world.run(self.world.workspace(name), **about)
         self.path = f"/runs/{self.run.id}"
 
-    def move(self, *statuses, **changes):
-        clock = self.world.services.clock
+    def move(self, *statuses: RunStatus, **changes: Any) -> None:
+        clock = self.world.clock
         for status in statuses:
             clock.pass_by(timedelta(seconds=3))
             with self.world.services.store.transaction() as tx:
@@ -45,32 +49,35 @@ class Told:
                 tx.runs.save(run, RunEvent(run.id, clock.now(), status.value, "", ""))
             changes = {}
 
-    def say(self, text, stage="plan"):
+    def say(self, text: str, stage: str = "plan") -> None:
         with self.world.services.store.transaction() as tx:
             tx.artifacts.append_output(self.run.id, stage, text)
 
-    def keep(self, document):
+    def keep(self, document: dict[str, Any]) -> None:
+        """Store a plan as a worker does: with what pages show of it."""
         with self.world.services.store.transaction() as tx:
             tx.artifacts.put(self.run.id, ArtifactKind.PLAN_JSON, json.dumps(document).encode())
+            tx.artifacts.put(self.run.id, ArtifactKind.PLAN_VIEW, packed(document, ()))
+            tx.artifacts.put(self.run.id, ArtifactKind.PLAN_TEXT, packed_text(document, (), "terraform"))
 
     @property
-    def status(self):
+    def status(self) -> RunStatus:
         return self.world.reload(self.run).status
 
 
 @contextmanager
-def staying(page):
+def staying(page: Page) -> Iterator[None]:
     """Make sure that the page is never loaded anew."""
     page.evaluate("window.sameAsBefore = true")
     yield
     assert page.evaluate("window.sameAsBefore") is True
 
 
-def badge(page):
+def badge(page: Page) -> Locator:
     return page.locator(".heading .badge")
 
 
-def press(page, verb, label, comment=""):
+def press(page: Page, verb: str, label: str, comment: str = "") -> None:
     """Press a button of the run: it asks once, and takes a comment."""
     page.locator(f"#ask-{verb} > summary").click()
     sheet = page.locator(f"#ask-{verb} form")
@@ -79,11 +86,11 @@ def press(page, verb, label, comment=""):
     sheet.get_by_role("button", name=label).click()
 
 
-def lines(page, stage="plan"):
+def lines(page: Page, stage: str = "plan") -> list[str]:
     return page.locator(f"#output-{stage} .lines > span").all_text_contents()
 
 
-def test_from_pending_to_applied_without_a_reload(site):
+def test_from_pending_to_applied_without_a_reload(site: Site) -> None:
     run = Told(site, "follows", message="Widen the subnet")
     with site.page(run.path) as page, staying(page):
         expect(badge(page)).to_have_text("Pending")
@@ -120,7 +127,9 @@ def test_from_pending_to_applied_without_a_reload(site):
         ("cancel", "Cancel Run", RunStatus.PLANNING, RunStatus.CANCELED),
     ],
 )
-def test_a_button_asks_once_and_the_page_stays(site, verb, label, begins, ends):
+def test_a_button_asks_once_and_the_page_stays(
+    site: Site, verb: str, label: str, begins: RunStatus, ends: RunStatus
+) -> None:
     run = Told(site, f"press-{verb}", **{**PLANNED, "status": begins})
     with site.page(run.path) as page, staying(page):
         press(page, verb, label, "Not today")
@@ -129,7 +138,7 @@ def test_a_button_asks_once_and_the_page_stays(site, verb, label, begins, ends):
         assert run.status is ends
 
 
-def test_an_override_needs_a_reason(site):
+def test_an_override_needs_a_reason(site: Site) -> None:
     run = site.seeded.runs["override"]
     with site.page(f"/runs/{run.id}") as page, staying(page):
         press(page, "override", "Override Policy")
@@ -141,7 +150,7 @@ def test_an_override_needs_a_reason(site):
         expect(page.locator("#stage-policies")).to_contain_text("Agreed with finance")
 
 
-def test_somebody_who_types_is_not_disturbed_and_somebody_too_late_is_told(site):
+def test_somebody_who_types_is_not_disturbed_and_somebody_too_late_is_told(site: Site) -> None:
     run = Told(site, "late", **PLANNED)
     # Not `site.page`: the browser itself complains of an answer that is 409.
     with site.context() as context:
@@ -159,7 +168,7 @@ def test_somebody_who_types_is_not_disturbed_and_somebody_too_late_is_told(site)
         expect(page.locator("#ask-confirm")).to_have_count(0)
 
 
-def test_people_talk_on_the_page(site):
+def test_people_talk_on_the_page(site: Site) -> None:
     run = Told(site, "talk", status=RunStatus.APPLIED)
     with site.page(run.path) as page, staying(page):
         page.get_by_placeholder("Comment on this run").fill("Well done.")
@@ -168,7 +177,7 @@ def test_people_talk_on_the_page(site):
         expect(page.get_by_placeholder("Comment on this run")).to_have_value("")
 
 
-def test_ten_thousand_changes_can_be_searched_and_opened(site):
+def test_ten_thousand_changes_can_be_searched_and_opened(site: Site) -> None:
     run = Told(site, "large", **PLANNED)
     run.keep(many_changes(10_000))
     with site.page(run.path) as page, staying(page):
@@ -186,7 +195,7 @@ def test_ten_thousand_changes_can_be_searched_and_opened(site):
         assert "q=needle" in page.url
 
 
-def test_a_connection_that_breaks_goes_on_where_it_was(site):
+def test_a_connection_that_breaks_goes_on_where_it_was(site: Site) -> None:
     run = Told(site, "breaks", status=RunStatus.PLANNING, plan_status=StageStatus.RUNNING)
     live.install(site.world.app, Streams(most=4, looks=2, pause=0.05))
     try:
@@ -205,7 +214,7 @@ def test_a_connection_that_breaks_goes_on_where_it_was(site):
     assert said == ["line 1", *halves, "half of the last"]
 
 
-def test_where_no_stream_is_free_the_page_asks(site):
+def test_where_no_stream_is_free_the_page_asks(site: Site) -> None:
     run = Told(site, "asks", status=RunStatus.PLANNING, plan_status=StageStatus.RUNNING)
     live.install(site.world.app, Streams(most=0))
     try:
@@ -221,7 +230,7 @@ def test_where_no_stream_is_free_the_page_asks(site):
         live.install(site.world.app, Streams())
 
 
-def test_earlier_lines_come_when_asked_for_or_linked_to(site):
+def test_earlier_lines_come_when_asked_for_or_linked_to(site: Site) -> None:
     run = Told(site, "long", **PLANNED)
     run.say("".join(f"number {number}\n" for number in range(1, 100_001)))
     with site.page(f"{run.path}#plan-L99500") as page:
@@ -234,7 +243,7 @@ def test_earlier_lines_come_when_asked_for_or_linked_to(site):
         assert page.evaluate("document.querySelectorAll('#output-plan .lines > span').length") == 100_000
 
 
-def test_without_scripts_everything_can_be_reached(site):
+def test_without_scripts_everything_can_be_reached(site: Site) -> None:
     run = Told(site, "plain", **PLANNED)
     run.keep(many_changes(300))
     with site.page(run.path, java_script_enabled=False) as page:
@@ -254,11 +263,15 @@ def test_without_scripts_everything_can_be_reached(site):
         expect(page.locator(".timeline")).to_contain_text("By hand")
 
 
-LOOKS = {"light": {}, "dark": {"color_scheme": "dark"}, "narrow": {"viewport": NARROW}}
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {},
+    "dark": {"color_scheme": "dark"},
+    "narrow": {"viewport": NARROW},
+}
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_axe_finds_nothing(site, look):
+def test_axe_finds_nothing(site: Site, look: str) -> None:
     paths = [f"/runs/{site.seeded.runs[name].id}" for name in ("confirm", "override", "applying", "errored")]
     full = Told(site, f"axe-{look}", **PLANNED)
     full.keep(a_bit_of_everything())
@@ -281,7 +294,7 @@ def test_axe_finds_nothing(site, look):
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_times_are_told_in_the_persons_own_zone(site):
+def test_times_are_told_in_the_persons_own_zone(site: Site) -> None:
     run = site.seeded.runs["confirm"]
     for path in ("/", f"/runs/{run.id}"):
         with site.page(path, timezone_id="Asia/Tokyo", locale="en-GB") as page:

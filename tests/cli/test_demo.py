@@ -14,7 +14,9 @@ from bot.domain.errors import ConfigError
 def test_a_folder_with_files_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis/one.txt").write_text("years of work")
-    with pytest.raises(ConfigError, match="holds files that are not a demo's: name a new folder with --data"):
+    with pytest.raises(
+        ConfigError, match="has files that are not from a demo: choose a new folder with --data"
+    ):
         show(tmp_path / "thesis", once=True)
     assert [path.name for path in tmp_path.rglob("*")] == ["thesis", "one.txt"]
 
@@ -22,7 +24,7 @@ def test_a_folder_with_files_of_somebody_else_is_left_alone(tmp_path: Path) -> N
 def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for place in ("file", "file/below"):
-        with pytest.raises(ConfigError, match=r"can't be used: .*; name a folder with --data"):
+        with pytest.raises(ConfigError, match=r"can't be used: .*; choose a folder with --data"):
             show(tmp_path / place, once=True)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
+from datetime import datetime
 
-from bot.domain.lifecycle import APPLY_STAGES
-from bot.domain.run import Run
+from bot.domain.runs.lifecycle import APPLY_STAGES
+from bot.domain.runs.run import Run
+from bot.services.ports import QueueHealth
 
-PRIORITY = ("receive", "apply", "plan", "preview", "replay", "report")
+PRIORITY = ("receive", "apply", "plan", "preview", "replay", "report", "catch_up")
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,16 @@ class Job:
 
 
 class FakeDispatch:
-    """Implements Dispatch. While `down`, it raises ConnectionError; `asked` holds every job there was."""
+    """Implements Dispatch and Queues. While `down`, it raises ConnectionError.
+
+    `asked` holds every job there was, `later` when which report is asked for.
+    """
 
     def __init__(self) -> None:
         self.down = False
+        self.swept_at: datetime | None = None
         self.asked: list[Job] = []
+        self.later: dict[str, datetime] = {}
         self._waiting: deque[Job] = deque()
 
     def receive(self, delivery_id: str, *, swept: bool = False) -> None:
@@ -36,10 +43,44 @@ class FakeDispatch:
         self._put(Job(queue, run.id, swept))
 
     def report(self, subject: str, *, swept: bool = False) -> None:
-        self._put(Job("report", subject, swept))
+        self.ping()
+        if not any((job.queue, job.subject) == ("report", subject) for job in self._waiting):
+            self._put(Job("report", subject, swept))
+
+    def report_later(self, subject: str, at: datetime) -> None:
+        self.ping()
+        self.later[subject] = at
+
+    def take_later(self) -> datetime | None:
+        """Ask for the report that is due next, and return when it is. None if there is none."""
+        if not self.later:
+            return None
+        subject = min(self.later, key=lambda each: self.later[each])
+        at = self.later.pop(subject)
+        self.report(subject)
+        return at
 
     def replay(self, replay_id: str, *, swept: bool = False) -> None:
         self._put(Job("replay", replay_id, swept))
+
+    def catch_up(self, repo: str, *, swept: bool = False) -> None:
+        self._put(Job("catch_up", repo, swept))
+
+    def ping(self) -> None:
+        if self.down:
+            raise ConnectionError("Redis does not answer")
+
+    def open_to_anybody(self) -> bool:
+        return False
+
+    def note_sweep(self, at: datetime) -> None:
+        self.ping()
+        self.swept_at = at
+
+    def condition(self) -> QueueHealth:
+        self.ping()
+        waiting = Counter(job.queue for job in self._waiting)
+        return QueueHealth("fake", None, False, dict.fromkeys(PRIORITY, 1), waiting, self.swept_at)
 
     def take(self) -> Job | None:
         """Return what a worker would take next, None where nothing waits."""
@@ -52,9 +93,9 @@ class FakeDispatch:
     def lose_everything(self) -> None:
         """What a Redis does that was not told to keep its data."""
         self._waiting.clear()
+        self.later.clear()
 
     def _put(self, job: Job) -> None:
-        if self.down:
-            raise ConnectionError("Redis does not answer")
+        self.ping()
         self.asked.append(job)
         self._waiting.append(job)

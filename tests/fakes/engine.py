@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from bot.domain.errors import EngineError, Interrupted
-from bot.services.ports import ApplyResult, EngineJob, GitRemote, PlanResult, Stop, Watch
+from bot.domain.runs.run import CUT_OFF
+from bot.services.ports import ApplyResult, EngineJob, GitRemote, PlanResult, Watch, WatchSignal
 
-During = Callable[[EngineJob], None]
+During = Callable[[EngineJob], object]
 
 
 def change(address: str, *actions: str, before: Any = None, after: Any = None, **more: Any) -> dict[str, Any]:
@@ -40,8 +41,13 @@ class FakeEngine:
 
     `plans` holds, for each working directory, what a plan finds to do; after an apply it is nothing more.
     `done` names what was begun: `("plan", run id)`. `applied` holds every saved plan that was applied.
-    `trees` are the runs whose working tree lies on the machine. `state_here` says whether configurations
-    leave their state to Plangate; where not, runs plan again whatever was shown.
+    `trees` are the runs whose working tree lies on the machine, `tidied` is how often it was tidied.
+    `state_here` says whether configurations
+    leave their state to Plangate; where not, runs plan again whatever was shown. `prints` is what a program
+    of the change writes into the output of the plan. `files` and `locks` are what the configuration reads and
+    its lock file, by commit, where they differ from those of other commits. `full` says why the disk is full.
+    `lost` is how applies ended whose worker was lost, None for those of another machine; `left_states` are
+    states that they could not push, None while at work.
     """
 
     def __init__(self) -> None:
@@ -53,6 +59,14 @@ class FakeEngine:
         self.versions: list[str] = []
         self.trees: set[str] = set()
         self.state_here = False
+        self.backend = ""
+        self.prints = ""
+        self.files: dict[str, str] = {}
+        self.locks: dict[str, bytes] = {}
+        self.full = ""
+        self.tidied = 0
+        self.lost: dict[str, ApplyResult | None] = {}
+        self.left_states: dict[str, bytes | None] = {}
         self._faults: dict[str, list[tuple[Exception | ApplyResult, str]]] = {}
         self._during: dict[str, list[During]] = {}
 
@@ -90,9 +104,12 @@ class FakeEngine:
         document = self.plans.get(job.working_directory) or plan_json()
         lines = [f"  # {each['address']} will change" for each in document["resource_changes"]]
         watch.output("\n".join(["Terraform will perform the following actions:", "", *lines, ""]))
+        watch.output(self.prints)
         return PlanResult(
-            self._saved(job), json.dumps(document).encode(), b"the lock file", "1.15.5",
-            files=f"files of {job.commit}", state_here=self.state_here,
+            self._saved(job), json.dumps(document).encode(), self.locks.get(job.commit, b"the lock file"),
+            "1.15.5",
+            files=self.files.get(job.commit, "the files"), state_here=self.state_here, backend=self.backend,
+            configuration=f"modules of {job.commit}",
         )  # fmt: skip
 
     def apply(self, job: EngineJob, plan: PlanResult, watch: Watch) -> ApplyResult:
@@ -108,7 +125,18 @@ class FakeEngine:
         watch.output("Apply complete!\n")
         return ApplyResult(True, "Apply complete!")
 
+    def lost_apply(self, run_id: str, watch: Watch) -> ApplyResult | None:
+        return self.lost.get(run_id, ApplyResult(False, CUT_OFF))
+
+    def left_state(self, run_id: str) -> bytes | None:
+        return self.left_states.get(run_id, b"")
+
+    def state_stored(self, run_id: str) -> None:
+        self.left_states.pop(run_id, None)
+
     def clean(self, run_id: str) -> None:
+        if self.left_state(run_id) != b"":
+            return
         self.trees.discard(run_id)
         for error, _ in self._faults.pop("clean", ()):
             assert isinstance(error, Exception)
@@ -116,6 +144,12 @@ class FakeEngine:
 
     def left(self, before: datetime) -> Sequence[str]:
         return sorted(self.trees)
+
+    def tidy(self) -> None:
+        self.tidied += 1
+
+    def no_room(self) -> str:
+        return self.full
 
     def directories(self, remote: GitRemote, commit: str) -> tuple[str, ...]:
         for error, _ in self._faults.pop("directories", ()):
@@ -135,7 +169,7 @@ class FakeEngine:
     def _midst(self, stage: str, job: EngineJob, watch: Watch) -> ApplyResult | None:
         if hooks := self._during.get(stage):
             hooks.pop(0)(job)
-        if watch.tick() is not Stop.GO_ON:
+        if watch.tick() is not WatchSignal.GO_ON:
             if stage != "apply":
                 raise Interrupted(f"{stage} was interrupted")
             return ApplyResult(False, "interrupted: half of it is done", interrupted=True)

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from threading import RLock
 
-from bot.domain.codeowners import CodeOwners
+from bot.domain.changes.codeowners import CodeOwners
+from bot.domain.changes.reviews import ApprovalRule, Review, Verdict
 from bot.domain.errors import ForgeError, ForgeRefused, HeadMoved, NotFound, NotMergeable
-from bot.domain.events import Change, ChangedFiles, RepoRef
-from bot.domain.merging import MergeMethod
-from bot.domain.permissions import Role
-from bot.domain.report import StatusReport
-from bot.domain.reviews import ApprovalRule, Review, Verdict
-from bot.domain.words import PULL_REQUESTS, ForgeWords
+from bot.domain.events import Change, ChangedFiles, CommentAdded, RepoRef
+from bot.domain.people.permissions import Role
+from bot.domain.reports.posts import Reaction
+from bot.domain.reports.report import StatusReport
+from bot.domain.terms import PULL_REQUESTS, ForgeWords
+from bot.domain.workspaces.merge_method import MergeMethod
 from bot.forges.descriptions import fitted, narrow
-from bot.services.ports import GitRemote, Reaction
+from bot.services.ports import ForgeComment, GitRemote
+from bot.services.ports.catching_up import BranchHead, ForgeNews
 
 
 @dataclass
@@ -30,6 +33,8 @@ class FakeComment:
     number: int
     author: str
     body: str
+    created_at: datetime
+    updated_at: datetime
     reactions: list[Reaction] = field(default_factory=list)
 
 
@@ -54,23 +59,31 @@ class FakeForge:
         login: str = "plangate[bot]",
         comment_limit: int = 65_000,
         description_limit: int = 140,
+        calls_at_once: int = 1,
     ) -> None:
+        self.calls_at_once = calls_at_once
         self.name = name
         self.login = login
         self.calls: list[str] = []
+        self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self.repo_ids: dict[RepoRef, str] = {}
+        self.account_ids: dict[str, str] = {}
         self.queued: dict[tuple[RepoRef, int, str], str] = {}
         self.statuses: list[tuple[RepoRef, StatusReport]] = []
         self.comments: list[FakeComment] = []
         self._comment_limit = comment_limit
         self._description_limit = description_limit
         self._changes: dict[tuple[RepoRef, int], Change] = {}
+        self._updated: dict[tuple[RepoRef, int], datetime] = {}
         self._files: dict[tuple[RepoRef, int], ChangedFiles] = {}
         self._between: dict[tuple[RepoRef, str, str], ChangedFiles] = {}
         self._branches: dict[tuple[RepoRef, str], str] = {}
+        self._history: dict[tuple[RepoRef, str], list[str]] = {}
         self._default: dict[RepoRef, str] = {}
         self._roles: dict[tuple[RepoRef, str], Role] = {}
         self._remotes: dict[RepoRef, GitRemote] = {}
         self._reviews: dict[tuple[RepoRef, int], list[Review]] = {}
+        self._authors: dict[tuple[RepoRef, int], frozenset[str]] = {}
         self._behind: dict[tuple[RepoRef, int], int] = {}
         self._rules: dict[tuple[RepoRef, int], tuple[ApprovalRule, ...]] = {}
         self._owners: dict[RepoRef, CodeOwners] = {}
@@ -87,6 +100,7 @@ class FakeForge:
         """Have a change, or have it anew; its files with it."""
         with self._lock:
             self._changes[change.repo, change.number] = change
+            self._updated[change.repo, change.number] = self.now()
             self.set_files(change.repo, change.number, files)
             return change
 
@@ -95,6 +109,7 @@ class FakeForge:
         with self._lock:
             edited = replace(self._changes[repo, number], **fields)  # type: ignore[arg-type]
             self._changes[repo, number] = edited
+            self._updated[repo, number] = self.now()
             return edited
 
     def set_files(self, repo: RepoRef, number: int, files: Iterable[str] | ChangedFiles) -> None:
@@ -111,6 +126,7 @@ class FakeForge:
         """Move or make a branch. The first one of a repository is its default branch."""
         with self._lock:
             self._branches[repo, branch] = sha
+            self._history.setdefault((repo, branch), []).append(sha)
             if default or repo not in self._default:
                 self._default[repo] = branch
 
@@ -123,6 +139,10 @@ class FakeForge:
         with self._lock:
             commit = commit or self._changes[repo, number].head_sha
             self._reviews.setdefault((repo, number), []).append(Review(login, verdict, commit))
+
+    def set_authors(self, repo: RepoRef, number: int, *logins: str) -> None:
+        """Say who wrote the commits of a change."""
+        self._authors[repo, number] = frozenset(login.lower() for login in logins)
 
     def set_behind(self, repo: RepoRef, number: int, commits: int) -> None:
         """Say how many commits of its base branch a change lacks."""
@@ -155,11 +175,19 @@ class FakeForge:
     def say(self, repo: RepoRef, number: int, author: str, body: str) -> str:
         """Have somebody else comment; returns the comment's id."""
         with self._lock:
-            comment = FakeComment(str(next(self._ids)), repo, number, author, body)
+            now = self.now()
+            comment = FakeComment(str(next(self._ids)), repo, number, author, body, now, now)
             self.comments.append(comment)
+            self._updated[repo, number] = now
             return comment.id
 
-    def delete_comment(self, comment_id: str) -> None:
+    def edit_comment(self, comment_id: str, body: str) -> None:
+        """Have somebody edit a comment."""
+        with self._lock:
+            comment = self.find(comment_id)
+            comment.body, comment.updated_at = body, self.now()
+
+    def remove_comment(self, comment_id: str) -> None:
         """Have somebody delete a comment."""
         with self._lock:
             self.comments = [comment for comment in self.comments if comment.id != comment_id]
@@ -190,7 +218,7 @@ class FakeForge:
         """Return what the bot wrote on a change, oldest first."""
         return [c for c in self.comments if (c.repo, c.number, c.author) == (repo, number, self.login)]
 
-    def comment(self, comment_id: str) -> FakeComment:
+    def find(self, comment_id: str) -> FakeComment:
         """Return a comment. Raises NotFound."""
         for comment in self.comments:
             if comment.id == comment_id:
@@ -233,6 +261,20 @@ class FakeForge:
                 raise self._missing(f"branch {branch} of {repo.path}")
             return name, self._branches[repo, name]
 
+    def repo_id(self, repo: RepoRef) -> str:
+        with self._called("repo_id"):
+            return self.repo_ids.get(repo, "1")
+
+    def account_id(self, repo: RepoRef, login: str) -> str:
+        with self._called("account_id"):
+            if login.lower() in self.account_ids:
+                return self.account_ids[login.lower()]
+            raise self._missing(f"account {login}")
+
+    def is_on_branch(self, repo: RepoRef, branch: str, sha: str) -> bool:
+        with self._called("is_on_branch"):
+            return sha in self._history.get((repo, branch), ())
+
     def role(self, repo: RepoRef, login: str) -> Role:
         with self._called("role"):
             return self._roles.get((repo, login.lower()), Role.NONE)
@@ -255,6 +297,10 @@ class FakeForge:
         with self._called("commits_behind"):
             return self._behind.get((change.repo, change.number), 0)
 
+    def commit_authors(self, change: Change) -> frozenset[str]:
+        with self._called("commit_authors"):
+            return self._authors.get((change.repo, change.number), frozenset())
+
     def code_owners(self, repo: RepoRef, branch: str) -> CodeOwners | None:
         with self._called("code_owners"):
             return self._owners.get(repo)
@@ -270,23 +316,31 @@ class FakeForge:
             shown = narrow(fitted(status.description, self._description_limit))
             self.statuses.append((repo, replace(status, description=shown)))
 
-    def find_comment(self, repo: RepoRef, number: int, marker: str) -> str | None:
-        with self._called("find_comment"):
+    def find_comments(self, repo: RepoRef, number: int, marker: str) -> tuple[str, ...]:
+        with self._called("find_comments"):
             self._known_change(repo, number)
             own = self.own_comments(repo, number)
-            return next((comment.id for comment in own if marker in comment.body), None)
+            return tuple(comment.id for comment in own if marker in comment.body)
 
-    def create_comment(self, repo: RepoRef, number: int, body: str) -> str:
+    def create_comment(self, repo: RepoRef, number: int, body: str) -> ForgeComment:
         with self._called("create_comment"):
             self._known_change(repo, number)
             self._check(body)
-            return self.say(repo, number, self.login, body)
+            return _seen(self.find(self.say(repo, number, self.login, body)))
 
-    def update_comment(self, repo: RepoRef, number: int, comment_id: str, body: str) -> None:
+    def update_comment(self, repo: RepoRef, number: int, comment_id: str, body: str) -> ForgeComment:
         with self._called("update_comment"):
-            comment = self.comment(comment_id)
             self._check(body)
-            comment.body = body
+            self.edit_comment(comment_id, body)
+            return _seen(self.find(comment_id))
+
+    def delete_comment(self, repo: RepoRef, number: int, comment_id: str) -> None:
+        with self._called("delete_comment"):
+            self.remove_comment(comment_id)
+
+    def comment(self, repo: RepoRef, number: int, comment_id: str) -> ForgeComment:
+        with self._called("comment"):
+            return _seen(self.find(comment_id))
 
     def react(self, repo: RepoRef, number: int, comment_id: str, reaction: Reaction) -> None:
         with self._called("react"):
@@ -312,6 +366,33 @@ class FakeForge:
         with self._called("queue_base"):
             return self.queued.get((repo, number, sha))
 
+    def news(
+        self, repo: RepoRef, branches: Sequence[str], since: datetime | None, marks: Mapping[str, str]
+    ) -> ForgeNews:
+        with self._called("news"):
+            default = self._default.get(repo, "")
+            names = dict.fromkeys(branch or default for branch in branches)
+            heads = {name: self._branches[repo, name] for name in names if (repo, name) in self._branches}
+            changes = {
+                key: at for key, at in self._updated.items() if key[0] == repo and key in self._changes
+            }
+            latest = sorted(changes, key=lambda key: changes[key], reverse=True)
+            found = [self._changes[key] for key in latest if (changes[key] >= since if since else True)]
+            said = [c for c in self.comments if since and c.repo == repo and c.created_at >= since]
+            return ForgeNews(
+                default,
+                tuple(
+                    BranchHead(name, commit, "alice", f"commit {commit}")
+                    for name, commit in heads.items()
+                    if marks.get(name) != commit
+                ),
+                tuple(replace(change, mergeable=None) for change in found if since or change.open),
+                tuple(self._told(c) for c in said if c.updated_at == c.created_at),
+                max([*changes.values(), *(c.created_at for c in said)], default=None),
+                heads,
+                calls=4,
+            )
+
     # Within
 
     @contextmanager
@@ -328,6 +409,11 @@ class FakeForge:
                 fault.times -= 1
                 raise fault.error
 
+    def _told(self, comment: FakeComment) -> CommentAdded:
+        about, uid = (comment.number, comment.id, comment.author), self.account_ids.get(comment.author, "")
+        by_bot = comment.author == self.login
+        return CommentAdded(comment.repo, *about, by_bot, comment.body, comment.created_at, uid)
+
     def _known_change(self, repo: RepoRef, number: int) -> Change:
         found = self._changes.get((repo, number))
         if found is None:
@@ -340,6 +426,10 @@ class FakeForge:
     def _check(self, body: str) -> None:
         if not body.strip() or len(body) > self._comment_limit:
             raise ForgeRefused(f"{self.name} refused a comment: it is empty or too long")
+
+
+def _seen(comment: FakeComment) -> ForgeComment:
+    return ForgeComment(comment.id, comment.body, comment.created_at, comment.updated_at)
 
 
 def _listed(files: Iterable[str] | ChangedFiles) -> ChangedFiles:

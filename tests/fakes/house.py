@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bot.domain.accounts import Account
-from bot.domain.discovery import DiscoverRule
+from bot.config import Config
+from bot.config.file.policies import PolicySettings
 from bot.domain.errors import NotFound
 from bot.domain.events import (
     BranchPushed,
@@ -24,64 +24,36 @@ from bot.domain.events import (
     RepoRef,
 )
 from bot.domain.ids import new_id
-from bot.domain.permissions import Person, Role
-from bot.domain.policy_sets import PolicySet
-from bot.domain.report import StatusReport
-from bot.domain.run import Run, RunEvent
-from bot.domain.workspace import Workspace
-from bot.services.apply_comments import ApplyComments
-from bot.services.changes import Changed
-from bot.services.comments import Comments
-from bot.services.controls import Controls
-from bot.services.deriving import Deriving
-from bot.services.discovering import Discovery
-from bot.services.engine_jobs import EngineJobs
-from bot.services.following import Following
-from bot.services.forgetting import Forgetting, Keeping
-from bot.services.going_on import GoingOn
-from bot.services.intake import Intake
-from bot.services.left_locks import LeftLocks
-from bot.services.locking import Locking
-from bot.services.making import NewRuns
-from bot.services.merge_queue import MergeQueue
-from bot.services.override_comments import OverrideComments
-from bot.services.overriding import Overriding
-from bot.services.phases import Phases
-from bot.services.policing import Policing
-from bot.services.policy_changes import PolicyChanges
-from bot.services.ports import Addresses, ArtifactKind, Delivery, Limits, RunQuery
-from bot.services.posting import Posting
-from bot.services.queueing import Queueing
-from bot.services.replaying import Replaying
-from bot.services.reporting import Reporting
-from bot.services.requiring import Requiring
-from bot.services.rights import Rights
-from bot.services.run_comments import RunComments
-from bot.services.set_versions import SetVersions
-from bot.services.siblings import Siblings
-from bot.services.states import StateService
-from bot.services.sweep import Sweep
-from bot.services.taking_over import TakingOver
-from bot.services.team_owners import TeamOwners
-from bot.services.transitions import Transitions
-from bot.services.why_comments import WhyComments
+from bot.domain.people.accounts import Account
+from bot.domain.people.permissions import Person, Role
+from bot.domain.policies.sets import PolicyLimits, PolicySet
+from bot.domain.reports.report import StatusReport
+from bot.domain.runs.run import Run, RunEvent
+from bot.domain.workspaces.discovery import DiscoverRule
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.deliveries.catch_up import CatchUpSettings
+from bot.services.ports import Addresses, ArtifactKind, CommentTexts, Delivery, Limits, RunQuery
 from bot.store import SqlStore
 from bot.vault import FernetVault, generate_key
+from bot.wiring import World, build_services
+from bot.wiring.engine import binaries_of, sandbox_of
 from tests.fakes.clock import FakeClock
-from tests.fakes.dispatch import FakeDispatch
+from tests.fakes.dispatch import FakeDispatch, Job
 from tests.fakes.engine import FakeEngine
 from tests.fakes.forge import FakeForge
 from tests.fakes.policies import FakePolicies
+from tests.fakes.settings import settings
 from tests.fakes.texts import PlainTexts
 
 REPO = RepoRef("github", "acme/infra")
 WRITER = Person("wren", Role.WRITE)
 READER = Person("rea", Role.READ)
 PLANNER = Person("pat", Role.PLAN)
+NEVER = CatchUpSettings(calls=0)
 
 
 class House:
-    """Everything wired together by hand. `work` does what waits, as a worker would."""
+    """The services in a world of fakes. `work` does what waits, as a worker would."""
 
     def __init__(
         self,
@@ -89,64 +61,56 @@ class House:
         rules: Sequence[DiscoverRule] = (),
         limits: Limits | None = None,
         policy_sets: Sequence[PolicySet] = (),
+        texts: CommentTexts | None = None,
+        catching_up: CatchUpSettings = NEVER,
     ) -> None:
+        self.texts = texts or PlainTexts()
         self.limits = limits or Limits()
         self.clock, self.dispatch, self.engine = FakeClock(), FakeDispatch(), FakeEngine()
-        self.forge = FakeForge("github")
+        self.forge, self.policies = FakeForge("github"), FakePolicies()
+        self.forge.now = self.clock.now
         self.vault = FernetVault([generate_key()])
         self.store = SqlStore(url, self.vault)
         self.events: dict[str, ForgeEvent | Ignored | Exception] = {}
-        self.addresses = Addresses("https://plangate.test", "http://inside.test", Path("data"))
-        forges = {"github": self.forge}
-        store, clock = self.store, self.clock
-        self.transitions = Transitions(store, clock, self.dispatch)
-        new_runs = NewRuns(clock, self.transitions)
-        self.posting = Posting(self.vault, PlainTexts())
-        discovery = Discovery(rules, self.engine, forges)
-        policy_changes = PolicyChanges(clock, policy_sets)
-        changed = Changed(store, clock, forges, discovery, new_runs, self.transitions, policy_changes)
-        teams, requiring = TeamOwners(clock, forges), Requiring(store, forges, clock)
-        overriding = Overriding(clock, self.transitions, policy_sets, teams)
-        self.controls = Controls(
-            store, clock, self.transitions, self.limits.cool_off, overriding, requiring,
-        )  # fmt: skip
-        self.locking = Locking(store, clock, self.transitions)
-        comments = Comments(
-            store, forges, changed, self.posting, self.transitions,
-            ApplyComments(clock, new_runs, self.transitions, requiring),
-            OverrideComments(self.transitions, overriding),
-            RunComments(clock, new_runs, self.transitions, self.controls, self.locking),
-            WhyComments(new_runs, requiring, self.addresses), requiring, policy_changes,
-            Rights(forges, clock, [Account("github", "olga")]), clock,
-        )  # fmt: skip
-        jobs = EngineJobs(store, forges, StateService(store, self.vault, clock), self.addresses)
-        deriving = Deriving(forges, PlainTexts(), self.posting, self.addresses)
-        siblings = Siblings(store, changed, new_runs, self.transitions, self.limits.siblings)
-        going_on = GoingOn(store, forges, changed, requiring, self.transitions)
-        following = Following(store, forges, changed, new_runs, self.transitions, siblings, going_on)
-        self.queueing = Queueing(store, clock, forges, new_runs, self.transitions)
-        self.intake = Intake(
-            store, clock, self.dispatch, self._parse, forges, discovery, new_runs, changed, comments,
-            self.transitions, following,
-            MergeQueue(store, clock, forges, discovery, new_runs, changed, self.transitions),
-        )  # fmt: skip
-        self.policies = FakePolicies()
-        versions = SetVersions(store, clock, forges, self.policies)
-        policing = Policing(store, self.policies, versions, policy_sets, self.transitions)
-        self.replaying = Replaying(
-            store, clock, self.policies, versions, policy_sets, self.transitions, self.limits, last=5,
-        )  # fmt: skip
-        self.phases = Phases(
-            store, clock, self.vault, self.engine, jobs, self.transitions, self.limits, policing,
-            TakingOver(clock, self.transitions, self.limits.plan_age),
-        )  # fmt: skip
-        self.reporting = Reporting(store, clock, forges, deriving, self.limits)
-        left = LeftLocks(store, clock, self.transitions, self.limits)
-        self.sweeping = Sweep(
-            store, clock, self.dispatch, left, Forgetting(store, clock, self.limits, Keeping())
+        self._pushed: dict[str, str] = {}
+        config = settings(
+            discover=tuple(rules),
+            policies=PolicySettings(PolicyLimits(), replayed=5, sets=tuple(policy_sets)),
+            owners=(Account("github", "olga"),),
+            catching_up=catching_up,
         )
+        self.addresses = Addresses(config.url, config.internal_url, Path("data"))
+        self.services = build_services(self._world(config), config)
+        self.transitions, self.controls = self.services.transitions, self.services.controls
+        self.workspace_locks, self.manual_runs = self.services.workspace_locks, self.services.manual_runs
+        self.post_builder = self.services.post_builder
+        self.intake, self.execution = self.services.intake, self.services.execution
+        self.policy_replay, self.report_delivery = self.services.policy_replay, self.services.report_delivery
+        self.sweeping = self.services.sweep
         for person in (WRITER, READER, PLANNER):
             self.forge.set_role(REPO, person.login, person.role)
+
+    def _world(self, config: Config) -> World:
+        return World(
+            clock=self.clock,
+            store=self.store,
+            vault=self.vault,
+            dispatch=self.dispatch,
+            queues=self.dispatch,
+            addresses=self.addresses,
+            limits=self.limits,
+            texts=self.texts,
+            forges={"github": self.forge},
+            forge_checks={},
+            hooks={},
+            sign_ins={},
+            parse=self._parse,
+            engine=self.engine,
+            binaries=binaries_of(config),
+            sandbox=sandbox_of(config),
+            policies=self.policies,
+            set_files=self.policies,
+        )
 
     def _parse(self, delivery: Delivery) -> ForgeEvent | Ignored:
         event = self.events[delivery.id]
@@ -167,13 +131,18 @@ class House:
         delivery_id = delivery_id or new_id("dlv")
         self.events[delivery_id] = event
         now = self.clock.forward(seconds=1)
-        self.intake.accept(Delivery(delivery_id, "github", "some", {}, b"{}", now))
+        self.intake.accept(Delivery(delivery_id, "github", "some", {}, b"{}", now, repo=REPO.path))
         return delivery_id
 
     def push(
-        self, commit: str, *files: str, branch: str = "main", before: str = "before", work: bool = True
+        self, commit: str, *files: str, branch: str = "main", before: str | None = None, work: bool = True
     ) -> str:
-        """Have somebody push a commit that touches files, and do what follows."""
+        """Have somebody push a commit that touches files, and do what follows.
+
+        It follows what was pushed to the branch last, unless `before` says otherwise.
+        """
+        before = self._pushed.get(branch, "before") if before is None else before
+        self._pushed[branch] = commit
         if before:
             self.forge.set_files_between(REPO, before, commit, files)
         self.forge.set_branch(REPO, branch, commit)
@@ -184,19 +153,19 @@ class House:
         self, number: int, commit: str, *files: str, fork: bool = False, base: str = "main", work: bool = True
     ) -> str:
         """Have somebody open a change, and do what follows."""
-        known = {"head_branch": f"topic-{number}", "base_branch": base, "from_fork": fork}
         about = Change(
-            REPO, number, f"Change {number}", "ann", commit, url=f"https://forge.test/{number}",
-            default_branch="main", **known,
+            REPO, number, f"Change {number}", "ann", commit, head_branch=f"topic-{number}",
+            base_branch=base, from_fork=fork, url=f"https://forge.test/{number}", default_branch="main",
         )  # fmt: skip
         self.forge.add_change(about, files)
         return self._and_work(self.deliver(ChangeUpdated(about, ChangeAction.OPENED, "ann")), work)
 
-    def update_change(self, number: int, commit: str, *files: str, work: bool = True) -> str:
+    def update_change(self, number: int, commit: str, *files: str, by: str = "ann", work: bool = True) -> str:
         """Have somebody push to a change, and do what follows."""
         about = self.forge.edit_change(REPO, number, head_sha=commit)
         self.forge.set_files(REPO, number, ChangedFiles(files))
-        return self._and_work(self.deliver(ChangeUpdated(about, ChangeAction.NEW_COMMITS, "ann")), work)
+        event = ChangeUpdated(about, ChangeAction.NEW_COMMITS, by, self.forge.now())
+        return self._and_work(self.deliver(event), work)
 
     def close_change(
         self, number: int, *, merged: bool = False, as_commit: str = "", work: bool = True
@@ -208,9 +177,14 @@ class House:
     def say(
         self, number: int, text: str, by: str = WRITER.login, *, bot: bool = False, work: bool = True
     ) -> str:
-        """Have somebody comment on a change, and do what follows; returns the delivery."""
-        comment_id = self.forge.say(REPO, number, by, text)
-        return self._and_work(self.deliver(CommentAdded(REPO, number, comment_id, by, bot, text)), work)
+        """Have somebody look for a while, comment on a change, and do what follows; returns the delivery."""
+        self.clock.forward(seconds=4)
+        return self._and_work(self.deliver(self.comment(number, text, by, bot=bot)), work)
+
+    def comment(self, number: int, text: str, by: str = WRITER.login, *, bot: bool = False) -> CommentAdded:
+        """Have somebody comment at once, and return what the forge would tell of it."""
+        found = self.forge.find(self.forge.say(REPO, number, by, text))
+        return CommentAdded(REPO, number, found.id, by, bot, text, found.created_at)
 
     def _and_work(self, delivery_id: str, work: bool) -> str:
         if work:
@@ -218,22 +192,34 @@ class House:
         return delivery_id
 
     def work(self, *queues: str) -> None:
-        """Do what waits until nothing does; with queues named, hold back the rest."""
+        """Do what waits until nothing does; with queues named, hold back the rest.
+
+        Reports that are asked for later come last, when their time has come.
+        """
         held = []
-        while job := self.dispatch.take():
+        while job := self.dispatch.take() or self._later(queues):
             match job.queue:
                 case queue if queues and queue not in queues:
                     held.append(job)
                 case "receive":
                     self.intake.handle(job.subject)
+                case "catch_up":
+                    self.services.catch_up.check(job.subject)
                 case "replay":
-                    self.replaying.replay(job.subject)
+                    self.policy_replay.replay(job.subject)
                 case "report":
-                    self.reporting.report(job.subject)
+                    self.report_delivery.report(job.subject)
                 case _:
-                    self.phases.advance(job.subject)
+                    self.execution.advance(job.subject)
         for job in held:
             self.dispatch._put(job)
+
+    def _later(self, queues: Sequence[str]) -> Job | None:
+        """Let time pass until the next report is due, and return it."""
+        if (queues and "report" not in queues) or (at := self.dispatch.take_later()) is None:
+            return None
+        self.clock.at = max(self.clock.at, at)
+        return self.dispatch.take()
 
     def sweep(self, **later: float) -> int:
         """Let time pass, sweep, and do what follows; returns how much was due."""
@@ -298,10 +284,10 @@ class House:
 
     def reasons(self, delivery_id: str) -> list[str]:
         """Return why a delivery led to what it led to."""
-        return [decision["reason"] for decision in self.delivery(delivery_id).decisions]
+        return [decision.reason for decision in self.delivery(delivery_id).decisions]
 
     def outcomes(self, delivery_id: str) -> list[str]:
-        return [decision["outcome"] for decision in self.delivery(delivery_id).decisions]
+        return [decision.kind.value for decision in self.delivery(delivery_id).decisions]
 
     def find_workspace(self, name: str) -> Workspace | None:
         with self.store.reading() as tx:

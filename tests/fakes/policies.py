@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bot.domain.errors import EngineError, Interrupted
-from bot.domain.policy import Level, Outcome
-from bot.services.ports import Files, GitRemote, Judged, PolicyJob, PolicyTest, Stop, Watch
+from bot.domain.policies.policy import EnforcementLevel, PolicyOutcome
+from bot.services.ports import Files, GitRemote, PolicyJob, PolicyResult, PolicyTest, Watch, WatchSignal
 
 
 class FakePolicies:
@@ -22,20 +22,28 @@ class FakePolicies:
         self.jobs: list[PolicyJob] = []
         self.fetched: list[str] = []
         self.fetch_errors: list[EngineError] = []
-        self.during: list[Callable[[], None]] = []
+        self.during: list[Callable[[], object]] = []
 
-    def judge(self, job: PolicyJob, watch: Watch) -> Sequence[Judged]:
-        self.jobs.append(job)
+    def judge(self, jobs: Sequence[PolicyJob], watch: Watch) -> Sequence[Sequence[PolicyResult]]:
+        self.jobs += jobs
         if self.during:
             self.during.pop(0)()
-        if watch.tick() is not Stop.GO_ON:
+        if watch.tick() is not WatchSignal.GO_ON:
             raise Interrupted("judging was interrupted")
-        return [self._judged(line) for line in job.files["says"].decode().splitlines()]
+        return [[self._judged(line) for line in job.files["says"].decode().splitlines()] for job in jobs]
 
     @staticmethod
-    def _judged(line: str) -> Judged:
+    def _judged(line: str) -> PolicyResult:
         name, level, outcome, *message = line.split(" ", 3)
-        return Judged(name, Level(level), Outcome(outcome), tuple(message), 0.01, f"about {name}", "says")
+        return PolicyResult(
+            name,
+            EnforcementLevel(level),
+            PolicyOutcome(outcome),
+            tuple(message),
+            0.01,
+            f"about {name}",
+            "says",
+        )
 
     def test(self, files: Files) -> Sequence[PolicyTest]:
         return [PolicyTest("test_it", path, "", 0.01) for path in files]

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.domain.events import Change, RepoRef
-from bot.domain.lifecycle import RunStatus
-from bot.domain.run import Run, RunSource
-from bot.domain.workspace import Workspace
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run, RunSource
+from bot.domain.workspaces.workspace import Workspace
 
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 LATER = AT + timedelta(minutes=1)

@@ -4,31 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.domain.commands import USAGES
-from bot.domain.replays import ReplayReport, replay_headline
-from bot.domain.report import ChangeReport, OutcomeReport
-from bot.domain.requirements import Check
-from bot.domain.why import WhyReport
+from bot.domain.changes.requirements import Check
+from bot.domain.changes.why import WhyReport
+from bot.domain.commands.grammar import USAGES
+from bot.domain.reports.replays import ReplayReport, replay_headline
+from bot.domain.reports.report import ApplyReport, ChangeReport, ChangeText
 
 
 class PlainTexts:
-    """Implements Texts: a line for each thing said."""
+    """Implements Texts: a line for each thing said. `hidden` names workspaces whose plans do not fit."""
 
-    def change_comment(self, report: ChangeReport, limit: int) -> str:
+    def __init__(self, *hidden: str) -> None:
+        self.hidden = hidden
+
+    def change_comment(self, report: ChangeReport, limit: int) -> ChangeText:
+        """Every plan is shown whole but those of `hidden`."""
         lines = [
             f"{s.workspace.name}: {s.headline}; next: {s.next_step or 'nothing'}" for s in report.sections
         ]
         lines += [s.plan_text for s in report.sections if s.plan_text]
+        lines += [s.errors for s in report.sections if s.errors]
         lines += [f"delta: {s.run.delta}" for s in report.sections if s.run.delta]
         lines += [report.merging] if report.merging else []
+        lines += [report.edited] if report.edited else []
         lines += [f"note: {words}" for s in report.sections for words in s.notes]
-        return "\n".join([f"plans of {report.sha}", *lines, report.none_affected])[:limit]
+        text = "\n".join([f"plans of {report.sha}", *lines, report.none_affected])[:limit]
+        whole = [s.run.id for s in report.sections if s.workspace.name not in self.hidden]
+        return ChangeText(text, tuple(whole))
 
-    def outcome_comment(self, report: OutcomeReport, limit: int) -> str:
-        run = report.run
-        if report.superseded_by:
-            return f"outdated by {report.superseded_by}: {report.workspace.name} {run.status.value}"[:limit]
-        return f"{report.workspace.name} {run.status.value}: {run.error}\n{report.output_tail}"[:limit]
+    def applies_comment(self, reports: Sequence[ApplyReport], url: str, limit: int) -> str:
+        return "\n".join(map(_of_apply, reports))[:limit]
 
     def why_comment(self, report: WhyReport, limit: int) -> str:
         lines = []
@@ -63,3 +68,10 @@ class PlainTexts:
             said.append(f"{name} lacks:")
             said += [f"{'yes' if c.met else 'no'} {c.requirement} {c.why}".rstrip() for c in checks]
         return "\n".join([f"refused for {login}", *said])[:limit]
+
+
+def _of_apply(report: ApplyReport) -> str:
+    run = report.run
+    if report.superseded_by:
+        return f"outdated by {report.superseded_by}: {report.workspace.name} {run.status.value}"
+    return f"{report.workspace.name} {run.status.value}: {run.error}\n{report.output_tail}"

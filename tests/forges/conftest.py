@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -19,9 +18,10 @@ from openapi_core import OpenAPI
 
 from bot.playground.server import Playground
 from tests.fakes.github_api import Described, ScriptedForge, ScriptedGitHub
+from tests.support.contracts import CONTRACTS
 from tests.support.gitlab_description import Exchange, GitLabDescription, Recorder, read_description
 
-OPENAPI = Path(__file__).parents[3] / "shared" / "contracts" / "openapi" / "github-subset.strict.json"
+OPENAPI = CONTRACTS / "openapi" / "github-subset.strict.json"
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import pytest
 
-from bot.domain.codeowners import owners_of
+from bot.domain.changes.codeowners import owners_of
+from bot.domain.changes.reviews import Review, Verdict, standing
 from bot.domain.errors import (
     ForgeError,
     ForgeRefused,
@@ -19,16 +22,16 @@ from bot.domain.errors import (
     NotMergeable,
 )
 from bot.domain.events import Change, ChangedFiles, RepoRef
-from bot.domain.merging import MergeMethod
-from bot.domain.permissions import Role
-from bot.domain.report import StatusReport, StatusState
-from bot.domain.reviews import Review, Verdict, standing
+from bot.domain.people.permissions import Role
+from bot.domain.reports.posts import Reaction
+from bot.domain.reports.report import StatusReport, StatusState
+from bot.domain.workspaces.merge_method import MergeMethod
 from bot.forges.github.auth import AppLogin, TokenLogin
 from bot.forges.github.client import GitHubForge
 from bot.forges.gitlab.api import TokenLogin as GitLabLogin
 from bot.forges.gitlab.client import GitLabForge
 from bot.playground.server import Playground
-from bot.services.ports import Forge, Reaction
+from bot.services.ports import Forge
 from tests.fakes.forge import FakeForge
 from tests.support.gitlab_description import GitLabDescription, Recorder
 
@@ -59,6 +62,7 @@ class World(Protocol):
     def join(self, team: str, login: str) -> None: ...
     def own(self, text: str) -> None: ...
     def allow_merging_by(self, *methods: MergeMethod) -> None: ...
+    def edit_comment(self, comment_id: str, body: str) -> None: ...
     def delete_comment(self, comment_id: str) -> None: ...
     def body(self, comment_id: str) -> str: ...
     def comments(self, number: int) -> list[str]: ...
@@ -67,7 +71,7 @@ class World(Protocol):
     def fail(self, method: str, *, limited: bool = False, after: bool = False) -> None: ...
 
 
-GITHUB_ROLES = {
+GITHUB_ROLES: Mapping[str, Role] = {
     "none": Role.NONE,
     "read": Role.READ,
     "triage": Role.PLAN,
@@ -90,6 +94,7 @@ class FakeWorld:
         self.repo = RepoRef("github", f"acme/infra-{next(_numbers)}")
         self._shas = itertools.count(1)
         self.fake.set_branch(self.repo, "main", self._sha())
+        self.fake.account_ids["alice"] = "7"
 
     def _sha(self) -> str:
         return f"{next(self._shas):040x}"
@@ -119,6 +124,7 @@ class FakeWorld:
             draft=draft, mergeable=True,
         )  # fmt: skip
         self.fake.add_change(change, files)
+        self.fake.set_authors(self.repo, number, "alice")
         return number
 
     def close_change(self, number: int) -> None:
@@ -147,17 +153,20 @@ class FakeWorld:
     def own(self, text: str) -> None:
         self.fake.set_code_owners(self.repo, text)
 
+    def edit_comment(self, comment_id: str, body: str) -> None:
+        self.fake.edit_comment(comment_id, body)
+
     def delete_comment(self, comment_id: str) -> None:
-        self.fake.delete_comment(comment_id)
+        self.fake.remove_comment(comment_id)
 
     def body(self, comment_id: str) -> str:
-        return self.fake.comment(comment_id).body
+        return self.fake.find(comment_id).body
 
     def comments(self, number: int) -> list[str]:
         return [c.body for c in self.fake.comments if (c.repo, c.number) == (self.repo, number)]
 
     def reactions(self, comment_id: str) -> list[str]:
-        return [reaction.value for reaction in self.fake.comment(comment_id).reactions]
+        return [reaction.value for reaction in self.fake.find(comment_id).reactions]
 
     def statuses(self, sha: str) -> list[tuple[str, str, str]]:
         found = [status for repo, status in self.fake.statuses if (repo, status.sha) == (self.repo, sha)]
@@ -179,7 +188,8 @@ class GitHubWorld:
         "create_comment": ("POST", r"/comments$"),
         "set_status": ("POST", r"/statuses/"),
         "merge": ("PUT", r"/merge$"),
-        "find_comment": ("GET", r"/issues/\d+/comments$"),
+        "find_comments": ("GET", r"/issues/\d+/comments$"),
+        "delete_comment": ("DELETE", r"/issues/comments/\d+$"),
     }
 
     def __init__(self, playground: Playground, app: AppLogin | None, public_pem: str) -> None:
@@ -256,6 +266,12 @@ class GitHubWorld:
     def own(self, text: str) -> None:
         self.push("main", {"docs/CODEOWNERS": text})
 
+    def edit_comment(self, comment_id: str, body: str) -> None:
+        # To the second, as GitHub tells times, this would be the same moment.
+        comment = self._all.find_comment(self.git, int(comment_id))
+        comment.created_at -= timedelta(seconds=2)
+        self._all.edit_comment(self.git, int(comment_id), "alice", body)
+
     def delete_comment(self, comment_id: str) -> None:
         self._all.delete_comment(self.git, int(comment_id), "alice")
 
@@ -285,14 +301,17 @@ class GitLabWorld(GitHubWorld):
     too_long = 1_000_001
     description_limit = 255
     # GitLab has no role between reporter and developer; a maintainer there administers.
-    roles = GITHUB_ROLES | {"triage": Role.READ, "maintain": Role.ADMIN, "admin": Role.OWNER}
+    roles: Mapping[str, Role] = {
+        **GITHUB_ROLES, "triage": Role.READ, "maintain": Role.ADMIN, "admin": Role.OWNER,
+    }  # fmt: skip
     flavour = "gitlab"
     _addresses = {  # noqa: RUF012
         "change": ("GET", r"/merge_requests/\d+$"),
         "create_comment": ("POST", r"/notes$"),
         "set_status": ("POST", r"/statuses/"),
         "merge": ("PUT", r"/merge$"),
-        "find_comment": ("GET", r"/notes$"),
+        "find_comments": ("GET", r"/notes$"),
+        "delete_comment": ("DELETE", r"/notes/\d+$"),
     }
 
     def __init__(self, playground: Playground) -> None:
@@ -333,8 +352,9 @@ def world(
         case "gitlab":
             recorder.take()
             yield GitLabWorld(playground)
-            for exchange in recorder.take() if gitlab_description else ():
-                gitlab_description.check(exchange)
+            for exchange in recorder.take():
+                if gitlab_description is not None:
+                    gitlab_description.check(exchange)
         case _:
             yield GitHubWorld(playground, AppLogin(4711, private_pem), public_pem)
     playground.forge.faults.clear()
@@ -387,9 +407,97 @@ def test_what_is_not_there_is_not_found(world: World) -> None:
     with pytest.raises(NotFound, match="nowhere"):
         world.forge.branch_head(world.repo, "nowhere")
     with pytest.raises(NotFound):
-        world.forge.find_comment(world.repo, 404, MARKER)
+        world.forge.find_comments(world.repo, 404, MARKER)
     with pytest.raises(NotFound):
         world.forge.create_comment(world.repo, 404, "Hello")
+
+
+# What is new
+
+
+AGES = timedelta(days=1)
+
+
+def test_the_first_look_tells_the_heads_and_all_open_changes(world: World) -> None:
+    _, after = world.push("main", {"network/main.tf": "x\n"})
+    number, closed = world.open_change("widen", {"a.tf": "x\n"}), world.open_change("tidy", {"b.tf": "x\n"})
+    world.close_change(closed)
+    world.say(number, "alice", "/plan")
+    news = world.forge.news(world.repo, ("", "main", "nowhere"), None, {})
+    assert news.default_branch == "main"
+    assert [(head.branch, head.commit) for head in news.heads] == [("main", after)]
+    (told,) = news.changes
+    assert replace(told, mergeable=None, default_branch="") == replace(
+        world.forge.change(world.repo, number), mergeable=None, default_branch=""
+    )
+    assert news.comments == ()
+    assert news.until is not None
+    assert news.calls >= 3
+
+
+def test_what_happened_since_is_told(world: World) -> None:
+    since = datetime.now(UTC) - AGES
+    number, closed = world.open_change("widen", {"a.tf": "x\n"}), world.open_change("tidy", {"b.tf": "x\n"})
+    world.close_change(closed)
+    said = world.say(number, "alice", "/apply net")
+    news = world.forge.news(world.repo, ("main",), since, {})
+    assert {(change.number, change.open, change.merged) for change in news.changes} == {
+        (number, True, False),
+        (closed, False, False),
+    }
+    (comment,) = news.comments
+    assert (comment.repo, comment.number, comment.comment_id) == (world.repo, number, said)
+    assert (comment.author, comment.author_is_bot, comment.body) == ("alice", False, "/apply net")
+    assert comment.author_id == world.forge.account_id(world.repo, "alice")
+    assert comment.created_at == world.forge.comment(world.repo, number, said).created_at
+    assert news.until is not None
+    assert abs(datetime.now(UTC) - news.until) < AGES
+
+
+def test_a_merge_is_told_with_the_commit_that_it_made(world: World) -> None:
+    number = world.open_change("widen", {"a.tf": "x\n"})
+    for _ in range(2):
+        change = world.forge.change(world.repo, number)
+    made = world.forge.merge(world.repo, number, change.head_sha)
+    news = world.forge.news(world.repo, ("main",), datetime.now(UTC) - AGES, {})
+    (told,) = news.changes
+    assert (told.open, told.merged, told.merge_sha) == (False, True, made)
+    assert [head.commit for head in news.heads] == [made]
+
+
+def test_comments_that_were_edited_are_not_told_as_their_authors(world: World) -> None:
+    number = world.open_change("widen", {"a.tf": "x\n"})
+    edited, kept = world.say(number, "alice", "hello"), world.say(number, "alice", "/plan")
+    world.edit_comment(edited, "/apply")
+    news = world.forge.news(world.repo, (), datetime.now(UTC) - AGES, {})
+    assert [comment.comment_id for comment in news.comments] == [kept]
+
+
+def test_what_was_before_is_not_told_again(world: World) -> None:
+    number = world.open_change("widen", {"a.tf": "x\n"})
+    world.say(number, "alice", "/plan")
+    news = world.forge.news(world.repo, ("",), datetime.now(UTC) + AGES, {})
+    assert (news.changes, news.comments, len(news.heads)) == ((), (), 1)
+
+
+def test_more_changes_and_comments_than_one_page_holds(world: World) -> None:
+    number = world.open_change("widen", {"a.tf": "x\n"})
+    said = [world.say(number, "alice", f"comment {i}") for i in range(120)]
+    news = world.forge.news(world.repo, (), datetime.now(UTC) - AGES, {})
+    assert sorted(comment.comment_id for comment in news.comments) == sorted(said)
+
+
+def test_what_has_not_changed_is_not_told_twice_to_those_who_keep_the_marks(world: World) -> None:
+    since = datetime.now(UTC) - AGES
+    number = world.open_change("widen", {"a.tf": "x\n"})
+    first = world.forge.news(world.repo, ("",), since, {})
+    again = world.forge.news(world.repo, ("",), since, first.marks)
+    assert again.default_branch == "main"
+    _, after = world.push("main", {"b.tf": "x\n"})
+    said = world.say(number, "alice", "/plan")
+    last = world.forge.news(world.repo, ("",), since, again.marks)
+    assert [head.commit for head in last.heads] == [after]
+    assert [comment.comment_id for comment in last.comments] == [said]
 
 
 # Files and branches
@@ -567,50 +675,96 @@ def test_every_state_is_one_that_the_forge_takes(world: World) -> None:
     assert shown == ["pending", "pending", "success", "failure", "error"]
 
 
+def test_who_wrote_the_commits_of_a_change_is_told(world: World) -> None:
+    number = world.open_change("widen", {"a.tf": "x\n"})
+    assert world.forge.commit_authors(world.forge.change(world.repo, number)) == {"alice"}
+
+
+def test_a_commit_is_on_a_branch_if_the_branch_has_it_in_its_history(world: World) -> None:
+    _, first = world.push("main", {"a.tf": "x\n"})
+    _, second = world.push("main", {"b.tf": "x\n"})
+    number = world.open_change("widen", {"c.tf": "x\n"})
+    elsewhere = world.forge.change(world.repo, number).head_sha
+    assert world.forge.is_on_branch(world.repo, "main", first)
+    assert world.forge.is_on_branch(world.repo, "main", second)
+    assert not world.forge.is_on_branch(world.repo, "main", elsewhere)
+    assert not world.forge.is_on_branch(world.repo, "main", "f" * 40)
+
+
+def test_a_repository_and_an_account_have_numbers_of_their_own(world: World) -> None:
+    assert int(world.forge.repo_id(world.repo)) > 0
+    alice = world.forge.account_id(world.repo, "alice")
+    assert int(alice) > 0
+    assert world.forge.account_id(world.repo, "Alice") == alice
+    with pytest.raises(NotFound):
+        world.forge.account_id(world.repo, "nobody-of-that-name")
+
+
 # Comments
 
 
 def test_a_comment_is_written_found_and_replaced(world: World) -> None:
     number = world.open_change("widen", {"a.tf": "x\n"})
-    assert world.forge.find_comment(world.repo, number, MARKER) is None
+    assert world.forge.find_comments(world.repo, number, MARKER) == ()
     written = world.forge.create_comment(world.repo, number, f"{MARKER}\nPlan: 1 to add")
-    assert world.forge.find_comment(world.repo, number, MARKER) == written
-    world.forge.update_comment(world.repo, number, written, f"{MARKER}\nPlan: 2 to add")
+    assert world.forge.find_comments(world.repo, number, MARKER) == (written.id,)
+    edited = world.forge.update_comment(world.repo, number, written.id, f"{MARKER}\nPlan: 2 to add")
     assert world.comments(number) == [f"{MARKER}\nPlan: 2 to add"]
+    assert edited.id == written.id
+
+
+def test_what_was_written_comes_back_with_the_forges_own_times(world: World) -> None:
+    number = world.open_change("widen", {"a.tf": "x\n"})
+    written = world.forge.create_comment(world.repo, number, "Plan: 1 to add")
+    edited = world.forge.update_comment(world.repo, number, written.id, "Plan: 2 to add")
+    assert (written.body, edited.body) == ("Plan: 1 to add", "Plan: 2 to add")
+    assert written.created_at is not None
+    assert edited.created_at is not None
+    assert edited.updated_at is not None
+    assert written.created_at == edited.created_at <= edited.updated_at
+    assert world.forge.comment(world.repo, number, written.id) == edited
+
+
+def test_a_comment_that_is_gone_is_not_read(world: World) -> None:
+    number = world.open_change("widen", {"a.tf": "x\n"})
+    gone = world.forge.create_comment(world.repo, number, "Plan: 1 to add")
+    world.delete_comment(gone.id)
+    with pytest.raises(NotFound, match=gone.id):
+        world.forge.comment(world.repo, number, gone.id)
 
 
 def test_a_strangers_copy_of_the_marker_is_not_taken_for_ours(world: World) -> None:
     number = world.open_change("widen", {"a.tf": "x\n"})
     world.say(number, "mallory", f"{MARKER}\nPlan: nothing to fear")
-    assert world.forge.find_comment(world.repo, number, MARKER) is None
+    assert world.forge.find_comments(world.repo, number, MARKER) == ()
     world.forge.create_comment(world.repo, number, "Another comment of ours")
-    assert world.forge.find_comment(world.repo, number, MARKER) is None
-    ours = world.forge.create_comment(world.repo, number, f"{MARKER}\nPlan: 1 to add")
-    assert world.forge.find_comment(world.repo, number, MARKER) == ours
+    assert world.forge.find_comments(world.repo, number, MARKER) == ()
+    ours = world.forge.create_comment(world.repo, number, f"{MARKER}\nPlan: 1 to add").id
+    assert world.forge.find_comments(world.repo, number, MARKER)[:1] == (ours,)
 
 
 def test_a_comment_behind_many_others_is_found(world: World) -> None:
     number = world.open_change("widen", {"a.tf": "x\n"})
     for i in range(120):
         world.say(number, "mallory", f"Me too {i}")
-    ours = world.forge.create_comment(world.repo, number, MARKER)
+    ours = world.forge.create_comment(world.repo, number, MARKER).id
     world.forge.create_comment(world.repo, number, MARKER)
-    assert world.forge.find_comment(world.repo, number, MARKER) == ours
+    assert world.forge.find_comments(world.repo, number, MARKER)[:1] == (ours,)
 
 
 def test_a_comment_that_somebody_deleted_is_not_found(world: World) -> None:
     number = world.open_change("widen", {"a.tf": "x\n"})
-    gone = world.forge.create_comment(world.repo, number, MARKER)
+    gone = world.forge.create_comment(world.repo, number, MARKER).id
     world.delete_comment(gone)
     with pytest.raises(NotFound, match=gone):
         world.forge.update_comment(world.repo, number, gone, "anything")
-    assert world.forge.find_comment(world.repo, number, MARKER) is None
+    assert world.forge.find_comments(world.repo, number, MARKER) == ()
 
 
 def test_the_longest_comment_fits_and_a_longer_one_is_refused(world: World) -> None:
     number = world.open_change("widen", {"a.tf": "x\n"})
     longest = "ä" * world.forge.comment_limit
-    assert world.body(world.forge.create_comment(world.repo, number, longest)) == longest
+    assert world.body(world.forge.create_comment(world.repo, number, longest).id) == longest
     with pytest.raises(ForgeRefused, match="too long"):
         world.forge.create_comment(world.repo, number, "ä" * world.too_long)
 
@@ -722,12 +876,21 @@ def test_a_forge_that_limits_us_says_for_how_long(world: World) -> None:
     assert world.comments(number) == []
 
 
+def test_doubles_are_all_found_and_can_be_deleted(world: World) -> None:
+    number = world.open_change("widen", {"a.tf": "x\n"})
+    made = [world.forge.create_comment(world.repo, number, f"{MARKER} {n}").id for n in range(2)]
+    assert world.forge.find_comments(world.repo, number, MARKER) == tuple(made)
+    for _ in range(2):
+        world.forge.delete_comment(world.repo, number, made[1])
+    assert world.comments(number) == [f"{MARKER} 0"]
+
+
 def test_a_comment_whose_answer_was_lost_is_written_once_and_found(world: World) -> None:
     number = world.open_change("widen", {"a.tf": "x\n"})
     world.fail("create_comment", after=True)
     with pytest.raises(ForgeUnavailable):
         world.forge.create_comment(world.repo, number, MARKER)
-    found = world.forge.find_comment(world.repo, number, MARKER)
+    [found] = world.forge.find_comments(world.repo, number, MARKER)
     assert found and world.comments(number) == [MARKER]
     world.forge.update_comment(world.repo, number, found, f"{MARKER} again")
     assert world.comments(number) == [f"{MARKER} again"]

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from bot.domain.errors import ConfigError, ForgeRefused, Invalid, NotFound
 from bot.domain.events import RepoRef
+from bot.forges.github.app_manifest import NewApp, exchange, manifest
 from bot.forges.github.auth import AppLogin
 from bot.forges.github.client import GitHubForge
-from bot.forges.github.manifest import NewApp, exchange, manifest
 from tests.fakes.github_api import Asked, Reply, ScriptedGitHub
 
 REPO, SISTER, OTHER = (RepoRef("github", path) for path in ("acme/infra", "Acme/network", "globex/infra"))
@@ -115,6 +115,14 @@ def test_git_gets_the_accounts_token(github: ScriptedGitHub, forge: GitHubForge)
     assert base64.b64decode(value) == b"x-access-token:ghs_11_1"
 
 
+def test_git_gets_a_new_token_for_one_that_was_refused(github: ScriptedGitHub, forge: GitHubForge) -> None:
+    renew = forge.remote(REPO).renew
+    assert renew is not None
+    renewed = renew()
+    assert renewed is not None
+    assert base64.b64decode(renewed.auth_header.rsplit(" ", 1)[1]) == b"x-access-token:ghs_11_2"
+
+
 def test_a_token_is_renewed_before_it_ends(github: ScriptedGitHub, hours: Hours, forge: GitHubForge) -> None:
     forge.branch_head(REPO, "main")
     hours.pass_by(minutes=50)
@@ -140,7 +148,7 @@ def test_a_token_that_was_taken_back_is_replaced_even_for_a_write(
 ) -> None:
     forge.remote(REPO)
     github.on("POST", ".*/comments", Reply({"message": "Bad credentials"}, 401), Reply({"id": 7}, 201))
-    assert forge.create_comment(REPO, 1, "Hello") == "7"
+    assert forge.create_comment(REPO, 1, "Hello").id == "7"
     assert [a.token for a in github.asked if a.path.endswith("/comments")] == ["ghs_11_1", "ghs_11_2"]
 
 
@@ -201,8 +209,8 @@ def test_only_the_apps_own_comments_are_its_own(github: ScriptedGitHub, forge: G
 
     strangers = [said(1, "plangate"), said(2, "mallory", {"id": 4711}), said(3, "other[bot]")]
     github.on("GET", ".*/comments", Reply(strangers), Reply([*strangers, said(4, "Plangate[bot]")]))
-    assert forge.find_comment(REPO, 1, "m") is None
-    assert forge.find_comment(REPO, 1, "m") == "4"
+    assert forge.find_comments(REPO, 1, "m") == ()
+    assert forge.find_comments(REPO, 1, "m")[:1] == ("4",)
     assert github.calls().count("GET /app") == 1
 
 

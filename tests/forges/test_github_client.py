@@ -7,8 +7,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -17,19 +16,17 @@ from openapi_core.exceptions import OpenAPIError
 
 from bot.domain.errors import ConfigError, ForgeRefused, ForgeUnavailable, NotFound
 from bot.domain.events import ChangedFiles, RepoRef
-from bot.domain.permissions import Role
-from bot.domain.report import StatusReport, StatusState
+from bot.domain.people.permissions import Role
+from bot.domain.reports.posts import Reaction
+from bot.domain.reports.report import StatusReport, StatusState
 from bot.forges.github.auth import TokenLogin
 from bot.forges.github.client import GitHubForge
 from bot.forges.github.paths import web_address
-from bot.forges.patience import Timeouts
-from bot.services.ports import Reaction
+from bot.forges.timeouts import Timeouts
 from tests.fakes.github_api import Asked, Described, Reply, ScriptedGitHub
+from tests.support.contracts import CONTRACTS, MISSING, needs_contracts
 
-RECORDED = Path(__file__).parents[3] / "shared" / "contracts" / "github-rest"
-needs_recorded = pytest.mark.skipif(
-    not RECORDED.is_dir(), reason="the recorded answers are not beside the project"
-)
+RECORDED = CONTRACTS / "github-rest"
 REPO = RepoRef("github", "acme/infra")
 TOKEN = "ghp_0123456789abcdefSECRET"
 A, B = "a" * 40, "b" * 40
@@ -50,7 +47,7 @@ def recorded(name: str) -> tuple[Any, Reply, RepoRef]:
 # Recorded answers
 
 
-@needs_recorded
+@needs_contracts
 @pytest.mark.parametrize("name", ["GET_repos_o_r_pulls_n_200-0", "GET_repos_o_r_pulls_n_200-2"])
 def test_a_recorded_pull_request(github: ScriptedGitHub, forge: GitHubForge, name: str) -> None:
     request, reply, repo = recorded(name)
@@ -64,7 +61,7 @@ def test_a_recorded_pull_request(github: ScriptedGitHub, forge: GitHubForge, nam
     assert github.calls() == [f"GET {request['path']}"]
 
 
-@needs_recorded
+@needs_contracts
 def test_recorded_files_and_branch_and_role(github: ScriptedGitHub, forge: GitHubForge) -> None:
     request, reply, repo = recorded("GET_repos_o_r_pulls_n_files_200-0")
     github.on("GET", request["path"], reply)
@@ -80,16 +77,16 @@ def test_recorded_files_and_branch_and_role(github: ScriptedGitHub, forge: GitHu
     assert forge.role(repo, request["path"].split("/")[-2]) is Role.ADMIN
 
 
-@needs_recorded
+@needs_contracts
 def test_recorded_comments_status_and_reaction(github: ScriptedGitHub, forge: GitHubForge) -> None:
     _, reply, repo = recorded("GET_repos_o_r_issues_n_comments_200-0")
     comment: Any = reply.body[0]  # type: ignore[index]
     github.on("GET", "/user", Reply({"login": comment["user"]["login"].upper()}))
     github.on("GET", r".*/issues/\d+/comments", reply)
-    assert forge.find_comment(repo, 1, comment["body"][:5]) == str(comment["id"])
+    assert forge.find_comments(repo, 1, comment["body"][:5])[:1] == (str(comment["id"]),)
     _, reply, repo = recorded("POST_repos_o_r_issues_n_comments_201-0")
     github.on("POST", r".*/issues/\d+/comments", reply)
-    assert forge.create_comment(repo, 1, "Hello") == str(reply.body["id"])  # type: ignore[index]
+    assert forge.create_comment(repo, 1, "Hello").id == str(reply.body["id"])  # type: ignore[index]
     github.on("POST", r".*/statuses/.*", recorded("POST_repos_o_r_statuses_sha_201-0")[1])
     forge.set_status(repo, STATUS)
     github.on("POST", r".*/reactions", recorded("POST_repos_o_r_issues_comments_n_reactions_201-0")[1])
@@ -97,7 +94,7 @@ def test_recorded_comments_status_and_reaction(github: ScriptedGitHub, forge: Gi
     assert github.asked[-1].json == {"content": "+1"}
 
 
-@needs_recorded
+@needs_contracts
 @pytest.mark.parametrize("name", ["GET_repos_o_r_pulls_n_404-0", "GET_repos_o_r_branches_X_404-0"])
 def test_a_recorded_not_found(github: ScriptedGitHub, forge: GitHubForge, name: str) -> None:
     request, reply, repo = recorded(name)
@@ -128,7 +125,7 @@ def test_a_comment_with_half_a_character_is_sent_all_the_same(
     github: ScriptedGitHub, forge: GitHubForge
 ) -> None:
     github.on("POST", ".*/comments", Reply({"id": 7}, 201))
-    assert forge.create_comment(REPO, 1, "broken \ud800 output\0") == "7"
+    assert forge.create_comment(REPO, 1, "broken \ud800 output\0").id == "7"
     assert github.asked[0].json == {"body": "broken ? output\N{REPLACEMENT CHARACTER}"}
 
 
@@ -155,6 +152,8 @@ def test_a_comment_id_that_is_no_number_is_asked_for_nowhere(
 
 def test_where_git_goes(github: ScriptedGitHub, forge: GitHubForge) -> None:
     remote = forge.remote(REPO)
+    assert remote.renew is not None
+    assert remote.renew() is None, "there is no other token"
     assert remote.url == github.url.removesuffix("/api/v3") + "/acme/infra.git"
     kind, scheme, value = remote.auth_header.split()
     assert (kind, scheme) == ("Authorization:", "Basic")
@@ -257,7 +256,7 @@ def test_a_new_branch_costs_no_call(github: ScriptedGitHub, forge: GitHubForge) 
 def test_who_the_bot_is_is_asked_once(github: ScriptedGitHub, forge: GitHubForge) -> None:
     github.on("GET", "/user", Reply({"login": "plangate-machine"}))
     github.on("GET", ".*/comments", Reply([{"id": 9, "user": None, "body": None}]))
-    assert [forge.find_comment(REPO, 1, "marker") for _ in range(2)] == [None, None]
+    assert [forge.find_comments(REPO, 1, "marker") for _ in range(2)] == [(), ()]
     assert github.calls().count("GET /user") == 1
 
 
@@ -268,7 +267,7 @@ def test_a_persons_comment_through_our_own_app_is_not_ours(
     via = {"id": 4711, "slug": "plangate"}
     said = {"id": 9, "user": {"login": "mallory"}, "body": "marker", "performed_via_github_app": via}
     github.on("GET", ".*/comments", Reply([said]))
-    assert forge.find_comment(REPO, 1, "marker") is None
+    assert forge.find_comments(REPO, 1, "marker") == ()
 
 
 @pytest.mark.parametrize(
@@ -308,9 +307,9 @@ LIMIT = "You have exceeded a secondary rate limit. Please wait a few minutes bef
 @pytest.mark.parametrize(
     ("status", "headers", "body", "error", "words"),
     [
-        (500, {}, {}, ForgeUnavailable, "out of order"),
-        (502, {}, b"<html>Bad gateway</html>", ForgeUnavailable, "out of order"),
-        (504, {}, b"", ForgeUnavailable, "out of order"),
+        (500, {}, {}, ForgeUnavailable, "failed"),
+        (502, {}, b"<html>Bad gateway</html>", ForgeUnavailable, "failed"),
+        (504, {}, b"", ForgeUnavailable, "failed"),
         (401, {}, {"message": "Bad credentials"}, ForgeRefused, "check that the token"),
         (403, {}, {"message": "Resource not accessible by integration"}, ForgeRefused, "by integration"),
         (404, {}, {"message": "Not Found"}, NotFound, "comment on acme/infra#1"),
@@ -327,7 +326,7 @@ LIMIT = "You have exceeded a secondary rate limit. Please wait a few minutes bef
         (200, {}, b"<html>A proxy's login page</html>", ForgeUnavailable, "without JSON"),
         (201, {}, [], ForgeRefused, "unknown shape"),
         (201, {}, {"id": "seven"}, ForgeRefused, "at `id`"),
-        (201, {"Content-Encoding": "gzip"}, b"not gzip", ForgeUnavailable, "garbled"),
+        (201, {"Content-Encoding": "gzip"}, b"not gzip", ForgeUnavailable, "unreadable answer"),
         (302, {"Location": "/api/v3/repos/acme/infra/issues/1/comments"}, {}, ForgeRefused, "unknown shape"),
     ],
 )
@@ -438,7 +437,7 @@ def test_the_token_is_not_carried_to_another_host(github: ScriptedGitHub, forge:
 
 def test_redirects_without_end(github: ScriptedGitHub, forge: GitHubForge) -> None:
     github.on("GET", ".*", Reply({}, 302, {"Location": f"{github.url}/repos/acme/infra/pulls/1"}))
-    with pytest.raises(ForgeRefused, match="without end"):
+    with pytest.raises(ForgeRefused, match="in a loop"):
         forge.change(REPO, 1)
 
 
@@ -447,10 +446,10 @@ def test_an_answer_of_an_unknown_shape_is_refused(
     github: ScriptedGitHub, forge: GitHubForge, body: object
 ) -> None:
     github.on("GET", ".*", Reply(body))
-    asks = [
+    asks: list[Callable[[], object]] = [
         lambda: forge.change(REPO, 1),
         lambda: forge.branch_head(REPO, "main"),
-        lambda: forge.find_comment(REPO, 1, "x"),
+        lambda: forge.find_comments(REPO, 1, "x"),
     ]
     for ask in asks:
         with pytest.raises(ForgeRefused, match="unknown shape"):
@@ -497,7 +496,7 @@ def test_an_address_that_cannot_be_one_is_refused_at_once(url: str) -> None:
 
 def test_the_description_refuses_what_github_would(description: OpenAPI | None) -> None:
     if description is None:
-        pytest.skip("GitHub's description of its API is not beside the project")
+        pytest.skip(MISSING)
     path = f"/repos/acme/infra/statuses/{A}"
     headers = {"content-type": "application/json"}
     fitting, too_long, unknown = (

@@ -6,12 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.cli.checkup.forges import Examinable
 from bot.domain.errors import ForgeRefused, ForgeUnavailable, NotFound
 from bot.domain.events import RepoRef
+from bot.forges.github.app_manifest import EVENTS, PERMISSIONS
 from bot.forges.github.auth import AppLogin, TokenLogin
 from bot.forges.github.client import GitHubForge
-from bot.forges.github.manifest import EVENTS, PERMISSIONS
 from tests.fakes.github_api import Reply, ScriptedGitHub
 
 REPO = RepoRef("github", "acme/infra")
@@ -27,10 +26,6 @@ def by_token(github: ScriptedGitHub) -> GitHubForge:
 @pytest.fixture
 def by_app(github: ScriptedGitHub, private_pem: str) -> GitHubForge:
     return GitHubForge("github", AppLogin(4711, private_pem), api_url=github.url)
-
-
-def test_it_tells_what_the_doctor_asks(by_token: GitHubForge) -> None:
-    assert isinstance(by_token, Examinable)
 
 
 # --- the clock ----------------------------------------------------------------------------------------------
@@ -220,7 +215,7 @@ def test_a_branch_that_does_not_require_the_status_is_said(
     for branch in ("", "main"):
         found = by_token.advice(REPO, branch)
         assert [(fault.found, fault.sure) for fault in found] == (
-            [("main does not require the status `plangate`, so that it keeps nobody from merging", False)]
+            [("main does not require the status `plangate`: changes can be merged before it succeeds", False)]
             if said
             else []
         )
@@ -288,7 +283,11 @@ URL = "https://plangate.example.test/hooks/github"
         ({"url": f"{URL}/"}, None, ""),
         ({"url": "https://old.example.test/hooks/github"}, None, "the App sends its webhooks to https://old"),
         (None, None, "the App sends its webhooks nowhere"),
-        ({"url": URL}, {"status_code": 401, "status": "Unauthorized"}, "its secret is not the one set here"),
+        (
+            {"url": URL},
+            {"status_code": 401, "status": "Unauthorized"},
+            "its secret differs from the one set here",
+        ),
         ({"url": URL}, {"status_code": 0, "status": "timed out"}, "did not get through: timed out"),
         ({"url": URL}, {"status_code": 502, "status": "Bad Gateway"}, "did not get through: 502 Bad Gateway"),
     ],
@@ -318,8 +317,8 @@ HOOK = {"active": True, "events": ["*"], "config": {"url": URL}, "last_response"
         ([{**HOOK, "last_response": {"code": None, "status": "unused"}}], ""),
         ([], "acme/infra has no webhook of its own that leads here"),
         ([{**HOOK, "active": False}], "is not active"),
-        ([{**HOOK, "events": ["push"]}], "is without issue_comment, pull_request"),
-        ([{**HOOK, "last_response": {"code": 401}}], "its secret is not the one set here"),
+        ([{**HOOK, "events": ["push"]}], "does not send issue_comment, pull_request"),
+        ([{**HOOK, "last_response": {"code": 401}}], "its secret differs from the one set here"),
         ([{**HOOK, "last_response": {"code": 504, "message": "Timeout"}}], "504 Timeout"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from bot.domain.errors import ForgeRefused, ForgeUnavailable, HeadMoved, NotMergeable
 from bot.domain.events import RepoRef
-from bot.domain.merging import MergeMethod
+from bot.domain.workspaces.merge_method import MergeMethod
 from bot.forges.github.auth import TokenLogin
 from bot.forges.github.client import GitHubForge
 from tests.fakes.github_api import Reply, ScriptedGitHub

@@ -6,10 +6,10 @@ import base64
 
 import pytest
 
-from bot.domain.codeowners import CodeOwners
+from bot.domain.changes.codeowners import CodeOwners
+from bot.domain.changes.reviews import Review, Verdict
 from bot.domain.errors import ForgeRefused
 from bot.domain.events import Change, RepoRef
-from bot.domain.reviews import Review, Verdict
 from bot.forges.github.auth import TokenLogin
 from bot.forges.github.client import GitHubForge
 from tests.fakes.github_api import Reply, ScriptedGitHub

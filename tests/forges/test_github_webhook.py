@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -20,6 +21,7 @@ from bot.domain.events import (
     ChangeClosed,
     ChangeUpdated,
     CommentAdded,
+    CommentEdited,
     GroupGone,
     GroupQueued,
     Ignored,
@@ -27,15 +29,11 @@ from bot.domain.events import (
     TagPushed,
 )
 from bot.forges.github.webhook import parse, verify
+from tests.support.contracts import CONTRACTS, manifest, needs_contracts, recorded
 
 ROOT = Path(__file__).parents[2]
-CONTRACTS = ROOT.parent / "shared" / "contracts"
 RECORDED = CONTRACTS / "github"
 OWN = sorted((ROOT / "tests" / "payloads" / "github").glob("*.json"))
-MANIFEST: list[dict[str, Any]] = (
-    json.loads((RECORDED / "MANIFEST.json").read_text()) if RECORDED.is_dir() else []
-)
-needs_recorded = pytest.mark.skipif(not MANIFEST, reason="the recorded payloads are not beside the project")
 REPO = RepoRef("github", "acme/infra")
 A, B, C = "a" * 40, "b" * 40, "c" * 40
 
@@ -144,18 +142,16 @@ def test_programs_are_told_from_people(name: str) -> None:
     [
         ("push__branch_deleted", "branch feature/subnet was deleted"),
         ("push__tag_deleted", "tag v1.2.0 was deleted"),
-        ("push__notes", "a push to refs/notes/commits is a push neither to a branch nor to a tag"),
+        ("push__notes", "a push to refs/notes/commits is not a push to a branch or a tag"),
         ("pull_request__edited_title", "only the pull request's title or description was edited"),
         (
             "pull_request__converted_to_draft",
             "a pull request that was converted to draft is planned as before",
         ),
         ("issue_comment__on_issue", "the comment is on an issue; only comments on pull requests are read"),
-        ("issue_comment__edited", "a comment was edited; only new comments are read"),
-        ("issue_comment__deleted", "a comment was deleted; only new comments are read"),
-        ("issue_comment__author_gone", "the comment's author has no account any more"),
-        ("ping__hook", "a ping: the webhook reaches this server, and nothing is to be done"),
-        ("star__created", "star events lead to nothing here"),
+        ("issue_comment__author_gone", "the comment's author no longer has an account"),
+        ("ping__hook", "a ping: the webhook reaches this server"),
+        ("star__created", "star events are ignored"),
     ],
 )
 def test_what_leads_to_nothing_says_why(name: str, reason: str) -> None:
@@ -171,8 +167,7 @@ def test_a_form_carries_the_same_payload() -> None:
 # What was recorded elsewhere
 
 
-@needs_recorded
-@pytest.mark.parametrize("entry", MANIFEST, ids=lambda entry: entry["file"].removesuffix(".json"))
+@pytest.mark.parametrize("entry", recorded("github"))
 def test_every_recorded_payload_is_an_event_or_has_a_reason(entry: dict[str, Any]) -> None:
     name = entry["headers"]["X-GitHub-Event"]
     body = (RECORDED / entry["file"]).read_bytes()
@@ -203,10 +198,11 @@ def test_every_recorded_payload_is_an_event_or_has_a_reason(entry: dict[str, Any
             assert isinstance(outcome, Ignored) and len(outcome.reason.split()) > 3
 
 
-@needs_recorded
+@needs_contracts
 def test_the_table_of_recorded_payloads_has_something_of_each() -> None:
     outcomes = [
-        parse("github", e["headers"]["X-GitHub-Event"], (RECORDED / e["file"]).read_bytes()) for e in MANIFEST
+        parse("github", e["headers"]["X-GitHub-Event"], (RECORDED / e["file"]).read_bytes())
+        for e in manifest("github")
     ]
     seen = {type(outcome) for outcome in outcomes}
     assert seen == {
@@ -347,7 +343,7 @@ def signed(secret: str, body: bytes) -> str:
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-@pytest.mark.skipif(not CONTRACTS.is_dir(), reason="the signature vectors are not beside the project")
+@needs_contracts
 def test_the_published_signature() -> None:
     vector = json.loads((CONTRACTS / "signature-vectors.json").read_text())["github"]
     assert verify(vector["secret"], vector["payload"].encode(), vector["value"])
@@ -386,3 +382,14 @@ def test_a_malformed_or_foreign_signature_does_not_fit(header: str | None) -> No
 def test_no_header_raises(body: bytes, header: str) -> None:
     assert not verify("s", body, header)
     assert verify("s", body, signed("s", body))
+
+
+@pytest.mark.parametrize(("name", "deleted"), [("edited", False), ("deleted", True)])
+def test_a_comment_that_was_edited_or_deleted_may_be_ours(name: str, deleted: bool) -> None:
+    repo = RepoRef("github", "acme/infra")
+    ours = CommentEdited(repo, 7, "4001", "alice", deleted=deleted, by_author=True)
+    assert parsed(f"issue_comment__{name}") == ours
+    payload = json.loads(own(f"issue_comment__{name}"))
+    payload["sender"]["login"] = "bob"
+    others = parse("github", "issue_comment", json.dumps(payload).encode())
+    assert others == replace(ours, editor="bob", by_author=False)

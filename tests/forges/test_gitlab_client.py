@@ -12,14 +12,15 @@ import pytest
 
 from bot.domain.errors import ConfigError, ForgeRefused, ForgeUnavailable, NotFound, NotReady
 from bot.domain.events import ChangedFiles, RepoRef
-from bot.domain.permissions import Role
-from bot.domain.report import StatusReport, StatusState
+from bot.domain.people.permissions import Role
+from bot.domain.reports.posts import Reaction
+from bot.domain.reports.report import StatusReport, StatusState
 from bot.forges.gitlab.api import TokenLogin
 from bot.forges.gitlab.client import GitLabForge
-from bot.forges.patience import Timeouts
-from bot.playground.gitlab.quick_actions import taken_out
-from bot.services.ports import Reaction
+from bot.forges.timeouts import Timeouts
+from bot.playground.forge.quick_actions import taken_out
 from tests.fakes.github_api import Asked, Reply, ScriptedForge
+from tests.support.contracts import MISSING
 from tests.support.gitlab_description import Exchange, GitLabDescription
 
 REPO = RepoRef("lab", "platform/network/infra")
@@ -390,8 +391,8 @@ def test_notes_are_told_by_their_author_and_system_notes_are_passed_over(
         {"id": 4, "body": "mark", "author": {"id": 5}, "system": False},
     ]
     gitlab.on("GET", f"{HERE}/merge_requests/12/notes", Reply(notes))
-    assert forge.find_comment(REPO, 12, "mark") == "3"
-    assert forge.find_comment(REPO, 12, "mark") == "3"
+    assert forge.find_comments(REPO, 12, "mark") == ("3", "4")
+    assert forge.find_comments(REPO, 12, "mark") == ("3", "4")
     assert gitlab.calls().count("GET /user") == 1
 
 
@@ -433,7 +434,7 @@ def test_a_limit_says_for_how_long(
         (Reply({"error": "invalid_token", "error_description": "Expired"}, 401), ForgeRefused, "Expired"),
         (Reply({"error": "insufficient_scope"}, 403), ForgeRefused, "insufficient_scope.*scope `api`"),
         (Reply({"message": "404 Project Not Found"}, 404), NotFound, "does not reach it"),
-        (Reply(b"<html>", 502), ForgeUnavailable, r"out of order \(502\)"),
+        (Reply(b"<html>", 502), ForgeUnavailable, r"failed \(502\)"),
         (Reply(b"<html>"), ForgeUnavailable, "without JSON"),
         (Reply({"not": "a list"}), ForgeRefused, "unknown shape"),
         (Reply({"message": {"base": [["deep"]]}}, 422), ForgeRefused, "base deep"),
@@ -479,7 +480,7 @@ def test_a_redirect_of_a_write_says_to_mend_the_address(forge: GitLabForge, gitl
     there = {"Location": f"{gitlab.url}/elsewhere"}
     gitlab.on("POST", f"{HERE}/merge_requests/12/notes", Reply(None, 301, there))
     gitlab.on("GET", "/elsewhere", Reply({}))
-    with pytest.raises(ForgeRefused, match="write the address where it leads"):
+    with pytest.raises(ForgeRefused, match="use the address of the redirect"):
         forge.create_comment(REPO, 12, "Hello")
     # Not an address of GitLab's own.
     gitlab.asked = [asked for asked in gitlab.asked if asked.path != "/elsewhere"]
@@ -490,7 +491,7 @@ def test_a_redirect_of_a_write_says_to_mend_the_address(forge: GitLabForge, gitl
 
 def test_the_description_refuses_what_gitlab_would(gitlab_description: GitLabDescription | None) -> None:
     if gitlab_description is None:
-        pytest.skip("the description is not beside the project")
+        pytest.skip(MISSING)
     path = f"/api/v4{HERE}/statuses/{SHA}"
     headers = {"content-type": "application/json"}
     for body, good in (({"state": "failed"}, True), ({"state": "sing"}, False), ({"status": "x"}, False)):

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.cli.checkup.forges import Examinable
 from bot.domain.errors import ForgeRefused, ForgeUnavailable, NotFound
 from bot.domain.events import RepoRef
 from bot.forges.gitlab.api import TokenLogin
@@ -35,10 +34,6 @@ def forge(gitlab: ScriptedForge) -> GitLabForge:
 def acting(gitlab: ScriptedForge, level: int, login: str = "plangate") -> None:
     gitlab.on("GET", "/user", Reply({"id": 5, "username": login}))
     gitlab.on("GET", f"{HERE}/members/all", Reply([{"username": login, "access_level": level}]))
-
-
-def test_it_tells_what_the_doctor_asks(forge: GitLabForge) -> None:
-    assert isinstance(forge, Examinable)
 
 
 @pytest.mark.parametrize("hours", [-3, 0, 5])
@@ -147,9 +142,9 @@ def test_a_project_that_was_renamed_is_called_by_its_new_name(
     [
         (["api"], 200, []),
         (["api", "read_repository"], 200, []),
-        (["read_api", "read_repository"], 200, ["without the scope `api`"]),
+        (["read_api", "read_repository"], 200, ["lacks the scope `api`"]),
         (["api"], 3, [r"ends on \d{4}-\d\d-\d\d, in 2 days"]),
-        (["read_api"], 3, ["without the scope `api`", "in 2 days"]),
+        (["read_api"], 3, ["lacks the scope `api`", "in 2 days"]),
     ],
 )
 def test_a_token_without_its_scope_or_that_ends_soon_is_said(
@@ -188,11 +183,16 @@ HOOK = {
         ([HOOK | {"url": "https://other.example.test/"}, HOOK | {"url": f"{URL}/"}], False, [], True),
         ([], False, ["has no webhook of its own that leads here"], False),
         ([HOOK | {"url": f"{URL}b"}], False, ["has no webhook of its own that leads here"], False),
-        ([HOOK | {"note_events": False, "push_events": False}], False, ["without push, comments"], True),
-        ([HOOK], True, ["without pipeline"], True),
+        (
+            [HOOK | {"note_events": False, "push_events": False}],
+            False,
+            ["does not send push, comments"],
+            True,
+        ),
+        ([HOOK], True, ["does not send pipeline"], True),
         ([HOOK | {"alert_status": "disabled"}], False, ["has switched the webhook of .* off"], True),
         ([HOOK | {"alert_status": "temporarily_disabled"}], False, ["has switched the webhook"], True),
-        ([HOOK | {"enable_ssl_verification": False}], False, ["goes to whoever answers"], False),
+        ([HOOK | {"enable_ssl_verification": False}], False, ["does not verify who answers"], False),
     ],
 )
 def test_what_is_wrong_with_a_webhook(

@@ -6,7 +6,7 @@ import pytest
 
 from bot.domain.errors import ForgeRefused, ForgeUnavailable, HeadMoved, NotMergeable
 from bot.domain.events import RepoRef
-from bot.domain.merging import MergeMethod
+from bot.domain.workspaces.merge_method import MergeMethod
 from bot.forges.gitlab.api import TokenLogin
 from bot.forges.gitlab.client import GitLabForge
 from tests.fakes.github_api import Reply, ScriptedForge
@@ -81,7 +81,7 @@ def test_a_method_is_what_the_project_allows(
         (422, "Branch cannot be merged", NotMergeable, "missing.*Branch cannot be merged"),
         (409, "SHA does not match HEAD of source branch", HeadMoved, "SHA does not match"),
         (409, "409 Conflict: another request", ForgeUnavailable, "another request"),
-        (502, "", ForgeUnavailable, "out of order"),
+        (502, "", ForgeUnavailable, "failed"),
     ],
 )
 def test_a_refusal_says_what_is_in_the_way(
@@ -96,7 +96,7 @@ def test_a_refusal_says_what_is_in_the_way(
 
 @pytest.mark.parametrize(
     ("status", "said"),
-    [("locked_paths", "stand: locked paths"), (None, "does not say why"), ("checking", "still finding out")],
+    [("locked_paths", "now: locked paths"), (None, "does not say why"), ("checking", "still checking")],
 )
 def test_an_obstacle_that_is_not_known_is_told_in_gitlabs_words(
     gitlab: ScriptedForge, forge: GitLabForge, status: str | None, said: str
@@ -181,7 +181,7 @@ def test_where_there_are_trains_a_merge_request_joins_its_own_once(
     gitlab.on("GET", TRAIN, Reply({"message": "404 Not Found"}, 404), car("idle"))
     gitlab.on("POST", TRAIN, Reply([], 201))
     for _ in range(2):
-        with pytest.raises(NotMergeable, match="is in its merge train"):
+        with pytest.raises(NotMergeable, match="is in the merge train"):
             forge.merge(REPO, 12, HEAD)
     joined = [asked.json for asked in gitlab.asked if asked.method == "POST"]
     assert joined == [{"sha": HEAD}]

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bot.domain.codeowners import CodeOwners
+from bot.domain.changes.codeowners import CodeOwners
+from bot.domain.changes.reviews import ApprovalRule, Review, Verdict
 from bot.domain.errors import ForgeRefused, ForgeUnavailable, NotFound
 from bot.domain.events import Change, RepoRef
-from bot.domain.reviews import ApprovalRule, Review, Verdict
 from bot.forges.gitlab.api import TokenLogin
 from bot.forges.gitlab.client import GitLabForge
 from tests.fakes.github_api import Reply, ScriptedForge
@@ -112,7 +112,7 @@ def test_whoever_asks_for_changes_does_so_until_they_approve(
     gitlab: ScriptedForge, forge: GitLabForge
 ) -> None:
     states = ("requested_changes", "approved", "unreviewed", "reviewed", "something_new")
-    reviewers = [{"user": user(state), "state": state} for state in states]
+    reviewers: list[dict[str, object]] = [{"user": user(state), "state": state} for state in states]
     answering(gitlab, [approval("requested_changes", 5, day(4))], reviewers=reviewers)
     # The objection comes last, so that it counts.
     assert forge.reviews(REPO, 12) == (

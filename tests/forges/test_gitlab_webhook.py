@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from bot.domain.events import (
     ChangeClosed,
     ChangeUpdated,
     CommentAdded,
+    CommentEdited,
     ForgeEvent,
     GroupAsked,
     GroupGone,
@@ -29,11 +29,11 @@ from bot.domain.events import (
     RepoRef,
     TagPushed,
 )
-from bot.forges.gitlab.hook import WINDOW, GitLabHook
+from bot.forges.gitlab.receiver import WINDOW, GitLabHook
 from bot.forges.gitlab.signing import TOLERANCE, verify
 from bot.forges.gitlab.webhook import parse
+from tests.support.contracts import CONTRACTS, needs_contracts, recorded
 
-CONTRACTS = Path(__file__).parents[3] / "shared" / "contracts"
 RECORDED = CONTRACTS / "gitlab"
 REPO = RepoRef("lab", "platform/network/infra")
 A, B, NONE = "a" * 40, "b" * 40, "0" * 40
@@ -202,7 +202,9 @@ def test_the_author_of_a_change_that_somebody_else_edited_is_not_known() -> None
 @pytest.mark.parametrize("event", ["Note Hook", "Confidential Note Hook"])
 @pytest.mark.parametrize("attributes", [{}, {"action": "create"}])
 def test_a_comment_on_a_merge_request(event: str, attributes: dict[str, object]) -> None:
-    assert read(event, note(**attributes)) == CommentAdded(REPO, 12, "99", "ana", False, "/apply")
+    assert read(event, note(**attributes)) == CommentAdded(
+        REPO, 12, "99", "ana", False, "/apply", author_id="3"
+    )
 
 
 @pytest.mark.parametrize(
@@ -211,11 +213,17 @@ def test_a_comment_on_a_merge_request(event: str, attributes: dict[str, object])
         ({"noteable_type": "Issue"}, "not on a merge request"),
         ({"noteable_type": "Commit"}, "not on a merge request"),
         ({"system": True}, "GitLab itself"),
-        ({"action": "update"}, "only new comments are read"),
+        ({"action": "resolve"}, "only new comments are read"),
     ],
 )
 def test_a_comment_that_is_not_read(attributes: dict[str, object], words: str) -> None:
     assert words in reason("Note Hook", note(**attributes))
+
+
+@pytest.mark.parametrize(("author", "by_author"), [(3, True), (4, False)])
+def test_a_comment_that_was_edited_may_be_ours(author: int, by_author: bool) -> None:
+    edited = note(action="update", author_id=author)
+    assert read("Note Hook", edited) == CommentEdited(REPO, 12, "99", "ana", by_author=by_author)
 
 
 @pytest.mark.parametrize(
@@ -268,18 +276,11 @@ def test_a_malformed_body_is_refused_with_words(body: bytes) -> None:
         parse("lab", "Push Hook", body)
 
 
-def _recorded() -> list[Any]:
-    if not RECORDED.is_dir():
-        return [pytest.param({}, marks=pytest.mark.skip(reason="the recorded payloads are not here"))]
-    found = json.loads((RECORDED / "MANIFEST.json").read_text())
-    return [pytest.param(one, id=one["file"]) for one in found]
-
-
 # Recorded by somebody whose tool put a blank behind each name: nothing in it can be found.
 MANGLED = "merge_request.merge__go-gitlab-920fbbd6.json"
 
 
-@pytest.mark.parametrize("entry", _recorded())
+@pytest.mark.parametrize("entry", recorded("gitlab"))
 def test_every_recorded_delivery_is_an_event_or_has_a_reason(entry: dict[str, Any]) -> None:
     body = (RECORDED / entry["file"]).read_bytes()
     event = entry["headers"]["X-Gitlab-Event"]
@@ -397,7 +398,7 @@ def test_a_signing_token_is_no_secret_token() -> None:
     assert not verify(["whsec_", "whsec_!"], signed("whsec_", b"x"), b"x", NOW)
 
 
-@pytest.mark.skipif(not CONTRACTS.is_dir(), reason="the signature vectors are not beside the project")
+@needs_contracts
 def test_the_published_signatures() -> None:
     vectors = json.loads((CONTRACTS / "signature-vectors.json").read_text())["gitlab_signing_token"]
     for one in vectors["vectors"]:

@@ -8,7 +8,6 @@ import pytest
 
 from bot.playground.server import Playground
 from tests.playground.kit import (
-    CONTRACTS,
     SECRET,
     GitHubClient,
     GitHubDescription,
@@ -16,6 +15,7 @@ from tests.playground.kit import (
     WorkingTree,
     authenticated,
 )
+from tests.support.contracts import CONTRACTS
 
 
 @pytest.fixture(scope="session")

@@ -21,12 +21,11 @@ from openapi_core.templating.responses.exceptions import ResponseNotFound
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request, Response
 
-from bot.playground.git_process import git_environment
+from bot.playground.git.process import git_environment
 from bot.playground.server import Playground
 from tests.support.github_paths import described_path
 
 SECRET = "the webhook secret"
-CONTRACTS = Path(__file__).parents[3] / "shared" / "contracts"
 
 
 class GitHubDescription:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from githubkit import AppAuthStrategy, GitHub
@@ -25,7 +28,7 @@ def test_githubkit_signs_in_as_an_app_and_speaks_for_its_installation(
     sha = shown.head.sha
     bot.rest.repos.create_commit_status("acme", "infra", sha, state="success", context="plangate/plan")
     assert bot.rest.repos.get_combined_status_for_ref("acme", "infra", sha).parsed_data.state == "success"
-    pages = bot.rest.paginate(
+    pages: Iterable[Any] = bot.rest.paginate(
         bot.rest.pulls.list_files, owner="acme", repo="infra", pull_number=pull, per_page=1
     )
     files = [file.filename for file in pages]

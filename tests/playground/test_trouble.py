@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from bot.playground.server import Playground
-from tests.playground.kit import GitHubClient, WorkingTree
+from bot.playground.web.webhooks import LOST
+from tests.playground.kit import GitHubClient, Listener, WorkingTree
 
 REPO = "acme/infra"
 
@@ -56,6 +57,43 @@ def test_a_fault_without_a_status_only_delays(playground: Playground, plain: Git
     fault = playground.forge.faults.add("GET", "/user", None, delay=0.001)
     assert plain.get("/user")["login"] == "alice"
     assert fault.seen == 1
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_connection_can_be_cut_before_and_after_the_effect(
+    playground: Playground, plain: GitHubClient, pull: int, after: bool
+) -> None:
+    playground.forge.faults.add("POST", r"/issues/\d+/comments", None, cut=True, after=after)
+    with pytest.raises(httpx.TransportError):
+        plain.post(f"/repos/{REPO}/issues/{pull}/comments", {"body": "once"})
+    said = [comment.body for comment in playground.forge.pull(REPO, pull).comments]
+    assert said == (["once"] if after else [])
+
+
+def test_a_share_of_somebodys_calls_fails_the_same_ones_for_a_seed(
+    playground: Playground, plain: GitHubClient
+) -> None:
+    def answers() -> list[int]:
+        playground.forge.faults.clear()
+        playground.forge.faults.add("", "", 503, times=None, share=0.5, login="alice", seed=7)
+        return [plain("GET", "/user", None).status_code for _ in range(20)]
+
+    first = answers()
+    assert set(first) == {200, 503}
+    assert answers() == first
+    GitHubClient(playground, "token-of-bob").get("/user")
+
+
+def test_webhooks_can_be_lost_on_their_way(playground: Playground, listener: Listener) -> None:
+    playground.outbox.lose(1)
+
+    def push() -> None:
+        playground.forge.commit(REPO, "main", {"one.tf": "# one\n"}, "alice", "One")
+
+    assert listener.during(push) == []
+    assert [one.error for one in playground.deliveries if one.event == "push"] == [LOST]
+    playground.outbox.lose(0)
+    assert [one.event for one in listener.during(push)] == ["push"]
 
 
 def test_git_can_be_troubled_too(playground: Playground, clone: Callable[..., WorkingTree]) -> None:
@@ -121,8 +159,10 @@ def test_another_process_can_furnish_the_forge_and_stop_it(
         put("POST", "/apps/42/installations", account="acme")
         put("POST", "/hooks", url="http://127.0.0.1:1/other", secret="s", events=["push"])
         put("POST", "/faults", method="GET", path_regex="/user$", status=500)
+        put("PUT", "/deliveries/loss", share=0.1, seed=1)
         mine = {"Authorization": f"Bearer {token}"}
         assert admin.get("/api/v3/user", headers=mine).status_code == 500
+        assert admin.get("/playground/repos/acme/infra/statuses").json() == []
         shown = admin.get("/api/v3/repos/acme/infra", headers=mine).json()
         assert (shown["default_branch"], shown["permissions"]["admin"]) == ("trunk", True)
         assert [call["status"] for call in admin.get("/playground/calls").json()] == [500, 200]

@@ -13,63 +13,69 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
-from bot.domain.commands import parse_commands
-from bot.domain.delta import AttributeDelta, DeltaRow, Kind
+from bot.domain.changes.requirements import Check
+from bot.domain.changes.why import WhyReport, WhySection
+from bot.domain.commands.grammar import parse_commands
 from bot.domain.events import RepoRef
-from bot.domain.lifecycle import RunStatus, StageStatus
-from bot.domain.plan import Counts, ResourceChange
-from bot.domain.policy import Level, Outcome, PolicyCheck
-from bot.domain.report import ChangeReport, OutcomeReport, Section
-from bot.domain.requirements import Check
-from bot.domain.run import Approval, Run, RunSource
-from bot.domain.why import Because, WhyReport
-from bot.domain.workspace import Workspace
+from bot.domain.plan_diff import render
+from bot.domain.plans.at_apply import AtApply, RunsAtApply
+from bot.domain.plans.delta import AttributeDelta, DeltaKind, DeltaRow
+from bot.domain.plans.diagnostics import errors_text
+from bot.domain.plans.plan import Counts, ResourceChange
+from bot.domain.policies.policy import EnforcementLevel, PolicyCheck, PolicyOutcome
+from bot.domain.reports.report import ApplyReport, ChangeReport, WorkspaceSection
+from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.run import Approval, Run, RunSource
+from bot.domain.workspaces.workspace import Workspace
 from bot.rendering import Rendering
-from bot.rendering.moods import Mood, mood
+from bot.rendering.section_states import SectionState, section_state
 
 URL = "https://plangate.example.com"
 GITHUB = 65_536
 AT = datetime(2025, 1, 2, 3, 4, tzinfo=UTC)
+PAYLOADS = Path(__file__).parents[1] / "payloads" / "terraform"
 EXPECTED = Path(__file__).parent / "expected"
 TEXTS = Rendering(URL)
 
-PLAN = """
-Terraform will perform the following actions:
 
-  # aws_db_instance.main must be replaced
--/+ resource "aws_db_instance" "main" {
-      ~ engine_version = "14" -> "16" # forces replacement
-      ~ id             = "db-1" -> (known after apply)
-        name           = "main"
+def change(address: str, before: object, after: object, *actions: str, **more: object) -> dict[str, object]:
+    kind, _, name = address.partition(".")
+    values = {"actions": list(actions), "before": before, "after": after, **more}
+    return {"address": address, "mode": "managed", "type": kind, "name": name, "change": values}
+
+
+PLAN = render(
+    {
+        "format_version": "1.2",
+        "resource_changes": [
+            change(
+                "aws_db_instance.main",
+                {"engine_version": "14", "id": "db-1", "name": "main"},
+                {"engine_version": "16", "name": "main"},
+                *("delete", "create"),
+                after_unknown={"id": True},
+                replace_paths=[["engine_version"]],
+            ),
+            change("aws_s3_bucket.logs", {"bucket": "acme-logs"}, None, "delete"),
+            change(
+                "aws_vpc.main",
+                None,
+                {"cidr_block": "10.0.0.0/16", "rules": "---\n- allow: 443\n+ deny: 22\n"},
+                "create",
+            ),
+        ],
     }
-
-  # aws_s3_bucket.logs will be destroyed
-  - resource "aws_s3_bucket" "logs" {
-      - bucket = "acme-logs" -> null
-    }
-
-  # aws_vpc.main will be created
-  + resource "aws_vpc" "main" {
-      + cidr_block = "10.0.0.0/16"
-    }
-
-Plan: 2 to add, 0 to change, 2 to destroy.
-"""
+).diff()
+AT_APPLY = (
+    RunsAtApply(AtApply.PROVISIONER, "aws_db_instance.main", "local-exec"),
+    RunsAtApply(AtApply.DATA, "data.aws_subnets.all", "read_because_dependency_pending"),
+)
 RESOURCES = (
     ResourceChange("aws_db_instance.main", ("delete", "create")),
     ResourceChange("aws_s3_bucket.logs", ("delete",)),
     ResourceChange("aws_vpc.main", ("create",)),
 )
-ERROR = """
-╷
-│ Error: Unsupported argument
-│\x20
-│   on main.tf line 3, in resource "null_resource" "x":
-│    3:   trigers = {}
-│\x20
-│ An argument named "trigers" is not expected here. Did you mean "triggers"?
-╵
-"""
+ERROR = errors_text((PAYLOADS / "init_errors_1.11.txt").read_text())
 OUTPUT = """aws_vpc.main: Creating...
 aws_vpc.main: Creation complete after 2s [id=vpc-1]
 
@@ -95,9 +101,9 @@ def run(status: RunStatus, **changes: object) -> Run:
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
-def section(name: str, of: Run, headline: str = "", step: str = "", **more: object) -> Section:
+def section(name: str, of: Run, headline: str = "", step: str = "", **more: object) -> WorkspaceSection:
     workspace = Workspace("ws-1", name, RepoRef("github", "acme/infra"))
-    plain = Section(workspace, of, headline, step, f"{URL}/runs/{name}")
+    plain = WorkspaceSection(workspace, of, headline, step, f"{URL}/runs/{name}")
     return replace(plain, **more)  # type: ignore[arg-type]
 
 
@@ -109,10 +115,15 @@ READY = section(
     resources=RESOURCES,
     counts=Counts(2, 0, 2),
     plan_text=PLAN,
+    at_apply=AT_APPLY,
 )
 SAME = section("dns", run(RunStatus.PLANNED_AND_FINISHED, has_changes=False), "No changes", counts=Counts())
 FAILED = section(
-    "storage", run(RunStatus.ERRORED, error=ERROR), "Plan failed", "push a fix, or comment `/plan storage`"
+    "storage",
+    run(RunStatus.ERRORED, error="Error: Unsupported argument — on main.tf line 3"),
+    "Plan failed",
+    "push a fix, or comment `/plan storage`",
+    errors=ERROR,
 )
 WAITING = section("cache", run(RunStatus.PENDING), "Waits for its turn")
 PLANNING = section("queue", run(RunStatus.PLANNING), "Planning")
@@ -129,9 +140,9 @@ STOPPED = section(
     ),
     counts=Counts(1, 1, 0, 1),
     delta=(
-        DeltaRow(Kind.ADDED, "+", "aws_iam_policy.x"),
+        DeltaRow(DeltaKind.ADDED, "+", "aws_iam_policy.x"),
         DeltaRow(
-            Kind.ALTERED,
+            DeltaKind.ALTERED,
             "~",
             "aws_iam_user.ci",
             (AttributeDelta("path", '"/"', '"/ci/"'), AttributeDelta("password")),
@@ -151,7 +162,7 @@ CHANGES = {
     ),
     "none_affected": ChangeReport("0123456789abcdef", (), "`network-prod` watches network/, modules/."),
 }
-OUTCOME = OutcomeReport(
+OUTCOME = ApplyReport(
     READY.workspace,
     run(
         RunStatus.APPLIED,
@@ -185,6 +196,7 @@ CHANGES["drift_and_warnings"] = ChangeReport(
     (
         replace(
             READY,
+            notes=("the state is not kept in Plangate, but by the configuration's own backend: `s3`",),
             drift=(
                 ResourceChange("aws_s3_bucket.logs", ("update",)),
                 ResourceChange('aws_s3_bucket.old["a|b"]', ("delete",)),
@@ -193,6 +205,10 @@ CHANGES["drift_and_warnings"] = ChangeReport(
         ),
     ),
 )
+
+
+def told(report: ChangeReport, limit: int) -> str:
+    return TEXTS.change_comment(report, limit).text
 
 
 def held(name: str, text: str) -> None:
@@ -204,12 +220,12 @@ def held(name: str, text: str) -> None:
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_change_comments(name: str) -> None:
-    held(f"change_{name}", TEXTS.change_comment(CHANGES[name], GITHUB))
+    held(f"change_{name}", told(CHANGES[name], GITHUB))
 
 
 @pytest.mark.parametrize("name", OUTCOMES)
-def test_outcome_comments(name: str) -> None:
-    held(f"outcome_{name}", TEXTS.outcome_comment(OUTCOMES[name], GITHUB))
+def test_apply_report_comments(name: str) -> None:
+    held(f"outcome_{name}", TEXTS.applies_comment([OUTCOMES[name]], "", GITHUB))
 
 
 def test_refusal_comment() -> None:
@@ -230,7 +246,7 @@ CHECKS = (
 WHY = WhyReport(
     "0123456789",
     (
-        Because(
+        WhySection(
             "network-prod",
             True,
             (
@@ -241,9 +257,9 @@ WHY = WhyReport(
             CHECKS[1:],
             f"{URL}/runs/run-1",
         ),
-        Because("dns", True, ("runs on this change: dns/a.tf is in dns", "nothing has run here yet")),
+        WhySection("dns", True, ("runs on this change: dns/a.tf is in dns", "nothing has run here yet")),
     ),
-    (Because("app", False, ("does not run on this change: none of the changed files is in app/",)),),
+    (WhySection("app", False, ("does not run on this change: none of the changed files is in app/",)),),
     "Merged by itself once every workspace is applied; left: network-prod: Plan: 2 to add",
 )
 
@@ -280,14 +296,15 @@ def test_help_comment() -> None:
 def test_no_comment_of_ours_is_a_command() -> None:
     assert parse_commands(TEXTS.help_comment(GITHUB) + TEXTS.why_comment(WHY, GITHUB)) == ()
     for report in CHANGES.values():
-        assert parse_commands(TEXTS.change_comment(report, GITHUB)) == ()
+        assert parse_commands(told(report, GITHUB)) == ()
     for outcome in OUTCOMES.values():
-        assert parse_commands(TEXTS.outcome_comment(outcome, GITHUB)) == ()
+        for number in (1, 2):
+            assert parse_commands(TEXTS.applies_comment([outcome] * number, "", GITHUB)) == ()
 
 
 def test_every_template_is_held_to_an_expected_comment() -> None:
     templates = {path.stem for path in (Path(__file__).parents[2] / "templates/comments").glob("*.md")}
-    assert templates == {"change", "help", "none", "outcome", "policies", "refusal", "why"}
+    assert templates == {"applies", "change", "help", "none", "outcome", "policies", "refusal", "why"}
 
 
 def test_a_template_that_prints_raw_text_is_refused(tmp_path: Path) -> None:
@@ -300,66 +317,69 @@ def test_a_template_that_prints_raw_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises((UndefinedError, TypeError)):
         Rendering(URL, tmp_path).change_comment(CHANGES["none_affected"], GITHUB)
     template.write_text("as of {{ sha }}")
-    assert Rendering(URL, tmp_path).change_comment(CHANGES["none_affected"], GITHUB) == "as of `0123456`\n"
-
-
-def test_every_status_has_a_mood() -> None:
-    moods = {status: mood(section("a", run(status, has_changes=True))) for status in RunStatus}
-    assert moods[RunStatus.ERRORED] is Mood.FAILED
-    assert moods[RunStatus.POLICY_SOFT_FAILED] is Mood.POLICY
-    assert moods[RunStatus.PLANNED] is Mood.CHANGES
-    assert moods[RunStatus.APPLY_QUEUED] is Mood.APPLYING
-    assert {moods[status] for status in RunStatus} == set(Mood) - {Mood.READY, Mood.UNCHANGED}
-
-
-def test_one_ready_workspace_names_its_command_and_several_name_all() -> None:
-    one = TEXTS.change_comment(CHANGES["one_ready"], GITHUB)
-    assert "```\n/apply network-prod\n```" in one
-    assert "```\n/apply\n```" in TEXTS.change_comment(CHANGES["mixed"], GITHUB)
-    assert "comment:" not in TEXTS.change_comment(CHANGES["nothing_to_do"], GITHUB)
-
-
-def test_what_changed_since_an_approval_is_told_only_while_it_is_asked_about() -> None:
-    assert "**iam** is not what was approved" in TEXTS.change_comment(ChangeReport("abc", (STOPPED,)), GITHUB)
-    done = replace(STOPPED, run=replace(STOPPED.run, status=RunStatus.APPLIED))
-    assert "approved" not in TEXTS.change_comment(ChangeReport("abc", (done,)), GITHUB).replace(
-        STOPPED.headline, ""
+    assert (
+        Rendering(URL, tmp_path).change_comment(CHANGES["none_affected"], GITHUB).text == "as of `0123456`\n"
     )
 
 
+def test_every_status_has_a_mood() -> None:
+    states = {status: section_state(section("a", run(status, has_changes=True))) for status in RunStatus}
+    assert states[RunStatus.ERRORED] is SectionState.FAILED
+    assert states[RunStatus.POLICY_SOFT_FAILED] is SectionState.POLICY
+    assert states[RunStatus.PLANNED] is SectionState.CHANGES
+    assert states[RunStatus.APPLY_QUEUED] is SectionState.APPLYING
+    assert {states[status] for status in RunStatus} == set(SectionState) - {
+        SectionState.READY,
+        SectionState.UNCHANGED,
+    }
+
+
+def test_one_ready_workspace_names_its_command_and_several_name_all() -> None:
+    one = told(CHANGES["one_ready"], GITHUB)
+    assert "```\n/apply network-prod\n```" in one
+    assert "```\n/apply\n```" in told(CHANGES["mixed"], GITHUB)
+    assert "comment:" not in told(CHANGES["nothing_to_do"], GITHUB)
+
+
+def test_what_changed_since_an_approval_is_told_only_while_it_is_asked_about() -> None:
+    assert "The plan of **iam** is not the approved one" in told(ChangeReport("abc", (STOPPED,)), GITHUB)
+    done = replace(STOPPED, run=replace(STOPPED.run, status=RunStatus.APPLIED))
+    assert "approved" not in told(ChangeReport("abc", (done,)), GITHUB).replace(STOPPED.headline, "")
+
+
 def test_the_summary_of_a_plan_says_how_many_are_replaced() -> None:
-    text = TEXTS.change_comment(CHANGES["one_ready"], GITHUB)
+    text = told(CHANGES["one_ready"], GITHUB)
     assert "<summary><b>network-prod</b> · 2 to add, 2 to destroy (1 of them replaced)</summary>" in text
 
 
 def test_a_failed_plan_is_told_once_and_open() -> None:
     failed = replace(
-        FAILED, run=replace(FAILED.run, plan_status=StageStatus.ERRORED), plan_text="Unsupported argument"
+        FAILED, run=replace(FAILED.run, plan_status=StageStatus.ERRORED), errors="Error: Unsupported argument"
     )
-    text = TEXTS.change_comment(ChangeReport("abc", (failed,)), GITHUB)
+    text = told(ChangeReport("abc", (failed,)), GITHUB)
     assert text.count("Unsupported argument") == 1
     assert "<details>" not in text
 
 
 def test_what_the_table_of_policies_says_is_not_said_again_as_an_error() -> None:
-    check = PolicyCheck("guard", "v1", "tags", Level.HARD, Outcome.FAILED, ("no tags",))
+    check = PolicyCheck("guard", "v1", "tags", EnforcementLevel.HARD, PolicyOutcome.FAILED, ("no tags",))
     stopped = section(
         "net",
         run(RunStatus.ERRORED, plan_status=StageStatus.FINISHED, error="hard-mandatory policy not passed"),
         "Policies failed",
         policies=(check,),
     )
-    text = TEXTS.change_comment(ChangeReport("abc", (stopped,)), GITHUB)
+    text = told(ChangeReport("abc", (stopped,)), GITHUB)
     assert "| ⛔ `guard/tags` | hard-mandatory | no tags |" in text
     assert "not passed" not in text
 
 
 def test_a_big_plan_is_cut_before_a_small_one_and_says_so() -> None:
-    big = replace(READY, plan_text="\n".join(f'  + resource "a" "r{n}" {{' for n in range(5000)))
+    big = replace(READY, plan_text="\n".join(f'+   resource "a" "r{n}" {{' for n in range(5000)))
     small = section(
         "small", READY.run, "Ready", "/apply small", resources=RESOURCES, counts=Counts(1), plan_text=PLAN
     )
-    text = TEXTS.change_comment(ChangeReport("abc", (big, small)), GITHUB)
+    text = told(ChangeReport("abc", (big, small)), GITHUB)
     assert GITHUB * 0.99 < len(text) <= GITHUB
     assert "Plan: 2 to add, 0 to change, 2 to destroy." in text
     assert "more lines, [see the whole plan](https://plangate.example.com/runs/network-prod)." in text
@@ -369,7 +389,7 @@ def test_a_big_plan_is_cut_before_a_small_one_and_says_so() -> None:
 
 def test_many_workspaces_are_summarised_with_failures_kept() -> None:
     many = tuple(replace(SAME, workspace=replace(SAME.workspace, name=f"ws-{n}")) for n in range(600))
-    text = TEXTS.change_comment(ChangeReport("abc", (*many, FAILED)), 4000)
+    text = told(ChangeReport("abc", (*many, FAILED)), 4000)
     assert len(text) <= 4000
     assert text.startswith("### ❌ 1 workspace failed, 600 without changes\n")
     assert "| [storage](https://plangate.example.com/runs/storage) | ❌ Plan failed |" in text
@@ -379,7 +399,7 @@ def test_many_workspaces_are_summarised_with_failures_kept() -> None:
 
 def test_a_long_output_keeps_its_end() -> None:
     tail = "\n".join(f"line {n}" for n in range(50_000))
-    text = TEXTS.outcome_comment(replace(OUTCOMES["apply_failed"], output_tail=tail), GITHUB)
+    text = TEXTS.applies_comment([replace(OUTCOMES["apply_failed"], output_tail=tail)], "", GITHUB)
     assert len(text) <= GITHUB
     assert "line 49999\n```" in text
     assert "lines before this, see [the run]" in text
@@ -401,7 +421,7 @@ def test_every_command_that_is_next_can_be_copied_from_a_fence_of_its_own() -> N
     failed = [
         replace(FAILED, workspace=replace(FAILED.workspace, name=n), next_step=f"/plan {n}") for n in "abcde"
     ]
-    text = TEXTS.change_comment(ChangeReport("0123456789", (READY, held_up, *failed)), GITHUB)
+    text = told(ChangeReport("0123456789", (READY, held_up, *failed)), GITHUB)
     assert "\n```\n/apply\n```\n" in text
     assert "\n```\n/override iam <reason>\n```\n" in text
     assert [n for n in "abcde" if f"\n```\n/plan {n}\n```\n" in text] == ["a", "b", "c"]

@@ -19,19 +19,19 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from bot.domain.commands import parse_commands
-from bot.domain.delta import AttributeDelta, DeltaRow, Kind
+from bot.domain.changes.requirements import Check
+from bot.domain.changes.why import WhyReport, WhySection
+from bot.domain.commands.grammar import parse_commands
 from bot.domain.events import RepoRef
-from bot.domain.lifecycle import RunStatus
-from bot.domain.plan import Counts, ResourceChange
-from bot.domain.report import ChangeReport, OutcomeReport, Section
-from bot.domain.requirements import Check
-from bot.domain.run import Approval, Run, RunSource
-from bot.domain.why import Because, WhyReport
-from bot.domain.workspace import Workspace
+from bot.domain.plans.at_apply import AtApply, RunsAtApply
+from bot.domain.plans.delta import AttributeDelta, DeltaKind, DeltaRow
+from bot.domain.plans.plan import Counts, ResourceChange
+from bot.domain.reports.report import ApplyReport, ChangeReport, WorkspaceSection
+from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.run import Approval, Run, RunSource
+from bot.domain.workspaces.workspace import Workspace
 from bot.rendering import Rendering
-from bot.rendering.neutral import clean, code, fence, html, link, one_line, phrase, plain
-from bot.rendering.plan_text import as_diff
+from bot.rendering.escape import clean, code, fence, html, link, one_line, phrase, plain
 
 URL = "https://plangate.example.com"
 AT = datetime(2025, 1, 2, 3, 4, tzinfo=UTC)
@@ -115,10 +115,10 @@ def run(status: RunStatus, **changes: object) -> Run:
 READY = RunStatus.PLANNED_AND_FINISHED
 
 
-def part(status: RunStatus = READY, name: str = "net", **fields: object) -> Section:
+def part(status: RunStatus = READY, name: str = "net", **fields: object) -> WorkspaceSection:
     of = {key: fields.pop(key) for key in ("error", "delta", "plan_only") if key in fields}
     fields["delta"] = fields.pop("delta_rows", ())
-    base = Section(
+    base = WorkspaceSection(
         Workspace("ws-1", name, RepoRef("github", "acme/infra")),
         run(status, **of),
         headline="Ready",
@@ -131,33 +131,35 @@ def part(status: RunStatus = READY, name: str = "net", **fields: object) -> Sect
     return replace(base, **fields)  # type: ignore[arg-type]
 
 
-def change(*sections: Section) -> str:
-    return TEXTS.change_comment(ChangeReport("0123456789", sections), LIMIT)
+def change(*sections: WorkspaceSection) -> str:
+    return TEXTS.change_comment(ChangeReport("0123456789", sections), LIMIT).text
 
 
 def outcome(status: RunStatus, name: str = "net", tail: str = "x", **of: object) -> str:
     workspace = Workspace("ws-1", name, RepoRef("github", "acme/infra"))
-    return TEXTS.outcome_comment(OutcomeReport(workspace, run(status, **of), f"{URL}/runs/1", tail), LIMIT)
+    return TEXTS.applies_comment(
+        [ApplyReport(workspace, run(status, **of), f"{URL}/runs/1", tail)], "", LIMIT
+    )
 
 
 def moved(text: str) -> tuple[ResourceChange, ...]:
     return (ResourceChange("a.b", ("no-op",), previous_address=text),)
 
 
-def differing(address: str, attribute: str, value: str) -> Section:
-    rows = (DeltaRow(Kind.ALTERED, "+", address, (AttributeDelta(attribute, "0", value),)),)
+def differing(address: str, attribute: str, value: str) -> WorkspaceSection:
+    rows = (DeltaRow(DeltaKind.ALTERED, "+", address, (AttributeDelta(attribute, "0", value),)),)
     return part(RunStatus.PLANNED, plan_only=False, delta="+ a.b", delta_rows=rows)
 
 
 def superseded(name: str) -> str:
     workspace = Workspace("ws-1", name, RepoRef("github", "acme/infra"))
     done = run(RunStatus.APPLIED)
-    report = OutcomeReport(workspace, done, f"{URL}/runs/1", f"Apply complete! {name}", f"{URL}/runs/2")
-    return TEXTS.outcome_comment(report, LIMIT)
+    report = ApplyReport(workspace, done, f"{URL}/runs/1", f"Apply complete! {name}", f"{URL}/runs/2")
+    return TEXTS.applies_comment([report], "", LIMIT)
 
 
 def not_merged(why: str) -> str:
-    return TEXTS.change_comment(ChangeReport("abc", (part(),), merging=why), LIMIT)
+    return TEXTS.change_comment(ChangeReport("abc", (part(),), merging=why), LIMIT).text
 
 
 def lacks(name: str, *checks: Check) -> str:
@@ -165,12 +167,12 @@ def lacks(name: str, *checks: Check) -> str:
 
 
 def why(sentence: str, *checks: Check) -> str:
-    part = Because("net", True, (sentence, "run-1: Planned"), checks, f"{URL}/runs/run-1")
+    part = WhySection("net", True, (sentence, "run-1: Planned"), checks, f"{URL}/runs/run-1")
     return TEXTS.why_comment(WhyReport("0123456789", (part, part)), LIMIT)
 
 
 def other(sentence: str) -> str:
-    return TEXTS.why_comment(WhyReport("abc", (), (Because("net", False, (sentence,)),)), LIMIT)
+    return TEXTS.why_comment(WhyReport("abc", (), (WhySection("net", False, (sentence,)),)), LIMIT)
 
 
 PLACES: dict[str, Callable[[str], str]] = {
@@ -182,12 +184,19 @@ PLACES: dict[str, Callable[[str], str]] = {
     "previous address": lambda text: change(part(resources=moved(f"a{text}"))),
     "plan": lambda text: change(part(plan_text=f'  + tags = "{text}"\n{text}\n  + x')),
     "error": lambda text: change(part(RunStatus.ERRORED, error=f"Error: {text}\n{text}")),
+    "errors": lambda text: change(part(RunStatus.ERRORED, error="Error: x", errors=f"Error: {text}\n{text}")),
+    "errors beside ours": lambda text: change(
+        part(RunStatus.ERRORED, error="too late", errors=f"Error: {text}")
+    ),
+    "what runs at apply": lambda text: change(
+        part(at_apply=tuple(RunsAtApply(kind, f'a.b["{text}"]', f"x{text}") for kind in AtApply))
+    ),
     "delta": lambda text: change(part(RunStatus.PLANNED, plan_only=False, delta=f"+ a{text}")),
     "delta's address": lambda text: change(differing(f"a{text}", "size", "1")),
     "delta's attribute": lambda text: change(differing("a.b", f"a{text}", "1")),
     "delta's value": lambda text: change(differing("a.b", "size", f'"{text}"')),
-    "commit": lambda text: TEXTS.change_comment(ChangeReport(f"a{text}", (part(),)), LIMIT),
-    "why none": lambda text: TEXTS.change_comment(ChangeReport("abc", (), f"because {text}"), LIMIT),
+    "commit": lambda text: TEXTS.change_comment(ChangeReport(f"a{text}", (part(),)), LIMIT).text,
+    "why none": lambda text: TEXTS.change_comment(ChangeReport("abc", (), f"because {text}"), LIMIT).text,
     "applied workspace": lambda text: outcome(RunStatus.APPLIED, name=text),
     "output": lambda text: outcome(RunStatus.APPLIED, tail=f"{text}\n{text}\nend"),
     "summary": lambda text: outcome(RunStatus.APPLIED, tail="Apply complete! " + text.replace("\n", " ")),
@@ -268,6 +277,8 @@ def harmless(text: str) -> list[Token]:
                 assert not ACTING.search(words), words
             case "image":
                 raise AssertionError(token.content)
+            case _:
+                pass
     marks = re.findall(r"<[^>]*>", "".join(t.content for t in page if t.type.startswith("html_")))
     opened: list[str] = []
     for tag in marks:
@@ -305,7 +316,7 @@ ACTIONS = st.sampled_from(
 RESOURCE = st.builds(ResourceChange, NASTY, ACTIONS, st.just("") | NASTY, st.booleans())
 COUNT = st.integers(0, 10**6)
 SECTION = st.builds(
-    lambda status, changed, name, headline, step, resources, counts, plan, error, delta: Section(
+    lambda status, changed, name, headline, step, resources, counts, plan, error, delta: WorkspaceSection(
         Workspace("w", name, RepoRef("github", "a/b")),
         run(status, has_changes=changed, error=error, delta=delta),
         headline,
@@ -338,7 +349,7 @@ LIMITS = st.integers(1500, 70_000)
 @given(REPORT, LIMITS)
 @settings(max_examples=30, deadline=None)
 def test_any_change_comment_fits_its_limit_whole(report: ChangeReport, limit: int) -> None:
-    text = TEXTS.change_comment(report, limit)
+    text = TEXTS.change_comment(report, limit).text
     assert len(text) <= limit
     harmless(text)
     if report.sections:
@@ -348,10 +359,35 @@ def test_any_change_comment_fits_its_limit_whole(report: ChangeReport, limit: in
 
 @given(SECTION, NASTY, LIMITS)
 @settings(max_examples=60, deadline=None)
-def test_any_outcome_comment_fits_its_limit_whole(section: Section, login: str, limit: int) -> None:
+def test_any_comment_on_one_apply_fits_its_limit_whole(
+    section: WorkspaceSection, login: str, limit: int
+) -> None:
     of = replace(section.run, confirmed_by=login)
-    report = OutcomeReport(section.workspace, of, section.run_url, section.plan_text)
-    text = TEXTS.outcome_comment(report, limit)
+    report = ApplyReport(section.workspace, of, section.run_url, section.plan_text)
+    text = TEXTS.applies_comment([report], "", limit)
+    assert len(text) <= limit
+    harmless(text)
+
+
+@given(st.lists(SECTION, min_size=2, max_size=5), st.integers(1, 40), NASTY, LIMITS)
+@settings(max_examples=30, deadline=None)
+def test_any_comment_on_several_applies_fits_its_limit_whole(
+    sections: list[WorkspaceSection], times: int, words: str, limit: int
+) -> None:
+    stages = (StageStatus.ERRORED, StageStatus.FINISHED, StageStatus.PENDING)
+    reports = [
+        ApplyReport(
+            each.workspace,
+            replace(each.run, confirmed_by=words, error=words, apply_status=stages[number % 3]),
+            each.run_url,
+            each.plan_text,
+            errors=words,
+            superseded_by=f"{URL}/runs/2" if number % 5 == 4 else "",
+            headline=words,
+        )
+        for number, each in enumerate(sections * times)
+    ]
+    text = TEXTS.applies_comment(reports, "", limit)
     assert len(text) <= limit
     harmless(text)
 
@@ -390,22 +426,3 @@ def test_cleaning_twice_is_cleaning_once(text: str) -> None:
 )
 def test_each_way_of_making_text_harmless(made: str, expected: str) -> None:
     assert made == expected
-
-
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ('  + resource "a" "b" {', '+   resource "a" "b" {'),
-        ("      ~ id = 1 -> 2", "!     ~ id = 1 -> 2"),
-        ('  ~ resource "a" "b" {', '! ~ resource "a" "b" {'),
-        ("~ a", "!~ a"),
-        ("      - x = 1 -> null", "-       x = 1 -> null"),
-        ('-/+ resource "a" "b" {', '! -/+ resource "a" "b" {'),
-        ('+/- resource "a" "b" {', '! +/- resource "a" "b" {'),
-        (' <= data "a" "b" {', ' <= data "a" "b" {'),
-        ("    name = 1", "    name = 1"),
-        ("  -1", "  -1"),
-    ],
-)
-def test_plan_lines_become_a_diff(line: str, expected: str) -> None:
-    assert as_diff(line) == expected

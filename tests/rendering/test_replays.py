@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.replays import Compared, Replay, ReplayReport, ReplayResult, ReplayState, Standing
+from bot.domain.reports.replays import (
+    PlanComparison,
+    Replay,
+    ReplayReport,
+    ReplayResult,
+    ReplayState,
+    SetVerdict,
+)
 from bot.rendering import Rendering
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
@@ -21,13 +28,13 @@ def report(state: ReplayState = ReplayState.DONE, why: str = "", **result: objec
     return ReplayReport("c0ffee12345", (replay,), RUNS)
 
 
-def blocked(number: int, *names: str) -> Compared:
-    return Compared(f"run-{number}", "network-prod", Standing.PASSES, Standing.STOPS, names)
+def blocked(number: int, *names: str) -> PlanComparison:
+    return PlanComparison(f"run-{number}", "network-prod", SetVerdict.PASSES, SetVerdict.STOPS, names)
 
 
 def test_it_lists_what_would_be_other_folded_and_tells_where_the_rest_is() -> None:
-    allowed = Compared("run-9", "app", Standing.NEEDS_OVERRIDE, Standing.PASSES, (), ("tags",))
-    other = Compared("run-8", "app", Standing.STOPS, Standing.STOPS, ("new",), ("old",))
+    allowed = PlanComparison("run-9", "app", SetVerdict.NEEDS_OVERRIDE, SetVerdict.PASSES, (), ("tags",))
+    other = PlanComparison("run-8", "app", SetVerdict.STOPS, SetVerdict.STOPS, ("new",), ("old",))
     text = TEXTS.replay_comment(
         report(
             plans=50, blocked=1, allowed=1, differing=3, compared=(blocked(1, "no-destroy"), allowed, other)
@@ -40,8 +47,8 @@ def test_it_lists_what_would_be_other_folded_and_tells_where_the_rest_is() -> No
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        (report(plans=3), "✅ The policies of this change would block and allow what they do now"),
-        (report(ReplayState.WANTED), "🧪 The policies of this change are being tried"),
+        (report(plans=3), "✅ The policies of this change would block and allow the same plans as now"),
+        (report(ReplayState.WANTED), "🧪 Trying the policies of this change"),
         (report(ReplayState.HELD), "From a fork: someone with write access may comment /plan"),
         (report(ReplayState.FAILED, "no policies in x"), "❌ A policy set can't be evaluated"),
         (report(plans=1, errors=("a: divide by zero",)), "- a: divide by zero"),

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from bot.domain.events import Change, RepoRef
 from bot.domain.ids import new_id
-from bot.domain.lifecycle import RunStatus
-from bot.domain.run import Run, RunEvent, RunSource
-from bot.domain.workspace import Workspace
+from bot.domain.reports.posts import PostContent, StatusPost
+from bot.domain.reports.report import StatusReport, StatusState
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run, RunEvent, RunSource
+from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import ChangeRecord, Delivery, Post, StateLock, StateVersion, Store
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -68,8 +70,12 @@ def change(number: int = 7, **fields: Any) -> ChangeRecord:
     )
 
 
-def post(key: str = "status:c0ffee:plan", payload: Mapping[str, str] | None = None, **fields: Any) -> Post:
-    return Post(**{"subject": "run-1", "repo": REPO, "key": key, "payload": payload or {"s": "ok"}, **fields})
+def status(words: str = "ok", state: StatusState = StatusState.SUCCESS) -> StatusPost:
+    return StatusPost(StatusReport("c0ffee", "plan", state, words, "https://x/7"))
+
+
+def post(key: str = "status:c0ffee:plan", content: PostContent | None = None, **fields: Any) -> Post:
+    return Post(**{"subject": "run-1", "repo": REPO, "key": key, "content": content or status(), **fields})
 
 
 def version(place: Workspace, serial: int, **fields: Any) -> StateVersion:
@@ -135,6 +141,6 @@ def every(hint: Any) -> st.SearchStrategy[Any]:
             return st.dictionaries(every(arguments[0]), every(arguments[1]), max_size=3)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return st.sampled_from(hint)
-    assert dataclasses.is_dataclass(hint), hint
+    assert isinstance(hint, type) and dataclasses.is_dataclass(hint), hint
     hints = typing.get_type_hints(hint)
     return st.builds(hint, **{field.name: every(hints[field.name]) for field in dataclasses.fields(hint)})

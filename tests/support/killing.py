@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import html
+import json
+import os
+import signal
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -15,11 +18,11 @@ from typing import Any, Self
 
 import httpx
 
+from bot.demo.stage import ServerProcess
 from bot.domain.events import RepoRef
-from bot.domain.lifecycle import APPLY_STAGES, RunStatus
-from bot.domain.permissions import Person, Role
-from bot.domain.run import Run
-from bot.services.phases import CUT_OFF
+from bot.domain.people.permissions import Person, Role
+from bot.domain.runs.lifecycle import APPLY_STAGES, RunStatus
+from bot.domain.runs.run import CUT_OFF, Run
 from bot.services.ports import RunQuery, StateVersion
 from tests.support import processes
 from tests.support.journeys import Journey, Repo
@@ -35,7 +38,9 @@ def _manifest() -> str:
     lines = ['forges:\n  github: {kind: github, url: "{forge}"}\n', "workspaces:"]
     for repo in ROOMS:
         name = repo.partition("/")[2]
-        lines.append(f"  - {{name: {name}, repo: {repo}, branch: main, working_directory: net}}")
+        # What the runs do to the outside, they do to a server on this machine.
+        place = f"repo: {repo}, branch: main, working_directory: net, network: host"
+        lines.append(f"  - {{name: {name}, {place}}}")
     return "\n".join(lines) + "\n"
 
 
@@ -102,6 +107,14 @@ class Ground:
             part.kill()
             self.stage.start_worker(int(name.rpartition("-")[2]))
 
+    def replace(self, worker: int) -> ServerProcess:
+        """Put a fresh worker in the place of one that goes on; return the old one."""
+        with self._lock:
+            name = next(n for n, p in self.stage.parts.items() if p.process and p.process.pid == worker)
+            part = self.stage.parts.pop(name)
+            self.stage.start_worker(int(name.rpartition("-")[2]))
+        return part
+
     def kill_workers(self) -> None:
         """Kill every worker with its job, all at once, and leave Terraform alive."""
         with self._lock:
@@ -122,6 +135,7 @@ class Ground:
         """Kill the web process with its children."""
         part = self.stage.parts.pop("web")
         assert part.process is not None
+        os.kill(part.process.pid, signal.SIGSTOP)  # it starts no further children
         doomed = [part.process.pid, *processes.below(part.process.pid)]
         processes.kill(*doomed)
         part.kill()
@@ -260,10 +274,18 @@ class Scene:
         assert run is not None
         pid = self.ground.journey.until(lambda: self.ground.holder(f"run:{run.id}"), "the worker")
         worker = self.ground.worker_of(pid)
-        engines = processes.below(pid)
+        engines = [*processes.below(pid), *self._apply(run)]
         doomed = [*([pid] if horse else []), *(engines if terraform else [])]
         self.ground.kill(worker if parent else None, *doomed)
         return engines
+
+    def _apply(self, run: Run) -> list[int]:
+        """Return the processes of a run's apply, which are not below the worker."""
+        (record,) = [*self.ground.stage.root.glob(f"*/runs/{run.id}/apply.lock"), None][:1]
+        if record is None:
+            return []
+        pid = int(json.loads(record.read_text())["pid"])
+        return [pid, *processes.below(pid)]
 
     # --- what must hold in the end --------------------------------------------------------------------------
 
@@ -316,6 +338,7 @@ class Scene:
 
     def settles(self, sha: str, outcome: str) -> None:
         """No status of the commit stays pending, and that of the apply says how it ended."""
-        assert self.repo.settled(sha, f"plangate/{self.name}/plan")["state"] == "success"
-        assert self.repo.settled(sha, f"plangate/{self.name}/apply")["state"] == outcome
-        assert self.repo.settled(sha)["state"] == outcome
+        # Each is waited for: they are set side by side, and that of the commit was the plan's before.
+        self.repo.settled(sha, f"plangate/{self.name}/plan", "success")
+        self.repo.settled(sha, f"plangate/{self.name}/apply", outcome)
+        self.repo.settled(sha, "plangate", outcome)

@@ -78,6 +78,11 @@ class Outside(ThreadingHTTPServer):
         with self._lock:
             return {name: n for (s, name, run), n in self._effects.items() if (s, run) == (scene, run_id)}
 
+    def all_effects(self) -> dict[tuple[str, str, str], int]:
+        """Return how often each effect was begun, by scene, name and run."""
+        with self._lock:
+            return dict(self._effects)
+
     def configuration(self, scene: str) -> str:
         """Return a configuration that reads a module and a fact, and has two effects, one after the other."""
         here = f"http://127.0.0.1:{self.server_port}"
@@ -95,18 +100,25 @@ data "terraform_remote_state" "fact" {{
 {self._resource(scene, "second", "terraform_data.first")}
 """
 
+    def step(self, scene: str, name: str) -> str:
+        """Return a resource that has one effect when it is made."""
+        return f'resource "terraform_data" "{name}" {{{self._provisioner(scene, name)}}}\n'
+
     def _resource(self, scene: str, name: str, after: str) -> str:
-        request = rf"GET /effect/{scene}/{name}/$TFC_RUN_ID HTTP/1.0\\r\\n\\r\\n"
-        call = f'exec 3<>/dev/tcp/127.0.0.1/{self.server_port}; printf \\"{request}\\" >&3; exec cat <&3'
         return f"""
 resource "terraform_data" "{name}" {{
   input      = "${{module.words.word}} ${{data.terraform_remote_state.fact.outputs.fact}}"
-  depends_on = [{after}]
+  depends_on = [{after}]{self._provisioner(scene, name)}}}
+"""
+
+    def _provisioner(self, scene: str, name: str) -> str:
+        request = rf"GET /effect/{scene}/{name}/$TFC_RUN_ID HTTP/1.0\\r\\n\\r\\n"
+        call = f'exec 3<>/dev/tcp/127.0.0.1/{self.server_port}; printf \\"{request}\\" >&3; exec cat <&3'
+        return f"""
   provisioner "local-exec" {{
     interpreter = ["/bin/bash", "-c"]
     command     = "{call} >/dev/null"
   }}
-}}
 """
 
     def answer(self, path: str) -> bytes:

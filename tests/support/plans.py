@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.fakes.engine import change, plan_json
 
-_POLICY = {
+_POLICY: dict[str, Any] = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": "*"}],
 }

@@ -19,7 +19,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,11 +47,34 @@ class PostgresMissing(Exception):
     """No PostgreSQL can be had here; the message says why."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class PostgresServer:
-    """A running server."""
+    """A running server, which can be stopped and started again."""
 
     sockets: Path
+    argv: Sequence[str | Path]
+    user: pwd.struct_passwd | None
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the server, and wait until it answers. Raises PostgresMissing if it does not."""
+        with (self.sockets / "log").open("a") as log:
+            self.process = subprocess.Popen(
+                self.argv,
+                stdout=log,
+                stderr=log,
+                cwd=self.sockets,
+                start_new_session=True,  # Ctrl-C is for the tests; they end the server themselves
+                **_as(self.user),
+            )
+        _await_answer(self, self.process, self.sockets / "log")
+
+    def stop(self, *, crash: bool = False) -> None:
+        """End every session and stop; after a crash, it has to recover when it starts."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGQUIT if crash else signal.SIGINT)
+            self.process.wait()
+            self.process = None
 
     def url(self, database: str) -> str:
         """The address of a database, as DATABASE_URL has it."""
@@ -99,22 +122,13 @@ def running_postgres(*, durable: bool = False) -> Iterator[PostgresServer]:
         _initialise(binaries, data, user)
         settings = _SETTINGS if durable else _SETTINGS | _FORGETFUL
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
-        with (home / "log").open("w+") as log:
-            process = subprocess.Popen(
-                [binaries / "postgres", "-D", data, "-k", home, *options],
-                stdout=log,
-                stderr=log,
-                cwd=home,
-                start_new_session=True,  # Ctrl-C is for the tests; they end the server themselves
-                **_as(user),
-            )
-            try:
-                server = PostgresServer(home)
-                _await_answer(server, process, home / "log")
-                yield server
-            finally:
-                process.send_signal(signal.SIGINT)
-                process.wait()
+        argv: list[str | Path] = [binaries / "postgres", "-D", data, "-k", home, *options]
+        server = PostgresServer(home, argv, user)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
 
 
 def _binaries() -> Path:
@@ -149,7 +163,18 @@ def _as(user: pwd.struct_passwd | None) -> dict[str, Any]:
 
 
 def _initialise(binaries: Path, data: Path, user: pwd.struct_passwd | None) -> None:
-    command = [binaries / "initdb", "-D", data, "-U", _USER, "-A", "trust", "-E", "UTF8", "--no-sync"]
+    command: list[str | Path] = [
+        binaries / "initdb",
+        "-D",
+        data,
+        "-U",
+        _USER,
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--no-sync",
+    ]
     try:
         subprocess.run(
             [*command, "--locale=C.UTF-8"],

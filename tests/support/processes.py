@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 
@@ -13,13 +14,23 @@ def parents() -> dict[int, int]:
     found = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
-            # The name in brackets may hold anything: what matters follows the last one.
-            state, parent = entry.read_text().rpartition(")")[2].split()[:2]
+            state, parent = _state(entry)
+            # A process whose first thread has ended may have others, which hold its files and ports.
+            ended = state in "ZX" and all(_state(thread)[0] in "ZX" for thread in _threads(entry.parent))
         except OSError:
             continue
-        if state not in "ZX":
+        if not ended:
             found[int(entry.parent.name)] = int(parent)
     return found
+
+
+def _state(stat: Path) -> list[str]:
+    # The name in brackets may hold anything: what matters follows the last one.
+    return stat.read_text().rpartition(")")[2].split()[:2]
+
+
+def _threads(process: Path) -> Iterator[Path]:
+    return process.glob("task/[0-9]*/stat")
 
 
 def below(pid: int) -> list[int]:
@@ -37,6 +48,36 @@ def kill(*pids: int) -> None:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
+
+
+def mentioning(place: Path) -> list[int]:
+    """Return the processes that a folder's path was given to, as an argument or in the environment."""
+    words, found = os.fsencode(place), []
+    for pid in parents():
+        with contextlib.suppress(OSError):
+            told = Path(f"/proc/{pid}/cmdline").read_bytes() + Path(f"/proc/{pid}/environ").read_bytes()
+            if words in told:
+                found.append(pid)
+    return found
+
+
+def described(pids: Iterable[int]) -> str:
+    """Return the command lines of processes, for a person to read."""
+    lines = []
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            argv = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            lines.append(f"{pid} {argv[:200]}")
+    return "\n".join(lines)
+
+
+def resident(pid: int) -> int:
+    """Return the memory that a process has for itself, in bytes."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
 
 
 def alive(pid: int) -> bool:

@@ -14,12 +14,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from bot import wiring
-from bot.cli.worker import worker
+from bot.cli.server.worker import worker
 from bot.services.ports import ApplyResult, EngineJob, PlanResult, Watch
 from tests.fakes.engine import FakeEngine, change
+from tests.fakes.forge import FakeForge
 
 SECONDS = 0.02
 QUIET = "quiet"
@@ -28,8 +30,6 @@ QUIET = "quiet"
 
 class SlowEngine(FakeEngine):
     """Takes a little while for everything, and looks whether somebody else is at work."""
-
-    checkout = None
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -60,10 +60,10 @@ class SlowEngine(FakeEngine):
 
 
 def main(folder: str, number: str) -> None:
-    """Start so many workers, and wait until the last of them has ended. Nobody reports: there is no forge."""
-    engine = SlowEngine(Path(folder))
-    assert wiring.engine_of
-    wiring.engine_of = lambda *_: engine
+    """Start so many workers, and wait until the last has ended. Nobody reports: the forge is a fake."""
+    engine, forge = SlowEngine(Path(folder)), FakeForge("github")
+    real = wiring.world_of
+    wiring.world_of = lambda *about: replace(real(*about), engine=engine, forges={"github": forge})
     for _ in range(int(number)):
         if not os.fork():
             worker(["--queues", "receive,apply,plan"])

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from bot.domain.workspace import EngineKind
-from bot.terraform.environment import platform_name
+from bot.domain.workspaces.workspace import EngineKind
+from bot.terraform.processes.environment import platform_name
 
 
 def program(version: str, kind: str = "terraform") -> bytes:

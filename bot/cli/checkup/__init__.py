@@ -1,1 +1,1 @@
-"""What `plangate doctor` looks at, part by part; each check says what it found and what to do about it."""
+"""The checks of `plangate doctor`: each says what it found and how to fix it."""

@@ -1,4 +1,4 @@
-"""What a check says, and how many checks are made at once without any of them being able to hang."""
+"""Findings of checks, and running checks in parallel with a time limit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: which part, what was found there, and what to do, empty where there is nothing to do."""
+    """One line: the part, what was found, and what to do; empty if there is nothing to do."""
 
     state: State
     name: str
@@ -38,7 +38,7 @@ def ok(name: str, found: str, advice: str = "") -> Finding:
 
 
 def warning(name: str, found: str, advice: str) -> Finding:
-    """Return that a part works, and that somebody should look at it."""
+    """Return that a part works, but needs attention."""
     return Finding(State.WARNING, name, found, advice)
 
 
@@ -48,9 +48,9 @@ def failed(name: str, found: str, advice: str) -> Finding:
 
 
 def examine(checks: Mapping[str, Check], seconds: float) -> list[Finding]:
-    """Make all checks at once and return what they found, in the order of the checks.
+    """Run all checks in parallel and return their findings, in the order of the checks.
 
-    One that takes longer than `seconds` is left behind: what it found until then counts, and that it hangs.
+    A check that takes longer than `seconds` is abandoned; its findings so far count, and a timeout is added.
     """
     examining = [_Examination(name, check) for name, check in checks.items()]
     for each in examining:
@@ -62,14 +62,14 @@ def examine(checks: Mapping[str, Check], seconds: float) -> list[Finding]:
         findings += each.findings()
         if each.is_alive():
             hangs = f"did not answer within {seconds:.0f} seconds"
-            findings.append(failed(each.name, hangs, "See whether it, or the network to it, is overloaded"))
+            findings.append(failed(each.name, hangs, "Check whether it or the network to it is overloaded"))
         elif not each.finished:
-            findings.append(failed(each.name, "the check itself broke off", "See the traceback above"))
+            findings.append(failed(each.name, "the check itself failed", "See the traceback above"))
     return findings
 
 
 class _Examination(Thread):
-    """One check at work; a daemon, so that one that hangs does not keep the process."""
+    """A running check; a daemon thread, so that a hanging check does not keep the process alive."""
 
     def __init__(self, name: str, check: Check) -> None:
         super().__init__(name=name, daemon=True)
@@ -78,7 +78,7 @@ class _Examination(Thread):
         self.finished = False
 
     def run(self) -> None:
-        """Make the check; what it can't do, in words, is a finding too."""
+        """Run the check; an error of ours is a finding too."""
         try:
             for finding in self._check():
                 self._findings.append(finding)
@@ -87,5 +87,5 @@ class _Examination(Thread):
         self.finished = True
 
     def findings(self) -> list[Finding]:
-        """Return what was found so far."""
+        """Return the findings so far."""
         return list(self._findings)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from typing import Protocol, runtime_checkable
 
 from bot.cli.checkup.finding import Finding, failed, ok, warning
-from bot.config import Config, ForgeConfig
+from bot.config import Config
 from bot.domain.errors import ForgeError, NotFound
-from bot.domain.events import RepoRef
-from bot.forges.examining import Fault
+from bot.services.ports import ForgeChecks, ForgeConfig, ForgeFault
 
 # A forge refuses an App's signature that seems to come from the future, or is minutes old.
 _SKEW = timedelta(seconds=30)
@@ -20,50 +18,13 @@ _SHORT_SECRET = 16
 _MOST_REPOSITORIES = 15
 
 
-@runtime_checkable
-class Examinable(Protocol):
-    """What a forge must be able to tell of itself. Raises ForgeUnavailable, ForgeRefused, NotFound."""
-
-    def clock_ahead(self) -> timedelta:
-        """Return by how much this machine's clock is ahead of the forge's."""
-        ...
-
-    def whoami(self) -> str:
-        """Return the login that we act under."""
-        ...
-
-    def lacking(self, repo: RepoRef, *, merges: bool = False, teams: bool = False) -> tuple[str, ...]:
-        """Return, in words, what we may not do in a repository that a run needs, or a merge, or teams."""
-        ...
-
-    def lacking_on(self, repo: RepoRef, branch: str) -> tuple[str, ...]:
-        """Return, in words, what we may not do on a branch (empty: the default one) that a run needs."""
-        ...
-
-    def advice(self, repo: RepoRef, branch: str) -> tuple[Fault, ...]:
-        """Return what keeps webhooks or statuses of a branch from meaning what they should."""
-        ...
-
-    def token_faults(self) -> tuple[Fault, ...]:
-        """Return what is wrong with our token as such."""
-        ...
-
-    def hook_faults(self, repos: Sequence[RepoRef], url: str) -> tuple[Fault, ...]:
-        """Return what is wrong with the webhooks that should lead to an address, where we may see them."""
-        ...
-
-
-def forge(config: Config, about: ForgeConfig, client: object) -> Iterator[Finding]:
+def forge(config: Config, about: ForgeConfig, client: ForgeChecks) -> Iterator[Finding]:
     """One forge, from the network up: what can't work without the step before is left out."""
     yield _secret(about)
-    if not isinstance(client, Examinable):
-        return
     try:
         yield _clock(about, client.clock_ahead())
     except ForgeError as error:
-        yield failed(
-            f"{about.name}: API", str(error), "See to the network, the proxy, or the forge's address"
-        )
+        yield failed(f"{about.name}: API", str(error), "Check the network, the proxy, or the forge's address")
         return
     try:
         login = client.whoami()
@@ -75,7 +36,7 @@ def forge(config: Config, about: ForgeConfig, client: object) -> Iterator[Findin
     yield from _repositories(config, about, client)
 
 
-def _found(name: str, faults: Iterable[Fault]) -> Iterator[Finding]:
+def _found(name: str, faults: Iterable[ForgeFault]) -> Iterator[Finding]:
     for fault in dict.fromkeys(faults):
         yield (failed if fault.sure else warning)(name, fault.found, fault.advice)
 
@@ -83,9 +44,9 @@ def _found(name: str, faults: Iterable[Fault]) -> Iterator[Finding]:
 def _secret(about: ForgeConfig) -> Finding:
     name = f"{about.name}: webhook secret"
     if any(len(secret) < _SHORT_SECRET for secret in about.webhook_secrets):
-        return warning(name, "it is short enough to be guessed", "Make one with `openssl rand -hex 20`")
+        return warning(name, "it is short enough to be guessed", "Create one with `openssl rand -hex 20`")
     count = len(about.webhook_secrets)
-    return ok(name, "set" if count == 1 else f"{count} are set, any of them is good")
+    return ok(name, "set" if count == 1 else f"{count} are set, each of them is accepted")
 
 
 def _clock(about: ForgeConfig, ahead: timedelta) -> Finding:
@@ -99,7 +60,7 @@ def _clock(about: ForgeConfig, ahead: timedelta) -> Finding:
     return kind(name, wrong, "Set this machine's clock by NTP")
 
 
-def _repositories(config: Config, about: ForgeConfig, client: Examinable) -> Iterator[Finding]:
+def _repositories(config: Config, about: ForgeConfig, client: ForgeChecks) -> Iterator[Finding]:
     workspaces = (*config.workspaces, *(rule.like for rule in config.discover))
     repos = sorted({one.repo for one in workspaces if one.repo.forge == about.name}, key=lambda r: r.path)
     owned = any(each.teams(about.name) for each in config.policy_sets)
@@ -118,16 +79,16 @@ def _repositories(config: Config, about: ForgeConfig, client: Examinable) -> Ite
                 faults = [fault for branch in branches for fault in client.advice(repo, branch)]
                 yield from _found(f"{about.name}: {repo.path}", faults)
         except (ForgeError, NotFound) as error:
-            yield failed(f"{about.name}: {repo.path}", str(error), "Give us access, or correct plangate.yml")
+            yield failed(f"{about.name}: {repo.path}", str(error), "Grant access, or correct plangate.yml")
             continue
         if lacks:
-            advice = "Grant it on the forge; of an App, whoever installed it must accept"
+            advice = "Grant it on the forge. For an App, the owner of the installation must accept it"
             yield failed(f"{about.name}: {repo.path}", f"lacking: {', '.join(lacks)}", advice)
         else:
             fine += 1
     if fine:
         rest = len(repos) - _MOST_REPOSITORIES
-        more = f"; {rest} more were not looked at" if rest > 0 else ""
+        more = f"; {rest} more were not checked" if rest > 0 else ""
         count = f"{fine} repositor{'y' if fine == 1 else 'ies'}"
         yield ok(f"{about.name}: permissions", f"suffice in {count}{more}")
     if repos:

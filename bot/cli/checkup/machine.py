@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from bot.cli.checkup.finding import Finding, failed, ok, warning
 from bot.config import Config
 from bot.domain.errors import EngineError, PlangateError
-from bot.domain.workspace import EngineKind, Workspace
-from bot.services.ports import Stop
-from bot.terraform.git import git_version
+from bot.domain.workspaces.isolation import Network
+from bot.domain.workspaces.workspace import EngineKind, Workspace
+from bot.services.ports import WatchSignal
+from bot.terraform.repository.git import git_version
 from bot.wiring import Services
 
 _LITTLE_DISK = 1 << 30
@@ -24,18 +25,18 @@ _NAMES_SHOWN = 3
 
 
 class _Patience:
-    """The watcher of what nobody watches."""
+    """A watcher that watches nothing."""
 
     def output(self, text: str) -> None:
         """Let it be."""
 
-    def tick(self) -> Stop:
+    def tick(self) -> WatchSignal:
         """Go on."""
-        return Stop.GO_ON
+        return WatchSignal.GO_ON
 
 
 def data_folder(config: Config) -> Iterator[Finding]:
-    """Whether the data folder can be written to, is nobody else's to read, and has room."""
+    """Whether the data folder is writable, private, and has free space."""
     data, name = config.data, "data folder"
     if not data.is_dir():
         yield failed(name, f"{data} is not there", "Run `plangate migrate`, or correct PLANGATE_DATA")
@@ -54,7 +55,7 @@ def data_folder(config: Config) -> Iterator[Finding]:
         yield ok(name, f"{data}, writable and private")
     free = shutil.disk_usage(data).free
     said = f"{free / (1 << 30):.1f} GiB free"
-    advice = "Make room: providers, mirrors and working trees lie there"
+    advice = "Free space: providers, mirrors and working trees are stored there"
     if free < _LITTLE_DISK:
         yield failed("disk", said, advice)
     elif free < _SOME_DISK:
@@ -90,9 +91,22 @@ def sandbox(services: Services) -> Iterator[Finding]:
         return
     if active:
         yield ok("sandbox", said)
+        yield from _of_runs(services.config)
     else:
-        advice = "Code of a pull request runs as this user: see Security in the README"
-        yield warning("sandbox", said, advice)
+        yield warning("sandbox", said, f"Set PLANGATE_SANDBOX=required: {services.sandbox.warning()}")
+
+
+def _of_runs(config: Config) -> Iterator[Finding]:
+    """What every run reaches and may use, where that is more than it should be."""
+    open_ = [one.name for one in config.workspaces if one.isolation.network is Network.HOST]
+    open_ += [rule.like.repo.path for rule in config.discover if rule.like.isolation.network is Network.HOST]
+    if open_:
+        names = ", ".join(open_[:_NAMES_SHOWN]) + (" ..." if len(open_) > _NAMES_SHOWN else "")
+        advice = "A change's code reaches all that this machine does: the metadata service, databases, Redis"
+        yield warning("network", f"`network: host` for {names}", advice)
+    limits = {"MEMORY": config.runs.memory, "PROCESSES": config.runs.processes, "DISK": config.runs.disk}
+    if without := [f"PLANGATE_RUN_{name}" for name, value in limits.items() if not value]:
+        yield warning("limits", f"no limit: {', '.join(without)}", "One run can use up this machine")
 
 
 def programs(services: Services) -> Iterator[Finding]:
@@ -118,9 +132,9 @@ def _downloads(services: Services) -> Iterator[Finding]:
     try:
         source.check()
     except EngineError as error:
-        yield failed("downloads", str(error), "Nothing can be downloaded until then")
+        yield failed("downloads", str(error), "Nothing can be downloaded before")
     else:
-        yield ok("downloads", "what is not here is downloaded and verified")
+        yield ok("downloads", "missing versions are downloaded and verified")
 
 
 def _foreseen(services: Services, kind: EngineKind, version: str, names: list[str]) -> Finding:
@@ -130,13 +144,13 @@ def _foreseen(services: Services, kind: EngineKind, version: str, names: list[st
     try:
         found = services.binaries.foresee(kind, version, _Patience())
     except EngineError as error:
-        advice = "Put one into PLANGATE_TERRAFORM_DIR, let it be downloaded, or ask for another version"
+        advice = "Put one into PLANGATE_TERRAFORM_DIR, allow the download, or choose another version"
         return failed(title, f"{users}: {error}", advice)
     return ok(title, f"{users}: {found}")
 
 
 def _workspaces(services: Services) -> list[Workspace]:
-    """Return what is configured, and what was discovered where the database answers."""
+    """Return the configured workspaces, and discovered ones if the database answers."""
     found: Iterable[Workspace]
     try:
         with services.store.reading() as tx:

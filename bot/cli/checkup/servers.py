@@ -1,4 +1,4 @@
-"""What the processes share: the database, Redis with the workers behind it, and their own addresses."""
+"""Checks of shared services: the database, Redis, the workers, and Plangate's own addresses."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ import httpx
 
 from bot.cli.checkup.finding import Finding, failed, ok, warning
 from bot.config import Config
-from bot.dispatch import Condition
 from bot.domain.errors import PlangateError
+from bot.services.ports import DeliveryQuery, QueueHealth
+from bot.services.ports.deliveries import FOUND, was_found
 from bot.store import pending
 from bot.wiring import Services
 
 _PATIENCE = 5.0
-# The least that the sweep of a long run of sweeps may lag behind before somebody should look.
+# The smallest delay of the sweep that is reported.
 _LATE = timedelta(minutes=2)
 _MANY_WAITING = 50
+_RECENT = 100
 
 
 def database(services: Services) -> Iterator[Finding]:
@@ -37,17 +39,51 @@ def database(services: Services) -> Iterator[Finding]:
         return
     yield ok("database", f"{kind}, schema up to date")
     yield _keys(services)
+    yield webhooks(services)
+    yield catching_up(services)
+
+
+def webhooks(services: Services) -> Finding:
+    """Whether webhooks arrive, and how many of the last day did not."""
+    now, address = services.clock.now(), f"{services.config.url}/hooks/<forge>"
     with services.store.reading() as tx:
-        newest = list(tx.deliveries.recent(1))
-    if newest:
-        ago = _ago(services.clock.now() - newest[0].received_at)
-        yield ok("webhooks", f"the last one came {ago}")
-    else:
-        yield warning(
+        recent = tx.deliveries.recent(_RECENT)
+        found = tx.deliveries.recent(_RECENT, query=DeliveryQuery(event=FOUND))
+    arrived = next((each for each in recent if each.forge and not was_found(each)), None)
+    missed = [each for each in found if now - each.received_at < timedelta(days=1)]
+    if arrived is None:
+        advice = f"Set the forge's webhook to {address}, with the secret of these settings"
+        return warning("webhooks", "none arrived yet", advice)
+    said = f"the last one arrived {_ago(now - arrived.received_at)}"
+    if missed:
+        return warning(
             "webhooks",
-            "none has come yet",
-            f"Let the forge send them to {config.url}/hooks/<forge>, with the secret that is set here",
+            f"{said}; {len(missed)} of the last day never came, and were found by comparing with the forge",
+            f"Look at the webhook's recent deliveries on the forge: do its calls reach {address}?",
         )
+    return ok("webhooks", said)
+
+
+def catching_up(services: Services) -> Finding:
+    """Whether repositories are compared with their forges."""
+    settings, now = services.config.catching_up, services.clock.now()
+    if not settings.calls:
+        advice = "Unset PLANGATE_CATCH_UP_CALLS"
+        return warning("catching up", "it is off: webhooks that never come are not noticed", advice)
+    watches = services.catch_up.watches()
+    if failed_ones := [watch for watch in watches if watch.error]:
+        first, more = failed_ones[0], len(failed_ones) - 1
+        others = f"; and {more} more" if more else ""
+        return warning("catching up", f"{first.repo}: {first.error}{others}", "It is tried again by itself")
+    late = [watch for watch in watches if now - watch.due_at > max(_LATE, settings.every)]
+    if late:
+        return warning(
+            "catching up",
+            f"{len(late)} of {len(watches)} repositories wait to be compared with their forge",
+            "Raise PLANGATE_CATCH_UP_CALLS, or start more workers",
+        )
+    count = f"{len(watches)} repositor{'y is' if len(watches) == 1 else 'ies are'}"
+    return ok("catching up", f"{count} compared with the forge")
 
 
 def _keys(services: Services) -> Finding:
@@ -56,18 +92,18 @@ def _keys(services: Services) -> Finding:
         services.vault.key("doctor")
     except PlangateError as error:
         return failed(
-            "keys", f"what is stored can't be opened: {error}", "Put the key that it was written with back"
+            "keys", f"stored data can't be decrypted: {error}", "Put back the key that encrypted it"
         )
     if count == 1:
-        return ok("keys", "1 key, and it opens what is stored")
+        return ok("keys", "1 key, and it decrypts the stored data")
     advice = "Run `plangate keys rotate`, then drop all but the first"
-    return ok("keys", f"{count} keys, and they open what is stored", advice)
+    return ok("keys", f"{count} keys, and they decrypt the stored data", advice)
 
 
 def redis(services: Services) -> Iterator[Finding]:
     """Whether Redis answers and who else gets in; which queues have workers; when the last sweep was."""
     try:
-        condition = services.dispatch.condition()
+        condition = services.queues.condition()
     except ConnectionError as error:
         yield failed("redis", str(error), "Start it, or correct REDIS_URL")
         return
@@ -76,7 +112,7 @@ def redis(services: Services) -> Iterator[Finding]:
     yield _swept(services, condition)
 
 
-def _reachable(services: Services, condition: Condition) -> Finding:
+def _reachable(services: Services, condition: QueueHealth) -> Finding:
     said = condition.version or "it answers"
     if condition.socket is not None:
         if _hidden(services, condition.socket):
@@ -102,11 +138,11 @@ def _hidden(services: Services, socket: Path) -> bool:
         return True  # a sandbox that is required and does not work: no run starts at all
 
 
-def _workers(condition: Condition) -> Iterator[Finding]:
+def _workers(condition: QueueHealth) -> Iterator[Finding]:
     lonely = [name for name, count in condition.workers.items() if not count]
     said = ", ".join(f"{name} {count}" for name, count in condition.workers.items())
     if lonely:
-        yield failed("workers", f"nobody works on: {', '.join(lonely)}", "Start `plangate worker`")
+        yield failed("workers", f"no worker for the queues: {', '.join(lonely)}", "Start `plangate worker`")
     else:
         yield ok("workers", f"{said} (by queue)")
     crowded = [f"{name} {count}" for name, count in condition.waiting.items() if count >= _MANY_WAITING]
@@ -114,10 +150,10 @@ def _workers(condition: Condition) -> Iterator[Finding]:
         yield warning("queues", f"waiting: {', '.join(crowded)}", "Start more workers")
 
 
-def _swept(services: Services, condition: Condition) -> Finding:
-    advice = "An idle worker asks for one: see whether the workers are overloaded, and start another"
+def _swept(services: Services, condition: QueueHealth) -> Finding:
+    advice = "An idle worker starts one: check whether the workers are overloaded, or start another worker"
     if condition.swept_at is None:
-        return warning("sweep", "none since Redis began", advice)
+        return warning("sweep", "none since Redis started", advice)
     age = services.clock.now() - condition.swept_at
     late = age > max(_LATE, 4 * services.config.sweep)
     said = f"the last one was {_ago(age)}"
@@ -138,13 +174,13 @@ def addresses(config: Config) -> Iterator[Finding]:
     if config.local_admin:
         yield warning(
             "local administrator",
-            f"whoever signs in as {config.local_admin} from this machine may do everything",
-            "That is for the demo and for a look from the server: unset PLANGATE_LOCAL_ADMIN otherwise",
+            f"people who sign in as {config.local_admin} from this machine may do everything",
+            "This is for the demo and for emergencies: unset PLANGATE_LOCAL_ADMIN otherwise",
         )
 
 
 def _answers(name: str, url: str, setting: str) -> Finding:
-    advice = f"Start `plangate web`, see to the proxy and the name, or correct {setting}"
+    advice = f"Start `plangate web`, check the proxy and the host name, or correct {setting}"
     try:
         answer = httpx.get(f"{url}/healthz", timeout=_PATIENCE)
         ours = answer.is_success and answer.json() == {"ok": True}
@@ -153,7 +189,7 @@ def _answers(name: str, url: str, setting: str) -> Finding:
     except ValueError:
         ours = False
     if not ours:
-        return failed(name, f"{url}/healthz answers {answer.status_code}, and not as Plangate does", advice)
+        return failed(name, f"{url}/healthz answers {answer.status_code}, but not by Plangate", advice)
     return ok(name, url)
 
 

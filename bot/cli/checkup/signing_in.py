@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from bot.cli.checkup.finding import Finding, failed, ok, warning
-from bot.config.forges import LOOPBACK
+from bot.config.settings import LOOPBACK
 from bot.domain.errors import ForgeError, Invalid
 from bot.wiring import Services
 
@@ -18,13 +18,13 @@ def signing_in(services: Services) -> Iterator[Finding]:
     if not ways and not config.local_admin:
         yield warning(
             "signing in",
-            "nobody can sign in to the pages",
+            "people can't sign in to the pages",
             "Set the client id and secret of the GitHub App or of a GitLab application; see the README",
         )
     if ways and not config.owners and not config.local_admin:
         yield warning(
             "owners",
-            "nobody owns this Plangate: nobody changes variable sets or sees every delivery",
+            "this Plangate has no owners: no person can change variable sets or see every delivery",
             "Name logins in PLANGATE_OWNERS",
         )
     address = urlsplit(config.url)
@@ -48,4 +48,4 @@ def _client(services: Services, forge: str) -> Finding:
         return ok(name, f"the client is known; its callback address must be {callback}")
     except ForgeError as error:
         return failed(name, str(error), f"Correct id and secret; the callback address is {callback}")
-    return failed(name, "a code that nobody gave was taken", "See whether the forge's address is right")
+    return failed(name, "it accepted an invalid code", "Check the forge's address")

@@ -1,18 +1,18 @@
-"""Who gives commands at the command line: whoever has the server's keys, and so may do anything."""
+"""The operator at the command line, who has the server's keys and may do anything."""
 
 from __future__ import annotations
 
 import getpass
 
-from bot.domain.origins import Origin, Via
-from bot.domain.permissions import Person, Role
+from bot.domain.people.origins import Origin, Via
+from bot.domain.people.permissions import Person, Role
 
 
 def operator() -> Person:
-    """Return the person at the command line, by the name of their account, for the log and the timelines."""
+    """Return the operator, named after their account on this machine, for the log and the timelines."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):
         name = "unknown"  # a container's account without a name
-    # Not the bare name: it could be somebody's login on the forge, who then could undo this person's locks.
+    # Not the bare name: a person with this login on the forge could undo the operator's locks.
     return Person(f"cli:{name}", Role.OWNER, Origin(Via.CLI))

@@ -1,4 +1,4 @@
-"""How runs and workspaces are shown at the command line: a line for people, a document for programs."""
+"""Output of runs and workspaces at the command line: text for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from bot.domain import lifecycle
-from bot.domain.actions import possible
-from bot.domain.permissions import Person
-from bot.domain.run import Run, RunEvent
-from bot.domain.workspace import Workspace
+from bot.domain.people.permissions import Person
+from bot.domain.runs import lifecycle
+from bot.domain.runs.actions import possible
+from bot.domain.runs.run import Run, RunEvent
+from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import StateLock, Transaction
-from bot.services.turns import why_it_waits
+from bot.services.runs.queue_position import why_it_waits
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -93,7 +93,7 @@ def run_document(
 
 
 def run_lines(tx: Transaction, run: Run, person: Person, now: datetime, cool_off: timedelta) -> Iterator[str]:
-    """Show a run: where it stands, what may be done with it, and what happened."""
+    """Show a run: its status, the possible actions, and its timeline."""
     yield run_line(tx, run)
     yield f"    {lifecycle.LABELS[run.status]}, {run.status_at:%Y-%m-%d %H:%M:%S} UTC"
     for name, text in (("since it was approved", run.delta), ("lacks", run.lacks), ("error", run.error)):

@@ -1,4 +1,4 @@
-"""`plangate runs`: queue a plan, look at runs, and do with them what the page's buttons do."""
+"""`plangate runs`: queue plans, list and show runs, and confirm, discard, cancel or retry them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,22 @@ from typing import Any, TypeVar
 import click
 
 from bot.cli.loading import configuration, ready
-from bot.cli.operator import operator
-from bot.cli.shown import as_json_option, echo_json, event_document, run_document, run_line, run_lines
-from bot.domain.lifecycle import RunStatus
-from bot.domain.modes import make_modes
-from bot.domain.run import Run
+from bot.cli.records.operator import operator
+from bot.cli.records.output import (
+    as_json_option,
+    echo_json,
+    event_document,
+    printable,
+    run_document,
+    run_line,
+    run_lines,
+)
+from bot.domain.plans.modes import make_modes
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run
+from bot.services.plans.plan_text import kept_text
 from bot.services.ports import RunQuery, Transaction
-from bot.services.queueing import PlanOptions
+from bot.services.runs.queue_plan import PlanOptions
 from bot.wiring import Services
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -27,12 +36,16 @@ def runs() -> None:
 
 @runs.command()
 @click.argument("workspace")
-@click.option("--destroy", is_flag=True, help="Plan to destroy everything.")
-@click.option("--refresh-only", is_flag=True, help="Only bring the state up to date with what is real.")
-@click.option("--replace", multiple=True, metavar="ADDRESS", help="Replace this resource; may be repeated.")
-@click.option("--target", multiple=True, metavar="ADDRESS", help="Only this resource or module; may recur.")
-@click.option("--plan-only", is_flag=True, help="A preview: it waits for nobody, and can't be applied.")
-@click.option("--message", "-m", default="", help="What the run is called.")
+@click.option("--destroy", is_flag=True, help="Plan to destroy all resources.")
+@click.option("--refresh-only", is_flag=True, help="Only update the state from the real infrastructure.")
+@click.option("--replace", multiple=True, metavar="ADDRESS", help="Replace this resource. Can be repeated.")
+@click.option(
+    "--target", multiple=True, metavar="ADDRESS", help="Only this resource or module. Can be repeated."
+)
+@click.option(
+    "--plan-only", is_flag=True, help="A preview: starts without waiting for the queue, can't be applied."
+)
+@click.option("--message", "-m", default="", help="Title of the run.")
 @as_json_option
 def queue(
     workspace: str,
@@ -49,7 +62,7 @@ def queue(
     modes = make_modes(destroy=destroy, refresh_only=refresh_only, replace=replace, target=target)
     services, _ = ready(configuration())
     options = PlanOptions(modes, plan_only, message)
-    _say(services, services.queueing.queue_plan(workspace, operator(), options), as_json)
+    _say(services, services.manual_runs.queue_plan(workspace, operator(), options), as_json)
 
 
 @runs.command("list")
@@ -59,7 +72,7 @@ def queue(
     "statuses",
     multiple=True,
     type=click.Choice([status.value for status in RunStatus]),
-    help="Only these; may be repeated.",
+    help="Only these statuses. Can be repeated.",
 )
 @click.option("--limit", default=30, show_default=True, type=click.IntRange(1, 1000), help="How many runs.")
 @as_json_option
@@ -78,14 +91,15 @@ def list_(workspace: str | None, statuses: tuple[str, ...], limit: int, *, as_js
             for run in found:
                 click.echo(run_line(tx, run))
             if not found:
-                click.echo("there are no such runs")
+                click.echo("no runs found")
 
 
 @runs.command()
 @click.argument("run_id", metavar="RUN")
+@click.option("--plan", is_flag=True, help="Print its plan as well.")
 @as_json_option
-def show(run_id: str, *, as_json: bool) -> None:
-    """Show a run: where it stands, what may be done with it, and what happened."""
+def show(run_id: str, *, plan: bool, as_json: bool) -> None:
+    """Show a run: its status, the possible actions, and its timeline."""
     services, _ = ready(configuration())
     with services.store.reading() as tx:
         run = tx.runs.get(run_id)
@@ -95,11 +109,16 @@ def show(run_id: str, *, as_json: bool) -> None:
             return
         for line in run_lines(tx, run, operator(), services.clock.now(), services.config.cool_off):
             click.echo(line)
+        text = kept_text(tx, run.id) if plan else None
+        if plan:
+            click.echo(f"\n{printable(text.plain())}" if text else "\nthis run has no plan")
+        for each in text.at_apply if text else ():
+            click.echo(printable(f"at apply, {each.address} {each.words}"))
 
 
 def _acts(command: _F) -> _F:
-    """Give a command what all that act on a run have in common."""
-    comment = click.option("--comment", default="", help="A word on why, for the timeline.")
+    """Add the argument and options that all actions on a run share."""
+    comment = click.option("--comment", default="", help="Reason, for the timeline.")
     return click.argument("run_id", metavar="RUN")(comment(as_json_option(command)))
 
 
@@ -114,7 +133,7 @@ def confirm(run_id: str, comment: str, *, as_json: bool) -> None:
 @runs.command()
 @_acts
 def discard(run_id: str, comment: str, *, as_json: bool) -> None:
-    """Put a waiting run aside, and let the next one go on."""
+    """Discard a run that waits for confirmation. The next one in the queue starts."""
     services, _ = ready(configuration())
     _say(services, services.controls.discard(run_id, operator(), comment), as_json)
 
@@ -133,7 +152,7 @@ def cancel(run_id: str, comment: str, *, force: bool, as_json: bool) -> None:
 @click.argument("run_id", metavar="RUN")
 @as_json_option
 def retry(run_id: str, *, as_json: bool) -> None:
-    """Make a new run like a finished one, on the same commit."""
+    """Create a run like a finished one, on the same commit."""
     services, _ = ready(configuration())
     _say(services, services.controls.retry(run_id, operator()), as_json)
 

@@ -1,8 +1,7 @@
-"""`plangate states`: versions of a workspace's state, listed, shown, taken out, rolled back, brought in."""
+"""`plangate states`: list, show, download, roll back and import versions of a workspace's state."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,14 +10,13 @@ from typing import Any, BinaryIO
 import click
 
 from bot.cli.loading import configuration, ready
-from bot.cli.operator import operator
+from bot.cli.records.operator import operator
+from bot.cli.records.output import as_json_option, echo_json, printable
 from bot.domain.errors import Invalid
-from bot.domain.state_file import Contents
+from bot.domain.states.file import StateContents
 from bot.services.ports import StateVersion
-from bot.services.states import STATE_LIMIT
+from bot.services.states.backend import STATE_LIMIT
 from bot.wiring import Services
-
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()
@@ -29,7 +27,7 @@ def states() -> None:
 @states.command("list")
 @click.argument("workspace")
 @click.option("--limit", default=30, show_default=True, help="How many versions.")
-@_JSON
+@as_json_option
 def list_(workspace: str, limit: int, *, as_json: bool) -> None:
     """Show the versions of a workspace's state, newest first, refused ones too."""
     services, workspace_id = _services(workspace)
@@ -37,7 +35,7 @@ def list_(workspace: str, limit: int, *, as_json: bool) -> None:
         found = tx.states.versions(workspace_id, limit)
         current = tx.states.current(workspace_id)
     if as_json:
-        _print([_document(one, current) for one in found])
+        echo_json([_document(one, current) for one in found])
         return
     for one in found:
         click.echo(_line(one, current))
@@ -48,15 +46,15 @@ def list_(workspace: str, limit: int, *, as_json: bool) -> None:
 @states.command()
 @click.argument("workspace")
 @click.argument("version", default="")
-@_JSON
+@as_json_option
 def show(workspace: str, version: str, *, as_json: bool) -> None:
-    """Show a version, the current one by default: outputs and resources, without what is secret."""
+    """Show a version, by default the current one: outputs and resources, without secrets."""
     services, workspace_id = _services(workspace)
-    found, contents = services.kept_states.show(workspace_id, version)
+    found, contents = services.state_versions.show(workspace_id, operator(), version)
     with services.store.reading() as tx:
         current = tx.states.current(workspace_id)
     if as_json:
-        _print({**_document(found, current), **_contents(contents)})
+        echo_json({**_document(found, current), **_contents(contents)})
         return
     for line in _lines(found, current, contents):
         click.echo(line)
@@ -65,16 +63,18 @@ def show(workspace: str, version: str, *, as_json: bool) -> None:
 @states.command()
 @click.argument("workspace")
 @click.argument("version", default="")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to make; else standard output.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="File to write. Without it: standard output."
+)
 def download(workspace: str, version: str, output: Path | None) -> None:
-    """Take a version out as it is, the current one by default. It has secrets in the clear."""
+    """Download a version, by default the current one. It contains secrets in plain text."""
     services, workspace_id = _services(workspace)
-    found, data = services.kept_states.download(workspace_id, operator(), version)
+    found, data = services.state_versions.download(workspace_id, operator(), version)
     if output is None:
         click.echo(data, nl=False)
         return
     try:
-        # Never over another file, and for nobody else to read: it has secrets in it (promise 6).
+        # Never overwrites a file, and is readable only by its owner: it contains secrets (promise 6).
         handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise click.UsageError(f"can't make {output}: {error.strerror}") from error
@@ -86,13 +86,13 @@ def download(workspace: str, version: str, output: Path | None) -> None:
 @states.command()
 @click.argument("workspace")
 @click.argument("version")
-@_JSON
+@as_json_option
 def rollback(workspace: str, version: str, *, as_json: bool) -> None:
-    """Make an older version current again, as a new one. What is real stays as it is: plan next."""
+    """Make an older version current again, as a new one. Infrastructure does not change: plan next."""
     services, workspace_id = _services(workspace)
-    done = services.kept_states.roll_back(workspace_id, version, operator())
+    done = services.state_versions.roll_back(workspace_id, version, operator())
     if as_json:
-        _print(_document(done, done))
+        echo_json(_document(done, done))
     else:
         click.echo(f"{done.id} (serial {done.serial}) is current: {done.note}. Plan, to see what differs.")
 
@@ -100,17 +100,17 @@ def rollback(workspace: str, version: str, *, as_json: bool) -> None:
 @states.command()
 @click.argument("workspace")
 @click.argument("file", type=click.File("rb"))
-@click.option("--force", is_flag=True, help="Take it in place of another state, or one that is newer.")
-@_JSON
+@click.option("--force", is_flag=True, help="Accept a state of another lineage, or an older one.")
+@as_json_option
 def push(workspace: str, file: BinaryIO, *, force: bool, as_json: bool) -> None:
     """Bring a state along from a file (`-`: standard input), such as `terraform state pull` gives."""
     services, workspace_id = _services(workspace)
     data = file.read(STATE_LIMIT + 1)
     if not data.strip():
-        raise Invalid("the file is empty: there is no state in it")
-    done = services.kept_states.push(workspace_id, data, operator(), force=force)
+        raise Invalid("the file is empty: it holds no state")
+    done = services.state_versions.push(workspace_id, data, operator(), force=force)
     if as_json:
-        _print({"changed": done is not None, **(_document(done, done) if done else {})})
+        echo_json({"changed": done is not None, **(_document(done, done) if done else {})})
     elif done is None:
         click.echo("it is the current state already")
     else:
@@ -130,7 +130,7 @@ def _line(one: StateVersion, current: StateVersion | None) -> str:
     return f"{mark} {one.id}  serial {one.serial:<4} {one.created_at:%Y-%m-%d %H:%M} UTC  {made}{refused}"
 
 
-def _lines(one: StateVersion, current: StateVersion | None, contents: Contents) -> Iterator[str]:
+def _lines(one: StateVersion, current: StateVersion | None, contents: StateContents) -> Iterator[str]:
     yield _line(one, current)
     yield f"lineage {one.lineage}, md5 {one.md5}, {one.size} bytes"
     if contents.terraform_version:
@@ -138,16 +138,11 @@ def _lines(one: StateVersion, current: StateVersion | None, contents: Contents) 
     yield f"\n{len(contents.outputs)} outputs"
     for output in contents.outputs:
         value = "(sensitive)" if output.value is None else output.value
-        yield f"  {_printable(output.name)} = {_printable(value)}"
+        yield f"  {printable(output.name)} = {printable(value)}"
     yield f"\n{len(contents.resources)} resources"
     for resource in contents.resources:
         count = f"  x {resource.instances}" if resource.instances != 1 else ""
-        yield f"  {_printable(resource.address)}{count}"
-
-
-def _printable(text: str) -> str:
-    """Return text without what would move the terminal's cursor or colour it: states bring it (promise 5)."""
-    return "".join(c if c.isprintable() or c in "\n\t" else f"\\u{ord(c):04x}" for c in text)
+        yield f"  {printable(resource.address)}{count}"
 
 
 def _document(one: StateVersion, current: StateVersion | None) -> dict[str, Any]:
@@ -166,7 +161,7 @@ def _document(one: StateVersion, current: StateVersion | None) -> dict[str, Any]
     }
 
 
-def _contents(contents: Contents) -> dict[str, Any]:
+def _contents(contents: StateContents) -> dict[str, Any]:
     return {
         "terraform_version": contents.terraform_version,
         "outputs": [
@@ -178,7 +173,3 @@ def _contents(contents: Contents) -> dict[str, Any]:
             for one in contents.resources
         ],
     }
-
-
-def _print(document: object) -> None:
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))

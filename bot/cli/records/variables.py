@@ -1,12 +1,11 @@
-"""`plangate variables`: list, set and unset variables of workspaces and sets, and make sets.
+"""`plangate variables`: list, set and unset variables of workspaces and sets, and create sets.
 
-No value needs to stand on the command line, where other programs of the machine could read it; a sensitive
+Values can be given without the command line, where other programs could read them; a sensitive
 one is never printed (promise 6).
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,13 +14,29 @@ from typing import Any
 import click
 
 from bot.cli.loading import configuration, ready
-from bot.cli.operator import operator
-from bot.config.variables import one_line
-from bot.domain.variables import VALUE_BYTES, Category
-from bot.services.variables import Listed, ListedSet, OfSet, OfWorkspace, Owner, VariableDesk, Wish
+from bot.cli.records.operator import operator
+from bot.cli.records.output import as_json_option, echo_json
+from bot.config.file.variables import one_line
+from bot.domain.workspaces.phase import Phase
+from bot.domain.workspaces.variables import VALUE_BYTES, Category
+from bot.services.variables.editor import (
+    Owner,
+    SetVariables,
+    VariableEditor,
+    VariableInput,
+    VariableSetView,
+    VariableView,
+    WorkspaceVariables,
+)
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_SET = click.option("--set", "set_name", metavar="NAME", help="In this set instead of in a workspace.")
+_SET = click.option("--set", "set_name", metavar="NAME", help="Use this variable set instead of a workspace.")
+_PHASE = click.option(
+    "--phase",
+    type=click.Choice([phase.value for phase in Phase]),
+    default=Phase.BOTH.value,
+    show_default=True,
+    help="Which part of a run has it; plan and apply need --env.",
+)
 _ENV = click.option("--env", is_flag=True, help="The environment variable, not the Terraform variable.")
 
 
@@ -33,17 +48,17 @@ def variables() -> None:
 @variables.command("list")
 @click.argument("workspace", required=False)
 @_SET
-@_JSON
+@as_json_option
 def list_(workspace: str | None, set_name: str | None, *, as_json: bool) -> None:
-    """Show what reaches a workspace and where it comes from, or what is in a set."""
+    """List the variables of a workspace with their origins, or the variables of a set."""
     owner = _owner(() if workspace is None else (workspace,), set_name)
     desk = _desk()
-    if isinstance(owner, OfSet):
+    if isinstance(owner, SetVariables):
         found = desk.set_named(owner.name, operator()).variables
     else:
         found = desk.of_workspace(owner.name, operator())
     if as_json:
-        _print([_document(one) for one in found])
+        echo_json([_document(one) for one in found])
         return
     for one in found:
         click.echo(_line(one))
@@ -53,21 +68,23 @@ def list_(workspace: str | None, set_name: str | None, *, as_json: bool) -> None
 
 @variables.command("set")
 @click.argument("names", metavar="[WORKSPACE] KEY", nargs=-1, required=True)
-@click.option("--value", help="The value. Not for secrets: others on this machine can see it.")
+@click.option("--value", help="The value. Not for secrets: other users of this machine can see it.")
 @click.option("--stdin", is_flag=True, help="Read the value from standard input.")
 @click.option("--value-file", type=click.Path(path_type=Path), help="Read the value from a file.")
 @_ENV
 @click.option("--hcl/--no-hcl", default=None, help="Whether the value is an HCL expression.")
 @click.option("--sensitive", is_flag=True, help="Never show it again, and mask it in all output.")
 @click.option("--description", help="What it is for.")
+@_PHASE
 @_SET
-@_JSON
+@as_json_option
 def set_(
     names: tuple[str, ...],
     value: str | None,
     value_file: Path | None,
     hcl: bool | None,
     description: str | None,
+    phase: str,
     set_name: str | None,
     *,
     stdin: bool,
@@ -75,9 +92,9 @@ def set_(
     sensitive: bool,
     as_json: bool,
 ) -> None:
-    """Set a variable of a workspace, or with --set of a set; without a value it is asked for.
+    """Set a variable of a workspace, or of a set with --set. Without a value, you are asked for it.
 
-    Later runs get it; those that are there keep the values that they were made with.
+    Later runs get it. Existing runs keep the values that they were created with.
     """
     *where, key = names
     owner = _owner(where, set_name)
@@ -90,26 +107,27 @@ def set_(
         value = one_line(_decoded(_read(value_file), str(value_file)))
     elif value is None:
         value = click.prompt(f"Value of {key}", hide_input=True, default="", show_default=False, err=True)
-    wish = Wish(key, _category(env), value, hcl, sensitive, description)
+    wish = VariableInput(key, _category(env), value, hcl, sensitive, description, Phase(phase))
     done = desk.put(owner, wish, operator())
     if as_json:
-        _print(_document(done))
+        echo_json(_document(done))
     else:
-        click.echo(f"set {done.category.value} variable {key} of {owner}; runs from now on get it")
+        click.echo(f"set {done.category.value} variable {key} of {owner}; new runs get it")
 
 
 @variables.command()
 @click.argument("names", metavar="[WORKSPACE] KEY", nargs=-1, required=True)
 @_ENV
+@_PHASE
 @_SET
-@_JSON
-def unset(names: tuple[str, ...], set_name: str | None, *, env: bool, as_json: bool) -> None:
+@as_json_option
+def unset(names: tuple[str, ...], phase: str, set_name: str | None, *, env: bool, as_json: bool) -> None:
     """Remove a variable of a workspace, or with --set of a set."""
     *where, key = names
     owner = _owner(where, set_name)
-    _desk().unset(owner, _category(env), key, operator())
+    _desk().unset(owner, _category(env), key, operator(), Phase(phase))
     if as_json:
-        _print({"unset": key, "category": _category(env).value})
+        echo_json({"unset": key, "category": _category(env).value})
     else:
         click.echo(f"unset {_category(env).value} variable {key} of {owner}")
 
@@ -120,16 +138,16 @@ def sets() -> None:
 
 
 @sets.command("list")
-@_JSON
+@as_json_option
 def list_sets(*, as_json: bool) -> None:
     """Show every set and which workspaces it reaches."""
     found = _desk().sets(operator())
     if as_json:
-        _print([_set_document(one) for one in found])
+        echo_json([_set_document(one) for one in found])
         return
     for one in found:
         count = len(one.variables)
-        click.echo(f"{one.name}  {_reaches(one)}  {count} variable{'s' * (count != 1)}  ({one.made_by})")
+        click.echo(f"{one.name}  {one.scope}  {count} variable{'s' * (count != 1)}  ({one.made_by})")
     if not found:
         click.echo("there are no sets")
 
@@ -139,40 +157,40 @@ def list_sets(*, as_json: bool) -> None:
 @click.argument("workspaces", nargs=-1)
 @click.option("--global", "everywhere", is_flag=True, help="For every workspace.")
 @click.option("--description", default="", help="What it is for.")
-@_JSON
+@as_json_option
 def put(name: str, workspaces: tuple[str, ...], description: str, *, everywhere: bool, as_json: bool) -> None:
-    """Make a set for the WORKSPACES named, or patterns of names; or say anew what it reaches."""
+    """Create a set for WORKSPACES (names or patterns), or change the workspaces of a set."""
     done = _desk().put_set(
         name, operator(), everywhere=everywhere, workspaces=workspaces, description=description
     )
     if as_json:
-        _print(_set_document(done))
+        echo_json(_set_document(done))
     else:
-        click.echo(f"the set {name} reaches {_reaches(done)}")
+        click.echo(f"the set {name} reaches {done.scope}")
 
 
 @sets.command()
 @click.argument("name")
-@_JSON
+@as_json_option
 def remove(name: str, *, as_json: bool) -> None:
     """Remove a set and the variables in it."""
     _desk().remove_set(name, operator())
     if as_json:
-        _print({"removed": name})
+        echo_json({"removed": name})
     else:
         click.echo(f"removed the set {name}")
 
 
-def _desk() -> VariableDesk:
+def _desk() -> VariableEditor:
     services, _ = ready(configuration())
     return services.variables
 
 
 def _owner(where: Sequence[str], set_name: str | None) -> Owner:
     if set_name is not None and not where:
-        return OfSet(set_name)
+        return SetVariables(set_name)
     if set_name is None and len(where) == 1:
-        return OfWorkspace(where[0])
+        return WorkspaceVariables(where[0])
     raise click.UsageError("name one workspace, or a set with --set NAME, and then the key")
 
 
@@ -196,26 +214,24 @@ def _decoded(raw: bytes, where: str) -> str:
         raise click.UsageError(f"{where} is not UTF-8 text") from None
 
 
-def _line(one: Listed) -> str:
+def _line(one: VariableView) -> str:
     value = "(sensitive, write only)" if one.value is None else one.value
     first, *more = value.splitlines() or [""]
     shown = first[:80] + ("…" if more or len(first) > 80 else "")
     kind = "env" if one.category is Category.ENV else "hcl" if one.hcl else "terraform"
     hidden = f", hidden by {one.hidden_by}" if one.hidden_by else ""
-    return f"{one.key} = {shown}  [{kind}, from {one.source}, set by {one.set_by}{hidden}]"
+    phase = "" if one.phase is Phase.BOTH else f", {one.phase.value} only"
+    return f"{one.key} = {shown}  [{kind}{phase}, from {one.source}, set by {one.set_by}{hidden}]"
 
 
-def _reaches(one: ListedSet) -> str:
-    return "every workspace" if one.everywhere else ", ".join(one.workspaces) or "no workspace"
-
-
-def _document(one: Listed) -> dict[str, Any]:
+def _document(one: VariableView) -> dict[str, Any]:
     return {
         "key": one.key,
         "value": one.value,
         "category": one.category.value,
         "hcl": one.hcl,
         "sensitive": one.sensitive,
+        "phase": one.phase.value,
         "description": one.description,
         "from_set": one.set_name,
         "set_by": one.set_by,
@@ -224,7 +240,7 @@ def _document(one: Listed) -> dict[str, Any]:
     }
 
 
-def _set_document(one: ListedSet) -> dict[str, Any]:
+def _set_document(one: VariableSetView) -> dict[str, Any]:
     return {
         "name": one.name,
         "global": one.everywhere,
@@ -233,7 +249,3 @@ def _set_document(one: ListedSet) -> dict[str, Any]:
         "made_by": one.made_by,
         "variables": [_document(each) for each in one.variables],
     }
-
-
-def _print(document: object) -> None:
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))

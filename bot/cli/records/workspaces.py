@@ -1,13 +1,13 @@
-"""`plangate workspaces`: which there are, and locking them."""
+"""`plangate workspaces`: list, lock and unlock workspaces."""
 
 from __future__ import annotations
 
 import click
 
 from bot.cli.loading import configuration, ready
-from bot.cli.operator import operator
-from bot.cli.shown import as_json_option, echo_json, workspace_document, workspace_line
-from bot.domain.workspace import Workspace
+from bot.cli.records.operator import operator
+from bot.cli.records.output import as_json_option, echo_json, workspace_document, workspace_line
+from bot.domain.workspaces.workspace import Workspace
 from bot.wiring import Services
 
 
@@ -29,7 +29,7 @@ def list_(*, as_json: bool) -> None:
     for one in found:
         click.echo(workspace_line(*one))
     if not found:
-        click.echo("there are no workspaces: name one in plangate.yml")
+        click.echo("there are no workspaces: add one to plangate.yml")
 
 
 @workspaces.command()
@@ -37,23 +37,23 @@ def list_(*, as_json: bool) -> None:
 @click.argument("reason", default="")
 @as_json_option
 def lock(workspace: str, reason: str, *, as_json: bool) -> None:
-    """Hold a workspace: runs are made and wait, previews go on."""
+    """Lock a workspace: runs are created and wait, previews go on."""
     services, _ = ready(configuration())
-    _say(services, services.locking.lock(workspace, operator(), reason), as_json)
+    _say(services, services.workspace_locks.lock(workspace, operator(), reason), as_json)
 
 
 @workspaces.command()
 @click.argument("workspace")
-@click.option("--force", is_flag=True, help="Also where somebody else locked it.")
-@click.option("--state", is_flag=True, help="Take Terraform's own lock off the state, which a lost run left.")
+@click.option("--force", is_flag=True, help="Unlock it even if somebody else locked it.")
+@click.option("--state", is_flag=True, help="Release Terraform's lock on the state that a lost run left.")
 @as_json_option
 def unlock(workspace: str, *, force: bool, state: bool, as_json: bool) -> None:
     """Let a workspace go: the run whose turn it is starts."""
     services, _ = ready(configuration())
     if state:
-        _say(services, services.locking.release_state(workspace, operator()), as_json)
+        _say(services, services.workspace_locks.release_state(workspace, operator()), as_json)
     else:
-        _say(services, services.locking.unlock(workspace, operator(), force=force), as_json)
+        _say(services, services.workspace_locks.unlock(workspace, operator(), force=force), as_json)
 
 
 def _say(services: Services, workspace: Workspace, as_json: bool) -> None:

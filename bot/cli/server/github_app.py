@@ -13,9 +13,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import click
 
-from bot.config.forges import api_address
 from bot.domain.errors import PlangateError
-from bot.forges.github.manifest import NewApp, exchange, manifest
+from bot.forges.github.app_manifest import NewApp, exchange, manifest
+from bot.forges.github.kind import api_address
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Plangate on GitHub</title>
 <style>body{{font:16px/1.6 system-ui;max-width:38rem;margin:15vh auto;padding:0 1rem;color-scheme:light dark}}
@@ -24,8 +24,8 @@ background:#1f883d;color:#fff;text-decoration:none;cursor:pointer}}</style><h1>{
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What App is wanted, and where what GitHub answers is kept."""
+class AppRequest:
+    """The App to register, and the folder for its secrets."""
 
     url: str
     name: str
@@ -39,7 +39,7 @@ class Wish:
 class Registrar:
     """A page on the loopback address that sends a manifest to GitHub, and takes what comes back."""
 
-    def __init__(self, wish: Wish, port: int = 0) -> None:
+    def __init__(self, wish: AppRequest, port: int = 0) -> None:
         self._wish = wish
         self._state = secrets.token_urlsafe(24)
         self.app: NewApp | None = None
@@ -61,13 +61,13 @@ class Registrar:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:
-                """Say nothing: the address holds GitHub's code."""
+                """Log nothing: the address contains GitHub's code."""
 
         self._server = HTTPServer(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def wait(self) -> NewApp:
-        """Serve until GitHub has answered. Raises PlangateError where it refused."""
+        """Serve until GitHub has answered. Raises PlangateError if it refused."""
         with self._server:
             while self.app is None and not self.trouble:
                 self._server.handle_request()
@@ -84,14 +84,14 @@ class Registrar:
             return 404, _page("There is nothing here", "")
         query = parse_qs(parts.query)
         if not secrets.compare_digest(query.get("state", [""])[0].encode(), self._state.encode()):
-            return 400, _page("This does not come from your click", "<p>Begin again.</p>")
+            return 400, _page("This request does not come from your click", "<p>Begin again.</p>")
         try:
             self.app = exchange(query.get("code", [""])[0], api_address(self._wish.github))
         except PlangateError as error:
             self.trouble = f"GitHub did not register the App: {error}"
             return 502, _page("GitHub did not register the App", f"<p>{escape(str(error))}</p>")
         install = escape(f"{self.app.html_url}/installations/new", quote=True)
-        words = f"<p>{escape(self.app.slug)} is there, and its secrets are kept in the terminal's folder.</p>"
+        words = f"<p>{escape(self.app.slug)} is registered. Its secrets are in the terminal's folder.</p>"
         return 200, _page("Now install it", f'{words}<p><a class="button" href="{install}">Install</a></p>')
 
     def _form(self) -> str:
@@ -109,7 +109,7 @@ class Registrar:
 
 
 def keep(app: NewApp, folder: Path) -> Path:
-    """Write the App's key and settings, readable by their owner alone; return the file of settings."""
+    """Write the App's key and settings, readable only by their owner; return the file of settings."""
     folder.mkdir(parents=True, exist_ok=True)
     key, settings = folder / f"{app.slug}.pem", folder / f"{app.slug}.env"
     for path, content in (
@@ -135,14 +135,16 @@ def _page(title: str, body: str) -> str:
 @click.command("github-app")
 @click.option("--url", required=True, help="Address of your Plangate, such as https://plangate.example.com.")
 @click.option("--name", default="Plangate", show_default=True, help="Name of the App, unique on GitHub.")
-@click.option("--organization", default="", help="Organization that owns it; without: your own account.")
+@click.option("--organization", default="", help="Organization that owns it. Without it: your own account.")
 @click.option("--github", default="https://github.com", show_default=True, help="Your GitHub's address.")
 @click.option(
     "--folder", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="Where secrets go."
 )
-@click.option("--port", default=0, help="Port of the page on this machine; 0 takes any free one.")
-@click.option("--automerge", is_flag=True, help="Ask for what `automerge` needs: Contents: write.")
-@click.option("--teams", is_flag=True, help="Ask for what teams as owners need: Members: read.")
+@click.option("--port", default=0, help="Port of the page on this machine. 0: any free port.")
+@click.option(
+    "--automerge", is_flag=True, help="Also request the permission for `automerge`: Contents: write."
+)
+@click.option("--teams", is_flag=True, help="Also request the permission for teams as owners: Members: read.")
 def github_app(
     url: str,
     name: str,
@@ -153,8 +155,8 @@ def github_app(
     automerge: bool,
     teams: bool,
 ) -> None:
-    """Register a GitHub App in two clicks, and keep its secrets in files."""
-    wish = Wish(url.rstrip("/"), name, organization, github.rstrip("/"), folder, automerge, teams)
+    """Register a GitHub App in two clicks; save its secrets in files."""
+    wish = AppRequest(url.rstrip("/"), name, organization, github.rstrip("/"), folder, automerge, teams)
     registrar = Registrar(wish, port)
     click.echo(f"Open {registrar.url} and click twice: create, install.")
     webbrowser.open(registrar.url)

@@ -1,14 +1,14 @@
-"""Commands for whoever runs the server: migrate, sync, replay."""
+"""Commands for operators of the server: migrate, sync, replay."""
 
 from __future__ import annotations
 
 import click
 
 from bot.cli.loading import configuration, ready
-from bot.cli.operator import operator
+from bot.cli.records.operator import operator
 from bot.clock import SystemClock
-from bot.domain.audit import Deed
-from bot.services.auditing import done
+from bot.domain.people.audit import AuditAction
+from bot.services.outbox.audit_log import done
 from bot.store import SqlStore
 from bot.store import migrate as migrate_database
 from bot.vault import FernetVault
@@ -23,14 +23,14 @@ def migrate() -> None:
     if applied:
         store = SqlStore(config.database_url, FernetVault(config.secret_keys))
         with store.transaction() as tx:
-            done(tx, SystemClock(), operator(), Deed.MIGRATE, "", ", ".join(applied))
+            done(tx, SystemClock(), operator(), AuditAction.MIGRATE, "", ", ".join(applied))
         store.close()
     click.echo(f"applied: {', '.join(applied)}" if applied else "the database is up to date")
 
 
 @click.command()
 def sync() -> None:
-    """Bring the workspaces and variables of plangate.yml into the database."""
+    """Bring plangate.yml's workspaces and variables into the database."""
     _, synced = ready(configuration(), serves=True, by=operator())
     for name in synced.kept:
         click.echo(f"kept     {name}")
@@ -43,18 +43,18 @@ def sync() -> None:
 @click.command()
 @click.argument("delivery_id")
 def replay(delivery_id: str) -> None:
-    """Say what a stored webhook delivery led to; one that waits or failed is handled again."""
+    """Show a delivery's decisions; handle a waiting or failed one again."""
     services, _ = ready(configuration())
     with services.store.reading() as tx:
         delivery = tx.deliveries.get(delivery_id)
     if delivery.handled_at is None or delivery.error:
-        services.redelivering.reopen(delivery_id, operator())
+        services.redelivery.reopen(delivery_id, operator())
         services.intake.handle(delivery_id)
     with services.store.reading() as tx:
         delivery = tx.deliveries.get(delivery_id)
-    for line in delivery.decisions:
-        where = f" in {line['workspace']}" if "workspace" in line else ""
-        run = f" ({line['run']})" if "run" in line else ""
-        click.echo(f"{line['outcome']}{where}: {line['reason']}{run}")
+    for decision in delivery.decisions:
+        where = f" in {decision.workspace}" if decision.workspace else ""
+        run = f" ({decision.run})" if decision.run else ""
+        click.echo(f"{decision.kind.value}{where}: {decision.reason}{run}")
     if delivery.handled_at is None:
         click.echo(f"not handled yet, after {delivery.attempts} tries: {delivery.error}")

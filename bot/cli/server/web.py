@@ -1,35 +1,18 @@
-"""`plangate web`: webhooks, states and pages, behind gunicorn; `plangate sign-in`: how to get in."""
+"""`plangate web`: webhooks, states and pages, over HTTP; `plangate sign-in`: how to get in."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import click
-from gunicorn.app.base import BaseApplication
 
-from bot.cli.loading import configuration, ready
+from bot.cli.loading import configuration, ready, serving
+from bot.cli.server.http_server import Listening, serve
 from bot.domain.errors import ConfigError
-from bot.services.sign_in import address, password
+from bot.services.people.local_sign_in import address, password
 from bot.web import create_app
-from bot.web.live import Streams
+from bot.web.runs.live import Streams
 from bot.wiring import Services
-
-
-class _Gunicorn(BaseApplication):  # type: ignore[misc]
-    """Gunicorn with our application, without its own command line."""
-
-    def __init__(self, app: Any, options: dict[str, Any]) -> None:
-        self._app = app
-        self._options = options
-        super().__init__()
-
-    def load_config(self) -> None:
-        for key, value in self._options.items():
-            self.cfg.set(key, value)
-
-    def load(self) -> Any:
-        return self._app
 
 
 def _how_to_sign_in(services: Services) -> str:
@@ -42,9 +25,9 @@ def _how_to_sign_in(services: Services) -> str:
 
 @click.command("sign-in")
 def sign_in() -> None:
-    """Print where the local administrator signs in, and the password.
+    """Print the local administrator's sign-in address and password.
 
-    Whoever has the secret key and the database can do so; nobody else knows the password.
+    Needs the secret key and the database; nobody else can know the password.
     """
     services, _ = ready(configuration())
     if not services.config.local_admin:
@@ -58,7 +41,7 @@ def _address_to_listen_at(_context: click.Context, _parameter: click.Parameter, 
     host, _, port = value.rpartition(":")
     if value.startswith("unix:") or (host and port.isascii() and port.isdigit() and int(port) < 2**16):
         return value
-    raise click.BadParameter(f"{value!r} is no address with a port up to 65535, such as 0.0.0.0:8000")
+    raise click.BadParameter(f"{value!r} is not a valid address: write host and port, such as 0.0.0.0:8000")
 
 
 @click.command()
@@ -77,23 +60,14 @@ def _address_to_listen_at(_context: click.Context, _parameter: click.Parameter, 
     type=click.IntRange(min=1),
     default=8,
     show_default=True,
-    help="Number of threads in each; half of them may stream.",
+    help="Threads for pages in each process. Webhooks, states and streams get half as many more.",
 )
 def web(bind: str, processes: int, threads: int) -> None:
     """Serve webhooks, Terraform's states and the pages."""
-    services, _ = ready(configuration(), serves=True)
+    services = serving(configuration())
     if services.config.local_admin:
         click.echo(_how_to_sign_in(services), err=True)
-    options: dict[str, Any] = {
-        "bind": bind,
-        "workers": processes,
-        "threads": threads,
-        "worker_class": "gthread",
-        "preload_app": True,
-        "loglevel": services.config.log_level.value.lower(),
-        "control_socket_disable": True,
-    }
-    # Half of the threads may stream; the others answer.
-    streams = Streams(threads // 2)
-    options["post_worker_init"] = lambda worker: streams.end_when(lambda: not worker.alive)
-    _Gunicorn(create_app(services, streams), options).run()
+    streams = Streams(max(threads // 2, 1))
+    listening = Listening(bind, processes, threads, streams.most, services.config.log_level.value.lower())
+    app = create_app(services, streams, services.config.trusted_proxies)
+    serve(app, listening, streams.end_when)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 
 import click
@@ -15,16 +16,18 @@ from redis.exceptions import RedisError
 from rq import Queue, Worker
 from rq.exceptions import StopRequested
 from rq.job import Job
+from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
 from bot import jobs
-from bot.cli.loading import configuration, ready
+from bot.cli.loading import configuration, serving
+from bot.cli.server.worker_pool import WorkerPool
 from bot.config import Config, LogLevel
-from bot.dispatch import LIGHT_QUEUES, QUEUES, RqDispatch
+from bot.dispatch import LIGHT_QUEUES, QUEUES, PlangateJob, PlangateQueue, RqDispatch, queue_of
 
 log = logging.getLogger(__name__)
 
-# Where web and workers share a few cores, a webhook's answer comes before a plan.
+# If the web and the workers share few cores, answering a webhook is more urgent than a plan.
 _NICENESS = 5
 
 # In seconds: before a worker whose Redis went away looks for it again.
@@ -32,13 +35,15 @@ _PAUSE = 1.0
 
 
 class PlangateWorker(Worker):
-    """An RQ worker that forks for runs alone, and asks for a sweep when it is idle for a while (promise 3).
+    """An RQ worker that forks only for runs, and requests a sweep after an idle while (promise 3).
 
-    What the light queues carry touches no code of a change; done here, it needs no fork, and the tokens that
-    the forge gave out are still there for the next job.
+    Jobs of the light queues run no code of a change. They run without a fork, so that the forge's tokens
+    stay cached for the next job.
     """
 
+    queue_class = PlangateQueue
     sweeper: RqDispatch
+    tidy: Callable[[], None] = staticmethod(jobs.tidy)
     asked_to_stop = False
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
@@ -46,60 +51,102 @@ class PlangateWorker(Worker):
         self.asked_to_stop = True
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]  # as RQ has it
 
+    def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Finish the job in hand also if asked twice: it may be an apply. Ctrl-C, pressed twice, ends it."""
+        if signum == signal.SIGTERM:
+            log.warning("asked to stop again: the worker stops once its job is done")
+            return
+        super().request_force_stop(signum, frame)
+
+    def setup_work_horse_signals(self) -> None:
+        """Have the job's process ignore what is meant for the worker, which waits for it (promise 3)."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    def subscribe(self) -> None:
+        """Listen to no commands: by them, people who can write to Redis could kill an apply."""
+
+    def check_for_suspension(self, burst: bool) -> None:
+        """Never suspend: by RQ's key for it, people who can write to Redis could stop every worker."""
+
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Carry out a job: here, or in a process of its own where Terraform is at work."""
+        """Run a job: in this process, or in a child process if it runs Terraform."""
         if queue.name not in LIGHT_QUEUES:
             super().execute_job(job, queue)
+            _reap()
             return
         execution = self.prepare_execution(job)
         self.perform_job(job, queue, execution)
         self.set_state(WorkerStatus.IDLE)
 
     def run_maintenance_tasks(self) -> None:
-        """Do RQ's own chores, and ask for a sweep."""
+        """Do RQ's own chores, tidy up on this machine, and ask for a sweep."""
         super().run_maintenance_tasks()  # type: ignore[no-untyped-call]  # as RQ has it
+        self.tidy()
         try:
             self.sweeper.sweep(self.maintenance_interval)
         except ConnectionError as error:
-            log.warning("no sweep for now: %s", error)
+            log.warning("no sweep this time: %s", error)
+
+
+def _reap() -> None:
+    """Reap what the kernel gave us to reap, if this worker is the first process of a container."""
+    if os.getpid() != 1:
+        return
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 @click.command()
 @click.option("--queues", default=",".join(QUEUES), show_default=True, help="Queues, in order of priority.")
-def worker(queues: str) -> None:
-    """Work on jobs, one at a time. Start as many as you like, on as many machines as you like."""
+@click.option(
+    "--jobs",
+    "count",
+    type=click.IntRange(1, 200),
+    default=1,
+    show_default=True,
+    help="Jobs at the same time, each in a process of its own; these processes share memory.",
+)
+def worker(queues: str, count: int) -> None:
+    """Work on jobs. Start as many as you like, on as many machines as you like."""
     names = [name.strip() for name in queues.split(",") if name.strip()]
     if unknown := sorted(set(names) - set(QUEUES)):
         raise click.BadParameter(f"there is no queue {', '.join(unknown)}; there are {', '.join(QUEUES)}")
     config = configuration()
-    ready(config, serves=True)
+    serving(config)
     os.nice(_NICENESS)
     jobs.prepare()
-    try:
-        RqDispatch(config.require_redis()).ping()
-    except ConnectionError as error:
-        raise click.ClickException(str(error)) from error
+    if count == 1:
+        _keep_working(config, names)
+    else:
+        WorkerPool(count, lambda: _keep_working(config, names)).run()
+
+
+def _keep_working(config: Config, names: Sequence[str]) -> None:
     with contextlib.suppress(StopRequested):
         while not _work(config, names):
-            # RQ's worker gives up where Redis goes away in the midst of a job. Ours begins again.
+            # RQ's worker ends if the connection to Redis is lost during a job. Ours starts again.
             time.sleep(_PAUSE)
-            log.warning("Redis was away; the worker begins again")
+            log.warning("lost the connection to Redis; the worker starts again")
 
 
 def _work(config: Config, names: Sequence[str]) -> bool:
-    """Work until somebody asks to stop, or until Redis goes away in the midst of a job: False then."""
+    """Work until asked to stop; return False if the connection to Redis was lost during a job."""
     sweep = max(int(config.sweep.total_seconds()), 1)
     try:
         connection = Redis.from_url(config.require_redis())
         found = PlangateWorker(
-            [Queue(name, connection=connection) for name in names],
+            [queue_of(name, connection) for name in names],
             connection=connection,
+            serializer=JSONSerializer,
+            job_class=PlangateJob,
             maintenance_interval=sweep,
             worker_ttl=sweep + 15,
             log_job_description=False,
         )
         found.sweeper = RqDispatch(config.require_redis())
-        # RQ tells of each chore that it does; we tell of each job ourselves.
+        # RQ logs its internal tasks; we log each job ourselves.
         level = "DEBUG" if config.log_level is LogLevel.DEBUG else "WARNING"
         found.work(logging_level=level, with_scheduler=False)
     except RedisError as error:

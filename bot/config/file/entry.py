@@ -1,4 +1,4 @@
-"""What every part of plangate.yml's form has in common."""
+"""The base of all parts of plangate.yml's form."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from bot.domain.variables import wrong_pattern, wrong_set_name
+from bot.domain.workspaces.variables import wrong_pattern, wrong_set_name
 
 
 class Entry(BaseModel):
-    """A part of the file: nothing is converted, nothing unknown is passed over."""
+    """A part of the file: nothing is converted, nothing unknown is skipped."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 

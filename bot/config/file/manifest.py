@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
-from bot.config.entry import Entry
-from bot.config.policies import PolicySetEntry, Tags
-from bot.config.problems import looks_secret, shown
+from bot.config.file.entry import Entry
+from bot.config.file.identity import IdentityEntry
+from bot.config.file.policies import PolicySetEntry, Tags
+from bot.config.file.variable_entries import Variables, VariableSetEntry
+from bot.config.problems import did_you_mean, looks_secret, shown
 from bot.config.settings import web_address
-from bot.config.variable_entries import Variables, VariableSetEntry
-from bot.domain.discovery import NAME, NAME_LENGTH, PLACEHOLDERS
+from bot.domain.errors import Invalid
+from bot.domain.workspaces.discovery import NAME, NAME_LENGTH, PLACEHOLDERS
+from bot.domain.workspaces.isolation import wrong_egress, wrong_source
+from bot.domain.workspaces.versions import Constraint
+from bot.services.ports import ForgeKind, ForgeKinds
+
+DEFAULT_FORGE = "github"
+"""The name, and the kind, of the forge where the file names none."""
 
 _FORGE = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
 _REPO = re.compile(r"(?:([a-z0-9][a-z0-9_-]*):)?([A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BRANCH = re.compile(r"(?![-/.])(?!.*(?:\.\.|//|@\{|[\x00-\x20~^:?*\[\\\x7f]))[^\n]+(?<![/.])")
-_VERSION = re.compile(r"(?:(?:[=<>]|!=|>=|<=|~>)?\s*\d+(?:\.\d+){0,2}(?:-[0-9A-Za-z.]+)?(?:\s*,\s*(?=.)|$))+")
 
 
 def _name(text: str) -> str:
     if not NAME.fullmatch(text):
         raise ValueError(
-            f"{shown(text)} is no workspace name: letters, digits, `-`, `_`, at most {NAME_LENGTH} of them"
+            f"{shown(text)} is not a valid workspace name: letters, digits, `-`, `_`, at most {NAME_LENGTH}"
         )
     return text
 
@@ -36,19 +44,21 @@ def _repo(text: str) -> str:
         path = text.partition("://")[2].partition("/")[2] if "://" in text else text
         hint = "/".join(path.removesuffix(".git").split("/")[:2])
         hint = hint if _REPO.fullmatch(hint) else "acme/infra"
-        raise ValueError(f"{shown(text)} is no repository: write owner/name, such as `{hint}`")
+        raise ValueError(f"{shown(text)} is not a valid repository: write owner/name, such as `{hint}`")
     return text
 
 
 def split_repo(text: str) -> tuple[str, str]:
-    """Split `github:acme/infra` into forge (empty where unsaid) and path."""
+    """Split `github:acme/infra` into forge (empty if unsaid) and path."""
     forge, colon, path = text.rpartition(":")
     return (forge, path) if colon else ("", text)
 
 
 def _branch(text: str) -> str:
     if not _BRANCH.fullmatch(text) or len(text) > 250 or text.startswith("refs/"):
-        raise ValueError(f"{shown(text)} is no branch name: write it as in `git branch`, such as main")
+        raise ValueError(
+            f"{shown(text)} is not a valid branch name: write it as in `git branch`, such as main"
+        )
     return text
 
 
@@ -69,7 +79,9 @@ def _inside(what: str, slash: str = "") -> Callable[[str], str]:
 
 def _pattern(text: str) -> str:
     if not text.strip() or "[" in text or "!" in text[:1]:
-        raise ValueError(f"{shown(text)} is no pattern: `*`, `?` and `**` are known, such as network/**/*.tf")
+        raise ValueError(
+            f"{shown(text)} is not a valid pattern: `*`, `?` and `**` are known, such as network/**/*.tf"
+        )
     return _inside("pattern", slash="/")(text)
 
 
@@ -81,13 +93,17 @@ def _regex(text: str) -> str:
     try:
         re.compile(text)
     except re.error as error:
-        raise ValueError(f"{shown(text)} is no regular expression: {error.msg}") from error
+        raise ValueError(f"{shown(text)} is not a valid regular expression: {error.msg}") from error
     return text
 
 
 def _version(text: str) -> str:
-    if not _VERSION.fullmatch(text.strip()):
-        raise ValueError(f"{shown(text)} is no version: write one such as 1.9.5, ~> 1.9 or >= 1.6, < 2.0")
+    try:
+        Constraint.parse(text)
+    except Invalid as error:
+        raise ValueError(
+            f"{shown(text)} is not a version: write one such as 1.9.5, ~> 1.9 or >= 1.6, < 2.0"
+        ) from error
     return text.strip()
 
 
@@ -95,7 +111,7 @@ def _template(text: str) -> str:
     for word in re.findall(r"\{([^}]*)\}?", text):
         if word not in PLACEHOLDERS:
             known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
-            raise ValueError(f"{shown(text)}: {{{word}}} is not known; possible here: {known}")
+            raise ValueError(f"{shown(text)}: {{{word}}} is not known; use one of: {known}")
     if not re.search(r"\{(directory|name)\}", text):
         raise ValueError(f"{shown(text)} gives each directory the same name: use {{directory}} or {{name}}")
     return text
@@ -110,9 +126,21 @@ def _variable(text: str) -> str:
     return text
 
 
+def _egress(text: str) -> str:
+    if wrong := wrong_egress(text):
+        raise ValueError(f"{shown(text)} is not a destination: {wrong}")
+    return text
+
+
+def _source(text: str) -> str:
+    if wrong := wrong_source(text):
+        raise ValueError(f"{shown(text)} is not a provider's source: {wrong}")
+    return text
+
+
 def _forge_name(text: str) -> str:
     if not _FORGE.fullmatch(text):
-        raise ValueError(f"{shown(text)} is no forge name: lower-case letters, digits, `-` and `_`")
+        raise ValueError(f"{shown(text)} is not a valid forge name: lower-case letters, digits, `-` and `_`")
     return text
 
 
@@ -123,38 +151,60 @@ RepoName = Annotated[
     str,
     AfterValidator(_repo),
     Field(
-        description="`owner/name`, or `forge:owner/name` where there are several forges; on GitLab, groups "
-        "may have groups: `group/subgroup/name`"
+        description="`owner/name`. With several forges: `forge:owner/name`. On GitLab also "
+        "`group/subgroup/name`"
     ),
 ]
-Require = Literal["approved", "codeowners", "mergeable", "up_to_date", "policies_passed", "not_draft"]
+
+
+class RequiredApprovals(Entry):
+    """How many people have to approve: `approved: 2`."""
+
+    approved: int = Field(ge=1, le=10, description="How many people have to approve the latest commit")
+
+
+Require = (
+    Literal[
+        "approved",
+        "codeowners",
+        "mergeable",
+        "up_to_date",
+        "policies_passed",
+        "not_draft",
+        "plan_code",
+        "other_person",
+    ]
+    | RequiredApprovals
+)
 Directory = Annotated[str, AfterValidator(_directories)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 WorkspaceName = Annotated[str, AfterValidator(_name)]
 
 
 class ForgeEntry(Entry):
-    """A forge. Secrets stand in the environment: `..._env` names the variable, never the value."""
+    """A forge. Secrets come from the environment: `..._env` names the variable, never the value.
 
-    kind: Literal["github", "gitlab"] = Field(description="Which forge it is")
-    url: Url | None = Field(default=None, description="Its web address; github.com or gitlab.com where unset")
+    The kinds of forges define the `..._env` keys: see `form`.
+    """
+
+    kind: str = Field(description="Kind of forge")
+    url: Url | None = Field(default=None, description="Its web address. If unset: the public one")
     api_url: Url | None = Field(
-        default=None, description="Its API's address, where it is not the usual one for `url`; GitHub only"
+        default=None, description="Address of its API, if it is not the usual one for `url`. GitHub only"
     )
-    token_env: Variable | None = Field(default=None, description="Variable with the token")
-    webhook_secret_env: Variable | None = Field(
-        default=None, description="Variable with the webhook's secret"
-    )
-    app_id_env: Variable | None = Field(default=None, description="Variable with the App's id")
-    app_private_key_env: Variable | None = Field(
-        default=None, description="Variable with the App's private key"
-    )
-    client_id_env: Variable | None = Field(
-        default=None, description="Variable with the client id by which people sign in"
-    )
-    client_secret_env: Variable | None = Field(
-        default=None, description="Variable with the secret that belongs to it"
-    )
+
+    def variables(self, kind: ForgeKind) -> dict[str, str]:
+        """Return the names of the variables that the forge reads, by role."""
+        named = self.named()
+        usual = f"PLANGATE_{kind.name.upper()}"
+        return {
+            each.role: named.get(each.role, f"{usual}_{each.role.upper()}") for each in kind.form.settings
+        }
+
+    def named(self) -> dict[str, str]:
+        """Return the variables that the file names, by role."""
+        written = {key: getattr(self, key) for key in type(self).model_fields if key.endswith("_env")}
+        return {key.removesuffix("_env"): name for key, name in written.items() if name is not None}
 
 
 class Options(Entry):
@@ -162,58 +212,80 @@ class Options(Entry):
 
     branch: Annotated[str, AfterValidator(_branch)] | None = Field(
         default=None,
-        description="Branch whose pushes are applied; the repository's default branch where unset",
+        description="Branch whose pushes are applied. If unset: the repository's default branch",
     )
     trigger_prefixes: list[Annotated[str, AfterValidator(_inside("folder", slash="/"))]] | None = Field(
         default=None,
-        description="Folders, besides the working directory, in which a change makes the workspace run",
+        description="Other folders, besides the working directory, whose changes start a run",
     )
     trigger_patterns: list[Pattern] | None = Field(
         default=None,
-        description="Patterns (`*`, `?`, `**`) of files whose change makes it run; instead of prefixes",
+        description="Patterns (`*`, `?`, `**`) of files whose changes start a run, instead of prefixes",
     )
     file_triggers: bool | None = Field(
-        default=None, description="`false`: every push runs, whatever it touches"
+        default=None, description="`false`: every push starts a run, whatever files it touches"
     )
     tag_regex: Annotated[str, AfterValidator(_regex)] | None = Field(
         default=None,
-        description="Regular expression: a tag that matches makes the workspace run, instead of pushes",
+        description="Regular expression: tags that match start a run, instead of pushes",
     )
     auto_apply: bool | None = Field(
-        default=None, description="Whether a push's plan is applied without being asked"
+        default=None, description="Whether the plan of a push is applied without confirmation"
     )
     auto_apply_run_triggers: bool | None = Field(
         default=None, description="The same for runs that another workspace's apply started"
     )
     allowed_modes: list[Literal["destroy", "refresh-only", "replace", "target"]] | None = Field(
-        default=None, description="How plans may be asked for by hand; all but `destroy` where unset"
+        default=None, description="Modes that people may choose for a plan. If unset: all but `destroy`"
     )
     require: list[Require] | None = Field(
         default=None,
-        description="What an apply of a change needs; a workspace adds to the defaults', and lowers none",
+        description="What an apply of a change requires. A workspace can only add to the defaults",
     )
     apply: Literal["before_merge", "after_merge", "both"] | None = Field(
         default=None,
-        description="Whether plans are applied on the change, from the branch it is merged to, or either",
+        description="When a change is applied: before the merge, after it, or either",
     )
     keep_approval_if_same_plan: bool | None = Field(
-        default=None, description="`true`: an approval outlives a new commit whose plan is the same"
+        default=None, description="`true`: an approval stays valid after a new commit if the plan is the same"
     )
     replan_siblings: bool | None = Field(
         default=None,
         description="`false`: an apply only marks the plans of other open changes as outdated",
     )
     automerge: bool | None = Field(
-        default=None, description="`true`: a change is merged by itself once every workspace is applied"
+        default=None, description="`true`: a change is merged automatically after every workspace is applied"
     )
     merge_method: Literal["merge", "squash", "rebase"] | None = Field(
-        default=None, description="How it is merged; the first way that the repository allows where unset"
+        default=None, description="How it is merged. If unset: the first method that the repository allows"
     )
-    tags: Tags | None = Field(default=None, description="Words by which policy sets choose workspaces")
-    engine: Literal["terraform", "tofu"] | None = Field(default=None, description="Which program runs it")
+    tags: Tags | None = Field(default=None, description="Tags by which policy sets choose workspaces")
+    network: Literal["filtered", "host", "none"] | None = Field(
+        default=None,
+        description="What runs reach: public addresses by HTTP and HTTPS; all the worker does; their state",
+    )
+    egress: list[Annotated[str, AfterValidator(_egress)]] | None = Field(
+        default=None,
+        description="The only destinations of `filtered`: names, patterns, addresses and networks",
+    )
+    providers: list[Annotated[str, AfterValidator(_source)]] | None = Field(
+        default=None,
+        description="The only sources of providers, such as `hashicorp/*` or `registry.example.com/*`",
+    )
+    own_providers: bool | None = Field(
+        default=None, description="`true`: a commit may bring providers of its own in `terraform.d/plugins`"
+    )
+    own_backend: bool | None = Field(
+        default=None,
+        description="`true`: the configuration keeps its state itself, by a `backend` or `cloud` block",
+    )
+    identity: IdentityEntry | None = Field(
+        default=None, description="Clouds for which runs get identity tokens; see docs/identity.md"
+    )
+    engine: Literal["terraform", "tofu"] | None = Field(default=None, description="Program that runs it")
     terraform_version: Annotated[str, AfterValidator(_version)] | None = Field(
         default=None,
-        description="Version or constraint, in quotes, such as `~> 1.9`; the newest there is where unset",
+        description="Version or constraint, in quotes, such as `~> 1.9`. If unset: the newest",
     )
 
 
@@ -221,23 +293,23 @@ class WorkspaceEntry(Options):
     """One workspace."""
 
     name: Annotated[str, AfterValidator(_name)] = Field(
-        description="Letters, digits, `-` and `_`; no two alike",
+        description="Letters, digits, `-` and `_`. Unique",
         json_schema_extra={"pattern": f"^{NAME.pattern}$"},
     )
     repo: RepoName
     working_directory: Annotated[str, AfterValidator(_inside("folder"))] | None = Field(
-        default=None, description="Folder with the configuration; the repository's root where unset"
+        default=None, description="Folder with the configuration. If unset: the repository's root"
     )
     run_triggers: list[WorkspaceName] | None = Field(
         default=None, description="Workspaces whose successful applies start a run here"
     )
     variables: Variables | None = Field(
-        default=None, description="Variables of its own, over those of any set"
+        default=None, description="Its own variables. They take precedence over those of sets"
     )
 
 
 class DiscoverEntry(Options):
-    """A rule that makes a workspace of every matching directory with Terraform files."""
+    """A rule that turns every matching directory with Terraform files into a workspace."""
 
     repo: RepoName
     directories: list[Directory] = Field(
@@ -257,14 +329,14 @@ class Manifest(Entry):
     """The whole file."""
 
     forges: dict[ForgeName, ForgeEntry] | None = Field(
-        default=None, description="Forges by name; one named `github`, on github.com, where unset"
+        default=None, description="Forges by name. If unset: one named `github`, on github.com"
     )
     defaults: Options | None = Field(
-        default=None, description="Options for every workspace that does not say otherwise"
+        default=None, description="Options for all workspaces; each can set its own"
     )
     workspaces: list[WorkspaceEntry] | None = Field(default=None, description="The workspaces")
     discover: list[DiscoverEntry] | None = Field(
-        default=None, description="Rules that find workspaces by themselves"
+        default=None, description="Rules that find workspaces automatically"
     )
     variable_sets: list[VariableSetEntry] | None = Field(
         default=None, description="Variables for many workspaces at once"
@@ -273,8 +345,55 @@ class Manifest(Entry):
         default=None, description="Policies that judge every plan of many workspaces"
     )
 
+    @property
+    def first_forge(self) -> str:
+        """The forge of entries that name none. Used only if there is no other forge."""
+        return next(iter(self.forges)) if self.forges else DEFAULT_FORGE
 
-def json_schema() -> dict[str, Any]:
+
+def form(kinds: ForgeKinds) -> type[Manifest]:
+    """Return the form of plangate.yml where there are these kinds of forges."""
+    return _form(tuple(kinds.values()))
+
+
+def forge_form(kinds: ForgeKinds) -> type[ForgeEntry]:
+    """Return the form of one forge, with the keys of all kinds."""
+    return _forge_form(tuple(kinds.values()))
+
+
+@cache
+def _form(kinds: tuple[ForgeKind, ...]) -> type[Manifest]:
+    entry: Any = _forge_form(kinds)
+    fields: dict[str, Any] = {
+        "forges": (dict[ForgeName, entry] | None, Manifest.model_fields["forges"]),
+    }
+    return create_model("Manifest", __base__=Manifest, __doc__=Manifest.__doc__, **fields)
+
+
+@cache
+def _forge_form(kinds: tuple[ForgeKind, ...]) -> type[ForgeEntry]:
+    names = [kind.name for kind in kinds]
+
+    def known(value: object) -> object:
+        if value not in names:
+            raise ValueError(f"{shown(value)} is not known; {did_you_mean(str(value), names)}")
+        return value
+
+    labels = {each.role: each.label for kind in reversed(kinds) for each in kind.form.settings}
+    public = " or ".join(kind.form.public_url.partition("://")[2] for kind in kinds)
+    fields: dict[str, Any] = {
+        "kind": (
+            Annotated[str, BeforeValidator(known)],
+            Field(description="Kind of forge", json_schema_extra={"enum": [*names]}),
+        ),
+        "url": (Url | None, Field(default=None, description=f"Its web address. If unset: {public}")),
+    }
+    for role, label in labels.items():
+        fields[f"{role}_env"] = (Variable | None, Field(default=None, description=f"Variable with {label}"))
+    return create_model("ForgeEntry", __base__=ForgeEntry, __doc__=ForgeEntry.__doc__, **fields)
+
+
+def json_schema(kinds: ForgeKinds) -> dict[str, Any]:
     """Return the JSON schema of plangate.yml, for editors."""
-    schema = Manifest.model_json_schema()
+    schema = form(kinds).model_json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "plangate.yml"}

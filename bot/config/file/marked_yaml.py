@@ -17,7 +17,7 @@ _MOST_NODES = 50_000
 
 
 class YamlError(Exception):
-    """The text is no YAML that we take; the message starts with `file:line:column`."""
+    """The text is not valid YAML for us; the message starts with `file:line:column`."""
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Document:
         return f"{self.name}:{place[0]}:{place[1]}" + (f": {path}" if path else "")
 
     def place(self, loc: Loc, key: bool = False) -> tuple[int, int]:
-        """Return line and column of a value, or of its key; of what it is in, where it is missing."""
+        """Return line and column of a value or its key; of its parent if it is missing."""
         if key and loc in self.keys:
             return self.keys[loc]
         while loc and loc not in self.values:
@@ -48,14 +48,14 @@ class Document:
 
 
 def read_document(path: Path) -> Document:
-    """Read a file. Raises YamlError where it is missing, unreadable or no YAML mapping."""
+    """Read a file. Raises YamlError if it is missing, unreadable or not a YAML mapping."""
     try:
         with path.open("rb") as file:
             raw = file.read(_MOST_BYTES + 1)
     except FileNotFoundError as error:
         raise YamlError(
             f"{path}: there is no such file: write one (examples/plangate.yml shows every option), "
-            "or say with PLANGATE_CONFIG where it is"
+            "or set PLANGATE_CONFIG to its path"
         ) from error
     except OSError as error:
         raise YamlError(f"{path}: can't be read: {error.strerror}") from error
@@ -63,7 +63,7 @@ def read_document(path: Path) -> Document:
 
 
 def parse_document(raw: bytes, name: str) -> Document:
-    """Parse a file's bytes. Raises YamlError where they are no YAML mapping."""
+    """Parse a file's bytes. Raises YamlError if they are not a YAML mapping."""
     if len(raw) > _MOST_BYTES:
         raise YamlError(f"{name}: is larger than 1 MB: is it the right file?")
     try:
@@ -139,7 +139,7 @@ class _Walk:
         except (ValueError, ArithmeticError, LookupError, AttributeError) as error:
             # PyYAML lets these through for a value that does not fit its tag, such as `!!timestamp x`.
             raise YamlError(
-                f"{self._at(node)}: {shown(node.value)} is no date or number: put it in quotes"
+                f"{self._at(node)}: {shown(node.value)} is not a valid date or number: put it in quotes"
             ) from error
 
     def _mapping(self, node: yaml.MappingNode, loc: Loc) -> dict[str, Any]:
@@ -147,12 +147,10 @@ class _Walk:
         for key_node, _ in node.value:
             key = key_node.value
             if not isinstance(key_node, yaml.ScalarNode):
-                raise YamlError(f"{self._at(key_node)}: a key must be a word")
+                raise YamlError(f"{self._at(key_node)}: a key must be text")
             if key in written and key_node.tag != "tag:yaml.org,2002:merge":
                 first = _place(written[key])[0]
-                text = (
-                    f"{self._at(key_node)}: {shown(key)} stands here twice (first on line {first}): keep one"
-                )
+                text = f"{self._at(key_node)}: {shown(key)} appears twice (first on line {first}): keep one"
                 self._document.problems.append((_place(key_node), text))
             written[key] = key_node
         self._loader.flatten_mapping(node)

@@ -1,15 +1,15 @@
-"""Where each option of a workspace is written in plangate.yml, for the page that shows its settings."""
+"""The line of each option in plangate.yml, for the page of a workspace's settings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bot.config.manifest import Manifest, Options
-from bot.config.marked_yaml import Document, Loc
-from bot.config.workspaces import read_rules
-from bot.domain.discovery import DiscoverRule
-from bot.domain.workspace import Workspace
+from bot.config.file.manifest import Manifest, Options
+from bot.config.file.marked_yaml import Document, Loc
+from bot.config.file.workspaces import read_rules
+from bot.domain.workspaces.discovery import DiscoverRule
+from bot.domain.workspaces.workspace import Workspace
 
 Places = Mapping[str, str]
 """An option's name to `plangate.yml:12`; what is written nowhere is not among them."""
@@ -22,14 +22,14 @@ ENTRY = ""
 
 
 @dataclass(frozen=True)
-class Written:
+class OptionPositions:
     """The places of all options: of workspaces by name, and of rules in their order."""
 
     named: Mapping[str, Places] = field(default_factory=dict)
     rules: Sequence[tuple[DiscoverRule, Places]] = ()
 
     def of(self, workspace: Workspace) -> Places:
-        """Return the places of a workspace's options; empty where the file does not speak of it any more."""
+        """Return the places of a workspace's options; empty if the file does not speak of it any more."""
         if not workspace.discovered:
             return self.named.get(workspace.name, {})
         where = workspace.working_directory
@@ -39,8 +39,8 @@ class Written:
         return {}
 
 
-def read_written(manifest: Manifest, document: Document) -> Written:
-    """Return where everything is written."""
+def read_written(manifest: Manifest, document: Document) -> OptionPositions:
+    """Return the positions of all options."""
     keys = _keys(document)
     named = {
         entry.name: dict(_places(document, keys, ("workspaces", index)))
@@ -50,7 +50,7 @@ def read_written(manifest: Manifest, document: Document) -> Written:
         (rule, dict(_places(document, keys, ("discover", index))))
         for index, rule in enumerate(read_rules(manifest))
     ]
-    return Written(named, found)
+    return OptionPositions(named, found)
 
 
 def _places(document: Document, keys: Keys, entry: Loc) -> Iterator[tuple[str, str]]:
@@ -69,7 +69,7 @@ def _places(document: Document, keys: Keys, entry: Loc) -> Iterator[tuple[str, s
 
 
 def _keys(document: Document) -> Keys:
-    """Return where each mapping's keys stand, by the mapping."""
+    """Return the lines of each mapping's keys, by the mapping."""
     found: Keys = {}
     for loc, place in document.keys.items():
         found.setdefault(loc[:-1], {})[str(loc[-1])] = place

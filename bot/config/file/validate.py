@@ -1,4 +1,4 @@
-"""Reads plangate.yml and says everything that is wrong with it, in words for the person who wrote it."""
+"""Reads plangate.yml and reports all its problems, in words for its author."""
 
 from __future__ import annotations
 
@@ -11,12 +11,29 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from bot.config.manifest import DiscoverEntry, ForgeEntry, Manifest, Options, WorkspaceEntry, split_repo
-from bot.config.marked_yaml import Document, Loc, YamlError, read_document
-from bot.config.policies import PolicySetEntry, across_policy_sets
+from bot.config.file.identity import CLOUDS, IdentityEntry
+from bot.config.file.manifest import (
+    DEFAULT_FORGE,
+    DiscoverEntry,
+    Manifest,
+    Options,
+    WorkspaceEntry,
+    forge_form,
+    form,
+    split_repo,
+)
+from bot.config.file.marked_yaml import Document, Loc, YamlError, read_document
+from bot.config.file.policies import PolicySetEntry, across_policy_sets
+from bot.config.file.variable_entries import (
+    ELSEWHERE,
+    TAGS,
+    VariableEntry,
+    VariableSetEntry,
+    across_variables,
+)
 from bot.config.problems import Problems, did_you_mean, looks_secret, shown
-from bot.config.variable_entries import ELSEWHERE, TAGS, VariableEntry, VariableSetEntry, across_variables
-from bot.domain.run_triggers import find_cycle
+from bot.domain.workspaces.run_triggers import find_cycle
+from bot.services.ports import ForgeKind, ForgeKinds
 
 _WANTED = {
     "string_type": "text",
@@ -26,60 +43,54 @@ _WANTED = {
     "model_type": "a mapping: a line with `key: value` for each",
     "model_attributes_type": "a mapping: a line with `key: value` for each",
 }
-_SECRETS = {
-    "token": "token_env",
-    "webhook_secret": "webhook_secret_env",
-    "secret": "webhook_secret_env",
-    "app_id": "app_id_env",
-    "app_private_key": "app_private_key_env",
-    "private_key": "app_private_key_env",
-    "password": "token_env",
-}
+# What people write for a secret of a forge, besides the role itself.
+_SECRETS = {"secret": "webhook_secret", "private_key": "app_private_key", "password": "token"}
 
 
-def read_manifest(path: Path, problems: Problems) -> tuple[Manifest, Document]:
+def read_manifest(path: Path, kinds: ForgeKinds, problems: Problems) -> tuple[Manifest, Document]:
     """Read the file and note what is wrong with it; an empty manifest where that is anything at all."""
     try:
         document = read_document(path)
     except YamlError as error:
         problems.extend([str(error)])
         return Manifest(), Document(path.name)
-    return check(document, problems), document
+    return check(document, kinds, problems), document
 
 
-def check(document: Document, problems: Problems) -> Manifest:
+def check(document: Document, kinds: ForgeKinds, problems: Problems) -> Manifest:
     """Check a parsed file against its form, and across its parts; note what is wrong."""
     found = list(document.problems)
     manifest = Manifest()
     try:
-        manifest = Manifest.model_validate(document.data)
+        manifest = form(kinds).model_validate(document.data)
     except ValidationError as error:
-        found += [_explain(detail, document) for detail in error.errors()]
-    found += [(document.place(loc), f"{document.where(loc)}: {what}") for loc, what in _across(document.data)]
+        found += [_explain(detail, document, kinds) for detail in error.errors()]
+    across = _across(document.data, kinds)
+    found += [(document.place(loc), f"{document.where(loc)}: {what}") for loc, what in across]
     problems.extend(dict.fromkeys(text for _, text in sorted(found)))
     return Manifest() if found else manifest
 
 
-def _explain(detail: ErrorDetails, document: Document) -> tuple[tuple[int, int], str]:
+def _explain(detail: ErrorDetails, document: Document, kinds: ForgeKinds) -> tuple[tuple[int, int], str]:
     loc: Loc = tuple(step for step in detail["loc"] if step not in ("[key]", *TAGS))
     key = detail["type"] == "extra_forbidden" or "[key]" in detail["loc"]
-    return document.place(loc, key), f"{document.where(loc, key)}: {_wrong(detail, loc)}"
+    return document.place(loc, key), f"{document.where(loc, key)}: {_wrong(detail, loc, kinds)}"
 
 
-def _wrong(detail: ErrorDetails, loc: Loc) -> str:
+def _wrong(detail: ErrorDetails, loc: Loc, kinds: ForgeKinds) -> str:
     kind, value = detail["type"], detail["input"]
     match kind:
         case "extra_forbidden":
-            return _unknown_key(loc)
+            return _unknown_key(loc, kinds)
         case "missing":
-            return f"is missing: {_missing(loc)}"
+            return f"is missing: {_missing(loc, kinds)}"
         case "value_error":
             return str(detail["ctx"]["error"])
         case "literal_error":
             words = re.findall(r"'([^']*)'", str(detail["ctx"]["expected"]))
             return f"{shown(value)} is not known; {did_you_mean(str(value), words)}"
         case "too_short":
-            return "is empty: name one at least, such as `- envs/*`"
+            return "is empty: add at least one, such as `- envs/*`"
         case _ if kind in _WANTED:
             what = _what(value)
             if "variables" in loc and kind == "string_type":
@@ -89,12 +100,13 @@ def _wrong(detail: ErrorDetails, loc: Loc) -> str:
             return str(detail["msg"])
 
 
-def _unknown_key(loc: Loc) -> str:
+def _unknown_key(loc: Loc, kinds: ForgeKinds) -> str:
     key = str(loc[-1])
-    if loc[0] == "forges" and key in _SECRETS:
+    variable = f"{_SECRETS.get(key, key)}_env"
+    if loc[0] == "forges" and variable in forge_form(kinds).model_fields:
         return (
-            "secrets never stand in this file: put it into an environment variable, "
-            f"and write `{_SECRETS[key]}: NAME_OF_THE_VARIABLE`"
+            "secrets don't belong in this file: put it into an environment variable, "
+            f"and write `{variable}: NAME_OF_THE_VARIABLE`"
         )
     if key == "variables" and loc[0] in ("defaults", "discover", "variables"):
         wanted = "`global: true`" if loc[0] != "discover" else '`workspaces: ["part-of-their-names-*"]`'
@@ -103,13 +115,13 @@ def _unknown_key(loc: Loc) -> str:
         return (
             "belongs to a workspace: write it under `workspaces:` as `- " + f"{key}: …`, or under `defaults:`"
         )
-    known = (field.alias or name for name, field in _model(loc).model_fields.items())
+    known = (field.alias or name for name, field in _model(loc, kinds).model_fields.items())
     return "is not known here; " + did_you_mean(key, known)
 
 
-def _model(loc: Loc) -> type[BaseModel]:
+def _model(loc: Loc, kinds: ForgeKinds) -> type[BaseModel]:
     parts: dict[str, type[BaseModel]] = {
-        "forges": ForgeEntry,
+        "forges": forge_form(kinds),
         "defaults": Options,
         "workspaces": WorkspaceEntry,
         "discover": DiscoverEntry,
@@ -118,11 +130,13 @@ def _model(loc: Loc) -> type[BaseModel]:
     }
     if "variables" in loc[:-1]:
         return VariableEntry
+    if "identity" in loc[:-1]:
+        return CLOUDS.get(str(loc[-2]), IdentityEntry)
     return parts.get(str(loc[0]), Manifest) if len(loc) > 1 else Manifest
 
 
-def _missing(loc: Loc) -> str:
-    field = _model(loc).model_fields.get(str(loc[-1]))
+def _missing(loc: Loc, kinds: ForgeKinds) -> str:
+    field = _model(loc, kinds).model_fields.get(str(loc[-1]))
     example = {
         "name": "`name: network-prod`",
         "repo": "`repo: acme/infra`",
@@ -139,7 +153,11 @@ def _what(value: object) -> str:
         case None:
             return "nothing"
         case bool():
-            return "true (so YAML reads yes and on)" if value else "false (so YAML reads no and off)"
+            return (
+                "true (YAML reads `yes` and `on` as true)"
+                if value
+                else "false (YAML reads `no` and `off` as false)"
+            )
         case int() | float():
             return f"a number ({value})"
         case list():
@@ -160,15 +178,17 @@ def _fix(kind: str, loc: Loc, value: object) -> str:
     if kind == "string_type" and isinstance(value, float) and loc[-1] == "terraform_version":
         return ': put it in quotes, for YAML reads 1.10 as 1.1: "1.10"'
     if kind == "string_type" and value is not None and not isinstance(value, list | dict):
-        return ": put it in quotes as you mean it"
+        return ": put it in quotes"
     return ""
 
 
-def _across(data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
+def _across(data: Mapping[str, Any], there: ForgeKinds) -> Iterator[tuple[Loc, str]]:
     """Check what no single value shows. Takes raw data, so that it speaks even where the form is wrong."""
     yield from _literals((), data)
     forges = data.get("forges")
-    kinds = _kinds(forges) if isinstance(forges, dict) and forges else {"github": "github"}
+    named = forges if isinstance(forges, dict) and forges else {DEFAULT_FORGE: {"kind": DEFAULT_FORGE}}
+    kinds = _kinds(named, there)
+    grouped = " and ".join(kind.title for kind in there.values() if kind.form.subgroups)
     parts = [(key, entries) for key in ("workspaces", "discover") if (entries := data.get(key))]
     if not parts:
         yield (), "names no workspace: write one under `workspaces:`, or a rule under `discover:`"
@@ -176,19 +196,20 @@ def _across(data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
     for key, entries in parts:
         for index, entry in enumerate(entries if isinstance(entries, list) else []):
             yield from _triggers((key, index), entry)
-            yield from _forge((key, index), entry, kinds)
+            yield from _forge((key, index), entry, kinds, grouped)
     yield from _doubled(data.get("workspaces"))
     yield from across_variables(data)
     sets = data.get("policy_sets")
     for index, entry in enumerate(sets if isinstance(sets, list) else []):
-        yield from _forge(("policy_sets", index), entry, kinds)
+        yield from _forge(("policy_sets", index), entry, kinds, grouped)
     yield from across_policy_sets(data, kinds)
     yield from _run_triggers(data.get("workspaces"), discovers=bool(data.get("discover")))
 
 
-def _kinds(forges: Mapping[str, Any]) -> dict[str, str]:
+def _kinds(forges: Mapping[str, Any], there: ForgeKinds) -> dict[str, ForgeKind | None]:
     return {
-        str(name): str(entry.get("kind") if isinstance(entry, dict) else "") for name, entry in forges.items()
+        str(name): there.get(str(entry.get("kind") if isinstance(entry, dict) else ""))
+        for name, entry in forges.items()
     }
 
 
@@ -203,7 +224,7 @@ def _literals(loc: Loc, value: object) -> Iterator[tuple[Loc, str]]:
         instead = f"; {ELSEWHERE}" if "variables" in loc else ""
         yield (
             loc,
-            "looks like a secret, and secrets never stand in this file: change it, for it was written down"
+            "looks like a secret, and secrets don't belong in this file: remove it, and revoke the secret"
             + instead,
         )
 
@@ -213,7 +234,9 @@ def _triggers(loc: Loc, entry: object) -> Iterator[tuple[Loc, str]]:
         yield (*loc, "trigger_patterns"), "excludes `trigger_prefixes`: keep one of them"
 
 
-def _forge(loc: Loc, entry: object, kinds: Mapping[str, str]) -> Iterator[tuple[Loc, str]]:
+def _forge(
+    loc: Loc, entry: object, kinds: Mapping[str, ForgeKind | None], grouped: str
+) -> Iterator[tuple[Loc, str]]:
     names = list(kinds)
     repo = entry.get("repo") if isinstance(entry, dict) else None
     if not isinstance(repo, str) or "://" in repo or repo.startswith("git@"):
@@ -224,10 +247,10 @@ def _forge(loc: Loc, entry: object, kinds: Mapping[str, str]) -> Iterator[tuple[
     elif not forge and len(names) > 1:
         wanted = " or ".join(f"`{name}:{path}`" for name in names[:3])
         yield (*loc, "repo"), f"say on which forge it is: {wanted}"
-    elif path.count("/") > 1 and kinds.get(forge or names[0], "github") != "gitlab":
+    elif path.count("/") > 1 and (kind := kinds[forge or names[0]]) and not kind.form.subgroups:
         yield (
             (*loc, "repo"),
-            f"{shown(path)} is no repository: write owner/name; only GitLab has groups in groups",
+            f"{shown(path)} is not a valid repository: write owner/name; only {grouped} has groups in groups",
         )
 
 
@@ -251,7 +274,7 @@ def _run_triggers(entries: object, *, discovers: bool) -> Iterator[tuple[Loc, st
                 yield loc, f"there is no workspace {shown(source)}; {did_you_mean(source, sources)}"
     if cycle := find_cycle(sources):
         loc = ("workspaces", places[cycle[0]], "run_triggers")
-        yield loc, f"go round in a circle: {' -> '.join(cycle)}; leave one of these out"
+        yield loc, f"form a cycle: {' -> '.join(cycle)}; leave one of these out"
 
 
 def _doubled(entries: object) -> Iterator[tuple[Loc, str]]:

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag
 
-from bot.config.entry import Entry, Pattern, SetName
-from bot.config.marked_yaml import Loc
+from bot.config.file.entry import Entry, Pattern, SetName
+from bot.config.file.marked_yaml import Loc
 from bot.config.problems import looks_secret, shown
-from bot.domain.variables import KEY_LENGTH, Category, wrong_key
+from bot.domain.workspaces.phase import Phase
+from bot.domain.workspaces.variables import KEY_LENGTH, Category, wrong_key, wrong_phase
 
 # How pydantic names the two ways to write variables, in the places of its errors; no key of YAML's is so.
 TAGS = ("<list>", "<mapping>")
@@ -42,19 +43,23 @@ class VariableEntry(Entry):
         description="Name of the Terraform variable, or of the environment variable",
         json_schema_extra={"maxLength": KEY_LENGTH},
     )
-    value: str | None = Field(default=None, description="The value itself; never a secret")
+    value: str | None = Field(default=None, description="The value. Never a secret")
     value_env: Annotated[str, AfterValidator(_env_name)] | None = Field(
-        default=None, description="Variable of the server's environment that has the value"
+        default=None, description="Environment variable of the server that holds the value"
     )
     value_file: str | None = Field(
-        default=None, description="File that has the value, from this file's folder if it is relative"
+        default=None, description="File that holds the value. A relative path starts at this file's folder"
     )
     category: Literal["terraform", "env"] = Field(
-        default="terraform", description="`env`: in the environment of Terraform's processes"
+        default="terraform", description="`env`: an environment variable of Terraform's processes"
     )
     hcl: bool = Field(default=False, description="Whether the value is an HCL expression, such as a list")
     sensitive: bool = Field(
         default=False, description="Whether the value is never shown, and masked in output"
+    )
+    phase: Literal["plan", "apply", "both"] = Field(
+        default="both",
+        description="Which part of a run has it; `plan` and `apply` are for environment variables",
     )
     description: str = Field(default="", description="What it is for")
 
@@ -78,7 +83,7 @@ Variables = Annotated[
 class VariableSetEntry(Entry):
     """A set of variables for many workspaces: for all, or for those named."""
 
-    name: SetName = Field(description="Letters, digits, `-` and `_`; no two alike")
+    name: SetName = Field(description="Letters, digits, `-` and `_`. Unique")
     everywhere: bool = Field(default=False, alias="global", description="`true`: for every workspace")
     workspaces: list[Pattern] | None = Field(
         default=None, description="Names of workspaces, discovered ones too, or patterns of names (`*`, `?`)"
@@ -100,7 +105,7 @@ def across_variables(data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
 
 
 def _variables(loc: Loc, value: object) -> Iterator[tuple[Loc, str]]:
-    places: set[tuple[str, str]] = set()
+    places: set[tuple[str, str, str]] = set()
     if isinstance(value, dict):
         for key in value:
             if wrong := wrong_key(key, Category.TERRAFORM):
@@ -112,15 +117,17 @@ def _variables(loc: Loc, value: object) -> Iterator[tuple[Loc, str]]:
 
 
 def _variable(
-    loc: Loc, entry: dict[str, Any], key: str, places: set[tuple[str, str]]
+    loc: Loc, entry: dict[str, Any], key: str, places: set[tuple[str, str, str]]
 ) -> Iterator[tuple[Loc, str]]:
-    category = entry.get("category", "terraform")
-    if category in ("terraform", "env"):
+    category, phase = entry.get("category", "terraform"), entry.get("phase", "both")
+    if category in list(Category) and phase in list(Phase):
         if wrong := wrong_key(key, Category(category)):
             yield (*loc, "key"), wrong
-        if (category, key) in places:
-            yield (*loc, "key"), f"{shown(key)} stands twice in this list: keep one"
-        places.add((category, key))
+        if (category, key, phase) in places:
+            yield (*loc, "key"), f"{shown(key)} appears twice in this list: keep one"
+        places.add((category, key, phase))
+        if wrong := wrong_phase(shown(key), Category(category), Phase(phase)):
+            yield (*loc, "phase"), wrong
     given = [name for name in SOURCES if entry.get(name) is not None]
     if not given:
         # Not in the form itself, for an empty `value:` is a mistake that people make.
@@ -128,9 +135,9 @@ def _variable(
     for extra in given[1:]:
         yield (*loc, extra), f"excludes `{given[0]}`: keep one of them"
     if "value" in given and entry.get("sensitive") is True:
-        yield (*loc, "value"), f"a sensitive value never stands in this file: {ELSEWHERE}"
+        yield (*loc, "value"), f"a sensitive value does not belong in this file: {ELSEWHERE}"
     if entry.get("hcl") is True and category == "env":
-        yield (*loc, "hcl"), "is for Terraform variables: the environment is handed on as it is"
+        yield (*loc, "hcl"), "is only for Terraform variables: environment variables are plain text"
 
 
 def _set(loc: Loc, entry: dict[str, Any], names: set[str]) -> Iterator[tuple[Loc, str]]:
@@ -142,7 +149,7 @@ def _set(loc: Loc, entry: dict[str, Any], names: set[str]) -> Iterator[tuple[Loc
     if entry.get("global") is True and entry.get("workspaces"):
         yield (*loc, "workspaces"), "excludes `global: true`, which is every workspace: keep one of them"
     if "global" not in entry and "workspaces" not in entry:
-        yield loc, "reaches nobody: write `global: true`, or `workspaces:` with names or patterns"
+        yield loc, "reaches no workspace: write `global: true`, or `workspaces:` with names or patterns"
 
 
 def _list(value: object) -> list[Any]:

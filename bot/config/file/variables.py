@@ -4,23 +4,40 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bot.config.manifest import Manifest
-from bot.config.marked_yaml import Document, Loc
+from bot.config.file.manifest import Manifest
+from bot.config.file.marked_yaml import Document, Loc
+from bot.config.file.variable_entries import VariableEntry, Variables
 from bot.config.problems import Problems, shown
 from bot.config.settings import Environment
-from bot.config.variable_entries import VariableEntry, Variables
-from bot.domain.variables import VALUE_BYTES, Category, Declared, DeclaredSet, Variable, wrong_value
+from bot.domain.workspaces.phase import Phase
+from bot.domain.workspaces.variables import (
+    VALUE_BYTES,
+    Category,
+    DeclaredSet,
+    DeclaredVariables,
+    Variable,
+    wrong_value,
+)
+from bot.services.ports import ForgeKinds
 
 
 def read_variables(
-    manifest: Manifest, document: Document, environment: Environment, folder: Path, problems: Problems
-) -> Declared:
-    """Return the variables that the file names, and note what is wrong with their values."""
-    forges = (manifest.forges or {}).values()
-    ours = {name for forge in forges for name in (forge.token_env, forge.webhook_secret_env) if name}
-    ours |= {forge.app_private_key_env for forge in forges if forge.app_private_key_env}
+    manifest: Manifest,
+    document: Document,
+    environment: Environment,
+    kinds: ForgeKinds,
+    folder: Path,
+    problems: Problems,
+) -> DeclaredVariables:
+    """Return the variables in the file, and note problems with their values."""
+    ours = {
+        forge.named()[setting.role]
+        for forge in (manifest.forges or {}).values()
+        for setting in kinds[forge.kind].form.settings
+        if setting.secret and setting.role in forge.named()
+    }
     reader = _Reader(document, environment, folder, frozenset(ours), problems)
-    return Declared(
+    return DeclaredVariables(
         workspaces={
             entry.name: reader.all(("workspaces", index, "variables"), entry.variables)
             for index, entry in enumerate(manifest.workspaces or ())
@@ -72,6 +89,7 @@ class _Reader:
             hcl=entry.hcl,
             sensitive=entry.sensitive,
             description=entry.description,
+            phase=Phase(entry.phase),
         )
 
     def _value(self, loc: Loc, entry: VariableEntry) -> str:
@@ -104,9 +122,9 @@ class _Reader:
 
 
 def one_line(text: str) -> str:
-    """Return a text from a file as it is meant: the end of a single line is an editor's, not the value's.
+    """Return a file's text without the line end that editors add to a single line.
 
-    A text of several lines, such as a key, is left as it is.
+    A text of several lines, such as a key, is not changed.
     """
     line = text.removesuffix("\n").removesuffix("\r")
     return text if "\n" in line else line

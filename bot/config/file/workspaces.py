@@ -1,31 +1,44 @@
-"""Turns plangate.yml's entries into the domain's workspaces and rules, with the defaults filled in."""
+"""Turns plangate.yml's entries into workspaces and rules of the domain, with the defaults filled in."""
 
 from __future__ import annotations
 
-from bot.config.manifest import DiscoverEntry, Manifest, Options, WorkspaceEntry, split_repo
-from bot.domain.discovery import DiscoverRule
+from bot.config.file.identity import read_identity
+from bot.config.file.isolation import isolation_of
+from bot.config.file.manifest import (
+    DiscoverEntry,
+    Manifest,
+    Options,
+    RequiredApprovals,
+    WorkspaceEntry,
+    split_repo,
+)
 from bot.domain.events import RepoRef
-from bot.domain.merging import MergeMethod
-from bot.domain.modes import ALLOWED_BY_DEFAULT, Mode
-from bot.domain.workspace import ApplyWhen, EngineKind, Merging, Triggers, Workspace
+from bot.domain.plans.modes import ALLOWED_BY_DEFAULT, Mode
+from bot.domain.workspaces.discovery import DiscoverRule
+from bot.domain.workspaces.isolation import Network
+from bot.domain.workspaces.merge_method import MergeMethod
+from bot.domain.workspaces.workspace import ApplyWhen, EngineKind, Merging, Triggers, Workspace
 
 
-def read_workspaces(manifest: Manifest) -> tuple[Workspace, ...]:
-    """Return the workspaces that the file names; the store gives them their ids."""
+def read_workspaces(manifest: Manifest, network: Network = Network.FILTERED) -> tuple[Workspace, ...]:
+    """Return the workspaces that the file names; the store gives them their ids.
+
+    `network` is for those that do not say what they reach.
+    """
     return tuple(
-        _workspace(manifest, entry, entry.repo, entry.name, entry.working_directory or "")
+        _workspace(manifest, network, entry, entry.repo, entry.name, entry.working_directory or "")
         for entry in manifest.workspaces or ()
     )
 
 
-def read_rules(manifest: Manifest) -> tuple[DiscoverRule, ...]:
-    """Return the rules that find workspaces."""
-    return tuple(_rule(manifest, entry) for entry in manifest.discover or ())
+def read_rules(manifest: Manifest, network: Network = Network.FILTERED) -> tuple[DiscoverRule, ...]:
+    """Return the rules that find workspaces; `network` is for those that do not say what they reach."""
+    return tuple(_rule(manifest, network, entry) for entry in manifest.discover or ())
 
 
-def _rule(manifest: Manifest, entry: DiscoverEntry) -> DiscoverRule:
+def _rule(manifest: Manifest, network: Network, entry: DiscoverEntry) -> DiscoverRule:
     return DiscoverRule(
-        like=_workspace(manifest, entry, entry.repo),
+        like=_workspace(manifest, network, entry, entry.repo),
         directories=tuple(entry.directories),
         exclude=tuple(entry.exclude or ()),
         name=entry.name or "{directory}",
@@ -34,19 +47,19 @@ def _rule(manifest: Manifest, entry: DiscoverEntry) -> DiscoverRule:
 
 def _workspace(
     manifest: Manifest,
+    network: Network,
     entry: WorkspaceEntry | DiscoverEntry,
     repo: str,
     name: str = "",
     working_directory: str = "",
 ) -> Workspace:
     forge, path = split_repo(repo)
-    only = next(iter(manifest.forges)) if manifest.forges else "github"
     options = _filled(entry, manifest.defaults or Options())
     return Workspace(
         id="",
         name=name,
-        # Forges take paths in any case; we compare them, so we keep one.
-        repo=RepoRef(forge or only, path.lower()),
+        # Forges ignore the case of paths; we compare paths, so we normalise it.
+        repo=RepoRef(forge or manifest.first_forge, path.lower()),
         branch=options.branch or "",
         working_directory=working_directory,
         triggers=Triggers(
@@ -60,7 +73,7 @@ def _workspace(
         allowed_modes=_modes(options),
         run_triggers=tuple(dict.fromkeys(entry.run_triggers or ())),
         tags=tuple(dict.fromkeys(options.tags or ())),
-        require=tuple(dict.fromkeys(options.require or ())),
+        require=tuple(dict.fromkeys(map(_requirement, options.require or ()))),
         merging=Merging(
             apply_when=ApplyWhen(options.apply or "both"),
             keep_approval=bool(options.keep_approval_if_same_plan),
@@ -68,9 +81,16 @@ def _workspace(
             automerge=bool(options.automerge),
             merge_method=MergeMethod(options.merge_method) if options.merge_method else None,
         ),
+        isolation=isolation_of(options, network),
+        own_backend=bool(options.own_backend),
         engine=EngineKind(options.engine or "terraform"),
         engine_version=options.terraform_version or "",
+        identity=read_identity(options.identity),
     )
+
+
+def _requirement(entry: str | RequiredApprovals) -> str:
+    return f"approved: {entry.approved}" if isinstance(entry, RequiredApprovals) else entry
 
 
 def _modes(options: Options) -> tuple[Mode, ...]:
@@ -83,10 +103,10 @@ def _filled(entry: Options, defaults: Options) -> Options:
     said = {name: value for name in Options.model_fields if (value := getattr(entry, name)) is not None}
     given = {name: value for name in Options.model_fields if (value := getattr(defaults, name)) is not None}
     if "trigger_prefixes" in said or "trigger_patterns" in said:
-        # The two exclude each other: what the workspace says of one takes the place of the default's other.
+        # The two exclude each other: if the workspace sets one, it replaces the other of the defaults.
         given.pop("trigger_prefixes", None)
         given.pop("trigger_patterns", None)
     if "require" in said:
-        # What the defaults require, whoever runs the server requires: a workspace only adds to it.
+        # The defaults are the operator's requirements: a workspace can only add to them.
         said["require"] = [*given.get("require", []), *said["require"]]
     return Options.model_construct(**dict.fromkeys(Options.model_fields) | given | said)

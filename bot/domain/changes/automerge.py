@@ -1,6 +1,6 @@
-"""Whether a change is merged by itself: once everything that it touches is applied, and by whose word.
+"""Automerge: merges a change after everything that it touches is applied.
 
-The forge has the last word: what it asks of a merge (checks, reviews) it asks of this one too.
+The forge decides: its own rules for merges (checks, reviews) apply to this merge too.
 """
 
 from __future__ import annotations
@@ -8,20 +8,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.domain import headlines
 from bot.domain.events import Change
-from bot.domain.lifecycle import RunStatus
-from bot.domain.merging import MergeMethod
-from bot.domain.run import Run
-from bot.domain.workspace import Workspace
+from bot.domain.reports import headlines
+from bot.domain.reports.speaking_run import speaking_run
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.merge_method import MergeMethod
+from bot.domain.workspaces.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Part:
-    """A workspace that a change touches, and its runs of the change's latest commit, newest first.
+class TouchedWorkspace:
+    """A workspace that a change touches, with its runs of the latest commit, newest first.
 
-    `approved` says that the plan shown is approved, to be applied from the branch; `outdated` that the state
-    has moved since the plan was made.
+    `approved` says that the shown plan is approved, to be applied from the branch. `outdated` says that the
+    state has changed since the plan.
     """
 
     workspace: Workspace
@@ -32,7 +33,7 @@ class Part:
 
 @dataclass(frozen=True)
 class AutoMerge:
-    """What becomes of a change that may merge itself: it is merged now, `waits`, or is `left` to people."""
+    """The decision for a change with automerge: it is merged now, `waits`, or is `left` to people."""
 
     waits: str = ""
     left: str = ""
@@ -40,24 +41,24 @@ class AutoMerge:
 
     @property
     def ready(self) -> bool:
-        """Whether it is to be merged now."""
+        """Whether to merge it now."""
         return not self.waits and not self.left
 
     def said(self, refused: str) -> str:
-        """Say it in a sentence; `refused` is what the forge said when it was last asked to merge."""
+        """Return the decision as a sentence. `refused` is the forge's last refusal to merge."""
         if self.left:
             return f"Not merged by itself: {self.left}"
         if self.waits:
             return f"Merged by itself {self.waits}"
         if refused:
-            return f"Applied, but not merged yet: {refused}. It is tried again by itself"
+            return f"Applied, but not merged yet: {refused}. It is retried automatically"
         return "Applied, and about to be merged by itself"
 
 
-def automerge(change: Change, parts: Sequence[Part]) -> AutoMerge | None:
-    """Decide whether a change is to be merged now; None where it is left to people altogether.
+def automerge(change: Change, parts: Sequence[TouchedWorkspace]) -> AutoMerge | None:
+    """Decide whether to merge a change now. None if the change does not use automerge.
 
-    Where nothing was applied nobody has said yes to anything: a change without effect is merged by people.
+    If nothing was applied, nobody approved anything: people merge a change without effect.
     """
     willing = [part.workspace for part in parts if part.workspace.merging.automerge]
     if not willing or not change.open:
@@ -67,9 +68,9 @@ def automerge(change: Change, parts: Sequence[Part]) -> AutoMerge | None:
     if left := [f"{part.workspace.name}: {why}" for part in parts if (why := _left(part))]:
         return AutoMerge(waits=f"once every workspace is applied; left: {'; '.join(left)}")
     if not any(part.approved or _applied(part) for part in parts):
-        return AutoMerge(left="nothing of its latest commit was applied, so nobody has approved that")
+        return AutoMerge(left="nothing of its latest commit was applied, so nobody has approved the merge")
     if change.draft:
-        return AutoMerge(waits="once it is no draft any more")
+        return AutoMerge(waits="until it is no longer a draft")
     methods = {w.merging.merge_method: w.name for w in willing if w.merging.merge_method}
     if len(methods) > 1:
         said = ", ".join(f"{name} says {method}" for method, name in methods.items())
@@ -77,19 +78,19 @@ def automerge(change: Change, parts: Sequence[Part]) -> AutoMerge | None:
     return AutoMerge(method=next(iter(methods), None))
 
 
-def _applied(part: Part) -> bool:
+def _applied(part: TouchedWorkspace) -> bool:
     return any(run.status is RunStatus.APPLIED for run in part.runs)
 
 
-def _left(part: Part) -> str:
-    """Say what is left to do in a workspace, empty where nothing is."""
-    run = headlines.current(part.runs)
+def _left(part: TouchedWorkspace) -> str:
+    """Say what is left to do in a workspace. Empty if nothing is."""
+    run = speaking_run(part.runs)
     if run is None:
         return "not planned yet"
     if busy := next((each for each in part.runs if not each.plan_only and not each.final), None):
         return headlines.headline(busy)[1]
     if run.status is RunStatus.APPLIED:
-        # What was left out by -target is not applied yet, and what was destroyed is not what is merged.
+        # A plan with -target is not complete, and a destroy plan is not what the merge contains.
         partly = run.modes.destroy or run.modes.refresh_only or run.modes.target_addrs
         return f"applied with {run.modes} alone" if partly else ""
     if run.status is not RunStatus.PLANNED_AND_FINISHED:

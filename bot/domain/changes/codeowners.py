@@ -1,4 +1,4 @@
-"""CODEOWNERS: who owns a directory. GitHub and GitLab each read the file in their own way.
+"""CODEOWNERS: the owners of a directory. GitHub and GitLab read the file in different ways.
 
 Sources: https://docs.github.com/en/repositories/managing-your-repositorys-settings-and-features/customizing-your-repository/about-code-owners
 and https://docs.gitlab.com/user/project/codeowners/reference/
@@ -11,16 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-# A directory belongs to whoever owns its main file: that is how `*.tf @ops` is meant too.
+# The owner of a directory is the owner of its main file, so that `*.tf @ops` works too.
 _MAIN = "main.tf"
-# Said twice it means no more, and only takes longer to match.
+# A repeated pattern means the same and only takes longer to match.
 _FOLDERS = re.compile(r"(?:\*\*/)+")
 _HEADING = re.compile(r"(?P<optional>\^)?\[(?P<name>[^\]]+)\](?:\[(?P<needed>\d*)\])?(?:\s+(?P<owners>.*))?")
 
 
 @dataclass(frozen=True)
 class CodeOwners:
-    """The text of a CODEOWNERS file; `sections` where it has sections, as GitLab reads it."""
+    """The text of a CODEOWNERS file; `sections` if it has sections, as GitLab reads it."""
 
     text: str
     sections: bool = False
@@ -28,9 +28,9 @@ class CodeOwners:
 
 @dataclass(frozen=True)
 class Owners:
-    """People and teams (`acme/ops`), in lower case and without their `@`. Addresses of mail are left out.
+    """People and teams (`acme/ops`), in lower case and without `@`. Email addresses are left out.
 
-    `needed` of them have to approve; `section` is the part of the file that says so, where it has parts.
+    `needed` of them must approve. `section` is the part of the file that says so, if it has parts.
     """
 
     people: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class Owners:
 
 
 def owners_of(file: CodeOwners, directory: str) -> tuple[Owners, ...]:
-    """Return who owns a directory: of each of them so many have to approve. Empty where nobody is named."""
+    """Return the owners of a directory, and how many of each must approve. Empty if it has none."""
     path = f"{directory.strip('/')}/{_MAIN}".lstrip("/")
     if file.sections:
         return tuple(filter(None, _sections(file.text, path)))
@@ -72,12 +72,12 @@ def _handles(words: Sequence[str]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=512)
 def _regex(pattern: str) -> re.Pattern[str]:
-    """Compile GitHub's pattern: a slash before its end ties it to the root, one at its end is a folder's."""
+    """Compile GitHub's pattern: an inner slash ties it to the root, a final one makes it a folder."""
     if pattern.startswith("!") or "[" in pattern:
-        return re.compile(r"(?!)")  # GitHub knows neither: such a line owns nothing
+        return re.compile(r"(?!)")  # GitHub does not support it: the line matches nothing
     bare = pattern.replace("\\ ", " ").replace("\\#", "#").removeprefix("/").removesuffix("/")
     anywhere = "" if pattern.startswith("/") or "/" in bare else "(?:.*/)?"
-    # A name owns what is below it; `docs/*` only what lies in the folder itself.
+    # A name matches everything below it; `docs/*` only the files of the folder itself.
     below = "/.*" if pattern.endswith("/") else "" if bare.endswith("/*") else "(?:/.*)?"
     return re.compile(f"{anywhere}{_globbed(bare)}{below}\\Z")
 
@@ -101,13 +101,13 @@ def _globbed(bare: str) -> str:
     return out
 
 
-# GitLab's reading
+# GitLab
 
 
 def _sections(text: str, path: str) -> list[Owners]:
-    """Return the owners by each section that has to approve: in each, the last line that matches counts.
+    """Return the owners in each section that must approve. In each section the last matching line counts.
 
-    A name without a slash may be a group's as well as somebody's: whoever looks members up finds out.
+    A name without a slash may be a group or a person: the lookup of its members decides.
     """
     sections = {"": _Section("")}
     current = sections[""]
@@ -118,7 +118,7 @@ def _sections(text: str, path: str) -> list[Owners]:
         if heading is None:
             current.read(_words(line), path)
             continue
-        # Sections of one name are one, and it is required where one of them is.
+        # Sections of one name are one, and it is required if one of them is.
         name = heading["name"].strip()
         current = sections.setdefault(name.lower(), _Section(name))
         current.needed = max(current.needed, int((heading["needed"] or "1")[:3]))
@@ -138,7 +138,7 @@ class _Section:
     excluded: bool = False
 
     def read(self, words: list[str], path: str) -> None:
-        """Read a line; what a line with `!` has taken out stays out of this section."""
+        """Parse a line. A line with `!` excludes its paths from this section."""
         pattern, *names = words
         if self.excluded or not _path_regex(pattern.removeprefix("!")).match(f"/{path}"):
             return
@@ -148,7 +148,7 @@ class _Section:
 
 @lru_cache(maxsize=512)
 def _path_regex(pattern: str) -> re.Pattern[str]:
-    """Compile GitLab's pattern: only a slash at its start ties it to the root; a name owns nothing below it.
+    """Compile GitLab's pattern: only a slash at its start ties it to the root.
 
     Source: lib/gitlab/code_owners/file.rb (File.fnmatch with FNM_DOTMATCH and FNM_PATHNAME)
     """
@@ -170,7 +170,7 @@ def _path_regex(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(f"{out}\\Z")
     except re.error:
-        return re.compile(r"(?!)")  # a class such as [z-a] holds nothing
+        return re.compile(r"(?!)")  # a class such as [z-a] matches nothing
 
 
 def _class(letters: str) -> str:

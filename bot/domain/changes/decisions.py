@@ -1,4 +1,4 @@
-"""What an event leads to: decided purely, acted on afterwards. Each decision has its reason (promise 7)."""
+"""Decisions on events and on `/apply`, as pure functions. Each decision has its reason (promise 7)."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.events import BranchPushed, Change, ChangedFiles, GroupQueued, TagPushed
-from bot.domain.lifecycle import RunStatus
-from bot.domain.run import Run
-from bot.domain.workspace import ApplyWhen, Workspace
+from bot.domain.reports.speaking_run import speaking_run_of_branch
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import ApplyWhen, Workspace
 
 
 @dataclass(frozen=True)
-class Start:
-    """A run is to be made in the workspace."""
+class StartRun:
+    """Create a run in the workspace."""
 
     workspace: Workspace
     reason: str
 
 
 @dataclass(frozen=True)
-class Nothing:
-    """Nothing is to be done: in one workspace, or (empty name) at all."""
+class NoRun:
+    """Do nothing: in one workspace, or (empty name) in any."""
 
     workspace_name: str
     reason: str
 
 
-Decision = Start | Nothing
+Decision = StartRun | NoRun
 
 
 def decide_push(
@@ -37,21 +38,21 @@ def decide_push(
 ) -> tuple[Decision, ...]:
     """Decide which workspaces run for a push to a branch.
 
-    `files` is None where they need not be known, because no workspace is on the branch.
+    `files` is None if no workspace is on the branch.
     """
     if not workspaces:
-        return (Nothing("", f"no workspace is configured for {event.repo.path}"),)
+        return (NoRun("", f"no workspace is configured for {event.repo.path}"),)
     here = [w for w in workspaces if w.on_branch(event.branch, event.default_branch)]
     if not here:
-        return (Nothing("", f"no workspace of {event.repo.path} follows branch {event.branch}"),)
+        return (NoRun("", f"no workspace of {event.repo.path} follows branch {event.branch}"),)
     return tuple(
         _by_files(w, files or ChangedFiles.unknown())
         if w.merging.apply_when.after
-        else Nothing(w.name, "applies changes before they are merged (apply: before_merge), not the branch")
+        else NoRun(w.name, "applies changes before they are merged (apply: before_merge), not the branch")
         for w in here
         if not w.triggers.tag_regex
     ) + tuple(
-        Nothing(w.name, f"runs on tags that match {w.triggers.tag_regex}, not on pushes")
+        NoRun(w.name, f"runs on tags that match {w.triggers.tag_regex}, not on pushes")
         for w in here
         if w.triggers.tag_regex
     )
@@ -61,11 +62,11 @@ def decide_tag(event: TagPushed, workspaces: Sequence[Workspace]) -> tuple[Decis
     """Decide which workspaces run for a tag, whatever the branch."""
     listening = [w for w in workspaces if w.triggers.tag_regex]
     if not listening:
-        return (Nothing("", f"no workspace of {event.repo.path} runs on tags"),)
+        return (NoRun("", f"no workspace of {event.repo.path} runs on tags"),)
     return tuple(
-        Start(w, f"tag {event.tag} matches {w.triggers.tag_regex}")
+        StartRun(w, f"tag {event.tag} matches {w.triggers.tag_regex}")
         if re.search(w.triggers.tag_regex, event.tag)
-        else Nothing(w.name, f"tag {event.tag} does not match {w.triggers.tag_regex}")
+        else NoRun(w.name, f"tag {event.tag} does not match {w.triggers.tag_regex}")
         for w in listening
     )
 
@@ -73,10 +74,10 @@ def decide_tag(event: TagPushed, workspaces: Sequence[Workspace]) -> tuple[Decis
 def decide_change(
     change: Change, workspaces: Sequence[Workspace], files: ChangedFiles
 ) -> tuple[Decision, ...]:
-    """Decide which workspaces preview a change: those on its base branch whose paths it touches."""
+    """Decide which workspaces preview a change: those on its base branch with paths that it touches."""
     here = [w for w in workspaces if w.on_branch(change.base_branch, change.default_branch)]
     if not here:
-        return (Nothing("", f"no workspace of {change.repo.path} follows branch {change.base_branch}"),)
+        return (NoRun("", f"no workspace of {change.repo.path} follows branch {change.base_branch}"),)
     return tuple(_by_files(w, files) for w in here)
 
 
@@ -86,42 +87,42 @@ def decide_group(
     """Decide which workspaces plan a merge queue's commit: those that one of its changes would preview."""
     here = [w for w in workspaces if w.on_branch(event.base_branch, event.default_branch)]
     if not here:
-        return (Nothing("", f"no workspace of {event.repo.path} follows branch {event.base_branch}"),)
+        return (NoRun("", f"no workspace of {event.repo.path} follows branch {event.base_branch}"),)
     return tuple(_by_files(w, files) for w in here)
 
 
 def _by_files(workspace: Workspace, files: ChangedFiles) -> Decision:
     reason = workspace.triggers.reason(files, workspace.working_directory)
     if reason:
-        return Start(workspace, reason)
+        return StartRun(workspace, reason)
     watched = workspace.triggers.watched(workspace.working_directory)
-    return Nothing(workspace.name, f"none of the changed files is in {watched}")
+    return NoRun(workspace.name, f"none of the changed files is in {watched}")
 
 
 @dataclass(frozen=True)
 class ConfirmRun:
-    """`/apply` confirms a run that waits with a plan of its own."""
+    """`/apply` confirms a waiting run with its own plan."""
 
     run: Run
 
 
 @dataclass(frozen=True)
 class StartApply:
-    """`/apply` makes a run, approved for the digest that the preview shows."""
+    """`/apply` creates a run that is approved for the digest of the preview."""
 
     preview: Run
 
 
 @dataclass(frozen=True)
 class Refuse:
-    """`/apply` does nothing in this workspace, and why."""
+    """`/apply` does nothing in this workspace, for this reason."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class KeepApproval:
-    """`/apply` approves the plan that the preview shows, to be applied once the change is merged."""
+    """`/apply` approves the preview's plan, which is applied after the merge."""
 
     preview: Run
 
@@ -134,9 +135,9 @@ def decide_apply(
 ) -> ApplyDecision:
     """Decide what `/apply` does in one workspace; `runs` are the change's runs there, newest first.
 
-    Behind a merge the branch's own runs are among them.
+    After a merge, the branch's runs are among them.
 
-    A plan that was made only after `asked_at` is not what the person saw: it can't be meant (promise 1).
+    A plan that is newer than `asked_at` can't be meant, because the person did not see it (promise 1).
     """
     if change.merged:
         return _merged(runs, asked_at)
@@ -171,17 +172,17 @@ def _kept(runs: Sequence[Run], change: Change, asked_at: datetime) -> ApplyDecis
 
 
 def _merged(runs: Sequence[Run], asked_at: datetime) -> ApplyDecision:
-    """Behind a merge the branch's own run is what may be applied."""
-    run = next((r for r in runs if not r.plan_only and r.change_number is None), None)
+    """After a merge, the branch's own run may be applied."""
+    run = speaking_run_of_branch(runs)
     if run is None:
-        return Refuse("it is merged already, and no run of the branch is known to have come of that")
+        return Refuse("it is merged already, and the branch has no run of that merge yet")
     if run.awaits_confirmation:
         return Refuse(_UNSEEN) if run.status_at > asked_at else ConfirmRun(run)
     what = "is finished" if run.final else "is under way"
     return Refuse(f"it is merged already, and {run.id} of the branch {what} ({run.status.value})")
 
 
-_UNSEEN = "the plan was made after you asked: look at it, and comment again"
+_UNSEEN = "the plan is newer than your comment: look at it, and comment again"
 
 
 def _approve(preview: Run | None, asked_at: datetime) -> ApplyDecision:
@@ -189,9 +190,9 @@ def _approve(preview: Run | None, asked_at: datetime) -> ApplyDecision:
         return Refuse("there is no plan of the latest commit: comment `/plan`")
     if not preview.final:
         return Refuse("the plan of the latest commit is not finished yet: comment again when it is shown")
-    # One that failed softly may be applied: the run that applies stops where an owner may override.
+    # A soft failure may be applied: the new run stops and asks for the override.
     if preview.status not in (RunStatus.PLANNED_AND_FINISHED, RunStatus.POLICY_SOFT_FAILED):
-        return Refuse("the plan of the latest commit failed: mend it, or comment `/plan` to plan again")
+        return Refuse("the plan of the latest commit failed: fix it, or comment `/plan` to plan again")
     if not preview.has_changes:
         return Refuse("there is nothing to apply: the plan has no changes")
     if preview.status_at > asked_at:

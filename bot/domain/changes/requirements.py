@@ -1,4 +1,4 @@
-"""What an apply needs, each with its reason when unmet; for comments, pages and `/why` alike (promise 7)."""
+"""The requirements of an apply, each with its reason if unmet. Comments, pages and `/why` share them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bot.domain.codeowners import CodeOwners, owners_of
+from bot.domain.changes.codeowners import CodeOwners, owners_of
+from bot.domain.changes.reviews import ApprovalRule, Review, Verdict, standing
 from bot.domain.events import Change
-from bot.domain.permissions import Action, Person, Role, refusal
-from bot.domain.policy import PolicyCheck, why_stopped
-from bot.domain.reviews import ApprovalRule, Review, Verdict, standing
-from bot.domain.workspace import Workspace
+from bot.domain.people.permissions import Action, Person, Role, refusal
+from bot.domain.policies.policy import PolicyCheck, why_stopped
+from bot.domain.workspaces.workspace import Workspace
 
 
 class Requirement(StrEnum):
-    """A condition on an apply, as plangate.yml spells it."""
+    """A requirement, with its name in plangate.yml."""
 
     APPROVED = "approved"
     CODEOWNERS = "codeowners"
@@ -23,21 +23,26 @@ class Requirement(StrEnum):
     UP_TO_DATE = "up_to_date"
     POLICIES_PASSED = "policies_passed"
     NOT_DRAFT = "not_draft"
+    PLAN_CODE = "plan_code"
+    OTHER_PERSON = "other_person"
 
 
 PERMISSION = "permission"
-# What only says whether a change may be merged is moot once it is: then the run of the branch is applied.
+_CODE = "name the plan by its code, as the comment does: `/apply name CODE`"
+# After the merge, the run of the branch is applied, so requirements for the merge no longer matter.
 _OF_MERGING = frozenset({Requirement.MERGEABLE, Requirement.UP_TO_DATE, Requirement.NOT_DRAFT})
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the forge says of a change, as far as the requirements in question need it.
+    """The forge's facts about a change, as far as the requirements need them.
 
-    `reviews` are oldest first; `roles` are those of reviewers, `teams` the members of teams, both by names in
-    lower case. `behind` counts the base branch's commits that it lacks, None where nobody asked. `owners` is
-    CODEOWNERS on the base branch, None where there is none; `rules` are the forge's own rules of approval.
-    `unknown` says of a requirement why what it needs could not be found out: it is then unmet.
+    `reviews` are oldest first. `roles` are the reviewers' roles, `teams` the members of teams, by names in
+    lower case. `behind` counts the missing commits of the base branch, None if unknown. `owners` is
+    CODEOWNERS on the base branch, None if there is none. `rules` are the forge's own approval rules.
+    `authors` wrote or committed a commit of the change, `pushers` pushed to it, as far as the forge tells, by
+    logins in lower case. `unknown` has the reason for each requirement that can't be checked: it is then
+    unmet.
     """
 
     change: Change
@@ -48,6 +53,13 @@ class Facts:
     rules: tuple[ApprovalRule, ...] = ()
     teams: Mapping[str, frozenset[str]] = field(default_factory=dict)
     unknown: Mapping[Requirement, str] = field(default_factory=dict)
+    authors: frozenset[str] = frozenset()
+    pushers: frozenset[str] = frozenset()
+
+    @property
+    def contributors(self) -> frozenset[str]:
+        """The people whose work the change is. Their approval does not count."""
+        return self.authors | self.pushers | {self.change.author.lower()}
 
 
 @dataclass(frozen=True)
@@ -60,47 +72,76 @@ class Check:
 
 
 def needed_by(workspaces: Iterable[Workspace]) -> frozenset[Requirement]:
-    """Return what any of the workspaces requires."""
-    return frozenset(Requirement(name) for workspace in workspaces for name in workspace.require)
+    """Return the requirements of any of the workspaces."""
+    return frozenset(name for workspace in workspaces for name in required(workspace))
+
+
+def required(workspace: Workspace) -> dict[Requirement, int]:
+    """Return the workspace's requirements, each with a number of people: `approved: 2` needs two."""
+    found: dict[Requirement, int] = {}
+    for entry in workspace.require:
+        name, _, count = entry.partition(":")
+        requirement = Requirement(name)
+        found[requirement] = max(found.get(requirement, 1), int(count or 1))
+    return found
 
 
 def evaluate(
-    workspace: Workspace, facts: Facts, policies: Sequence[PolicyCheck], person: Person | None = None
+    workspace: Workspace,
+    facts: Facts,
+    policies: Sequence[PolicyCheck],
+    person: Person | None = None,
+    *,
+    code_given: bool = True,
 ) -> tuple[Check, ...]:
-    """Check what the workspace requires, in a fixed order; whose permission only where a person asks."""
+    """Check the workspace's requirements, in a fixed order. Permission only if a person asks.
+
+    `code_given` says whether the person named the plan by its code. A page shows the plan that it confirms.
+    """
+    requires = required(workspace)
     checks = []
     if person is not None:
         may = person.may(Action.CONFIRM)
         why = f"{person.login} has {person.role.name.lower()} access" if may else ""
         checks.append(Check(PERMISSION, may, why or refusal(person, Action.CONFIRM)))
     for requirement in Requirement:
-        if requirement.value in workspace.require:
+        if requirement in requires:
             if facts.change.merged and requirement in _OF_MERGING:
                 checks.append(Check(requirement.value, True, "it is merged"))
             elif requirement in facts.unknown:
                 checks.append(Check(requirement.value, False, facts.unknown[requirement]))
+            elif requirement is Requirement.PLAN_CODE:
+                checks.append(Check(requirement.value, code_given, "" if code_given else _CODE))
+            elif requirement is Requirement.OTHER_PERSON:
+                checks.append(Check(requirement.value, *_other(facts, person)))
             else:
-                checks.append(Check(requirement.value, *_check(requirement, workspace, facts, policies)))
+                needed = requires[requirement]
+                met, why = _check(requirement, workspace, facts, policies, needed)
+                checks.append(Check(requirement.value, met, why))
     return tuple(checks)
 
 
 def needs(workspace: Workspace) -> str:
-    """Say what an apply of a change needs there, before anybody looked whether it is met."""
+    """List the requirements of an apply in a workspace, before they are checked."""
     return f"An apply needs: {', '.join(workspace.require)}. Comment /why to see what is missing."
 
 
 def unmet(checks: Iterable[Check]) -> str:
-    """Say in one line what is missing, empty where nothing is."""
+    """Say in one line what is missing. Empty if nothing is."""
     return "; ".join(f"{check.requirement}: {check.why}" for check in checks if not check.met)
 
 
 def _check(
-    requirement: Requirement, workspace: Workspace, facts: Facts, policies: Sequence[PolicyCheck]
+    requirement: Requirement,
+    workspace: Workspace,
+    facts: Facts,
+    policies: Sequence[PolicyCheck],
+    needed: int,
 ) -> tuple[bool, str]:
     change = facts.change
     match requirement:
         case Requirement.APPROVED:
-            return _approved(facts)
+            return _approved(facts, needed)
         case Requirement.CODEOWNERS:
             return _owned(facts, workspace)
         case Requirement.MERGEABLE:
@@ -110,7 +151,7 @@ def _check(
             return change.mergeable, "" if change.mergeable else conflicts
         case Requirement.UP_TO_DATE:
             if facts.behind is None:
-                return False, f"how far it is behind {change.base_branch} was not looked up: ask again"
+                return False, f"how far it is behind {change.base_branch} is not known yet: ask again"
             if not facts.behind:
                 return True, ""
             commits = "a commit" if facts.behind == 1 else f"{facts.behind} commits"
@@ -120,10 +161,12 @@ def _check(
             return not why, why
         case Requirement.NOT_DRAFT:
             return not change.draft, "it is a draft: mark it as ready for review" if change.draft else ""
+        case Requirement.PLAN_CODE | Requirement.OTHER_PERSON:
+            raise AssertionError(f"{requirement} is checked for the person, not for the change")
 
 
 def _counting(facts: Facts, verdict: Verdict) -> list[Review]:
-    """Return the standing reviews of a verdict by people who may write: a stranger's word decides nothing."""
+    """Return the current reviews with a verdict by people with write access. Strangers don't count."""
     found = standing(facts.reviews, facts.change.author)
     return [
         review
@@ -133,20 +176,35 @@ def _counting(facts: Facts, verdict: Verdict) -> list[Review]:
 
 
 def _fresh(facts: Facts) -> list[Review]:
-    """Return the approvals that count, of the commit that is there now."""
-    return [review for review in _counting(facts, Verdict.APPROVED) if review.commit == facts.change.head_sha]
+    """Return the approvals of the latest commit that count. Those of contributors do not."""
+    return [
+        review
+        for review in _counting(facts, Verdict.APPROVED)
+        if review.commit == facts.change.head_sha and review.reviewer.lower() not in facts.contributors
+    ]
 
 
-def _approved(facts: Facts) -> tuple[bool, str]:
-    """Approved by somebody who may write, for the commit that is there now, and no such person objects."""
+def _approved(facts: Facts, needed: int) -> tuple[bool, str]:
+    """Approved for the latest commit by `needed` people with write access, and no such person objects."""
     against = _counting(facts, Verdict.CHANGES_REQUESTED)
     if against:
         return False, f"{_names(against)} asked for changes"
     fresh = _fresh(facts)
-    if fresh:
+    if len(fresh) >= needed:
         lacking = _lacking(facts, code_owners=False)
         return not lacking, lacking or f"by {_names(fresh)}"
+    if fresh:
+        return (
+            False,
+            f"it needs {needed} approvals of the latest commit and has {len(fresh)}: by {_names(fresh)}",
+        )
     approvals = _counting(facts, Verdict.APPROVED)
+    own = [review for review in approvals if review.reviewer.lower() in facts.contributors]
+    if own:
+        return (
+            False,
+            f"{_names(own)} approved it, but pushed to it or wrote a commit of it: somebody else must",
+        )
     if approvals:
         older = f" ({approvals[0].commit[:7]})" if approvals[0].commit else ""
         return False, f"{_names(approvals)} approved an older commit{older}: the latest one needs it again"
@@ -157,8 +215,18 @@ def _approved(facts: Facts) -> tuple[bool, str]:
     return False, "nobody with write access, other than its author, has approved the latest commit"
 
 
+def _other(facts: Facts, person: Person | None) -> tuple[bool, str]:
+    """Whether the person who asks for the apply is not a contributor."""
+    whose = ", ".join(sorted(facts.contributors)[:5])
+    if person is None:
+        return True, f"somebody other than {whose} has to apply it"
+    if person.login.lower() not in facts.contributors:
+        return True, f"{person.login} has not pushed to it"
+    return False, f"{person.login} pushed to it or wrote a commit of it: somebody else has to apply it"
+
+
 def _owned(facts: Facts, workspace: Workspace) -> tuple[bool, str]:
-    """Approved, for the commit that is there now, by the owners of the workspace's directory."""
+    """Approved for the latest commit by the owners of the workspace's directory."""
     directory = f"{workspace.working_directory or '.'}/"
     if facts.owners is None:
         return False, f"there is no CODEOWNERS file on {facts.change.base_branch}"
@@ -182,7 +250,7 @@ def _owned(facts: Facts, workspace: Workspace) -> tuple[bool, str]:
 
 
 def _lacking(facts: Facts, *, code_owners: bool) -> str:
-    """Say what the forge's own rules of approval lack, as far as they concern code owners or do not."""
+    """Say which of the forge's approval rules are unmet: those about code owners, or the others."""
     approved = {
         login
         for login, review in standing(facts.reviews, facts.change.author).items()

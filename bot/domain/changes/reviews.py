@@ -1,4 +1,4 @@
-"""Reviews of a change: whose word stands, and which approvals are of the commit that is there now."""
+"""Reviews of a change: each reviewer's current verdict, and the approvals of the latest commit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What a review says. A mere comment says nothing, and takes nothing back."""
+    """The verdict of a review. A comment without a verdict changes nothing."""
 
     APPROVED = "approved"
     CHANGES_REQUESTED = "changes requested"
@@ -18,7 +18,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Review:
-    """One review, of one commit: empty where the forge cannot tell which."""
+    """One review, of one commit: empty if the forge cannot tell which."""
 
     reviewer: str
     verdict: Verdict
@@ -27,9 +27,9 @@ class Review:
 
 @dataclass(frozen=True)
 class ApprovalRule:
-    """A rule of the forge's own: how many have to approve, and whose approvals, of those given, count for it.
+    """An approval rule of the forge: how many must approve, and whose approvals count.
 
-    `approvers` are logins in lower case; `code_owners` where the rule comes from CODEOWNERS.
+    `approvers` are logins in lower case. `code_owners` if the rule comes from CODEOWNERS.
     """
 
     name: str
@@ -38,14 +38,14 @@ class ApprovalRule:
     code_owners: bool = False
 
     def lacking(self, approved: Iterable[str]) -> int:
-        """Return how many approvals it lacks where these have approved the latest commit."""
+        """Return how many approvals are missing, given the logins that approved the latest commit."""
         return max(self.needed - len(self.approvers.intersection(approved)), 0)
 
 
 def standing(reviews: Iterable[Review], author: str) -> dict[str, Review]:
-    """Return each reviewer's word that stands, by login in lower case; `reviews` are oldest first.
+    """Return each reviewer's current verdict, by login in lower case. `reviews` are oldest first.
 
-    The author's own counts for nothing. A review that was dismissed leaves nothing of that reviewer.
+    The author's own review does not count. A dismissed review removes the reviewer's verdict.
     """
     latest: dict[str, Review] = {}
     for review in reviews:

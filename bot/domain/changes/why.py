@@ -1,7 +1,7 @@
-"""Why a workspace runs on a change or not, where it stands, what an apply there still needs (promise 7).
+"""`/why`: why a workspace runs on a change or not, its status, and what an apply still needs (promise 7).
 
-No words of its own where there are some: where a run stands and why it waits are the status's, what keeps an
-apply back is what `/apply` would be answered, what is missing is the requirements' table.
+It reuses existing texts: the status texts say where a run is and why it waits, `/apply` says what prevents
+an apply, and the requirements' table says what is missing.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.domain import headlines
-from bot.domain.decisions import ApplyDecision, Refuse
+from bot.domain.changes.decisions import ApplyDecision, Refuse
+from bot.domain.changes.requirements import Check, unmet
 from bot.domain.events import Change
-from bot.domain.requirements import Check, unmet
-from bot.domain.run import Run
-from bot.domain.workspace import Workspace
+from bot.domain.reports import headlines
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Because:
-    """What is to be said of one workspace: sentences, and what an apply needs, where that was looked up."""
+class WhySection:
+    """The answer for one workspace: sentences, and the requirements of an apply if they were checked."""
 
     workspace: str
     touched: bool
@@ -30,27 +30,27 @@ class Because:
 
 @dataclass(frozen=True)
 class WhyReport:
-    """The answer to `/why`. `others` are workspaces that nobody named and that the change leaves alone.
+    """The answer to `/why`. `others` are workspaces that were not named and that the change does not touch.
 
-    `merging` is where a change stands that is merged by itself.
+    `merging` is the state of automerge.
     """
 
     sha: str
-    parts: tuple[Because, ...]
-    others: tuple[Because, ...] = ()
+    parts: tuple[WhySection, ...]
+    others: tuple[WhySection, ...] = ()
     merging: str = ""
 
 
-def why_here(workspace: Workspace, change: Change, reasons: Sequence[tuple[str, str]]) -> str:
-    """Say why the workspace runs on the change or does not; `reasons` are those that were decided by."""
+def why_decided(workspace: Workspace, change: Change, reasons: Sequence[tuple[str, str]]) -> str:
+    """Say why the workspace runs on the change or not. `reasons` are from the stored decisions."""
     if not workspace.on_branch(change.base_branch, change.default_branch):
         follows = workspace.branch or change.default_branch
         return f"it follows branch {follows}, and this change goes into {change.base_branch}"
     found = dict(reversed(reasons))
-    return found.get(workspace.name) or found.get("") or "it was not there when the change was last looked at"
+    return found.get(workspace.name) or found.get("") or "it did not exist when the change was last checked"
 
 
-def why_so(
+def why_sentences(
     workspace: Workspace,
     here: str,
     run: Run | None,
@@ -59,9 +59,9 @@ def why_so(
     applying: ApplyDecision,
     approver: str = "",
 ) -> tuple[str, ...]:
-    """Say of a workspace that is touched why it runs, where it stands, and what keeps an apply back.
+    """Say why a touched workspace runs, its status, and what prevents an apply.
 
-    `approver` approved what is shown already, to be applied once the change is merged.
+    `approver` has approved the shown plan, which is applied after the merge.
     """
     first = f"runs on this change: {here}"
     if run is None:
@@ -72,12 +72,12 @@ def why_so(
     elif isinstance(applying, Refuse):
         said.append(f"can't be applied now: {applying.reason}")
     else:
-        said.append(f"can be applied: comment `/apply {workspace.name}`")
+        said.append(f"can be applied: comment `/apply {workspace.name} {run.plan_code}`")
     return tuple(said)
 
 
 def with_checks(said: tuple[str, ...], checks: Sequence[Check], applying: ApplyDecision) -> tuple[str, ...]:
-    """Say what is missing in place of that it can be applied."""
+    """Replace the sentence that it can be applied by the missing requirements."""
     if isinstance(applying, Refuse) or not unmet(checks):
         return said
     missing = ", ".join(check.requirement for check in checks if not check.met)

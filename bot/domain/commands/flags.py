@@ -1,4 +1,4 @@
-"""Splits what stands behind a command into words and reads the flags among them, as Terraform would."""
+"""Splits the arguments of a command into words and parses the flags among them, as Terraform does."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.domain.errors import Invalid
-from bot.domain.modes import NORMAL, Mode, Modes, make_modes
+from bot.domain.plans.modes import NORMAL, Mode, Modes, make_modes
 
 _QUOTES = ("'", '"')
 _TRUTHS = {"": True, "true": True, "false": False}
 
 
 @dataclass(frozen=True)
-class Words:
-    """What stands behind a command: names, and how the plan is to be made."""
+class CommandArguments:
+    """The arguments of a command: names and plan modes."""
 
     names: tuple[str, ...] = ()
     modes: Modes = NORMAL
 
 
 def split_words(text: str) -> tuple[str, ...]:
-    """Split into words at spaces. Quotes around a word or its value are taken off; within brackets they stay.
+    """Split into words at spaces. Quotes around a word or a value are removed. In brackets they stay.
 
-    An index such as `["blue"]` may so be written as it is shown, and also quoted as for a shell:
-    `-target='aws_instance.web["blue"]'`. Raises Invalid where a quote is not closed.
+    So an index such as `["blue"]` may be written as shown, or quoted as for a shell:
+    `-target='aws_instance.web["blue"]'`. Raises Invalid if a quote is not closed.
     """
     words: list[str] = []
     word, started, depth = "", False, 0
@@ -52,7 +52,7 @@ def split_words(text: str) -> tuple[str, ...]:
 
 
 def _quoted(text: str) -> tuple[str, str]:
-    """Return the quoted part at the beginning, quotes included, and what follows it."""
+    """Return the quoted part at the beginning, with its quotes, and the rest."""
     quote, position = text[0], 1
     while position < len(text):
         if text[position] == "\\" and quote == '"':
@@ -69,10 +69,10 @@ def _unquoted(quoted: str) -> str:
     return re.sub(r'\\(["\\])', r"\1", inner) if quoted[0] == '"' else inner
 
 
-def read_words(words: Sequence[str]) -> Words:
-    """Read names and flags. Raises Invalid: unknown flags by name, addresses that are none.
+def parse_arguments(words: Sequence[str]) -> CommandArguments:
+    """Parse names and flags. Raises Invalid: names unknown flags and invalid addresses.
 
-    Two dashes are as good as one, and an address may follow its flag as the next word, as with Terraform.
+    Two dashes work as one, and an address may follow its flag as the next word, as in Terraform.
     """
     names: list[str] = []
     plain = {Mode.DESTROY: False, Mode.REFRESH_ONLY: False}
@@ -99,7 +99,7 @@ def read_words(words: Sequence[str]) -> Words:
         replace=addresses[Mode.REPLACE],
         target=addresses[Mode.TARGET],
     )
-    return Words(tuple(names), modes)
+    return CommandArguments(tuple(names), modes)
 
 
 def _mode(flag: str, word: str) -> Mode:
@@ -109,4 +109,4 @@ def _mode(flag: str, word: str) -> Mode:
     near = difflib.get_close_matches(flag, known, n=1)
     hint = f"did you mean -{near[0]}?" if near else "known are " + ", ".join(f"-{name}" for name in known)
     shown = word if len(word) <= 60 else word[:59] + "…"
-    raise Invalid(f"{shown} is no flag here; {hint}")
+    raise Invalid(f"{shown} is not a valid flag here; {hint}")

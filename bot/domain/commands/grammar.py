@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bot.domain.commands.flags import parse_arguments, split_words
 from bot.domain.errors import Invalid
-from bot.domain.flags import read_words, split_words
-from bot.domain.modes import NORMAL, Modes
-from bot.domain.permissions import Action
+from bot.domain.people.permissions import Action
+from bot.domain.plans.modes import NORMAL, Modes
 
 
 class Verb(StrEnum):
-    """What a comment may ask for."""
+    """The commands of comments."""
 
     PLAN = "plan"
     APPLY = "apply"
@@ -31,7 +31,7 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True)
 class Usage:
-    """How a command is written, which action's role it needs at least, and what it does."""
+    """The form of a command, the action whose role it needs, and its description."""
 
     form: str
     needs: Action
@@ -39,14 +39,19 @@ class Usage:
 
 
 _WHERE = "[workspace ...]"
-# The table that `/help` answers with; the README has the same one.
+# The table that `/help` answers with. The README has the same table.
 USAGES: dict[Verb, Usage] = {
     Verb.PLAN: Usage(
         f"/plan {_WHERE}",
         Action.PLAN,
-        "plans the latest commit again; flags: `-destroy`, `-refresh-only`, `-replace=...`, `-target=...`",
+        "plans the latest commit again, or only if it is the one named (`/plan 1b77cbb`); "
+        "flags: `-destroy`, `-refresh-only`, `-replace=...`, `-target=...`",
     ),
-    Verb.APPLY: Usage(f"/apply {_WHERE}", Action.CONFIRM, "applies what the comment shows"),
+    Verb.APPLY: Usage(
+        f"/apply {_WHERE}",
+        Action.CONFIRM,
+        "applies what the comment shows; with a plan code behind the name, that plan only",
+    ),
     Verb.DISCARD: Usage(
         f"/discard {_WHERE} [because ...]",
         Action.DISCARD,
@@ -61,12 +66,12 @@ USAGES: dict[Verb, Usage] = {
         "overrides failed soft-mandatory policies, for this run",
     ),
     Verb.LOCK: Usage(
-        f"/lock {_WHERE} [because ...]", Action.LOCK, "holds workspaces: runs are made, and wait; plans go on"
+        f"/lock {_WHERE} [because ...]", Action.LOCK, "locks workspaces: new runs wait; previews still run"
     ),
     Verb.UNLOCK: Usage(
         f"/unlock [-force] {_WHERE}",
         Action.LOCK,
-        "lets workspaces go; another person's lock only by an administrator, with `-force`",
+        "unlocks workspaces; another person's lock only by an administrator, with `-force`",
     ),
     Verb.RETRY: Usage(f"/retry {_WHERE}", Action.RETRY, "does the latest run again, on the same commit"),
     Verb.WHY: Usage(
@@ -80,12 +85,12 @@ MOST_COMMANDS = 20
 
 
 @dataclass(frozen=True)
-class Command:
-    """One command of a comment. No `targets` and no `directories`: every workspace of the change.
+class CommentCommand:
+    """One command of a comment. Without `targets` and `directories`: every workspace of the change.
 
-    `targets` are workspaces' names or globs of them. `text` is what stands behind `/override` (perhaps a
-    workspace, perhaps a policy, and the reason), for others the reason behind `because`. `problem` says what
-    is wrong with what stands behind the verb: then nothing of it is carried out.
+    `targets` are names or globs of workspaces. `text` has the arguments of `/override` (perhaps a
+    workspace, perhaps a policy, and the reason), or the reason after `because`. `problem` says what
+    is wrong with the arguments: then the command is not carried out.
     """
 
     verb: Verb
@@ -105,15 +110,15 @@ class Command:
 
     @property
     def named(self) -> bool:
-        """Whether it says which workspaces are meant."""
+        """Whether it names workspaces."""
         return bool(self.targets or self.directories)
 
 
-# As Markdown has it: other characters that Unicode calls line ends do not begin a line.
+# As in Markdown: other line ends of Unicode do not start a line.
 _LINE_END = re.compile(r"\r\n|\r|\n")
-# Three backticks with another behind them are code within a line, not a fence.
+# Three backticks with another one after them are inline code, not a fence.
 _FENCE = re.compile(r"^ {0,3}(`{3,}(?![^`]*`)|~{3,})")
-# GitLab takes `/lock` and `/unlock` for words of its own: behind `/plangate` all are ours on every forge.
+# GitLab has its own `/lock` and `/unlock`: after `/plangate` all commands are ours on every forge.
 _COMMAND = re.compile(r"^/(?:plangate[ \t]+)?([a-z]+)(?:[ \t]+(.*))?$")
 _ALMOST = re.compile(r"^/(?:plangate[ \t]+)?([A-Za-z]{2,12})[.,:;!]?(?:[ \t].*)?$")
 _REASON = re.compile(r"(?:^|\s)because(?:\s|$)")
@@ -122,13 +127,13 @@ _WITH_REASON = (Verb.DISCARD, Verb.CANCEL, Verb.LOCK)
 _NEAR = 0.75
 
 
-def parse_commands(body: str) -> tuple[Command, ...]:
+def parse_commands(body: str) -> tuple[CommentCommand, ...]:
     """Return the commands of a comment, in order, each once.
 
-    A line in a fence, in a quote, in an HTML comment or indented as code is no command; nor is a slash word
-    that we do not know (it may be another bot's).
+    A line in a fence, a quote, an HTML comment or indented code is not a command. Unknown slash words
+    are ignored, because they may belong to another bot.
     """
-    found: list[Command] = []
+    found: list[CommentCommand] = []
     for line in _spoken(body):
         match = _COMMAND.match(line)
         if match and match.group(1) in _VERBS:
@@ -171,29 +176,29 @@ def _spoken(body: str) -> Iterator[str]:
 
 
 def _hides(line: str) -> bool:
-    """Whether an HTML comment begins in the line and goes on behind it: nobody sees what stands there."""
+    """Whether an HTML comment starts in the line and continues after it: readers don't see its text."""
     return line.rfind("<!--") > line.rfind("-->")
 
 
-def _command(verb: Verb, rest: str) -> Command:
+def _command(verb: Verb, rest: str) -> CommentCommand:
     if verb is Verb.OVERRIDE:
-        return Command(verb, text=rest.strip())
+        return CommentCommand(verb, text=rest.strip())
     reason = ""
     if verb in _WITH_REASON and (said := _REASON.search(rest)):
         rest, reason = rest[: said.start()], " ".join(rest[said.end() :].split())
     try:
         words, directories, force = _where(list(split_words(rest)), verb)
-        read = read_words(words)
+        read = parse_arguments(words)
     except Invalid as error:
-        return Command(verb, problem=str(error))
+        return CommentCommand(verb, problem=str(error))
     if read.modes and verb is not Verb.PLAN:
         what = "applies what the plan shows, flags and all" if verb is Verb.APPLY else "takes none"
-        return Command(verb, problem=f"flags belong to /plan: /{verb.value} {what}")
-    return Command(verb, read.names, read.modes, "", reason, directories, force)
+        return CommentCommand(verb, problem=f"flags belong to /plan: /{verb.value} {what}")
+    return CommentCommand(verb, read.names, read.modes, "", reason, directories, force)
 
 
 def _where(words: list[str], verb: Verb) -> tuple[list[str], tuple[str, ...], bool]:
-    """Take `-d directory` and `-force` out of the words. Raises Invalid."""
+    """Remove `-d directory` and `-force` from the words. Raises Invalid."""
     rest: list[str] = []
     directories: list[str] = []
     force = False

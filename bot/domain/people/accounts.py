@@ -1,4 +1,4 @@
-"""Whose account it is: a login on one forge, or the local administrator's."""
+"""Accounts: a login on one forge, or the local administrator."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Account:
-    """Somebody's account: the forge's name in the configuration, the login there, and its number there.
+    """An account: the forge's name in the configuration, and the login and number there.
 
-    Without a forge it is the local administrator's. The same login on two forges is two people.
+    Without a forge it is the local administrator. The same login on two forges is two people.
     """
 
     forge: str
@@ -18,7 +18,7 @@ class Account:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells accounts apart: forges read logins without regard to case."""
+        """The key that identifies the account: forges ignore the case of logins."""
         return self.forge, self.login.casefold()
 
     @property

@@ -1,4 +1,4 @@
-"""What people did, or wanted to and could not: one line each, for ever."""
+"""The audit log: one line for each action of a person, and for each refusal. Kept forever."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.events import RepoRef
-from bot.domain.origins import Via
-from bot.domain.permissions import Role
+from bot.domain.people.origins import Via
+from bot.domain.people.permissions import Role
 
 
-class Deed(StrEnum):
-    """What somebody did."""
+class AuditAction(StrEnum):
+    """The actions of people."""
 
     SIGN_IN = "sign in"
     SIGN_OUT = "sign out"
+    END_SESSIONS = "end sessions"
     PLAN = "queue plan"
+    VERIFY_PLAN = "verify plan"
     APPLY = "apply"
     CONFIRM = "confirm"
     DISCARD = "discard"
@@ -35,17 +37,21 @@ class Deed(StrEnum):
     ROLL_BACK = "roll back state"
     PUSH_STATE = "push state"
     DOWNLOAD_STATE = "download state"
+    READ_STATE = "read state"
+    READ_OUTPUT = "read output"
     REPLAY = "replay delivery"
     SYNC = "sync"
     MIGRATE = "migrate database"
     ROTATE_KEYS = "rotate keys"
+    ROTATE_IDENTITY = "rotate identity keys"
     MAKE_TOKEN = "make token"  # noqa: S105  # what is done, not a token
     REVOKE_TOKEN = "revoke token"  # noqa: S105  # what is done, not a token
+    CONFIRM_IDENTITY = "confirm identity"
     REQUEST = "request"
 
 
-class Ending(StrEnum):
-    """How it ended."""
+class AuditResult(StrEnum):
+    """The result of an action."""
 
     DONE = "done"
     REFUSED = "refused"
@@ -53,12 +59,12 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """One line: who, as what, did what to what, when, from where, and how it ended.
+    """One line: who did what, in which role, to what, when, from where, and with which result.
 
-    `subject` is the run, set, version, delivery or token; `workspace` is a name, and `repo` its repository,
-    where there is one: whoever administers it sees the line. `address` is where a browser or a program called
-    from, `token` the name of the token that it used. `detail` are the person's own words and what belongs to
-    it, `why` is the reason of a refusal. `id` is given by the database, and only grows.
+    `subject` is the run, set, version, delivery or token. `workspace` is a name, and `repo` its repository,
+    if there is one: its administrators see the line. `address` is the address of the browser or program,
+    `token` the name of the token that it used. `detail` has the person's own words and other details,
+    `why` the reason of a refusal. `id` is set by the database and only grows.
     """
 
     at: datetime
@@ -66,12 +72,12 @@ class AuditEntry:
     forge: str
     role: Role
     via: Via
-    deed: Deed
+    deed: AuditAction
     subject: str = ""
     workspace: str = ""
     repo: RepoRef | None = None
     detail: str = ""
-    ending: Ending = Ending.DONE
+    ending: AuditResult = AuditResult.DONE
     why: str = ""
     address: str = ""
     token: str = ""

@@ -1,4 +1,4 @@
-"""Where a person's wish came from: a page, a program, a comment, the command line."""
+"""The origin of a request: a page, a program, a comment, the command line."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from enum import StrEnum
 
 
 class Via(StrEnum):
-    """By which way."""
+    """The kinds of origins."""
 
     PAGE = "page"
-    TOKEN = "token"  # noqa: S105  # the word for it
+    TOKEN = "token"  # noqa: S105  # a name, not a secret
     COMMENT = "comment"
     CLI = "command line"
     SERVER = "server"
@@ -18,9 +18,13 @@ class Via(StrEnum):
 
 @dataclass(frozen=True)
 class Origin:
-    """The way, the account's forge, the address that called, and the name of the token that vouched."""
+    """The kind of origin, the account's forge, the client's address, and the name of the API token.
+
+    `uid` is the account's own number on its forge, empty if it is not known.
+    """
 
     via: Via = Via.SERVER
     forge: str = ""
     address: str = ""
     token: str = ""
+    uid: str = ""

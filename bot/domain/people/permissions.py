@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
-from bot.domain.origins import Origin
+from bot.domain.errors import Forbidden
+from bot.domain.people.origins import Origin
 
 
 class Role(IntEnum):
-    """What a person may do in a workspace; each role may do what the ones below it may."""
+    """A role in a workspace. Each role includes the ones below it."""
 
     NONE = 0
     READ = 1
@@ -20,7 +21,7 @@ class Role(IntEnum):
 
 
 class Action(StrEnum):
-    """What a person may ask for."""
+    """The actions of people."""
 
     SEE = "see"
     PLAN = "plan"
@@ -45,11 +46,11 @@ NEEDS: dict[Action, Role] = {
     Action.CONFIRM: Role.WRITE,
     Action.DISCARD: Role.WRITE,
     Action.CANCEL: Role.WRITE,
-    # Of a plan-only run; one that may apply needs what confirming needs (domain/actions).
+    # For a plan-only run. A run that may apply needs the role for confirming (see `actions`).
     Action.RETRY: Role.PLAN,
     Action.LOCK: Role.WRITE,
     Action.EDIT_VARIABLES: Role.WRITE,
-    # A set reaches workspaces of many repositories: who writes to one of them must not change the others'.
+    # A set reaches workspaces of many repositories: a writer of one must not change the others.
     Action.EDIT_VARIABLE_SETS: Role.OWNER,
     Action.EDIT_STATE: Role.WRITE,
     Action.FORCE_UNLOCK: Role.ADMIN,
@@ -60,9 +61,9 @@ NEEDS: dict[Action, Role] = {
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who asks for something: a forge's login with the role found there, or the server itself.
+    """A person who asks for something: a forge's login with its role, or the server itself.
 
-    `origin` tells where the wish came from, for the record of what people do.
+    `origin` is where the request came from, for the audit log.
     """
 
     login: str
@@ -70,18 +71,24 @@ class Person:
     origin: Origin = field(default_factory=Origin)
 
     def may(self, action: Action) -> bool:
-        """Whether the role is enough for the action."""
+        """Whether the role allows the action."""
         return self.role >= NEEDS[action]
 
 
+def require(person: Person, action: Action) -> None:
+    """Raise Forbidden, with the words of `refusal`, if the person may not do it."""
+    if not person.may(action):
+        raise Forbidden(refusal(person, action))
+
+
 def access_words(role: Role) -> str:
-    """Name the access that a role has, as people know it."""
+    """Return the name of a role for people."""
     also = " (GitHub: triage)" if role is Role.PLAN else ""
     return f"{role.name.lower()} access{also}"
 
 
 def refusal(person: Person, action: Action) -> str:
-    """Why the person may not; the same words in a comment, on a page and in the API (promise 7)."""
+    """Say why the person may not. Comments, pages and the API use the same words (promise 7)."""
     what = "apply" if action is Action.CONFIRM else action.value
     has = "no access" if person.role is Role.NONE else f"{person.role.name.lower()} access"
     return f"{person.login} has {has} to this repository; {what} needs {access_words(NEEDS[action])}"

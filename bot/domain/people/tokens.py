@@ -1,17 +1,18 @@
-"""Tokens by which a person's programs ask in that person's name: never for more than the person may."""
+"""API tokens: a program acts in a person's name, with at most that person's rights."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from fnmatch import fnmatchcase
 
-from bot.domain.accounts import Account
-from bot.domain.permissions import Role
+from bot.domain.people.accounts import Account
+from bot.domain.people.permissions import Role
 
 
 class Scope(StrEnum):
-    """The most that a token lends of what its person may do."""
+    """The scope of a token: the most that it allows."""
 
     READ = "read"
     PLAN = "plan"
@@ -19,13 +20,16 @@ class Scope(StrEnum):
 
     @property
     def lends(self) -> Role:
-        """The highest role that it lends; the person's own is asked of the forge all the same."""
+        """The highest role that the scope allows. The person's own role limits it too."""
         return Role[self.name]
 
 
 @dataclass(frozen=True)
 class ApiToken:
-    """A token, without its secret: whose it is, what it lends and until when. `used_at` is to the minute."""
+    """A token without its secret: its account, scope and lifetime. `used_at` is exact to the minute.
+
+    `workspaces` are names and patterns of names that it is limited to; empty: all that the person may see.
+    """
 
     id: str
     account: Account
@@ -35,13 +39,18 @@ class ApiToken:
     expires_at: datetime
     used_at: datetime | None = None
     revoked_at: datetime | None = None
+    workspaces: tuple[str, ...] = ()
+
+    def reaches(self, workspace: str) -> bool:
+        """Whether it is good for a workspace of that name."""
+        return not self.workspaces or any(fnmatchcase(workspace, pattern) for pattern in self.workspaces)
 
     def counts(self, now: datetime) -> bool:
-        """Whether it is good for anything still."""
+        """Whether the token is active."""
         return self.revoked_at is None and now < self.expires_at
 
     def why_not(self, now: datetime) -> str:
-        """Say why it is good for nothing; empty where it counts (promise 7)."""
+        """Say why the token is not active. Empty if it is (promise 7)."""
         if self.revoked_at is not None:
             return f"the token {self.name} was revoked on {self.revoked_at:%Y-%m-%d}"
         if now >= self.expires_at:

@@ -1,6 +1,6 @@
 """What a change does to a resource's attributes: each with its value before and after, as people read it.
 
-Sensitive values are hidden here, where their marks are at hand (promise 6); what will be known only after the
+Sensitive values are hidden here, if their marks are at hand (promise 6); what will be known only after the
 apply says so. Source of the marks: Terraform's JSON output format, "Change representation".
 """
 
@@ -23,7 +23,7 @@ _DEEPEST = 40
 _NAME = re.compile(r"[A-Za-z_][\w-]*")
 
 
-class Form(StrEnum):
+class AttributeForm(StrEnum):
     """How an attribute's values are written: in a line, or as a block that has many."""
 
     LINE = "line"
@@ -34,12 +34,12 @@ class Form(StrEnum):
 
 @dataclass(frozen=True)
 class AttributeChange:
-    """An attribute's values before and after; None where it has none. `forces` makes a replacement of it."""
+    """An attribute's values before and after; None if it has none. `forces` makes a replacement of it."""
 
     name: str
     before: str | None
     after: str | None
-    form: Form = Form.LINE
+    form: AttributeForm = AttributeForm.LINE
     forces: bool = False
 
     @property
@@ -163,15 +163,15 @@ def _row(path: _Path, before: Any, after: Any, forces: bool) -> AttributeChange:
     return AttributeChange(_named(path), _shown(before, form), _shown(after, form), form, forces)
 
 
-def _form(before: Any, after: Any) -> Form:
+def _form(before: Any, after: Any) -> AttributeForm:
     sides = [side for side in (before, after) if side is not None and not _is_word(side)]
     if sides and all(_document(side) is not None for side in sides):
-        return Form.JSON
+        return AttributeForm.JSON
     if any(isinstance(side, str) and "\n" in side for side in sides):
-        return Form.TEXT
+        return AttributeForm.TEXT
     if any(isinstance(side, dict | list) and len(_line(side)) > _ONE_LINE for side in sides):
-        return Form.LIST
-    return Form.LINE
+        return AttributeForm.LIST
+    return AttributeForm.LINE
 
 
 def _is_word(value: Any) -> bool:
@@ -179,7 +179,7 @@ def _is_word(value: Any) -> bool:
 
 
 def _document(value: Any) -> Any:
-    """Return what a string of JSON holds, None where it is no object and no list in JSON."""
+    """Return the value of a JSON string, None if it is not a JSON object or list."""
     if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")) or len(value) < 3:
         return None
     try:
@@ -189,14 +189,14 @@ def _document(value: Any) -> Any:
     return found if isinstance(found, dict | list) else None
 
 
-def _shown(value: Any, form: Form) -> str | None:
+def _shown(value: Any, form: AttributeForm) -> str | None:
     if value is None:
         return None
-    if _is_word(value) or form is Form.LINE:
+    if _is_word(value) or form is AttributeForm.LINE:
         return _cut(_line(value))
-    if form is Form.JSON:
+    if form is AttributeForm.JSON:
         return _cut(json.dumps(_document(value), ensure_ascii=False, indent=2))
-    if form is Form.TEXT:
+    if form is AttributeForm.TEXT:
         return _cut(value if isinstance(value, str) else _line(value))
     return _cut("\n".join(_block(value)))
 

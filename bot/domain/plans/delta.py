@@ -5,20 +5,20 @@ Of a sensitive attribute only the name is told (promise 6).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bot.domain.plan import ResourceChange, read_plan
+from bot.domain.plan_diff.differences import differing
+from bot.domain.plan_diff.marked import Hide
+from bot.domain.plans.plan import ResourceChange, read_plan
 
 _NAMED = 5
-_LONGEST_VALUE = 80
-_MOST_ATTRIBUTES = 20
+_MOST_ATTRIBUTES = 200
 
 
-class Kind(StrEnum):
+class DeltaKind(StrEnum):
     """How a resource's change differs."""
 
     ADDED = "added"
@@ -28,7 +28,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class AttributeDelta:
-    """An attribute with another value than before; both are empty where it is sensitive."""
+    """An attribute with another value than before; both are empty if it is sensitive.
+
+    `name` is the path down to the value: `policy.Statement[0].Principal.AWS`. A long text is shown around
+    its first difference.
+    """
 
     name: str
     before: str = ""
@@ -37,36 +41,46 @@ class AttributeDelta:
 
 @dataclass(frozen=True)
 class DeltaRow:
-    """One resource or output whose change differs. `symbol` is the sign of its change."""
+    """One resource or output whose change differs. `symbol` is the sign of its change.
 
-    kind: Kind
+    `more` is how many attributes differ beside those that are listed.
+    """
+
+    kind: DeltaKind
     symbol: str
     address: str
     attributes: tuple[AttributeDelta, ...] = ()
+    more: int = 0
 
 
-def delta(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[DeltaRow, ...]:
-    """Return what differs between two plans' JSON: what is added, then removed, then altered."""
+def delta(
+    before: Mapping[str, Any], now: Mapping[str, Any], hide: Hide | None = None
+) -> tuple[DeltaRow, ...]:
+    """Return what differs between two plans' JSON: what is added, then removed, then altered.
+
+    `hide` replaces secrets in values, before anything of them is cut.
+    """
     old, new = _changes(before), _changes(now)
-    rows = [DeltaRow(Kind.ADDED, symbol, address) for address, symbol in sorted(set(new) - set(old))]
-    rows += [DeltaRow(Kind.REMOVED, symbol, address) for address, symbol in sorted(set(old) - set(new))]
+    rows = [DeltaRow(DeltaKind.ADDED, symbol, address) for address, symbol in sorted(set(new) - set(old))]
+    rows += [DeltaRow(DeltaKind.REMOVED, symbol, address) for address, symbol in sorted(set(old) - set(new))]
     for address, symbol in sorted(set(old) & set(new)):
-        if attributes := _attributes(old[address, symbol], new[address, symbol]):
-            rows.append(DeltaRow(Kind.ALTERED, symbol, address, attributes))
+        if leaves := differing(old[address, symbol], new[address, symbol], hide=hide):
+            found = tuple(AttributeDelta(leaf.path, leaf.old, leaf.new) for leaf in leaves[:_MOST_ATTRIBUTES])
+            rows.append(DeltaRow(DeltaKind.ALTERED, symbol, address, found, len(leaves) - len(found)))
     return tuple(rows)
 
 
 def sentence(rows: tuple[DeltaRow, ...]) -> str:
     """Say it in a line: `+ aws_iam_policy.x; no longer ~ aws_s3.y; other values for aws_db.z (size)`."""
     parts = [
-        _named(rows, Kind.ADDED, "", lambda row: f"{row.symbol} {row.address}"),
-        _named(rows, Kind.REMOVED, "no longer ", lambda row: f"{row.symbol} {row.address}"),
-        _named(rows, Kind.ALTERED, "other values for ", _altered),
+        _named(rows, DeltaKind.ADDED, "", lambda row: f"{row.symbol} {row.address}"),
+        _named(rows, DeltaKind.REMOVED, "no longer ", lambda row: f"{row.symbol} {row.address}"),
+        _named(rows, DeltaKind.ALTERED, "other values for ", _altered),
     ]
     return "; ".join(part for part in parts if part)
 
 
-def _named(rows: tuple[DeltaRow, ...], kind: Kind, before: str, words: Callable[[DeltaRow], str]) -> str:
+def _named(rows: tuple[DeltaRow, ...], kind: DeltaKind, before: str, words: Callable[[DeltaRow], str]) -> str:
     found = [row for row in rows if row.kind is kind]
     if not found:
         return ""
@@ -89,48 +103,9 @@ def _changes(document: Mapping[str, Any]) -> dict[tuple[str, str], Mapping[str, 
         actions = tuple(change.get("actions", ()))
         if address in acting or actions == ("read",):
             deposed = f" (deposed {item['deposed']})" if item.get("deposed") else ""
-            found[address + deposed, ResourceChange(address, actions).symbol.strip() or "→"] = change
+            found[address + deposed, ResourceChange(address, actions).symbol.strip() or "→"] = item
     for name, change in (document.get("output_changes") or {}).items():
         actions = tuple(change.get("actions", ()))
         if actions != ("no-op",):
-            found[f"output.{name}", ResourceChange(name, actions).symbol.strip()] = change
+            found[f"output.{name}", ResourceChange(name, actions).symbol.strip()] = {"change": change}
     return found
-
-
-def _attributes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[AttributeDelta, ...]:
-    before, after = _values(old), _values(new)
-    found = []
-    for name in sorted({*before, *after}):
-        if before.get(name) == after.get(name):
-            continue
-        if _sensitive(old, name) or _sensitive(new, name):
-            found.append(AttributeDelta(name))
-        else:
-            found.append(AttributeDelta(name, _shown(before.get(name)), _shown(after.get(name))))
-    return tuple(found[:_MOST_ATTRIBUTES])
-
-
-def _values(change: Mapping[str, Any]) -> dict[str, Any]:
-    """Return each attribute as a text that tells every value from every other: what it is, or becomes."""
-    after, unknown = change.get("after"), change.get("after_unknown")
-    after = after if isinstance(after, dict) else {"value": after}
-    unknown = unknown if isinstance(unknown, dict) else {"value": unknown or False}
-    before = change.get("before")
-    before = before if isinstance(before, dict) else {"value": before}
-    names = {*after, *before, *(name for name, value in unknown.items() if value)}
-    return {name: (before.get(name), after.get(name), unknown.get(name) or False) for name in names}
-
-
-def _sensitive(change: Mapping[str, Any], name: str) -> bool:
-    marks = (change.get("before_sensitive"), change.get("after_sensitive"))
-    return any(mark is True or (isinstance(mark, dict) and bool(mark.get(name))) for mark in marks)
-
-
-def _shown(values: Any) -> str:
-    if values is None:
-        return "(not set)"
-    before, after, unknown = values
-    if unknown:
-        return "(known after apply)"
-    text = json.dumps(after if after is not None else before, ensure_ascii=False, sort_keys=True)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"

@@ -3,11 +3,11 @@
 Keyed, because a bare hash of a plan with one small secret in it could be guessed.
 
 In it: every action and what it is done to, with all values; reads that are left to the apply; moves, imports,
-deposed objects; outputs; the providers' versions, their configuration, and which of these is whose; variables
-of Terraform and of the environment. Not in it: when and by which program the plan was made, the order of
-things, why an action is taken, what does not change, what was read already, and sensitive variables (a token
-that is made anew for each run would void every approval; where its value matters to a resource it is in the
-resource).
+deposed objects; outputs; the providers' versions and hashes, their configuration, and which of these is
+whose; variables of Terraform and of the environment. Not in it: when and by which program the plan was made,
+the order of things, why an action is taken, what does not change, what was read already, and sensitive
+variables (a token that is new for each run would void every approval; if its value matters to a
+resource it is in the resource).
 """
 
 from __future__ import annotations
@@ -34,12 +34,15 @@ _CHANGE_KEYS = (
     "replace_paths",
     "importing",
 )
-_PROVIDER = re.compile(r'^provider "([^"]+)" \{\s*\n\s*version\s*=\s*"([^"]+)"', re.MULTILINE)
+_PROVIDER = re.compile(
+    r'^provider "([^"]+)" \{\s*\n\s*version\s*=\s*"([^"]+)"(.*?)^\}', re.MULTILINE | re.DOTALL
+)
+_HASH = re.compile(r'"((?:h1|zh):[^"]+)"')
 _INDEX = re.compile(r"\[(?:\d+|\"(?:[^\"\\]|\\.)*\")\]")
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class DigestInputs:
     """What a plan's JSON does not say: the dependency lock file, a hash of what the configuration can read.
 
     `refresh_only` plans write to the state what has drifted; for others drift is only news. `environment` are
@@ -52,11 +55,11 @@ class Surroundings:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-NOWHERE = Surroundings()
+NO_INPUTS = DigestInputs()
 
 
-def plan_digest(document: Mapping[str, Any], key: bytes, around: Surroundings = NOWHERE) -> str:
-    """Return the plan's digest, hexadecimal. Raises EngineError where values are nested too deeply."""
+def plan_digest(document: Mapping[str, Any], key: bytes, around: DigestInputs = NO_INPUTS) -> str:
+    """Return the plan's digest, hexadecimal. Raises EngineError if values are nested too deeply."""
     try:
         form = canonical(document, around)
     except RecursionError:
@@ -64,7 +67,7 @@ def plan_digest(document: Mapping[str, Any], key: bytes, around: Surroundings = 
     return hmac.new(key, form, hashlib.sha256).hexdigest()
 
 
-def canonical(document: Mapping[str, Any], around: Surroundings = NOWHERE) -> bytes:
+def canonical(document: Mapping[str, Any], around: DigestInputs = NO_INPUTS) -> bytes:
     """Return the plan's canonical form: the same bytes for every plan that would do the same."""
     acting = [item for item in document.get("resource_changes") or () if _acts(item)]
     configuration = document.get("configuration") or {}
@@ -78,7 +81,7 @@ def canonical(document: Mapping[str, Any], around: Surroundings = NOWHERE) -> by
             if change.get("actions") != ["no-op"]
         },
         "invocations": _sorted(document.get("action_invocations") or ()),
-        "versions": provider_versions(around.dependency_lock),
+        "versions": locked_providers(around.dependency_lock),
         "providers": providers,
         "variables": _variables(document, configuration),
         "environment": dict(around.environment),
@@ -93,9 +96,21 @@ def canonical(document: Mapping[str, Any], around: Surroundings = NOWHERE) -> by
     return json.dumps(form, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
 
-def provider_versions(dependency_lock: bytes) -> dict[str, str]:
-    """Return which version of each provider a lock file names; its hashes differ from worker to worker."""
-    return dict(_PROVIDER.findall(dependency_lock.decode(errors="replace")))
+def locked_providers(dependency_lock: bytes) -> dict[str, list[Any]]:
+    """Return the version and the hashes of each provider that a lock file names.
+
+    Another binary under the same version is another provider: it does what the plan does not show.
+    """
+    text = dependency_lock.decode(errors="replace")
+    return {
+        source: [version, sorted(set(_HASH.findall(body)))]
+        for source, version, body in _PROVIDER.findall(text)
+    }
+
+
+def providers_hash(dependency_lock: bytes) -> str:
+    """Return a hash, hexadecimal, that two lock files share only if they name the same providers."""
+    return hashlib.sha256(json.dumps(locked_providers(dependency_lock), sort_keys=True).encode()).hexdigest()
 
 
 def _acts(item: Mapping[str, Any]) -> bool:
@@ -112,7 +127,9 @@ def _resources(items: Any, configured: Mapping[str, Mapping[str, Any]]) -> list[
             "previous_address": item.get("previous_address"),
             "provider": item.get("provider_name"),
             # Which of the provider's configurations: the same resource, made in another region or account.
-            "provider_config": configured.get(_unindexed(item), {}).get("provider_config_key"),
+            "provider_config": configured.get(unindexed(str(item.get("address"))), {}).get(
+                "provider_config_key"
+            ),
             "change": _canonical_change(item.get("change", {})),
         }
         for item in items
@@ -153,7 +170,7 @@ def _runs_unseen(
     """
     for item in acting:
         change = item.get("change", {})
-        resource = configured.get(_unindexed(item))
+        resource = configured.get(unindexed(str(item.get("address"))))
         if resource is None:
             # A `removed` block may have provisioners, and stands nowhere in a plan's JSON.
             if "delete" in change.get("actions", ()):
@@ -179,8 +196,9 @@ def _is_computed(expression: Any) -> bool:
     return not expression or "references" in expression or any(map(_is_computed, expression.values()))
 
 
-def _unindexed(item: Mapping[str, Any]) -> str:
-    return _INDEX.sub("", str(item.get("address")))
+def unindexed(address: str) -> str:
+    """Return the address of a resource's block in the configuration."""
+    return _INDEX.sub("", address)
 
 
 def _configured(module: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -23,7 +23,7 @@ class Mode(StrEnum):
     TARGET = "target"
 
 
-# Destroying everything is not what most workspaces are for: whoever wants it says so in plangate.yml.
+# Most workspaces should never destroy everything: to allow it, set it in plangate.yml.
 ALLOWED_BY_DEFAULT = (Mode.REFRESH_ONLY, Mode.REPLACE, Mode.TARGET)
 
 MOST_ADDRESSES = 50
@@ -94,7 +94,7 @@ def make_modes(
 
 
 def why_not_allowed(modes: Modes, allowed: Sequence[Mode], workspace: str) -> str:
-    """Say which modes a workspace does not allow, and where that is set; empty where it allows them."""
+    """Say which modes a workspace does not allow, and the setting for it. Empty if it allows them."""
     refused = [mode for mode in modes.used if mode not in allowed]
     if not refused:
         return ""
@@ -112,7 +112,7 @@ def _address(text: str, mode: Mode) -> str:
     if not address:
         raise Invalid(f"-{mode.value} needs an address: -{mode.value}=aws_instance.web")
     if len(address) > LONGEST_ADDRESS or not address.isprintable():
-        raise Invalid(f"-{mode.value}: {shown!r} is no resource address")
+        raise Invalid(f"-{mode.value}: {shown!r} is not a resource address")
     found = _RESOURCE.fullmatch(address)
     if found and not (mode is Mode.REPLACE and found["data"]):
         return address

@@ -81,7 +81,7 @@ class Plan:
 
 
 def load_plan_json(raw: bytes) -> dict[str, Any]:
-    """Decode the plan JSON. Raises EngineError where it is none."""
+    """Decode the plan JSON. Raises EngineError if it is none."""
     try:
         document = json.loads(raw)
     except RecursionError:

@@ -1,7 +1,7 @@
 """How far an apply has come, read from what Terraform says of each resource.
 
 The lines are Terraform's own for people (`aws_vpc.main: Creation complete after 2s [id=...]`), the same in
-OpenTofu and over many versions; a version that said it otherwise would leave the bar where it is, no more.
+OpenTofu and over many versions; a version that said it otherwise would leave the bar if it is, no more.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from bot.domain.plan import Counts
+from bot.domain.plans.plan import Counts
 
 _DONE = re.compile(r"^(\S.*?): (?:Creation|Modifications|Destruction|Import) complete\b")
 _BEGUN = re.compile(r"^(\S.*?): (?:Creating|Modifying|Destroying|Importing)\.\.\.")

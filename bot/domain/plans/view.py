@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bot.domain.attributes import Attributes, attributes, forced_by
-from bot.domain.plan import ResourceChange
+from bot.domain.plans.attributes import Attributes, attributes, forced_by
+from bot.domain.plans.plan import ResourceChange
 
 
-class Section(StrEnum):
+class PlanSection(StrEnum):
     """The part of a plan that a change stands in."""
 
     CHANGES = "changes"
@@ -20,7 +20,7 @@ class Section(StrEnum):
     OUTPUTS = "outputs"
 
 
-class Deed(StrEnum):
+class ChangeKind(StrEnum):
     """What is done to a resource or an output."""
 
     CREATE = "create"
@@ -34,14 +34,14 @@ class Deed(StrEnum):
 
 
 @dataclass(frozen=True)
-class Change:
+class PlannedChange:
     """One change, without its attributes. `name` is the address within the module.
 
     `symbol` is the sign that Terraform prints, `reason` says why in words, `forced_by` names the attributes
     that make it a replacement, `deposed` is the key of an older object that is still to be destroyed.
     """
 
-    deed: Deed
+    deed: ChangeKind
     symbol: str
     address: str
     module: str = ""
@@ -64,7 +64,7 @@ _REASONS = {
     "replace_by_triggers": "what it is to be replaced with changes (replace_triggered_by)",
     "delete_because_no_resource_config": "it is not in the configuration any more",
     "delete_because_no_module": "its module is not in the configuration any more",
-    "delete_because_wrong_repetition": "it is counted or named in another way now (count, for_each)",
+    "delete_because_wrong_repetition": "its count or for_each has changed",
     "delete_because_count_index": "its number is out of the range of count",
     "delete_because_each_key": "its key is not in for_each any more",
     "delete_because_no_move_target": "what it was moved to is not in the configuration",
@@ -73,7 +73,7 @@ _REASONS = {
     "read_because_check_nested": "a check reads it",
 }
 _MODULE = re.compile(r'module\.[^.\[\s]+(?:\[(?:\d+|"(?:[^"\\]|\\.)*")\])?')
-_SYMBOLS = {Deed.MOVE: "→", Deed.IMPORT: "⇣"}
+_SYMBOLS = {ChangeKind.MOVE: "→", ChangeKind.IMPORT: "⇣"}
 TOO_DEEP = Attributes(())
 
 
@@ -82,9 +82,9 @@ def modules_of(address: str) -> tuple[str, ...]:
     return tuple(_MODULE.findall(address))
 
 
-def plan_view(document: Mapping[str, Any]) -> Iterator[tuple[Section, Change, Attributes]]:
+def plan_view(document: Mapping[str, Any]) -> Iterator[tuple[PlanSection, PlannedChange, Attributes]]:
     """Give every change of a plan's JSON with its attributes: in the order of the tree, a parent's first."""
-    for section, name in ((Section.CHANGES, "resource_changes"), (Section.DRIFT, "resource_drift")):
+    for section, name in ((PlanSection.CHANGES, "resource_changes"), (PlanSection.DRIFT, "resource_drift")):
         found = []
         for item in document.get(name) or ():
             if change := _resource(item):
@@ -96,11 +96,11 @@ def plan_view(document: Mapping[str, Any]) -> Iterator[tuple[Section, Change, At
         actions = tuple(raw.get("actions") or ())
         if actions and actions != ("no-op",):
             symbol = ResourceChange(name, actions).symbol
-            yield Section.OUTPUTS, Change(_deed(actions), symbol, str(name)), _attributes(raw)
+            yield PlanSection.OUTPUTS, PlannedChange(_deed(actions), symbol, str(name)), _attributes(raw)
 
 
-def _resource(item: Mapping[str, Any]) -> Change | None:
-    """Return a resource's change, None where nothing happens to it."""
+def _resource(item: Mapping[str, Any]) -> PlannedChange | None:
+    """Return a resource's change, None if nothing happens to it."""
     raw = item.get("change") or {}
     actions = tuple(raw.get("actions") or ())
     previous, importing = str(item.get("previous_address") or ""), raw.get("importing") or {}
@@ -108,11 +108,11 @@ def _resource(item: Mapping[str, Any]) -> Change | None:
     if actions == ("no-op",):
         if not (previous or importing):
             return None
-        deed = Deed.IMPORT if importing else Deed.MOVE
+        deed = ChangeKind.IMPORT if importing else ChangeKind.MOVE
     else:
         deed = _deed(actions)
     reason = str(item.get("action_reason") or "")
-    return Change(
+    return PlannedChange(
         deed=deed,
         symbol=_SYMBOLS.get(deed) or ResourceChange(address, actions).symbol.strip(),
         address=address,
@@ -120,25 +120,25 @@ def _resource(item: Mapping[str, Any]) -> Change | None:
         previous_address=previous,
         import_id=str(importing.get("id") or "") if isinstance(importing, dict) else "",
         reason=_REASONS.get(reason, reason.replace("_", " ")),
-        forced_by=forced_by(raw) if deed is Deed.REPLACE else (),
+        forced_by=forced_by(raw) if deed is ChangeKind.REPLACE else (),
         deposed=str(item.get("deposed") or ""),
     )
 
 
-def _deed(actions: tuple[str, ...]) -> Deed:
+def _deed(actions: tuple[str, ...]) -> ChangeKind:
     match actions:
         case ("create",):
-            return Deed.CREATE
+            return ChangeKind.CREATE
         case ("delete",):
-            return Deed.DESTROY
+            return ChangeKind.DESTROY
         case ("read",):
-            return Deed.READ
+            return ChangeKind.READ
         case ("forget",):
-            return Deed.FORGET
+            return ChangeKind.FORGET
         case _ if len(actions) > 1:
-            return Deed.REPLACE
+            return ChangeKind.REPLACE
         case _:
-            return Deed.UPDATE
+            return ChangeKind.UPDATE
 
 
 def _attributes(raw: Mapping[str, Any]) -> Attributes:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bot.domain.run import Run
-from bot.domain.variables import Variable
-from bot.domain.workspace import Workspace
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.variables import Variable
+from bot.domain.workspaces.workspace import Workspace
 
 
 def run_document(run: Run, workspace: Workspace, variables: Sequence[Variable]) -> dict[str, Any]:

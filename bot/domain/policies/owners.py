@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from bot.domain.permissions import Person
+from bot.domain.people.permissions import Person
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ TeamMembers: TypeAlias = frozenset[str]
 
 
 @dataclass(frozen=True)
-class Teams:
+class KnownTeams:
     """Who is in teams, as far as the forge was asked; `unknown` says why it is not known of a team."""
 
     members: Mapping[Owner, TeamMembers] = field(default_factory=dict)
     unknown: Mapping[Owner, str] = field(default_factory=dict)
 
 
-NO_TEAMS = Teams()
+NO_TEAMS = KnownTeams()
 
 
 def named(owners: Sequence[Owner], login: str) -> bool:
@@ -44,8 +44,8 @@ def named(owners: Sequence[Owner], login: str) -> bool:
     return any(not owner.is_team and owner.name.casefold() == login.casefold() for owner in owners)
 
 
-def why_no_owner(owners: Sequence[Owner], person: Person, teams: Teams) -> str:
-    """Say why a person is none of the owners, empty where they are one.
+def why_no_owner(owners: Sequence[Owner], person: Person, teams: KnownTeams) -> str:
+    """Say why a person is none of the owners, empty if they are one.
 
     A team of which the forge did not say who is in it has nobody in it here.
     """

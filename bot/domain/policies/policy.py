@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from bot.domain.lifecycle import RunStatus
+from bot.domain.runs.lifecycle import RunStatus
 
 
-class Level(StrEnum):
+class EnforcementLevel(StrEnum):
     """How binding a policy is."""
 
     ADVISORY = "advisory"
@@ -22,7 +22,7 @@ class Level(StrEnum):
     HARD = "hard-mandatory"
 
 
-class Outcome(StrEnum):
+class PolicyOutcome(StrEnum):
     """What judging a plan by a policy gave."""
 
     PASSED = "passed"
@@ -44,19 +44,27 @@ class PolicyCheck:
     """What one policy of a set said of one run's plan.
 
     `version` is the set's, as it was when it judged. Of an errored policy the one message says why. `seconds`
-    is what judging took. `file` is where the policy stands in its set.
+    is what judging took. `file` is where the policy stands in its set, `evaluator` what evaluated it.
+    `messages` are the first of `count`, if there were more than are kept.
     """
 
     set_name: str
     version: str
     policy: str
-    level: Level
-    outcome: Outcome
+    level: EnforcementLevel
+    outcome: PolicyOutcome
     messages: tuple[str, ...] = ()
     seconds: float = 0.0
     description: str = ""
     file: str = ""
     override: Override | None = None
+    evaluator: str = ""
+    count: int = 0
+
+    @property
+    def total(self) -> int:
+        """How many messages there were."""
+        return self.count or len(self.messages)
 
     @property
     def name(self) -> str:
@@ -66,7 +74,7 @@ class PolicyCheck:
     @property
     def passed(self) -> bool:
         """Whether the plan is as the policy wants it; what could not be evaluated never is."""
-        return self.outcome is Outcome.PASSED
+        return self.outcome is PolicyOutcome.PASSED
 
     @property
     def stands(self) -> bool:
@@ -78,7 +86,7 @@ class PolicyCheck:
         return word in (self.policy, self.name)
 
 
-def failing(checks: Sequence[PolicyCheck], level: Level) -> tuple[PolicyCheck, ...]:
+def failing(checks: Sequence[PolicyCheck], level: EnforcementLevel) -> tuple[PolicyCheck, ...]:
     """Return the checks of a level that did not pass and are not overridden."""
     return tuple(check for check in checks if check.level is level and check.stands)
 
@@ -88,9 +96,9 @@ def verdict(checks: Sequence[PolicyCheck], *, plan_only: bool, has_changes: bool
 
     A plan without changes waits for no override: there is nothing that one would let through.
     """
-    if failing(checks, Level.HARD):
+    if failing(checks, EnforcementLevel.HARD):
         return RunStatus.ERRORED
-    if failing(checks, Level.SOFT) and has_changes:
+    if failing(checks, EnforcementLevel.SOFT) and has_changes:
         return RunStatus.POLICY_SOFT_FAILED if plan_only else RunStatus.POLICY_OVERRIDE
     return RunStatus.POLICY_CHECKED
 
@@ -103,8 +111,8 @@ def overridden(
 
 
 def why_stopped(checks: Sequence[PolicyCheck]) -> str:
-    """Say in a line which mandatory policies stop the run, the hardest first; empty where none does."""
-    for level in (Level.HARD, Level.SOFT):
+    """Say in a line which mandatory policies stop the run, the hardest first; empty if none does."""
+    for level in (EnforcementLevel.HARD, EnforcementLevel.SOFT):
         if stopping := failing(checks, level):
             names = ", ".join(check.name for check in stopping[:5])
             more = f" and {len(stopping) - 5} more" if len(stopping) > 5 else ""
@@ -114,28 +122,35 @@ def why_stopped(checks: Sequence[PolicyCheck]) -> str:
 
 
 def tally(checks: Sequence[PolicyCheck]) -> str:
-    """Say how many did what: `12 passed, 1 soft failed`."""
+    """Say how many did what, and what evaluated them: `12 passed, 1 soft failed, by OPA 1.22.3`."""
     named = (
         ("passed", [c for c in checks if c.passed]),
-        ("hard failed", _of(checks, Level.HARD)),
-        ("soft failed", _of(checks, Level.SOFT)),
+        ("hard failed", _of(checks, EnforcementLevel.HARD)),
+        ("soft failed", _of(checks, EnforcementLevel.SOFT)),
         ("overridden", [c for c in checks if not c.passed and not c.stands]),
-        ("advisory failed", _of(checks, Level.ADVISORY)),
+        ("advisory failed", _of(checks, EnforcementLevel.ADVISORY)),
     )
     parts = [f"{len(found)} {words}" for words, found in named if found]
-    errors = sum(check.outcome is Outcome.ERRORED for check in checks)
+    errors = sum(check.outcome is PolicyOutcome.ERRORED for check in checks)
     note = f" ({errors} could not be evaluated)" if errors else ""
-    return (", ".join(parts) or "no policy applies") + note
+    by = f", by {' and '.join(found)}" if (found := evaluators(checks)) else ""
+    return (", ".join(parts) or "no policy applies") + note + by
 
 
-def _of(checks: Sequence[PolicyCheck], level: Level) -> list[PolicyCheck]:
+def evaluators(checks: Sequence[PolicyCheck]) -> tuple[str, ...]:
+    """Return what evaluated policies, each with its version."""
+    return tuple(dict.fromkeys(check.evaluator for check in checks if check.evaluator))
+
+
+def _of(checks: Sequence[PolicyCheck], level: EnforcementLevel) -> list[PolicyCheck]:
     return [check for check in checks if check.level is level and check.stands]
 
 
 def same_failures(now: PolicyCheck, before: PolicyCheck) -> bool:
-    """Whether a policy fails as it did before, word for word."""
+    """Whether a policy fails as it did before, word for word; what was not kept is not the same."""
     return (
         now.name == before.name
-        and now.outcome is before.outcome is Outcome.FAILED
+        and not (now.count or before.count)
+        and now.outcome is before.outcome is PolicyOutcome.FAILED
         and sorted(now.messages) == sorted(before.messages)
     )

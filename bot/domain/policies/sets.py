@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from bot.domain.events import RepoRef
-from bot.domain.permissions import Person, Role
-from bot.domain.policy import Level, PolicyCheck
-from bot.domain.policy_owners import NO_TEAMS, Owner, Teams, why_no_owner
-from bot.domain.workspace import Workspace
+from bot.domain.people.permissions import Person, Role
+from bot.domain.policies.owners import NO_TEAMS, KnownTeams, Owner, why_no_owner
+from bot.domain.policies.policy import EnforcementLevel, PolicyCheck
+from bot.domain.workspaces.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,15 @@ class PolicyLimits:
 
 
 USUAL_LIMITS = PolicyLimits()
+USUAL_NAMESPACES = ("main",)
 
 
 @dataclass(frozen=True)
 class PolicySet:
     """One set. `workspaces` are names and patterns of names; `owners` may override its policies.
 
-    `level` is that of policies found by Conftest's convention, which has no levels of its own.
+    `level` is that of policies found by Conftest's convention, which has no levels of its own, and
+    `namespaces` the packages where they are looked for. With `needs_opa` only OPA may evaluate the set.
     """
 
     name: str
@@ -55,8 +57,10 @@ class PolicySet:
     owners: tuple[Owner, ...] = ()
     prevent_self_override: bool = False
     sticky_overrides: bool = False
-    level: Level = Level.SOFT
+    level: EnforcementLevel = EnforcementLevel.SOFT
     limits: PolicyLimits = USUAL_LIMITS
+    namespaces: tuple[str, ...] = USUAL_NAMESPACES
+    needs_opa: bool = False
 
     def judges(self, workspace: Workspace) -> bool:
         """Whether the set judges the plans of a workspace."""
@@ -70,17 +74,17 @@ class PolicySet:
         return tuple(owner for owner in self.owners if owner.is_team and owner.forge == forge)
 
     def why_not_override(
-        self, person: Person, authors: Iterable[str], forge: str, teams: Teams = NO_TEAMS
+        self, person: Person, authors: Iterable[str], forge: str, teams: KnownTeams = NO_TEAMS
     ) -> str:
-        """Say why a person may not override this set's policies on a forge, empty where they may.
+        """Say why a person may not override this set's policies on a forge, empty if they may.
 
-        Only whom the set names as owners; where it names nobody, whoever owns the server or the repository.
+        Only the set's owners; if it names none, the owners of the server or the repository.
         Logins are compared without case, as forges do.
         """
         if self.owners:
             owners = [owner for owner in self.owners if owner.forge == forge]
             if why := why_no_owner(owners, person, teams):
-                return f"{person.login} is no owner of the policy set {self.name}; {why}"
+                return f"{person.login} is not an owner of the policy set {self.name}; {why}"
         elif person.role < Role.OWNER:
             return (
                 f"{person.login} may not override: the policy set {self.name} names no owners "
@@ -106,9 +110,9 @@ def why_not_override(
     person: Person,
     authors: Sequence[str],
     forge: str,
-    teams: Teams = NO_TEAMS,
+    teams: KnownTeams = NO_TEAMS,
 ) -> str:
-    """Say why a person may not override these checks of a forge's run, empty where they may them all."""
+    """Say why a person may not override these checks of a forge's run, empty if they may them all."""
     by_name = {each.name: each for each in sets}
     for check in checks:
         # A set that plangate.yml no longer names has no owners of its own any more.

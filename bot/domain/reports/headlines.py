@@ -4,32 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.domain import lifecycle
-from bot.domain.lifecycle import RunStatus, StageStatus
-from bot.domain.plan import Counts
-from bot.domain.policy import Level, PolicyCheck, tally
-from bot.domain.report import StatusState
-from bot.domain.run import Run, RunSource
+from bot.domain.events import Change
+from bot.domain.plans.plan import Counts
+from bot.domain.policies.policy import EnforcementLevel, PolicyCheck, tally
+from bot.domain.reports.report import StatusState
+from bot.domain.runs import lifecycle
+from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.run import Run, RunSource
 
 Headline = tuple[StatusState, str]
 
 _PLANNING = lifecycle.PLAN_STAGES
 _STARTED = frozenset(RunStatus) - lifecycle.PLAN_STAGES - {RunStatus.PENDING}
-
-
-def current(runs: Sequence[Run]) -> Run | None:
-    """Return the run that speaks for a workspace; `runs` are newest first.
-
-    A run that was put aside before it applied anything leaves the word to the one before it.
-    """
-    speaking = (run for run in runs if not _put_aside(run))
-    return next(speaking, runs[0] if runs else None)
-
-
-def _put_aside(run: Run) -> bool:
-    if run.status is RunStatus.DISCARDED:
-        return True
-    return run.status is RunStatus.CANCELED and run.apply_status is not StageStatus.CANCELED
 
 
 def amount(counts: Counts | None) -> str:
@@ -62,8 +48,11 @@ def plan_headline(run: Run, waits: str = "") -> Headline:
     return StatusState.SUCCESS, _planned(run)
 
 
-def apply_headline(run: Run, waits: str = "") -> Headline | None:
-    """Say where the run's apply stands; None where there is nothing to say of one."""
+def apply_headline(run: Run, waits: str = "", *, told: bool = False) -> Headline | None:
+    """Say where the run's apply stands; None if there is nothing to say of one.
+
+    `told` says that a status of it is pending on the forge: that needs an end, whatever happened.
+    """
     if run.plan_only or (run.status not in _STARTED and run.source is not RunSource.COMMENT):
         return None
     match run.status:
@@ -81,14 +70,14 @@ def apply_headline(run: Run, waits: str = "") -> Headline | None:
             return StatusState.SUCCESS, f"Applied: {run.counts}" if _resources(run) else "Applied"
         case RunStatus.PLANNED_AND_FINISHED:
             nothing = (StatusState.SUCCESS, "Nothing to apply: the plan has no changes")
-            return nothing if run.source is RunSource.COMMENT else None
+            return nothing if told or _asked(run) else None
         case RunStatus.DISCARDED:
             return StatusState.ERROR, "Discarded: nothing was applied"
         case RunStatus.ERRORED if run.apply_status is StageStatus.ERRORED:
             return StatusState.FAILURE, f"Apply failed: {run.error}" if run.error else "Apply failed"
         case RunStatus.ERRORED:
             what = "policies" if _stopped_by_policies(run) else "the plan"
-            return (StatusState.FAILURE, f"Not applied: {what} failed") if _asked(run) else None
+            return (StatusState.FAILURE, f"Not applied: {what} failed") if told or _asked(run) else None
         case RunStatus.CANCELED:
             by = run.cancel_requested_by or "plangate"
             what = "Apply" if run.apply_status is StageStatus.CANCELED else "Before the apply:"
@@ -109,7 +98,7 @@ def policy_headline(run: Run, checks: Sequence[PolicyCheck]) -> Headline:
     words = tally(checks)
     if run.status is RunStatus.POLICY_OVERRIDE:
         return StatusState.PENDING, f"{words}: an owner may override"
-    stands = any(check.stands and check.level is not Level.ADVISORY for check in checks)
+    stands = any(check.stands and check.level is not EnforcementLevel.ADVISORY for check in checks)
     return (StatusState.FAILURE if stands else StatusState.SUCCESS), words
 
 
@@ -128,8 +117,8 @@ def _asks(run: Run) -> str:
 
 
 def lacking_words(run: Run) -> str:
-    """Say why a run did not go on with what was approved before."""
-    return f"Not applied by itself, for it lacks {run.lacks}: comment /apply once it is there"
+    """Say why a run did not go on with what was approved."""
+    return f"Not applied, for it lacks {run.lacks}: comment /apply once it is there"
 
 
 def _resources(run: Run) -> bool:
@@ -175,8 +164,18 @@ def approved_words(by: str) -> str:
     return f"Approved by {by}, applied once it is merged"
 
 
-def aggregate(workspaces: Sequence[tuple[str, Run | None, str]], note: str = "") -> Headline:
-    """Say where a commit stands over its workspaces: each a name, the run that speaks, and why it waits."""
+def aggregate(workspaces: Sequence[tuple[str, Run | None, str]], note: str = "", ended: str = "") -> Headline:
+    """Say where a commit stands over its workspaces: each a name, the run that speaks, and why it waits.
+
+    `ended` says why a workspace without a run will get none.
+    """
+    without = [name for name, run, _ in workspaces if run is None] if ended else []
+    if without:
+        planned = [each for each in workspaces if each[1] is not None]
+        some = f"{len(without)} of {len(workspaces)} workspaces" if planned else ""
+        so_far = aggregate(planned) if planned else (StatusState.SUCCESS, "")
+        nothing = StatusState.ERROR, f"Not planned: {some}{', ' if some else ''}{ended}"
+        return nothing if so_far[0] is StatusState.SUCCESS else so_far
     if note and all(run is None for _, run, _ in workspaces):
         return StatusState.PENDING, note[0].upper() + note[1:]
     if not workspaces:
@@ -195,6 +194,13 @@ def aggregate(workspaces: Sequence[tuple[str, Run | None, str]], note: str = "")
     if open_ones:
         return StatusState.PENDING, f"{len(open_ones)} of {len(states)} workspaces are not finished"
     return StatusState.SUCCESS, _success([run for _, run, _, _ in states if run])
+
+
+def why_ended(change: Change) -> str:
+    """Say why a change gets no more plans. Empty while it is open."""
+    if change.open:
+        return ""
+    return f"the change was {'merged' if change.merged else 'closed'}"
 
 
 def _whole(run: Run | None, waits: str) -> Headline:

@@ -1,4 +1,4 @@
-"""A change of a policy set, tried on the plans of runs that there were: what it would stop, or let pass."""
+"""Policy replay: a changed policy set judges stored plans, to show what it would stop or let pass."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 
 from bot.domain.events import Change, ChangedFiles
-from bot.domain.lifecycle import RunStatus
-from bot.domain.policy import Outcome, PolicyCheck, verdict
-from bot.domain.policy_sets import PolicySet
-from bot.domain.report import StatusState
-from bot.domain.run import Run
+from bot.domain.policies.policy import PolicyCheck, PolicyOutcome, verdict
+from bot.domain.policies.sets import PolicySet
+from bot.domain.reports.report import StatusState
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run
 
 FORK_WORDS = "From a fork: someone with write access may comment /plan"
 MOST_KEPT = 100
 
 
 class ReplayState(StrEnum):
-    """Where the trying of a set at a commit stands."""
+    """The state of a replay."""
 
     UNTOUCHED = "untouched"
     HELD = "held"
@@ -28,8 +28,8 @@ class ReplayState(StrEnum):
     FAILED = "failed"
 
 
-class Standing(IntEnum):
-    """What a set makes of a run; the higher, the harder."""
+class SetVerdict(IntEnum):
+    """A set's verdict on a run. Higher is stricter."""
 
     PASSES = 0
     NEEDS_OVERRIDE = 1
@@ -37,34 +37,34 @@ class Standing(IntEnum):
 
     @property
     def words(self) -> str:
-        """How people read it."""
+        """The verdict in words."""
         return ("passes", "needs an override", "is stopped")[self]
 
 
 @dataclass(frozen=True)
-class Compared:
-    """What a set says of one run's plan, in force (`before`) and as the change has it (`after`).
+class PlanComparison:
+    """The verdicts on one run's plan: of the set in force (`before`) and of the changed set (`after`).
 
-    `newly` are the policies that fail now and did not, `no_longer` those the other way round. What they say
-    of the plan is not kept: a change's rules could put anything that is in a plan into it (promise 5).
+    `newly` are the policies that only fail now, `no_longer` those that only failed before. Their messages
+    are not stored: a changed rule could copy anything from a plan into them (promise 5).
     """
 
     run_id: str
     workspace: str
-    before: Standing
-    after: Standing
+    before: SetVerdict
+    after: SetVerdict
     newly: tuple[str, ...] = ()
     no_longer: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class ReplayResult:
-    """What trying a set came to.
+    """The result of a replay.
 
-    `plans` is how many were judged, `differing` how many of those came out other than in force: the first of
-    them are `compared`. `errored` counts the plans on which some policy could not be evaluated; `errors` say
-    why, where that has nothing to do with the plan. `cut_short` says that time was up before the last plan;
-    `in_force` is the commit that it was held against, empty where none is in force.
+    `plans` is how many were judged, `differing` how many of those have another verdict: the first of
+    them are `compared`. `errored` counts the plans on which a policy could not be evaluated. `errors` say
+    why, if it does not depend on the plan. `cut_short` says that the time limit came before the last plan.
+    `in_force` is the commit of the set in force, empty if no set is in force.
     """
 
     plans: int = 0
@@ -72,13 +72,13 @@ class ReplayResult:
     allowed: int = 0
     differing: int = 0
     errored: int = 0
-    compared: tuple[Compared, ...] = ()
+    compared: tuple[PlanComparison, ...] = ()
     errors: tuple[str, ...] = ()
     cut_short: bool = False
     in_force: str = ""
 
-    def plus(self, found: Compared, *, errored: bool) -> ReplayResult:
-        """Return the result with one more plan in it."""
+    def plus(self, found: PlanComparison, *, errored: bool) -> ReplayResult:
+        """Return the result with one more plan."""
         differs = found.before != found.after or bool(found.newly or found.no_longer)
         room = differs and len(self.compared) < MOST_KEPT
         return replace(
@@ -94,7 +94,7 @@ class ReplayResult:
 
 @dataclass(frozen=True)
 class Replay:
-    """That a change's commit is tried in the place of a set, or why not yet. `why` is an error's words."""
+    """A replay of a set at a change's commit. `why` is an error, or the reason why it waits."""
 
     id: str
     change_id: str
@@ -110,7 +110,7 @@ class Replay:
 
 @dataclass(frozen=True)
 class ReplayReport:
-    """Everything that the comment of a change of policy sets says; `runs_url` is followed by a run's id."""
+    """The content of the comment on replays. `runs_url` is followed by a run's id."""
 
     sha: str
     replays: tuple[Replay, ...]
@@ -118,7 +118,7 @@ class ReplayReport:
 
 
 def changed_sets(change: Change, sets: Sequence[PolicySet], files: ChangedFiles) -> dict[str, bool]:
-    """Return the sets that are fetched from the branch that a change goes to: is each touched by it?"""
+    """Return the sets that are fetched from the change's base branch, and whether the change touches each."""
     found = {}
     for each in sets:
         origin = each.origin
@@ -133,11 +133,11 @@ def changed_sets(change: Change, sets: Sequence[PolicySet], files: ChangedFiles)
 
 def compare(
     run: Run, workspace: str, before: Sequence[PolicyCheck], after: Sequence[PolicyCheck]
-) -> Compared:
-    """Hold what a set says of a run's plan against what the one in force says; without overrides."""
+) -> PlanComparison:
+    """Compare the changed set's checks of a run's plan with those of the set in force. Ignores overrides."""
     failed_before = {check.policy for check in before if not check.passed}
     failed_after = {check.policy for check in after if not check.passed}
-    return Compared(
+    return PlanComparison(
         run.id,
         workspace,
         _standing(run, before),
@@ -149,11 +149,11 @@ def compare(
 
 def any_errored(checks: Sequence[PolicyCheck]) -> bool:
     """Whether some policy could not be evaluated."""
-    return any(check.outcome is Outcome.ERRORED for check in checks)
+    return any(check.outcome is PolicyOutcome.ERRORED for check in checks)
 
 
 def replay_headline(replay: Replay) -> tuple[StatusState, str]:
-    """Say where the trying of a set stands, in a status's words."""
+    """Return the state of a replay for a commit status."""
     match replay.state:
         case ReplayState.UNTOUCHED:
             return StatusState.SUCCESS, "Not touched by this change"
@@ -171,7 +171,7 @@ def replay_headline(replay: Replay) -> tuple[StatusState, str]:
 
 
 def result_words(result: ReplayResult) -> str:
-    """Say what trying a set came to: `50 plans: 2 newly blocked, 1 newly allowed`."""
+    """Return the result of a replay: `50 plans: 2 newly blocked, 1 newly allowed`."""
     if not result.plans:
         return "No policy can be evaluated" if result.errors else "No plan is kept that it would judge"
     plans = f"{result.plans} plan{'s' if result.plans != 1 else ''}"
@@ -183,12 +183,12 @@ def result_words(result: ReplayResult) -> str:
     return f"{plans}: {', '.join(parts)}"
 
 
-def _standing(run: Run, checks: Sequence[PolicyCheck]) -> Standing:
+def _standing(run: Run, checks: Sequence[PolicyCheck]) -> SetVerdict:
     bare = [replace(check, override=None) for check in checks]
     match verdict(bare, plan_only=run.plan_only, has_changes=bool(run.has_changes)):
         case RunStatus.ERRORED:
-            return Standing.STOPS
+            return SetVerdict.STOPS
         case RunStatus.POLICY_OVERRIDE | RunStatus.POLICY_SOFT_FAILED:
-            return Standing.NEEDS_OVERRIDE
+            return SetVerdict.NEEDS_OVERRIDE
         case _:
-            return Standing.PASSES
+            return SetVerdict.PASSES

@@ -1,15 +1,16 @@
-"""What should stand on the forge about a commit or a change, derived from its runs (promise 4)."""
+"""The content of statuses and comments on a commit or a change, derived from its runs (promise 4)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.domain.delta import DeltaRow
-from bot.domain.plan import Counts, ResourceChange
-from bot.domain.policy import PolicyCheck
-from bot.domain.run import Run
-from bot.domain.workspace import Workspace
+from bot.domain.plans.at_apply import RunsAtApply
+from bot.domain.plans.delta import DeltaRow
+from bot.domain.plans.plan import Counts, ResourceChange
+from bot.domain.policies.policy import PolicyCheck
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Workspace
 
 
 class StatusState(StrEnum):
@@ -24,7 +25,7 @@ class StatusState(StrEnum):
 
 @dataclass(frozen=True)
 class StatusReport:
-    """One commit status. `description` may be longer than the forge's limit: the client shortens it."""
+    """One commit status. `description` may exceed the forge's limit: the client shortens it."""
 
     sha: str
     context: str
@@ -34,11 +35,13 @@ class StatusReport:
 
 
 @dataclass(frozen=True)
-class Section:
-    """What a change's comment says of one workspace.
+class WorkspaceSection:
+    """The section of a change's comment for one workspace.
 
-    `notes` are sentences that are to be read beside the table.
-    `plan_text` is Terraform's own text of the plan, without colours; it is hostile and must be fenced.
+    `code` names its plan. `notes` are sentences beside the table.
+    `plan_text` is the plan as a diff, rendered from its JSON: nothing in it can end a line, and it must be
+    fenced. `errors` and `warnings` are Terraform's own, each whole, and hostile. `at_apply` is what runs only
+    at apply.
     """
 
     workspace: Workspace
@@ -54,28 +57,48 @@ class Section:
     notes: tuple[str, ...] = ()
     drift: tuple[ResourceChange, ...] = ()
     warnings: str = ""
+    errors: str = ""
+    at_apply: tuple[RunsAtApply, ...] = ()
+    code: str = ""
 
 
 @dataclass(frozen=True)
 class ChangeReport:
-    """Everything that a change's comment says; `merging` is why it is not merged by itself.
+    """The content of a change's comment. `merging` says why it is not merged automatically.
 
-    `url` is the page with all of its runs.
+    `url` is the page with all its runs. `edited` says who edited the comment.
     """
 
     sha: str
-    sections: tuple[Section, ...]
+    sections: tuple[WorkspaceSection, ...]
     none_affected: str = ""
     merging: str = ""
     url: str = ""
+    edited: str = ""
 
 
 @dataclass(frozen=True)
-class OutcomeReport:
-    """The comment that tells how an apply ended; outdated once a later one of the workspace has."""
+class ChangeText:
+    """A change's comment as text. `whole` are the ids of the runs whose plans it shows whole.
+
+    `/apply` without a name applies only those: nobody saw the others there.
+    """
+
+    text: str
+    whole: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ApplyReport:
+    """A workspace's part of the comment on an `/apply`. Outdated after a later apply of the workspace.
+
+    `headline` says where the run stands: it may be in progress.
+    """
 
     workspace: Workspace
     run: Run
     run_url: str
     output_tail: str
+    errors: str = ""
     superseded_by: str = ""
+    headline: str = ""

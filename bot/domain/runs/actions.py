@@ -1,4 +1,4 @@
-"""What a person may do with a run now: derived here alone, for the page's buttons, the CLI and the services.
+"""The actions that a person may take on a run now, for the pages' buttons, the CLI and the services.
 
 A run's status says what is possible, a person's role what they may, and force-cancel waits for its cool-off.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from datetime import datetime, timedelta
 
-from bot.domain.permissions import Action, Person, refusal
-from bot.domain.run import Run
+from bot.domain.people.permissions import Action, Person, refusal
+from bot.domain.runs.run import Run
 
 
 def possible(run: Run, person: Person, now: datetime, cool_off: timedelta) -> frozenset[Action]:
@@ -23,12 +23,12 @@ def possible(run: Run, person: Person, now: datetime, cool_off: timedelta) -> fr
 
 
 def needed(run: Run, action: Action) -> Action:
-    """Return the action whose role is needed: to retry a run that may apply needs what confirming needs."""
+    """Return the action whose role is needed. To retry a run that may apply, it is confirming."""
     return Action.CONFIRM if action is Action.RETRY and not run.plan_only else action
 
 
 def why_not(run: Run, action: Action, now: datetime, cool_off: timedelta) -> str:
-    """Say why this can't be done with the run now, and what can; empty where it is legal (promise 7)."""
+    """Say why the action is not possible now, and what is. Empty if it is possible (promise 7)."""
     if action in run.legal():
         left = _left(run, now, cool_off) if action is Action.FORCE_CANCEL else 0
         if not left:
@@ -45,13 +45,13 @@ def why_not(run: Run, action: Action, now: datetime, cool_off: timedelta) -> str
 
 
 def why_forbidden(run: Run, person: Person, action: Action) -> str:
-    """Say why this person may not, empty where their role is enough."""
+    """Say why this person may not. Empty if they may."""
     need = needed(run, action)
     return "" if person.may(need) else refusal(person, need)
 
 
 def force_cancel_in(run: Run, now: datetime, cool_off: timedelta) -> int | None:
-    """Return in how many seconds the run may be force-canceled, None where that is not to be."""
+    """Return the seconds until a force-cancel is possible. None if it is not possible."""
     return _left(run, now, cool_off) if run.force_cancelable else None
 
 

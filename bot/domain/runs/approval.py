@@ -1,4 +1,4 @@
-"""What a person approved, and what became of it (promise 1)."""
+"""Approvals of plans, and their results (promise 1)."""
 
 from __future__ import annotations
 
@@ -6,26 +6,33 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from bot.domain.permissions import Role
+from bot.domain.people.permissions import Role
 
 
 class ApprovalState(StrEnum):
-    """Where an approval stands."""
+    """The state of an approval."""
 
     STANDING = "standing"
-    """A run is on its way that goes on by itself if its plan is the approved one."""
+    """A run is in progress that applies if its plan is the approved one."""
     KEPT = "kept"
-    """It waits for the plan of a newer commit, or of the branch once the change is merged."""
+    """Waits for the plan of a newer commit, or of the branch after the merge."""
     USED = "used"
     FALLEN = "fallen"
 
 
 @dataclass(frozen=True)
 class ApprovalRecord:
-    """Who approved which plan: `digest` is that of the plan which `shown_run_id` shows.
+    """An approval of a plan. `digest` is the digest of the plan that `shown_run_id` shows.
 
-    `run_id` is the run that is to apply it, or has. `policy_versions` are the versions of the policy sets
-    that had judged what was shown. `why` says what ended it.
+    `run_id` is the run that applies the plan. `policy_versions` are the versions of the policy sets
+    that judged the shown plan. `why` says what ended the approval.
+
+    Besides the digest, hashes of what the plan was made of: `configuration` of the modules in the saved plan,
+    `files` of all that the configuration can read, `providers` of what the lock file says. They are empty
+    where they are not known, as for an approval from before they were kept.
+
+    `forge` and `uid` are the forge of the account that approved and its number there. The forge is empty for
+    the local administrator and the command line, and None if it is unknown.
     """
 
     id: str
@@ -38,12 +45,17 @@ class ApprovalRecord:
     role: Role
     at: datetime
     policy_versions: tuple[str, ...] = ()
+    configuration: str = ""
+    files: str = ""
+    providers: str = ""
     state: ApprovalState = ApprovalState.STANDING
     run_id: str = ""
     why: str = ""
     ended_at: datetime | None = None
+    forge: str | None = None
+    uid: str = ""
 
     @property
     def open(self) -> bool:
-        """Whether a plan may still go on because of it."""
+        """Whether a run may still apply because of it."""
         return self.state in (ApprovalState.STANDING, ApprovalState.KEPT)

@@ -1,10 +1,10 @@
-"""When a run applies its plan without being asked, and when it waits all the same."""
+"""Auto-apply: the runs that apply without a confirmation."""
 
 from __future__ import annotations
 
-from bot.domain.modes import Modes
-from bot.domain.run import RunSource
-from bot.domain.workspace import Workspace
+from bot.domain.plans.modes import Modes
+from bot.domain.runs.run import RunSource
+from bot.domain.workspaces.workspace import Workspace
 
 _FROM_A_COMMIT = frozenset({RunSource.PUSH, RunSource.TAG})
 
@@ -18,12 +18,12 @@ def auto_applies(
     modes: Modes | None = None,
     change_number: int | None = None,
 ) -> bool:
-    """Whether a new run goes on by itself once it is planned.
+    """Whether a new run applies without a confirmation.
 
-    Only where the setting is on, and the run came from a commit of the branch or from a person who may
-    apply. Plan-only runs never do, destroy plans wait for a person, and so does everything on a change:
-    there `/apply` is the approval (promise 1). A retry waits too: what failed once deserves a look. What
-    another workspace's apply started has its own setting.
+    Only if the setting is on, and the run came from a commit of the branch or from a person who may
+    apply. Not for plan-only runs, destroy plans and runs of a change: on a change,
+    `/apply` is the approval (promise 1). Not for a retry: look at the failure first. Runs of
+    run triggers have their own setting.
     """
     if plan_only or change_number is not None or (modes is not None and modes.destroy):
         return False

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class RunStatus(StrEnum):
-    """Where a run stands."""
+    """The status of a run."""
 
     PENDING = "pending"
     FETCHING = "fetching"
@@ -33,7 +33,7 @@ class RunStatus(StrEnum):
 
 
 class StageStatus(StrEnum):
-    """Where a run's plan or its apply stands; tells "plan errored" from "apply errored"."""
+    """The status of a run's plan or apply. Tells "plan errored" from "apply errored"."""
 
     PENDING = "pending"
     QUEUED = "queued"
@@ -58,8 +58,9 @@ TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
     ),
     _S.POLICY_OVERRIDE: frozenset({_S.POLICY_CHECKED, _S.DISCARDED}),
     _S.POLICY_CHECKED: frozenset({_S.PLANNED_AND_FINISHED, _S.CONFIRMED, _S.DISCARDED}),
-    _S.CONFIRMED: frozenset({_S.APPLY_QUEUED, _S.ERRORED, _S.CANCELED}),
-    _S.APPLY_QUEUED: frozenset({_S.APPLYING, _S.ERRORED, _S.CANCELED}),
+    # Back to `planned`: what an apply needs is asked again when it starts.
+    _S.CONFIRMED: frozenset({_S.APPLY_QUEUED, _S.PLANNED, _S.ERRORED, _S.CANCELED}),
+    _S.APPLY_QUEUED: frozenset({_S.APPLYING, _S.PLANNED, _S.ERRORED, _S.CANCELED}),
     _S.APPLYING: frozenset({_S.APPLIED, _S.ERRORED, _S.CANCELED}),
     _S.APPLIED: frozenset(),
     _S.PLANNED_AND_FINISHED: frozenset(),
@@ -71,13 +72,13 @@ TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
 
 FINAL = frozenset(status for status, onward in TRANSITIONS.items() if not onward)
 
-# A preview (plan-only run) leaves its plan by `planned_and_finished` alone: it is never confirmed.
+# A plan-only run ends its plan with `planned_and_finished`: it is never confirmed.
 NEVER_FOR_PREVIEWS = frozenset(
     {_S.CONFIRMED, _S.APPLY_QUEUED, _S.APPLYING, _S.APPLIED, _S.POLICY_OVERRIDE, _S.DISCARDED}
 )
 NEVER_FOR_APPLYABLE = frozenset({_S.POLICY_SOFT_FAILED})
 
-# Where a person's decision is awaited, and nobody else's.
+# Statuses that wait for a person.
 AWAITS_CONFIRMATION = frozenset({_S.PLANNED, _S.POLICY_CHECKED})
 AWAITS_PERSON = AWAITS_CONFIRMATION | {_S.POLICY_OVERRIDE}
 DISCARDABLE = frozenset(
@@ -85,7 +86,7 @@ DISCARDABLE = frozenset(
 )
 CANCELABLE = frozenset(status for status, onward in TRANSITIONS.items() if _S.CANCELED in onward)
 
-# Where a worker has the run in hand, and is to be found again by its lease if it dies.
+# Statuses in which a worker has the run. If the worker dies, the expired lease shows it.
 PLAN_STAGES = frozenset({_S.FETCHING, _S.FETCHING_COMPLETED, _S.PLAN_QUEUED, _S.PLANNING, _S.POLICY_CHECKING})
 APPLY_STAGES = frozenset({_S.CONFIRMED, _S.APPLY_QUEUED, _S.APPLYING})
 WORKING = PLAN_STAGES | APPLY_STAGES

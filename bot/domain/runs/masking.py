@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from bot.domain.variables import Category, Variable
+from bot.domain.workspaces.variables import Category, Variable
 
 MASK = "***"
 SHORTEST = 4
@@ -27,7 +27,7 @@ _LONGEST_PIECE = 4096
 _LONGEST_LINE = 65_536
 _PROVISIONER = re.compile(r"\S[^\n]*? \((?:local|remote)-exec\): ")
 _WORDS = frozenset({"true", "false", "null"})
-# Terraform wraps its errors at spaces: where a secret has one, a line's end is as good. One character for
+# Terraform wraps its errors at spaces: if a secret has one, a line's end is as good. One character for
 # one, so that what is found in the folded text lies at the same place in the text itself.
 _FOLD = str.maketrans("\n", " ")
 
@@ -187,11 +187,11 @@ def _merged(found: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 
 def mask(text: str, secrets: Iterable[str]) -> str:
     """Return a whole text with its secrets hidden."""
-    return Hider(secrets).hide(text)
+    return TextMasker(secrets).hide(text)
 
 
-class Hider:
-    """Hides secrets in many whole texts, quickly where none has any."""
+class TextMasker:
+    """Hides secrets in many whole texts, quickly if none has any."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._forms = _forms(secrets)
@@ -240,7 +240,7 @@ def _quoted(text: str) -> Iterator[str]:
 
 
 def _leaves(text: str) -> Iterator[str]:
-    """Return the strings in a JSON document, none where the text is no such thing."""
+    """Return the strings in a JSON document, none if the text is not JSON."""
     if not text.lstrip().startswith(("{", "[")):
         return
     try:

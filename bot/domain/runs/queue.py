@@ -1,17 +1,17 @@
-"""A workspace's queue: whose turn it is, and why a run waits. First in, first out (promise 2)."""
+"""A workspace's queue: the next run, and why a run waits. First in, first out (promise 2)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.domain import lifecycle
-from bot.domain.lifecycle import RunStatus
-from bot.domain.run import Run
-from bot.domain.workspace import Lock, Workspace
+from bot.domain.runs import lifecycle
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Lock, Workspace
 
 
 def next_run(workspace: Workspace, queue: Sequence[Run]) -> Run | None:
-    """Return the run whose turn it is to start, None while the workspace is locked or held, or nobody waits.
+    """Return the next run to start. None while the workspace is locked or held, or no run waits.
 
     `queue` holds the workspace's unfinished runs that may apply, in order.
     """
@@ -21,9 +21,9 @@ def next_run(workspace: Workspace, queue: Sequence[Run]) -> Run | None:
 
 
 def why_waits(run: Run, workspace: Workspace, queue: Sequence[Run], left_by: str = "") -> str:
-    """Say why a pending run waits, and for whom; empty where it does not (promise 7).
+    """Say why a pending run waits, and for which run. Empty if it does not wait (promise 7).
 
-    `left_by` is a finished run whose Terraform may still be at work on the state.
+    `left_by` is a finished run whose Terraform may still write to the state.
     """
     if run.status is not RunStatus.PENDING or run.plan_only:
         return ""
@@ -32,7 +32,7 @@ def why_waits(run: Run, workspace: Workspace, queue: Sequence[Run], left_by: str
         first = ahead[0]
         place = _ordinal(len(ahead) + 1)
         holds = _what_holds(first, ahead[-1])
-        # A lock that comes while a run holds the workspace is no reason yet: the holder goes on.
+        # A lock that is set while a run holds the workspace is not the reason: the holder continues.
         locked = f"; {_locked(workspace.lock)}" if workspace.lock and not first.holds_workspace else ""
         return f"{place} in the queue, behind {ahead[-1].id}{holds}{locked}"
     if workspace.lock:
@@ -52,9 +52,9 @@ def _before(other: Run, run: Run) -> bool:
 
 
 def holds_by(run: Run) -> str:
-    """Say how a run holds its workspace, in one word or two for all of a stage; empty where it does not.
+    """Say how a run holds its workspace, in a word or two per stage. Empty if it does not.
 
-    Coarse on purpose: whenever it changes, those that wait are told anew on the forge.
+    Coarse on purpose: each change of it updates the waiting runs on the forge.
     """
     if not run.holds_workspace:
         return ""

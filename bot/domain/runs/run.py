@@ -1,4 +1,4 @@
-"""A run, and its moves through the lifecycle. A move returns a new Run; what the table forbids is refused."""
+"""A run and its transitions. A transition returns a new Run; an illegal one raises IllegalMove."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from bot.domain import lifecycle
 from bot.domain.errors import IllegalMove
-from bot.domain.lifecycle import RunStatus, StageStatus
-from bot.domain.modes import Modes
-from bot.domain.permissions import Action
-from bot.domain.plan import Counts
+from bot.domain.people.permissions import Action
+from bot.domain.plans.modes import Modes
+from bot.domain.plans.plan import Counts
+from bot.domain.runs import lifecycle
+from bot.domain.runs.lifecycle import RunStatus, StageStatus
+
+PLAN_CODE_LENGTH = 7
+
+CUT_OFF = (
+    "the worker that applied this was lost, so it is not certain what was applied: "
+    "every state that Terraform pushed is kept; look at the state and plan again"
+)
+"""The error of a run whose apply ended without anybody to see how."""
 
 
 class RunSource(StrEnum):
@@ -30,9 +38,9 @@ class RunSource(StrEnum):
 
 @dataclass(frozen=True)
 class Approval:
-    """Who approved what, before the run's own plan was made: the digest of the plan that was shown.
+    """An approval given before the run's own plan existed: the digest of the plan that was shown.
 
-    `id` is that of its record, empty for one from before there were any.
+    `id` is the id of its record, empty for approvals from before records existed.
     """
 
     by: str
@@ -44,12 +52,12 @@ class Approval:
 
 @dataclass(frozen=True)
 class Run:
-    """One plan, and perhaps apply, in a workspace; fixed at creation to a commit and the variables' values.
+    """One plan, and perhaps apply, in a workspace. Fixed at creation to a commit and variables' values.
 
     `sequence` orders the runs of one workspace (first in, first out). `version` guards each update.
     `engine_version` is the version that made the plan, such as `1.15.5`.
-    `lacks` is what it would have needed to go on by itself with an approval that was given elsewhere.
-    `change_number` is the pull or merge request that the run is reported on, None for a run of the branch.
+    `lacks` is what was missing to continue with an approval that was given elsewhere.
+    `change_number` is the change that shows the run, None for a run of the branch.
     """
 
     id: str
@@ -85,12 +93,17 @@ class Run:
 
     @property
     def final(self) -> bool:
-        """Whether the run moves no more."""
+        """Whether the run can't change any more."""
         return self.status in lifecycle.FINAL
 
     @property
+    def cut_off(self) -> bool:
+        """Whether the apply's worker was lost, so that nobody saw how the apply ended."""
+        return self.status is RunStatus.ERRORED and self.error == CUT_OFF
+
+    @property
     def holds_workspace(self) -> bool:
-        """Whether the run keeps others of its workspace waiting; a preview never does (promise 2)."""
+        """Whether other runs of the workspace wait for this one. Previews never hold it (promise 2)."""
         return not self.plan_only and self.status in lifecycle.HOLDS_WORKSPACE
 
     @property
@@ -115,11 +128,16 @@ class Run:
 
     @property
     def reported(self) -> bool:
-        """Whether the forge hears of the run: a plan by hand, without a change, is for whoever asked."""
+        """Whether the forge gets reports of the run: not of plan-only runs without a change."""
         return not self.plan_only or self.change_number is not None
 
+    @property
+    def plan_code(self) -> str:
+        """The short code by which a comment names the run's plan; empty if it has none."""
+        return self.digest[:PLAN_CODE_LENGTH]
+
     def legal(self) -> tuple[Action, ...]:
-        """What may be done with the run now, by whoever has the role: the one place that says so."""
+        """The possible actions on the run now, for people with the role: defined only here."""
         offers = (
             (Action.CONFIRM, self.awaits_confirmation),
             (Action.OVERRIDE_POLICY, self.status is RunStatus.POLICY_OVERRIDE and not self.plan_only),
@@ -136,7 +154,7 @@ class Run:
         return lifecycle.TRANSITIONS[self.status] - never
 
     def move(self, to: RunStatus, at: datetime, **changes: Any) -> Run:
-        """Return the run in its next status. Raises IllegalMove where the table does not allow it."""
+        """Return the run in its next status. Raises IllegalMove if the table does not allow it."""
         if to not in self.allowed():
             raise IllegalMove(
                 f"{self.id} is {self.status.value} and can't become {to.value}; {self.possible()}"
@@ -165,6 +183,8 @@ class Run:
                 return {"plan_status": StageStatus.QUEUED}
             case RunStatus.PLANNING:
                 return {"plan_status": StageStatus.RUNNING}
+            case RunStatus.PLANNED if applying:
+                return {"apply_status": StageStatus.PENDING}
             case RunStatus.PLANNED:
                 return {"plan_status": StageStatus.FINISHED}
             case RunStatus.APPLY_QUEUED:

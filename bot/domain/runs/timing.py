@@ -8,15 +8,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from statistics import median
 
-from bot.domain import lifecycle
-from bot.domain.lifecycle import RunStatus
-from bot.domain.run import RunEvent
+from bot.domain.runs import lifecycle
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import RunEvent
 
 INITIALIZED = "initialized"
 """The timeline's word for `terraform init` being done."""
 
 
-class Part(StrEnum):
+class TimePart(StrEnum):
     """What a run's time is spent on."""
 
     QUEUE = "queue"
@@ -29,10 +29,10 @@ class Part(StrEnum):
 
 
 @dataclass(frozen=True)
-class Span:
+class TimeSpan:
     """A part of a run's time, from one moment to another."""
 
-    part: Part
+    part: TimePart
     begin: datetime
     end: datetime
 
@@ -43,42 +43,42 @@ class Span:
 
 
 _S = RunStatus
-_PARTS: dict[RunStatus, Part] = {
-    _S.PENDING: Part.QUEUE,
-    _S.FETCHING: Part.FETCH,
-    _S.FETCHING_COMPLETED: Part.FETCH,
-    _S.PLAN_QUEUED: Part.FETCH,
-    _S.PLANNING: Part.PLAN,
-    _S.PLANNED: Part.WAIT,
-    _S.POLICY_CHECKING: Part.POLICIES,
-    _S.POLICY_OVERRIDE: Part.WAIT,
-    _S.POLICY_CHECKED: Part.WAIT,
-    _S.CONFIRMED: Part.QUEUE,
-    _S.APPLY_QUEUED: Part.QUEUE,
-    _S.APPLYING: Part.APPLY,
+_PARTS: dict[RunStatus, TimePart] = {
+    _S.PENDING: TimePart.QUEUE,
+    _S.FETCHING: TimePart.FETCH,
+    _S.FETCHING_COMPLETED: TimePart.FETCH,
+    _S.PLAN_QUEUED: TimePart.FETCH,
+    _S.PLANNING: TimePart.PLAN,
+    _S.PLANNED: TimePart.WAIT,
+    _S.POLICY_CHECKING: TimePart.POLICIES,
+    _S.POLICY_OVERRIDE: TimePart.WAIT,
+    _S.POLICY_CHECKED: TimePart.WAIT,
+    _S.CONFIRMED: TimePart.QUEUE,
+    _S.APPLY_QUEUED: TimePart.QUEUE,
+    _S.APPLYING: TimePart.APPLY,
 }
 
 
-def spans(timeline: Sequence[RunEvent], now: datetime) -> tuple[Span, ...]:
+def spans(timeline: Sequence[RunEvent], now: datetime) -> tuple[TimeSpan, ...]:
     """Return what a run's time went into, in order; what still goes on ends `now`."""
-    found: list[Span] = []
-    part: Part | None = None
+    found: list[TimeSpan] = []
+    part: TimePart | None = None
     begin, initialized = now, False
     for event in timeline:
-        if event.kind == INITIALIZED and part in (Part.PLAN, Part.APPLY):
-            found.append(Span(Part.INIT, begin, event.at))
+        if event.kind == INITIALIZED and part in (TimePart.PLAN, TimePart.APPLY):
+            found.append(TimeSpan(TimePart.INIT, begin, event.at))
             begin, initialized = event.at, True
             continue
         status = _status(event.kind)
         if status is None:
             continue
         if part is not None:
-            found.append(Span(part, begin, event.at))
+            found.append(TimeSpan(part, begin, event.at))
         part, begin, initialized = _PARTS.get(status), event.at, False
-    if part is Part.PLAN and not initialized:
-        part = Part.INIT
+    if part is TimePart.PLAN and not initialized:
+        part = TimePart.INIT
     if part is not None:
-        found.append(Span(part, begin, now))
+        found.append(TimeSpan(part, begin, now))
     return _joined(found)
 
 
@@ -89,21 +89,21 @@ def _status(kind: str) -> RunStatus | None:
         return None
 
 
-def _joined(found: Sequence[Span]) -> tuple[Span, ...]:
+def _joined(found: Sequence[TimeSpan]) -> tuple[TimeSpan, ...]:
     """Join what follows upon its like, and leave out what took no time."""
-    joined: list[Span] = []
+    joined: list[TimeSpan] = []
     for span in found:
         if span.end <= span.begin:
             continue
         if joined and joined[-1].part is span.part:
-            joined[-1] = Span(span.part, joined[-1].begin, span.end)
+            joined[-1] = TimeSpan(span.part, joined[-1].begin, span.end)
         else:
             joined.append(span)
     return tuple(joined)
 
 
 def stage_times(timeline: Sequence[RunEvent], begins: RunStatus) -> tuple[datetime | None, datetime | None]:
-    """Return when a stage began and ended, from its status to the one after; None where not yet."""
+    """Return when a stage began and ended, from its status to the one after; None if not yet."""
     begin: datetime | None = None
     for event in timeline:
         if event.kind == begins.value:
@@ -114,5 +114,5 @@ def stage_times(timeline: Sequence[RunEvent], begins: RunStatus) -> tuple[dateti
 
 
 def usual(lengths: Sequence[timedelta]) -> timedelta | None:
-    """Return how long something usually takes: the median; None where nothing is known."""
+    """Return how long something usually takes: the median; None if nothing is known."""
     return timedelta(seconds=median(each.total_seconds() for each in lengths)) if lengths else None

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from bot.domain.attributes import Attributes, attributes
-from bot.domain.state_file import json_object
+from bot.domain.plans.attributes import Attributes, attributes
+from bot.domain.states.file import json_object
 
 _SOUNDS_SECRET = re.compile(
     r"passw|passphrase|secret|token|credential|private|api_?key|access_?key|client_?key|kube_?config|\bauth",
@@ -28,7 +28,7 @@ Marks = Mapping[str, frozenset[tuple[str, ...]]]
 """By type of resource: the paths of its sensitive attributes, without the places in lists."""
 
 
-class Kind(StrEnum):
+class StateChangeKind(StrEnum):
     """How a resource or an output differs."""
 
     ADDED = "added"
@@ -49,10 +49,10 @@ class _Instance:
 class ResourceDelta:
     """An instance that only one of two states has, or that is not the same in both.
 
-    `told` are the sensitive attributes that plans have told of, None where none has: then no value shows.
+    `told` are the sensitive attributes that plans have told of, None if none has: then no value shows.
     """
 
-    kind: Kind
+    kind: StateChangeKind
     address: str
     told: frozenset[tuple[str, ...]] | None
     old: _Instance | None = field(repr=False)
@@ -81,9 +81,9 @@ class ResourceDelta:
 
 @dataclass(frozen=True)
 class OutputDelta:
-    """An output that differs; its values are among the attributes, hidden where it is sensitive."""
+    """An output that differs; its values are among the attributes, hidden if it is sensitive."""
 
-    kind: Kind
+    kind: StateChangeKind
     name: str
     attributes: Attributes
 
@@ -107,7 +107,13 @@ def compare(before: bytes, after: bytes, marks: Marks) -> StateDelta:
         if one is not None and other is not None and one.attributes == other.attributes:
             same += 1
         else:
-            kind = Kind.ADDED if one is None else Kind.REMOVED if other is None else Kind.CHANGED
+            kind = (
+                StateChangeKind.ADDED
+                if one is None
+                else StateChangeKind.REMOVED
+                if other is None
+                else StateChangeKind.CHANGED
+            )
             some = other or one
             told = marks.get(some.type) if some else None
             found.append(ResourceDelta(kind, address, told, one, other))
@@ -152,7 +158,13 @@ def _outputs(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[OutputD
         one, other = before.get(name), after.get(name)
         if one == other:
             continue
-        kind = Kind.ADDED if one is None else Kind.REMOVED if other is None else Kind.CHANGED
+        kind = (
+            StateChangeKind.ADDED
+            if one is None
+            else StateChangeKind.REMOVED
+            if other is None
+            else StateChangeKind.CHANGED
+        )
         sides = [each if isinstance(each, dict) else {} for each in (one, other)]
         # Anything but a plain "no" hides the value, on either side.
         hides = any(side.get("sensitive", False) is not False for side in sides)

@@ -1,4 +1,4 @@
-"""Reads what Terraform's state files say of themselves, and numbers them anew without touching anything else.
+"""Reads the metadata of Terraform's state files, and changes their serial without touching anything else.
 
 A state's values are secrets (promise 6): what leaves this module of them are outputs that are not sensitive,
 and the resources' addresses, never their attributes.
@@ -19,8 +19,8 @@ _SPACE = " \t\n\r"
 
 
 @dataclass(frozen=True)
-class Header:
-    """What a state says of itself; `wrong` says why it is no state that could be kept as current."""
+class StateHeader:
+    """A state's metadata; `wrong` says why it can't be stored as the current state."""
 
     serial: int = 0
     lineage: str = ""
@@ -28,8 +28,8 @@ class Header:
 
 
 @dataclass(frozen=True)
-class Output:
-    """A root module's output. `value` is None where it is sensitive, else JSON, or plain where it is text."""
+class StateOutput:
+    """A root module's output. `value` is None if it is sensitive, else JSON, or plain if it is text."""
 
     name: str
     value: str | None = field(repr=False)
@@ -42,7 +42,7 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Resource:
+class StateResource:
     """A resource or data source in a state, and how many instances it has."""
 
     address: str
@@ -52,19 +52,19 @@ class Resource:
 
 
 @dataclass(frozen=True)
-class Contents:
+class StateContents:
     """What may be shown of a state."""
 
     terraform_version: str = ""
-    outputs: tuple[Output, ...] = ()
-    resources: tuple[Resource, ...] = ()
+    outputs: tuple[StateOutput, ...] = ()
+    resources: tuple[StateResource, ...] = ()
 
 
-def read_header(data: bytes) -> Header:
-    """Return serial and lineage, or why it is no state."""
+def read_header(data: bytes) -> StateHeader:
+    """Return serial and lineage, or why it is not a valid state."""
     state = json_object(data)
     if state is None:
-        return Header(wrong="it is not a JSON object")
+        return StateHeader(wrong="it is not a JSON object")
     version, serial, lineage = state.get("version"), _serial(state.get("serial")), word(state.get("lineage"))
     wrong = ""
     if isinstance(version, bool) or not isinstance(version, int):
@@ -73,14 +73,14 @@ def read_header(data: bytes) -> Header:
         wrong = "it has no serial"
     elif not lineage:
         wrong = "it has no lineage"
-    return Header(serial or 0, lineage, wrong)
+    return StateHeader(serial or 0, lineage, wrong)
 
 
-def read_contents(data: bytes) -> Contents:
+def read_contents(data: bytes) -> StateContents:
     """Return what may be shown. A state that can't be read, or not wholly, shows what of it can be."""
     state = json_object(data) or {}
     outputs = state.get("outputs")
-    return Contents(
+    return StateContents(
         terraform_version=word(state.get("terraform_version")),
         outputs=tuple(_outputs(outputs if isinstance(outputs, dict) else {})),
         resources=tuple(_resources(state.get("resources"))),
@@ -91,15 +91,27 @@ def with_serial(data: bytes, serial: int) -> bytes:
     """Return the same state with another serial; every other byte stays as Terraform wrote it.
 
     Not by reading and writing it whole: numbers with more digits than a float has would change.
-    Raises ValueError where it has no serial.
+    Raises ValueError if it has no serial.
     """
+    return _replaced(data, "serial", str(serial))
+
+
+def with_lineage(data: bytes, lineage: str) -> bytes:
+    """Return the same state with another lineage; every other byte stays as Terraform wrote it.
+
+    Raises ValueError if it has none, not even an empty one.
+    """
+    return _replaced(data, "lineage", json.dumps(lineage))
+
+
+def _replaced(data: bytes, name: str, value: str) -> bytes:
     text = data.decode("utf-8")
-    span = _value_span(text, "serial")
-    return (text[: span[0]] + str(serial) + text[span[1] :]).encode()
+    span = _value_span(text, name)
+    return (text[: span[0]] + value + text[span[1] :]).encode()
 
 
 def json_object(data: bytes) -> dict[str, Any] | None:
-    """Return the object that the bytes hold, None where they hold none."""
+    """Return the object that the bytes hold, None if they hold none."""
     # Decoded here, strictly: json.loads would take UTF-16 too, which Terraform can't read back.
     try:
         parsed = json.loads(data.decode("utf-8"))
@@ -146,7 +158,7 @@ def _past_space(text: str, at: int) -> int:
     return at
 
 
-def _outputs(outputs: Mapping[str, Any]) -> Iterator[Output]:
+def _outputs(outputs: Mapping[str, Any]) -> Iterator[StateOutput]:
     for name in sorted(outputs):
         one = outputs[name]
         if not isinstance(one, dict):
@@ -154,10 +166,10 @@ def _outputs(outputs: Mapping[str, Any]) -> Iterator[Output]:
         kind = one.get("type")
         # Anything but a plain "no" hides the value: what is unclear must not be shown (promise 6).
         if one.get("sensitive", False) is not False:
-            yield Output(name, None, _type(kind))
+            yield StateOutput(name, None, _type(kind))
         else:
             value = one.get("value")
-            yield Output(name, value if isinstance(value, str) else _json(value), _type(kind))
+            yield StateOutput(name, value if isinstance(value, str) else _json(value), _type(kind))
 
 
 def _type(kind: object) -> str:
@@ -174,7 +186,7 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2)
 
 
-def _resources(listed: object) -> Iterator[Resource]:
+def _resources(listed: object) -> Iterator[StateResource]:
     for one in listed if isinstance(listed, list) else []:
         if not isinstance(one, dict):
             continue
@@ -184,7 +196,7 @@ def _resources(listed: object) -> Iterator[Resource]:
         data = one.get("mode") == "data"
         parts = [module if isinstance(module, str) else "", "data" if data else "", kind, name]
         instances, provider = one.get("instances"), one.get("provider")
-        yield Resource(
+        yield StateResource(
             address=".".join(part for part in parts if part),
             provider=provider if isinstance(provider, str) else "",
             instances=len(instances) if isinstance(instances, list) else 0,

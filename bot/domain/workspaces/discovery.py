@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from bot.domain.errors import ConfigError
 from bot.domain.events import RepoRef
-from bot.domain.workspace import Triggers, Workspace, pattern_regex
+from bot.domain.workspaces.workspace import Triggers, Workspace, pattern_regex
 
 # Source: https://developer.hashicorp.com/terraform/enterprise/workspaces/create (90 characters at most)
 NAME_LENGTH = 90
@@ -19,7 +19,7 @@ PLACEHOLDERS = ("directory", "name", "repo")
 
 @dataclass(frozen=True)
 class DiscoverRule:
-    """Makes a workspace of each directory with Terraform files that matches `directories`, not `exclude`.
+    """Creates a workspace of each directory with Terraform files that matches `directories`, not `exclude`.
 
     `name` is a template of `{directory}`, `{name}` and `{repo}`. `like` holds what each found workspace has:
     repository, branch, triggers and so on; its own name and directory are empty.
@@ -61,7 +61,7 @@ class DiscoverRule:
     def workspaces(self, directories: Sequence[str]) -> list[Workspace]:
         """Return the workspaces for the directories that have Terraform files, ordered by directory.
 
-        Raises ConfigError where two directories would share a name: to number them would give one the other's
+        Raises ConfigError if two directories would share a name: to number them would give one the other's
         state as soon as a third comes.
         """
         found: dict[str, Workspace] = {}

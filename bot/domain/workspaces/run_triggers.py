@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bot.domain.workspace import Workspace
+from bot.domain.workspaces.workspace import Workspace
 
 
 def find_cycle(sources: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """Return a circle of names, such as `(a, b, a)`, empty where there is none.
+    """Return a circle of names, such as `(a, b, a)`, empty if there is none.
 
     `sources` holds, for each workspace, those whose applies start a run in it.
     """
@@ -42,7 +42,7 @@ def followers(applied: Workspace, workspaces: Sequence[Workspace]) -> tuple[Work
 
 
 def why_circular(applied: Workspace, workspaces: Sequence[Workspace]) -> str:
-    """Say through which circle this apply would lead to itself, empty where through none.
+    """Say through which circle this apply would lead to itself, empty if through none.
 
     The configuration refuses circles between the workspaces that it names; this is for discovered ones.
     """

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from bot.domain.discovery import NAME
 from bot.domain.errors import Invalid
+from bot.domain.workspaces.discovery import NAME
+from bot.domain.workspaces.phase import PHASES, Phase
 
 # Source: the facts of the run model, after Terraform Enterprise's limits.
 KEY_LENGTH = 128
@@ -64,15 +65,19 @@ class Variable:
     hcl: bool = False
     sensitive: bool = False
     description: str = ""
+    phase: Phase = Phase.BOTH
 
     @property
-    def place(self) -> tuple[Category, str]:
-        """What tells variables of one owner apart: `region` may be both an input and in the environment."""
-        return self.category, self.key
+    def place(self) -> tuple[Category, str, Phase]:
+        """What tells variables of one owner apart: `region` may be both an input and in the environment.
+
+        And an environment variable may have one value for plans and another one for applies.
+        """
+        return self.category, self.key, self.phase
 
 
 @dataclass(frozen=True)
-class KeptVariable:
+class StoredVariable:
     """A variable as it is kept. `set_by` is the login of who set it, empty for plangate.yml."""
 
     id: str
@@ -99,7 +104,7 @@ class VariableSet:
     workspaces: tuple[str, ...] = ()
     description: str = ""
     made_by: str = ""
-    variables: tuple[KeptVariable, ...] = ()
+    variables: tuple[StoredVariable, ...] = ()
 
     @property
     def from_file(self) -> bool:
@@ -123,7 +128,7 @@ class DeclaredSet:
 
 
 @dataclass(frozen=True)
-class Declared:
+class DeclaredVariables:
     """Everything that plangate.yml says of variables: those of workspaces by name, and the sets."""
 
     workspaces: Mapping[str, tuple[Variable, ...]] = field(default_factory=dict)
@@ -131,13 +136,13 @@ class Declared:
 
 
 @dataclass(frozen=True)
-class Seen:
+class VisibleVariable:
     """A variable as one workspace sees it: where it comes from, and what wins over it.
 
-    `set_name` is None for the workspace's own. `hidden_by` names the winner, empty where it is this one.
+    `set_name` is None for the workspace's own. `hidden_by` names the winner, empty if it is this one.
     """
 
-    kept: KeptVariable
+    kept: StoredVariable
     set_name: str | None
     hidden_by: str = ""
 
@@ -147,42 +152,89 @@ class Seen:
         return "the workspace" if self.set_name is None else f"the set {self.set_name}"
 
 
-def seen_by(workspace: str, own: Iterable[KeptVariable], sets: Iterable[VariableSet]) -> tuple[Seen, ...]:
+def visible_variables(
+    workspace: str, own: Iterable[StoredVariable], sets: Iterable[VariableSet]
+) -> tuple[VisibleVariable, ...]:
     """Return every variable that reaches a workspace, by category and key, the winner of each first.
 
     The more specific wins: the workspace's own over any set's, a set that names its workspaces over one for
     all. Among sets alike the name that comes first wins, in plain order of characters. Source: Terraform
-    Enterprise, "Variables", "Precedence".
+    Enterprise, "Variables", "Precedence". Of one owner, a variable for one phase wins over one for both.
+    A variable is hidden if it wins in no phase.
     """
-    ranked = [Seen(kept, None) for kept in own]
-    for each in sorted(sets, key=lambda one: (one.everywhere, one.name)):
-        if each.reaches(workspace):
-            ranked += [Seen(kept, each.name) for kept in each.variables]
-    winners: dict[tuple[Category, str], Seen] = {}
+    ranked = _ranked(workspace, own, sets)
+    winners = _winners(ranked)
     found = []
     for seen in ranked:
-        winner = winners.setdefault(seen.kept.variable.place, seen)
-        found.append(seen if winner is seen else Seen(seen.kept, seen.set_name, winner.source))
+        variable = seen.kept.variable
+        by = [
+            winners[phase, variable.category, variable.key]
+            for phase in PHASES
+            if variable.phase.covers(phase)
+        ]
+        hidden = "" if any(winner is seen for winner in by) else by[0].source
+        found.append(replace(seen, hidden_by=hidden))
     # Stable: of those with one name the winner stays first.
-    return tuple(sorted(found, key=lambda seen: seen.kept.variable.place))
+    return tuple(sorted(found, key=lambda seen: seen.kept.variable.place[:2]))
+
+
+def _ranked(
+    workspace: str, own: Iterable[StoredVariable], sets: Iterable[VariableSet]
+) -> list[VisibleVariable]:
+    """Return what reaches a workspace, the stronger first."""
+
+    def of_owner(there: Iterable[StoredVariable], set_name: str | None) -> list[VisibleVariable]:
+        return [
+            VisibleVariable(kept, set_name)
+            for kept in sorted(there, key=lambda one: one.variable.phase is Phase.BOTH)
+        ]
+
+    ranked = of_owner(own, None)
+    for each in sorted(sets, key=lambda one: (one.everywhere, one.name)):
+        if each.reaches(workspace):
+            ranked += of_owner(each.variables, each.name)
+    return ranked
+
+
+def _winners(ranked: Iterable[VisibleVariable]) -> dict[tuple[Phase, Category, str], VisibleVariable]:
+    """Return which one of each name is held in each phase."""
+    winners: dict[tuple[Phase, Category, str], VisibleVariable] = {}
+    for seen in ranked:
+        variable = seen.kept.variable
+        for phase in PHASES:
+            if variable.phase.covers(phase):
+                winners.setdefault((phase, variable.category, variable.key), seen)
+    return winners
 
 
 def effective(
-    workspace: str, own: Iterable[KeptVariable], sets: Iterable[VariableSet]
+    workspace: str, own: Iterable[StoredVariable], sets: Iterable[VariableSet]
 ) -> tuple[Variable, ...]:
-    """Return the variables that a run of the workspace gets: of each name the one that wins."""
-    return tuple(seen.kept.variable for seen in seen_by(workspace, own, sets) if not seen.hidden_by)
+    """Return the variables that a run of the workspace gets, each with the phase in which it wins."""
+    held: dict[int, tuple[Variable, list[Phase]]] = {}
+    for (phase, *_), seen in _winners(_ranked(workspace, own, sets)).items():
+        held.setdefault(id(seen), (seen.kept.variable, []))[1].append(phase)
+    found = [
+        replace(variable, phase=phases[0] if len(phases) == 1 else Phase.BOTH)
+        for variable, phases in held.values()
+    ]
+    return tuple(sorted(found, key=lambda variable: variable.place))
+
+
+def held_in(phase: Phase, variables: Iterable[Variable]) -> tuple[Variable, ...]:
+    """Return those of a run's variables that its processes get in a phase."""
+    return tuple(variable for variable in variables if variable.phase.covers(phase))
 
 
 def check(variable: Variable) -> None:
-    """Make sure that a variable can be handed to Terraform. Raises Invalid, without repeating its value."""
+    """Check that a variable can be handed to Terraform. Raises Invalid, without repeating its value."""
     for wrong in (wrong_key(variable.key, variable.category), wrong_value(variable)):
         if wrong:
             raise Invalid(wrong)
 
 
 def wrong_key(key: str, category: Category) -> str:
-    """Say what is wrong with a name and what to write instead; empty where nothing is."""
+    """Say what is wrong with a name and what to write instead; empty if nothing is."""
     if not key:
         return "a variable needs a key"
     if len(key) > KEY_LENGTH:
@@ -190,19 +242,19 @@ def wrong_key(key: str, category: Category) -> str:
     shown = ascii(key)
     if category is Category.ENV:
         if not _ENV_NAME.fullmatch(key):
-            return f"{shown} is no name of an environment variable: letters, digits and _, no digit first"
+            return f"{shown} is not a valid environment variable: use letters, digits and _, no digit first"
         if is_guard(key):
             return f"the environment variable {key} is set by Plangate itself"
         return ""
     if key.startswith("-") or not key.replace("-", "_").isidentifier():
-        return f"{shown} is no name of a Terraform variable: letters, digits, _ and -, no digit first"
+        return f"{shown} is not a valid variable name: use letters, digits, _ and -, no digit first"
     if key in _RESERVED:
         return f"{key} is a word that Terraform keeps for itself: no variable can have that name"
     return ""
 
 
 def wrong_value(variable: Variable) -> str:
-    """Say what is wrong with all but the name; empty where nothing is."""
+    """Say what is wrong with all but the name; empty if nothing is."""
     where = f"the value of {variable.key}"
     try:
         size = len(variable.value.encode())
@@ -213,10 +265,22 @@ def wrong_value(variable: Variable) -> str:
     if "\0" in variable.value:
         return f"{where} holds a NUL character, which no variable can"
     if variable.hcl and variable.category is not Category.TERRAFORM:
-        return f"{variable.key} goes into the environment, where nothing is parsed: leave hcl off"
+        return f"{variable.key} is an environment variable, and these are not parsed: remove hcl"
+    if wrong := wrong_phase(variable.key, variable.category, variable.phase):
+        return wrong
     if len(variable.description) > DESCRIPTION_LENGTH:
         return f"the description of {variable.key} is too long: {DESCRIPTION_LENGTH} characters at most"
     return ""
+
+
+def wrong_phase(key: str, category: Category, phase: Phase) -> str:
+    """Say why a variable can't be for one phase only; empty if it can."""
+    if category is Category.ENV or phase is Phase.BOTH:
+        return ""
+    return (
+        f"{key} is a Terraform variable: the saved plan holds its value, so plan and apply both have it; "
+        f"the phase `{phase.value}` is for environment variables"
+    )
 
 
 def is_guard(name: str) -> bool:
@@ -225,7 +289,7 @@ def is_guard(name: str) -> bool:
 
 
 def check_set(one: VariableSet) -> None:
-    """Make sure that a set can be kept. Raises Invalid."""
+    """Check that a set can be kept. Raises Invalid."""
     if wrong := wrong_set_name(one.name):
         raise Invalid(wrong)
     for pattern in one.workspaces:
@@ -238,14 +302,16 @@ def check_set(one: VariableSet) -> None:
 
 
 def wrong_set_name(name: str) -> str:
-    """Say what is wrong with a set's name; empty where nothing is."""
+    """Say what is wrong with a set's name; empty if nothing is."""
     if NAME.fullmatch(name):
         return ""
-    return f"{name[:100]!a} is no name of a set: letters, digits, `-` and `_`, at most 90 of them"
+    return (
+        f"{name[:100]!a} is not a valid name of a set: use letters, digits, `-` and `_`, at most 90 of them"
+    )
 
 
 def wrong_pattern(pattern: str) -> str:
-    """Say what is wrong with a workspace's name or a pattern of names; empty where nothing is."""
+    """Say what is wrong with a workspace's name or a pattern of names; empty if nothing is."""
     if NAME.fullmatch(pattern.replace("*", "x").replace("?", "x")):
         return ""
-    return f"{pattern[:100]!a} is no workspace's name, nor a pattern of names: `*` and `?` are known"
+    return f"{pattern[:100]!a} is not a workspace's name or a pattern: use letters, digits, -_*?"

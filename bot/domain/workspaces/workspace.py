@@ -9,8 +9,10 @@ from enum import StrEnum
 from functools import lru_cache
 
 from bot.domain.events import ChangedFiles, RepoRef
-from bot.domain.merging import MergeMethod
-from bot.domain.modes import ALLOWED_BY_DEFAULT, Mode
+from bot.domain.plans.modes import ALLOWED_BY_DEFAULT, Mode
+from bot.domain.workspaces.identity import Identity
+from bot.domain.workspaces.isolation import Isolation
+from bot.domain.workspaces.merge_method import MergeMethod
 
 
 class EngineKind(StrEnum):
@@ -57,7 +59,7 @@ class Triggers:
     tag_regex: str = ""
 
     def reason(self, files: ChangedFiles, working_directory: str) -> str | None:
-        """Say why these files touch the workspace, None where they do not.
+        """Say why these files touch the workspace, None if they do not.
 
         File triggers off: every push. Patterns, or prefixes plus the working directory; nothing set: the
         whole repository. A list that is missing or cut short touches every workspace.
@@ -122,7 +124,7 @@ class Merging:
 
     `keep_approval`: an approval outlives a new commit whose plan is the same. `replan_siblings`: an apply has
     the other open changes of the workspace planned again. `automerge`: a change is merged once it is applied,
-    by `merge_method`, or where that is None by one that the repository allows.
+    by `merge_method`, or if that is None by one that the repository allows.
     """
 
     apply_when: ApplyWhen = ApplyWhen.BOTH
@@ -138,7 +140,9 @@ class Workspace:
 
     `branch` is empty for the repository's default branch. `working_directory` is empty for the root.
     `run_triggers` names the workspaces whose applies start a run here. Policy sets choose by
-    `tags`. `require` is what an apply of a change needs (domain/requirements).
+    `tags`. `require` is what an apply of a change needs (domain/requirements). `own_backend` says that the
+    configuration keeps its state itself. `identity` names the
+    audiences that runs get tokens for.
     """
 
     id: str
@@ -159,6 +163,9 @@ class Workspace:
     tags: tuple[str, ...] = ()
     require: tuple[str, ...] = ()
     merging: Merging = field(default_factory=Merging)
+    isolation: Isolation = field(default_factory=Isolation)
+    own_backend: bool = False
+    identity: Identity = field(default_factory=Identity)
 
     def on_branch(self, branch: str, default_branch: str) -> bool:
         """Whether a push to `branch` is a push to this workspace's branch."""

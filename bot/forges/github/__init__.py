@@ -1,1 +1,1 @@
-"""GitHub: deliveries in, statuses and comments out. Nothing past this folder sees GitHub's own shapes."""
+"""GitHub: receives webhooks, writes statuses and comments. Other packages never see GitHub's data formats."""

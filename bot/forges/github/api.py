@@ -1,6 +1,6 @@
-"""Makes one call, or pages of calls, to GitHub's REST API, and keeps every vendor's error from going further.
+"""Makes single and paged calls to GitHub's REST API, and translates the libraries' errors.
 
-githubkit sends; its models are left aside, for they refuse an answer over one field that they do not know.
+githubkit sends. Its models are not used, because they refuse an answer with one unknown field.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from githubkit.exception import GitHubException
 
 from bot.domain.errors import ConfigError, ForgeUnavailable
 from bot.forges.answers import Answering
-from bot.forges.github.limits import translated
-from bot.forges.patience import Timeouts, limited
+from bot.forges.github.errors import translated
+from bot.forges.timeouts import Timeouts, limited
 
 PUBLIC_API = "https://api.github.com"
 API_VERSION = "2022-11-28"
@@ -30,26 +30,33 @@ PER_PAGE = 100
 
 @dataclass(frozen=True)
 class Ask:
-    """A call: where to, and in words what for (`comment 7 of acme/infra`)."""
+    """A call: where to, and in words what for (`comment 7 of acme/infra`).
+
+    With the `etag` of an earlier answer, GitHub answers only if the answer would be another one.
+    """
 
     method: str
     path: str
     what: str
     query: Mapping[str, str | int] | None = None
     body: Mapping[str, object] | None = None
+    etag: str = ""
 
 
 @dataclass(frozen=True)
 class Answer:
     """GitHub's JSON, and whether GitHub says that another page follows (None: it does not say).
 
-    `scopes` are those of a classic token, None where GitHub does not name them; `ends` is when a token does.
+    Not `fresh` if it is what the call's `etag` stands for: then there is no JSON. `scopes` are those of a
+    classic token, None if GitHub does not name them; `ends` is when a token does.
     """
 
     data: object
     more: bool | None = None
     scopes: frozenset[str] | None = None
     ends: datetime | None = None
+    etag: str = ""
+    fresh: bool = True
 
 
 @cache
@@ -84,9 +91,9 @@ class Api(Answering):
             user_agent="plangate",
             timeout=self._timeout,
             ssl_verify=_trusted(),
-            # A comment must be seen as it is now; an answer from a minute ago would hide a human's edit.
+            # No caching: a cached answer would hide a person's recent edit of a comment.
             http_cache=False,
-            # Its own retry would send a comment three times on a 502. Whoever asked tries again (promise 4).
+            # githubkit's own retry would send a comment three times on a 502. The caller retries (promise 4).
             auto_retry=False,
             # The shared default would hand one instance's App token to another's.
             cache_strategy=MemCacheStrategy(),
@@ -97,6 +104,8 @@ class Api(Answering):
         headers = {"X-GitHub-Api-Version": API_VERSION}
         if token:
             headers["Authorization"] = f"Bearer {token}"
+        if ask.etag:
+            headers["If-None-Match"] = ask.etag
         try:
             response = self.github.request(
                 ask.method, ask.path.lstrip("/"), params=ask.query, json=ask.body, headers=headers
@@ -114,7 +123,12 @@ class Api(Answering):
         scopes = None if named is None else frozenset(filter(None, named.replace(",", " ").split()))
         more = "next" in response.links if response.links else None
         return Answer(
-            data, more, scopes, _ends(response.headers.get("github-authentication-token-expiration"))
+            data,
+            more,
+            scopes,
+            _ends(response.headers.get("github-authentication-token-expiration")),
+            response.headers.get("etag", ""),
+            fresh=response.status_code != 304,
         )
 
     def date(self) -> datetime:
@@ -134,7 +148,7 @@ class Api(Answering):
 
     @contextmanager
     def one_connection(self) -> Iterator[None]:
-        """Make the calls within over one connection; not to be nested."""
+        """Make the calls in the block over one connection; can't be nested."""
         with self.github:
             yield
 

@@ -1,4 +1,4 @@
-"""Registers a GitHub App in two clicks: what a page posts to GitHub, and what comes back for its code."""
+"""Registers a GitHub App from a manifest: what a page posts to GitHub, and the credentials for its code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from bot.domain.errors import Invalid
 from bot.forges.fields import number, optional_text, text
 from bot.forges.github.api import PUBLIC_API, Api, Ask
-from bot.forges.patience import Timeouts
+from bot.forges.timeouts import Timeouts
 
 # Each is here because of a call or an event; a permission more would frighten who installs the App.
 PERMISSIONS = {
@@ -20,9 +20,9 @@ PERMISSIONS = {
     "statuses": "write",
 }
 EVENTS = ("issue_comment", "merge_group", "pull_request", "push")
-# Asked for, but missed only by whoever has a merge queue.
+# Requested, but needed only for merge queues.
 OPTIONAL = frozenset({"merge_queues", "merge_group"})
-# What some of plangate.yml needs besides: `automerge`, and teams in CODEOWNERS or as owners of policies.
+# Optional: for `automerge`, and for teams in CODEOWNERS or as owners of policies.
 FOR_MERGING = {"contents": "write"}
 FOR_TEAMS = {"members": "read"}
 _CODE = re.compile(r"[A-Za-z0-9_-]{1,200}")
@@ -77,7 +77,7 @@ def exchange(code: str, api_url: str = PUBLIC_API, *, timeouts: Timeouts | None 
     and ForgeRefused.
     """
     if not _CODE.fullmatch(code):
-        raise Invalid("the code is not one that GitHub gives out")
+        raise Invalid("the code does not come from GitHub")
     api = Api("GitHub", api_url, timeouts or Timeouts())
     what = "App for this code"
     found = api.call("", Ask("POST", f"/app-manifests/{code}/conversions", what)).data

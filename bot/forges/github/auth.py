@@ -1,4 +1,4 @@
-"""Says who the bot is on GitHub: one token, or an App with a token for each account that installed it."""
+"""The bot's credentials on GitHub: one token, or an App with a token for each installation."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from githubkit.auth.app import AppAuth
 
-from bot.domain.errors import ConfigError, ForgeRefused, NotFound
+from bot.domain.errors import ConfigError, ForgeRefused, NotFound, NotLetIn
 from bot.domain.events import RepoRef
-from bot.forges.examining import Fault
 from bot.forges.fields import flag, look, moment, number, optional_text, text
-from bot.forges.github import hooks
+from bot.forges.github import webhook_setup
 from bot.forges.github.api import Api, Ask
-from bot.forges.github.limits import NotPermitted
-from bot.forges.github.manifest import EVENTS, FOR_MERGING, FOR_TEAMS, OPTIONAL, PERMISSIONS
+from bot.forges.github.app_manifest import EVENTS, FOR_MERGING, FOR_TEAMS, OPTIONAL, PERMISSIONS
+from bot.forges.github.errors import NotPermitted
 from bot.forges.github.paths import repo_path, segment
+from bot.services.ports import ForgeFault
 
-# A fetch by Git may begin a while after it was given its token.
+# Git may start a fetch a while after it got its token.
 _TO_SPARE = timedelta(minutes=5)
-# Where GitHub's answer does not tell; in truth an hour.
+# Used if GitHub's answer has no expiry; really an hour.
 _LIFE = timedelta(minutes=15)
 _READS_TEAMS = frozenset({"read:org", "write:org", "admin:org"})
-# GitHub does not tell what a fine-grained token may do: what it may not even read is found by trying.
+# GitHub does not list the permissions of a fine-grained token: missing read access is found by trying.
 _FINE_GRAINED = "github_pat_"
 _PROBES = {
     "/commits/{}": "permission `contents: read`",
@@ -56,14 +56,14 @@ class AppLogin:
 
 
 class Credentials(Protocol):
-    """What the client needs of either. Raises ForgeUnavailable, ForgeRefused, NotFound."""
+    """The credentials as the client uses them. Raises ForgeUnavailable, ForgeRefused, NotFound."""
 
     def token(self, repo: RepoRef) -> str:
         """Return a token that is good for a while yet."""
         ...
 
     def forget(self, repo: RepoRef, older: timedelta = timedelta()) -> bool:
-        """Drop the token if it is older, for GitHub took it back; tell whether there may be a better one."""
+        """Drop the token if it is older, because GitHub refused it; return whether a new one may help."""
         ...
 
     def own_login(self) -> str:
@@ -73,7 +73,7 @@ class Credentials(Protocol):
     def lacking(
         self, repo: RepoRef, *, merges: bool = False, teams: bool = False, queue: bool = False
     ) -> tuple[str, ...]:
-        """Return, in words, what they may not do that a run needs; empty where nothing is lacking.
+        """Return in words the permissions that a run needs and they lack; empty if none.
 
         `merges`: changes of the repository are merged by itself; `teams`: members of teams are asked for;
         `queue`: a branch has a merge queue.
@@ -81,16 +81,16 @@ class Credentials(Protocol):
         ...
 
     def ends(self) -> datetime | None:
-        """Return when they are good no more, None where that is not known or they renew themselves."""
+        """Return when they expire, None if that is not known or they renew themselves."""
         ...
 
-    def hook_faults(self, repos: Sequence[RepoRef], url: str) -> tuple[Fault, ...]:
+    def hook_faults(self, repos: Sequence[RepoRef], url: str) -> tuple[ForgeFault, ...]:
         """Return what is wrong with the webhooks that should lead to `url`."""
         ...
 
 
 def credentials(login: TokenLogin | AppLogin, api: Api, now: Callable[[], datetime]) -> Credentials:
-    """Return what a login gives. Raises ConfigError where the token or key cannot be one."""
+    """Return what a login gives. Raises ConfigError if the token or key cannot be one."""
     return AppCredentials(login, api, now) if isinstance(login, AppLogin) else TokenCredentials(login, api)
 
 
@@ -99,7 +99,7 @@ class TokenCredentials:
 
     def __init__(self, login: TokenLogin, api: Api) -> None:
         if not login.token or not login.token.isascii() or not login.token.isprintable():
-            raise ConfigError(f"{api.where}: the token is empty or holds characters that no token has")
+            raise ConfigError(f"{api.where}: the token is empty or has invalid characters")
         self._token = login.token
         self._api = api
         self._login = ""
@@ -109,7 +109,7 @@ class TokenCredentials:
         return self._token
 
     def forget(self, repo: RepoRef, older: timedelta = timedelta()) -> bool:  # noqa: ARG002
-        """Tell that there is no other."""
+        """Return that there is no other token."""
         return False
 
     def own_login(self) -> str:
@@ -128,7 +128,7 @@ class TokenCredentials:
         teams: bool = False,
         queue: bool = False,  # noqa: ARG002  its event is the webhook's
     ) -> tuple[str, ...]:
-        """Ask what the token's owner may do, and for what a classic token is good."""
+        """Ask for the permissions of the token's owner, and the scopes of a classic token."""
         found = self._api.call(self._token, Ask("GET", repo_path(repo), repo.path))
         lacks = []
         if not flag(found.data, "permissions.push"):
@@ -156,13 +156,13 @@ class TokenCredentials:
         """Ask when the token ends."""
         return self._api.call(self._token, Ask("GET", "/user", "the token's own account")).ends
 
-    def hook_faults(self, repos: Sequence[RepoRef], url: str) -> tuple[Fault, ...]:
+    def hook_faults(self, repos: Sequence[RepoRef], url: str) -> tuple[ForgeFault, ...]:
         """Look at each repository's webhooks, as far as they are shown."""
 
         def ask(path: str, what: str) -> object:
             return self._api.call(self._token, Ask("GET", path, what)).data
 
-        return tuple(fault for repo in repos for fault in hooks.of_repo(ask, repo, url))
+        return tuple(fault for repo in repos for fault in webhook_setup.of_repo(ask, repo, url))
 
 
 class AppCredentials:
@@ -194,7 +194,7 @@ class AppCredentials:
             return self._tokens.pop(installation, None) is not None
 
     def own_login(self) -> str:
-        """Ask once for the App's slug: its comments carry it, and nobody else can register such a login."""
+        """Ask once for the App's slug, which is in the login of its comments; nobody else can register it."""
         if not self._login:
             what = "the App itself"
             found = self._api.call(self._app.get_jwt(), Ask("GET", "/app", what)).data
@@ -204,7 +204,7 @@ class AppCredentials:
     def lacking(
         self, repo: RepoRef, *, merges: bool = False, teams: bool = False, queue: bool = False
     ) -> tuple[str, ...]:
-        """Ask what whoever installed the App has granted it; they may not have accepted a newer wish yet."""
+        """Ask which permissions the installation has. A newer request may not be accepted yet."""
         what = f"installation of the App on {repo.path}"
         ask = Ask("GET", f"{repo_path(repo)}/installation", what)
         try:
@@ -231,13 +231,13 @@ class AppCredentials:
         """Return None: its tokens are renewed."""
         return None
 
-    def hook_faults(self, repos: Sequence[RepoRef], url: str) -> tuple[Fault, ...]:  # noqa: ARG002
+    def hook_faults(self, repos: Sequence[RepoRef], url: str) -> tuple[ForgeFault, ...]:  # noqa: ARG002
         """Look at the App's one webhook."""
 
         def ask(path: str, what: str) -> object:
             return self._api.call(self._app.get_jwt(), Ask("GET", path, what)).data
 
-        return tuple(hooks.of_app(ask, url))
+        return tuple(webhook_setup.of_app(ask, url))
 
     def _token(self, repo: RepoRef) -> str:
         remembered = _owner(repo) in self._installations
@@ -247,13 +247,13 @@ class AppCredentials:
             self._installations.pop(_owner(repo), None)
             if not remembered:
                 raise self._not_installed(repo) from missing
-        # Installed anew, the App has another installation there than the one remembered.
+        # Installed again, the App has another installation there than the one remembered.
         return self._token(repo)
 
     def _not_installed(self, repo: RepoRef) -> ForgeRefused:
         # Not NotFound: that would read as if a person or a comment were missing.
         fixed = f" (it was told to use installation {self._fixed})" if self._fixed else ""
-        return ForgeRefused(
+        return NotLetIn(
             f"{self._api.where}: the App is not installed on {repo.path}{fixed}: install it there"
         )
 
@@ -293,13 +293,13 @@ def _owner(repo: RepoRef) -> str:
 
 
 def _checked_key(pem: str, where: str) -> str:
-    # Environment variables and secret stores often keep a PEM in one line.
+    # Environment variables and secret stores often hold a PEM in one line.
     key = pem.replace("\\n", "\n").strip() + "\n"
     try:
         loaded = load_pem_private_key(key.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         # The library's own words may quote the key.
-        raise ConfigError(f"{where}: the App's private key is no PEM key without a password") from None
+        raise ConfigError(f"{where}: the App's private key is not a PEM key without a password") from None
     if not isinstance(loaded, RSAPrivateKey):
-        raise ConfigError(f"{where}: the App's private key should be an RSA key, as GitHub gives them out")
+        raise ConfigError(f"{where}: the App's private key should be an RSA key, as GitHub creates them")
     return key

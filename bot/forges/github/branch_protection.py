@@ -1,4 +1,4 @@
-"""What guards a repository's branches on GitHub, as far as it concerns us: for `plangate doctor`."""
+"""Checks a repository's branch protection on GitHub, for `plangate doctor`."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from collections.abc import Callable
 
 from bot.domain.errors import NotFound
 from bot.domain.events import RepoRef
-from bot.forges.examining import Fault
 from bot.forges.fields import look, optional_text, text
 from bot.forges.github.paths import repo_path, segment
+from bot.services.ports import ForgeFault
 
-# Returns GitHub's JSON for a path; what it is asked for, in words.
+# Returns GitHub's JSON for a path; the second argument names the request in words.
 Ask = Callable[[str, str], object]
-# The status that stands for all of a commit's.
+# The status that summarises all statuses of a commit.
 _STATUS = "plangate"
 
 
 def has_queue(ask: Ask, repo: RepoRef, branch: str) -> bool:
-    """Tell whether a ruleset merges into a branch by a merge queue: a call, two for the default branch."""
+    """Return whether a ruleset gives a branch a merge queue: one call, two for the default branch."""
     return any(optional_text(rule, "type") == "merge_queue" for rule in _rules(ask, repo, branch))
 
 
-def advice(ask: Ask, repo: RepoRef, branch: str) -> tuple[Fault, ...]:
-    """Return what keeps webhooks or statuses from meaning what they should: three calls."""
+def advice(ask: Ask, repo: RepoRef, branch: str) -> tuple[ForgeFault, ...]:
+    """Return faults that make webhooks or statuses ineffective: three calls."""
     about = ask(repo_path(repo), repo.path)
     called = (optional_text(about, "full_name") or repo.path).lower()
     if called != repo.path:
         return (
-            Fault(
-                f"it is called {called} by now, and no webhook of it leads to a workspace",
+            ForgeFault(
+                f"it is called {called} now, and its webhooks lead to no workspace",
                 f"Write {called} into plangate.yml",
             ),
         )
@@ -37,7 +37,7 @@ def advice(ask: Ask, repo: RepoRef, branch: str) -> tuple[Fault, ...]:
     try:
         found = ask(f"{repo_path(repo)}/branches/{segment(name)}", what)
     except NotFound:
-        return (Fault(f"it has no branch {name}", "Make it, or correct plangate.yml", sure=False),)
+        return (ForgeFault(f"it has no branch {name}", "Create it, or correct plangate.yml", sure=False),)
     contexts = look(found, "protection.required_status_checks.contexts")
     required = set(contexts) if isinstance(contexts, list) else set()
     for rule in _rules(ask, repo, name):
@@ -46,8 +46,8 @@ def advice(ask: Ask, repo: RepoRef, branch: str) -> tuple[Fault, ...]:
             required.add(optional_text(check, "context") or "")
     if _STATUS in required:
         return ()
-    said = f"{name} does not require the status `{_STATUS}`, so that it keeps nobody from merging"
-    return (Fault(said, "Require it in the branch's rules", sure=False),)
+    said = f"{name} does not require the status `{_STATUS}`: changes can be merged before it succeeds"
+    return (ForgeFault(said, "Require it in the branch's rules", sure=False),)
 
 
 def _rules(ask: Ask, repo: RepoRef, branch: str) -> list[object]:

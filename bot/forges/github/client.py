@@ -1,4 +1,4 @@
-"""The Forge port on GitHub's REST API: what it knows is read, and statuses and comments are written."""
+"""The Forge port on GitHub's REST API: reads changes and files, writes statuses and comments."""
 
 from __future__ import annotations
 
@@ -7,30 +7,35 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from bot.domain.codeowners import CodeOwners
+from bot.domain.changes.codeowners import CodeOwners
+from bot.domain.changes.reviews import ApprovalRule, Review
 from bot.domain.errors import Invalid, NotFound
 from bot.domain.events import Change, ChangedFiles, RepoRef
-from bot.domain.merging import MergeMethod
-from bot.domain.permissions import Role
-from bot.domain.report import StatusReport, StatusState
-from bot.domain.reviews import ApprovalRule, Review
-from bot.domain.words import PULL_REQUESTS, ForgeWords
+from bot.domain.people.permissions import Role
+from bot.domain.reports.posts import Reaction
+from bot.domain.reports.report import StatusReport, StatusState
+from bot.domain.terms import PULL_REQUESTS, ForgeWords
+from bot.domain.workspaces.merge_method import MergeMethod
 from bot.forges.descriptions import fitted, narrow
-from bot.forges.examining import Fault, ending
-from bot.forges.fields import number, optional_text, sha, storable, text
-from bot.forges.github import files, guards
+from bot.forges.diagnosis import ending
+from bot.forges.fields import moment, number, optional_text, sha, storable, text
+from bot.forges.github import branch_protection, files
 from bot.forges.github.api import PUBLIC_API, Answer, Api, Ask
 from bot.forges.github.auth import AppLogin, TokenLogin, credentials
-from bot.forges.github.limits import BadCredentials, NotPermitted, Unprocessable
+from bot.forges.github.errors import BadCredentials, NotPermitted, Unprocessable
+from bot.forges.github.history import History
 from bot.forges.github.merging import Merges
 from bot.forges.github.paths import repo_path, segment, web_address
 from bot.forges.github.reviews import Reviews
 from bot.forges.github.shapes import read_change
-from bot.forges.patience import Timeouts
-from bot.services.ports import GitRemote, Reaction
+from bot.forges.timeouts import Timeouts
+from bot.services.ports import ForgeComment, ForgeFault, GitRemote
+from bot.services.ports.catching_up import ForgeNews
 
 DESCRIPTION_LIMIT = 140
-# GitHub's limit is 65,536, and does not say characters of what: some room for those that count double.
+# GitHub allows 100 calls at once, from everything that has our credentials.
+_CALLS_AT_ONCE = 6
+# GitHub's limit is 65,536 characters of an unknown kind: leave room for characters that count twice.
 COMMENT_LIMIT = 65_000
 _STATES = {
     StatusState.PENDING: "pending",
@@ -39,7 +44,7 @@ _STATES = {
     StatusState.FAILURE: "failure",
     StatusState.ERROR: "error",
 }
-# A token is asked for anew, where it lacks a permission, if it is older than this.
+# If a token lacks a permission and is older than this, a new one is requested.
 _OUTGROWN = timedelta(minutes=1)
 _ROLES = {
     "none": Role.NONE,
@@ -58,7 +63,7 @@ def _now() -> datetime:
 class GitHubForge:
     """GitHub, or a GitHub Enterprise server (`api_url` https://host/api/v3). `name` is our name for it.
 
-    `web_url` is where Git and people go, found from `api_url` where it is empty. Raises ConfigError for an
+    `web_url` is where Git and people go, found from `api_url` if it is empty. Raises ConfigError for an
     address, a token or a key that cannot be one. May be shared by threads.
     """
 
@@ -78,12 +83,18 @@ class GitHubForge:
         self._now = now
         self._reviews = Reviews(self._api, self._send)
         self._merges = Merges(self._api, self._send)
+        self._history = History(self._api, self._send)
         self._web = (web_url or web_address(api_url)).rstrip("/")
 
     @property
     def comment_limit(self) -> int:
         """How many characters a comment may have."""
         return COMMENT_LIMIT
+
+    @property
+    def calls_at_once(self) -> int:
+        """How many statuses and reactions may be written side by side."""
+        return _CALLS_AT_ONCE
 
     @property
     def words(self) -> ForgeWords:
@@ -97,7 +108,7 @@ class GitHubForge:
         return self._now() - self._api.date()
 
     def whoami(self) -> str:
-        """Return the login that we act under. Raises ForgeRefused where we are not let in: one call."""
+        """Return the login that we act under. Raises ForgeRefused if we are not let in: one call."""
         return self._credentials.own_login()
 
     def lacking(self, repo: RepoRef, *, merges: bool = False, teams: bool = False) -> tuple[str, ...]:
@@ -105,22 +116,22 @@ class GitHubForge:
         return self._credentials.lacking(repo, merges=merges, teams=teams)
 
     def lacking_on(self, repo: RepoRef, branch: str) -> tuple[str, ...]:
-        """Return, in words, what a merge queue of a branch needs and we lack: three calls or less."""
+        """Return in words what a branch's merge queue needs and we lack: at most three calls."""
         with self._api.expecting(f"branches of {repo.path}"):
-            queue = guards.has_queue(partial(self._look, repo), repo, branch)
+            queue = branch_protection.has_queue(partial(self._look, repo), repo, branch)
         return self._credentials.lacking(repo, queue=True) if queue else ()
 
-    def advice(self, repo: RepoRef, branch: str) -> tuple[Fault, ...]:
-        """Return what keeps webhooks or statuses from meaning what they should: three calls."""
+    def advice(self, repo: RepoRef, branch: str) -> tuple[ForgeFault, ...]:
+        """Return faults that make webhooks or statuses ineffective: three calls."""
         with self._api.expecting(f"branches of {repo.path}"):
-            return guards.advice(partial(self._look, repo), repo, branch)
+            return branch_protection.advice(partial(self._look, repo), repo, branch)
 
-    def token_faults(self) -> tuple[Fault, ...]:
-        """Return what is wrong with the token as such: a call, none for an App."""
+    def token_faults(self) -> tuple[ForgeFault, ...]:
+        """Return faults of the token itself: one call, none for an App."""
         return ending(self._credentials.ends(), self._now())
 
-    def hook_faults(self, repos: Sequence[RepoRef], url: str) -> tuple[Fault, ...]:
-        """Return what is wrong with the webhooks that should lead to `url`: two calls, or one for each."""
+    def hook_faults(self, repos: Sequence[RepoRef], url: str) -> tuple[ForgeFault, ...]:
+        """Return faults of the webhooks for `url`: two calls, or one for each repository."""
         return self._credentials.hook_faults(repos, url)
 
     # Reading
@@ -171,6 +182,33 @@ class GitHubForge:
             found = self._call(repo, "GET", f"/branches/{segment(wanted)}", what).data
             return text(found, "name"), sha(found, "commit.sha")
 
+    def repo_id(self, repo: RepoRef) -> str:
+        """Return a repository's number: one call."""
+        with self._api.expecting(repo.path):
+            return str(number(self._call(repo, "GET", "", repo.path).data, "id"))
+
+    def account_id(self, repo: RepoRef, login: str) -> str:
+        """Return the number of the account that has a login: one call."""
+        what = f"the account {login}"
+        with self._api.expecting(what):
+            return str(number(self._look(repo, f"/users/{segment(login)}", what), "id"))
+
+    def is_on_branch(self, repo: RepoRef, branch: str, sha: str) -> bool:
+        """Whether a commit is on a branch: one call."""
+        what = f"whether {sha[:10]} is on branch {branch} of {repo.path}"
+        path = f"/compare/{segment(sha)}...{segment(branch)}"
+        try:
+            found = self._call(repo, "GET", path, what, query={"per_page": 1}).data
+        except (NotFound, Unprocessable):
+            return False
+        return optional_text(found, "status") in ("ahead", "identical")
+
+    def comment(self, repo: RepoRef, number: int, comment_id: str) -> ForgeComment:
+        """Return a comment as it is now: one call. Raises NotFound if it was deleted."""
+        what = f"comment {comment_id} on {repo.path}#{number}"
+        path = f"/issues/comments/{self._known_id(comment_id, what)}"
+        return self._comment(self._call(repo, "GET", path, what).data, what)
+
     def role(self, repo: RepoRef, login: str) -> Role:
         """Return what a person may do, by GitHub's permission endpoint: one call."""
         path = f"/collaborators/{segment(login)}/permission"
@@ -180,7 +218,7 @@ class GitHubForge:
             found = self._call(repo, "GET", path, f"role of {login} in {repo.path}").data
         except NotFound:
             return Role.NONE
-        # An organization's own roles have names of their own; `permission` says what each is built upon.
+        # An organization's custom roles have their own names; `permission` is the role that they extend.
         named = _ROLES.get(optional_text(found, "role_name") or "")
         return _ROLES.get(optional_text(found, "permission") or "", Role.NONE) if named is None else named
 
@@ -188,27 +226,42 @@ class GitHubForge:
         """Return the address to clone from, and a header with a token that is good for minutes at least."""
         repo_path(repo)
         basic = base64.b64encode(f"x-access-token:{self._credentials.token(repo)}".encode()).decode()
-        return GitRemote(repo, f"{self._web}/{repo.path}.git", f"Authorization: Basic {basic}")
+        header, url = f"Authorization: Basic {basic}", f"{self._web}/{repo.path}.git"
+        return GitRemote(repo, url, header, partial(self._renewed, repo))
+
+    def _renewed(self, repo: RepoRef) -> GitRemote | None:
+        """Return the remote with a new token, after Git's was refused; None if there is no other."""
+        return self.remote(repo) if self._credentials.forget(repo) else None
 
     def reviews(self, repo: RepoRef, number: int) -> tuple[Review, ...]:
         """Return the reviews of a pull request, oldest first: a call for each hundred."""
         return self._reviews.reviews(repo, number)
 
     def approval_rules(self, _repo: RepoRef, _number: int) -> tuple[ApprovalRule, ...]:
-        """Return none: GitHub's rules guard the merge, and are not told change by change."""
+        """Return none: GitHub's rules guard the merge, but the API does not list them for a change."""
         return ()
 
     def commits_behind(self, change: Change) -> int:
         """Return how many commits of the base branch a pull request lacks: one call."""
         return self._reviews.commits_behind(change)
 
+    def commit_authors(self, change: Change) -> frozenset[str]:
+        """Return who wrote and committed a pull request's commits: a call for each hundred."""
+        return self._reviews.commit_authors(change)
+
     def code_owners(self, repo: RepoRef, branch: str) -> CodeOwners | None:
-        """Return CODEOWNERS on a branch, None where there is none: up to three calls."""
+        """Return CODEOWNERS on a branch, None if there is none: up to three calls."""
         return self._reviews.code_owners(repo, branch)
 
     def team_members(self, repo: RepoRef, team: str) -> frozenset[str]:
         """Return the logins of a team, in lower case: a call for each hundred."""
         return self._reviews.team_members(repo, team)
+
+    def news(
+        self, repo: RepoRef, branches: Sequence[str], since: datetime | None, marks: Mapping[str, str]
+    ) -> ForgeNews:
+        """Return what is new in a repository: four calls or more, most of them without an answer."""
+        return self._history.news(repo, branches, since, marks)
 
     # Writing
 
@@ -224,32 +277,41 @@ class GitHubForge:
         what = f"a status on {status.sha[:10]} of {repo.path}"
         self._call(repo, "POST", f"/statuses/{segment(status.sha)}", what, body=body)
 
-    def find_comment(self, repo: RepoRef, number: int, marker: str) -> str | None:
-        """Return the oldest of the bot's own comments with the marker: a call for each hundred comments.
+    def find_comments(self, repo: RepoRef, number: int, marker: str) -> tuple[str, ...]:
+        """Return the bot's own comments with the marker, oldest first: a call for each hundred comments.
 
-        Anybody can copy a marker into a comment of their own: only the author tells whose it is (promise 5).
+        Anybody can copy a marker into their own comment: only the author proves that it is ours (promise 5).
         """
         what = f"comments on {repo.path}#{number}"
         own = self._credentials.own_login()
+        found = []
         with self._api.one_connection():
             for page in self._pages(repo, f"/issues/{number}/comments", what):
                 for comment in page:
                     author = optional_text(comment, "user.login") or ""
                     if author.lower() == own and marker in (optional_text(comment, "body") or ""):
-                        return self._comment_id(comment, what)
-        return None
+                        found.append(self._comment_id(comment, what))
+        return tuple(found)
 
-    def create_comment(self, repo: RepoRef, number: int, body: str) -> str:
-        """Write a comment: one call, never repeated by itself, for a lost answer may hide a success."""
+    def create_comment(self, repo: RepoRef, number: int, body: str) -> ForgeComment:
+        """Write a comment: one call without retry, because a lost answer may hide a success."""
         what = f"a comment on {repo.path}#{number}"
         found = self._call(repo, "POST", f"/issues/{number}/comments", what, body={"body": storable(body)})
-        return self._comment_id(found.data, what)
+        return self._comment(found.data, what)
 
-    def update_comment(self, repo: RepoRef, number: int, comment_id: str, body: str) -> None:
-        """Replace a comment's text: one call. Raises NotFound where somebody has deleted it."""
+    def update_comment(self, repo: RepoRef, number: int, comment_id: str, body: str) -> ForgeComment:
+        """Replace a comment's text: one call. Raises NotFound if somebody has deleted it."""
         what = f"comment {comment_id} on {repo.path}#{number}"
         path = f"/issues/comments/{self._known_id(comment_id, what)}"
-        self._call(repo, "PATCH", path, what, body={"body": storable(body)})
+        return self._comment(self._call(repo, "PATCH", path, what, body={"body": storable(body)}).data, what)
+
+    def delete_comment(self, repo: RepoRef, number: int, comment_id: str) -> None:
+        """Delete a comment: one call. A comment that is gone is left alone."""
+        what = f"comment {comment_id} on {repo.path}#{number}"
+        try:
+            self._call(repo, "DELETE", f"/issues/comments/{self._known_id(comment_id, what)}", what)
+        except NotFound:
+            return
 
     def react(self, repo: RepoRef, number: int, comment_id: str, reaction: Reaction) -> None:
         """Put a reaction on a comment: one call. A comment that is gone needs none."""
@@ -261,11 +323,11 @@ class GitHubForge:
             return
 
     def merge(self, repo: RepoRef, number: int, head_sha: str, method: MergeMethod | None = None) -> str:
-        """Merge a pull request at one commit: one call, two where no method is named; never repeated."""
+        """Merge a pull request at one commit: one call, two without a method; no retry."""
         return self._merges.merge(repo, number, head_sha, method)
 
     def queue_base(self, _repo: RepoRef, _number: int, _sha: str) -> str | None:
-        """Return none: GitHub says itself which commits are its queue's."""
+        """Return none: GitHub itself marks the commits of its queue."""
         return None
 
     def _call(
@@ -291,7 +353,7 @@ class GitHubForge:
             if not self._credentials.forget(repo):
                 raise
         except NotPermitted:
-            # What was granted since is not in it; nor has a 403 done anything.
+            # Permissions granted later are not in the token, and a 403 has had no effect.
             if not self._credentials.forget(repo, _OUTGROWN):
                 raise
         return self._api.call(self._credentials.token(repo), ask)
@@ -302,6 +364,14 @@ class GitHubForge:
     def _comment_id(self, comment: object, what: str) -> str:
         with self._api.expecting(what):
             return str(number(comment, "id"))
+
+    def _comment(self, comment: object, what: str) -> ForgeComment:
+        return ForgeComment(
+            self._comment_id(comment, what),
+            optional_text(comment, "body") or "",
+            moment(comment, "created_at"),
+            moment(comment, "updated_at"),
+        )
 
     def _known_id(self, comment_id: str, what: str) -> str:
         if not (comment_id.isascii() and comment_id.isdigit()):

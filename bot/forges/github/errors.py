@@ -1,6 +1,6 @@
-"""Translates GitHub's refusals and failures into our errors: what to try again and when, and what never to.
+"""Translates GitHub's errors into ours: whether and when to retry.
 
-Nothing of a request goes into a message but what it was about: its headers hold tokens (promise 6).
+Messages name only the subject of a request, because its headers contain tokens (promise 6).
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from githubkit.exception import (
     RequestTimeout,
 )
 
-from bot.domain.errors import ForgeRefused, ForgeUnavailable, NotFound, PlangateError
+from bot.domain.errors import ForgeRefused, ForgeUnavailable, NotFound, NotLetIn, PlangateError
 from bot.forges.fields import look, optional_text, shown
-from bot.forges.patience import LONGEST_WAIT, limited
+from bot.forges.timeouts import LONGEST_WAIT, limited
 
 _MESSAGE_LENGTH = 300
 
 
-class BadCredentials(ForgeRefused):
+class BadCredentials(NotLetIn):
     """401: the token is not, or no longer, good. Nothing has happened, so even a write may be repeated."""
 
 
-class NotPermitted(ForgeRefused):
+class NotPermitted(NotLetIn):
     """403: a permission is missing. An App's older token may be without one that was granted since."""
 
 
 class Conflicting(ForgeRefused):
-    """409: what was asked for does not fit what is there now."""
+    """409: the request conflicts with the current state."""
 
 
 class NotAllowed(ForgeRefused):
@@ -38,11 +38,11 @@ class NotAllowed(ForgeRefused):
 
 
 class Unprocessable(ForgeRefused):
-    """422: GitHub understands what is asked and cannot do it."""
+    """422: GitHub understands the request but can't carry it out."""
 
 
 def translated(error: GitHubException, where: str, what: str) -> PlangateError:
-    """Return our error for githubkit's; `where` names the forge and `what` the thing asked for."""
+    """Return our error for githubkit's; `where` names the forge and `what` the request."""
     match error:
         case RateLimitExceeded():
             return limited(where, error.retry_after.total_seconds())
@@ -53,9 +53,9 @@ def translated(error: GitHubException, where: str, what: str) -> PlangateError:
         case RequestError(exc=httpx.TransportError() as cause):
             return ForgeUnavailable(f"{where} cannot be reached: {type(cause).__name__}")
         case RequestError(exc=httpx.DecodingError()):
-            return ForgeUnavailable(f"{where} gave a garbled answer when asked for {what}")
+            return ForgeUnavailable(f"{where} gave an unreadable answer when asked for {what}")
         case RequestError(exc=httpx.TooManyRedirects()):
-            return ForgeRefused(f"{where} redirects without end: check the address of its API")
+            return ForgeRefused(f"{where} redirects in a loop: check the address of its API")
         case _:
             return ForgeRefused(f"{where} could not be asked for {what}: {type(error).__name__}")
 
@@ -66,7 +66,7 @@ def _refused(response: httpx.Response, where: str, what: str) -> PlangateError:
         case 401:
             return BadCredentials(
                 f"{where} does not accept our credentials ({said}): check that the token or the App's key "
-                "is current, that the App's id fits it, and that this machine's clock is right"
+                "is current, that the App's id matches it, and that this machine's clock is right"
             )
         case 404 | 410:
             return NotFound(f"{where} has no {what}, or our credentials do not reach it")
@@ -87,12 +87,12 @@ def _refused(response: httpx.Response, where: str, what: str) -> PlangateError:
         case 408:
             return ForgeUnavailable(f"{where} did not receive our request in time")
         case status if status >= 500:
-            return ForgeUnavailable(f"{where} is out of order ({status})", _retry_after(response))
+            return ForgeUnavailable(f"{where} failed ({status})", _retry_after(response))
     return ForgeRefused(f"{where} refused {what}: {said}")
 
 
 def _said(response: httpx.Response) -> str:
-    """Return GitHub's own words in one short line, or the status where it found none."""
+    """Return GitHub's message in one short line, or the status if there is none."""
     try:
         body = response.json()
     except ValueError:

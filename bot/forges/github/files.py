@@ -1,7 +1,6 @@
-"""Reads which files differ, and admits it where GitHub's list is not the whole truth.
+"""Reads which files differ, and reports if GitHub's list is incomplete.
 
-A list that is short without saying so would leave a workspace unplanned; one that is called incomplete
-only costs a plan.
+A silently incomplete list would leave a workspace unplanned; a reported one only costs a plan.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ def from_comparison(comparison: object) -> ChangedFiles:
 
 
 def _names(files: list[object]) -> dict[str, None]:
-    """Return both names of each file, for a renamed one touches the place that it left too."""
+    """Return both names of each file, because a rename also touches the old place."""
     names: dict[str, None] = {}
     for file in files:
         names[text(file, "filename")] = None

@@ -1,4 +1,4 @@
-"""Merges a pull request on GitHub, and says what a refusal means."""
+"""Merges a pull request on GitHub, and explains refusals."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from bot.domain.errors import HeadMoved, NotMergeable
 from bot.domain.events import RepoRef
-from bot.domain.merging import MergeMethod
+from bot.domain.workspaces.merge_method import MergeMethod
 from bot.forges.fields import look, sha
 from bot.forges.github.api import Answer, Api, Ask
-from bot.forges.github.limits import Conflicting, NotAllowed
+from bot.forges.github.errors import Conflicting, NotAllowed
 from bot.forges.github.paths import repo_path
 
 # In the order in which GitHub's own button offers them.

@@ -12,7 +12,7 @@ _NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]+")
 
 
 def repo_path(repo: RepoRef) -> str:
-    """Return `/repos/owner/name`. Raises NotFound where the path is not of that form."""
+    """Return `/repos/owner/name`. Raises NotFound if the path is not of that form."""
     owner, _, name = repo.path.partition("/")
     if not _NAME.fullmatch(owner) or not _NAME.fullmatch(name):
         raise NotFound(f"{repo.forge} has no repository {repo.path!r}: its path should be owner/name")

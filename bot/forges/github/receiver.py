@@ -1,4 +1,4 @@
-"""GitHub as the webhooks' receiver sees it: which headers say what, and whose signature counts."""
+"""Receives GitHub's webhooks: reads the headers and verifies the signature."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from bot.domain.errors import Invalid
-from bot.domain.events import Ignored, RepoRef
-from bot.domain.words import PULL_REQUESTS, ForgeWords
+from bot.domain.events import RepoRef
+from bot.domain.terms import PULL_REQUESTS, ForgeWords
 from bot.forges.fields import optional_text
 from bot.forges.github import webhook
-from bot.services.ports import HookChecked, HookRead
+from bot.services.ports import HookEvent, HookHeaders
 
 _DELIVERY = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _EVENT = re.compile(r"[a-z0-9_]{1,60}")
@@ -21,7 +21,7 @@ _CONTENT_TYPE = "content-type"
 
 @dataclass(frozen=True)
 class GitHubHook:
-    """The Hook port for one GitHub instance. `web_url` has no trailing slash; empty where it is not known."""
+    """The Hook port for one GitHub instance. `web_url` has no trailing slash; empty if it is not known."""
 
     name: str
     secrets: tuple[str, ...] = field(repr=False)
@@ -33,23 +33,22 @@ class GitHubHook:
         """Whether the raw body was signed with one of our secrets."""
         return webhook.verify(self.secrets, body, headers.get(webhook.SIGNATURE_HEADER.lower()))
 
-    def read(self, headers: Mapping[str, str], body: bytes) -> HookRead:  # noqa: ARG002
-        """Return the delivery's id and event. Raises Invalid where a header is missing or malformed."""
+    def read(self, headers: Mapping[str, str], body: bytes) -> HookHeaders:  # noqa: ARG002
+        """Return the delivery's id and event. Raises Invalid if a header is missing or malformed."""
         delivery = headers.get(webhook.DELIVERY_HEADER.lower(), "")
         event = headers.get(webhook.EVENT_HEADER.lower(), "")
         if not _DELIVERY.fullmatch(delivery):
-            raise Invalid(f"the header {webhook.DELIVERY_HEADER} is missing or no delivery's id")
+            raise Invalid(f"the header {webhook.DELIVERY_HEADER} is missing or is not the id of a delivery")
         if not _EVENT.fullmatch(event):
-            raise Invalid(f"the header {webhook.EVENT_HEADER} is missing or no event's name")
+            raise Invalid(f"the header {webhook.EVENT_HEADER} is missing or is not the name of an event")
         kept = {webhook.EVENT_HEADER.lower(): event, _CONTENT_TYPE: headers.get(_CONTENT_TYPE, "")[:200]}
-        return HookRead(delivery, event, kept)
+        return HookHeaders(delivery, event, kept)
 
-    def check(self, read: HookRead, body: bytes) -> HookChecked:
-        """Say of which repository it tells, and why it leads to nothing if it does. Raises Invalid."""
+    def check(self, read: HookHeaders, body: bytes) -> HookEvent:
+        """Return the delivery's repository and its meaning. Raises Invalid."""
         payload = webhook.load(body, read.kept_headers.get(_CONTENT_TYPE, ""))
-        found = webhook.understand(self.name, read.event, payload)
         repo = (optional_text(payload, "repository.full_name") or "").lower()
-        return HookChecked(repo, found.reason if isinstance(found, Ignored) else "")
+        return HookEvent(repo, webhook.understand(self.name, read.event, payload))
 
     def commit_url(self, repo: RepoRef, sha: str) -> str:
         """Return the page of a commit."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from bot.domain.codeowners import CodeOwners
+from bot.domain.changes.codeowners import CodeOwners
+from bot.domain.changes.reviews import Review, Verdict
 from bot.domain.events import Change, RepoRef
-from bot.domain.reviews import Review, Verdict
 from bot.forges.code_owners import first_text
 from bot.forges.fields import look, optional_text
 from bot.forges.github.api import Answer, Api, Ask
@@ -35,7 +35,7 @@ class Reviews:
         for page in self._pages(repo, f"{repo_path(repo)}/pulls/{number}/reviews", what):
             for review in page:
                 login = optional_text(review, "user.login")
-                # Whoever has no account any more has no say; a draft of a review is nobody's word yet.
+                # Reviews of deleted accounts don't count, and drafts of reviews don't count yet.
                 if login and optional_text(review, "state") != "PENDING":
                     verdict = _VERDICTS.get(optional_text(review, "state") or "", Verdict.COMMENTED)
                     found.append(Review(login, verdict, optional_text(review, "commit_id") or ""))
@@ -50,6 +50,20 @@ class Reviews:
         if not isinstance(behind, int) or isinstance(behind, bool):
             raise self._api.unexpected(what)
         return behind
+
+    def commit_authors(self, change: Change) -> frozenset[str]:
+        """Return who wrote and committed the commits: a call for each hundred. GitHub lists 250 at most."""
+        what = f"commits of pull request {change.number} of {change.repo.path}"
+        found = {
+            (optional_text(commit, f"{role}.login") or "").lower()
+            for page in self._pages(
+                change.repo, f"{repo_path(change.repo)}/pulls/{change.number}/commits", what
+            )
+            for commit in page
+            for role in ("author", "committer")
+        }
+        # What is committed on the web has GitHub itself for its committer.
+        return frozenset(found - {"", "web-flow"})
 
     def code_owners(self, repo: RepoRef, branch: str) -> CodeOwners | None:
         """Return CODEOWNERS on a branch: up to three calls."""

@@ -23,18 +23,21 @@ def read_change(repo: RepoRef, source: object, at: str = "") -> Change:
         from_fork=_from_fork(source, at),
         url=optional_text(source, f"{at}html_url") or "",
         open=text(source, f"{at}state") == "open",
-        merged=flag(source, f"{at}merged"),
+        merged=_merged(source, at),
         draft=flag(source, f"{at}draft"),
         mergeable=mergeable if isinstance(mergeable, bool) else None,
         default_branch=optional_text(source, f"{at}base.repo.default_branch") or "",
         # Before the merge it names a commit that GitHub only tries the merge with.
-        merge_sha=(optional_text(source, f"{at}merge_commit_sha") or "")
-        if flag(source, f"{at}merged")
-        else "",
+        merge_sha=(optional_text(source, f"{at}merge_commit_sha") or "") if _merged(source, at) else "",
     )
 
 
+def _merged(source: object, at: str) -> bool:
+    """Return whether it is merged. In a list of pull requests, only the time of the merge says so."""
+    return flag(source, f"{at}merged") or optional_text(source, f"{at}merged_at") is not None
+
+
 def _from_fork(source: object, at: str) -> bool:
-    """Tell whether the commits come from elsewhere. What cannot be told counts as a fork (promise 5)."""
+    """Return whether the commits come from a fork. If it is unknown, it counts as a fork (promise 5)."""
     head = optional_number(source, f"{at}head.repo.id")
     return head is None or head != optional_number(source, f"{at}base.repo.id")

@@ -15,6 +15,7 @@ from bot.domain.events import (
     ChangeClosed,
     ChangeUpdated,
     CommentAdded,
+    CommentEdited,
     ForgeEvent,
     GroupGone,
     GroupQueued,
@@ -22,7 +23,18 @@ from bot.domain.events import (
     RepoRef,
     TagPushed,
 )
-from bot.forges.fields import flag, json_object, look, number, optional_text, sha, shown, text
+from bot.forges.fields import (
+    flag,
+    json_object,
+    look,
+    moment,
+    number,
+    optional_number,
+    optional_text,
+    sha,
+    shown,
+    text,
+)
 from bot.forges.github.shapes import GHOST, read_change
 
 SIGNATURE_HEADER = "X-Hub-Signature-256"
@@ -42,9 +54,9 @@ Outcome = ForgeEvent | Ignored
 
 
 def verify(secrets: str | Sequence[str], body: bytes, signature: str | None) -> bool:
-    """Tell whether one of the secrets signed the raw body; several are in force while one is being replaced.
+    """Return whether one of the secrets signed the raw body; there are several while one is being replaced.
 
-    Takes the same time whichever secret fits. A malformed header is only a signature that does not fit.
+    Takes the same time for every secret. A malformed header counts as a wrong signature.
     """
     match = _SIGNATURE.fullmatch(signature or "")
     if match is None:
@@ -60,7 +72,7 @@ def verify(secrets: str | Sequence[str], body: bytes, signature: str | None) -> 
 def parse(forge: str, event: str, body: bytes, content_type: str = "application/json") -> Outcome:
     """Return what a delivery means; `event` is its X-GitHub-Event header, `forge` our name for the instance.
 
-    Raises Invalid, naming the field, where the body is malformed.
+    Raises Invalid, naming the field, if the body is malformed.
     """
     return understand(forge, event, load(body, content_type))
 
@@ -68,10 +80,10 @@ def parse(forge: str, event: str, body: bytes, content_type: str = "application/
 def understand(forge: str, event: str, payload: dict[str, object]) -> Outcome:
     """Return what a delivery's decoded body means. Raises Invalid."""
     if event == "ping":
-        return Ignored("a ping: the webhook reaches this server, and nothing is to be done")
+        return Ignored("a ping: the webhook reaches this server")
     reader = _READERS.get(event)
     if reader is None:
-        return Ignored(f"{shown(event)} events lead to nothing here")
+        return Ignored(f"{shown(event)} events are ignored")
     return reader(forge, payload)
 
 
@@ -91,7 +103,7 @@ def _push(forge: str, payload: dict[str, object]) -> Outcome:
     ref = text(payload, "ref")
     kind, _, name = ref.removeprefix("refs/").partition("/")
     if kind not in ("heads", "tags") or not name:
-        return Ignored(f"a push to {shown(ref)} is a push neither to a branch nor to a tag")
+        return Ignored(f"a push to {shown(ref)} is not a push to a branch or a tag")
     after = sha(payload, "after")
     if flag(payload, "deleted") or not after.strip("0"):
         return Ignored(f"{'branch' if kind == 'heads' else 'tag'} {shown(name)} was deleted")
@@ -118,7 +130,9 @@ def _pull_request(forge: str, payload: dict[str, object]) -> Outcome:
         return Ignored(f"a pull request that was {shown(action.replace('_', ' '))} is planned as before")
     change = read_change(_repo(forge, payload), payload, "pull_request.")
     sender = optional_text(payload, "sender.login") or GHOST
-    return ChangeUpdated(change, known, sender) if known else ChangeClosed(change, sender)
+    if known is None:
+        return ChangeClosed(change, sender)
+    return ChangeUpdated(change, known, sender, moment(payload, "pull_request.updated_at"))
 
 
 def _merge_group(forge: str, payload: dict[str, object]) -> Outcome:
@@ -148,25 +162,36 @@ def _merge_group(forge: str, payload: dict[str, object]) -> Outcome:
 
 def _issue_comment(forge: str, payload: dict[str, object]) -> Outcome:
     action = text(payload, "action")
-    if action != "created":
+    if action not in ("created", "edited", "deleted"):
         return Ignored(f"a comment was {shown(action)}; only new comments are read")
     if not isinstance(look(payload, "issue.pull_request"), dict):
         return Ignored("the comment is on an issue; only comments on pull requests are read")
     author = optional_text(payload, "comment.user.login")
+    if action != "created":
+        return CommentEdited(
+            _repo(forge, payload),
+            number(payload, "issue.number"),
+            str(number(payload, "comment.id")),
+            optional_text(payload, "sender.login") or GHOST,
+            deleted=action == "deleted",
+            by_author=author is not None and author == optional_text(payload, "sender.login"),
+        )
     if author is None:
-        return Ignored("the comment's author has no account any more")
+        return Ignored("the comment's author no longer has an account")
     return CommentAdded(
         repo=_repo(forge, payload),
         number=number(payload, "issue.number"),
         comment_id=str(number(payload, "comment.id")),
         author=author,
-        author_is_bot=_wrote_a_program(payload, author),
+        author_is_bot=wrote_a_program(payload, author),
         body=optional_text(payload, "comment.body") or "",
+        created_at=moment(payload, "comment.created_at"),
+        author_id=str(optional_number(payload, "comment.user.id") or ""),
     )
 
 
-def _wrote_a_program(payload: dict[str, object], author: str) -> bool:
-    """Tell whether a program wrote it; an app that writes in a person's name is one too."""
+def wrote_a_program(payload: dict[str, object], author: str) -> bool:
+    """Return whether a program wrote it; this includes an app that writes in a person's name."""
     return (
         look(payload, "comment.user.type") == "Bot"
         or author.endswith("[bot]")
@@ -175,7 +200,7 @@ def _wrote_a_program(payload: dict[str, object], author: str) -> bool:
 
 
 def _repo(forge: str, payload: dict[str, object]) -> RepoRef:
-    # GitHub takes paths in any case; we compare them with those of plangate.yml, so both are kept in one.
+    # GitHub ignores the case of paths; we compare them with plangate.yml, so both are normalised.
     return RepoRef(forge, text(payload, "repository.full_name").lower())
 
 

@@ -1,1 +1,1 @@
-"""GitLab: deliveries in, statuses and notes out. Nothing past this folder sees GitLab's own shapes."""
+"""GitLab: receives webhooks, writes statuses and notes. Other packages never see GitLab's data formats."""

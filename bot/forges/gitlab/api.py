@@ -1,6 +1,6 @@
-"""Makes one call, or pages of calls, to GitLab's REST API, and keeps every vendor's error from going further.
+"""Makes single and paged calls to GitLab's REST API, and translates the libraries' errors.
 
-python-gitlab sends; its objects are left aside, for an answer is read field by field like everywhere here.
+python-gitlab sends. Its objects are not used: answers are read field by field, like everywhere here.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from gitlab.exceptions import GitlabError, RedirectError
 
 from bot.domain.errors import ConfigError, ForgeRefused, ForgeUnavailable
 from bot.forges.answers import Answering
-from bot.forges.gitlab.limits import refused, unreachable
-from bot.forges.patience import Timeouts
+from bot.forges.gitlab.errors import refused, unreachable
+from bot.forges.timeouts import Timeouts
 
 PUBLIC_URL = "https://gitlab.com"
 PER_PAGE = 100
@@ -46,13 +46,13 @@ class Api(Answering):
         if not url.startswith(("https://", "http://")):
             raise ConfigError(f"{where}: its address should begin with https://, not {url!r}")
         if not login.token or not login.token.isascii() or not login.token.isprintable():
-            raise ConfigError(f"{where}: the token is empty or holds characters that no token has")
+            raise ConfigError(f"{where}: the token is empty or has invalid characters")
         self.where = where
         self._url = url.rstrip("/")
         self._timeouts = (timeouts.connect, timeouts.read)
-        # As a bearer's: unlike a header of GitLab's own, it is dropped where we are sent to another server.
+        # As a bearer token: unlike GitLab's own header, it is dropped on a redirect to another server.
         self._gitlab = Gitlab(url, oauth_token=login.token, user_agent="plangate")
-        # python-gitlab's errors are without the headers that say how long to wait.
+        # python-gitlab's errors lack the headers that say how long to wait.
         self._gitlab.session.hooks["response"].append(_raise_refusal)
 
     def call(
@@ -61,7 +61,7 @@ class Api(Answering):
         path: str,
         what: str,
         *,
-        query: Mapping[str, str | int] | None = None,
+        query: Mapping[str, str | int | list[str]] | None = None,
         body: Mapping[str, object] | None = None,
     ) -> Answer:
         """Make one call; `what` says in words what for. Raises ForgeUnavailable, ForgeRefused, NotFound."""
@@ -72,8 +72,8 @@ class Api(Answering):
                 path,
                 query_data=dict(query or {}),
                 timeout=self._timeouts,  # type: ignore[arg-type]  # both are requests' to understand
-                # Its own patience would sleep in a worker, and send a note twice on a 502.
-                # Whoever asked tries again (promise 4).
+                # python-gitlab's own retry would sleep in a worker, and send a note twice on a 502.
+                # The caller retries (promise 4).
                 obey_rate_limit=False,
                 retry_transient_errors=False,
                 max_retries=0,
@@ -84,8 +84,7 @@ class Api(Answering):
             raise refused(refusal.response, self.where, what) from None
         except RedirectError as error:
             raise ForgeRefused(
-                f"{self.where} sends us elsewhere when asked for {what}: write the address where it leads, "
-                "https and all"
+                f"{self.where} redirects when asked for {what}: use the address of the redirect, with https"
             ) from error
         except requests.JSONDecodeError as error:
             raise ForgeUnavailable(f"{self.where} answered without JSON when asked for {what}") from error

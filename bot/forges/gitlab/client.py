@@ -1,34 +1,36 @@
-"""The Forge port on GitLab's REST API: what it knows is read, and statuses and notes are written."""
+"""The Forge port on GitLab's REST API: reads changes and files, writes statuses and notes."""
 
 from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from bot.domain.codeowners import CodeOwners
-from bot.domain.commands import Verb
+from bot.domain.changes.codeowners import CodeOwners
+from bot.domain.changes.reviews import ApprovalRule, Review
+from bot.domain.commands.grammar import Verb
 from bot.domain.errors import Invalid, NotFound, NotReady
 from bot.domain.events import Change, ChangedFiles, RepoRef
-from bot.domain.merging import MergeMethod
-from bot.domain.permissions import Role
-from bot.domain.report import StatusReport
-from bot.domain.reviews import ApprovalRule, Review
-from bot.domain.words import MERGE_REQUESTS, ForgeWords
-from bot.forges.examining import Fault
-from bot.forges.fields import flag, look, number, optional_number, optional_text, sha, storable, text
-from bot.forges.gitlab import files, guards, hooks
+from bot.domain.people.permissions import Role
+from bot.domain.reports.posts import Reaction
+from bot.domain.reports.report import StatusReport
+from bot.domain.terms import MERGE_REQUESTS, ForgeWords
+from bot.domain.workspaces.merge_method import MergeMethod
+from bot.forges.fields import flag, look, moment, number, optional_number, optional_text, sha, storable, text
+from bot.forges.gitlab import branch_protection, files, webhook_setup
 from bot.forges.gitlab.api import PUBLIC_URL, Api, TokenLogin
-from bot.forges.gitlab.limits import Unprocessable
+from bot.forges.gitlab.errors import Unprocessable
+from bot.forges.gitlab.history import History
 from bot.forges.gitlab.merging import Merges
 from bot.forges.gitlab.paths import project, segment
 from bot.forges.gitlab.reviews import Reviews
 from bot.forges.gitlab.shapes import answered_change
 from bot.forges.gitlab.statuses import Statuses
 from bot.forges.gitlab.trains import Trains
-from bot.forges.patience import Timeouts
-from bot.services.ports import GitRemote, Reaction
+from bot.forges.timeouts import Timeouts
+from bot.services.ports import ForgeComment, ForgeFault, GitRemote
+from bot.services.ports.catching_up import ForgeNews
 
 # GitLab takes 1,000,000, but turns a long one into a page slowly and shows it without its Markdown.
 COMMENT_LIMIT = 250_000
@@ -67,6 +69,7 @@ class GitLabForge:
         self._api = Api(name, self._url, login, timeouts)
         self._statuses = Statuses(self._api)
         self._reviews = Reviews(self._api)
+        self._history = History(self._api)
         self._trains = Trains(self._api)
         self._merges = Merges(self._api, self._trains)
         self._own_id = 0
@@ -75,6 +78,11 @@ class GitLabForge:
     def comment_limit(self) -> int:
         """How many characters a comment may have."""
         return COMMENT_LIMIT
+
+    @property
+    def calls_at_once(self) -> int:
+        """One: GitLab sets a commit's statuses one after another, and refuses those that wait for long."""
+        return 1
 
     @property
     def words(self) -> ForgeWords:
@@ -88,7 +96,7 @@ class GitLabForge:
         return self._now() - self._api.date()
 
     def whoami(self) -> str:
-        """Return the login that we act under. Raises ForgeRefused where we are not let in: one call."""
+        """Return the login that we act under. Raises ForgeRefused if we are not let in: one call."""
         what = "the token's own account"
         with self._api.expecting(what):
             return text(self._api.call("get", "/user", what).data, "username")
@@ -107,19 +115,19 @@ class GitLabForge:
     def lacking_on(self, repo: RepoRef, branch: str) -> tuple[str, ...]:
         """Return, in words, what we may not do on a branch, or the default one: four calls or less."""
         with self._api.expecting(f"branches of {repo.path}"):
-            return guards.lacking_on(self._api, repo, branch, self.role(repo, self.whoami()))
+            return branch_protection.lacking_on(self._api, repo, branch, self.role(repo, self.whoami()))
 
-    def advice(self, repo: RepoRef, branch: str) -> tuple[Fault, ...]:  # noqa: ARG002
-        """Return what keeps webhooks or statuses from meaning what they should: one call."""
-        return guards.advice(self._api, repo)
+    def advice(self, repo: RepoRef, branch: str) -> tuple[ForgeFault, ...]:  # noqa: ARG002
+        """Return faults that make webhooks or statuses ineffective: one call."""
+        return branch_protection.advice(self._api, repo)
 
-    def token_faults(self) -> tuple[Fault, ...]:
-        """Return what is wrong with the token as such: one call."""
-        return tuple(hooks.token_faults(self._api, self._now()))
+    def token_faults(self) -> tuple[ForgeFault, ...]:
+        """Return faults of the token itself: one call."""
+        return tuple(webhook_setup.token_faults(self._api, self._now()))
 
-    def hook_faults(self, repos: Sequence[RepoRef], url: str) -> tuple[Fault, ...]:
-        """Return what is wrong with the webhooks that should lead to `url`: two calls for each project."""
-        return tuple(fault for repo in repos for fault in hooks.hook_faults(self._api, repo, url))
+    def hook_faults(self, repos: Sequence[RepoRef], url: str) -> tuple[ForgeFault, ...]:
+        """Return faults of the webhooks for `url`: two calls for each project."""
+        return tuple(fault for repo in repos for fault in webhook_setup.hook_faults(self._api, repo, url))
 
     # Reading
 
@@ -134,8 +142,8 @@ class GitLabForge:
     def files_of_change(self, repo: RepoRef, number: int) -> ChangedFiles:
         """Return the files of a merge request: one call, and one for each hundred files.
 
-        Incomplete where GitLab stops before it has listed them all. Raises NotReady where it has not looked
-        yet, as it often has not when it tells of a new merge request.
+        Incomplete if GitLab does not list them all. Raises NotReady if GitLab has not computed them yet,
+        which is common for a new merge request.
         """
         what = f"files of merge request {number} of {repo.path}"
         found = self._get(repo, f"/merge_requests/{number}", what)
@@ -151,7 +159,7 @@ class GitLabForge:
                 return files.from_changes(self._get(repo, f"/merge_requests/{number}/changes", what), wanted)
 
     def files_between(self, repo: RepoRef, before: str, after: str) -> ChangedFiles:
-        """Return the files of a push: one call, none for a new branch. Incomplete where GitLab cuts it short.
+        """Return the files of a push: one call, none for a new branch. Incomplete if GitLab cuts it short.
 
         From one commit straight to the other, so that after a force-push what was dropped counts too.
         """
@@ -175,6 +183,38 @@ class GitLabForge:
             wanted = branch or text(self._get(repo, "", what), "default_branch")
             found = self._get(repo, f"/repository/branches/{segment(wanted)}", what)
             return text(found, "name"), sha(found, "commit.id")
+
+    def repo_id(self, repo: RepoRef) -> str:
+        """Return a project's number: one call."""
+        with self._api.expecting(repo.path):
+            return str(number(self._get(repo, "", repo.path), "id"))
+
+    def account_id(self, _repo: RepoRef, login: str) -> str:
+        """Return the number of the account that has a login: one call."""
+        what = f"the account {login}"
+        found = self._api.call("get", "/users", what, query={"username": login}).data
+        for user in found if isinstance(found, list) else ():
+            if (optional_text(user, "username") or "").lower() == login.lower():
+                with self._api.expecting(what):
+                    return str(number(user, "id"))
+        raise NotFound(f"{self.name} has no {what}")
+
+    def is_on_branch(self, repo: RepoRef, branch: str, sha: str) -> bool:
+        """Whether a commit is on a branch: one call."""
+        what = f"whether {sha[:10]} is on branch {branch} of {repo.path}"
+        path = f"{project(repo)}/repository/merge_base"
+        try:
+            found = self._api.call("get", path, what, query={"refs[]": [sha, branch]}).data
+        except (NotFound, Unprocessable):
+            return False
+        return optional_text(found, "id") == sha
+
+    def comment(self, repo: RepoRef, number: int, comment_id: str) -> ForgeComment:
+        """Return a note as it is now: one call. Raises NotFound if it was deleted."""
+        what = f"comment {comment_id} on {repo.path}!{number}"
+        return self._comment(
+            self._api.call("get", self._note(repo, number, comment_id, what), what).data, what
+        )
 
     def role(self, repo: RepoRef, login: str) -> Role:
         """Return what a person may do, groups above and groups invited included.
@@ -202,24 +242,34 @@ class GitLabForge:
         return GitRemote(repo, f"{self._url}/{repo.path}.git", f"Authorization: Basic {basic}")
 
     def reviews(self, repo: RepoRef, number: int) -> tuple[Review, ...]:
-        """Return the approvals that stand, oldest first, then who asks for changes: three calls or more."""
+        """Return the current approvals, oldest first, then the requests for changes: three calls or more."""
         return self._reviews.reviews(repo, number)
 
     def approval_rules(self, repo: RepoRef, number: int) -> tuple[ApprovalRule, ...]:
-        """Return the rules of approval that ask for somebody, where the tier has any: one call."""
+        """Return the approval rules that require somebody, if the tier has any: one call."""
         return self._reviews.approval_rules(repo, number)
 
     def commits_behind(self, change: Change) -> int:
         """Return how many commits of the target branch a merge request lacks: one call."""
         return self._reviews.commits_behind(change)
 
+    def commit_authors(self, change: Change) -> frozenset[str]:
+        """Return who wrote and committed a merge request's commits: a call, and one for each name."""
+        return self._reviews.commit_authors(change)
+
     def code_owners(self, repo: RepoRef, branch: str) -> CodeOwners | None:
-        """Return CODEOWNERS on a branch, None where there is none: up to three calls."""
+        """Return CODEOWNERS on a branch, None if there is none: up to three calls."""
         return self._reviews.code_owners(repo, branch)
 
     def team_members(self, repo: RepoRef, team: str) -> frozenset[str]:
         """Return the logins of a group, a role or a person, in lower case: a call for each hundred."""
         return self._reviews.team_members(repo, team)
+
+    def news(
+        self, repo: RepoRef, branches: Sequence[str], since: datetime | None, marks: Mapping[str, str]
+    ) -> ForgeNews:
+        """Return what is new in a project: three calls, and one for each updated merge request."""
+        return self._history.news(repo, branches, since, marks)
 
     # Writing
 
@@ -227,33 +277,42 @@ class GitLabForge:
         """Set a commit status in the pipeline that the commit has: two to four calls."""
         self._statuses.set(repo, status)
 
-    def find_comment(self, repo: RepoRef, number: int, marker: str) -> str | None:
-        """Return the oldest of the bot's own notes with the marker: a call for each hundred notes.
+    def find_comments(self, repo: RepoRef, number: int, marker: str) -> tuple[str, ...]:
+        """Return the bot's own notes with the marker, oldest first: a call for each hundred notes.
 
-        Anybody can copy a marker into a note of their own: only the author tells whose it is (promise 5).
+        Anybody can copy a marker into their own note: only the author proves that it is ours (promise 5).
         """
         what = f"comments on {repo.path}!{number}"
         own = self._own()
+        found = []
         query = {"sort": "asc", "order_by": "created_at", "activity_filter": "only_comments"}
         for page in self._api.pages(f"{project(repo)}/merge_requests/{number}/notes", what, query):
             for note in page:
                 ours = look(note, "author.id") == own and not flag(note, "system")
                 if ours and marker in (optional_text(note, "body") or ""):
-                    return self._note_id(note, what)
-        return None
+                    found.append(self._note_id(note, what))
+        return tuple(found)
 
-    def create_comment(self, repo: RepoRef, number: int, body: str) -> str:
-        """Write a note: one call, never repeated by itself, for a lost answer may hide a success."""
+    def create_comment(self, repo: RepoRef, number: int, body: str) -> ForgeComment:
+        """Write a note: one call without retry, because a lost answer may hide a success."""
         what = f"a comment on {repo.path}!{number}"
         path = f"{project(repo)}/merge_requests/{number}/notes"
         made = self._api.call("post", path, what, body={"body": _inert(body)}).data
-        return self._note_id(made, what)
+        return self._comment(made, what)
 
-    def update_comment(self, repo: RepoRef, number: int, comment_id: str, body: str) -> None:
-        """Replace a note's text: one call. Raises NotFound where somebody has deleted it."""
+    def update_comment(self, repo: RepoRef, number: int, comment_id: str, body: str) -> ForgeComment:
+        """Replace a note's text: one call. Raises NotFound if somebody has deleted it."""
         what = f"comment {comment_id} on {repo.path}!{number}"
         path = self._note(repo, number, comment_id, what)
-        self._api.call("put", path, what, body={"body": _inert(body)})
+        return self._comment(self._api.call("put", path, what, body={"body": _inert(body)}).data, what)
+
+    def delete_comment(self, repo: RepoRef, number: int, comment_id: str) -> None:
+        """Delete a note: one call. A note that is gone is left alone."""
+        what = f"comment {comment_id} on {repo.path}!{number}"
+        try:
+            self._api.call("delete", self._note(repo, number, comment_id, what), what)
+        except NotFound:
+            return
 
     def react(self, repo: RepoRef, number: int, comment_id: str, reaction: Reaction) -> None:
         """Put an emoji on a note: one call. A note that is gone needs none."""
@@ -270,7 +329,7 @@ class GitLabForge:
         return self._merges.merge(repo, number, head_sha, method)
 
     def queue_base(self, repo: RepoRef, number: int, sha: str) -> str | None:
-        """Return what a merge train's commit stands on, None where it is no train's: one call or two."""
+        """Return the base of a merge train's commit, None if no train has it: one call or two."""
         return self._trains.base(repo, number, sha)
 
     def _get(self, repo: RepoRef, path: str, what: str) -> object:
@@ -289,13 +348,21 @@ class GitLabForge:
             raise NotFound(f"{self.name} has no {what}: its comments are numbered")
         return f"{project(repo)}/merge_requests/{change}/notes/{comment_id}"
 
+    def _comment(self, note: object, what: str) -> ForgeComment:
+        return ForgeComment(
+            self._note_id(note, what),
+            optional_text(note, "body") or "",
+            moment(note, "created_at"),
+            moment(note, "updated_at"),
+        )
+
     def _note_id(self, note: object, what: str) -> str:
         with self._api.expecting(what):
             return str(number(note, "id"))
 
 
 def _inert(body: str) -> str:
-    """Return a note in which no line is a quick action: a character that nobody sees stands before each."""
+    """Return a note in which no line is a quick action: an invisible character precedes each."""
     return _SLASH.sub("\N{ZERO WIDTH SPACE}", storable(body))
 
 

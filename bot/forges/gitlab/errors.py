@@ -1,6 +1,6 @@
-"""Translates GitLab's refusals and failures into our errors: what to try again and when, and what never to.
+"""Translates GitLab's errors into ours: whether and when to retry.
 
-Nothing of a request goes into a message but what it was about: its headers hold tokens (promise 6).
+Messages name only the subject of a request, because its headers contain tokens (promise 6).
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from collections.abc import Iterator
 
 import requests
 
-from bot.domain.errors import ForgeRefused, ForgeUnavailable, NotFound, PlangateError
+from bot.domain.errors import ForgeRefused, ForgeUnavailable, NotFound, NotLetIn, PlangateError
 from bot.forges.fields import optional_text, storable
-from bot.forges.patience import LONGEST_WAIT, USUAL_WAIT, limited
+from bot.forges.timeouts import LONGEST_WAIT, USUAL_WAIT, limited
 
 _MESSAGE_LENGTH = 300
 _TOO_DEEP = 4
 
 
 class Unprocessable(ForgeRefused):
-    """400 or 422: GitLab understands what is asked and cannot do it; `said` are its own words."""
+    """400 or 422: GitLab understands the request but can't carry it out; `said` is its message."""
 
     def __init__(self, message: str, said: str) -> None:
         super().__init__(message)
@@ -27,9 +27,9 @@ class Unprocessable(ForgeRefused):
 
 
 class Contended(ForgeUnavailable):
-    """409: what is there is changed just now, or is not what we think; `said` are GitLab's own words.
+    """409: the object is being changed, or differs from what we expect; `said` is GitLab's message.
 
-    Nothing has happened, and it may be repeated.
+    The request had no effect and can be repeated.
     """
 
     def __init__(self, message: str, said: str) -> None:
@@ -37,8 +37,8 @@ class Contended(ForgeUnavailable):
         self.said = said
 
 
-class Unauthorized(ForgeRefused):
-    """401: the token is not good, or, for a merge, its account may not do it."""
+class Unauthorized(NotLetIn):
+    """401: the token is invalid, or, for a merge, its account lacks the permission."""
 
 
 class NotAllowed(ForgeRefused):
@@ -51,11 +51,11 @@ def unreachable(error: requests.RequestException, where: str, what: str) -> Plan
         case requests.Timeout():
             return ForgeUnavailable(f"{where} did not answer in time when asked for {what}")
         case requests.TooManyRedirects():
-            return ForgeRefused(f"{where} redirects without end: check its address")
+            return ForgeRefused(f"{where} redirects in a loop: check its address")
         case requests.ConnectionError() | requests.exceptions.ChunkedEncodingError():
             return ForgeUnavailable(f"{where} cannot be reached: {type(error).__name__}")
         case requests.exceptions.ContentDecodingError():
-            return ForgeUnavailable(f"{where} gave a garbled answer when asked for {what}")
+            return ForgeUnavailable(f"{where} gave an unreadable answer when asked for {what}")
         case _:
             return ForgeRefused(f"{where} could not be asked for {what}: {type(error).__name__}")
 
@@ -69,7 +69,7 @@ def refused(response: requests.Response, where: str, what: str) -> PlangateError
                 f"{where} does not accept our token ({said}): check that it is current and was not revoked"
             )
         case 403:
-            return ForgeRefused(
+            return NotLetIn(
                 f"{where} refused {what}: {said}; the token needs the scope `api` and the role Developer"
             )
         case 404 | 410:
@@ -79,18 +79,18 @@ def refused(response: requests.Response, where: str, what: str) -> PlangateError
         case 408:
             return ForgeUnavailable(f"{where} did not receive our request in time")
         case 409:
-            return Contended(f"{where} is at work on {what}: {said}", said)
+            return Contended(f"{where} is busy with {what}: {said}", said)
         case 429:
             return limited(where, _wait(response) or USUAL_WAIT)
         case 400 | 422:
             return Unprocessable(f"{where} refused {what}: {said}", said)
         case status if status >= 500:
-            return ForgeUnavailable(f"{where} is out of order ({status})", _wait(response))
+            return ForgeUnavailable(f"{where} failed ({status})", _wait(response))
     return ForgeRefused(f"{where} refused {what}: {said}")
 
 
 def _said(response: requests.Response) -> str:
-    """Return GitLab's own words in one short line, or the status where it found none."""
+    """Return GitLab's message in one short line, or the status if there is none."""
     try:
         body = response.json()
     except (ValueError, RecursionError):
@@ -116,7 +116,7 @@ def _words(found: object, depth: int = 0) -> Iterator[str]:
 
 
 def _wait(response: requests.Response) -> float | None:
-    """Return the seconds for which GitLab asks to be left alone, None where it does not say.
+    """Return the seconds to wait that GitLab asks for, None if it does not say.
 
     Source: https://docs.gitlab.com/administration/settings/user_and_ip_rate_limits/#response-headers
     """

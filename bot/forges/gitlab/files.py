@@ -1,7 +1,6 @@
-"""Reads which files differ, and admits it where GitLab's list is not the whole truth.
+"""Reads which files differ, and reports if GitLab's list is incomplete.
 
-A list that is short without saying so would leave a workspace unplanned; one that is called incomplete
-only costs a plan.
+A silently incomplete list would leave a workspace unplanned; a reported one only costs a plan.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ _PREPARING = timedelta(minutes=2)
 
 
 def expected(change: object) -> int | None:
-    """Return how many files a merge request has, None where GitLab does not know or stopped counting.
+    """Return how many files a merge request has, None if GitLab does not know or stopped counting.
 
-    It counts only once it has prepared the merge request, and to a limit of its own (`1000+`).
+    It counts only after it has prepared the merge request, and up to a limit (`1000+`).
     Source: https://docs.gitlab.com/api/merge_requests/#get-single-mr
     """
     count = look(change, "changes_count")
@@ -28,7 +27,7 @@ def expected(change: object) -> int | None:
 
 
 def uncounted(change: object, now: datetime) -> bool:
-    """Tell whether GitLab has yet to look what a merge request changes, so that its list would be empty.
+    """Return whether GitLab has not computed the changed files yet, so that its list would be empty.
 
     Source: https://docs.gitlab.com/api/merge_requests/#empty-api-fields-for-new-merge-requests
     """
@@ -60,13 +59,13 @@ def from_comparison(comparison: object) -> ChangedFiles:
     diffs = look(comparison, "diffs")
     if not isinstance(diffs, list):
         return ChangedFiles.unknown()
-    # The name is history: it says that a limit cut the list short.
+    # The name is historical: the field says that a limit cut the list.
     # Source: lib/api/entities/compare.rb (`compare.diffs.diffs.overflow?`)
     return ChangedFiles(tuple(_names(diffs)), complete=not flag(comparison, "compare_timeout"))
 
 
 def _names(diffs: list[object]) -> dict[str, None]:
-    """Return both names of each file, for a renamed one touches the place that it left too."""
+    """Return both names of each file, because a rename also touches the old place."""
     names: dict[str, None] = {}
     for diff in diffs:
         names[text(diff, "new_path")] = None

@@ -1,13 +1,13 @@
-"""Merges a merge request on GitLab, and says what a refusal means."""
+"""Merges a merge request on GitLab, and explains refusals."""
 
 from __future__ import annotations
 
 from bot.domain.errors import ForgeRefused, HeadMoved, NotMergeable
 from bot.domain.events import RepoRef
-from bot.domain.merging import MergeMethod
+from bot.domain.workspaces.merge_method import MergeMethod
 from bot.forges.fields import optional_text
 from bot.forges.gitlab.api import Api
-from bot.forges.gitlab.limits import Contended, NotAllowed, Unauthorized, Unprocessable
+from bot.forges.gitlab.errors import Contended, NotAllowed, Unauthorized, Unprocessable
 from bot.forges.gitlab.paths import project
 from bot.forges.gitlab.shapes import answered_change
 from bot.forges.gitlab.trains import Trains, has_trains
@@ -16,14 +16,14 @@ from bot.forges.gitlab.trains import Trains, has_trains
 # Source: https://docs.gitlab.com/api/merge_requests/#merge-status
 _OBSTACLES = {
     "broken_status": "its branches cannot be merged",
-    "checking": "GitLab is still finding out whether it can be merged",
+    "checking": "GitLab is still checking whether it can be merged",
     "ci_must_pass": "its pipeline must succeed",
     "ci_still_running": "its pipeline is not finished",
     "commits_status": "its source branch has no commits, or is gone",
     "conflict": "it has conflicts with its target branch",
     "discussions_not_resolved": "its threads must be resolved",
     "draft_status": "it is a draft",
-    "mergeable": "GitLab did not say why, and finds nothing in its way now",
+    "mergeable": "GitLab did not say why, and now reports no obstacle",
     "need_rebase": "it must be rebased",
     "not_approved": "approvals are missing",
     "not_open": "it is not open",
@@ -49,9 +49,9 @@ class Merges:
             body["squash"] = method is MergeMethod.SQUASH
         try:
             if has_trains(about):
-                # A merge past the train would have all the others on it begin anew.
+                # A merge past the train would have all the others on it start again.
                 self._trains.join(repo, number, body)
-                raise NotMergeable(f"{self._api.where}: {what} is in its merge train, and merged in its turn")
+                raise NotMergeable(f"{self._api.where}: {what} is in the merge train, which merges it")
             found = self._api.call("put", f"{path}/merge", f"the merge of {what}", body=body).data
         except Contended as error:
             if "sha" not in error.said.lower():
@@ -71,9 +71,9 @@ class Merges:
         return change.merge_sha
 
     def _not_mergeable(self, path: str, what: str, body: dict[str, object], said: str = "") -> NotMergeable:
-        """Find out why: GitLab's refusal itself says next to nothing.
+        """Find out why GitLab refused: its answer does not say.
 
-        Where only the pipeline has not ended, GitLab is asked to merge that commit once it has succeeded;
+        If only the pipeline has not ended, ask GitLab to merge that commit after the pipeline has succeeded;
         our own statuses are part of it, so that a plan which is no longer good holds the merge up.
         """
         status = optional_text(self._api.call("get", path, what).data, "detailed_merge_status") or ""
@@ -81,7 +81,7 @@ class Merges:
         if status == "ci_still_running" and self._later(path, what, body):
             why += "; GitLab merges it once that has succeeded"
         more = f" ({said})" if said else ""
-        return NotMergeable(f"{self._api.where}: {what} is not mergeable as things stand: {why}{more}")
+        return NotMergeable(f"{self._api.where}: {what} is not mergeable now: {why}{more}")
 
     def _later(self, path: str, what: str, body: dict[str, object]) -> bool:
         body = {**body, "merge_when_pipeline_succeeds": True}
@@ -93,7 +93,7 @@ class Merges:
         return True
 
     def _check_allowed(self, repo: RepoRef, found: object, method: MergeMethod) -> None:
-        """Raise NotMergeable where the project merges otherwise: it has one way, and a say about squashing.
+        """Raise NotMergeable if the project merges otherwise: it has one way, and a say about squashing.
 
         GitLab rebases only before a merge, which makes another head: what comes nearest is a fast-forward.
         """

@@ -12,7 +12,7 @@ _NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]+")
 
 
 def project(repo: RepoRef) -> str:
-    """Return `/projects/group%2Fsubgroup%2Fname`. Raises NotFound where the path is not of that form.
+    """Return `/projects/group%2Fsubgroup%2Fname`. Raises NotFound if the path is not of that form.
 
     Source: https://docs.gitlab.com/api/rest/#namespaced-paths
     """
@@ -23,7 +23,7 @@ def project(repo: RepoRef) -> str:
 
 
 def group(repo: RepoRef, path: str) -> str:
-    """Return `/groups/group%2Fsubgroup`. Raises NotFound where the path is not of that form."""
+    """Return `/groups/group%2Fsubgroup`. Raises NotFound if the path is not of that form."""
     if not all(map(_NAME.fullmatch, path.split("/"))):
         raise NotFound(f"{repo.forge} has no group {path!r}")
     return f"/groups/{segment(path)}"

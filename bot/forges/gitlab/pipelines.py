@@ -1,7 +1,7 @@
-"""Finds the pipelines on GitLab that a commit's statuses belong to: the one that guards a merge, and others.
+"""Finds the pipelines on GitLab for a commit's statuses: the one that guards the merge, and others.
 
 Where a commit has no pipeline yet, GitLab makes one of the first status. CI's own may come after it, and
-guards the merge from then on; the one of before would be left running for ever.
+guards the merge from then on; the one of before would be left running forever.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _UNFINISHED = frozenset({"created", "pending", "running"})
 
 @dataclass(frozen=True)
 class Place:
-    """Where a status goes: a commit, and what names the pipeline there, or the branch to make one for."""
+    """The target of a status: a commit, and its pipeline, or the branch to create one for."""
 
     sha: str
     names: dict[str, object] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Pipelines:
         self._api = api
 
     def place(self, repo: RepoRef, sha: str) -> Place:
-        """Return where a commit's status guards the merge: one call, four at most.
+        """Return the place at which a commit's status guards the merge: one call, at most four.
 
         Without a pipeline or a branch, GitLab would begin a pipeline beside the one that guards the merge,
         and would find no place at all for a commit of a fork.
@@ -54,7 +54,7 @@ class Pipelines:
         return here if pipeline or not branch else Place(sha, {"ref": branch})
 
     def left_running(self, repo: RepoRef, sha: str, context: str, but: Place) -> Iterator[Place]:
-        """Yield where a status of a commit was begun and is not ended, other than at one place: one call."""
+        """Yield other places at which a status of a commit is unfinished: one call."""
         what = f"statuses of {sha[:10]} of {repo.path}"
         path = f"{project(repo)}/repository/commits/{segment(sha)}/statuses"
         for page in self._api.pages(path, what, {"name": context}):
@@ -69,7 +69,7 @@ class Pipelines:
         return self._api.call("get", f"{project(repo)}/repository/commits/{segment(sha)}", what).data
 
     def _change_of(self, repo: RepoRef, sha: str) -> object:
-        """Return the open merge request whose head it is, None where it is no one's."""
+        """Return the open merge request with this head, None if there is none."""
         what = f"merge requests of {sha[:10]} of {repo.path}"
         path = f"{project(repo)}/repository/commits/{segment(sha)}/merge_requests"
         try:
@@ -82,9 +82,9 @@ class Pipelines:
         return None
 
     def _merged_result(self, repo: RepoRef, sha: str, number: int) -> Place | None:
-        """Return the pipeline of what a merge would make, which guards it where a project tries that out.
+        """Return the pipeline for the merged result, which guards the merge if the project uses them.
 
-        GitLab gives it a commit of its own; only one that was made of this very head is meant.
+        GitLab creates a commit for it; only one that was made from this head counts.
         Source: https://docs.gitlab.com/ci/pipelines/merged_results_pipelines/
         """
         path, what = f"{project(repo)}/merge_requests/{number}", f"{repo.path}!{number}"

@@ -1,4 +1,4 @@
-"""GitLab as the webhooks' receiver sees it: which headers say what, and who may have sent it."""
+"""Receives GitLab's webhooks: reads the headers and verifies the sender."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 from bot.domain.errors import Invalid
 from bot.domain.events import Ignored, RepoRef
-from bot.domain.words import MERGE_REQUESTS, ForgeWords
+from bot.domain.terms import MERGE_REQUESTS, ForgeWords
 from bot.forges.fields import json_object, optional_text
 from bot.forges.gitlab import signing, webhook
-from bot.services.ports import HookChecked, HookRead
+from bot.services.ports import HookEvent, HookHeaders
 
 # Within how many seconds the same body for the same event counts as the same delivery.
 WINDOW = 300
@@ -39,24 +39,24 @@ class GitLabHook:
     words: ForgeWords = MERGE_REQUESTS
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
-        """Whether the delivery carries one of our secrets, or a signature of one where it is signed."""
+        """Whether the delivery carries one of our secrets, or a signature of one if it is signed."""
         return signing.verify(self.secrets, headers, body, self.now().timestamp())
 
-    def read(self, headers: Mapping[str, str], body: bytes) -> HookRead:
-        """Return the delivery's id and event. Raises Invalid where a header is missing or malformed."""
+    def read(self, headers: Mapping[str, str], body: bytes) -> HookHeaders:
+        """Return the delivery's id and event. Raises Invalid if a header is missing or malformed."""
         event = headers.get(_EVENT_HEADER, "")
         if not _EVENT.fullmatch(event):
-            raise Invalid(f"the header {webhook.EVENT_HEADER} is missing or no event's name")
+            raise Invalid(f"the header {webhook.EVENT_HEADER} is missing or is not the name of an event")
         # Not X-Gitlab-Event-UUID: webhooks that set each other off share it.
         for name in (signing.ID_HEADER, _IDEMPOTENCY):
             if (given := headers.get(name, "")) and not _DELIVERY.fullmatch(given):
-                raise Invalid(f"the header {name} is no delivery's id")
+                raise Invalid(f"the header {name} is not the id of a delivery")
             if given:
-                return HookRead(given, event, {_EVENT_HEADER: event})
-        return HookRead(self._digest(event, body), event, {_EVENT_HEADER: event})
+                return HookHeaders(given, event, {_EVENT_HEADER: event})
+        return HookHeaders(self._digest(event, body), event, {_EVENT_HEADER: event})
 
-    def check(self, read: HookRead, body: bytes) -> HookChecked:
-        """Say of which project it tells, and why it leads to nothing if it does.
+    def check(self, read: HookHeaders, body: bytes) -> HookEvent:
+        """Return the delivery's project and its meaning.
 
         Never raises Invalid: GitLab switches a webhook off that answers with 4xx a few times, so that what
         cannot be read is taken in and said to lead to nothing (promise 7).
@@ -65,10 +65,9 @@ class GitLabHook:
         try:
             payload = json_object(body)
             repo = (optional_text(payload, webhook.PROJECT) or "").lower()
-            found = webhook.understand(self.name, read.event, payload)
+            return HookEvent(repo, webhook.understand(self.name, read.event, payload))
         except Invalid as why:
-            return HookChecked(repo, f"the body could not be read: {why}")
-        return HookChecked(repo, found.reason if isinstance(found, Ignored) else "")
+            return HookEvent(repo, Ignored(f"the body could not be read: {why}"))
 
     def commit_url(self, repo: RepoRef, sha: str) -> str:
         """Return the page of a commit."""

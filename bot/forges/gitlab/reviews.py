@@ -1,7 +1,7 @@
-"""Approvals, code owners and groups on GitLab: what requirements ask for.
+"""Approvals, code owners and groups on GitLab, for the requirements of an apply.
 
-GitLab keeps who approves, not what: an approval outlives new commits unless the project takes approvals back.
-It is held here to the version of the merge request that was the newest when it was given.
+GitLab stores who approved, but not what: an approval outlives new commits unless the project revokes it.
+Here an approval counts for the version of the merge request that was the newest when it was given.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from operator import itemgetter
 
-from bot.domain.codeowners import CodeOwners
+from bot.domain.changes.codeowners import CodeOwners
+from bot.domain.changes.reviews import ApprovalRule, Review, Verdict
 from bot.domain.errors import ForgeRefused, ForgeUnavailable, NotFound
 from bot.domain.events import Change, RepoRef
-from bot.domain.reviews import ApprovalRule, Review, Verdict
 from bot.forges.code_owners import first_text
 from bot.forges.fields import flag, look, moment, optional_number, optional_text
 from bot.forges.gitlab.api import Api
@@ -22,9 +22,10 @@ from bot.forges.gitlab.paths import group, project, segment
 
 # GitLab takes the first of these that there is.
 _PLACES = ("CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
-# What GitLab itself notes under a merge request, whatever language its pages are in.
+# GitLab's own note on a merge request, the same in every language of its pages.
 _APPROVED_NOTE = "approved this merge request"
 _DEVELOPER = 30
+_MOST_NAMES = 50
 # Source: https://docs.gitlab.com/user/project/codeowners/reference/#add-a-role-as-a-code-owner
 _ROLE = re.compile(r"@(developer|maintainer|owner)s?")
 _LEVELS = {"developer": 30, "maintainer": 40, "owner": 50}
@@ -38,7 +39,7 @@ class Reviews:
         self._api = api
 
     def reviews(self, repo: RepoRef, number: int) -> tuple[Review, ...]:
-        """Return the approvals that stand, oldest first, then who asks for changes: three calls or more.
+        """Return the current approvals, oldest first, then the requests for changes: three calls or more.
 
         Approvals that were taken back are gone. Older versions do not tell when one was given; the note that
         GitLab writes then does. Without either, an approval is of no commit that is known.
@@ -66,9 +67,9 @@ class Reviews:
         return (*(review for _, review in found), *self._objections(path, what, head))
 
     def approval_rules(self, repo: RepoRef, number: int) -> tuple[ApprovalRule, ...]:
-        """Return the rules of approval that ask for somebody, of code owners too: one call.
+        """Return the approval rules that require somebody, code owners included: one call.
 
-        Empty where the tier has none.
+        Empty if the tier has none.
         """
         what = f"approval rules of {repo.path}!{number}"
         try:
@@ -89,11 +90,37 @@ class Reviews:
         if look(found, "sha") != change.head_sha:
             raise ForgeUnavailable(f"{self._api.where}: {what} has a newer commit by now")
         if optional_text(found, "detailed_merge_status") == "commits_status":
-            # It would count nothing where there is no branch to count from.
+            # GitLab would count nothing without a branch to count from.
             raise ForgeRefused(f"{self._api.where}: the source branch of {what} is gone")
         if not isinstance(behind, int) or isinstance(behind, bool):
             raise self._api.unexpected(what)
         return behind
+
+    def commit_authors(self, change: Change) -> frozenset[str]:
+        """Return the members by whose names commits were written: a call, and one for each name.
+
+        GitLab tells of a commit only what Git does, which is a name and an address, and shows no addresses
+        of members: the name is what there is.
+        """
+        what = f"commits of {change.repo.path}!{change.number}"
+        names = {
+            optional_text(commit, f"{role}_name") or ""
+            for page in self._api.pages(f"{self._at(change.repo, change.number)}/commits", what)
+            for commit in page
+            for role in ("author", "committer")
+        }
+        found = set()
+        for name in sorted(names - {""})[:_MOST_NAMES]:
+            path, about = f"{project(change.repo)}/members/all", f"members of {change.repo.path}"
+            for page in self._api.pages(path, about, {"query": name}):
+                for member in page:
+                    login = optional_text(member, "username") or ""
+                    if name.casefold() in (
+                        login.casefold(),
+                        (optional_text(member, "name") or "").casefold(),
+                    ):
+                        found.add(login.lower())
+        return frozenset(found - {""})
 
     def code_owners(self, repo: RepoRef, branch: str) -> CodeOwners | None:
         """Return CODEOWNERS on a branch: up to three calls."""
@@ -110,7 +137,7 @@ class Reviews:
         """Return who is meant by a name in CODEOWNERS, as GitLab counts owners: a call for each hundred.
 
         Of a group its direct members from Developer on; of a role (`@maintainer`) the project's that have it.
-        A name without a slash that is no group's is a person's.
+        A name without a slash that is not a group is a person.
         """
         role = _ROLE.fullmatch(team)
         if role:
@@ -152,7 +179,7 @@ class Reviews:
         return found
 
     def _objections(self, path: str, what: str, head: str) -> Iterator[Review]:
-        """Yield whose request for changes stands; GitLab drops it when they approve."""
+        """Yield people with an open request for changes; GitLab drops it when they approve."""
         for page in self._api.pages(f"{path}/reviewers", what):
             for reviewer in page:
                 login = optional_text(reviewer, "user.username")

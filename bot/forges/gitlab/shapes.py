@@ -9,8 +9,8 @@ GHOST = "ghost"
 # Some versions of a webhook give the state by number alone, or leave it to the action.
 _STATES = {1: "opened", 2: "closed", 3: "merged", 4: "locked"}
 _ENDED_BY = {"close": "closed", "merge": "merged"}
-# What stands in a merge's way in Git itself. That a pipeline runs, or an approval is missing, is not among
-# it: the pipeline is ours too, and waits for what somebody is about to ask for.
+# Obstacles to a merge in Git itself. A running pipeline or a missing approval is not one of them: our own
+# statuses are part of the pipeline, and wait for the apply that is about to be requested.
 # Source: https://docs.gitlab.com/api/merge_requests/#merge-status
 _UNMERGEABLE = frozenset({"broken_status", "conflict", "need_rebase", "commits_status", "cannot_be_merged"})
 _UNDECIDED = frozenset(
@@ -29,7 +29,7 @@ def project_path(forge: str, source: object, at: str) -> RepoRef:
 def delivered_change(repo: RepoRef, payload: object, at: str) -> Change:
     """Return the merge request in a webhook; Invalid names the field that is wrong.
 
-    A webhook names the author by number alone: the author is empty where somebody else has done something.
+    A webhook names the author by number alone: the author is empty if somebody else has done something.
     """
     author_id = optional_number(payload, f"{at}.author_id")
     by_author = author_id is not None and author_id == optional_number(payload, "user.id")
@@ -76,7 +76,7 @@ def _merge_sha(source: object, at: str, head: str) -> str:
 
 
 def _from_fork(source: object, at: str) -> bool:
-    """Tell whether the commits come from elsewhere. What cannot be told counts as a fork (promise 5)."""
+    """Return whether the commits come from a fork. If it is unknown, it counts as a fork (promise 5)."""
     origin = optional_number(source, f"{at}source_project_id")
     return origin is None or origin != optional_number(source, f"{at}target_project_id")
 

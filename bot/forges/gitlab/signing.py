@@ -1,4 +1,4 @@
-"""Tells whether GitLab sent a delivery: by the secret token in plain, or by a signature.
+"""Verifies that GitLab sent a delivery: by the secret token in plain text, or by a signature.
 
 Sources: https://docs.gitlab.com/user/project/integrations/webhooks/ and the Standard Webhooks specification.
 """
@@ -22,10 +22,10 @@ _VERSION = "v1,"
 
 
 def verify(secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now: float) -> bool:
-    """Tell whether one of our secrets vouches for the delivery; `now` is in seconds since 1970.
+    """Return whether one of our secrets matches the delivery; `now` is in seconds since 1970.
 
     Secrets that begin with `whsec_` are signing tokens, all others secret tokens. Where a signature comes it
-    decides, and the token is not looked at: whoever strips or breaks it must not get by on less.
+    decides, and the token is ignored: removing or breaking the signature must not weaken the check.
     Takes the same time whichever secret fits. A malformed header is only one that does not fit.
     """
     if any(name in headers for name in (SIGNATURE_HEADER, TIMESTAMP_HEADER)):

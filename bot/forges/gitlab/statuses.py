@@ -1,4 +1,4 @@
-"""Sets commit statuses, which GitLab keeps as jobs of a pipeline and moves by rules of its own.
+"""Sets commit statuses, which GitLab stores as jobs of a pipeline with its own transition rules.
 
 Sources: https://docs.gitlab.com/api/commits/#set-commit-pipeline-status and
 app/services/ci/create_commit_status_service.rb
@@ -7,11 +7,11 @@ app/services/ci/create_commit_status_service.rb
 from __future__ import annotations
 
 from bot.domain.events import RepoRef
-from bot.domain.report import StatusReport, StatusState
+from bot.domain.reports.report import StatusReport, StatusState
 from bot.forges.descriptions import fitted
 from bot.forges.fields import storable
 from bot.forges.gitlab.api import Api
-from bot.forges.gitlab.limits import Contended, Unprocessable
+from bot.forges.gitlab.errors import Contended, Unprocessable
 from bot.forges.gitlab.paths import project, segment
 from bot.forges.gitlab.pipelines import Pipelines, Place
 
@@ -26,7 +26,7 @@ _STATES = {
 }
 _WAITING = frozenset({StatusState.PENDING, StatusState.RUNNING})
 _SAME_AGAIN = "cannot transition status"
-# GitLab makes a commit's statuses one after the other, and turns away who waited for two seconds.
+# GitLab creates a commit's statuses one at a time, and refuses requests that waited for two seconds.
 _TRIES = 3
 
 
@@ -40,9 +40,9 @@ class Statuses:
     def set(self, repo: RepoRef, status: StatusReport) -> None:
         """Set one. Raises ForgeUnavailable, ForgeRefused, NotFound.
 
-        A status that is unfinished takes new words once: from pending it can only go on to running, and from
-        there only to an end. So what waits for somebody is ended and begun anew, for its words are what they
-        go by; words of progress wait for an end. The state, which guards the merge, is right throughout.
+        An unfinished status gets new words only once: it goes from pending to running, and from there only
+        to an end. So a status that waits for a person is ended and created again, because people act on its
+        words. Words of progress wait for the end. The state, which guards the merge, is always right.
         """
         body: dict[str, object] = {
             "state": _STATES[status.state],
@@ -55,7 +55,7 @@ class Statuses:
         place = self._pipelines.place(repo, status.sha)
         self._move(repo, status, place, body)
         if status.state not in _WAITING:
-            # Promise 3: nothing stays pending for ever, wherever it was begun.
+            # Promise 3: nothing stays pending forever, wherever it was begun.
             for left in self._pipelines.left_running(repo, status.sha, status.context, place):
                 self._move(repo, status, left, body)
 
@@ -75,7 +75,7 @@ class Statuses:
         except Unprocessable as refusal:
             if _SAME_AGAIN not in refusal.said.lower():
                 raise
-            # Whoever dies in between leaves no pipeline that has succeeded, and the next try begins it again.
+            # A process that dies in between leaves no succeeded pipeline, and the next try starts it again.
             self._send(repo, sha, {**body, "state": "canceled"})
             self._send(repo, sha, body)
 
@@ -88,6 +88,6 @@ class Statuses:
                 return
             except Contended:
                 # Another of our statuses for this commit came first. Ours has not been set: it must be, or it
-                # would stay pending for ever (promise 3).
+                # would stay pending forever (promise 3).
                 if not left:
                     raise

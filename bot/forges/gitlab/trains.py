@@ -1,4 +1,4 @@
-"""Merge trains on GitLab: whether a commit is one's, and how a merge request joins it.
+"""Merge trains on GitLab: whether a commit belongs to a train, and adding a merge request to it.
 
 Source: https://docs.gitlab.com/api/merge_trains/
 """
@@ -9,22 +9,22 @@ from bot.domain.errors import ForgeRefused, NotFound
 from bot.domain.events import RepoRef
 from bot.forges.fields import flag, look, optional_text
 from bot.forges.gitlab.api import Api
-from bot.forges.gitlab.limits import Unauthorized
+from bot.forges.gitlab.errors import Unauthorized
 from bot.forges.gitlab.paths import project, segment
 
 _WAITING = frozenset({"idle", "stale", "fresh", "merging"})
 
 
 class Trains:
-    """Asks and tells an API of trains."""
+    """Reads and changes merge trains through the API."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
 
     def base(self, repo: RepoRef, number: int, sha: str) -> str | None:
-        """Return what a train's commit stands on, None where it is no train's: one call or two.
+        """Return the base of a train's commit, None if no train has it: one call or two.
 
-        Empty where the commit does not tell, as where a project fast-forwards.
+        Empty if the commit does not tell, as where a project fast-forwards.
         """
         car = self._car(repo, number)
         if look(car, "pipeline.sha") != sha or optional_text(car, "status") not in _WAITING:
@@ -54,5 +54,5 @@ class Trains:
 
 
 def has_trains(found: object) -> bool:
-    """Tell of a project whether it merges by trains."""
+    """Return whether a project uses merge trains."""
     return flag(found, "merge_trains_enabled")

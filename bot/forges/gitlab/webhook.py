@@ -11,13 +11,24 @@ from bot.domain.events import (
     ChangeClosed,
     ChangeUpdated,
     CommentAdded,
+    CommentEdited,
     ForgeEvent,
     GroupAsked,
     GroupGone,
     Ignored,
     TagPushed,
 )
-from bot.forges.fields import json_object, look, number, optional_number, optional_text, sha, shown, text
+from bot.forges.fields import (
+    json_object,
+    look,
+    moment,
+    number,
+    optional_number,
+    optional_text,
+    sha,
+    shown,
+    text,
+)
 from bot.forges.gitlab.shapes import GHOST, delivered_change, project_path
 
 EVENT_HEADER = "X-Gitlab-Event"
@@ -32,7 +43,7 @@ Outcome = ForgeEvent | Ignored
 def parse(forge: str, event: str, body: bytes) -> Outcome:
     """Return what a delivery means; `event` is its X-Gitlab-Event header, `forge` our name for the instance.
 
-    Raises Invalid, naming the field, where the body is malformed.
+    Raises Invalid, naming the field, if the body is malformed.
     """
     return understand(forge, event, json_object(body))
 
@@ -40,12 +51,17 @@ def parse(forge: str, event: str, body: bytes) -> Outcome:
 def understand(forge: str, event: str, payload: dict[str, object]) -> Outcome:
     """Return what a delivery's decoded body means. Raises Invalid."""
     if event == "System Hook":
-        # It tells of every project of the instance, in shapes of its own.
-        return Ignored("system hooks lead to nothing here: add the webhook to the project or its group")
+        # A system hook covers every project of the instance, with its own payloads.
+        return Ignored("system hooks are ignored: add the webhook to the project or its group")
     reader = _READERS.get(event)
     if reader is None:
-        return Ignored(f"events of the kind {shown(event)} lead to nothing here")
+        return Ignored(f"events of the kind {shown(event)} are ignored")
     return reader(forge, payload)
+
+
+def is_a_tokens_user(login: str) -> bool:
+    """Whether a login is that of an access token, and not of a person."""
+    return _TOKENS_USER.fullmatch(login) is not None
 
 
 def _push(forge: str, payload: dict[str, object]) -> Outcome:
@@ -85,7 +101,7 @@ def _pusher(payload: dict[str, object]) -> str:
 
 
 def _message(payload: dict[str, object], commit: str) -> str:
-    """Return the commit's first line, empty where the delivery is without it: it has twenty at most."""
+    """Return the commit's first line, empty if the delivery is without it: it has twenty at most."""
     commits = look(payload, "commits")
     for one in commits if isinstance(commits, list) else ():
         if look(one, "id") == commit:
@@ -101,14 +117,16 @@ def _merge_request(forge: str, payload: dict[str, object]) -> Outcome:
         return Ignored(_unplanned(action))
     change = delivered_change(project_path(forge, payload, PROJECT), payload, "object_attributes")
     sender = optional_text(payload, "user.username") or GHOST
-    return ChangeUpdated(change, change_action, sender) if change_action else ChangeClosed(change, sender)
+    if change_action is None:
+        return ChangeClosed(change, sender)
+    return ChangeUpdated(change, change_action, sender, moment(payload, "object_attributes.updated_at"))
 
 
 _ACTIONS = {"open": ChangeAction.OPENED, "reopen": ChangeAction.REOPENED}
 
 
 def _update(payload: dict[str, object]) -> ChangeAction | None:
-    """Return what an update was about, None where nothing of it concerns a plan."""
+    """Return what an update was about, None if nothing of it concerns a plan."""
     # Only where the code changed.
     if (optional_text(payload, "object_attributes.oldrev") or "").strip("0"):
         return ChangeAction.NEW_COMMITS
@@ -121,7 +139,7 @@ def _became_ready(payload: dict[str, object]) -> bool:
     for field in ("changes.draft", "changes.work_in_progress"):
         if isinstance(look(payload, field), dict):
             return look(payload, f"{field}.current") is False
-    # Older versions tell only of the title, of which the mark is a part.
+    # Older versions send only the title, which contains the draft mark.
     before = optional_text(payload, "changes.title.previous") or ""
     after = optional_text(payload, "changes.title.current") or ""
     return bool(_DRAFT.match(before)) and bool(after) and not _DRAFT.match(after)
@@ -131,7 +149,7 @@ def _unplanned(action: str) -> str:
     if action == "update":
         return "nothing that a plan depends on was edited in the merge request"
     if action in ("approved", "approval", "unapproved", "unapproval"):
-        return "an approval, or its end, is looked at when somebody asks for an apply"
+        return "approvals are read when somebody asks for an apply"
     if not action:
         return "the delivery does not say what happened to the merge request"
     return f"a merge request whose action is {shown(action)} is planned as before"
@@ -142,27 +160,38 @@ def _note(forge: str, payload: dict[str, object]) -> Outcome:
         return Ignored("the comment is not on a merge request; only comments there are read")
     if look(payload, "object_attributes.system") is True:
         return Ignored("GitLab itself wrote the comment")
-    # Older versions send no action, and only tell of new ones.
+    # Older versions send no action, and only new comments.
     action = optional_text(payload, "object_attributes.action") or "create"
+    if action == "update":
+        author = optional_number(payload, "object_attributes.author_id")
+        return CommentEdited(
+            project_path(forge, payload, PROJECT),
+            number(payload, "merge_request.iid"),
+            str(number(payload, "object_attributes.id")),
+            optional_text(payload, "user.username") or GHOST,
+            by_author=author is not None and author == optional_number(payload, "user.id"),
+        )
     if action != "create":
         return Ignored(f"the comment's action is {shown(action)}; only new comments are read")
-    author = optional_text(payload, "user.username")
-    if author is None:
-        return Ignored("the comment's author has no account any more")
+    name = optional_text(payload, "user.username")
+    if name is None:
+        return Ignored("the comment's author no longer has an account")
     return CommentAdded(
         repo=project_path(forge, payload, PROJECT),
         number=number(payload, "merge_request.iid"),
         comment_id=str(number(payload, "object_attributes.id")),
-        author=author,
-        author_is_bot=_TOKENS_USER.fullmatch(author) is not None,
+        author=name,
+        author_is_bot=is_a_tokens_user(name),
         body=optional_text(payload, "object_attributes.note") or "",
+        created_at=moment(payload, "object_attributes.created_at"),
+        author_id=str(optional_number(payload, "user.id") or ""),
     )
 
 
 def _pipeline(forge: str, payload: dict[str, object]) -> Outcome:
     """Read a pipeline: one for a merge request may be its merge train's, which only GitLab's API tells.
 
-    GitLab takes a commit off its train where the pipeline fails or is canceled. For another's than a train's
+    GitLab takes a commit off its train if the pipeline fails or is canceled. For another's than a train's
     there are no plans that could be stopped by it.
     """
     status = optional_text(payload, "object_attributes.status") or ""
@@ -191,6 +220,6 @@ _READERS: dict[str, Callable[[str, dict[str, object]], Outcome]] = {
     "Merge Request Hook": _merge_request,
     "Note Hook": _note,
     "Pipeline Hook": _pipeline,
-    # The same for a note that only members see. Who may ask for what is asked of GitLab all the same.
+    # The same for an internal note. GitLab is still asked what its author may do.
     "Confidential Note Hook": _note,
 }

@@ -1,4 +1,4 @@
-"""How a project's webhooks and our token are set up on GitLab, for `plangate doctor`."""
+"""Checks a project's webhooks and our token on GitLab, for `plangate doctor`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from datetime import datetime
 
 from bot.domain.errors import ForgeRefused, NotFound
 from bot.domain.events import RepoRef
-from bot.forges.examining import Fault, ending
+from bot.forges.diagnosis import ending
 from bot.forges.fields import flag, look, moment, optional_text
 from bot.forges.gitlab.api import Api
 from bot.forges.gitlab.paths import project
 from bot.forges.gitlab.trains import has_trains
+from bot.services.ports import ForgeFault
 
 _EVENTS = {
     "push_events": "push",
@@ -20,12 +21,12 @@ _EVENTS = {
     "merge_requests_events": "merge request",
 }
 _FOR_TRAINS = {"pipeline_events": "pipeline"}
-# GitLab switches a webhook off that fails, for a while or for good.
+# GitLab disables a failing webhook, temporarily or permanently.
 _OFF = ("temporarily_disabled", "disabled")
 
 
-def token_faults(api: Api, now: datetime) -> Iterator[Fault]:
-    """Yield what is wrong with the token as such: one call. Nothing where it is none that GitLab tells of.
+def token_faults(api: Api, now: datetime) -> Iterator[ForgeFault]:
+    """Yield faults of the token itself: one call. Nothing if GitLab gives no information about it.
 
     Source: https://docs.gitlab.com/api/personal_access_tokens/#self-inform, for project and group tokens too
     """
@@ -35,14 +36,16 @@ def token_faults(api: Api, now: datetime) -> Iterator[Fault]:
         return
     scopes = look(found, "scopes")
     if isinstance(scopes, list) and "api" not in scopes:
-        yield Fault("our token is without the scope `api`, so that it sets no status", "Make one that has it")
+        yield ForgeFault(
+            "our token lacks the scope `api`, so it can't set statuses", "Create one with this scope"
+        )
     yield from ending(moment(found, "expires_at"), now)
 
 
-def hook_faults(api: Api, repo: RepoRef, url: str) -> Iterator[Fault]:
-    """Yield what is wrong with a project's webhook, which should lead to `url`: two calls.
+def hook_faults(api: Api, repo: RepoRef, url: str) -> Iterator[ForgeFault]:
+    """Yield faults of a project's webhook, whose address should be `url`: two calls.
 
-    Nothing where we may not see it, for which GitLab wants a Maintainer.
+    Nothing if we may not see it: GitLab requires the role Maintainer.
     """
     try:
         pages = list(api.pages(f"{project(repo)}/hooks", f"webhooks of {repo.path}"))
@@ -51,18 +54,21 @@ def hook_faults(api: Api, repo: RepoRef, url: str) -> Iterator[Fault]:
     here = [hook for page in pages for hook in page if _leads(hook, url)]
     if not here:
         advice = f"Add one that leads to {url}, unless a group above has it"
-        yield Fault(f"{repo.path} has no webhook of its own that leads here", advice, sure=False)
+        yield ForgeFault(f"{repo.path} has no webhook of its own that leads here", advice, sure=False)
         return
     wanted = _EVENTS | (_FOR_TRAINS if has_trains(api.call("get", project(repo), repo.path).data) else {})
     missing = [said for event, said in wanted.items() if look(here[0], event) is False]
     if missing:
-        yield Fault(f"the webhook of {repo.path} is without {', '.join(missing)}", "Add these events")
+        yield ForgeFault(f"the webhook of {repo.path} does not send {', '.join(missing)}", "Add these events")
     if optional_text(here[0], "alert_status") in _OFF:
         found = f"GitLab has switched the webhook of {repo.path} off, because it failed"
-        yield Fault(found, f"See whether it reaches {url} and has the secret set here, then test it there")
+        yield ForgeFault(
+            found,
+            f"Check that it reaches {url} and has the same secret as these settings, then test it there",
+        )
     if url.startswith("https://") and not flag(here[0], "enable_ssl_verification"):
         advice = "Switch SSL verification on"
-        yield Fault(f"the webhook of {repo.path} goes to whoever answers", advice, sure=False)
+        yield ForgeFault(f"the webhook of {repo.path} does not verify who answers", advice, sure=False)
 
 
 def _leads(hook: object, url: str) -> bool:

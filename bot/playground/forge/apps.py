@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bot.playground.model import now
+from bot.playground.forge.model import now
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from bot.playground.model import User
+    from bot.playground.forge.model import User
 
 
 @dataclass(eq=False)

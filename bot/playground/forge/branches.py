@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.playground.flavours import GITLAB
-from bot.playground.model import (
+from bot.playground.forge.flavours import GITLAB
+from bot.playground.forge.model import (
     MERGE_METHODS,
     Event,
     ForgeError,
@@ -18,8 +18,8 @@ from bot.playground.model import (
     invalid,
     now,
 )
-from bot.playground.pulls import MACHINE, Pulls
-from bot.playground.repositories import NOBODY, Signature
+from bot.playground.forge.pulls import MACHINE, Pulls
+from bot.playground.git.repositories import NOBODY, Signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

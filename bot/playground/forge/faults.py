@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import time
 from dataclasses import dataclass, field
@@ -56,7 +57,11 @@ class CallLog:
 
 @dataclass(eq=False)
 class Fault:
-    """One kind of trouble. With `after` the request takes effect and only its answer is lost."""
+    """One kind of trouble. With `after` the request takes effect and only its answer is lost.
+
+    `cut` closes the connection without an answer. `share` is the share of the requests that it hits, `login`
+    whose requests; an empty one is everybody's.
+    """
 
     method: str
     path_regex: str
@@ -66,6 +71,10 @@ class Fault:
     body: object = None
     after: bool = False
     delay: float = 0.0
+    cut: bool = False
+    share: float = 1.0
+    login: str = ""
+    dice: random.Random = field(default_factory=random.Random)
     seen: int = 0
 
     def answer(self) -> object:
@@ -91,9 +100,16 @@ class Faults:
         body: object = None,
         after: bool = False,
         delay: float = 0.0,
+        cut: bool = False,
+        share: float = 1.0,
+        login: str = "",
+        seed: int | None = None,
     ) -> Fault:
         """Answer the next calls of a kind with an error or, with no status, only late; "" is any method."""
-        fault = Fault(method, path_regex, status, headers or {}, times, body, after, delay)
+        dice = random.Random(seed)  # noqa: S311 -- which calls fail, for tests
+        fault = Fault(
+            method, path_regex, status, headers or {}, times, body, after, delay, cut, share, login, dice
+        )
         with self._lock:
             self._faults.append(fault)
         return fault
@@ -103,17 +119,19 @@ class Faults:
         with self._lock:
             self._faults.clear()
 
-    def take(self, method: str, path: str, *, after: bool) -> Fault | None:
+    def take(self, method: str, path: str, login: str = "", *, after: bool) -> Fault | None:
         """Use up one occurrence of the trouble that fits a request, and sit out its delay."""
         with self._lock:
-            found = next((f for f in self._faults if self._fits(f, method, path, after)), None)
+            found = next((f for f in self._faults if self._fits(f, method, path, login, after)), None)
             if found is None:
                 return None
             found.seen += 1
         time.sleep(found.delay)
         return found
 
-    def _fits(self, fault: Fault, method: str, path: str, after: bool) -> bool:
+    def _fits(self, fault: Fault, method: str, path: str, login: str, after: bool) -> bool:
         left = fault.times is None or fault.seen < fault.times
         here = fault.method in ("", method) and re.search(fault.path_regex, path) is not None
-        return left and here and fault.after == after
+        theirs = fault.after == after and fault.login in ("", login)
+        # The dice last: they are cast only for requests that the fault is about.
+        return left and here and theirs and (fault.share >= 1 or fault.dice.random() < fault.share)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.playground.faults import CallLog, Faults
-from bot.playground.flavours import GITHUB, GITLAB
-from bot.playground.gitlab.quick_actions import taken_out
-from bot.playground.merge_queue import MergeQueue
-from bot.playground.model import (
+from bot.playground.forge.faults import CallLog, Faults
+from bot.playground.forge.flavours import GITHUB, GITLAB
+from bot.playground.forge.merge_queue import MergeQueue
+from bot.playground.forge.model import (
     REACTIONS,
     STATUS_STATES,
     Comment,
@@ -26,6 +25,7 @@ from bot.playground.model import (
     not_found,
     now,
 )
+from bot.playground.forge.quick_actions import taken_out
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,17 +1,16 @@
 """The forge's merge queue: makes what a branch would be, waits for its checks, and moves the branch there.
 
-On GitLab it is a merge train: a commit has a pipeline, and those behind one that fails are tried once more.
+On GitLab it is a merge train: a commit has a pipeline, and if one fails, those after it are tried again.
 """
 
 from __future__ import annotations
 
 import contextlib
 
-from bot.playground.branches import Branches
-from bot.playground.flavours import GITLAB
-from bot.playground.groups import Group
-from bot.playground.model import Event, ForgeError, Pull, RefMove, Repo, Role, User, forbidden
-from bot.playground.repositories import NOBODY
+from bot.playground.forge.branches import Branches
+from bot.playground.forge.flavours import GITLAB
+from bot.playground.forge.model import Event, ForgeError, Group, Pull, RefMove, Repo, Role, User, forbidden
+from bot.playground.git.repositories import NOBODY
 
 
 class MergeQueue(Branches):

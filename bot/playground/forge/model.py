@@ -10,15 +10,14 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING, Literal
 
-from bot.playground.flavours import GITHUB
+from bot.playground.forge.flavours import GITHUB
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bot.playground.flavours import Flavour
-    from bot.playground.groups import Group
-    from bot.playground.repositories import GitRepository
-    from bot.playground.versions import Version
+    from bot.playground.forge.flavours import Flavour
+    from bot.playground.forge.versions import Version
+    from bot.playground.git.repositories import GitRepository
 
 PullState = Literal["open", "closed"]
 ReviewState = Literal["APPROVED", "CHANGES_REQUESTED", "COMMENTED", "DISMISSED", "PENDING"]
@@ -213,8 +212,11 @@ class Comment:
     author: User
     body: str
     created_at: datetime = field(default_factory=now)
-    updated_at: datetime = field(default_factory=now)
     reactions: list[Reaction] = field(default_factory=list)
+    updated_at: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.updated_at = self.created_at
 
 
 @dataclass(eq=False)
@@ -292,7 +294,7 @@ class RefMove:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened, for whoever tells the outside. Its objects go on changing: read at once."""
+    """An event, for the senders of webhooks. Its objects change later: read them at once."""
 
     kind: str
     repo: Repo
@@ -306,3 +308,24 @@ class Event:
     group: Group | None = None
     before: str = ""
     changes: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Group:
+    """What a merge queue holds of a pull request.
+
+    It is the commit that the base branch would be at, and what it is made on; `ref` holds it in the meantime.
+    """
+
+    pull: Pull
+    by: User
+    ref: str
+    head_sha: str
+    base_sha: str
+    id: int
+    created_at: datetime = field(default_factory=now)
+
+    @property
+    def branch(self) -> str:
+        """Name the branch that its commit is on, if it is on one."""
+        return self.ref.removeprefix("refs/heads/")

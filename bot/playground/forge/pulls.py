@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.playground.flavours import GITLAB
-from bot.playground.model import Event, Pull, Repo, User, invalid, not_found, now
-from bot.playground.registry import Registry
-from bot.playground.repositories import Signature
-from bot.playground.versions import Version
+from bot.playground.forge.flavours import GITLAB
+from bot.playground.forge.model import Event, Pull, Repo, User, invalid, not_found, now
+from bot.playground.forge.registry import Registry
+from bot.playground.forge.versions import Version
+from bot.playground.git.repositories import Signature
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

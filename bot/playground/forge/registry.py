@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from bot.playground.apps import App, Installation
-from bot.playground.flavours import FLAVOURS, GITHUB, Flavour
-from bot.playground.model import (
+from bot.playground.forge.apps import App, Installation
+from bot.playground.forge.flavours import FLAVOURS, GITHUB, Flavour
+from bot.playground.forge.model import (
     Credential,
     Event,
     Hook,
@@ -24,7 +24,7 @@ from bot.playground.model import (
     not_found,
     now,
 )
-from bot.playground.repositories import GitRepository
+from bot.playground.git.repositories import GitRepository
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from bot.playground.repositories import GitRepository
+    from subprocess import CompletedProcess
 
 _STATUS = {"A": "added", "D": "removed", "M": "modified", "R": "renamed", "C": "copied", "T": "changed"}
 _RENAMES = ("-M", "--no-ext-diff", "--no-textconv")
@@ -28,7 +27,19 @@ class FileChange:
     patch: str | None
 
 
-def read_changes(repository: GitRepository, base: str, head: str) -> list[FileChange]:
+class Git(Protocol):
+    """Git in one repository."""
+
+    def git(self, *args: str) -> str:
+        """Return what a Git command prints."""
+        ...
+
+    def run(self, *args: str) -> CompletedProcess[bytes]:
+        """Run a Git command."""
+        ...
+
+
+def read_changes(repository: Git, base: str, head: str) -> list[FileChange]:
     """Read the diff of two trees or commits."""
     raw = list(_raw(repository.git("diff-tree", "-r", "-z", "--raw", "--no-abbrev", *_RENAMES, base, head)))
     counts = _counts(repository.git("diff-tree", "-r", "-z", "--numstat", *_RENAMES, base, head))

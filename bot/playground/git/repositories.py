@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.playground.diffs import FileChange, read_changes
-from bot.playground.git_process import run_git
+from bot.playground.git.diffs import FileChange, read_changes
+from bot.playground.git.process import run_git
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -136,7 +136,7 @@ class GitRepository:
         """Give the commit that a branch, a tag, a partial ref (`heads/x`) or a hash means."""
         candidates = [f"refs/heads/{name}", f"refs/tags/{name}", f"refs/{name}"]
         if _SHA.fullmatch(name):
-            # A full hash is no branch's name; an abbreviated one may be.
+            # A full hash is not the name of a branch; an abbreviated one may be.
             candidates = [name] if len(name) == 40 else [*candidates, name]
         for candidate in candidates:
             asked = f"{candidate}^{{commit}}"
@@ -219,7 +219,7 @@ class GitRepository:
         return self.run("cat-file", "-t", sha, check=False).stdout.decode().strip() if known else ""
 
     def update_ref(self, ref: str, new: str, old: str = "") -> None:
-        """Move a ref, if it still stands where it is believed to."""
+        """Move a ref if it still points at the expected commit."""
         self.git("update-ref", ref, new, *([old] if old else []))
 
     def delete_ref(self, ref: str) -> None:

@@ -10,7 +10,7 @@ from bot.playground.github.desk import Desk, refusal_response
 from bot.playground.github.pulls import pulls_blueprint
 from bot.playground.github.repos import repos_blueprint
 from bot.playground.github.statuses import statuses_blueprint
-from bot.playground.serving import api_blueprint
+from bot.playground.web.serving import api_blueprint
 
 PREFIX = "/api/v3"
 

@@ -1,4 +1,4 @@
-"""GitHub Apps: who they are, where they are installed, their tokens, and their webhook deliveries."""
+"""GitHub Apps: who they are, if they are installed, their tokens, and their webhook deliveries."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from bot.playground.access import unauthorized
-from bot.playground.apps import App, Installation
+from bot.playground.forge.apps import App, Installation
+from bot.playground.forge.model import Hook, Repo, Role, forbidden, not_found
 from bot.playground.github.addresses import node_id
 from bot.playground.github.desk import Desk
 from bot.playground.github.shapes import moment
-from bot.playground.model import Hook, Repo, Role, forbidden, not_found
-from bot.playground.webhooks import Delivery
+from bot.playground.web.access import unauthorized
+from bot.playground.web.webhooks import Delivery
 
 Answer = dict[str, Any]
 _PERMISSIONS = {

@@ -7,8 +7,8 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from bot.playground.forge.model import Comment, Role, forbidden, invalid, not_found
 from bot.playground.github.desk import Desk
-from bot.playground.model import Role, forbidden, invalid, not_found
 
 Answer = dict[str, Any]
 
@@ -29,21 +29,37 @@ def _under_a_pull(blueprint: Blueprint, desk: Desk) -> None:
 
     @blueprint.get("/repos/<owner>/<name>/issues/<int:number>/comments")
     def comments(owner: str, name: str, number: int) -> Response:
-        found = desk.pull(owner, name, number).comments
-        since = request.args.get("since")
-        if since:
-            try:
-                moment = datetime.fromisoformat(since)
-            except ValueError as problem:
-                raise invalid("since is not a time", "since", "invalid") from problem
-            found = [comment for comment in found if comment.updated_at >= moment]
-        return desk.page(found, desk.shapes.comment)
+        return desk.page(_since(desk.pull(owner, name, number).comments), desk.shapes.comment)
+
+    @blueprint.get("/repos/<owner>/<name>/issues/comments")
+    def all_comments(owner: str, name: str) -> Response:
+        pulls = desk.repo(owner, name).pulls.values()
+        found = _since([comment for pull in pulls for comment in pull.comments])
+        if request.args.get("sort", "created") == "updated":
+            found.sort(key=lambda comment: comment.updated_at)
+        else:
+            found.sort(key=lambda comment: comment.id)
+        # GitHub ignores the direction unless a sort is named.
+        newest_first = "sort" in request.args and request.args.get("direction") == "desc"
+        return desk.page(found[::-1] if newest_first else found, desk.shapes.comment)
 
     @blueprint.post("/repos/<owner>/<name>/issues/<int:number>/comments")
     def comment(owner: str, name: str, number: int) -> tuple[Answer, int]:
         user, pull = desk.actor(), desk.pull(owner, name, number)
         text = desk.text(desk.body(), "body", needed=True)
         return desk.shapes.comment(desk.forge.comment(pull.repo, number, user.login, text)), 201
+
+
+def _since(comments: list[Comment]) -> list[Comment]:
+    """Keep the comments that were updated since the time that the request names, if it names one."""
+    since = request.args.get("since")
+    if not since:
+        return list(comments)
+    try:
+        moment = datetime.fromisoformat(since)
+    except ValueError as problem:
+        raise invalid("since is not a time", "since", "invalid") from problem
+    return [comment for comment in comments if comment.updated_at >= moment]
 
 
 def _one_comment(blueprint: Blueprint, desk: Desk) -> None:

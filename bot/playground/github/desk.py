@@ -8,11 +8,9 @@ from urllib.parse import urlencode
 
 from flask import Response, jsonify, request
 
-from bot.playground.access import presented_token, unauthorized, which_app, who_asks
-from bot.playground.apps import App
-from bot.playground.forge import Forge
-from bot.playground.github.git_shapes import GitShapes
-from bot.playground.model import (
+from bot.playground.forge.apps import App
+from bot.playground.forge.house import Forge
+from bot.playground.forge.model import (
     Credential,
     ForgeError,
     Pull,
@@ -23,7 +21,9 @@ from bot.playground.model import (
     invalid,
     not_found,
 )
-from bot.playground.webhooks import Outbox
+from bot.playground.github.git_shapes import GitShapes
+from bot.playground.web.access import presented_token, unauthorized, which_app, who_asks
+from bot.playground.web.webhooks import Outbox
 
 Item = TypeVar("Item")
 DOCUMENTATION = "https://docs.github.com/rest"

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from bot.playground.github.addresses import node_id
 from bot.playground.github.shapes import Json, moment
-from bot.playground.webhooks import github_headers
+from bot.playground.web.webhooks import github_headers
 
 if TYPE_CHECKING:
+    from bot.playground.forge.model import Event, Group, Hook, RefMove, Repo
     from bot.playground.github.git_shapes import GitShapes
-    from bot.playground.groups import Group
-    from bot.playground.model import Event, Hook, RefMove, Repo
-    from bot.playground.webhooks import Outbox
+    from bot.playground.web.webhooks import Outbox
 
 # The same on GitHub: longer pushes are told without the rest of their commits.
 COMMITS_IN_A_PUSH = 2_048

@@ -12,9 +12,9 @@ from bot.playground.github.shapes import Json, moment
 from bot.playground.github.talk_shapes import TalkShapes
 
 if TYPE_CHECKING:
-    from bot.playground.diffs import FileChange
-    from bot.playground.model import Repo, User
-    from bot.playground.repositories import Commit, Signature, TreeEntry
+    from bot.playground.forge.model import Repo, User
+    from bot.playground.git.diffs import FileChange
+    from bot.playground.git.repositories import Commit, Signature, TreeEntry
 
 COMPARE_FILES = 300
 

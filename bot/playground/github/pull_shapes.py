@@ -8,7 +8,7 @@ from bot.playground.github.addresses import node_id
 from bot.playground.github.shapes import Json, Shapes, moment
 
 if TYPE_CHECKING:
-    from bot.playground.model import Pull, Repo, User
+    from bot.playground.forge.model import Pull, Repo, User
 
 
 class PullShapes(Shapes):

@@ -6,8 +6,8 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from bot.playground.forge.model import Pull, Role, forbidden, invalid, not_found
 from bot.playground.github.desk import Desk
-from bot.playground.model import Pull, Role, forbidden, invalid, not_found
 
 Answer = dict[str, Any]
 PULL_FILES = 3_000
@@ -34,6 +34,8 @@ def _lists(blueprint: Blueprint, desk: Desk) -> None:
             for pull in repo.pulls.values()
             if state in ("all", pull.state) and base in (None, pull.base_ref) and head in (None, pull.label)
         ]
+        if request.args.get("sort") == "updated":
+            found.sort(key=lambda pull: pull.updated_at)
         oldest_first = request.args.get("direction", "desc") == "asc"
         return desk.page(found if oldest_first else found[::-1], desk.shapes.pull)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from bot.playground.forge.model import ForgeError, Repo, Role, User, invalid, not_found
 from bot.playground.github.desk import Desk
-from bot.playground.model import ForgeError, Repo, Role, User, invalid, not_found
 
 Answer = dict[str, Any]
 # GitHub's older field knows only four words; role_name has the true one.

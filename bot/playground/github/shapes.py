@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bot.playground.forge.model import Role
 from bot.playground.github.addresses import Addresses, node_id
-from bot.playground.model import Role
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from bot.playground.forge import Forge
-    from bot.playground.model import Repo, User
+    from bot.playground.forge.house import Forge
+    from bot.playground.forge.model import Repo, User
 
 Json = dict[str, Any]
 

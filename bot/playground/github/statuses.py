@@ -6,8 +6,8 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from bot.playground.forge.model import Repo, Role, Status
 from bot.playground.github.desk import Desk
-from bot.playground.model import Repo, Role, Status
 
 Answer = dict[str, Any]
 

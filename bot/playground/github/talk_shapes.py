@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bot.playground.forge.model import REACTIONS
 from bot.playground.github.addresses import node_id
 from bot.playground.github.pull_shapes import PullShapes
 from bot.playground.github.shapes import Json, moment
-from bot.playground.model import REACTIONS
 
 if TYPE_CHECKING:
-    from bot.playground.model import Comment, Reaction, Repo, Review, Status
+    from bot.playground.forge.model import Comment, Reaction, Repo, Review, Status
 
 
 class TalkShapes(PullShapes):

@@ -9,7 +9,7 @@ from bot.playground.gitlab.desk import GitLabDesk, refusal_response
 from bot.playground.gitlab.merge_requests import merge_requests_blueprint
 from bot.playground.gitlab.projects import projects_blueprint
 from bot.playground.gitlab.trains import trains_blueprint
-from bot.playground.serving import api_blueprint
+from bot.playground.web.serving import api_blueprint
 
 PREFIX = "/api/v4"
 

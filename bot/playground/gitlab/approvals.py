@@ -6,10 +6,10 @@ from typing import Any
 
 from flask import Blueprint, Response
 
+from bot.playground.forge.model import ForgeError, Pull, Review, not_found
+from bot.playground.forge.versions import Version
 from bot.playground.gitlab.desk import GitLabDesk
 from bot.playground.gitlab.shapes import moment
-from bot.playground.model import ForgeError, Pull, Review, not_found
-from bot.playground.versions import Version
 
 Answer = dict[str, Any]
 _AT = "/projects/<path:project>/merge_requests/<int:number>"
@@ -123,7 +123,7 @@ def _judging(blueprint: Blueprint, desk: GitLabDesk) -> None:
         sha = desk.text(desk.body(), "sha")
         if sha and sha != pull.head_sha:
             raise ForgeError("conflict", f"SHA does not match HEAD of source branch: {pull.head_sha}")
-        # GitLab answers so to whoever may not approve, and who has done it already.
+        # GitLab answers so to the person who may not approve, and who has done it already.
         if user is pull.author or user in [review.author for review in _approvals(pull)]:
             raise ForgeError("unauthorized", "")
         desk.forge.review(pull.repo, number, user.login, "APPROVE")

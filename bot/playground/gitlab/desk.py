@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 from flask import Response, jsonify, request
 
-from bot.playground.access import who_asks
-from bot.playground.forge import Forge
+from bot.playground.forge.house import Forge
+from bot.playground.forge.model import ForgeError, Pull, Repo, Role, User, forbidden, not_found
 from bot.playground.gitlab.shapes import Shapes
-from bot.playground.model import ForgeError, Pull, Repo, Role, User, forbidden, not_found
+from bot.playground.web.access import who_asks
 
 Item = TypeVar("Item")
 _STATUS = {

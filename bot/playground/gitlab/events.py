@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bot.playground.gitlab.shapes import Json, moment
-from bot.playground.webhooks import gitlab_headers
+from bot.playground.web.webhooks import gitlab_headers
 
 if TYPE_CHECKING:
+    from bot.playground.forge.model import Event, Group, Hook, Pull, RefMove, Repo, User
+    from bot.playground.git.repositories import Commit
     from bot.playground.gitlab.shapes import Shapes
-    from bot.playground.groups import Group
-    from bot.playground.model import Event, Hook, Pull, RefMove, Repo, User
-    from bot.playground.repositories import Commit
-    from bot.playground.webhooks import Outbox
+    from bot.playground.web.webhooks import Outbox
 
 # The same on GitLab: longer pushes are told without the rest of their commits.
 COMMITS_IN_A_PUSH = 20
@@ -49,7 +48,7 @@ class GitLabEvents:
                 self._outbox.post(hook, name, payload, gitlab_headers, action)
 
     def payload(self, event: Event) -> tuple[str, Json] | None:
-        """Write an event's name and body, None where GitLab tells of no such thing."""
+        """Write an event's name and body, None if GitLab tells of no such thing."""
         if event.kind == "push" and event.move:
             return self._push(event.repo, event.move, event.actor)
         if event.kind == "pull_request" and event.pull:

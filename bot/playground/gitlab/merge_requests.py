@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, request
 
+from bot.playground.forge.model import Comment, ForgeError, Pull, Role, not_found
 from bot.playground.gitlab.desk import GitLabDesk
 from bot.playground.gitlab.shapes import EMOJI
-from bot.playground.model import Comment, ForgeError, Pull, Role, not_found
 
 Answer = dict[str, Any]
 _AT = "/projects/<path:project>/merge_requests"
@@ -28,6 +29,19 @@ def merge_requests_blueprint(desk: GitLabDesk) -> Blueprint:
 
 
 def _reading(blueprint: Blueprint, desk: GitLabDesk) -> None:
+    @blueprint.get(_AT)
+    def all_of_a_project(project: str) -> Response:
+        repo, state = desk.repo(project), request.args.get("state", "all")
+        found = [pull for pull in repo.pulls.values() if state in ("all", _state(pull))]
+        if since := request.args.get("updated_after"):
+            moment = datetime.fromisoformat(since)
+            found = [pull for pull in found if pull.updated_at >= moment]
+        by_update = request.args.get("order_by") == "updated_at"
+        found.sort(key=lambda pull: pull.updated_at if by_update else pull.created_at)
+        return desk.page(
+            found if request.args.get("sort") == "asc" else found[::-1], desk.shapes.merge_request
+        )
+
     @blueprint.get(f"{_AT}/<int:number>")
     def one(project: str, number: int) -> Answer:
         pull = desk.merge_request(project, number)
@@ -43,6 +57,16 @@ def _reading(blueprint: Blueprint, desk: GitLabDesk) -> None:
         pull = desk.merge_request(project, number)
         changes = pull.repo.git.changes_since_fork(pull.base_sha, pull.head_sha) if not pull.preparing else []
         return desk.page(changes, desk.shapes.diff)
+
+    @blueprint.get(f"{_AT}/<int:number>/commits")
+    def commits(project: str, number: int) -> Response:
+        pull = desk.merge_request(project, number)
+        found = pull.repo.git.commits(f"{pull.base_sha}..{pull.head_sha}")
+        return desk.page(found, lambda commit: desk.shapes.commit(pull.repo, commit))
+
+
+def _state(pull: Pull) -> str:
+    return "merged" if pull.merged_at else "opened" if pull.state == "open" else "closed"
 
 
 def _changing(blueprint: Blueprint, desk: GitLabDesk) -> None:
@@ -112,6 +136,11 @@ def _notes(blueprint: Blueprint, desk: GitLabDesk) -> None:
             # There is no note: all of it was GitLab's to do.
             return {"commands_changes": {}, "summary": [f"Did {before[-1][1]}."]}, 202
         return desk.shapes.note(made), 201
+
+    @blueprint.get(f"{_NOTES}/<int:note>")
+    def read(project: str, number: int, note: int) -> Answer:
+        pull = desk.merge_request(project, number)
+        return desk.shapes.note(desk.forge.find_comment(pull.repo, note))
 
     @blueprint.put(f"{_NOTES}/<int:note>")
     def edit(project: str, number: int, note: int) -> Answer:

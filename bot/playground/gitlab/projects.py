@@ -8,9 +8,9 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from bot.playground.forge.model import ForgeError, Repo, Role, User, not_found
 from bot.playground.gitlab.desk import GitLabDesk
 from bot.playground.gitlab.shapes import LEVELS
-from bot.playground.model import ForgeError, Repo, Role, User, not_found
 
 Answer = dict[str, Any]
 _AT = "/projects/<path:project>"
@@ -33,6 +33,7 @@ def projects_blueprint(desk: GitLabDesk) -> Blueprint:
     _groups(blueprint, desk)
     _files(blueprint, desk)
     _code(blueprint, desk)
+    _history(blueprint, desk)
     _statuses(blueprint, desk)
     return blueprint
 
@@ -42,6 +43,13 @@ def _people(blueprint: Blueprint, desk: GitLabDesk) -> None:
     def own_user() -> Answer:
         user = desk.actor()
         return desk.shapes.user(user) | {"email": user.email, "bot": user.type == "Bot"}
+
+    @blueprint.get("/users")
+    def users() -> Response:
+        desk.actor()
+        wanted = request.args.get("username", "").lower()
+        found = [user for login, user in desk.forge.users.items() if login.lower() == wanted]
+        return desk.page(found, desk.shapes.user)
 
     @blueprint.get(_AT)
     def project(project: str) -> Answer:
@@ -127,6 +135,21 @@ def _code(blueprint: Blueprint, desk: GitLabDesk) -> None:
         }
 
 
+def _history(blueprint: Blueprint, desk: GitLabDesk) -> None:
+    @blueprint.get(f"{_AT}/repository/merge_base")
+    def merge_base(project: str) -> Answer:
+        repo, refs = desk.repo(project), request.args.getlist("refs[]")
+        if len(refs) < 2:
+            raise ForgeError("bad_request", "Provide at least 2 refs")
+        found = [repo.git.resolve(ref) for ref in refs[:2]]
+        if None in found:
+            raise ForgeError("bad_request", f"Could not find ref: {refs[-1]}")
+        base = repo.git.merge_base(str(found[0]), str(found[1]))
+        if not base:
+            raise not_found("404 Merge Base Not Found")
+        return desk.shapes.commit(repo, repo.git.commit(base))
+
+
 def _files(blueprint: Blueprint, desk: GitLabDesk) -> None:
     @blueprint.get(f"{_AT}/repository/files/<path:file>")
     def one_file(project: str, file: str) -> Answer:
@@ -184,7 +207,7 @@ def _statuses(blueprint: Blueprint, desk: GitLabDesk) -> None:
 
 
 def _find_pipeline(desk: GitLabDesk, repo: Repo, commit: str, body: Answer) -> None:
-    """Find the pipeline to which a status belongs, or begin one, as GitLab does where it has a ref."""
+    """Find the pipeline to which a status belongs, or begin one, as GitLab does if it has a ref."""
     wanted = body.get("pipeline_id")
     if wanted is not None and wanted != repo.pipelines.get(commit):
         raise not_found("404 Pipeline Not Found")

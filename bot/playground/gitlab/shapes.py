@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bot.playground.model import Role
+from bot.playground.forge.model import Role
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from bot.playground.diffs import FileChange
-    from bot.playground.forge import Forge
+    from bot.playground.forge.house import Forge
+    from bot.playground.forge.model import Comment, Pull, Reaction, Repo, Status, User
+    from bot.playground.git.diffs import FileChange
+    from bot.playground.git.repositories import Commit
     from bot.playground.github.addresses import Addresses
-    from bot.playground.model import Comment, Pull, Reaction, Repo, Status, User
-    from bot.playground.repositories import Commit
 
 Json = dict[str, Any]
 # GitLab knows no triage; what maintains there is what administers here.
@@ -132,7 +132,7 @@ class Shapes:
         return self.commit(repo, commit) | {"project_id": repo.id, "last_pipeline": pipeline}
 
     def pipeline(self, repo: Repo, sha: str) -> Json | None:
-        """Shape the pipeline of a commit, None where it has none."""
+        """Shape the pipeline of a commit, None if it has none."""
         number, group = repo.pipelines.get(sha), repo.groups.get(sha)
         if number is None:
             return None

@@ -9,10 +9,9 @@ from typing import Any
 
 from flask import Blueprint
 
+from bot.playground.forge.model import ForgeError, Group, Pull, Role, forbidden, not_found
 from bot.playground.gitlab.desk import GitLabDesk
 from bot.playground.gitlab.shapes import moment
-from bot.playground.groups import Group
-from bot.playground.model import ForgeError, Pull, Role, forbidden, not_found
 
 Answer = dict[str, Any]
 _AT = "/projects/<path:project>/merge_trains/merge_requests/<int:number>"

@@ -9,9 +9,9 @@ import time
 import jwt
 from flask import Request
 
-from bot.playground.apps import App
-from bot.playground.forge import Forge
-from bot.playground.model import Credential, ForgeError
+from bot.playground.forge.apps import App
+from bot.playground.forge.house import Forge
+from bot.playground.forge.model import Credential, ForgeError
 
 # GitHub trusts an app's own signature for ten minutes; the rest is for clocks that differ.
 APP_TOKEN_LIFE = 10 * 60 + 30

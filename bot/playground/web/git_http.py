@@ -8,11 +8,11 @@ from pathlib import Path
 
 from flask import Blueprint, Request, Response, request
 
-from bot.playground.access import who_asks
-from bot.playground.forge import Forge
-from bot.playground.git_process import git_environment
-from bot.playground.model import ForgeError, RefMove, Repo, Role, User
-from bot.playground.repositories import MOVED_VARIABLE
+from bot.playground.forge.house import Forge
+from bot.playground.forge.model import ForgeError, RefMove, Repo, Role, User
+from bot.playground.git.process import git_environment
+from bot.playground.git.repositories import MOVED_VARIABLE
+from bot.playground.web.access import who_asks
 
 _FAREWELLS = {"unauthorized": 401, "not_found": 404, "forbidden": 403}
 

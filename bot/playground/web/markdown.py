@@ -21,7 +21,7 @@ _ALLOWED = _VOID | {
     "details", "summary", "table", "thead", "tbody", "tr", "th", "td",
 }
 # fmt: on
-# Their content is no text for people either.
+# People don't see their content either.
 _SWALLOWED = {"script", "style", "iframe", "object", "title", "textarea", "svg", "math", "template"}
 _ATTRIBUTES = {
     "a": {"href", "title"},
@@ -72,7 +72,7 @@ def _parser() -> MarkdownIt:
 
 
 class _Cleaner(HTMLParser):
-    """Writes HTML anew from what it reads, with known tags only and every one closed."""
+    """Writes HTML again from what it reads, with known tags only and every one closed."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)

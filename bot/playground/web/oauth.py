@@ -17,8 +17,8 @@ from urllib.parse import urlencode, urlsplit
 from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from bot.playground.forge import Forge
-from bot.playground.model import User
+from bot.playground.forge.house import Forge
+from bot.playground.forge.model import User
 
 CODE_LIFE = 600.0
 TOKEN_PATHS = ("/login/oauth/access_token", "/oauth/token")

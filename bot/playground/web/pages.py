@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, abort, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from bot.playground.markdown import diff_lines, render
-from bot.playground.model import Comment, ForgeError, Pull, Repo, Review, Role, User
+from bot.playground.forge.model import Comment, ForgeError, Pull, Repo, Review, Role, User
+from bot.playground.web.markdown import diff_lines, render
 
 if TYPE_CHECKING:
-    from bot.playground.forge import Forge
+    from bot.playground.forge.house import Forge
 
 _EMOJI = {
     "+1": "👍",

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, g
 from werkzeug.exceptions import HTTPException
 
-from bot.playground.model import ForgeError, not_found
+from bot.playground.forge.model import ForgeError, not_found
 
 if TYPE_CHECKING:
-    from bot.playground.forge import Forge
+    from bot.playground.forge.house import Forge
 
 
 def api_blueprint(

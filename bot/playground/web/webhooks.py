@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import queue
+import random
 import threading
 import time
 import uuid
@@ -17,17 +18,18 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from bot.playground.model import now
+from bot.playground.forge.model import now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bot.playground.model import Hook
+    from bot.playground.forge.model import Hook
 
 # GitHub gives up on a receiver after this long, and does not try again by itself.
 ANSWER_WITHIN = 10.0
 # How a GitLab signing token begins.
 SIGNING_PREFIX = "whsec_"
+LOST = "lost on its way"
 
 
 @dataclass
@@ -107,6 +109,12 @@ class Outbox:
         self._queue: queue.Queue[Delivery | None] = queue.Queue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._loss = 0.0
+        self._dice = random.Random()  # noqa: S311 -- which deliveries are lost, for tests
+
+    def lose(self, share: float, seed: int | None = None) -> None:
+        """Lose this share of the deliveries from now on: nobody hears of them."""
+        self._loss, self._dice = share, random.Random(seed)  # noqa: S311 -- as above
 
     def start(self) -> None:
         """Begin to send."""
@@ -162,6 +170,9 @@ class Outbox:
         self._queue.task_done()
 
     def _send(self, client: httpx.Client, delivery: Delivery) -> None:
+        if self._loss and self._dice.random() < self._loss:
+            delivery.error = LOST
+            return
         began = time.monotonic()
         try:
             answer = client.post(delivery.hook.url, content=delivery.body, headers=delivery.headers)

@@ -1,32 +1,33 @@
-"""What follows a finished plan, before a person has a say: its end, the apply, or the question."""
+"""What follows a finished plan: the run ends, applies, or waits for a confirmation."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.domain.delta import sentence
-from bot.domain.lifecycle import RunStatus
-from bot.domain.run import Run, RunEvent, RunSource
-from bot.services.approved_elsewhere import approved_before_merge, carried_over
-from bot.services.confirming import confirmed
-from bot.services.merging import goes_on
+from bot.domain.plans.delta import sentence
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run, RunEvent, RunSource
+from bot.services.approvals.approvals import OTHER_MATERIALS
+from bot.services.approvals.approved_elsewhere import approved_before_merge, carried_over, made_from_others
+from bot.services.approvals.merge_approvals import goes_on
+from bot.services.plans.merge_queue_verdict import why_not_approved
+from bot.services.plans.shown_plan import shown_delta
 from bot.services.ports import Transaction
-from bot.services.queue_verdicts import why_not_approved
-from bot.services.showing import shown_delta
-from bot.services.transitions import Transitions
+from bot.services.runs.confirm import confirmed
+from bot.services.runs.transitions import Transitions
 
 
 class AfterPlan:
-    """Decides how a planned run goes on, within the transaction that keeps its plan."""
+    """Decides how a planned run continues, within the transaction that stores its plan."""
 
     def __init__(self, transitions: Transitions) -> None:
         self._transitions = transitions
 
     def moves(self, tx: Transaction, run: Run) -> Sequence[tuple[Run, RunEvent]]:
-        """Return the moves that follow by themselves; none where a person is asked, or the forge.
+        """Return the automatic moves. None if a person or the forge must be asked first.
 
-        What was approved elsewhere goes on once what an apply needs was asked again; see `going_on`.
+        A plan that was approved elsewhere continues after its requirements were checked again.
         """
         if run.cancel_requested_at and not run.plan_only:
             return [self._transitions.moved(run, RunStatus.DISCARDED, run.cancel_requested_by)]
@@ -37,25 +38,28 @@ class AfterPlan:
         if run.approval is not None:
             if carried_over(tx, run) is not None:
                 return []
-            if run.approval.digest == run.digest:
+            others = made_from_others(tx, run)
+            if run.approval.digest == run.digest and not others:
                 why = f"the plan equals the one approved in {run.approval.shown_run_id}"
                 return confirmed(self._transitions, run, run.approval.by, why)
             if closed := self._closed(tx, run):
                 return [self._transitions.moved(run, RunStatus.DISCARDED, "plangate", closed)]
-            # Promise 1: another plan than the one approved asks again, and says what is new.
-            delta = self._delta(tx, run)
+            # Promise 1: a plan that differs from the approved one asks again, and shows the difference.
+            delta = OTHER_MATERIALS if others else self._delta(tx, run)
             event = self._transitions.event(run, "plan changed", message=delta)
             return [(replace(run, delta=delta), event)]
-        # Whether it may go on by itself was decided when it was made, but a destroy plan never does.
+        # Auto-apply was decided at creation, but a destroy plan never applies automatically.
         if run.auto_apply and not run.modes.destroy:
             if approved := approved_before_merge(tx, run):
                 return goes_on(tx, self._transitions, run, approved)
             return confirmed(self._transitions, run, "auto-apply")
+        if made_from_others(tx, run):
+            return [(run, self._transitions.event(run, "approval not carried over", message=OTHER_MATERIALS))]
         return []
 
     @staticmethod
     def _closed(tx: Transaction, run: Run) -> str:
-        """Say that the run's change takes no answer any more, empty where it does."""
+        """Say why the run's change can't answer any more. Empty if it can."""
         repo = tx.workspaces.get(run.workspace_id).repo
         record = tx.changes.numbered(repo, run.change_number) if run.change_number is not None else None
         if record is None or record.change.open:
@@ -69,5 +73,5 @@ class AfterPlan:
         rows = shown_delta(tx, run.approval.shown_run_id, run.id)
         if rows is None:
             return "the plan is not the one that was approved"
-        # What no resource shows, such as another version of a provider.
-        return sentence(rows) or "the same resources, made in another way"
+        # A difference that no resource shows, such as another version of a provider.
+        return sentence(rows) or "the same resources, but another plan"

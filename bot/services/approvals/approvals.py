@@ -1,21 +1,23 @@
-"""Approvals as records: given by `/apply`, used by the run that applies, or fallen, with the reason."""
+"""Records of approvals: given by `/apply`, used by the run that applies, or void, with the reason."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
 
-from bot.domain.approval import ApprovalRecord, ApprovalState
 from bot.domain.ids import new_id
-from bot.domain.lifecycle import LABELS
-from bot.domain.permissions import Person
-from bot.domain.run import Run
+from bot.domain.people.permissions import Person
+from bot.domain.runs.approval import ApprovalRecord, ApprovalState
+from bot.domain.runs.lifecycle import LABELS
+from bot.domain.runs.run import Run
+from bot.services.plans.plan_inputs import saved_inputs
 from bot.services.ports import Transaction
 
 
 def approve(tx: Transaction, shown: Run, person: Person, at: datetime) -> ApprovalRecord:
-    """Keep that a person approved the plan which a run shows."""
+    """Store that a person approved the plan of a run."""
     versions = dict.fromkeys(check.version for check in tx.policies.of_run(shown.id))
+    basis = saved_inputs(tx, shown.id)
     record = ApprovalRecord(
         id=new_id("apv"),
         workspace_id=shown.workspace_id,
@@ -27,31 +29,41 @@ def approve(tx: Transaction, shown: Run, person: Person, at: datetime) -> Approv
         role=person.role,
         at=at,
         policy_versions=tuple(versions),
+        forge=person.origin.forge,
+        uid=person.origin.uid,
+        configuration=basis.configuration if basis else "",
+        files=basis.files if basis else "",
+        providers=basis.providers if basis else "",
     )
     tx.approvals.add(record)
     return record
 
 
+OTHER_MATERIALS = (
+    "the plan is the one that was approved, but it was made from other files or other providers than that one"
+)
+
+
 def used(tx: Transaction, record: ApprovalRecord, run: Run, at: datetime) -> None:
-    """Keep that a run applies what was approved."""
+    """Store that a run applies an approved plan."""
     tx.approvals.save(replace(record, state=ApprovalState.USED, run_id=run.id, ended_at=at))
 
 
 def keep(tx: Transaction, record: ApprovalRecord, why: str) -> None:
-    """Have an approval wait for another plan, in place of earlier ones that do."""
+    """Keep an approval for another plan. It replaces earlier ones that wait."""
     for other in tx.approvals.of_change(record.workspace_id, record.change_number or 0):
         if other.state is ApprovalState.KEPT and other.id != record.id:
-            fell(tx, other, "approved anew", record.at)
+            fell(tx, other, "approved again", record.at)
     tx.approvals.save(replace(record, state=ApprovalState.KEPT, why=why))
 
 
 def fell(tx: Transaction, record: ApprovalRecord, why: str, at: datetime) -> None:
-    """Keep that an approval is worth nothing any more, and why."""
+    """Store that an approval is void, and why."""
     tx.approvals.save(replace(record, state=ApprovalState.FALLEN, why=why, ended_at=at))
 
 
 def settle(tx: Transaction, before: Run | None, run: Run, at: datetime) -> None:
-    """Keep what a run's step means for the approval that it was made for, in the step's transaction."""
+    """Update the approval that a run was created for, in the transaction of the run's step."""
     if run.approval is None or not run.approval.id:
         return
     record = tx.approvals.get(run.approval.id)
@@ -70,7 +82,7 @@ def settle(tx: Transaction, before: Run | None, run: Run, at: datetime) -> None:
 
 
 def kept_approval(tx: Transaction, shown: Run) -> ApprovalRecord | None:
-    """Return the approval that waits for another plan of the change, None where none does."""
+    """Return the approval that waits for another plan of the change. None if there is none."""
     if shown.change_number is None:
         return None
     found = tx.approvals.of_change(shown.workspace_id, shown.change_number)

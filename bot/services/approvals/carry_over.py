@@ -1,61 +1,71 @@
-"""What becomes of an approval when its change gets a newer commit: it falls, or waits for an equal plan.
+"""The approval of a change that gets a newer commit: it becomes void, or waits for an equal plan.
 
-For one workspace at a time: what the newer commit leaves alone elsewhere is not touched. That a plan is to be
-held against a kept approval is wanted in the transaction that finishes it (see `wanting`), so none is missed.
+Each workspace is handled separately, so a newer commit affects only the workspaces that it touches. The
+comparison is requested in the transaction that stores the plan (see `outbox`), so that none is missed.
 """
 
 from __future__ import annotations
 
-from bot.domain.run import Run
-from bot.domain.workspace import Workspace
-from bot.services.approving import fell, kept_approval
-from bot.services.changes import Changed
-from bot.services.making import NewRuns
-from bot.services.outcome import Outcome
-from bot.services.ports import Delivery, Store, Transaction
-from bot.services.transitions import Transitions
-from bot.services.wanting import wanted_by
+from bot.domain.changes.delivery_decisions import DecisionKind
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.approvals.approvals import OTHER_MATERIALS, fell, kept_approval
+from bot.services.outbox.delivery_result import DeliveryResult
+from bot.services.outbox.ledger import Ledger
+from bot.services.outbox.outbox import wanted_by
+from bot.services.plans.plan_inputs import made_from_the_same
+from bot.services.ports import Clock, Delivery, Store, Transaction
+from bot.services.runs.create import RunFactory
+from bot.services.runs.transitions import Transitions
 
 
-class Carrying:
-    """Holds a finished plan of a change against the approval that was kept for it."""
+class CarryOver:
+    """Compares a finished plan of a change with the approval that waits for it."""
 
-    def __init__(self, store: Store, changed: Changed, new_runs: NewRuns, transitions: Transitions) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, ledger: Ledger, run_factory: RunFactory, transitions: Transitions
+    ) -> None:
+        self._clock = clock
         self._store = store
-        self._changed = changed
-        self._new_runs = new_runs
+        self._ledger = ledger
+        self._run_factory = run_factory
         self._transitions = transitions
 
-    def planned(self, delivery: Delivery, outcome: Outcome) -> None:
-        """Make the run that goes on by itself where the plan is the approved one. Raises Conflict."""
+    def planned(self, delivery: Delivery, outcome: DeliveryResult) -> None:
+        """Create the run that applies if the plan is the approved one. Raises Conflict."""
         run_id, workspace_id = wanted_by(delivery)
         with self._store.transaction() as tx:
-            if not self._changed.is_due(tx, delivery.id):
+            if not self._ledger.is_due(tx, delivery.id):
                 return
             shown, workspace = tx.runs.get(run_id), tx.workspaces.get(workspace_id)
             self._carry(tx, shown, workspace, outcome)
-            self._changed.done(tx, delivery.id, outcome)
+            self._ledger.done(tx, delivery.id, outcome)
         self._transitions.wake(outcome.wake)
 
-    def _carry(self, tx: Transaction, shown: Run, workspace: Workspace, outcome: Outcome) -> None:
+    def _carry(self, tx: Transaction, shown: Run, workspace: Workspace, outcome: DeliveryResult) -> None:
         number = shown.change_number
         record = tx.changes.numbered(workspace.repo, number) if number is not None else None
         kept = kept_approval(tx, shown)
         if record is None or kept is None:
-            return outcome.say("nothing", "no approval waits for this plan", workspace.name)
+            return outcome.say(DecisionKind.NOTHING, "no approval waits for this plan", workspace.name)
         if not record.change.open or record.change.head_sha != shown.commit:
-            return outcome.say("nothing", "this is not the change's latest commit any more", workspace.name)
+            return outcome.say(
+                DecisionKind.NOTHING, "this is not the change's latest commit any more", workspace.name
+            )
         if kept.digest != shown.digest or not shown.has_changes:
             why = f"the plan of {shown.commit[:8]} is not the one that was approved"
-            fell(tx, kept, why, self._changed.now())
-            outcome.say("nothing", why, workspace.name)
+            fell(tx, kept, why, self._clock.now())
+            outcome.say(DecisionKind.NOTHING, why, workspace.name)
+        elif not made_from_the_same(tx, kept, shown):
+            fell(tx, kept, OTHER_MATERIALS, self._clock.now())
+            outcome.say(DecisionKind.NOTHING, OTHER_MATERIALS, workspace.name)
         elif not workspace.merging.apply_when.before:
             why = f"{kept.by} has approved this plan, to be applied once the change is merged"
-            outcome.say("nothing", why, workspace.name)
+            outcome.say(DecisionKind.NOTHING, why, workspace.name)
         else:
-            run = self._new_runs.of_approval(tx, workspace, record.change, shown, kept, outcome.wake)
+            run = self._run_factory.of_approval(tx, workspace, record.change, shown, kept, outcome.wake)
             why = f"the plan equals the one that {kept.by} approved for {kept.commit[:8]}"
             tx.runs.note(self._transitions.event(run, "approval carried over", kept.by, why))
-            outcome.say("run", why, workspace.name, run.id)
+            outcome.say(DecisionKind.RUN, why, workspace.name, run.id)
         self._transitions.report(tx, record.id, outcome.wake)
         return None

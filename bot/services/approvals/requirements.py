@@ -1,4 +1,4 @@
-"""Finds out what an apply of a change needs: asks the forge only for what the workspaces require."""
+"""Checks the requirements of an apply. Asks the forge only for what the workspaces require."""
 
 from __future__ import annotations
 
@@ -6,24 +6,34 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from bot.domain.codeowners import CodeOwners, owners_of
+from bot.domain.changes.codeowners import CodeOwners, owners_of
+from bot.domain.changes.requirements import (
+    Check,
+    Facts,
+    Requirement,
+    evaluate,
+    needed_by,
+    required,
+    unmet,
+)
+from bot.domain.changes.reviews import standing
 from bot.domain.errors import ForgeRefused, IllegalMove, NotFound
 from bot.domain.events import Change
-from bot.domain.permissions import Person, Role
-from bot.domain.requirements import Check, Facts, Requirement, evaluate, needed_by, unmet
-from bot.domain.reviews import standing
-from bot.domain.run import Run
-from bot.domain.workspace import Workspace
+from bot.domain.people.permissions import Person, Role
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.approvals.approvals import approve, used
 from bot.services.ports import Clock, Forge, Store, Transaction
 
 _REVIEWED = frozenset({Requirement.APPROVED, Requirement.CODEOWNERS})
-# Forges find out whether a change can be merged only once they are asked, which takes them a moment.
+_AUTHORED = _REVIEWED | {Requirement.OTHER_PERSON}
+# Forges compute whether a change can be merged only after a request, which takes a moment.
 _LOOKS = 3
 _MOMENT = timedelta(seconds=1)
 
 
-class Requiring:
-    """Gathers facts before a transaction, and holds them against what a workspace requires within it."""
+class RequirementChecker:
+    """Fetches facts before a transaction, and checks a workspace's requirements with them within it."""
 
     def __init__(self, store: Store, forges: Mapping[str, Forge], clock: Clock) -> None:
         self._store = store
@@ -46,7 +56,7 @@ class Requiring:
             try:
                 found[name] = ask()
             except (ForgeRefused, NotFound) as error:
-                # What can't be checked is not met: a requirement never gives way to a missing permission.
+                # A requirement that can't be checked is not met. A missing permission never weakens it.
                 unknown.update(dict.fromkeys(needs & which, str(error)))
 
         if not change.merged:
@@ -54,42 +64,59 @@ class Requiring:
         fetch(_REVIEWED, "reviews", lambda: forge.reviews(change.repo, change.number))
         fetch(_REVIEWED, "rules", lambda: forge.approval_rules(change.repo, change.number))
         fetch(_REVIEWED, "roles", lambda: _roles(forge, change, found.get("reviews", ())))
+        fetch(_AUTHORED, "authors", lambda: forge.commit_authors(change))
+        fetch(_AUTHORED, "pushers", lambda: self._pushers(change))
         owned = frozenset({Requirement.CODEOWNERS})
         fetch(owned, "owners", lambda: forge.code_owners(change.repo, change.base_branch))
         fetch(owned, "teams", lambda: _teams(forge, change, found.get("owners"), workspaces))
         return Facts(change, unknown=unknown, **found)
 
+    def _pushers(self, change: Change) -> frozenset[str]:
+        with self._store.reading() as tx:
+            record = tx.changes.numbered(change.repo, change.number)
+        return frozenset(login.lower() for login in record.pushers) if record is not None else frozenset()
+
     def _decided(self, forge: Forge, change: Change) -> Change:
-        """Return the change once the forge knows whether it can be merged, as it is where that takes long."""
+        """Return the change once the forge has computed whether it can be merged, or after a while."""
         for _ in range(_LOOKS):
             if change.mergeable is not None or not change.open:
                 break
             self._clock.wait(_MOMENT)
             again = forge.change(change.repo, change.number)
             if (again.head_sha, again.base_branch) != (change.head_sha, change.base_branch):
-                # What is asked about is no longer there: another look must not speak for it.
+                # The change has another commit now: its answer must not count for this one.
                 break
             change = again
         return change
 
     def checks(
-        self, tx: Transaction, workspace: Workspace, facts: Facts, run: Run | None, person: Person | None
+        self,
+        tx: Transaction,
+        workspace: Workspace,
+        facts: Facts,
+        run: Run | None,
+        person: Person | None,
+        *,
+        code_given: bool = True,
     ) -> tuple[Check, ...]:
         """Check what the workspace requires; `run` is the one whose plan would be applied.
 
-        What was found out is true of the change's latest commit: a plan of another has nothing of it.
+        `code_given` says whether the person named that plan by its code.
+
+        The facts are about the change's latest commit. They say nothing about a plan of another commit.
         """
-        checks = evaluate(workspace, facts, tx.policies.of_run(run.id) if run is not None else (), person)
+        policies = tx.policies.of_run(run.id) if run is not None else ()
+        checks = evaluate(workspace, facts, policies, person, code_given=code_given)
         head = facts.change.head_sha
         if run is None or run.change_number is None or run.commit == head:
             return checks
         why = f"the plan is of {run.commit[:7]}, and the change is at {head[:7]}: comment `/plan`"
         return (*checks, Check("latest commit", False, why))
 
-    def check_run(self, run_id: str) -> None:
-        """Make sure that a change's run may be confirmed. Raises IllegalMove: says what is missing.
+    def check_run(self, run_id: str, person: Person) -> None:
+        """Check that a change's run may be confirmed. Raises IllegalMove: says what is missing.
 
-        Raises ForgeUnavailable, NotFound too. A run of a branch is held to nothing here.
+        Raises ForgeUnavailable, NotFound too. A run of a branch has no requirements here.
         """
         with self._store.reading() as tx:
             run = tx.runs.get(run_id)
@@ -99,9 +126,14 @@ class Requiring:
         change = self._forges[workspace.repo.forge].change(workspace.repo, run.change_number)
         facts = self.facts(change, [workspace])
         with self._store.reading() as tx:
-            missing = unmet(self.checks(tx, workspace, facts, run, None))
+            missing = unmet(self.checks(tx, workspace, facts, run, person))
         if missing:
             raise IllegalMove(f"{workspace.name} is not ready to be applied: {missing}")
+
+    def confirmed(self, tx: Transaction, run: Run, person: Person) -> None:
+        """Store, in the transaction that confirms a run, that a person approved the plan of the run."""
+        now = self._clock.now()
+        used(tx, approve(tx, run, person, now), run, now)
 
 
 def _roles(forge: Forge, change: Change, reviews: Sequence[Any]) -> dict[str, Role]:
@@ -114,7 +146,7 @@ def _teams(
 ) -> dict[str, frozenset[str]]:
     if owners is None:
         return {}
-    needing = [workspace for workspace in workspaces if "codeowners" in workspace.require]
+    needing = [workspace for workspace in workspaces if Requirement.CODEOWNERS in required(workspace)]
     named = [each for workspace in needing for each in owners_of(owners, workspace.working_directory)]
     teams = dict.fromkeys(team for each in named for team in each.teams)
     return {team: forge.team_members(change.repo, team) for team in teams}

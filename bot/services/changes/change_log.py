@@ -1,4 +1,4 @@
-"""Changes as the bot sees them: what they touch, what is previewed, and what is kept of them."""
+"""Changes as last fetched: the workspaces they touch, their previews, and their stored record."""
 
 from __future__ import annotations
 
@@ -6,95 +6,86 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bot.domain.decisions import Decision, Nothing, Start, decide_change
+from bot.domain.changes.decisions import Decision, NoRun, StartRun, decide_change
+from bot.domain.changes.delivery_decisions import DecisionKind
 from bot.domain.errors import NotFound, NotReady
 from bot.domain.events import Change, ChangeAction, ChangeClosed, ChangedFiles, ChangeUpdated, RepoRef
 from bot.domain.ids import new_id
-from bot.domain.lifecycle import RunStatus
-from bot.domain.run import Run
-from bot.domain.workspace import Workspace
-from bot.services.discovering import Discovery
-from bot.services.making import NewRuns
-from bot.services.merging import keep_for_merge, settle_merge
-from bot.services.neighbours import MOST_NEIGHBOURS
-from bot.services.outcome import Outcome
-from bot.services.policy_changes import PolicyChanges
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.approvals.merge_approvals import keep_for_merge, settle_merge
+from bot.services.changes.discovery import Discovery
+from bot.services.changes.stop_previews import stop_older
+from bot.services.outbox.delivery_result import DeliveryResult
+from bot.services.outbox.ledger import Ledger
+from bot.services.policies.set_changes import PolicyChanges
 from bot.services.ports import ChangeRecord, Clock, ForgeReader, RunQuery, Store, Transaction
-from bot.services.stopping import stop_older
-from bot.services.transitions import Transitions
+from bot.services.runs.cancel import PLANGATE, discarded
+from bot.services.runs.change_runs import runs_everywhere
+from bot.services.runs.create import RunFactory
+from bot.services.runs.transitions import Transitions
 
-# A forge tells of things that its own API does not know everywhere yet: for so long they may be on their way.
+# A forge sends webhooks before its own API knows the same everywhere. This is how long that may take.
 SETTLING = timedelta(minutes=1)
 FORK_NOTE = "a change from a fork: someone with write access may comment /plan"
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What the forge and Git say of a change, fetched before the transaction that decides."""
+class ChangeFacts:
+    """A change's files and directories, fetched from the forge and Git before the transaction."""
 
     files: ChangedFiles
     found: Sequence[Workspace] | None
 
 
-class Changed:
-    """Handles changes: opened, updated, closed."""
+@dataclass(frozen=True)
+class LoggedChange:
+    """A stored change, and the decision for each workspace from the same transaction."""
+
+    record: ChangeRecord
+    decisions: Sequence[Decision]
+
+
+class ChangeLog:
+    """Handles changes that are opened, updated or closed."""
 
     def __init__(
         self,
         store: Store,
         clock: Clock,
+        ledger: Ledger,
         forges: Mapping[str, ForgeReader],
         discovery: Discovery,
-        new_runs: NewRuns,
+        run_factory: RunFactory,
         transitions: Transitions,
         policy_changes: PolicyChanges,
     ) -> None:
         self._policy_changes = policy_changes
         self._store = store
         self._clock = clock
+        self._ledger = ledger
         self._forges = forges
         self._discovery = discovery
-        self._new_runs = new_runs
+        self._run_factory = run_factory
         self._transitions = transitions
 
-    # --- what every kind of delivery needs ------------------------------------------------------------------
-
-    def nothing(self, delivery_id: str, outcome: Outcome, why: str) -> None:
-        """Keep that a delivery led to nothing, and why."""
-        outcome.say("nothing", why)
-        with self._store.transaction() as tx:
-            self.done(tx, delivery_id, outcome)
-
-    def is_due(self, tx: Transaction, delivery_id: str) -> bool:
-        """Whether nobody has handled the delivery meanwhile (promise 3); waits for one who is at it."""
-        return tx.deliveries.get(delivery_id, for_update=True).handled_at is None
-
-    def done(self, tx: Transaction, delivery_id: str, outcome: Outcome) -> None:
-        """Keep what was decided, in the transaction that acts on it."""
-        tx.deliveries.handled(delivery_id, self._clock.now(), outcome.decisions)
-
-    def now(self) -> datetime:
-        """Return the time; a change is kept as of when the forge was asked for it."""
-        return self._clock.now()
-
     def watches(self, repo: RepoRef) -> bool:
-        """Whether a `discover` rule looks through the repository, or a policy set is fetched from it."""
+        """Whether the repository has a `discover` rule or a policy set."""
         return self._discovery.looks_at(repo) or self._policy_changes.concern(repo)
 
-    # --- changes --------------------------------------------------------------------------------------------
-
-    def updated(self, event: ChangeUpdated, delivery_id: str, outcome: Outcome) -> None:
+    def updated(self, event: ChangeUpdated, delivery_id: str, outcome: DeliveryResult) -> None:
         """Preview a change that was opened, reopened, retargeted or got new commits.
 
-        As it is now, whatever the delivery says: deliveries overtake each other, and are tried again.
+        Uses the current change, not the delivery's: deliveries overtake each other, and are retried.
         Raises ForgeUnavailable, ForgeRefused, NotFound, EngineError, Conflict.
         """
         repo = event.change.repo
         with self._store.reading() as tx:
-            configured = tx.workspaces.of_repo(repo)
+            configured = repo in tx.overviews.repos()
             known = tx.changes.numbered(repo, event.change.number)
         if not configured and not self.watches(repo):
-            return self.nothing(delivery_id, outcome, f"no workspace is configured for {repo.path}")
+            return self._ledger.nothing(delivery_id, outcome, f"no workspace is configured for {repo.path}")
         asked_at = self._clock.now()
         change = self._forges[repo.forge].change(repo, event.change.number)
         if known and change.head_sha == known.change.head_sha != event.change.head_sha:
@@ -102,26 +93,29 @@ class Changed:
         if not change.open:
             if known and event.action is ChangeAction.REOPENED:
                 self._not_behind(delivery_id, known, f"that change {change.number} was reopened")
-            return self.nothing(delivery_id, outcome, "the change was closed meanwhile")
+            return self._ledger.nothing(delivery_id, outcome, "the change was closed meanwhile")
         sight = self.look(change)
         with self._store.transaction() as tx:
-            if not self.is_due(tx, delivery_id):
+            if not self._ledger.is_due(tx, delivery_id):
                 return None
-            record = self.keep(tx, change, sight, asked_at)
+            pusher = event.sender if event.action is ChangeAction.NEW_COMMITS else ""
+            pushed_at = event.at if event.change.head_sha == change.head_sha else None
+            kept = self.keep(tx, change, sight, asked_at, pusher, pushed_at)
+            record = kept.record
             self._stop_older(tx, change, outcome)
             if change.from_fork:
                 # Promise 5: changes from forks plan only when a person with write access says so.
-                outcome.say("nothing", FORK_NOTE)
+                outcome.say(DecisionKind.NOTHING, FORK_NOTE)
             else:
-                self._previews(tx, record, event.sender, sight, outcome)
+                self._previews(tx, kept, event.sender, outcome)
             self._policy_changes.noted(tx, record, sight.files, outcome)
             self._transitions.report(tx, record.id, outcome.wake)
-            self.done(tx, delivery_id, outcome)
+            self._ledger.done(tx, delivery_id, outcome)
         self._transitions.wake(outcome.wake)
         return None
 
-    def closed(self, event: ChangeClosed, delivery_id: str, outcome: Outcome) -> None:
-        """Stop what nobody needs any more: previews, and runs that wait for an answer on the change.
+    def closed(self, event: ChangeClosed, delivery_id: str, outcome: DeliveryResult) -> None:
+        """Stop runs of a closed change: previews, and runs that wait for an answer on the change.
 
         Raises ForgeUnavailable, ForgeRefused, Conflict.
         """
@@ -131,41 +125,43 @@ class Changed:
             known = tx.changes.numbered(change.repo, change.number)
         if known is None:
             why = f"the change was {what}; it was never planned here"
-            return self.nothing(delivery_id, outcome, why)
+            return self._ledger.nothing(delivery_id, outcome, why)
         asked_at = self._clock.now()
         if self._open_again(change):
             self._not_behind(delivery_id, known, f"that change {change.number} was {what}")
-            return self.nothing(delivery_id, outcome, f"the change was {what}, and is open again")
+            return self._ledger.nothing(delivery_id, outcome, f"the change was {what}, and is open again")
         with self._store.transaction() as tx:
-            if not self.is_due(tx, delivery_id):
+            if not self._ledger.is_due(tx, delivery_id):
                 return None
-            # GitLab's delivery names the author by number alone; we know the login from the change itself.
+            # GitLab's delivery has only the number of the author. The change itself has the login.
             kept = replace(change, author=change.author or known.change.author)
             record = tx.changes.put(replace(known, change=kept, seen_at=asked_at))
-            outcome.say("nothing", f"the change was {what}")
-            # The commit that it was closed with may not have been told of before.
+            outcome.say(DecisionKind.NOTHING, f"the change was {what}")
+            # The commit with which it was closed may be new to us.
             self._stop_older(tx, kept, outcome)
-            runs = tx.runs.find(RunQuery(repo=change.repo, change_number=change.number, limit=1000))
+            runs = tx.runs.find(RunQuery(repo=change.repo, change_number=change.number, limit=None))
             for workspace_id in dict.fromkeys([*record.workspace_ids, *(run.workspace_id for run in runs)]):
                 workspace = tx.workspaces.get(workspace_id)
-                self._new_runs.cancel_previews(tx, workspace, change, f"the change was {what}", outcome.wake)
-                for run in self._new_runs.of_change(tx, workspace, change):
+                self._run_factory.cancel_previews(
+                    tx, workspace, change, f"the change was {what}", outcome.wake
+                )
+                for run in self._run_factory.of_change(tx, workspace, change):
                     keep_for_merge(tx, workspace, change, run)
                 self._discard_waiting(tx, workspace, change, what, outcome)
                 settle_merge(tx, workspace, change, self._clock.now(), outcome)
             self._transitions.report(tx, record.id, outcome.wake)
-            # Those that were about the same resources say so no more.
-            for other in tx.changes.open_of(change.repo, MOST_NEIGHBOURS):
+            # Changes that touch the same resources no longer mention this one.
+            for other in tx.changes.open_of(change.repo, None):
                 if set(other.workspace_ids) & set(record.workspace_ids):
                     self._transitions.report(tx, other.id, outcome.wake)
-            self.done(tx, delivery_id, outcome)
+            self._ledger.done(tx, delivery_id, outcome)
         self._transitions.wake(outcome.wake)
         return None
 
     def _not_behind(self, delivery_id: str, known: ChangeRecord, what: str) -> None:
-        """Make sure that the forge's API knows what it told us: for a while it may answer as of before.
+        """Check that the forge's API knows what its webhook said: it may lag behind for a while.
 
-        Where somebody has looked since we were told, it is we who are late. Raises NotReady.
+        If the change was fetched after the webhook, there is nothing to wait for. Raises NotReady.
         """
         with self._store.reading() as tx:
             told_at = tx.deliveries.get(delivery_id).received_at
@@ -173,16 +169,16 @@ class Changed:
             raise NotReady(f"the forge does not know {what} everywhere yet")
 
     def _open_again(self, change: Change) -> bool:
-        """Whether the change was reopened since; one that the forge no longer has was not."""
+        """Whether the change was reopened since. False if the forge no longer has it."""
         try:
             return self._forges[change.repo.forge].change(change.repo, change.number).open
         except NotFound:
             return False
 
-    def look(self, change: Change) -> Sight:
-        """Ask the forge which files a change touches, and Git which directories it has where rules want that.
+    def look(self, change: Change) -> ChangeFacts:
+        """Fetch the files that a change touches, and the directories that `discover` rules need.
 
-        A fork's tree finds no workspaces: its code is not let in before somebody says so (promise 5).
+        A fork's tree creates no workspaces: its code is not trusted before a person says so (promise 5).
         """
         files = self._forges[change.repo.forge].files_of_change(change.repo, change.number)
         found = None
@@ -190,64 +186,84 @@ class Changed:
             found = self._discovery.look(
                 change.repo, change.base_branch, change.default_branch, change.head_sha
             )
-        return Sight(files, found)
+        return ChangeFacts(files, found)
 
-    def keep(self, tx: Transaction, change: Change, sight: Sight, asked_at: datetime) -> ChangeRecord:
-        """Keep the change as it was when the forge was asked, which workspaces it touches, and why.
+    def keep(
+        self,
+        tx: Transaction,
+        change: Change,
+        sight: ChangeFacts,
+        asked_at: datetime,
+        pusher: str = "",
+        pushed_at: datetime | None = None,
+    ) -> LoggedChange:
+        """Store the change as fetched. Decide which workspaces it touches, and why.
 
-        Raises Conflict where somebody has asked later: look again.
+        `pusher` pushed to it, and `pushed_at` is when its head became what it is, if that is known.
+        Raises Conflict if a later answer of the forge is stored: fetch it again.
         """
         if sight.found is not None:
             self._discovery.keep(tx, change.repo, sight.found)
-        decisions = self._decide(tx, change, sight)
-        touched = [d.workspace.id for d in decisions if isinstance(d, Start)]
+        decisions = decide_change(change, tx.workspaces.of_repo(change.repo), sight.files)
+        touched = [d.workspace.id for d in decisions if isinstance(d, StartRun)]
         reasons = tuple(
-            (d.workspace.name if isinstance(d, Start) else d.workspace_name, d.reason) for d in decisions
+            (d.workspace.name if isinstance(d, StartRun) else d.workspace_name, d.reason) for d in decisions
         )
         note = FORK_NOTE if change.from_fork and touched else ""
-        return tx.changes.put(ChangeRecord(new_id("chg"), change, tuple(touched), asked_at, note, reasons))
-
-    def _decide(self, tx: Transaction, change: Change, sight: Sight) -> Sequence[Decision]:
-        return decide_change(change, tx.workspaces.of_repo(change.repo), sight.files)
-
-    def _stop_older(self, tx: Transaction, change: Change, outcome: Outcome) -> None:
-        for workspace in tx.workspaces.of_repo(change.repo):
-            runs = self._new_runs.of_change(tx, workspace, change)
-            stop_older(tx, self._transitions, runs, workspace, change, self._clock.now(), outcome)
-
-    def _previews(
-        self, tx: Transaction, record: ChangeRecord, by: str, sight: Sight, outcome: Outcome
-    ) -> None:
-        change = record.change
-        for decision in self._decide(tx, change, sight):
-            match decision:
-                case Start(workspace, reason):
-                    if planned := self._planned_before(tx, workspace, change):
-                        outcome.say("nothing", f"this commit has a plan: {planned.id}", workspace.name)
-                        continue
-                    run = self._new_runs.preview(tx, workspace, change, by, reason, outcome.wake)
-                    outcome.say("preview", reason, workspace.name, run.id)
-                case Nothing(name, reason):
-                    outcome.say("nothing", reason, name)
-        for workspace in tx.workspaces.of_repo(change.repo):
-            if workspace.id not in record.workspace_ids:
-                # A newer commit no longer touches it: what runs there is outdated all the same.
-                why = "a newer commit no longer touches this workspace"
-                self._new_runs.cancel_previews(tx, workspace, change, why, outcome.wake)
-
-    def _planned_before(self, tx: Transaction, workspace: Workspace, change: Change) -> Run | None:
-        runs = self._new_runs.of_change(tx, workspace, change)
-        return next(
-            (r for r in runs if r.commit == change.head_sha and r.status is not RunStatus.CANCELED), None
+        known = tx.changes.numbered(change.repo, change.number)
+        pushers = dict.fromkeys((*(known.pushers if known else ()), *filter(None, (pusher,))))
+        same = known is not None and known.change.head_sha == change.head_sha
+        head_at = known.head_at if known is not None and same else pushed_at or asked_at
+        edited = known.edited if known is not None else ""
+        record = ChangeRecord(
+            new_id("chg"), change, tuple(touched), asked_at, note, reasons, tuple(pushers), head_at, edited
         )
+        return LoggedChange(tx.changes.put(record), decisions)
+
+    def _stop_older(self, tx: Transaction, change: Change, outcome: DeliveryResult) -> None:
+        # An approval is of a plan that was shown: where it is, the change has a run.
+        for workspace_id, runs in runs_everywhere(tx, change).items():
+            workspace = tx.workspaces.get(workspace_id)
+            if workspace.active:
+                stop_older(tx, self._transitions, runs, workspace, change, self._clock.now(), outcome)
+
+    def _previews(self, tx: Transaction, kept: LoggedChange, by: str, outcome: DeliveryResult) -> None:
+        record, change = kept.record, kept.record.change
+        runs = runs_everywhere(tx, change)
+        for decision in kept.decisions:
+            match decision:
+                case StartRun(workspace, reason):
+                    if planned := _planned_before(runs.get(workspace.id, ()), change):
+                        outcome.say(
+                            DecisionKind.NOTHING, f"this commit has a plan: {planned.id}", workspace.name
+                        )
+                        continue
+                    older = runs.get(workspace.id, ())
+                    run = self._run_factory.preview(
+                        tx, workspace, change, by, reason, outcome.wake, older=older
+                    )
+                    outcome.say(DecisionKind.PREVIEW, reason, workspace.name, run.id)
+                case NoRun(name, reason):
+                    outcome.say(DecisionKind.NOTHING, reason, name)
+        for workspace_id in sorted(runs.keys() - set(record.workspace_ids)):
+            workspace = tx.workspaces.get(workspace_id)
+            if workspace.active:
+                # A newer commit no longer touches it, so its runs are outdated.
+                why = "a newer commit no longer touches this workspace"
+                self._run_factory.cancel_previews(tx, workspace, change, why, outcome.wake)
 
     def _discard_waiting(
-        self, tx: Transaction, workspace: Workspace, change: Change, what: str, outcome: Outcome
+        self, tx: Transaction, workspace: Workspace, change: Change, what: str, outcome: DeliveryResult
     ) -> None:
-        for run in self._new_runs.of_change(tx, workspace, change):
+        for run in self._run_factory.of_change(tx, workspace, change):
             if run.discardable:
                 why = f"the change was {what}"
-                moved, line = self._transitions.moved(run, RunStatus.DISCARDED, "plangate", why)
-                saved = tx.runs.save(moved, line)
-                self._transitions.after(tx, run, saved, outcome.wake)
-                outcome.say("discarded", why, workspace.name, run.id)
+                moves = discarded(self._transitions, run, PLANGATE, why)
+                self._transitions.save(tx, run, moves, outcome.wake)
+                outcome.say(DecisionKind.DISCARDED, why, workspace.name, run.id)
+
+
+def _planned_before(runs: Sequence[Run], change: Change) -> Run | None:
+    """Return the run of the change's commit that is not to be made again."""
+    of_commit = (run for run in runs if run.commit == change.head_sha)
+    return next((run for run in of_commit if run.status is not RunStatus.CANCELED), None)

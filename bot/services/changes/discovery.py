@@ -1,15 +1,15 @@
-"""Finding workspaces: each directory of a repository that a `discover` rule matches becomes one."""
+"""Workspace discovery: each directory of a repository that matches a `discover` rule becomes a workspace."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from bot.domain.discovery import DiscoverRule
 from bot.domain.errors import NotFound
 from bot.domain.events import RepoRef
 from bot.domain.ids import new_id
-from bot.domain.workspace import Workspace
+from bot.domain.workspaces.discovery import DiscoverRule
+from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import Engine, ForgeReader, Transaction
 
 
@@ -24,13 +24,21 @@ class Discovery:
         self._forges = forges
 
     def looks_at(self, repo: RepoRef) -> bool:
-        """Whether a rule looks through the repository."""
+        """Whether a rule covers the repository."""
         return any(rule.repo == repo for rule in self._rules)
+
+    def repos(self) -> frozenset[RepoRef]:
+        """Return the repositories that rules cover."""
+        return frozenset(rule.repo for rule in self._rules)
+
+    def likes(self, repo: RepoRef) -> Sequence[Workspace]:
+        """Return what the workspaces have that rules find in the repository."""
+        return [rule.like for rule in self._rules if rule.repo == repo]
 
     def look(
         self, repo: RepoRef, branch: str, default_branch: str, commit: str
     ) -> Sequence[Workspace] | None:
-        """Return the workspaces that the rules find on a branch at a commit; None where no rule looks there.
+        """Return the workspaces that the rules find on a branch at a commit. None if no rule covers it.
 
         Raises ForgeUnavailable, ForgeRefused, EngineError.
         """
@@ -42,9 +50,9 @@ class Discovery:
 
     @staticmethod
     def keep(tx: Transaction, repo: RepoRef, found: Sequence[Workspace]) -> None:
-        """Keep what was found. A workspace that the configuration names itself wins over a found one.
+        """Store the discovered workspaces. A workspace in the configuration wins over a discovered one.
 
-        A name that another repository's workspace has, or had, is left to it: nobody takes over its state.
+        A name that another repository's workspace has, or had, is not reused: its state belongs to that one.
         """
         for workspace in found:
             standing = _named(tx, workspace.name)
@@ -55,7 +63,7 @@ class Discovery:
     def retire(
         tx: Transaction, repo: RepoRef, found: Sequence[Workspace], branch: str, default_branch: str
     ) -> None:
-        """Put discovered workspaces aside whose directory is no longer on their branch. Their state stays."""
+        """Retire discovered workspaces whose directory is no longer on their branch. Their state stays."""
         names = {workspace.name for workspace in found}
         for workspace in tx.workspaces.of_repo(repo):
             if (
@@ -67,7 +75,7 @@ class Discovery:
 
 
 def _named(tx: Transaction, name: str) -> Workspace | None:
-    """Return the workspace of that name, also one that was put aside: its state is still there."""
+    """Return the workspace of that name, also a retired one: its state still exists."""
     try:
         return tx.workspaces.named(name)
     except NotFound:

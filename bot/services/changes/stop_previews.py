@@ -1,4 +1,4 @@
-"""Stopping a run for a reason that is no person's: it is outdated, or its change was closed."""
+"""Stops the runs of a change's older commits, and updates their approvals."""
 
 from __future__ import annotations
 
@@ -6,34 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from bot.domain.approval import ApprovalState
+from bot.domain.changes.delivery_decisions import DecisionKind
 from bot.domain.events import Change
-from bot.domain.lifecycle import RunStatus
-from bot.domain.run import Run
-from bot.domain.workspace import Workspace
-from bot.services.approving import fell
-from bot.services.outcome import Outcome
+from bot.domain.runs.approval import ApprovalState
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.approvals.approvals import fell
+from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.ports import Transaction
-from bot.services.transitions import Transitions, Wake, lease_of
-
-
-def stopped(tx: Transaction, transitions: Transitions, run: Run, why: str, at: datetime, wake: Wake) -> bool:
-    """Discard a run that waits, else have whoever is at work on it stop; False where nothing can be done."""
-    if run.discardable:
-        steps = [transitions.moved(run, RunStatus.DISCARDED, "plangate", why)]
-    elif run.cancelable:
-        asked = transitions.event(run, "cancel requested", "plangate", why)
-        wish = replace(run, cancel_requested_by="plangate", cancel_requested_at=at)
-        steps = [(wish, asked)]
-        if not tx.leases.held([lease_of(run.id)], at):
-            steps.append(transitions.moved(wish, RunStatus.CANCELED, "plangate", why))
-    else:
-        return False
-    saved = run
-    for moved, event in steps:
-        saved = tx.runs.save(replace(moved, version=saved.version), event)
-    transitions.after(tx, run, saved, wake)
-    return True
+from bot.services.runs.cancel import stopped
+from bot.services.runs.transitions import Transitions
 
 
 def stop_older(
@@ -43,13 +26,13 @@ def stop_older(
     workspace: Workspace,
     change: Change,
     at: datetime,
-    outcome: Outcome,
+    outcome: DeliveryResult,
 ) -> None:
-    """Stop the runs of a change's older commits that have not begun to apply; their approvals fall.
+    """Stop the runs of a change's older commits that have not begun to apply. Their approvals become void.
 
-    Where the workspace keeps approvals, they wait for the plan of the newer commit instead.
+    If the workspace keeps approvals, they wait for the plan of the newer commit instead.
     """
-    why = f"a newer commit came: {change.head_sha[:8]}"
+    why = f"a newer commit was pushed: {change.head_sha[:8]}"
     if not workspace.merging.keep_approval:
         for kept in tx.approvals.of_change(workspace.id, change.number):
             if kept.state is ApprovalState.KEPT and kept.commit != change.head_sha:
@@ -64,5 +47,6 @@ def stop_older(
                 tx.approvals.save(replace(record, state=ApprovalState.KEPT, why=why))
             else:
                 fell(tx, record, why, at)
-        if stopped(tx, transitions, run, why, at, outcome.wake):
-            outcome.say("discarded", why, workspace.name, run.id)
+        if moves := stopped(tx, transitions, run, why):
+            transitions.save(tx, run, moves, outcome.wake)
+            outcome.say(DecisionKind.DISCARDED, why, workspace.name, run.id)

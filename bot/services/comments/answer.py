@@ -1,4 +1,4 @@
-"""What a comment is answered: gathered while its commands are carried out, then posted in one go."""
+"""The answer to a comment: collected while its commands are carried out, then posted once."""
 
 from __future__ import annotations
 
@@ -6,69 +6,79 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bot.domain.changes.delivery_decisions import DecisionKind
+from bot.domain.changes.requirements import Check, Facts
+from bot.domain.changes.why import WhyReport
 from bot.domain.events import ChangedFiles, CommentAdded
-from bot.domain.policy_owners import NO_TEAMS, Teams
-from bot.domain.requirements import Check, Facts
-from bot.domain.why import WhyReport
-from bot.services.outcome import Outcome
-from bot.services.ports import ChangeRecord, Post, Reaction
-from bot.services.posting import Posting
+from bot.domain.policies.owners import NO_TEAMS, KnownTeams
+from bot.domain.reports.posts import Reaction
+from bot.services.outbox.delivery_result import DeliveryResult
+from bot.services.ports import ChangeRecord, Post
+from bot.services.reports.posts import PostBuilder
+
+DELAYED = "reports are delayed"
 
 
 @dataclass
-class Answer:
-    """Refusals, each a workspace (or command) and why; how much was done; whether help is asked for.
+class CommentAnswer:
+    """Refusals with their workspace (or command) and reason, how much was done, whether help was asked for.
 
-    `facts` are what requirements are held against, where the comment asks to apply; `tables` are the
-    requirements of workspaces that are not ready, `why` is the answer to `/why`. `teams` are those that own
-    policy sets, where the comment asks to override; `files` are what the change touches.
+    `asked_at` is when the delivery arrived, by our clock; `written_at` is when the comment was written, by
+    the forge's.
+
+    `facts` are for checking requirements, if the comment asks to apply. `tables` are the requirements of
+    workspaces that are not ready. `why` is the answer to `/why`. `teams` are the owners of policy sets, if
+    the comment asks to override. `files` are the files that the change touches. `waited` says that the
+    answer waited for our comment, which the forge delayed.
     """
 
     asked_at: datetime
+    written_at: datetime
     welcome: bool = True
     refusals: list[tuple[str, str]] = field(default_factory=list)
     done: int = 0
     help: bool = False
     facts: Facts | None = None
     why: WhyReport | None = None
-    teams: Teams = NO_TEAMS
+    teams: KnownTeams = NO_TEAMS
     files: ChangedFiles = field(default_factory=ChangedFiles.unknown)
     tables: list[tuple[str, Sequence[Check]]] = field(default_factory=list)
+    waited: bool = False
 
-    def refuse(self, outcome: Outcome, what: str, why: str, workspace: str = "") -> None:
-        """Refuse something; the same reason for the same thing is said once."""
-        outcome.say("refused", why, workspace)
+    def refuse(self, outcome: DeliveryResult, what: str, why: str, workspace: str = "") -> None:
+        """Add a refusal. The same reason for the same workspace is added once."""
+        outcome.say(DecisionKind.REFUSED, why, workspace)
         if (what, why) not in self.refusals:
             self.refusals.append((what, why))
 
-    def forbid(self, outcome: Outcome, what: str, why: str) -> None:
-        """Refuse for want of a role: said once, however many commands there are (no noise)."""
-        outcome.say("refused", why)
+    def forbid(self, outcome: DeliveryResult, what: str, why: str) -> None:
+        """Add a refusal because of a role. It is added once, for any number of commands."""
+        outcome.say(DecisionKind.REFUSED, why)
         if why not in {reason for _, reason in self.refusals}:
             self.refusals.append((what, why))
 
 
-def seen(posting: Posting, event: CommentAdded, subject: str) -> Post:
-    """Return the reaction that says: it is being looked at."""
-    return posting.reaction(subject, event.repo, event.number, event.comment_id, Reaction.SEEN)
+def seen(post_builder: PostBuilder, event: CommentAdded, subject: str) -> Post:
+    """Return the reaction that says that the comment is being handled."""
+    return post_builder.reaction(subject, event.repo, event.number, event.comment_id, Reaction.SEEN)
 
 
 def posts_of(
-    posting: Posting, event: CommentAdded, record: ChangeRecord, answer: Answer, limit: int
+    post_builder: PostBuilder, event: CommentAdded, record: ChangeRecord, answer: CommentAnswer, limit: int
 ) -> Sequence[Post]:
-    """Return the rows of the answer."""
+    """Return the posts of the answer."""
     repo, number, comment_id = event.repo, event.number, event.comment_id
     reaction = Reaction.DONE if answer.done else Reaction.CONFUSED
-    posts = [seen(posting, event, record.id)] if answer.welcome else []
-    posts.append(posting.reaction(record.id, repo, number, comment_id, reaction))
+    posts = [seen(post_builder, event, record.id)] if answer.welcome else []
+    posts.append(post_builder.reaction(record.id, repo, number, comment_id, reaction))
     if answer.refusals or answer.tables:
         posts.append(
-            posting.refusal(
+            post_builder.refusal(
                 record.id, repo, number, comment_id, event.author, answer.refusals, limit, answer.tables
             )
         )
     if answer.why is not None:
-        posts.append(posting.why(record.id, repo, number, answer.why, limit))
+        posts.append(post_builder.why(record.id, repo, number, answer.why, limit))
     if answer.help:
-        posts.append(posting.help(record.id, repo, number, limit))
+        posts.append(post_builder.help(record.id, repo, number, limit))
     return posts

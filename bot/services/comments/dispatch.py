@@ -1,35 +1,49 @@
-"""Commands in comments: who asks, for which workspaces, what follows; or a short refusal that says why."""
+"""Commands in comments: checks the person, finds the workspaces, and carries out or refuses them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
-from bot.domain.accounts import Account
-from bot.domain.commands import MOST_COMMANDS, USAGES, Command, Verb, near_misses, parse_commands
-from bot.domain.decisions import Start, decide_change
+from bot.domain.changes.decisions import StartRun, decide_change
+from bot.domain.changes.delivery_decisions import DecisionKind
+from bot.domain.changes.requirements import Facts
+from bot.domain.commands.grammar import (
+    MOST_COMMANDS,
+    USAGES,
+    CommentCommand,
+    Verb,
+    near_misses,
+    parse_commands,
+)
+from bot.domain.commands.targets import coded, find_targets
 from bot.domain.events import Change, CommentAdded
-from bot.domain.origins import Origin, Via
-from bot.domain.permissions import Action, Person, Role, refusal
-from bot.domain.policy_owners import NO_TEAMS
-from bot.domain.requirements import Facts
-from bot.domain.targets import meant
-from bot.domain.workspace import Workspace
-from bot.services.answering import Answer, posts_of, seen
-from bot.services.apply_comments import ApplyComments
-from bot.services.changes import Changed, Sight
-from bot.services.comment_record import note, note_unheard
-from bot.services.outcome import Outcome
-from bot.services.override_comments import OverrideComments
-from bot.services.policy_changes import PolicyChanges
-from bot.services.ports import ChangeRecord, Clock, Delivery, Forge, Store, Transaction
-from bot.services.posting import MARKER_PREFIX, Posting
-from bot.services.requiring import Requiring
-from bot.services.rights import Rights
-from bot.services.run_comments import RunComments
-from bot.services.transitions import Transitions, Wake
-from bot.services.why_comments import WhyComments
+from bot.domain.people.accounts import Account
+from bot.domain.people.origins import Origin, Via
+from bot.domain.people.permissions import Action, Person, Role, refusal
+from bot.domain.policies.owners import NO_TEAMS
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.approvals.requirements import RequirementChecker
+from bot.services.changes.change_log import ChangeFacts, ChangeLog
+from bot.services.comments.answer import DELAYED, CommentAnswer, posts_of, seen
+from bot.services.comments.apply import ApplyComments
+from bot.services.comments.audit import note, note_unheard
+from bot.services.comments.override import OverrideComments
+from bot.services.comments.run_commands import RunComments
+from bot.services.comments.why import WhyComments
+from bot.services.outbox.delivery_result import DeliveryResult
+from bot.services.outbox.ledger import Ledger
+from bot.services.outbox.wake import Wake
+from bot.services.people.roles import Roles
+from bot.services.policies.set_changes import PolicyChanges
+from bot.services.ports import ChangeRecord, Clock, Delivery, Forge, Limits, Store, Transaction
+from bot.services.reports.posts import MARKER_PREFIX, PostBuilder
+from bot.services.runs.transitions import Transitions
 
 _TOO_MANY = f"only the first {MOST_COMMANDS} commands of a comment are carried out"
+_HEARD = "this comment was handled before, by another delivery"
+LATEST = timedelta(hours=1)
+_TOO_LATE = "your comment reached Plangate more than an hour after you wrote it: comment again"
 _NO_COMMAND = "the comment has no command for Plangate"
 
 
@@ -40,94 +54,129 @@ class Comments:
         self,
         store: Store,
         forges: Mapping[str, Forge],
-        changed: Changed,
-        posting: Posting,
+        ledger: Ledger,
+        change_log: ChangeLog,
+        post_builder: PostBuilder,
         transitions: Transitions,
         applies: ApplyComments,
         overrides: OverrideComments,
         controls: RunComments,
         whys: WhyComments,
-        requiring: Requiring,
+        requirement_checker: RequirementChecker,
         policy_changes: PolicyChanges,
-        rights: Rights,
+        roles: Roles,
         clock: Clock,
+        limits: Limits,
     ) -> None:
+        self._around = limits.shown_for
         self._policy_changes = policy_changes
-        self._rights = rights
+        self._roles = roles
         self._clock = clock
         self._whys = whys
-        self._requiring = requiring
+        self._requirement_checker = requirement_checker
         self._store = store
         self._forges = forges
-        self._changed = changed
-        self._posting = posting
+        self._ledger = ledger
+        self._change_log = change_log
+        self._post_builder = post_builder
         self._transitions = transitions
         self._applies = applies
         self._overrides = overrides
         self._controls = controls
 
-    def handle(self, event: CommentAdded, delivery: Delivery, outcome: Outcome) -> None:
-        """Carry out a comment's commands, or say in the outcome why there is nothing to do.
+    def handle(self, event: CommentAdded, delivery: Delivery, outcome: DeliveryResult) -> None:
+        """Carry out a comment's commands, or note in the result why there is nothing to do.
 
         Raises ForgeUnavailable, ForgeRefused, NotFound, EngineError, Conflict.
         """
         commands, almost = parse_commands(event.body), near_misses(event.body)
-        # With a token the bot writes as a person: its own comments are known by their marker.
+        # With a personal token, the bot writes as that person. Its own comments are found by their marker.
         by_bot = event.author_is_bot or MARKER_PREFIX in event.body
         if by_bot or not (commands or almost):
             why = "bots give no commands" if by_bot else _NO_COMMAND
-            return self._changed.nothing(delivery.id, outcome, why)
+            return self._ledger.nothing(delivery.id, outcome, why)
         with self._store.reading() as tx:
             configured = tx.workspaces.of_repo(event.repo)
-        if not configured and not self._changed.watches(event.repo):
-            return self._changed.nothing(
+            heard = tx.heard.has(event.repo, event.comment_id)
+        if heard:
+            return self._ledger.nothing(delivery.id, outcome, _HEARD)
+        if not configured and not self._change_log.watches(event.repo):
+            return self._ledger.nothing(
                 delivery.id, outcome, f"no workspace is configured for {event.repo.path}"
             )
-        forge = self._forges[event.repo.forge]
         person = self._person(event)
         teams = NO_TEAMS
         if any(command.verb is Verb.OVERRIDE for command in commands):
             teams = self._overrides.teams(event.repo, configured, person)
         owner = self._overrides.owns_any(event.repo, configured, person, teams)
         if why := _unheard(person, commands, [verb for _, verb in almost], owner=owner):
-            # No reaction, no answer: a stranger can't make the bot say anything.
+            # No reaction and no answer: a stranger can't make the bot write.
             with self._store.transaction() as tx:
+                tx.heard.add(event.repo, event.comment_id, self._clock.now())
                 note_unheard(tx, self._clock, person, commands[:MOST_COMMANDS], why)
-            return self._changed.nothing(delivery.id, outcome, why)
-        answer = Answer(
-            delivery.received_at, welcome=any(_may_say(person, c.verb) for c in commands), teams=teams
-        )
+            return self._ledger.nothing(delivery.id, outcome, why)
+        written_at = event.created_at or self._written_at(event)
+        welcome = any(_may_say(person, c.verb) for c in commands)
+        waited = delivery.error.startswith(DELAYED)
+        answer = CommentAnswer(delivery.received_at, written_at, welcome=welcome, teams=teams, waited=waited)
+        return self._answered(event, delivery, commands, almost, person, configured, answer, outcome)
+
+    def _answered(
+        self,
+        event: CommentAdded,
+        delivery: Delivery,
+        commands: Sequence[CommentCommand],
+        almost: Sequence[tuple[str, Verb]],
+        person: Person,
+        configured: Sequence[Workspace],
+        answer: CommentAnswer,
+        outcome: DeliveryResult,
+    ) -> None:
+        """Look at the change, then carry out or refuse, and answer, in one transaction."""
+        forge = self._forges[event.repo.forge]
         if answer.welcome:
             self._react_at_once(event, delivery)
-        looked_at = self._changed.now()
-        # The comment names no commit: the change is fetched and its head pinned for all that follows.
+        looked_at = self._clock.now()
+        # The comment names no commit, so the change is fetched, and its head is used for everything below.
         change = forge.change(event.repo, event.number)
-        sight = self._changed.look(change)
+        sight = self._change_log.look(change)
         answer.files = sight.files
         answer.facts = self._facts(commands, person, change, sight, configured)
         with self._store.transaction() as tx:
-            if not self._changed.is_due(tx, delivery.id):
+            if not self._ledger.is_due(tx, delivery.id):
                 return None
-            record = self._changed.keep(tx, change, sight, looked_at)
-            self._carry_out_all(tx, commands, person, record, answer, outcome)
+            if not tx.heard.add(event.repo, event.comment_id, self._clock.now()):
+                outcome.say(DecisionKind.NOTHING, _HEARD)
+                return self._ledger.done(tx, delivery.id, outcome)
+            record = self._change_log.keep(tx, change, sight, looked_at).record
+            if answer.asked_at - answer.written_at > LATEST:
+                for command in commands[:MOST_COMMANDS]:
+                    answer.refuse(outcome, str(command), _TOO_LATE)
+            else:
+                self._carry_out_all(tx, commands, person, record, answer, outcome)
             for written, verb in almost:
                 if _may_say(person, verb):
                     answer.refuse(outcome, written, f"did you mean `/{verb.value}`?")
-            posts = posts_of(self._posting, event, record, answer, forge.comment_limit)
+            posts = posts_of(self._post_builder, event, record, answer, forge.comment_limit)
             tx.posts.derived(record.id, tx.posts.due_mark(record.id), posts)
             self._transitions.report(tx, record.id, outcome.wake)
-            self._changed.done(tx, delivery.id, outcome)
+            self._ledger.done(tx, delivery.id, outcome)
         self._transitions.wake(outcome.wake)
         return None
+
+    def _written_at(self, event: CommentAdded) -> datetime:
+        """Ask the forge when a comment was written whose delivery does not say; if nobody knows: long ago."""
+        found = self._forges[event.repo.forge].comment(event.repo, event.number, event.comment_id)
+        return found.created_at or datetime.min.replace(tzinfo=UTC)
 
     def _carry_out_all(
         self,
         tx: Transaction,
-        commands: Sequence[Command],
+        commands: Sequence[CommentCommand],
         person: Person,
         record: ChangeRecord,
-        answer: Answer,
-        outcome: Outcome,
+        answer: CommentAnswer,
+        outcome: DeliveryResult,
     ) -> None:
         for command in commands[:MOST_COMMANDS]:
             said = len(outcome.decisions)
@@ -137,60 +186,65 @@ class Comments:
             answer.refuse(outcome, str(commands[MOST_COMMANDS]), _TOO_MANY)
 
     def _person(self, event: CommentAdded) -> Person:
-        """Return who comments, with their role as it is now."""
+        """Return the author of the comment, with their current role."""
         forge, where = event.repo.forge, f"{event.repo.path}#{event.number}"
-        role = self._rights.ask(Account(forge, event.author), event.repo)
-        return Person(event.author, role, Origin(Via.COMMENT, forge, where))
+        role = self._roles.ask(Account(forge, event.author, event.author_id), event.repo)
+        return Person(event.author, role, Origin(Via.COMMENT, forge, where, uid=event.author_id))
 
     def _facts(
         self,
-        commands: Sequence[Command],
+        commands: Sequence[CommentCommand],
         person: Person,
         change: Change,
-        sight: Sight,
+        sight: ChangeFacts,
         configured: Sequence[Workspace],
     ) -> Facts | None:
-        """Find out what an apply needs, before the transaction, where the comment asks for one or why not.
+        """Fetch the facts for requirements, before the transaction, if the comment asks for an apply or why.
 
-        Of those who may only read, nobody makes us ask the forge about every reviewer.
+        People who may only read can't make us ask the forge about every reviewer.
         """
         asks = {command.verb for command in commands}
         wants_why = Verb.WHY in asks and person.may(Action.PLAN)
         if not wants_why and not (Verb.APPLY in asks and person.may(Action.CONFIRM)):
             return None
+        # Only selects what to fetch. The transaction decides what is done.
         decisions = decide_change(change, [*configured, *(sight.found or ())], sight.files)
-        return self._requiring.facts(change, [d.workspace for d in decisions if isinstance(d, Start)])
+        return self._requirement_checker.facts(
+            change, [d.workspace for d in decisions if isinstance(d, StartRun)]
+        )
 
     def _react_at_once(self, event: CommentAdded, delivery: Delivery) -> None:
-        """Say that the comment is being looked at, before what it asks for is looked into."""
+        """React to the comment before it is handled."""
         wake = Wake()
         with self._store.transaction() as tx:
             record = tx.changes.numbered(event.repo, event.number)
-            if record is None or not self._changed.is_due(tx, delivery.id):
+            if record is None or not self._ledger.is_due(tx, delivery.id):
                 return
-            tx.posts.derived(record.id, tx.posts.due_mark(record.id), [seen(self._posting, event, record.id)])
+            tx.posts.derived(
+                record.id, tx.posts.due_mark(record.id), [seen(self._post_builder, event, record.id)]
+            )
             self._transitions.report(tx, record.id, wake)
         self._transitions.wake(wake)
 
     def _carry_out(
         self,
         tx: Transaction,
-        command: Command,
+        command: CommentCommand,
         person: Person,
         record: ChangeRecord,
-        answer: Answer,
-        outcome: Outcome,
+        answer: CommentAnswer,
+        outcome: DeliveryResult,
     ) -> None:
         change = record.change
         if command.verb is Verb.OVERRIDE:
-            # Who may is said by the policy sets' owners, not by roles in the repository.
+            # Owners of policy sets may override, whatever their role in the repository.
             refusals = self._overrides.carry_out(tx, command.text, person, record, outcome, answer.teams)
             answer.refusals.extend(refusals)
             answer.done += not refusals
             return
         needs = _needs(command.verb, change)
         if not person.may(needs):
-            # The same words everywhere, and no mention: a stranger can't make the bot call people.
+            # Always the same words, and no mention: a stranger can't make the bot notify people.
             return answer.forbid(outcome, str(command), refusal(person, needs))
         if command.problem:
             return answer.refuse(outcome, str(command), command.problem)
@@ -199,8 +253,8 @@ class Comments:
         if command.verb is Verb.HELP:
             answer.help = True
             answer.done += 1
-            return outcome.say("help", f"/help by {person.login}")
-        # A change of a policy set is tried as others are planned; where it touches no workspace, that is all.
+            return outcome.say(DecisionKind.HELP, f"/help by {person.login}")
+        # A change of a policy set is replayed. If it touches no workspace, that is all.
         if (
             command.verb is Verb.PLAN
             and not command.named
@@ -209,20 +263,47 @@ class Comments:
             answer.done += 1
             if not record.workspace_ids:
                 return None
-        targets = self._targets(tx, command, record, answer, outcome)
+        touched = [tx.workspaces.get(workspace_id) for workspace_id in record.workspace_ids]
+        exact = coded(command, touched)
+        if exact.problem:
+            return answer.refuse(outcome, str(command), exact.problem)
+        command = exact.command
+        if command.verb is Verb.PLAN and (why := self._why_not_planned(record, exact.commit, answer)):
+            return answer.refuse(outcome, str(command), why)
+        targets = self._targets(touched, command, answer, outcome)
         if command.verb is Verb.APPLY:
             facts = answer.facts or Facts(change)
-            self._applies.carry_out(tx, targets, person, change, answer, outcome, facts, named=command.named)
+            named, codes = command.named or bool(exact.codes), exact.codes
+            if codes and not command.named:
+                targets = [workspace for workspace in targets if workspace.id in codes]
+            self._applies.carry_out(
+                tx, targets, person, change, answer, outcome, facts, named=named, codes=codes
+            )
         else:
             self._controls.carry_out(tx, command, targets, person, change, answer, outcome)
 
+    def _why_not_planned(self, record: ChangeRecord, commit: str, answer: CommentAnswer) -> str:
+        """Say why `/plan` does not mean the latest commit: for a fork's code, what somebody has looked at.
+
+        A commit that was pushed around the time of the comment may not be what its author saw (promise 5).
+        """
+        change, head_at = record.change, record.head_at
+        if commit:
+            return (
+                "" if change.head_sha.startswith(commit) else f"the latest commit is {change.head_sha[:10]}"
+            )
+        if not change.from_fork or (head_at is not None and answer.written_at - head_at >= self._around):
+            return ""
+        short = change.head_sha[:10]
+        return f"{short} was pushed around the time of your comment: look at it, and comment `/plan {short}`"
+
+    @staticmethod
     def _targets(
-        self, tx: Transaction, command: Command, record: ChangeRecord, answer: Answer, outcome: Outcome
+        touched: Sequence[Workspace], command: CommentCommand, answer: CommentAnswer, outcome: DeliveryResult
     ) -> Sequence[Workspace]:
-        touched = [tx.workspaces.get(workspace_id) for workspace_id in record.workspace_ids]
         if not touched:
             answer.refuse(outcome, str(command), "this change touches no workspace")
-        chosen, unknown = meant(command, touched)
+        chosen, unknown = find_targets(command, touched)
         known = ", ".join(workspace.name for workspace in touched) or "none"
         for word in unknown:
             where = "in that directory" if word.startswith("-d ") else "of that name"
@@ -231,23 +312,25 @@ class Comments:
         return chosen
 
 
-def _unheard(person: Person, commands: Sequence[Command], almost: Sequence[Verb], *, owner: bool) -> str:
-    """Say why the comment gets no answer at all, empty where it gets one. `owner`: of a policy set."""
+def _unheard(
+    person: Person, commands: Sequence[CommentCommand], almost: Sequence[Verb], *, owner: bool
+) -> str:
+    """Say why the comment gets no answer, empty if it gets one. `owner`: of a policy set."""
     overrides = any(command.verb is Verb.OVERRIDE for command in commands)
     if person.role is Role.NONE and not (overrides and owner):
-        return f"{person.login} has no access to this repository, so nothing is answered"
+        return f"{person.login} has no access to this repository, so it gets no answer"
     if not commands and not any(_may_say(person, verb) for verb in almost):
         return _NO_COMMAND
     return ""
 
 
 def _needs(verb: Verb, change: Change) -> Action:
-    # Promise 5: what a fork brings is planned only where somebody with write access says so.
+    # Promise 5: code from a fork is planned only if a person with write access says so.
     planning = verb in (Verb.PLAN, Verb.RETRY)
     return Action.CONFIRM if planning and change.from_fork else USAGES[verb].needs
 
 
 def _may_say(person: Person, verb: Verb) -> bool:
-    """Whether the person may give such a command at all."""
-    # Overrides are for those whom the policy sets name, whatever their role in the repository.
+    """Whether the person may use such a command."""
+    # Overrides are for the owners of policy sets, whatever their role in the repository.
     return verb is Verb.OVERRIDE or person.may(USAGES[verb].needs)

@@ -1,25 +1,34 @@
-"""`/plan`, `/discard`, `/cancel`, `/retry`, `/lock` and `/unlock` in a comment, as the pages have them."""
+"""`/plan`, `/discard`, `/cancel`, `/retry`, `/lock` and `/unlock` in a comment, by the rules of the pages."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.domain import actions
-from bot.domain.commands import Command, Verb
+from bot.domain.changes.delivery_decisions import DecisionKind
+from bot.domain.commands.grammar import CommentCommand, Verb
 from bot.domain.errors import Conflict, Refused
 from bot.domain.events import Change
-from bot.domain.modes import why_not_allowed
-from bot.domain.permissions import Action, Person
-from bot.domain.run import Run
-from bot.domain.workspace import Workspace
-from bot.services.answering import Answer
-from bot.services.controls import Controls
-from bot.services.locking import Locking
-from bot.services.making import NewRuns
-from bot.services.outcome import Outcome
+from bot.domain.people.permissions import Action, Person
+from bot.domain.plans.modes import why_not_allowed
+from bot.domain.runs import actions
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.comments.answer import CommentAnswer
+from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.ports import Clock, Limits, Transaction
-from bot.services.transitions import Transitions
+from bot.services.runs.controls import RunControls
+from bot.services.runs.create import RunFactory
+from bot.services.runs.locks import WorkspaceLocks
+from bot.services.runs.transitions import Transitions
 
+_KINDS = {
+    Verb.PLAN: DecisionKind.PREVIEW,
+    Verb.DISCARD: DecisionKind.DISCARD,
+    Verb.CANCEL: DecisionKind.CANCEL,
+    Verb.RETRY: DecisionKind.RETRY,
+    Verb.LOCK: DecisionKind.LOCK,
+    Verb.UNLOCK: DecisionKind.UNLOCK,
+}
 _CLOSED = "the change is closed: there is nothing to plan"
 
 
@@ -29,28 +38,28 @@ class RunComments:
     def __init__(
         self,
         clock: Clock,
-        new_runs: NewRuns,
+        run_factory: RunFactory,
         transitions: Transitions,
-        controls: Controls,
-        locking: Locking,
+        controls: RunControls,
+        workspace_locks: WorkspaceLocks,
     ) -> None:
         self._clock = clock
-        self._new_runs = new_runs
+        self._run_factory = run_factory
         self._transitions = transitions
         self._controls = controls
-        self._locking = locking
+        self._workspace_locks = workspace_locks
 
     def carry_out(
         self,
         tx: Transaction,
-        command: Command,
+        command: CommentCommand,
         targets: Sequence[Workspace],
         person: Person,
         change: Change,
-        answer: Answer,
-        outcome: Outcome,
+        answer: CommentAnswer,
+        outcome: DeliveryResult,
     ) -> None:
-        """Carry it out in each; without names, a refusal is said only where nothing was done."""
+        """Carry it out in each workspace. Without names, refusals are shown only if nothing was done."""
         refused: list[tuple[str, str]] = []
         done = 0
         for workspace in targets:
@@ -58,11 +67,10 @@ class RunComments:
                 run_id = self._do(tx, command, workspace, person, change, outcome)
             except Refused as error:
                 refused.append((workspace.name, str(error)))
-                outcome.say("refused", str(error), workspace.name)
+                outcome.say(DecisionKind.REFUSED, str(error), workspace.name)
                 continue
             done += 1
-            said = "preview" if command.verb is Verb.PLAN else command.verb.value
-            outcome.say(said, _why(command, person), workspace.name, run_id)
+            outcome.say(_KINDS[command.verb], _why(command, person), workspace.name, run_id)
         answer.done += done
         if command.named or not done or command.verb is Verb.PLAN:
             answer.refusals.extend(refused)
@@ -70,26 +78,26 @@ class RunComments:
     def _do(
         self,
         tx: Transaction,
-        command: Command,
+        command: CommentCommand,
         workspace: Workspace,
         person: Person,
         change: Change,
-        outcome: Outcome,
+        outcome: DeliveryResult,
     ) -> str:
-        """Do it in one workspace; return the run that it concerns, if it does one. Raises Refused."""
+        """Carry it out in one workspace. Return the run that it concerns, if any. Raises Refused."""
         wake = outcome.wake
         match command.verb:
             case Verb.PLAN:
                 return self._plan(tx, command, workspace, person, change, outcome)
             case Verb.LOCK:
                 try:
-                    self._locking.locked(tx, workspace.name, person, command.text, wake)
+                    self._workspace_locks.locked(tx, workspace.name, person, command.text, wake)
                 except Conflict as error:
-                    # Somebody else's lock is no race to be run again: it is the answer.
+                    # A lock of another person is the answer, not a race to retry.
                     raise Refused(str(error)) from error
                 return ""
             case Verb.UNLOCK:
-                self._locking.unlocked(tx, workspace.name, person, wake, force=command.force)
+                self._workspace_locks.unlocked(tx, workspace.name, person, wake, force=command.force)
                 return ""
             case _:
                 return self._control(tx, command, workspace, person, change, outcome)
@@ -97,14 +105,14 @@ class RunComments:
     def _control(
         self,
         tx: Transaction,
-        command: Command,
+        command: CommentCommand,
         workspace: Workspace,
         person: Person,
         change: Change,
-        outcome: Outcome,
+        outcome: DeliveryResult,
     ) -> str:
         wake = outcome.wake
-        runs = self._new_runs.of_change(tx, workspace, change)
+        runs = self._run_factory.of_change(tx, workspace, change)
         match command.verb:
             case Verb.DISCARD:
                 run = self._first(runs, Action.DISCARD)
@@ -126,23 +134,23 @@ class RunComments:
     def _plan(
         self,
         tx: Transaction,
-        command: Command,
+        command: CommentCommand,
         workspace: Workspace,
         person: Person,
         change: Change,
-        outcome: Outcome,
+        outcome: DeliveryResult,
     ) -> str:
         why = "" if change.open else _CLOSED
         if why := why or why_not_allowed(command.modes, workspace.allowed_modes, workspace.name):
             raise Refused(why)
         because = _why(command, person)
-        made = self._new_runs.preview(
+        made = self._run_factory.preview(
             tx, workspace, change, person.login, because, outcome.wake, command.modes
         )
         return made.id
 
     def _first(self, runs: Sequence[Run], action: Action) -> Run:
-        """Return the newest run with which this may be done now. Raises Refused, which says why of none."""
+        """Return the newest run that allows this action now. Raises Refused, with the reason if none does."""
         for run in runs:
             if action in run.legal():
                 return run
@@ -151,5 +159,5 @@ class RunComments:
         raise Refused(actions.why_not(runs[0], action, self._clock.now(), Limits.cool_off))
 
 
-def _why(command: Command, person: Person) -> str:
+def _why(command: CommentCommand, person: Person) -> str:
     return " ".join((f"/{command.verb.value}", *command.modes.flags, "by", person.login))

@@ -1,18 +1,19 @@
-"""What a delivery leads to: fetch what deciding needs, decide, save runs, wake workers.
+"""Handles a delivery: fetches what the decision needs, decides, saves runs, wakes workers.
 
-`accept` is all that happens in the webhook's request; `handle` is the job. Handling a delivery twice makes
-nothing twice: what it leads to and that it is done with stand in one transaction (promise 3).
+The webhook's request only calls `accept`. The job calls `handle`. Handling a delivery twice has the effect of
+once: its effects and the mark that it is handled are in one transaction (promise 3).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import assert_never
 
-from bot.domain.decisions import Decision, Nothing, Start, decide_push, decide_tag
+from bot.domain.changes.decisions import Decision, NoRun, StartRun, decide_push, decide_tag
+from bot.domain.changes.delivery_decisions import DecisionKind
 from bot.domain.errors import (
     ConfigError,
     Conflict,
@@ -21,6 +22,7 @@ from bot.domain.errors import (
     ForgeUnavailable,
     Invalid,
     NotFound,
+    NotLetIn,
     NotReady,
 )
 from bot.domain.events import (
@@ -29,6 +31,7 @@ from bot.domain.events import (
     ChangedFiles,
     ChangeUpdated,
     CommentAdded,
+    CommentEdited,
     ForgeEvent,
     GroupAsked,
     GroupGone,
@@ -37,65 +40,77 @@ from bot.domain.events import (
     TagPushed,
 )
 from bot.domain.ids import new_id
-from bot.services.changes import SETTLING, Changed
-from bot.services.comments import Comments
-from bot.services.discovering import Discovery
-from bot.services.following import Following
-from bot.services.making import NewRuns
-from bot.services.merge_queue import MergeQueue
-from bot.services.outcome import Outcome
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.approvals.our_comment import OurComments
+from bot.services.changes.change_log import SETTLING, ChangeLog
+from bot.services.changes.discovery import Discovery
+from bot.services.changes.merge_queue import MergeQueue
+from bot.services.comments.dispatch import Comments
+from bot.services.deliveries.run_triggers import RunTriggers
+from bot.services.outbox.delivery_result import DeliveryResult
+from bot.services.outbox.ledger import Ledger
+from bot.services.outbox.outbox import is_ours
+from bot.services.people.identities import Identities
 from bot.services.ports import Clock, Delivery, Dispatch, ForgeReader, Store, Transaction
-from bot.services.transitions import TRIES, Transitions
-from bot.services.wanting import is_ours
+from bot.services.ports.deliveries import was_found
+from bot.services.runs.create import RunFactory
+from bot.services.runs.transitions import TRIES, Transitions
 
 log = logging.getLogger(__name__)
 
 Parse = Callable[[Delivery], ForgeEvent | Ignored]
 
-# While the forge is away a delivery is tried again for a day; for reasons of our own, this many times.
+# A delivery is retried for a day while the forge is down. Other failures are retried this many times.
 FORGE_PATIENCE = timedelta(hours=24)
 MAX_ATTEMPTS = 20
-# A job waits this long for it, this often; then it is left to the sweep.
+_NOT_THERE = "the forge does not have this commit on the branch, so nothing is applied automatically"
+# A job waits this long, this often. After that, the sweep retries.
 _MOMENT = timedelta(milliseconds=500)
 _LOOKS = 6
 
 
 class Intake:
-    """Accepts deliveries and makes runs of them."""
+    """Accepts deliveries and handles them."""
 
     def __init__(
         self,
         store: Store,
         clock: Clock,
         dispatch: Dispatch,
+        ledger: Ledger,
         parse: Parse,
         forges: Mapping[str, ForgeReader],
         discovery: Discovery,
-        new_runs: NewRuns,
-        changed: Changed,
+        run_factory: RunFactory,
+        change_log: ChangeLog,
         comments: Comments,
         transitions: Transitions,
-        following: Following,
+        run_triggers: RunTriggers,
         queue: MergeQueue,
+        our_comments: OurComments,
+        identities: Identities,
     ) -> None:
+        self._identities = identities
+        self._our_comments = our_comments
         self._queue = queue
         self._store = store
         self._clock = clock
         self._dispatch = dispatch
-        self._following = following
+        self._ledger = ledger
+        self._run_triggers = run_triggers
         self._parse = parse
         self._forges = forges
         self._discovery = discovery
-        self._new_runs = new_runs
-        self._changed = changed
+        self._run_factory = run_factory
+        self._change_log = change_log
         self._comments = comments
         self._transitions = transitions
 
     def accept(self, delivery: Delivery) -> bool:
-        """Store a delivery, then wake a worker; False where its id was here before, and nothing is done.
+        """Store a delivery, then wake a worker. False if its id was stored before: then nothing is done.
 
-        The database is written before the webhook is answered; a Redis that is down loses nothing, for the
-        sweep finds the delivery (promise 3).
+        The database is written before the webhook is answered. If Redis is down, nothing is lost: the sweep
+        finds the delivery (promise 3).
         """
         fresh = self._store.accept(delivery)
         if fresh:
@@ -106,14 +121,15 @@ class Intake:
         return fresh
 
     def handle(self, delivery_id: str) -> None:
-        """Carry out what a delivery leads to, once. What fails for now stays due: the sweep tries again."""
+        """Handle a delivery, once. After a temporary failure it stays due, and the sweep retries it."""
         with self._store.reading() as tx:
             delivery = tx.deliveries.get(delivery_id)
         if delivery.handled_at is not None:
             return
         try:
             self._act_once_ready(delivery)
-        except ForgeUnavailable as error:
+        except (ForgeUnavailable, NotLetIn) as error:
+            # A revoked token or a removed App is fixed by somebody within a day, as an outage is.
             self._later(
                 delivery, str(error), give_up=self._clock.now() - delivery.received_at > FORGE_PATIENCE
             )
@@ -130,46 +146,46 @@ class Intake:
             self._later(delivery, words, give_up=delivery.attempts + 1 >= MAX_ATTEMPTS)
 
     def _act_once_ready(self, delivery: Delivery) -> None:
-        """Act; where we are quicker than the forge itself, wait a little for it."""
+        """Act. If the forge's API does not know the change yet, wait a little."""
         for _ in range(_LOOKS - 1):
             try:
                 return self._act_on_what_stands(delivery)
             except (NotReady, NotFound) as error:
                 if not self._settles(delivery):
                     raise
-                log.info("delivery %s is looked at again in a moment: %s", delivery.id, error)
+                log.info("delivery %s is retried in a moment: %s", delivery.id, error)
             self._clock.wait(_MOMENT)
         return self._act_on_what_stands(delivery)
 
     def _act_on_what_stands(self, delivery: Delivery) -> None:
-        """Act; where somebody was quicker, look and decide again."""
+        """Act. If a concurrent change was quicker, fetch and decide again."""
         for _ in range(TRIES - 1):
             try:
                 return self._act(delivery)
             except Conflict as error:
-                log.info("delivery %s is looked at again: %s", delivery.id, error)
+                log.info("delivery %s is retried: %s", delivery.id, error)
         return self._act(delivery)
 
     def _settles(self, delivery: Delivery) -> bool:
         return self._clock.now() - delivery.received_at < SETTLING
 
     def _act(self, delivery: Delivery) -> None:
-        outcome = Outcome()
+        outcome = DeliveryResult()
         if is_ours(delivery):
-            return self._following.handle(delivery, outcome)
-        try:
-            event = self._parse(delivery)
-        except Invalid as error:
-            event = Ignored(f"the body could not be read: {error}")
+            return self._run_triggers.handle(delivery, outcome)
+        event = delivery.meaning or self._parsed(delivery)
+        if why := self._why_nobody_follows(event):
+            return self._ledger.nothing(delivery.id, outcome, why)
+        self._check_identity(event)
         match event:
             case Ignored(reason):
-                self._changed.nothing(delivery.id, outcome, reason)
+                self._ledger.nothing(delivery.id, outcome, reason)
             case BranchPushed() | TagPushed():
                 self._pushed(event, delivery, outcome)
             case ChangeUpdated():
-                self._changed.updated(event, delivery.id, outcome)
+                self._change_log.updated(event, delivery.id, outcome)
             case ChangeClosed():
-                self._changed.closed(event, delivery.id, outcome)
+                self._change_log.closed(event, delivery.id, outcome)
             case GroupQueued():
                 self._queue.queued(event, delivery.id, outcome)
             case GroupAsked():
@@ -178,17 +194,63 @@ class Intake:
                 self._queue.gone(event, delivery.id, outcome)
             case CommentAdded():
                 self._comments.handle(event, delivery, outcome)
+            case CommentEdited():
+                self._our_comments.edited(event, delivery, outcome)
             case _:
                 assert_never(event)
         return None
 
-    def _pushed(self, event: BranchPushed | TagPushed, delivery: Delivery, outcome: Outcome) -> None:
+    def _check_identity(self, event: ForgeEvent | Ignored) -> None:
+        """Refuse events of a repository that was created again under its name. Raises ForgeRefused."""
+        if isinstance(event, Ignored):
+            return
+        repo = event.change.repo if isinstance(event, ChangeUpdated | ChangeClosed) else event.repo
+        with self._store.reading() as tx:
+            configured = repo in tx.overviews.repos()
+        if configured or self._change_log.watches(repo):
+            self._identities.check(repo)
+
+    def _why_nobody_follows(self, event: ForgeEvent | Ignored) -> str:
+        """Return why a push concerns no workspace, empty if it may. Asks only the database."""
+        if not isinstance(event, BranchPushed | TagPushed):
+            return ""
+        with self._store.reading() as tx:
+            configured = tx.workspaces.of_repo(event.repo)
+        decisions: tuple[Decision, ...] = ()
+        if isinstance(event, TagPushed):
+            if not any(workspace.triggers.tag_regex for workspace in configured):
+                decisions = decide_tag(event, configured)
+        elif not self._is_followed(event, configured):
+            decisions = decide_push(event, configured, None)
+        return ", ".join(decision.reason for decision in decisions)
+
+    def _is_followed(self, event: BranchPushed, configured: Sequence[Workspace]) -> bool:
+        """Whether a workspace or a `discover` rule follows the branch."""
+        known = (*configured, *self._discovery.likes(event.repo))
+        return any(workspace.on_branch(event.branch, event.default_branch) for workspace in known)
+
+    def _parsed(self, delivery: Delivery) -> ForgeEvent | Ignored:
+        """Return the meaning of a delivery that another version of Plangate stored without it."""
+        try:
+            return self._parse(delivery)
+        except Invalid as error:
+            return Ignored(f"the body could not be read: {error}")
+
+    def _pushed(self, event: BranchPushed | TagPushed, delivery: Delivery, outcome: DeliveryResult) -> None:
         with self._store.reading() as tx:
             configured = tx.workspaces.of_repo(event.repo)
             overtaken = tx.deliveries.overtaken(delivery)
-        watched = configured or self._discovery.looks_at(event.repo)
-        if watched and isinstance(event, BranchPushed) and (overtaken or delivery.attempts):
-            event = self._caught_up(event)
+            handled = _handled_head(tx, event)
+        # It does not follow what was handled last: webhooks are missing, or came in another order.
+        jumps = isinstance(event, BranchPushed) and handled not in ("", event.before, event.after)
+        if isinstance(event, BranchPushed) and self._may_apply(event, configured):
+            believed = self._believed(event, delivery)
+            if believed is None:
+                return self._ledger.nothing(delivery.id, outcome, _NOT_THERE)
+            event = believed
+        late = overtaken or jumps or delivery.attempts or was_found(delivery)
+        if isinstance(event, BranchPushed) and late:
+            event = self._caught_up(event, handled if jumps else event.before)
         files, found = None, None
         if isinstance(event, BranchPushed):
             found = self._discovery.look(event.repo, event.branch, event.default_branch, event.after)
@@ -196,7 +258,7 @@ class Intake:
             if here:
                 files = self._files(event)
         with self._store.transaction() as tx:
-            if not self._changed.is_due(tx, delivery.id):
+            if not self._ledger.is_due(tx, delivery.id):
                 return
             if found is not None and isinstance(event, BranchPushed):
                 self._discovery.keep(tx, event.repo, found)
@@ -208,21 +270,52 @@ class Intake:
                 else decide_tag(event, workspaces)
             )
             self._start(tx, event, decisions, outcome)
-            # Only now: whoever makes runs in these workspaces later waits for ours, and comes behind them.
+            # Only now: later runs in these workspaces wait for ours in the queue.
             if not overtaken and tx.deliveries.overtaken(delivery):
-                raise Conflict("another push came while this one was looked at")
-            self._changed.done(tx, delivery.id, outcome)
+                raise Conflict("another push arrived meanwhile")
+            if _handled_head(tx, event) != handled:
+                raise Conflict("another push of this branch was handled meanwhile")
+            if isinstance(event, BranchPushed):
+                tx.repo_watches.moved(event.repo, event.branch, event.after, self._clock.now())
+            self._ledger.done(tx, delivery.id, outcome)
         self._transitions.wake(outcome.wake)
 
-    def _caught_up(self, event: BranchPushed) -> BranchPushed:
-        """Return a push that is handled late, or beside a later one, up to where its branch is now.
+    def _caught_up(self, event: BranchPushed, since: str) -> BranchPushed:
+        """Return a late or overtaken push, updated to the current commit of its branch.
 
-        Later pushes may have made their runs before: an older commit must not be applied after them.
+        Runs of later pushes may exist already: an older commit must not be applied after them. `since` is the
+        commit that was handled last: pushes that nobody told us of lie between, and touched files, too.
         """
         _, head = self._forges[event.repo.forge].branch_head(event.repo, event.branch)
+        if head != since:
+            event = replace(event, before=since)
         if head == event.after:
             return event
         return replace(event, after=head, message=f"{event.message} (and what was pushed after it)")
+
+    def _may_apply(self, event: BranchPushed, configured: Sequence[Workspace]) -> bool:
+        """Whether a push may be applied automatically in a workspace."""
+        known = (*configured, *self._discovery.likes(event.repo))
+        return any(w.auto_apply and w.on_branch(event.branch, event.default_branch) for w in known)
+
+    def _believed(self, event: BranchPushed, delivery: Delivery) -> BranchPushed | None:
+        """Return the push as the forge has it. None if the forge does not have the commit on the branch.
+
+        A delivery proves nothing: an old one can be sent again. Only the branch's head may be applied. Raises
+        NotReady while the forge may still be processing the push.
+        """
+        forge = self._forges[event.repo.forge]
+        try:
+            _, head = forge.branch_head(event.repo, event.branch)
+        except NotFound:
+            head = ""
+        if head == event.after:
+            return event
+        if head and forge.is_on_branch(event.repo, event.branch, event.after):
+            return replace(event, after=head, message=f"{event.message} (and what was pushed after it)")
+        if self._settles(delivery):
+            raise NotReady(f"the forge does not have {event.after[:10]} on {event.branch} yet")
+        return None
 
     def _files(self, event: BranchPushed) -> ChangedFiles:
         if not event.before:
@@ -234,26 +327,29 @@ class Intake:
         tx: Transaction,
         event: BranchPushed | TagPushed,
         decisions: tuple[Decision, ...],
-        outcome: Outcome,
+        outcome: DeliveryResult,
     ) -> None:
         for decision in decisions:
             match decision:
-                case Nothing(name, reason):
-                    outcome.say("nothing", reason, name)
-                case Start(workspace, reason):
-                    run = self._new_runs.of_push(tx, workspace, event, reason, outcome.wake)
+                case NoRun(name, reason):
+                    outcome.say(DecisionKind.NOTHING, reason, name)
+                case StartRun(workspace, reason):
+                    run = self._run_factory.of_push(tx, workspace, event, reason, outcome.wake)
                     if run is None:
-                        outcome.say("nothing", "this commit has made a run here before", workspace.name)
+                        outcome.say(
+                            DecisionKind.NOTHING, "this commit has a run here already", workspace.name
+                        )
                     else:
-                        outcome.say("run", reason, workspace.name, run.id)
+                        outcome.say(DecisionKind.RUN, reason, workspace.name, run.id)
 
     def _later(self, delivery: Delivery, error: str, *, give_up: bool) -> None:
-        log.warning("delivery %s: %s%s", delivery.id, error, "" if give_up else "; it will be tried again")
-        with self._store.transaction() as tx:
-            if not self._changed.is_due(tx, delivery.id):
-                return
-            if give_up:
-                outcome = {"outcome": "failed", "reason": error}
-                tx.deliveries.handled(delivery.id, self._clock.now(), [outcome], error)
-            else:
-                tx.deliveries.failed(delivery.id, error)
+        log.warning("delivery %s: %s%s", delivery.id, error, "" if give_up else "; it will be retried")
+        self._ledger.failed(delivery.id, error, give_up=give_up)
+
+
+def _handled_head(tx: Transaction, event: BranchPushed | TagPushed) -> str:
+    """Return the newest handled commit of a push's branch, empty if there is none."""
+    if isinstance(event, TagPushed):
+        return ""
+    head = tx.repo_watches.head(event.repo, event.branch)
+    return head.commit if head is not None else ""

@@ -1,41 +1,43 @@
-"""Handling a delivery once more, because a person asks: one that failed, or that still waits."""
+"""Redelivery: a person has a failed or waiting delivery handled again."""
 
 from __future__ import annotations
 
 import logging
 
-from bot.domain.audit import Deed
 from bot.domain.errors import Forbidden, IllegalMove
-from bot.domain.permissions import Person, Role
-from bot.services.auditing import audited, done
+from bot.domain.people.audit import AuditAction
+from bot.domain.people.permissions import Person, Role
+from bot.services.outbox.audit_log import audited, done
 from bot.services.ports import Clock, Dispatch, Store
 
 log = logging.getLogger(__name__)
 
 
-class Redelivering:
-    """Has deliveries handled again. What led to something is done with: nothing would come of it twice."""
+class Redelivery:
+    """Handles deliveries again. A delivery that had an effect is done: it would have no effect twice."""
 
     def __init__(self, store: Store, clock: Clock, dispatch: Dispatch) -> None:
         self._store = store
         self._clock = clock
         self._dispatch = dispatch
 
-    def replay(self, delivery_id: str, person: Person) -> None:
-        """Have a worker handle a delivery again. Raises Forbidden, IllegalMove, NotFound."""
+    def redeliver(self, delivery_id: str, person: Person) -> None:
+        """Enqueue a delivery again. Raises Forbidden, IllegalMove, NotFound."""
         self.reopen(delivery_id, person)
         try:
             self._dispatch.receive(delivery_id)
         except ConnectionError as error:
             log.warning("delivery %s waits for the sweep: %s", delivery_id, error)
 
-    @audited(Deed.REPLAY)
+    @audited(AuditAction.REPLAY)
     def reopen(self, delivery_id: str, person: Person) -> None:
-        """Have a delivery be due again. Raises Forbidden, IllegalMove, NotFound."""
+        """Make a delivery due again. Raises Forbidden, IllegalMove, NotFound."""
         if person.role < Role.OWNER:
             raise Forbidden("a delivery is replayed by an owner of this Plangate")
         with self._store.transaction() as tx:
             delivery = tx.deliveries.get(delivery_id)
             if delivery.handled_at is not None and not tx.redeliveries.reopen(delivery_id):
-                raise IllegalMove(f"{delivery_id} was handled: nothing would come of it once more")
-            done(tx, self._clock, person, Deed.REPLAY, delivery_id, delivery.error)
+                raise IllegalMove(
+                    f"{delivery_id} was handled already: handling it again would have no effect"
+                )
+            done(tx, self._clock, person, AuditAction.REPLAY, delivery_id, delivery.error)

@@ -1,70 +1,72 @@
 """Run triggers: a successful apply starts runs in the workspaces that name its workspace.
 
-That a run is wanted is kept in the transaction that marks the run applied, as a delivery of our own: so it is
-accepted once, handled by a worker that asks the forge, tried again while the forge is away, found by the
-sweep if everything was lost, and shown with the forges' deliveries (promise 3).
+The wanted run is stored in the transaction that marks the run applied, as an internal delivery. So it is
+accepted once, handled by a worker that asks the forge, retried while the forge is down, found by the sweep
+if everything else was lost, and listed with the forges' deliveries (promise 3).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from bot.services.carrying import Carrying
-from bot.services.changes import Changed
-from bot.services.going_on import GoingOn
-from bot.services.making import NewRuns
-from bot.services.outcome import Outcome
+from bot.domain.changes.delivery_decisions import DecisionKind
+from bot.services.approvals.carry_over import CarryOver
+from bot.services.approvals.continue_after_merge import ContinueAfterMerge
+from bot.services.changes.other_previews import OtherPreviews
+from bot.services.outbox.delivery_result import DeliveryResult
+from bot.services.outbox.ledger import Ledger
+from bot.services.outbox.outbox import APPLIED, ASKED, OUTDATED, PLANNED, wanted_by
 from bot.services.ports import Delivery, ForgeReader, Store
-from bot.services.siblings import Siblings
-from bot.services.transitions import Transitions
-from bot.services.wanting import APPLIED, ASKED, OUTDATED, PLANNED, wanted_by
+from bot.services.runs.create import RunFactory
+from bot.services.runs.transitions import Transitions
 
 
-class Following:
-    """Makes the runs that another workspace's apply has called for."""
+class RunTriggers:
+    """Creates the runs that another workspace's apply triggers."""
 
     def __init__(
         self,
         store: Store,
         forges: Mapping[str, ForgeReader],
-        changed: Changed,
-        new_runs: NewRuns,
+        ledger: Ledger,
+        run_factory: RunFactory,
         transitions: Transitions,
-        siblings: Siblings,
-        going_on: GoingOn,
+        carry_over: CarryOver,
+        other_previews: OtherPreviews,
+        continue_after_merge: ContinueAfterMerge,
     ) -> None:
         self._store = store
         self._forges = forges
-        self._changed = changed
-        self._new_runs = new_runs
+        self._ledger = ledger
+        self._run_factory = run_factory
         self._transitions = transitions
-        self._others: dict[str, Callable[[Delivery, Outcome], None]] = {
+        self._others: dict[str, Callable[[Delivery, DeliveryResult], None]] = {
             APPLIED: self._follow,
-            PLANNED: Carrying(store, changed, new_runs, transitions).planned,
-            ASKED: going_on.asked,
-            OUTDATED: siblings.applied,
+            PLANNED: carry_over.planned,
+            ASKED: continue_after_merge.asked,
+            OUTDATED: other_previews.applied,
         }
 
-    def handle(self, delivery: Delivery, outcome: Outcome) -> None:
-        """Do what a run has called for. Raises ForgeUnavailable, ForgeRefused, NotFound, Conflict."""
+    def handle(self, delivery: Delivery, outcome: DeliveryResult) -> None:
+        """Handle an internal delivery. Raises ForgeUnavailable, ForgeRefused, NotFound, Conflict."""
         return self._others[delivery.event](delivery, outcome)
 
-    def _follow(self, delivery: Delivery, outcome: Outcome) -> None:
-        """Make the run on the current commit of its workspace's branch."""
+    def _follow(self, delivery: Delivery, outcome: DeliveryResult) -> None:
+        """Create the run on the current commit of its workspace's branch."""
         applied, workspace_id = wanted_by(delivery)
         with self._store.reading() as tx:
             workspace = tx.workspaces.get(workspace_id)
         if not workspace.active:
-            return self._changed.nothing(delivery.id, outcome, f"{workspace.name} was put aside meanwhile")
+            return self._ledger.nothing(delivery.id, outcome, f"{workspace.name} was retired meanwhile")
         branch, commit = self._forges[workspace.repo.forge].branch_head(workspace.repo, workspace.branch)
         with self._store.transaction() as tx:
-            if not self._changed.is_due(tx, delivery.id):
+            if not self._ledger.is_due(tx, delivery.id):
                 return None
             cause = tx.runs.get(applied)
             source = tx.workspaces.get(cause.workspace_id)
             why = f"{cause.id} was applied in {source.name}"
-            run = self._new_runs.of_trigger(tx, workspace, branch, commit, cause, why, outcome.wake)
-            outcome.say("run", why, workspace.name, run.id)
-            self._changed.done(tx, delivery.id, outcome)
+            run = self._run_factory.of_trigger(tx, workspace, branch, commit, cause, why, outcome.wake)
+            outcome.say(DecisionKind.RUN, why, workspace.name, run.id)
+            self._ledger.done(tx, delivery.id, outcome)
         self._transitions.wake(outcome.wake)
         return None

@@ -1,7 +1,7 @@
-"""Carrying a run on: plan, policies, confirmation or auto-apply, apply; then the next run of the workspace.
+"""Advances a run: plan, policies, confirmation or auto-apply, apply; then the workspace's next run.
 
-Everything a run needs is in the database or fetched anew, so any worker can carry on any run. A worker holds
-a run by a lease; each change it makes is checked against the lease's fencing number (promise 3).
+Everything that a run needs is in the database or can be fetched again, so any worker can advance any run. A
+worker holds a run by a lease. Each change is checked against the lease's fencing number (promise 3).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.domain.digest import Surroundings, plan_digest
 from bot.domain.errors import (
     Conflict,
     EngineError,
@@ -21,20 +20,34 @@ from bot.domain.errors import (
     Interrupted,
     LeaseLost,
     NotFound,
+    PlanDisagrees,
     RemoteUnavailable,
     StoreUnavailable,
 )
 from bot.domain.ids import new_id
-from bot.domain.lifecycle import APPLY_STAGES, PLAN_STAGES, RunStatus
-from bot.domain.plan import load_plan_json, read_plan
-from bot.domain.run import Run, RunEvent
-from bot.services import left_locks
-from bot.services.basis import Basis, basis_now, keep_basis, state_now
-from bot.services.engine_jobs import EngineJobs
-from bot.services.holding import Holding
-from bot.services.patience import patiently
-from bot.services.plan_views import packed
-from bot.services.policing import Policing
+from bot.domain.people.audit import AuditAction
+from bot.domain.people.origins import Origin, Via
+from bot.domain.people.permissions import Person, Role
+from bot.domain.plans.digest import DigestInputs, plan_digest, providers_hash
+from bot.domain.plans.plan import load_plan_json, read_plan
+from bot.domain.runs.lifecycle import APPLY_STAGES, PLAN_STAGES, RunStatus
+from bot.domain.runs.run import Run, RunEvent
+from bot.domain.workspaces.phase import Phase
+from bot.services.approvals.before_apply import BeforeApply
+from bot.services.execution.engine_jobs import EngineJobs
+from bot.services.execution.lease import RunLeases
+from bot.services.execution.plan_reuse import PlanReuse, planned_by, why_failed
+from bot.services.execution.restart import begin_again
+from bot.services.execution.retry import patiently
+from bot.services.execution.take_over import TakeOver
+from bot.services.execution.turns import Turns
+from bot.services.execution.watch import RunWatch
+from bot.services.outbox import audit_log
+from bot.services.plans.plan_inputs import PlanInputs, current_inputs, save_inputs, state_now
+from bot.services.plans.plan_text import packed_text
+from bot.services.plans.snapshot import open_environment, secrets_of_run
+from bot.services.plans.views import packed
+from bot.services.policies.check import PolicyChecker
 from bot.services.ports import (
     ApplyResult,
     ArtifactKind,
@@ -46,32 +59,36 @@ from bot.services.ports import (
     Transaction,
     Vault,
 )
-from bot.services.restarting import begin_again
-from bot.services.snapshot import open_environment, secrets_of_run
-from bot.services.states import new_version
-from bot.services.taking_over import TakingOver, planned_by, why_failed
-from bot.services.transitions import Transitions
-from bot.services.turns import whose_turn
-from bot.services.watching import RunWatch
+from bot.services.runs import abandoned_locks
+from bot.services.runs.queue_position import whose_turn
+from bot.services.runs.transitions import Transitions, lease_of
+from bot.services.states.kept_aside import NOT_PUSHED, Fate, keep
 
 log = logging.getLogger(__name__)
 
 Moves = list[tuple[Run, RunEvent]]
 
-# How long a run waits for a forge that does not answer before it errors.
+# How long a run waits for a forge that does not answer, before it errors.
 FORGE_PATIENCE = timedelta(minutes=10)
 
-# How much longer than its stage a run's token is good: Terraform pushes its state after the interrupt, too.
+# Other workers may take a run first that this one has chosen.
+_TRIES = 10
+
+# How much longer than its stage a run's token is valid: Terraform also pushes its state after the interrupt.
 _SPARE = timedelta(hours=1)
 
-CUT_OFF = (
-    "the worker that applied this was lost, so what was applied is not known for certain: "
-    "every state that Terraform pushed is kept; look at the state and plan again"
-)
+NEEDS_ROOM = PLAN_STAGES | APPLY_STAGES | {RunStatus.PENDING}
+NO_ROOM = "waits for disk space"
+"""The line of the timeline of a run that can't start because the worker's disk is full."""
+
+LEFT_LOCKED = "its Terraform ended without unlocking it"
+STORED_AFTER_ALL = "everything was applied; Terraform could not push the state, so Plangate stored it"
+
+_WORKER = Person("plangate", Role.NONE, Origin(Via.SERVER))
 
 
-class Phases:
-    """Carries runs on, as far as they go without a person."""
+class Execution:
+    """Advances runs, as far as they go without a person."""
 
     def __init__(
         self,
@@ -82,9 +99,11 @@ class Phases:
         jobs: EngineJobs,
         transitions: Transitions,
         limits: Limits,
-        policing: Policing,
-        taking_over: TakingOver,
+        policy_checker: PolicyChecker,
+        plan_reuse: PlanReuse,
+        before_apply: BeforeApply,
     ) -> None:
+        self._before_apply = before_apply
         self._store = store
         self._clock = clock
         self._vault = vault
@@ -92,41 +111,57 @@ class Phases:
         self._jobs = jobs
         self._transitions = transitions
         self._limits = limits
-        self._policing = policing
-        self._taking_over = taking_over
-        self._holding = Holding(store, clock, engine, limits)
+        self._policy_checker = policy_checker
+        self._plan_reuse = plan_reuse
+        self._turns = Turns(store, clock)
+        self._leases = RunLeases(store, clock, engine, limits)
+        self._take_over = TakeOver(store, clock, engine, limits)
+
+    def warm_up(self) -> None:
+        """Prepare in the worker what the processes of its jobs need."""
+        self._turns.warm_up()
 
     def advance(self, run_id: str) -> None:
-        """Carry a run on until it is final, waits for a person, or waits for its turn.
+        """Advance a run until it is final, waits for a person, or waits in the queue.
 
-        Does nothing where another worker holds it. Raises whatever keeps the outcome from being kept: the
-        run then stays as it is, and the sweep has it carried on again.
+        Another run is advanced instead if its change has fewer runs at work. Does nothing if another worker
+        holds it. Raises the error that prevents storing the result: the run then stays as it is, and the
+        sweep enqueues it again.
         """
-        with self._holding.of(run_id) as fence:
-            if fence is not None:
-                self._carry_on(run_id, fence)
+        for _ in range(_TRIES):
+            chosen = self._turns.instead_of(run_id)
+            with self._leases.of(chosen) as fence:
+                if fence is not None:
+                    return self._carry_on(chosen, fence)
+            if chosen == run_id:
+                return None
+        return None
 
     def _carry_on(self, run_id: str, fence: int) -> None:
         try:
+            if self._taken_over(run_id, fence) or self._waits_for_room(run_id, fence):
+                return
             run = self._begin(run_id, fence)
             if run.status in PLAN_STAGES and run.status is not RunStatus.POLICY_CHECKING:
                 run = self._plan(run, fence)
             if run.status is RunStatus.POLICY_CHECKING:
                 with self._watching(run, fence, "plan") as watch:
-                    run = self._policing.check(run, fence, watch)
+                    run = self._policy_checker.check(run, fence, watch)
             if run.status in APPLY_STAGES:
                 self._apply(run, fence)
         except (ForgeUnavailable, RemoteUnavailable) as error:
             self._forge_is_away(run_id, fence, error)
         except Interrupted:
             self._end(run_id, fence, RunStatus.CANCELED, "")
+        except PlanDisagrees as error:
+            self._end(run_id, fence, RunStatus.ERRORED, str(error), forged=error)
         except (EngineError, ForgeError, NotFound) as error:
             self._end(run_id, fence, RunStatus.ERRORED, str(error))
         except (Conflict, StoreUnavailable):
-            # The lease was lost, or the database is away or busy: that is no fault of the run's.
+            # The lease was lost, or the database is unavailable or busy. The run is not at fault.
             raise
         except Exception:
-            # Our own mistake must not leave a status pending for ever (promise 3); the log has the rest.
+            # A defect of ours must not leave a status pending forever (promise 3). The log has the details.
             reference = new_id("err")
             log.exception("%s: %s", run_id, reference)
             self._end(
@@ -134,52 +169,66 @@ class Phases:
             )
 
     def _begin(self, run_id: str, fence: int) -> Run:
-        """Start the run if it is its turn; end it where a cancel or a lost worker says so."""
+        """Start the run if it is next in the queue. End it after a cancel or a lost worker."""
 
         def step(tx: Transaction, run: Run) -> Moves:
             if run.final:
                 return []
-            if run.status is RunStatus.APPLYING:
-                # Promise 3: an apply that was cut off is never started again by itself.
-                return [self._transitions.moved(run, RunStatus.ERRORED, message=CUT_OFF, error=CUT_OFF)]
             if run.cancel_requested_at and (run.status in PLAN_STAGES or run.status in APPLY_STAGES):
                 return [self._transitions.moved(run, RunStatus.CANCELED, run.cancel_requested_by)]
             if run.status is RunStatus.PENDING and (run.plan_only or self._has_turn(tx, run)):
-                moves = self._taking_over.start(tx, run)
+                moves = self._plan_reuse.start(tx, run)
                 taken = planned_by(moves)
-                return [*moves, *self._policing.after_plan(tx, taken)] if taken else moves
+                return [*moves, *self._policy_checker.after_plan(tx, taken)] if taken else moves
             if run.status is RunStatus.POLICY_CHECKING:
-                return []  # the plan is kept: only the check begins again
+                return []  # the plan is stored: only the check starts again
             if run.status in PLAN_STAGES:
                 return begin_again(tx, self._transitions, run, self._clock.now())
             return []
 
         return self._transitions.change(run_id, step, fence)
 
+    def _waits_for_room(self, run_id: str, fence: int) -> bool:
+        """Whether the run can't go on here because the disk is full. Says so once, and stays as it is."""
+        full = self._engine.no_room()
+        if not full:
+            return False
+        with self._store.transaction() as tx:
+            tx.leases.check(lease_of(run_id), fence)
+            run = tx.runs.get(run_id)
+            if run.status not in NEEDS_ROOM or run.cancel_requested_at:
+                return False
+            if run.status is RunStatus.PENDING and not run.plan_only and not self._has_turn(tx, run):
+                return False
+            if tx.runs.timeline(run_id)[-1].kind != NO_ROOM:
+                tx.runs.note(RunEvent(run_id, self._clock.now(), NO_ROOM, "", full))
+        log.warning("%s waits: %s", run_id, full)
+        return True
+
     def _has_turn(self, tx: Transaction, run: Run) -> bool:
         turn = whose_turn(tx, run.workspace_id, for_update=True)
         return turn is not None and turn.id == run.id
 
-    def _unlock(self, tx: Transaction, run: Run) -> None:
-        """Let go of a lock that the run's Terraform left: this worker has seen its process end."""
-        left_locks.release(tx, run, self._clock.now(), "its Terraform ended without unlocking it")
+    def _unlock(self, tx: Transaction, run: Run, why: str = LEFT_LOCKED) -> None:
+        """Release a lock that the run's Terraform left, which has ended."""
+        abandoned_locks.release(tx, run, self._clock.now(), why)
 
     # --- plan -----------------------------------------------------------------------------------------------
 
     def _plan(self, run: Run, fence: int) -> Run:
-        job = self._jobs.for_run(run, expires=self._clock.now() + self._limits.plan + _SPARE)
+        job = self._jobs.for_run(run, Phase.PLAN, self._clock.now() + self._limits.plan + _SPARE)
         with self._watching(run, fence, "plan") as watch:
             self._engine.fetch(job, watch)
             run = self._onward(
                 run, fence, RunStatus.FETCHING_COMPLETED, RunStatus.PLAN_QUEUED, RunStatus.PLANNING
             )
             with self._store.reading() as tx:
-                basis = basis_now(tx, run, self._clock.now())
+                basis = current_inputs(tx, run, self._clock.now())
             result = self._engine.plan(job, watch)
         return self._planned(run, fence, result, basis)
 
     def _onward(self, run: Run, fence: int, *statuses: RunStatus) -> Run:
-        """Move the run through statuses that follow each other, leaving out those it has behind it."""
+        """Move the run through consecutive statuses. Skips those that it has passed."""
 
         def step(_tx: Transaction, run: Run) -> Moves:
             moves: Moves = []
@@ -191,25 +240,34 @@ class Phases:
 
         return self._transitions.change(run.id, step, fence)
 
-    def _planned(self, run: Run, fence: int, result: PlanResult, basis: Basis) -> Run:
-        """Keep the plan and decide what follows, in one transaction: a crash leaves nothing half decided."""
+    def _planned(self, run: Run, fence: int, result: PlanResult, basis: PlanInputs) -> Run:
+        """Store the plan and decide what follows, in one transaction: a crash leaves nothing half done."""
         document = load_plan_json(result.plan_json)
         plan = read_plan(document)
         with self._store.reading() as tx:
             environment, secrets = open_environment(tx, run.id), secrets_of_run(tx, run.id)
-        around = Surroundings(result.dependency_lock, result.files, run.modes.refresh_only, environment)
+        around = DigestInputs(result.dependency_lock, result.files, run.modes.refresh_only, environment)
         digest = plan_digest(document, self._vault.key("plan digest"), around)
-        view = packed(document, secrets)
+        view, text = packed(document, secrets), packed_text(document, secrets, basis.engine)
 
         def step(tx: Transaction, run: Run) -> Moves:
             tx.artifacts.put(run.id, ArtifactKind.SAVED_PLAN, result.saved_plan)
             tx.artifacts.put(run.id, ArtifactKind.PLAN_JSON, result.plan_json)
             tx.artifacts.put(run.id, ArtifactKind.DEPENDENCY_LOCK, result.dependency_lock)
             tx.artifacts.put(run.id, ArtifactKind.PLAN_VIEW, view)
-            # Moved while the plan was made: which state the plan saw is not known.
+            tx.artifacts.put(run.id, ArtifactKind.PLAN_TEXT, text)
+            # The state changed during the plan, so the version that the plan read is unknown.
             known = result.state_here and basis.state == state_now(tx, run.workspace_id)
             about = [resource.address for resource in plan.resources]
-            keep_basis(tx, run.id, replace(basis, state=basis.state if known else ""), about)
+            made_of = replace(
+                basis,
+                state=basis.state if known else "",
+                backend="" if result.state_here else result.backend,
+                configuration=result.configuration,
+                files=result.files,
+                providers=providers_hash(result.dependency_lock),
+            )
+            save_inputs(tx, run.id, made_of, about)
             message = str(plan.counts) if plan.has_changes else "no changes"
             first = self._transitions.moved(
                 run,
@@ -221,15 +279,39 @@ class Phases:
                 engine_version=result.version,
             )
             self._unlock(tx, run)
-            return [first, *self._policing.after_plan(tx, first[0])]
+            return [first, *self._policy_checker.after_plan(tx, first[0])]
 
         return self._transitions.change(run.id, step, fence)
 
     # --- apply ----------------------------------------------------------------------------------------------
 
+    def _taken_over(self, run_id: str, fence: int) -> bool:
+        """End an apply whose worker was lost, as it truly ended. False if the run is at another stage.
+
+        Promise 3: an interrupted apply is never restarted automatically.
+        """
+        with self._store.reading() as tx:
+            run = tx.runs.get(run_id)
+        if run.status is not RunStatus.APPLYING:
+            return False
+        with self._watching(run, fence, "apply") as watch:
+            ending = self._take_over.ending(run, watch)
+        if ending is None:
+            log.warning("%s: its worker was lost, but its Terraform may still be at work elsewhere", run_id)
+        else:
+            self._applied(
+                run, fence, ending, "its worker was lost, and its Terraform is not at work any more"
+            )
+        return True
+
     def _apply(self, run: Run, fence: int) -> None:
-        # Before the run is called applying: a forge that is away now must not look like an apply cut off.
-        job = self._jobs.for_run(run, expires=self._clock.now() + self._limits.apply + _SPARE)
+        # Before the run is marked applying: a forge that is down must not look like an interrupted apply.
+        if missing := self._before_apply.missing(run):
+            self._transitions.change(
+                run.id, lambda tx, run: self._before_apply.put_back(tx, run, missing), fence
+            )
+            return
+        job = self._jobs.for_run(run, Phase.APPLY, self._clock.now() + self._limits.apply + _SPARE)
         with self._store.reading() as tx:
             plan = PlanResult(
                 saved_plan=tx.artifacts.get(run.id, ArtifactKind.SAVED_PLAN) or b"",
@@ -239,17 +321,21 @@ class Phases:
             )
         run = self._onward(run, fence, RunStatus.APPLY_QUEUED, RunStatus.APPLYING)
         if run.status is not RunStatus.APPLYING:
-            return  # canceled while the forge was asked
+            return  # canceled during the request to the forge
         with self._watching(run, fence, "apply") as watch:
             result = patiently(lambda: self._engine.apply(job, plan, watch), self._clock, watch)
         self._applied(run, fence, result)
 
-    def _applied(self, run: Run, fence: int, result: ApplyResult) -> None:
+    def _applied(self, run: Run, fence: int, result: ApplyResult, unlocked: str = LEFT_LOCKED) -> None:
         def step(tx: Transaction, run: Run) -> Moves:
-            self._unlock(tx, run)
-            self._keep_aside(tx, run, result.errored_state)
+            self._unlock(tx, run, unlocked)
+            stored = self._keep_left(tx, run, result.errored_state)
+            if run.final:
+                return []  # it was canceled by force
             if result.succeeded:
                 return [self._transitions.moved(run, RunStatus.APPLIED, message=result.summary)]
+            if result.only_unsaved and stored is Fate.CURRENT:
+                return [self._transitions.moved(run, RunStatus.APPLIED, message=STORED_AFTER_ALL)]
             if result.interrupted:
                 by = run.cancel_requested_by
                 return [self._transitions.moved(run, RunStatus.CANCELED, by, result.summary)]
@@ -259,23 +345,27 @@ class Phases:
         try:
             self._transitions.change_at_last(run.id, step, fence)
         except LeaseLost:
-            # What becomes of the run is another's to say now; but nobody else has this state.
+            # Another worker decides about the run now, but only this worker has this state.
             with self._store.transaction() as tx:
-                self._keep_aside(tx, run, result.errored_state)
+                self._keep_left(tx, tx.runs.get(run.id), result.errored_state)
+            self._engine.state_stored(run.id)
             raise
+        self._engine.state_stored(run.id)
 
-    def _keep_aside(self, tx: Transaction, run: Run, state: bytes) -> None:
-        """Keep what Terraform could not push: not as the current state, but not lost (promise 3)."""
-        if state:
-            why = "Terraform could not push it and left it in the working tree"
-            tx.states.add(new_version(run, state, why, self._clock.now()), state)
+    def _keep_left(self, tx: Transaction, run: Run, state: bytes) -> Fate | None:
+        """Store the state that Terraform could not push: the current one if it fits (promise 3)."""
+        return keep(tx, run, state, NOT_PUSHED, self._clock.now()) if state else None
 
     # --- ends -----------------------------------------------------------------------------------------------
 
-    def _end(self, run_id: str, fence: int, status: RunStatus, error: str) -> None:
+    def _end(
+        self, run_id: str, fence: int, status: RunStatus, error: str, forged: PlanDisagrees | None = None
+    ) -> None:
         def step(tx: Transaction, run: Run) -> Moves:
             if status not in run.allowed():
                 return []
+            if forged:
+                audit_log.refused(tx, self._clock, _WORKER, AuditAction.VERIFY_PLAN, run.id, forged)
             self._unlock(tx, run)
             by = run.cancel_requested_by if status is RunStatus.CANCELED else ""
             return [self._transitions.moved(run, status, by, error, error=error)]
@@ -283,11 +373,11 @@ class Phases:
         self._transitions.change(run_id, step, fence)
 
     def _forge_is_away(self, run_id: str, fence: int, error: ForgeUnavailable | RemoteUnavailable) -> None:
-        """Leave the run where it is, for the sweep to carry on, until patience is over."""
+        """Leave the run as it is, so that the sweep advances it later, until the time limit."""
         with self._store.reading() as tx:
             run = tx.runs.get(run_id)
         if run.status is RunStatus.APPLYING:
-            # It would look like an apply that was cut off; it was waited for as long as a worker may.
+            # It would look like an interrupted apply. It has waited as long as a worker may.
             self._end(run_id, fence, RunStatus.ERRORED, f"nothing was applied: {error}")
         elif self._clock.now() - run.status_at > FORGE_PATIENCE:
             minutes = int(FORGE_PATIENCE.total_seconds() // 60)
@@ -297,10 +387,10 @@ class Phases:
 
     @contextmanager
     def _watching(self, run: Run, fence: int, stage: str) -> Iterator[RunWatch]:
-        """Look on at a stage; its last words are kept also where it fails, for they say why."""
+        """Watch a stage. Stores its last output also if it fails, because it says why."""
         watch = RunWatch(self._store, self._clock, self._limits, run.id, fence, stage)
-        # A stage begins with the whole of the lease: a database that is slow to answer, and many short
-        # stages, would otherwise have it run out before the engine looks round (promise 3).
+        # A stage starts with a full lease. A slow database and many short stages could otherwise use it up
+        # before the first tick (promise 3).
         watch.tick()
         try:
             yield watch

@@ -1,39 +1,56 @@
-"""What a run's Terraform gets: commit, state access, variables, environment; nothing else (promise 5)."""
+"""The inputs of a run's Terraform: commit, state access, variables, environment; nothing else (promise 5)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
 
-from bot.domain.run import Run, RunSource
-from bot.domain.workspace import Workspace
+from bot.domain.runs import masking
+from bot.domain.runs.run import Run, RunSource
+from bot.domain.workspaces.phase import Phase
+from bot.domain.workspaces.variables import held_in
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.identity.tokens import IdentityTokens
+from bot.services.people.identities import JUST_NOW, Identities
+from bot.services.plans.snapshot import variables_of
 from bot.services.ports import Addresses, EngineJob, ForgeReader, StateAccess, Store
-from bot.services.snapshot import variables_of
-from bot.services.states import StateService
+from bot.services.states.backend import Access, StateService
 
 
 class EngineJobs:
-    """Makes the engine's job for a run."""
+    """Creates the engine's job for a run."""
 
     def __init__(
-        self, store: Store, forges: Mapping[str, ForgeReader], states: StateService, addresses: Addresses
+        self,
+        store: Store,
+        forges: Mapping[str, ForgeReader],
+        states: StateService,
+        addresses: Addresses,
+        identity: IdentityTokens,
+        identities: Identities,
     ) -> None:
+        self._identities = identities
         self._store = store
         self._forges = forges
         self._states = states
         self._addresses = addresses
+        self._identity = identity
 
-    def for_run(self, run: Run, expires: datetime) -> EngineJob:
-        """Return the job; asks the forge where Git fetches from.
+    def for_run(self, run: Run, phase: Phase, expires: datetime) -> EngineJob:
+        """Return the job of one phase. Asks the forge for the Git remote.
 
-        A preview only reads the state; a run that may apply locks and writes it. Raises ForgeUnavailable,
-        ForgeRefused, NotFound.
+        A preview only reads the state. The plan of a run that may apply locks it too, and only an apply
+        writes it. Of the variables a phase gets its own; those of the other one are only masked. Raises
+        ForgeUnavailable, ForgeRefused, NotFound.
         """
         with self._store.reading() as tx:
             workspace = tx.workspaces.get(run.workspace_id)
             variables = variables_of(tx, run.id)
+        # A repository that was created again under its name gets nothing of the old one.
+        self._identities.check(workspace.repo, JUST_NOW)
         remote = self._forges[workspace.repo.forge].remote(workspace.repo)
-        token = self._states.token(run.id, workspace.id, not run.plan_only, expires)
+        token = self._states.token(run.id, workspace.id, _access(run, phase), expires)
+        handed = self._identity.hand(run, workspace, phase)
         return EngineJob(
             run_id=run.id,
             remote=remote,
@@ -48,23 +65,33 @@ class EngineJobs:
                 password=token,
                 lock=not run.plan_only,
             ),
-            variables=variables,
-            environment=_environment(run, workspace),
-            secrets=(token,),
+            variables=held_in(phase, variables),
+            environment={**_environment(run, workspace), **handed.environment},
+            secrets=(token, *handed.secrets, *masking.secrets_of(variables)),
             ref=_ref(run),
             fills_cache=run.change_number is None,
+            isolation=workspace.isolation,
+            own_backend=workspace.own_backend,
+            files=handed.files,
+            remark=handed.remark,
         )
 
 
+def _access(run: Run, phase: Phase) -> Access:
+    if phase is Phase.APPLY:
+        return Access.WRITE
+    return Access.READ if run.plan_only else Access.LOCK
+
+
 def _ref(run: Run) -> str:
-    """Where the commit is found, for servers that give out only what a ref points to."""
+    """Return the ref that contains the commit, for servers that serve only refs."""
     if not run.branch:
         return ""
     return f"refs/{'tags' if run.source is RunSource.TAG else 'heads'}/{run.branch}"
 
 
 def _environment(run: Run, workspace: Workspace) -> dict[str, str]:
-    """What Terraform Enterprise tells a run of itself; source: its "Run environment" page."""
+    """The variables that Terraform Enterprise sets for a run. Source: its "Run environment" page."""
     return {
         "TFC_RUN_ID": run.id,
         "TFC_WORKSPACE_NAME": workspace.name,

@@ -1,4 +1,4 @@
-"""Holding a run: a worker's lease on it, and its working tree, which is the worker's as long (promise 3)."""
+"""A worker's lease on a run, which includes the run's working tree (promise 3)."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from bot.domain.errors import LeaseLost
+from bot.domain.runs.lifecycle import RunStatus
 from bot.services.ports import Clock, Engine, Limits, Store
-from bot.services.transitions import lease_of
+from bot.services.runs.transitions import lease_of
 
 log = logging.getLogger(__name__)
 
+_MOST_TIME = timedelta(seconds=30)
 
-class Holding:
-    """Takes runs for a worker, and lets go of them."""
+
+class RunLeases:
+    """Takes and releases the leases of runs for a worker."""
 
     def __init__(self, store: Store, clock: Clock, engine: Engine, limits: Limits) -> None:
         self._store = store
@@ -26,12 +30,13 @@ class Holding:
 
     @contextmanager
     def of(self, run_id: str) -> Iterator[int | None]:
-        """Hold a run; yields the lease's fencing number, None where another worker has the run.
+        """Take the lease of a run. Yields its fencing number, None if another worker has it.
 
-        Behind it the run's working tree is gone. Where the lease was lost meanwhile nothing is touched: the
-        tree may be the other worker's by then. LeaseLost goes no further.
+        Deletes the run's working tree at the end. If the lease was lost, nothing is deleted: the tree may
+        belong to the other worker by then. LeaseLost is not passed on.
         """
         owner = f"{socket.gethostname()}:{os.getpid()}"
+        self._give_time(run_id)
         with self._store.transaction() as tx:
             fence = tx.leases.take(lease_of(run_id), owner, self._clock.now(), self._limits.lease)
         if fence is None:
@@ -41,14 +46,26 @@ class Holding:
             try:
                 yield fence
             finally:
-                # Who waited for a forge for long may not have noticed that another took the run over.
+                # After a long wait for a forge, this worker may not know that another took the run over.
                 self._renew(run_id, fence)
                 self._engine.clean(run_id)
         except LeaseLost:
-            log.warning("%s: another worker has the run; this one lets it be", run_id)
+            log.warning("%s: another worker has the run; this one stops", run_id)
         finally:
             with self._store.transaction() as tx:
                 tx.leases.release(lease_of(run_id), fence, self._clock.now())
+
+    def _give_time(self, run_id: str) -> None:
+        """Wait a little before an apply is taken over, so that its worker can renew its lease.
+
+        All leases expire while the database is away. When it is back, an apply must not lose its worker only
+        because another worker was quicker.
+        """
+        with self._store.reading() as tx:
+            applies = tx.runs.get(run_id).status is RunStatus.APPLYING
+            expired = tx.leases.expired(lease_of(run_id), self._clock.now())
+        if applies and expired:
+            self._clock.wait(min(self._limits.lease / 2, _MOST_TIME))
 
     def _renew(self, run_id: str, fence: int) -> None:
         with self._store.transaction() as tx:

@@ -1,8 +1,8 @@
-"""Taking a preview's plan over: what was shown, that very file, is what is applied (promise 1).
+"""Plan reuse: the saved plan that a preview showed is the file that is applied (promise 1).
 
-Only where nothing that the plan hangs on has changed; asked in the transaction that starts the run, when its
-turn has come, so that nobody else can move the state after. Terraform asks for itself once more, under the
-state's lock. Policies judge the plan anew, by their sets as they are now, as they do every plan.
+Only if none of the plan's inputs has changed. This is checked in the transaction that starts the run, when it
+is next in the queue, so that nobody can change the state after it. Terraform checks once more, under the
+state's lock. Policies judge the plan again, by their current sets, as they do every plan.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.domain.lifecycle import RunStatus
-from bot.domain.run import Run, RunEvent
-from bot.services.basis import kept_basis, state_now
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run, RunEvent
+from bot.services.plans.plan_inputs import saved_inputs, state_now
+from bot.services.plans.snapshot import variables_of
 from bot.services.ports import ArtifactKind, Clock, Transaction
-from bot.services.snapshot import variables_of
-from bot.services.transitions import Transitions
+from bot.services.runs.transitions import Transitions
 
 _TAKEN = (
     ArtifactKind.SAVED_PLAN,
@@ -23,17 +23,18 @@ _TAKEN = (
     ArtifactKind.DEPENDENCY_LOCK,
     ArtifactKind.BASIS,
     ArtifactKind.PLAN_VIEW,
+    ArtifactKind.PLAN_TEXT,
 )
 _PLANNED = (RunStatus.PLANNED_AND_FINISHED, RunStatus.POLICY_SOFT_FAILED)
 _STALE = "Saved plan is stale"
 STALE = (
-    "the state has moved since the plan was made, so Terraform refused it and nothing was applied: "
+    "the state has changed since the plan was made, so Terraform refused it and nothing was applied: "
     "comment /plan, or retry the run, to plan again"
 )
 
 
-class TakingOver:
-    """Gives runs the plans that were shown. `age` is how old a plan may be; none is taken where it is 0."""
+class PlanReuse:
+    """Reuses plans that were shown. `age` is the oldest plan to reuse; 0 turns reuse off."""
 
     def __init__(self, clock: Clock, transitions: Transitions, age: timedelta) -> None:
         self._clock = clock
@@ -41,7 +42,7 @@ class TakingOver:
         self._age = age
 
     def start(self, tx: Transaction, run: Run) -> list[tuple[Run, RunEvent]]:
-        """Return the steps that start a run: to its plan where it takes one over, else to the fetching."""
+        """Return the steps that start a run: to its plan if one is reused, else to the fetch."""
         if run.approval is None:
             return [self._transitions.moved(run, RunStatus.FETCHING)]
         shown = tx.runs.get(run.approval.shown_run_id)
@@ -50,10 +51,10 @@ class TakingOver:
         return self._taken(tx, run, shown)
 
     def _why_not(self, tx: Transaction, run: Run, shown: Run) -> str:
-        """Say why a plan is made anew, empty where the one that was shown holds."""
-        basis = kept_basis(tx, shown.id)
+        """Say why the run needs a new plan. Empty if the shown plan can be reused."""
+        basis = saved_inputs(tx, shown.id)
         if basis is None or not basis.state:
-            return "the state is not kept here, so nobody knows whether it has moved"
+            return "Plangate does not store the state, so it can't know whether it has changed"
         workspace = tx.workspaces.get(run.workspace_id)
         settings = (
             workspace.engine.value,
@@ -69,7 +70,7 @@ class TakingOver:
             (variables_of(tx, shown.id) != variables_of(tx, run.id), "variables have changed"),
             (basis.state != state_now(tx, run.workspace_id), "the state has moved"),
             (self._old(basis.made_at), f"the plan is older than {_duration(self._age)}"),
-            (not tx.artifacts.get(shown.id, ArtifactKind.SAVED_PLAN), "its file is not kept any more"),
+            (not tx.artifacts.get(shown.id, ArtifactKind.SAVED_PLAN), "its plan file was deleted"),
         )
         return next((why for changed, why in checks if changed), "")
 
@@ -80,14 +81,14 @@ class TakingOver:
         for kind in _TAKEN:
             tx.artifacts.put(run.id, kind, tx.artifacts.get(shown.id, kind) or b"")
         tx.artifacts.append_output(run.id, "plan", tx.artifacts.output(shown.id, "plan"))
-        words = f"the plan of {shown.id} is taken over: nothing that it hangs on has changed"
+        words = f"the plan of {shown.id} is reused: none of its inputs has changed"
         moves = [self._transitions.moved(run, RunStatus.FETCHING, message=words)]
         for status in (RunStatus.FETCHING_COMPLETED, RunStatus.PLAN_QUEUED, RunStatus.PLANNING):
             moves.append(self._transitions.moved(moves[-1][0], status))
         planned = self._transitions.moved(
             moves[-1][0],
             RunStatus.PLANNED,
-            message=f"{shown.counts}, taken over from {shown.id}",
+            message=f"{shown.counts}, reused from {shown.id}",
             has_changes=shown.has_changes,
             counts=shown.counts,
             digest=shown.digest,
@@ -97,13 +98,13 @@ class TakingOver:
 
 
 def planned_by(moves: Sequence[tuple[Run, RunEvent]]) -> Run | None:
-    """Return the run where the steps bring it to its plan, None where they do not."""
+    """Return the run if the steps bring it to its plan, else None."""
     last = moves[-1][0] if moves else None
     return last if last is not None and last.status is RunStatus.PLANNED else None
 
 
 def why_failed(summary: str) -> str:
-    """Say why an apply failed: a plan that Terraform calls stale did nothing, and that must be said."""
+    """Say why an apply failed. If Terraform calls the plan stale, the text says that it changed nothing."""
     return f"{STALE} ({_STALE})" if _STALE in summary else summary
 
 

@@ -1,4 +1,4 @@
-"""Looking on while Terraform works for a run: keeps its output and the lease, hears of a cancel."""
+"""Watches Terraform for a run: stores its output, renews the lease, notices a cancel."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import logging
 from datetime import datetime
 
 from bot.domain.errors import LeaseLost, PlangateError
-from bot.domain.run import RunEvent
-from bot.domain.timing import INITIALIZED
-from bot.services.ports import Clock, Limits, Stop, Store
-from bot.services.transitions import lease_of
+from bot.domain.runs.run import RunEvent
+from bot.domain.runs.timing import INITIALIZED
+from bot.services.ports import Clock, Limits, Store, WatchSignal
+from bot.services.runs.transitions import lease_of
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ _FLUSH_CHARACTERS = 16_384
 class RunWatch:
     """The engine's Watch for one stage of one run, under the lease's fencing number.
 
-    `tick` raises LeaseLost once another worker has the run: this one may change nothing any more (promise 3).
+    `tick` raises LeaseLost if another worker has the run: this one may not change anything (promise 3).
     """
 
     def __init__(
@@ -33,11 +33,11 @@ class RunWatch:
         self._stage = stage
         self._buffer: list[str] = []
         self._size = 0
-        # The stages before may have taken the most of the lease: the first look renews it.
+        # The stages before may have used most of the lease: the first tick renews it.
         self._renewed: datetime | None = None
 
     def output(self, text: str) -> None:
-        """Take output; it is kept at the next tick, or at once where it is much."""
+        """Take output. It is stored at the next tick, or at once if it is long."""
         self._buffer.append(text)
         self._size += len(text)
         if self._size >= _FLUSH_CHARACTERS:
@@ -45,7 +45,7 @@ class RunWatch:
             self.tick()
 
     def initialized(self) -> None:
-        """Note in the timeline that `init` is done; not worth an error where the database is away."""
+        """Note in the timeline that `init` is done. If the database is unavailable, skip it."""
         event = RunEvent(self._run_id, self._clock.now(), INITIALIZED, "", "")
         try:
             with self._store.transaction() as tx:
@@ -54,10 +54,10 @@ class RunWatch:
         except LeaseLost:
             raise
         except PlangateError as error:
-            log.warning("%s: when init was done is not kept: %s", self._run_id, error)
+            log.warning("%s: can't store when init was done: %s", self._run_id, error)
 
     def flush(self) -> None:
-        """Keep what has come so far."""
+        """Store the output so far."""
         if not self._buffer:
             return
         text = "".join(self._buffer)
@@ -67,30 +67,30 @@ class RunWatch:
         self._buffer, self._size = [], 0
 
     def end(self) -> None:
-        """Keep what is left. How the stage ended matters more: to lose its last words is no error.
+        """Store the rest of the output. A failure here is not an error: the result of the stage matters more.
 
-        Nor is a lease that was lost, here: whoever keeps how the stage ended hears of it.
+        A lost lease is not reported here either: storing the result of the stage reports it.
         """
         try:
             self.flush()
         except PlangateError as error:
             log.warning("%s: the last output is lost: %s", self._run_id, error)
 
-    def tick(self) -> Stop:
-        """Keep output and lease, and say whether somebody wants the run to stop.
+    def tick(self) -> WatchSignal:
+        """Store output, renew the lease, and return whether the run should stop.
 
-        A database that is away for a moment stops nothing: an apply cut off for it would do harm. Whoever
-        takes the run over meanwhile has the lease, which is noticed as soon as the database answers.
+        A database that is unavailable for a moment stops nothing: interrupting an apply would do harm. If
+        another worker takes the run over meanwhile, this is noticed as soon as the database answers.
         """
         try:
             return self._look()
         except LeaseLost:
             raise
         except PlangateError as error:
-            log.warning("%s goes on though the database does not answer: %s", self._run_id, error)
-            return Stop.GO_ON
+            log.warning("%s continues although the database does not answer: %s", self._run_id, error)
+            return WatchSignal.GO_ON
 
-    def _look(self) -> Stop:
+    def _look(self) -> WatchSignal:
         self.flush()
         now = self._clock.now()
         if self._renewed is None or now - self._renewed >= self._limits.lease / 4:
@@ -100,5 +100,5 @@ class RunWatch:
         with self._store.reading() as tx:
             run = tx.runs.get(self._run_id)
         if run.force_cancel:
-            return Stop.KILL
-        return Stop.INTERRUPT if run.cancel_requested_at else Stop.GO_ON
+            return WatchSignal.KILL
+        return WatchSignal.INTERRUPT if run.cancel_requested_at else WatchSignal.GO_ON

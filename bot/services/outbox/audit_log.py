@@ -1,6 +1,6 @@
-"""Notes what people do: what was done within its own transaction, what was refused in one of its own.
+"""Writes the audit log: actions within their own transaction, refusals in a transaction of their own.
 
-So nothing is done without its line, and no line tells of what was rolled back (promise 3).
+So each action has its line, and no line reports an action that was rolled back (promise 3).
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-from bot.domain.audit import AuditEntry, Deed, Ending
 from bot.domain.errors import Conflict, ForgeError, NotFound, PlangateError, Refused
-from bot.domain.permissions import Person
-from bot.domain.run import Run
-from bot.domain.workspace import Workspace
+from bot.domain.people.audit import AuditAction, AuditEntry, AuditResult
+from bot.domain.people.permissions import Person
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import Clock, Store, Transaction
 
 LONGEST = 1000
@@ -23,7 +23,7 @@ _R = TypeVar("_R")
 
 
 class _Desk(Protocol):
-    """A service that people ask something of."""
+    """A service that writes refusals to the audit log."""
 
     _store: Store
     _clock: Clock
@@ -33,9 +33,9 @@ _D = TypeVar("_D", bound=_Desk)
 
 
 def audited(
-    deed: Deed,
+    deed: AuditAction,
 ) -> Callable[[Callable[Concatenate[_D, _P], _R]], Callable[Concatenate[_D, _P], _R]]:
-    """Note what the method refuses to the Person among its arguments; the first one says what it is about."""
+    """Log the refusals of a method to the Person among its arguments. Its first argument is the subject."""
 
     def decorate(method: Callable[Concatenate[_D, _P], _R]) -> Callable[Concatenate[_D, _P], _R]:
         @wraps(method)
@@ -58,12 +58,12 @@ def done(
     tx: Transaction,
     clock: Clock,
     person: Person,
-    deed: Deed,
+    deed: AuditAction,
     about: Run | Workspace | str,
     detail: str = "",
     subject: str = "",
 ) -> None:
-    """Note, within the transaction that does it, what a person does; `about` says to what."""
+    """Log an action, within its transaction. `about` is its subject."""
     found = _meant(tx, about) if isinstance(about, str) else about
     tx.audit.add(_entry(tx, clock, person, deed, found, detail, subject))
 
@@ -72,23 +72,23 @@ def refused(
     tx: Transaction,
     clock: Clock,
     person: Person,
-    deed: Deed,
+    deed: AuditAction,
     about: str,
     error: PlangateError | str,
     detail: str = "",
 ) -> None:
-    """Note what was refused, and why; `about` is a run's id, a workspace's name, or any other word."""
+    """Log a refusal and its reason. `about` is a run's id, a workspace's name, or any other word."""
     entry = _entry(tx, clock, person, deed, _meant(tx, about), detail)
-    tx.audit.add(_with(entry, Ending.REFUSED, str(error)))
+    tx.audit.add(_with(entry, AuditResult.REFUSED, str(error)))
 
 
 def _name_of(given: object) -> str:
-    """Return what a method's first argument names: itself, or the owner of a variable."""
+    """Return the name of a method's first argument: itself, or the owner of a variable."""
     return given if isinstance(given, str) else str(getattr(given, "name", given))
 
 
 def _meant(tx: Transaction, about: str) -> Run | Workspace | str:
-    """Return the run or workspace that a word names; the word itself where it names neither."""
+    """Return the run or workspace with this name, or the name itself."""
     try:
         if about.startswith("run-"):
             return tx.runs.get(about)
@@ -101,7 +101,7 @@ def _entry(
     tx: Transaction,
     clock: Clock,
     person: Person,
-    deed: Deed,
+    deed: AuditAction,
     about: Run | Workspace | str,
     detail: str = "",
     subject: str = "",
@@ -130,5 +130,5 @@ def _entry(
     )
 
 
-def _with(entry: AuditEntry, ending: Ending, why: str) -> AuditEntry:
+def _with(entry: AuditEntry, ending: AuditResult, why: str) -> AuditEntry:
     return AuditEntry(**{**vars(entry), "ending": ending, "why": why[:LONGEST]})

@@ -1,27 +1,28 @@
-"""Keeps that an apply wants runs in other workspaces, as deliveries of our own; see `following`."""
+"""Outbox: records the runs and checks that should follow from a run, as internal deliveries."""
 
 from __future__ import annotations
 
 import json
 from datetime import datetime
 
-from bot.domain.run import Run
-from bot.domain.run_triggers import followers, why_circular
+from bot.domain.changes.delivery_decisions import DecisionKind, DeliveryDecision
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.run_triggers import followers, why_circular
 from bot.services.ports import Delivery, Transaction
 
-# No forge has an empty name, so nothing that comes from outside can pass for one of these.
+# No forge has an empty name, so nothing from outside can pass for an internal delivery.
 OURS = ""
 APPLIED = "applied"
-# A plan is to be held against an approval that was kept.
+# Compare a plan with an approval that waits for it.
 PLANNED = "planned"
-# What an apply needs is to be asked again, of a run that goes on by itself if nothing is missing.
+# Check the requirements of a run again, which continues if they are met.
 ASKED = "asked"
-# The plans of other changes are outdated.
+# Plan other changes again: their plans are outdated.
 OUTDATED = "outdated"
 
 
 def want_followers(tx: Transaction, run: Run, at: datetime) -> list[str]:
-    """Keep, in the transaction that marks a run applied, which runs it calls for; return the deliveries."""
+    """Record, in the transaction that marks a run applied, the runs it triggers. Return the deliveries."""
     workspaces = tx.workspaces.all()
     source = tx.workspaces.get(run.workspace_id)
     found = followers(source, workspaces)
@@ -35,16 +36,16 @@ def want_followers(tx: Transaction, run: Run, at: datetime) -> list[str]:
         if not tx.deliveries.add(delivery):
             continue
         if circle:
-            why = f"run triggers go round in a circle ({circle}): nothing is started"
-            line = {"outcome": "nothing", "reason": why, "workspace": follower.name}
-            tx.deliveries.handled(delivery.id, at, [line])
+            why = f"run triggers form a circle ({circle}): no run is started"
+            decision = DeliveryDecision(DecisionKind.NOTHING, why, follower.name)
+            tx.deliveries.handled(delivery.id, at, [decision])
         else:
             made.append(delivery.id)
     return made
 
 
 def want(tx: Transaction, event: str, run: Run, at: datetime) -> list[str]:
-    """Keep, in the transaction that changes a run, what is to follow from it; return the deliveries."""
+    """Record, in the transaction that changes a run, what should follow from it. Return the deliveries."""
     body = json.dumps({"run": run.id, "workspace": run.workspace_id}).encode()
     repo = tx.workspaces.get(run.workspace_id).repo.path
     delivery = Delivery(f"{event}:{run.id}", OURS, event, {}, body, at, repo=repo)
@@ -52,11 +53,11 @@ def want(tx: Transaction, event: str, run: Run, at: datetime) -> list[str]:
 
 
 def is_ours(delivery: Delivery) -> bool:
-    """Whether a delivery came from a run and not from a forge."""
+    """Whether a delivery is internal, and not from a forge."""
     return delivery.forge == OURS and delivery.event in (APPLIED, PLANNED, ASKED, OUTDATED)
 
 
 def wanted_by(delivery: Delivery) -> tuple[str, str]:
-    """Return the run that wants something, and the workspace in which it wants it."""
+    """Return the run that an internal delivery comes from, and the workspace that it is for."""
     said = json.loads(delivery.body)
     return str(said["run"]), str(said["workspace"])

@@ -1,7 +1,7 @@
-"""Signing in with a forge: out to it, and back with its answer to the very browser that was sent.
+"""Sign-in with a forge: the redirect to the forge, and the callback to the same browser.
 
-What must be known when the browser comes back it carries itself, sealed, in a cookie: nothing is kept for
-those who never come back.
+The browser carries the state of the sign-in itself, encrypted, in a cookie. Nothing is stored on the server
+for people who never come back.
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from bot.domain.accounts import Account
 from bot.domain.errors import Forbidden, Invalid, NotFound, PlangateError
+from bot.domain.people.accounts import Account
 from bot.services.ports import Clock, SignIn, Vault
 
 LASTS = timedelta(minutes=15)
-"""How long somebody may take at the forge."""
+"""How long a sign-in at the forge may take."""
 
-_AGAIN = "this sign-in was begun in another browser, or too long ago: sign in again"
+_AGAIN = "this sign-in was started in another browser, or too long ago: sign in again"
 
 
 @dataclass(frozen=True)
-class Sent:
-    """Where the browser is sent, and what it is to carry."""
+class SignInRedirect:
+    """The address that the browser is redirected to, and the encrypted state that it carries."""
 
     url: str
     sealed: str = field(repr=False)
 
 
 @dataclass(frozen=True)
-class Back:
-    """What the browser comes back with: the forge's answer, and what it carries."""
+class SignInCallback:
+    """The forge's answer in the callback, and the encrypted state that the browser carried."""
 
     state: str
     code: str = field(repr=False)
@@ -41,7 +41,7 @@ class Back:
 
 
 class ForgeSignIn:
-    """The forges with which people sign in, by name."""
+    """The forges that people sign in with, by name."""
 
     def __init__(self, ways: Mapping[str, SignIn], vault: Vault, clock: Clock, public: str) -> None:
         self.ways = ways
@@ -50,18 +50,18 @@ class ForgeSignIn:
         self._public = public
 
     def callback(self, forge: str) -> str:
-        """Return the address to which a forge sends people back: it must be registered there."""
+        """Return the callback address of a forge. It must be registered at the forge."""
         return f"{self._public}/sign-in/{forge}/callback"
 
-    def begin(self, forge: str, wanted: str) -> Sent:
-        """Send a browser out that wants to see the path `wanted` afterwards. Raises NotFound."""
+    def begin(self, forge: str, wanted: str) -> SignInRedirect:
+        """Start a sign-in. `wanted` is the path to show afterwards. Raises NotFound."""
         leaving = self._way(forge).begin(self.callback(forge))
         until = (self._clock.now() + LASTS).timestamp()
         carried = [forge, leaving.state, leaving.verifier, wanted, until]
-        return Sent(leaving.url, self._vault.encrypt(json.dumps(carried).encode()).decode())
+        return SignInRedirect(leaving.url, self._vault.encrypt(json.dumps(carried).encode()).decode())
 
-    def finish(self, forge: str, back: Back) -> tuple[Account, str]:
-        """Return who came back, and the path that they wanted to see.
+    def finish(self, forge: str, back: SignInCallback) -> tuple[Account, str]:
+        """Return the account of the person, and the path that they wanted to see.
 
         Raises NotFound, Forbidden (the person said no), Invalid (begin again), ForgeUnavailable,
         ForgeRefused.
@@ -72,7 +72,7 @@ class ForgeSignIn:
         if not fits or begun_at != forge or self._clock.now().timestamp() >= until:
             raise Invalid(_AGAIN)
         if back.error == "access_denied":
-            raise Forbidden(f"you did not let {way.title} tell who you are, so nobody is signed in")
+            raise Forbidden(f"you declined at {way.title}, so you are not signed in")
         if back.error or not back.code:
             word = "".join(c for c in back.error[:60] if c.isalnum() or c in "_-") or "no code"
             raise Invalid(f"{way.title} did not say who you are ({word}): sign in again")
@@ -80,7 +80,7 @@ class ForgeSignIn:
 
     def _way(self, forge: str) -> SignIn:
         if forge not in self.ways:
-            raise NotFound(f"nobody signs in with {forge} here")
+            raise NotFound(f"sign-in with {forge} is not configured")
         return self.ways[forge]
 
     def _opened(self, sealed: str) -> tuple[str, str, str, str, float]:
@@ -88,6 +88,6 @@ class ForgeSignIn:
             carried = json.loads(self._vault.decrypt(sealed.encode("utf-8", "replace")))
         except PlangateError:
             raise Invalid(_AGAIN) from None
-        # Sealed by us alone: it has the form that `begin` gave it.
+        # Only this server can encrypt it, so it has the form that `begin` gave it.
         forge, state, verifier, wanted, until = carried
         return forge, state, verifier, wanted, until

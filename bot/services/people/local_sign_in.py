@@ -1,7 +1,7 @@
-"""How the local administrator signs in: a password that only this installation's key makes.
+"""Sign-in of the local administrator: a password derived from the key of this installation.
 
-It is stored nowhere. That a request comes from this machine proves little: Terraform's processes share its
-network, and the code of a change could confirm its own run (promise 5). So it takes a password too.
+It is not stored. A request from this machine proves little: Terraform's processes share its network, so the
+code of a change could confirm its own run (promise 5). That is why the password is needed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hmac
 
 from bot.services.ports import Vault
 
-# 120 bits: nothing that anybody tries out, however fast.
+# 120 bits: too many to guess.
 _PASSWORD_BYTES = 15
 _GROUP = 6
 
@@ -23,16 +23,16 @@ def password(vault: Vault) -> str:
 
 
 def address(public: str, vault: Vault) -> str:
-    """Return where the local administrator signs in.
+    """Return the address at which the local administrator signs in.
 
-    The password is in the fragment, which browsers keep to themselves: it reaches no server, proxy or log
+    The password is in the fragment. Browsers don't send fragments, so it reaches no server, proxy or log
     (promise 6).
     """
     return f"{public}/sign-in#{password(vault)}"
 
 
 def fits(vault: Vault, attempt: str) -> bool:
-    """Whether this is the password, however it was copied: with its address, without dashes, in capitals."""
+    """Whether this is the password. Accepts the whole address, no dashes, and capitals."""
     return hmac.compare_digest(_bare(attempt.rpartition("#")[2]), _bare(password(vault)))
 
 

@@ -1,7 +1,7 @@
-"""What a plan was made on: settings, state, and which resources it concerns; kept beside the plan.
+"""The inputs of a plan: settings, state, and the resources it concerns. Stored with the plan.
 
-Asked later: whether the plan still holds (a run may take it over; a comment calls it outdated), and whether
-another change is about the same resources.
+They answer later questions: is the plan still valid (for plan reuse, and to mark it as outdated), and does
+another change touch the same resources?
 """
 
 from __future__ import annotations
@@ -11,18 +11,23 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from bot.domain.run import Run
-from bot.services.ports import ArtifactKind, Transaction
+from bot.domain.runs.approval import ApprovalRecord
+from bot.domain.runs.run import Run
+from bot.services.ports import ArtifactKind, StateVersion, Transaction
 
-# More are not compared with other changes: who touches so many is told enough by the first ones.
+# More addresses are not compared with other changes: the first ones are enough for a warning.
 MOST_ADDRESSES = 2000
 
 
 @dataclass(frozen=True)
-class Basis:
-    """What a plan hangs on, besides its commit and variables.
+class PlanInputs:
+    """The inputs of a plan, besides its commit and variables.
 
-    `state` names the version of the state, empty where it is not kept here: then nobody knows when it moves.
+    `state` names the version of the state. Empty if Plangate does not store it: then changes are unknown.
+    `backend` is the type of the backend that keeps it, empty if that is Plangate.
+
+    The others are hashes: `configuration` of the modules in the saved plan, `files` of all that the
+    configuration can read, `providers` of what the lock file says.
     """
 
     engine: str
@@ -32,17 +37,21 @@ class Basis:
     state: str
     made_at: str
     addresses: tuple[str, ...] = ()
+    backend: str = ""
+    configuration: str = ""
+    files: str = ""
+    providers: str = ""
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """What the workspace's settings had to say."""
+        """The workspace's settings that a plan depends on."""
         return (self.engine, self.version, self.directory, self.modes)
 
 
-def basis_now(tx: Transaction, run: Run, at: datetime) -> Basis:
-    """Return what a plan that was made now would hang on."""
+def current_inputs(tx: Transaction, run: Run, at: datetime) -> PlanInputs:
+    """Return the inputs that a plan would have now."""
     workspace = tx.workspaces.get(run.workspace_id)
-    return Basis(
+    return PlanInputs(
         engine=workspace.engine.value,
         version=workspace.engine_version,
         directory=workspace.working_directory,
@@ -53,33 +62,43 @@ def basis_now(tx: Transaction, run: Run, at: datetime) -> Basis:
 
 
 def state_now(tx: Transaction, workspace_id: str) -> str:
-    """Name the state as it is: its lineage, its serial, and what is in it."""
-    current = tx.states.current(workspace_id)
+    """Name the current state by its lineage, its serial and a hash of its content."""
+    return state_name(tx.states.current(workspace_id))
+
+
+def state_name(current: StateVersion | None) -> str:
+    """Name a version of a state."""
     return f"{current.lineage} {current.serial} {current.md5}" if current else "none"
 
 
-def keep_basis(tx: Transaction, run_id: str, basis: Basis, addresses: Iterable[str]) -> None:
-    """Keep what a run's plan was made on, and what it is about."""
+def save_inputs(tx: Transaction, run_id: str, basis: PlanInputs, addresses: Iterable[str]) -> None:
+    """Store the inputs of a run's plan, and the resources it concerns."""
     about = tuple(sorted(set(addresses)))[:MOST_ADDRESSES]
     document = {**asdict(basis), "addresses": about}
     tx.artifacts.put(run_id, ArtifactKind.BASIS, json.dumps(document).encode())
 
 
-def kept_basis(tx: Transaction, run_id: str) -> Basis | None:
-    """Return what a run's plan was made on, None where that was not kept."""
+def saved_inputs(tx: Transaction, run_id: str) -> PlanInputs | None:
+    """Return the inputs of a run's plan. None if they were not stored."""
     raw = tx.artifacts.get(run_id, ArtifactKind.BASIS)
     if not raw:
         return None
     document = json.loads(raw)
-    return Basis(**{**document, "addresses": tuple(document["addresses"])})
+    return PlanInputs(**{**document, "addresses": tuple(document["addresses"])})
 
 
-def is_outdated(tx: Transaction, run: Run) -> bool:
-    """Whether the state has moved since a preview's plan was made, so that it may not hold any more."""
-    return run.plan_only and run.final and bool(run.has_changes) and state_has_moved(tx, run)
+def made_from_the_same(tx: Transaction, record: ApprovalRecord, run: Run) -> bool:
+    """Whether a run's plan was made from the readable files and the providers of the approved plan.
+
+    An approval is carried over only then, because a plan does not show all that an apply does with them.
+    """
+    inputs = saved_inputs(tx, run.id)
+    if inputs is None or not record.files:
+        return False
+    return (inputs.files, inputs.providers) == (record.files, record.providers)
 
 
 def state_has_moved(tx: Transaction, run: Run) -> bool:
-    """Whether the state is another than the one that a run's plan was made on, as far as that is known."""
-    basis = kept_basis(tx, run.id)
+    """Whether the state differs from the one that a run's plan read, as far as it is known."""
+    basis = saved_inputs(tx, run.id)
     return basis is not None and bool(basis.state) and basis.state != state_now(tx, run.workspace_id)

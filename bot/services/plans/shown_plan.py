@@ -1,22 +1,22 @@
-"""A run's plan as it may be shown: a sensitive value in a resource's address is hidden there too (promise 6).
+"""A run's plan as people may see it: sensitive values in resource addresses are hidden too (promise 6).
 
-Terraform writes a `for_each` key into the address, and what it prints is masked; the plan's JSON is not, for
-the digest and the policies need it as it is.
+Terraform writes a `for_each` key into the address. Its output is masked. The plan's JSON is not, because the
+digest and the policies need it unchanged.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.domain.delta import DeltaRow, delta
-from bot.domain.masking import mask
-from bot.domain.plan import Plan, ResourceChange, load_plan_json, read_plan
+from bot.domain.plans.delta import DeltaRow, delta
+from bot.domain.plans.plan import Plan, ResourceChange, load_plan_json, read_plan
+from bot.domain.runs.masking import TextMasker, mask
+from bot.services.plans.snapshot import secrets_of_run
 from bot.services.ports import ArtifactKind, Transaction
-from bot.services.snapshot import secrets_of_run
 
 
 def shown_plan(tx: Transaction, run_id: str) -> Plan | None:
-    """Return what a run's plan changes, None where it has none. Raises EngineError where it is unreadable."""
+    """Return the changes in a run's plan. None if it has no plan. Raises EngineError if it is unreadable."""
     raw = tx.artifacts.get(run_id, ArtifactKind.PLAN_JSON)
     if not raw:
         return None
@@ -31,12 +31,14 @@ def shown_plan(tx: Transaction, run_id: str) -> Plan | None:
 
 
 def shown_delta(tx: Transaction, before: str, now: str) -> tuple[DeltaRow, ...] | None:
-    """Return what a run's plan does that another's did not, None where one of them has none."""
+    """Return the difference between two runs' plans. None if one of them has no plan."""
     plans = [tx.artifacts.get(run_id, ArtifactKind.PLAN_JSON) for run_id in (before, now)]
     if not all(plans):
         return None
-    rows = delta(*(load_plan_json(raw or b"") for raw in plans))
     secrets = tuple(dict.fromkeys((*secrets_of_run(tx, before), *secrets_of_run(tx, now))))
+    hide = TextMasker(secrets).hide if secrets else None
+    old, new = (load_plan_json(raw or b"") for raw in plans)
+    rows = delta(old, new, hide)
     return tuple(_hidden_row(row, secrets) for row in rows) if secrets else rows
 
 

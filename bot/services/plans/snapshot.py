@@ -1,25 +1,23 @@
-"""The snapshot: a run is fixed to the variables' values of the moment in which it is made.
+"""The snapshot: a run is fixed to the values that its variables have when it is created.
 
-Later edits affect later runs only: a run's plan and its apply, and a plan that is made again because a worker
-was lost, all see the same values. A retry is a new run, and so gets the values of its own moment.
+Later edits affect later runs only. A run's plan, its apply and a restarted plan all see the same values. A
+retry is a new run and gets the values of its own creation.
 """
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
-from bot.domain.masking import secrets_of
-from bot.domain.run import Run, RunEvent
-from bot.domain.variables import Category, Variable, effective
+from bot.domain.runs.masking import secrets_of
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.phase import Phase
+from bot.domain.workspaces.variables import Category, Variable, effective
 from bot.services.ports import ArtifactKind, Transaction
 
 
-def add_run(tx: Transaction, run: Run, event: RunEvent) -> Run:
-    """Insert a run at the end of its queue, and fix its variables in the same transaction.
-
-    The only way in which a run comes to be: one without its snapshot would run without its variables.
-    """
-    added = tx.runs.add(run, event)
+def fix_variables(tx: Transaction, run: Run) -> None:
+    """Fix a run to the values of its variables, in the transaction that creates it."""
     workspace = tx.workspaces.get(run.workspace_id)
     found = effective(workspace.name, tx.variables.of_workspace(workspace.id), tx.variables.sets())
     document = [
@@ -29,29 +27,35 @@ def add_run(tx: Transaction, run: Run, event: RunEvent) -> Run:
             "category": each.category.value,
             "hcl": each.hcl,
             "sensitive": each.sensitive,
+            "phase": each.phase.value,
         }
         for each in found
     ]
-    tx.artifacts.put(added.id, ArtifactKind.VARIABLES, json.dumps(document).encode())
-    return added
+    tx.artifacts.put(run.id, ArtifactKind.VARIABLES, json.dumps(document).encode())
 
 
 def variables_of(tx: Transaction, run_id: str) -> tuple[Variable, ...]:
-    """Return the variables that a run was fixed to."""
+    """Return the variables of a run's snapshot, of both phases: masking needs all of them."""
     kept = tx.artifacts.get(run_id, ArtifactKind.VARIABLES)
     items = json.loads(kept) if kept else []
-    return tuple(Variable(**{**item, "category": Category(item["category"])}) for item in items)
+    return tuple(map(_variable, items))
+
+
+def _variable(item: dict[str, Any]) -> Variable:
+    # A run that was made before there were phases has none in its snapshot.
+    phase = Phase(item.get("phase", Phase.BOTH))
+    return Variable(**{**item, "category": Category(item["category"]), "phase": phase})
 
 
 def open_environment(tx: Transaction, run_id: str) -> dict[str, str]:
-    """Return a run's environment variables that are not sensitive."""
+    """Return a run's environment variables that are not sensitive; those of one phase say which."""
     return {
-        each.key: each.value
+        each.key if each.phase is Phase.BOTH else f"{each.key} ({each.phase.value})": each.value
         for each in variables_of(tx, run_id)
         if each.category is Category.ENV and not each.sensitive
     }
 
 
 def secrets_of_run(tx: Transaction, run_id: str) -> tuple[str, ...]:
-    """Return what must not show of a run's variables, wherever something of its plan is shown (promise 6)."""
+    """Return the values that must be hidden wherever a part of the run's plan is shown (promise 6)."""
     return secrets_of(variables_of(tx, run_id))

@@ -1,8 +1,8 @@
-"""What pages show of a plan, kept beside it: made once of the plan's JSON, which may be very large.
+"""The view of a plan that pages show. It is stored with the plan, because the plan's JSON may be very large.
 
-Masked when it is made (promise 6), encrypted as all that is kept of a run. Laid out so that the list of ten
-thousand changes is read at once and the attributes of a few without those of the others: the length of the
-list, the list, and then pieces with the attributes of some changes each; all of it JSON, compressed.
+It is masked at creation (promise 6) and encrypted like all files of a run. The list of ten thousand changes
+can be read at once, and the attributes of a few without those of the others. The format: the length of the
+list, the list, and then chunks with the attributes of some changes each. All of it is compressed JSON.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bot.domain.attributes import AttributeChange, Attributes, Form
 from bot.domain.errors import EngineError
-from bot.domain.masking import Hider
-from bot.domain.plan import load_plan_json
-from bot.domain.plan_view import Change, Deed, Section, plan_view
+from bot.domain.plans.attributes import AttributeChange, AttributeForm, Attributes
+from bot.domain.plans.plan import load_plan_json
+from bot.domain.plans.view import ChangeKind, PlannedChange, PlanSection, plan_view
+from bot.domain.runs.masking import TextMasker
+from bot.services.plans.snapshot import secrets_of_run
 from bot.services.ports import ArtifactKind, Store, Transaction
-from bot.services.snapshot import secrets_of_run
 
 _PIECE = 40
 _LENGTH = 4
 
 
 class PlanView:
-    """A kept view. `lists` has the changes of each section; attributes are read when they are asked for."""
+    """A stored view. `lists` has the changes of each section. Attributes are read on demand."""
 
     def __init__(self, raw: bytes) -> None:
         size = int.from_bytes(raw[:_LENGTH])
@@ -34,15 +34,15 @@ class PlanView:
         self._pieces = raw[_LENGTH + size :]
         self._ends: list[int] = head["ends"]
         self._read: dict[int, list[Any]] = {}
-        self.lists: Mapping[Section, Sequence[Change]] = {
-            section: tuple(map(_read_change, head["lists"][section.value])) for section in Section
+        self.lists: Mapping[PlanSection, Sequence[PlannedChange]] = {
+            section: tuple(map(_read_change, head["lists"][section.value])) for section in PlanSection
         }
 
-    def attributes(self, section: Section, number: int) -> Attributes:
+    def attributes(self, section: PlanSection, number: int) -> Attributes:
         """Return the attributes of a section's change, counted from 0. Raises IndexError."""
         if not 0 <= number < len(self.lists[section]):
             raise IndexError(number)
-        before = list(Section)[: list(Section).index(section)]
+        before = list(PlanSection)[: list(PlanSection).index(section)]
         place = sum(len(self.lists[each]) for each in before) + number
         changed, unchanged, more = self._piece(place // _PIECE)[place % _PIECE]
         return Attributes(tuple(_read_attribute(each) for each in changed), unchanged, more)
@@ -55,9 +55,9 @@ class PlanView:
 
 
 def packed(document: Mapping[str, Any], secrets: Sequence[str]) -> bytes:
-    """Return the view of a plan's JSON, to be kept."""
-    hider = Hider(secrets)
-    lists: dict[str, list[Any]] = {section.value: [] for section in Section}
+    """Return the view of a plan's JSON, in the stored format."""
+    hider = TextMasker(secrets)
+    lists: dict[str, list[Any]] = {section.value: [] for section in PlanSection}
     rows: list[Any] = []
     for section, change, attributes in plan_view(document):
         shown, inner = _hidden(hider, change, attributes)
@@ -79,9 +79,9 @@ class PlanViews:
         self._store = store
 
     def of(self, run_id: str) -> PlanView | None:
-        """Return it, None where the run has no plan that can be read.
+        """Return the view. None if the run has no readable plan.
 
-        A plan from before views were kept gets its own now. Raises NotFound.
+        Creates the view of a plan that was stored without one. Raises NotFound.
         """
         with self._store.reading() as tx:
             tx.runs.get(run_id)
@@ -111,8 +111,10 @@ def _squeezed(data: Any) -> bytes:
     )
 
 
-def _hidden(hider: Hider, change: Change, attributes: Attributes) -> tuple[Change, Attributes]:
-    """Return a change without what must not show of the run's variables; keys of `for_each` are in names."""
+def _hidden(
+    hider: TextMasker, change: PlannedChange, attributes: Attributes
+) -> tuple[PlannedChange, Attributes]:
+    """Return a change without secret values of the run's variables. `for_each` keys are in names."""
     texts = [change.address, change.module, change.previous_address, change.import_id, change.deposed]
     texts += change.forced_by
     for each in attributes.changed:
@@ -143,14 +145,16 @@ def _hidden(hider: Hider, change: Change, attributes: Attributes) -> tuple[Chang
     return shown, replace(attributes, changed=rows)
 
 
-def _change_row(it: Change) -> list[Any]:
+def _change_row(it: PlannedChange) -> list[Any]:
     where = [it.deed.value, it.symbol, it.address, it.module, it.previous_address, it.import_id]
     return [*where, it.reason, list(it.forced_by), it.deposed]
 
 
-def _read_change(row: Sequence[Any]) -> Change:
+def _read_change(row: Sequence[Any]) -> PlannedChange:
     deed, symbol, address, module, previous, import_id, reason, forced, deposed = row
-    return Change(Deed(deed), symbol, address, module, previous, import_id, reason, tuple(forced), deposed)
+    return PlannedChange(
+        ChangeKind(deed), symbol, address, module, previous, import_id, reason, tuple(forced), deposed
+    )
 
 
 def _attribute_row(it: AttributeChange) -> list[Any]:
@@ -159,4 +163,4 @@ def _attribute_row(it: AttributeChange) -> list[Any]:
 
 def _read_attribute(row: Sequence[Any]) -> AttributeChange:
     name, before, after, form, forces = row
-    return AttributeChange(name, before, after, Form(form), forces)
+    return AttributeChange(name, before, after, AttributeForm(form), forces)

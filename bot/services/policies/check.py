@@ -1,7 +1,7 @@
-"""The policy check: brings the sets that judge a workspace here, has them judge a plan, and acts on it.
+"""The policy check of a run: fetches the sets for its workspace, judges its plan, and acts on the results.
 
-A run is judged by each set as it is when its check begins, once: what the sets' repositories become later
-concerns later runs. A check whose worker was lost begins again, from the plan that was kept.
+A check uses each set as it is when the check begins. Later commits to the set's repository affect later runs
+only. If the worker of a check is lost, the check starts again from the stored plan.
 """
 
 from __future__ import annotations
@@ -9,34 +9,42 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.domain.lifecycle import RunStatus
-from bot.domain.masking import mask
-from bot.domain.policy import Level, PolicyCheck, failing, same_failures, tally, verdict, why_stopped
-from bot.domain.policy_input import run_document
-from bot.domain.policy_sets import PolicySet, sets_for
-from bot.domain.run import Run, RunEvent
-from bot.services.after_plan import AfterPlan
+from bot.domain.policies.input import run_document
+from bot.domain.policies.policy import (
+    EnforcementLevel,
+    PolicyCheck,
+    failing,
+    same_failures,
+    tally,
+    verdict,
+    why_stopped,
+)
+from bot.domain.policies.sets import PolicySet, sets_for
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.masking import mask
+from bot.domain.runs.run import Run, RunEvent
+from bot.services.approvals.after_plan import AfterPlan
+from bot.services.plans.snapshot import secrets_of_run, variables_of
+from bot.services.policies.set_versions import SetVersions
+from bot.services.policies.stored_plans import job_for
 from bot.services.ports import (
     ArtifactKind,
     PolicyEngine,
-    PolicyJob,
     RunQuery,
     Store,
     Transaction,
     Watch,
 )
-from bot.services.set_versions import SetVersions
-from bot.services.snapshot import secrets_of_run, variables_of
-from bot.services.transitions import Transitions
+from bot.services.runs.transitions import Transitions
 
 Moves = Sequence[tuple[Run, RunEvent]]
 
-# How many of a change's runs are looked through for an override that is to be kept.
+# How many earlier runs of a change are searched for sticky overrides.
 _LOOKED_BACK = 20
 
 
-class Policing:
-    """Judges runs by the policy sets of plangate.yml. Without sets it has nothing to do."""
+class PolicyChecker:
+    """Judges runs by the policy sets of plangate.yml. Does nothing if there are no sets."""
 
     def __init__(
         self,
@@ -54,14 +62,14 @@ class Policing:
         self._after_plan = AfterPlan(transitions)
 
     def after_plan(self, tx: Transaction, run: Run) -> Moves:
-        """Return what follows a finished plan: the check, or where no set judges it, what comes after."""
+        """Return what follows a finished plan: the check, or the next step if no set judges it."""
         canceled = run.cancel_requested_at is not None
         if not canceled and self._sets and sets_for(self._sets, tx.workspaces.get(run.workspace_id)):
             return [self._transitions.moved(run, RunStatus.POLICY_CHECKING)]
         return self._after_plan.moves(tx, run)
 
     def check(self, run: Run, fence: int, watch: Watch) -> Run:
-        """Judge a run's plan and carry the run on, as far as it goes without a person.
+        """Judge a run's plan and advance the run until it waits for a person.
 
         Raises ForgeUnavailable, ForgeRefused, NotFound, EngineError, Interrupted, LeaseLost.
         """
@@ -70,25 +78,31 @@ class Policing:
             document = run_document(run, workspace, variables_of(tx, run.id))
             plan_json = tx.artifacts.get(run.id, ArtifactKind.PLAN_JSON) or b""
             secrets = secrets_of_run(tx, run.id)
-        versions, checks = [], []
-        for each in sets_for(self._sets, workspace):
-            version = self._versions.in_force(each, watch)
-            versions.append(version)
-            job = PolicyJob(version.files, each.level, plan_json, document, each.limits)
-            for judged in self._engine.judge(job, watch):
-                check = PolicyCheck(
-                    set_name=each.name,
-                    version=version.id,
-                    policy=judged.policy,
-                    level=judged.level,
-                    outcome=judged.outcome,
-                    # Promise 6: a policy sees the plan's values, and may put one into its message.
-                    messages=tuple(mask(message, secrets) for message in judged.messages),
-                    seconds=judged.seconds,
-                    description=judged.description,
-                    file=judged.file,
-                )
-                checks.append(check)
+        sets = sets_for(self._sets, workspace)
+        versions = [self._versions.in_force(each, watch) for each in sets]
+        jobs = [
+            job_for(each, version.files, plan_json, document)
+            for each, version in zip(sets, versions, strict=True)
+        ]
+        found = zip(sets, versions, self._engine.judge(jobs, watch), strict=True)
+        checks = [
+            PolicyCheck(
+                set_name=each.name,
+                version=version.id,
+                policy=judged.policy,
+                level=judged.level,
+                outcome=judged.outcome,
+                # Promise 6: a policy sees the plan's values, and may put one into its message.
+                messages=tuple(mask(message, secrets) for message in judged.messages),
+                seconds=judged.seconds,
+                description=judged.description,
+                file=judged.file,
+                evaluator=judged.evaluator,
+                count=judged.count,
+            )
+            for each, version, policies in found
+            for judged in policies
+        ]
 
         def step(tx: Transaction, run: Run) -> Moves:
             for version in versions:
@@ -98,7 +112,7 @@ class Policing:
         return self._transitions.change(run.id, step, fence)
 
     def _decided(self, tx: Transaction, run: Run, checks: Sequence[PolicyCheck]) -> Moves:
-        """Keep the checks and decide what follows, in one transaction (promise 3)."""
+        """Store the checks and decide what follows, in one transaction (promise 3)."""
         if run.status is not RunStatus.POLICY_CHECKING:
             return []
         checks = self._with_kept_overrides(tx, run, checks)
@@ -115,14 +129,14 @@ class Policing:
             return [first]
         return [first, *self._after_plan.moves(tx, first[0])]
 
-    # --- overrides that are kept ----------------------------------------------------------------------------
+    # --- sticky overrides -----------------------------------------------------------------------------------
 
     def _with_kept_overrides(
         self, tx: Transaction, run: Run, checks: Sequence[PolicyCheck]
     ) -> tuple[PolicyCheck, ...]:
-        """Take over overrides of the same change's earlier runs, where sets keep them."""
+        """Copy the overrides of earlier runs of the same change, for sets with sticky overrides."""
         sticky = {each.name for each in self._sets if each.sticky_overrides}
-        wanted = [check for check in failing(checks, Level.SOFT) if check.set_name in sticky]
+        wanted = [check for check in failing(checks, EnforcementLevel.SOFT) if check.set_name in sticky]
         if not wanted or run.change_number is None:
             return tuple(checks)
         query = RunQuery(workspace_id=run.workspace_id, change_number=run.change_number, limit=_LOOKED_BACK)

@@ -1,31 +1,31 @@
-"""Letting a soft-mandatory policy's failure be: by an owner, with a reason, for one run only."""
+"""Overrides of failed soft-mandatory policies: by an owner, with a reason, for one run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.domain import actions
 from bot.domain.errors import Forbidden, IllegalMove, Invalid
 from bot.domain.events import RepoRef
-from bot.domain.lifecycle import RunStatus
-from bot.domain.permissions import Action, Person
-from bot.domain.policy import Level, Override, PolicyCheck, failing, overridden
-from bot.domain.policy_owners import NO_TEAMS, Teams, named
-from bot.domain.policy_sets import PolicySet, sets_for, why_not_override
-from bot.domain.run import Run, RunEvent
-from bot.domain.workspace import Workspace
-from bot.services.after_plan import AfterPlan
+from bot.domain.people.permissions import Action, Person
+from bot.domain.policies.owners import NO_TEAMS, KnownTeams, named
+from bot.domain.policies.policy import EnforcementLevel, Override, PolicyCheck, failing, overridden
+from bot.domain.policies.sets import PolicySet, sets_for, why_not_override
+from bot.domain.runs import actions
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run, RunEvent
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.approvals.after_plan import AfterPlan
+from bot.services.policies.team_owners import TeamOwners
 from bot.services.ports import Clock, Limits, Store, Transaction
-from bot.services.team_owners import TeamOwners
-from bot.services.transitions import Transitions
+from bot.services.runs.transitions import Transitions
 
 LONGEST_REASON = 1000
 
 
-class Overriding:
-    """Checks who asks, and of what; then overrides, within the transaction that it is given.
+class PolicyOverrides:
+    """Checks the person and the policies, then overrides, within the caller's transaction.
 
-    Who is in the teams that own sets is asked before that (`teams_of_run`, `teams_for`).
+    The members of the teams that own sets are fetched before it (`teams_of_run`, `teams_for`).
     """
 
     def __init__(
@@ -48,9 +48,9 @@ class Overriding:
         person: Person,
         reason: str,
         policy: str = "",
-        teams: Teams = NO_TEAMS,
+        teams: KnownTeams = NO_TEAMS,
     ) -> Sequence[tuple[Run, RunEvent]]:
-        """Override a policy's failure, or without a name all of them; return the moves that follow.
+        """Override one failed policy, or all of them without a name. Return the moves that follow.
 
         Raises Forbidden, IllegalMove, Invalid: each says why, and what is possible.
         """
@@ -58,7 +58,7 @@ class Overriding:
         if why := actions.why_not(run, Action.OVERRIDE_POLICY, now, Limits.cool_off):
             raise IllegalMove(why)
         checks = tx.policies.of_run(run.id)
-        chosen = self._chosen(failing(checks, Level.SOFT), policy)
+        chosen = self._chosen(failing(checks, EnforcementLevel.SOFT), policy)
         if why := self._why_not(tx, run, chosen, person, teams):
             raise Forbidden(why)
         reason = " ".join(reason.split())
@@ -71,45 +71,47 @@ class Overriding:
         tx.policies.put(run.id, checks)
         names = ", ".join(check.name for check in chosen)
         done = (run, self._transitions.event(run, "policy overridden", person.login, f"{names}: {reason}"))
-        if failing(checks, Level.SOFT):
+        if failing(checks, EnforcementLevel.SOFT):
             return [done]
         checked = self._transitions.moved(run, RunStatus.POLICY_CHECKED, person.login)
         return [done, checked, *self._after_plan.moves(tx, checked[0])]
 
-    def may(self, tx: Transaction, run: Run, person: Person, teams: Teams = NO_TEAMS) -> bool:
-        """Whether a person may override whatever holds this run."""
+    def may(self, tx: Transaction, run: Run, person: Person, teams: KnownTeams = NO_TEAMS) -> bool:
+        """Whether a person may override all failures that stop this run."""
         if run.status is not RunStatus.POLICY_OVERRIDE:
             return False
-        standing = failing(tx.policies.of_run(run.id), Level.SOFT)
+        standing = failing(tx.policies.of_run(run.id), EnforcementLevel.SOFT)
         return not self._why_not(tx, run, standing, person, teams)
 
     def overriders(self, tx: Transaction, run: Run) -> str:
-        """Name the owners of the sets whose failures hold the run; empty where none is named."""
+        """Return the owners of the sets whose failures stop the run. Empty if the sets have no owners."""
         if run.status is not RunStatus.POLICY_OVERRIDE:
             return ""
-        names = {check.set_name for check in failing(tx.policies.of_run(run.id), Level.SOFT)}
+        names = {check.set_name for check in failing(tx.policies.of_run(run.id), EnforcementLevel.SOFT)}
         owners = dict.fromkeys(
             str(owner) for each in self._sets if each.name in names for owner in each.owners
         )
         return " or ".join(owners)
 
-    def teams_of_run(self, store: Store, run_id: str, person: Person) -> Teams:
-        """Ask the forge who is in the teams by which a person may own what holds a run."""
+    def teams_of_run(self, store: Store, run_id: str, person: Person) -> KnownTeams:
+        """Fetch the members of the teams that own the sets whose failures stop a run."""
         with store.reading() as tx:
             run = tx.runs.get(run_id)
             if run.status is not RunStatus.POLICY_OVERRIDE:
                 return NO_TEAMS
             repo = tx.workspaces.get(run.workspace_id).repo
-            names = {check.set_name for check in failing(tx.policies.of_run(run.id), Level.SOFT)}
+            names = {check.set_name for check in failing(tx.policies.of_run(run.id), EnforcementLevel.SOFT)}
         owned = [each for each in self._sets if each.name in names]
         return self._team_owners.asked(owned, repo, person.login)
 
-    def teams_for(self, repo: RepoRef, workspaces: Sequence[Workspace], person: Person) -> Teams:
-        """Ask the forge who is in the teams by which a person may own a set that judges these workspaces."""
+    def teams_for(self, repo: RepoRef, workspaces: Sequence[Workspace], person: Person) -> KnownTeams:
+        """Fetch the members of the teams that own the sets of these workspaces."""
         return self._team_owners.asked(self._judging(workspaces), repo, person.login)
 
-    def owns_any(self, repo: RepoRef, workspaces: Sequence[Workspace], person: Person, teams: Teams) -> bool:
-        """Whether the person owns a set that judges one of these workspaces, whatever their role there."""
+    def owns_any(
+        self, repo: RepoRef, workspaces: Sequence[Workspace], person: Person, teams: KnownTeams
+    ) -> bool:
+        """Whether the person owns a set that judges one of these workspaces. Their role does not matter."""
         login = person.login.casefold()
         for each in self._judging(workspaces):
             here = [owner for owner in each.owners if owner.forge == repo.forge]
@@ -122,7 +124,7 @@ class Overriding:
         return tuple(found.values())
 
     def _why_not(
-        self, tx: Transaction, run: Run, checks: Sequence[PolicyCheck], person: Person, teams: Teams
+        self, tx: Transaction, run: Run, checks: Sequence[PolicyCheck], person: Person, teams: KnownTeams
     ) -> str:
         forge = tx.workspaces.get(run.workspace_id).repo.forge
         return why_not_override(self._sets, checks, person, self._authors(tx, run), forge, teams)
@@ -139,7 +141,7 @@ class Overriding:
 
     @staticmethod
     def _authors(tx: Transaction, run: Run) -> tuple[str, ...]:
-        """Return whose change it is: the pull request's author, else whoever made the run."""
+        """Return the author of the run's change, or the person who created the run."""
         if run.change_number is None:
             return (run.created_by,)
         repo = tx.workspaces.get(run.workspace_id).repo

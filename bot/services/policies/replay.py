@@ -1,7 +1,7 @@
-"""Trying a change of a policy set: judges stored plans by it, and by the set in force; a job.
+"""Policy replay: judges stored plans by a changed policy set and by the set in force. Runs as a job.
 
-One worker at a time tries one, under a lease. What came of it is kept as a row, from which the comment and
-the status are derived (promise 4). One that is cut off begins again, a bounded number of times.
+One worker at a time runs a replay, under a lease. The result is stored as a row, from which the comment and
+the status are derived (promise 4). An interrupted replay starts again, up to a limit.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from bot.domain.errors import (
     NotFound,
     RemoteUnavailable,
 )
-from bot.domain.policy import Outcome, PolicyCheck
-from bot.domain.policy_sets import PolicySet
-from bot.domain.replays import Replay, ReplayResult, ReplayState, any_errored, compare
-from bot.domain.workspace import Workspace
-from bot.services.policy_replay import StoredPlan, judged, stored_plans
+from bot.domain.policies.policy import PolicyCheck, PolicyOutcome
+from bot.domain.policies.sets import PolicySet
+from bot.domain.reports.replays import Replay, ReplayResult, ReplayState, any_errored, compare
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.outbox.wake import Wake
+from bot.services.policies.set_versions import NoPolicies, SetVersions
+from bot.services.policies.stored_plans import StoredPlan, job_for, judge_plan, stored_plans
 from bot.services.ports import (
     Clock,
     Limits,
     PolicyEngine,
-    PolicyJob,
     SetVersion,
-    Stop,
     Store,
     Transaction,
+    WatchSignal,
 )
-from bot.services.set_versions import NoPolicies, SetVersions
-from bot.services.transitions import Transitions, Wake
+from bot.services.runs.transitions import Transitions
 
 log = logging.getLogger(__name__)
 
-# Behind this no further plan is judged; what was judged is told.
+# After this time no further plan is judged. The report has the results until then.
 PATIENCE = timedelta(minutes=10)
 MOST_ATTEMPTS = 10
 _FIRST_WAIT = timedelta(seconds=20)
@@ -50,8 +50,8 @@ _LONGEST_WAIT = timedelta(minutes=10)
 _MOST_ERRORS = 20
 
 
-class Replaying:
-    """Tries changes of policy sets on the `last` plans."""
+class PolicyReplay:
+    """Replays changed policy sets on the last `last` plans."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Replaying:
         self._last = last
 
     def replay(self, replay_id: str) -> None:
-        """Try a change, unless that is done, not due yet, outdated, or another worker is at it."""
+        """Run a replay, unless it is done, not due, outdated, or another worker runs it."""
         lease = f"replay:{replay_id}"
         owner = f"{socket.gethostname()}:{os.getpid()}"
         with self._store.transaction() as tx:
@@ -84,7 +84,7 @@ class Replaying:
         try:
             self._carry_out(replay_id, _LeaseWatch(self._store, self._clock, self._limits, lease, fence))
         except LeaseLost:
-            log.warning("%s: another worker is at it; this one lets it be", replay_id)
+            log.warning("%s: another worker has the replay; this one stops", replay_id)
         finally:
             with self._store.transaction() as tx:
                 tx.leases.release(lease, fence, self._clock.now())
@@ -109,7 +109,7 @@ class Replaying:
             self._end(replace(replay, state=ReplayState.DONE, why="", result=result), watch)
 
     def _begin(self, replay_id: str, watch: _LeaseWatch) -> tuple[Replay, PolicySet] | None:
-        """Count the attempt before it is made: what kills its worker must not do so for ever."""
+        """Count the attempt before it starts, because the replay itself may crash its worker."""
         now = self._clock.now()
         with self._store.transaction() as tx:
             watch.check(tx)
@@ -119,7 +119,7 @@ class Replaying:
             if replay.state is not ReplayState.WANTED or early or chosen is None:
                 return None
             if not self._is_current(tx, replay):
-                tx.replays.save(replace(replay, state=ReplayState.FAILED, why="a newer commit came"))
+                tx.replays.save(replace(replay, state=ReplayState.FAILED, why="a newer commit was pushed"))
                 return None
             attempts = replay.attempts + 1
             replay = replace(replay, attempts=attempts, not_before=now + _wait(attempts))
@@ -136,7 +136,7 @@ class Replaying:
         return change.open and change.head_sha == replay.commit
 
     def _end(self, replay: Replay, watch: _LeaseWatch) -> None:
-        """Keep what came of it, and have it reported."""
+        """Store the result and enqueue its report."""
         wake = Wake()
         with self._store.transaction() as tx:
             watch.check(tx)
@@ -152,10 +152,10 @@ class Replaying:
         try:
             in_force: SetVersion | None = self._versions.in_force(chosen, watch)
         except NoPolicies:
-            in_force = None  # the change is the first to bring it
+            in_force = None  # the change adds this set
         result = ReplayResult(in_force=in_force.commit if in_force else "")
         bare = self._without_a_plan(chosen, changed, watch)
-        # A set that can't be read at all has no policy with a name of its own.
+        # A set that can't be read has no policy names.
         errors = {f"{name}: {why}": None for name, why in bare.items() if name.startswith("(")}
 
         def covers(workspace: Workspace) -> bool:
@@ -166,40 +166,44 @@ class Replaying:
                 result = replace(result, cut_short=True)
                 break
             before = self._in_force(chosen, in_force, plan, watch)
-            after = judged(self._engine, plan, changed.files, chosen.level, chosen.limits, watch)
+            after = judge_plan(self._engine, plan, chosen, changed.files, watch)
             same = [check for check in after if check.messages[:1] == (bare.get(check.policy),)]
             errors.update((f"{check.policy}: {check.messages[0]}", None) for check in same)
             found = compare(plan.run, plan.workspace.name, before, after)
             result = result.plus(found, errored=any_errored(after))
-        return replace(result, errors=tuple(errors)[:_MOST_ERRORS])
+        more = len(errors) - _MOST_ERRORS
+        left_out = (f"and {more} more errors",) if more > 0 else ()
+        return replace(result, errors=(*tuple(errors)[:_MOST_ERRORS], *left_out))
 
     def _without_a_plan(
         self, chosen: PolicySet, changed: SetVersion, watch: _LeaseWatch
     ) -> Mapping[str, str]:
-        """Return why policies can't be evaluated where there is no plan at all.
+        """Return why policies can't be evaluated without any plan.
 
-        What is said of a plan, an error too, may hold what is in the plan, and is not told (promise 6); an
-        error that is the same without one holds nothing of it.
+        A message about a plan, also an error, may contain values of the plan, so it is not shown (promise 6).
+        An error that is the same without a plan contains nothing of it.
         """
-        found = self._engine.judge(PolicyJob(changed.files, chosen.level, b"{}", {}, chosen.limits), watch)
+        (found,) = self._engine.judge([job_for(chosen, changed.files, b"{}", {})], watch)
         return {
-            one.policy: one.messages[0] for one in found if one.outcome is Outcome.ERRORED and one.messages
+            one.policy: one.messages[0]
+            for one in found
+            if one.outcome is PolicyOutcome.ERRORED and one.messages
         }
 
     def _in_force(
         self, chosen: PolicySet, version: SetVersion | None, plan: StoredPlan, watch: _LeaseWatch
     ) -> Sequence[PolicyCheck]:
-        """Return what the set in force says of a plan; it is not asked again where it judged that run."""
+        """Return the results of the set in force for a plan. Uses stored results if it judged that run."""
         if version is None:
             return ()
         with self._store.reading() as tx:
             checks = tx.policies.of_run(plan.run.id)
         known = [c for c in checks if (c.set_name, c.version) == (chosen.name, version.id)]
-        return known or judged(self._engine, plan, version.files, chosen.level, chosen.limits, watch)
+        return known or judge_plan(self._engine, plan, chosen, version.files, watch)
 
 
 class _LeaseWatch:
-    """Looks on while a change is tried: keeps the lease, and stops once nobody wants to know any more."""
+    """Watches a replay: renews the lease, and stops the replay once its result is no longer needed."""
 
     def __init__(self, store: Store, clock: Clock, limits: Limits, lease: str, fence: int) -> None:
         self._store = store
@@ -211,21 +215,21 @@ class _LeaseWatch:
         self.wanted: Callable[[Transaction], bool] = lambda _: True
 
     def output(self, text: str) -> None:
-        """Let it be: policies print nothing that is kept."""
+        """Ignore output: policies print nothing that is stored."""
 
     def check(self, tx: Transaction) -> None:
-        """Make sure that the lease is still ours. Raises LeaseLost."""
+        """Check that this worker still holds the lease. Raises LeaseLost."""
         tx.leases.check(self._lease, self._fence)
 
-    def tick(self) -> Stop:
-        """Hold on to the lease. Raises LeaseLost."""
+    def tick(self) -> WatchSignal:
+        """Renew the lease. Raises LeaseLost."""
         now = self._clock.now()
         if now - self._renewed < self._limits.lease / 4:
-            return Stop.GO_ON
+            return WatchSignal.GO_ON
         with self._store.transaction() as tx:
             tx.leases.renew(self._lease, self._fence, now, self._limits.lease)
             self._renewed = now
-            return Stop.GO_ON if self.wanted(tx) else Stop.INTERRUPT
+            return WatchSignal.GO_ON if self.wanted(tx) else WatchSignal.INTERRUPT
 
 
 def _wait(attempts: int) -> timedelta:

@@ -1,4 +1,4 @@
-"""Where policy sets come from: a folder of the server, or a repository's folder at a commit."""
+"""Versions of policy sets: from a folder of the server, or from a repository's folder at a commit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 
 from bot.domain.errors import EngineError
-from bot.domain.policy_sets import PolicySet
+from bot.domain.policies.sets import PolicySet
 from bot.services.ports import Clock, Files, ForgeReader, SetFiles, SetVersion, Store, Watch
 
 
@@ -15,7 +15,7 @@ class NoPolicies(EngineError):
 
 
 class SetVersions:
-    """Brings sets here as they are at a moment. Raises ForgeUnavailable, ForgeRefused, EngineError."""
+    """Fetches sets at a point in time. Raises ForgeUnavailable, ForgeRefused, EngineError."""
 
     def __init__(
         self, store: Store, clock: Clock, forges: Mapping[str, ForgeReader], files: SetFiles
@@ -26,7 +26,7 @@ class SetVersions:
         self._files = files
 
     def in_force(self, each: PolicySet, watch: Watch) -> SetVersion:
-        """Return a set as it is now. Raises NotFound too, where its branch is not there."""
+        """Return the set as it is now. Raises NotFound too, if its branch does not exist."""
         if each.origin.repo is None:
             origin, now = str(each.origin), self._clock.now()
             files = self._files.local(each.origin.folder)
@@ -36,7 +36,7 @@ class SetVersions:
         return self.at(each, commit, watch)
 
     def at(self, each: PolicySet, commit: str, watch: Watch) -> SetVersion:
-        """Return a set as a commit of its repository has it, fetched only where no run was judged by it."""
+        """Return a set at a commit of its repository. Fetches it only if no run was judged by it."""
         assert each.origin.repo is not None
         origin = str(each.origin)
         with self._store.reading() as tx:
@@ -57,7 +57,7 @@ class SetVersions:
 
 
 def _hash(name: str, origin: str, commit: str, files: Files) -> str:
-    """Return the id of a set's version: what judged, where it came from, and under which name."""
+    """Return the id of a set's version: a hash of its name, its origin and its files."""
     whole = hashlib.sha256()
     for part in (name.encode(), origin.encode(), commit.encode()):
         whole.update(len(part).to_bytes(8) + part)

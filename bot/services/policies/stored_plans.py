@@ -1,4 +1,4 @@
-"""Judging plans that are kept by a set that is not in force: what would it have stopped?"""
+"""Judges stored plans by a set that is not in force: what would it have stopped?"""
 
 from __future__ import annotations
 
@@ -6,24 +6,33 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.domain.lifecycle import RunStatus
-from bot.domain.masking import mask
-from bot.domain.policy import Level, PolicyCheck, tally, verdict
-from bot.domain.policy_input import run_document
-from bot.domain.policy_sets import USUAL_LIMITS, PolicyLimits
-from bot.domain.run import Run
-from bot.domain.workspace import Workspace
-from bot.services.ports import ArtifactKind, Files, PolicyEngine, PolicyJob, RunQuery, Stop, Store, Watch
-from bot.services.snapshot import secrets_of_run, variables_of
+from bot.domain.policies.input import run_document
+from bot.domain.policies.policy import PolicyCheck, tally, verdict
+from bot.domain.policies.sets import USUAL_LIMITS, USUAL_NAMESPACES, PolicyLimits, PolicySet, SetOrigin
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.masking import mask
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.plans.snapshot import secrets_of_run, variables_of
+from bot.services.ports import (
+    ArtifactKind,
+    Files,
+    PolicyEngine,
+    PolicyJob,
+    RunQuery,
+    Store,
+    Watch,
+    WatchSignal,
+)
 
 _NOT_IN_FORCE = "not in force"
-# So that a set for few workspaces among many does not have the whole history read.
+# A set for a few workspaces must not make us read the whole history.
 _LOOKED_BACK = 5000
 
 
 @dataclass(frozen=True)
 class StoredPlan:
-    """A run whose plan is kept, and what a policy is told of it."""
+    """A run with a stored plan, and the input that policies get for it."""
 
     run: Run
     workspace: Workspace
@@ -33,8 +42,8 @@ class StoredPlan:
 
 
 @dataclass(frozen=True)
-class Replayed:
-    """What a set says of one run's plan, and where the run would have gone."""
+class ReplayedPlan:
+    """The results of a set for one run's plan, and the status that the run would have had."""
 
     run: Run
     workspace: Workspace
@@ -42,7 +51,7 @@ class Replayed:
 
     @property
     def would_end(self) -> RunStatus:
-        """The status that the run would have had behind its policies."""
+        """The status that the run would have had after its policy check."""
         changes = bool(self.run.has_changes)
         return verdict(self.checks, plan_only=self.run.plan_only, has_changes=changes)
 
@@ -53,23 +62,29 @@ class Replayed:
 
     @property
     def words(self) -> str:
-        """How many policies said what."""
+        """How many policies had each outcome."""
         return tally(self.checks)
 
 
 def replay(
-    store: Store, engine: PolicyEngine, files: Files, last: int, limits: PolicyLimits = USUAL_LIMITS
-) -> Iterator[Replayed]:
+    store: Store,
+    engine: PolicyEngine,
+    files: Files,
+    last: int,
+    limits: PolicyLimits = USUAL_LIMITS,
+    namespaces: tuple[str, ...] = USUAL_NAMESPACES,
+) -> Iterator[ReplayedPlan]:
     """Judge the newest runs that have a plan, newest first; changes nothing."""
+    chosen = PolicySet(_NOT_IN_FORCE, SetOrigin(""), limits=limits, namespaces=namespaces)
     for plan in stored_plans(store, last):
-        checks = judged(engine, plan, files, Level.SOFT, limits, Patience())
-        yield Replayed(plan.run, plan.workspace, checks)
+        checks = judge_plan(engine, plan, chosen, files, UnwatchedJob())
+        yield ReplayedPlan(plan.run, plan.workspace, checks)
 
 
 def stored_plans(
     store: Store, last: int, covers: Callable[[Workspace], bool] = lambda _: True
 ) -> Iterator[StoredPlan]:
-    """Yield the newest runs that have a plan, of workspaces that are covered; one is read at a time."""
+    """Yield the newest runs with a plan, for the workspaces that match. Reads one at a time."""
     left, offset = last, 0
     while left > 0 and offset < _LOOKED_BACK:
         with store.reading() as tx:
@@ -85,11 +100,18 @@ def stored_plans(
                 yield found
 
 
-def judged(
-    engine: PolicyEngine, plan: StoredPlan, files: Files, level: Level, limits: PolicyLimits, watch: Watch
+def job_for(chosen: PolicySet, files: Files, plan_json: bytes, document: Mapping[str, Any]) -> PolicyJob:
+    """Return the job that judges a plan by a set of plangate.yml."""
+    return PolicyJob(
+        files, chosen.level, plan_json, document, chosen.limits, chosen.namespaces, chosen.needs_opa
+    )
+
+
+def judge_plan(
+    engine: PolicyEngine, plan: StoredPlan, chosen: PolicySet, files: Files, watch: Watch
 ) -> tuple[PolicyCheck, ...]:
-    """Judge a stored plan. Raises Interrupted where the watcher says so, EngineError."""
-    found = engine.judge(PolicyJob(files, level, plan.plan_json, plan.document, limits), watch)
+    """Judge a stored plan. Raises Interrupted if the watcher says so, EngineError."""
+    (found,) = engine.judge([job_for(chosen, files, plan.plan_json, plan.document)], watch)
     return tuple(
         PolicyCheck(
             _NOT_IN_FORCE,
@@ -99,6 +121,8 @@ def judged(
             one.outcome,
             tuple(mask(message, plan.secrets) for message in one.messages),
             one.seconds,
+            evaluator=one.evaluator,
+            count=one.count,
         )
         for one in found
     )
@@ -113,12 +137,12 @@ def _stored(store: Store, run: Run, workspace: Workspace) -> StoredPlan | None:
         return StoredPlan(run, workspace, plan, document, secrets_of_run(tx, run.id))
 
 
-class Patience:
-    """The watcher of what nobody watches."""
+class UnwatchedJob:
+    """The watcher of a job that nobody watches."""
 
     def output(self, text: str) -> None:
-        """Let it be."""
+        """Ignore output."""
 
-    def tick(self) -> Stop:
-        """Go on."""
-        return Stop.GO_ON
+    def tick(self) -> WatchSignal:
+        """Never stop."""
+        return WatchSignal.GO_ON

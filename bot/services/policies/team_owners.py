@@ -1,4 +1,4 @@
-"""Asks the forge who is in the teams that own policy sets, and remembers it for a moment."""
+"""The members of the teams that own policy sets, fetched from the forge and cached for a moment."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from datetime import datetime, timedelta
 
 from bot.domain.errors import ForgeError, NotFound
 from bot.domain.events import RepoRef
-from bot.domain.policy_owners import Owner, TeamMembers, Teams, named
-from bot.domain.policy_sets import PolicySet
+from bot.domain.policies.owners import KnownTeams, Owner, TeamMembers, named
+from bot.domain.policies.sets import PolicySet
 from bot.services.ports import Clock, ForgeReviews
 
-# Whoever leaves a team may override for so long yet.
+# A person who left a team may override for this long.
 _REMEMBERED = timedelta(seconds=60)
-# So that nobody has a forge that is away asked again and again.
+# A forge that is down is not asked again for this long.
 _FAILURE_REMEMBERED = timedelta(seconds=10)
 
 
 class TeamOwners:
-    """Who is in teams. One for the whole process; what it remembers is only a cache."""
+    """The members of teams. One per process. It is a cache, nothing more."""
 
     def __init__(self, clock: Clock, forges: Mapping[str, ForgeReviews]) -> None:
         self._clock = clock
         self._forges = forges
         self._known: dict[tuple[RepoRef, str], tuple[datetime, TeamMembers | str]] = {}
 
-    def asked(self, sets: Iterable[PolicySet], repo: RepoRef, login: str) -> Teams:
-        """Return who is in the teams of these sets on a repository's forge, asked as that repository may.
+    def asked(self, sets: Iterable[PolicySet], repo: RepoRef, login: str) -> KnownTeams:
+        """Return the members of the teams of these sets, as the repository's login may see them.
 
-        Not of sets that name the person themselves. A forge that does not answer makes nobody an owner: why
-        stands in `unknown`.
+        Skips sets that name the person directly. If a forge does not answer, its teams have no members, and
+        `unknown` says why.
         """
         members: dict[Owner, TeamMembers] = {}
         unknown: dict[Owner, str] = {}
@@ -42,7 +42,7 @@ class TeamOwners:
                     unknown[team] = found
                 else:
                     members[team] = found
-        return Teams(members, unknown)
+        return KnownTeams(members, unknown)
 
     def _members(self, repo: RepoRef, team: Owner) -> TeamMembers | str:
         now = self._clock.now()

@@ -1,62 +1,101 @@
-"""Every port: what the use cases need of the world, declared by them. Adapters live in their own rooms."""
+"""The ports: what the use cases need from the outside. Each adapter lives in its own package."""
 
-from bot.services.ports.approvals import Approvals
-from bot.services.ports.audit import AuditLog, AuditQuery
-from bot.services.ports.engine import (
-    ApplyResult,
-    Engine,
-    EngineJob,
-    PlanResult,
-    StageWatch,
-    StateAccess,
-    Stop,
-    Watch,
-)
-from bot.services.ports.forge import (
-    Forge,
-    ForgeReader,
-    ForgeWriter,
-    GitRemote,
-    Hook,
-    HookChecked,
-    HookRead,
-    Reaction,
-)
-from bot.services.ports.merging import ForgeMerging
-from bot.services.ports.overview import Overview, OverviewQuery, Overviews, Show
-from bot.services.ports.people import Leaving, SessionRecord, SessionRecords, SignIn, TokenRecords
-from bot.services.ports.policies import (
-    Files,
-    Judged,
-    PolicyChecks,
-    PolicyEngine,
-    PolicyJob,
-    PolicyTest,
-    SetFiles,
-    SetVersion,
-)
-from bot.services.ports.replays import Replays
-from bot.services.ports.retention import Retention
-from bot.services.ports.reviews import ForgeReviews
-from bot.services.ports.runs import ArtifactKind, Artifacts, Leases, RunQuery, Runs, Workspaces
-from bot.services.ports.states import StateHistory, StateLock, StateLocks, States, StateVersion
-from bot.services.ports.store import Store, Transaction
-from bot.services.ports.traffic import (
-    Came,
-    ChangeRecord,
-    Changes,
+from bot.services.ports.changes import DOUBTS_LAST, ChangeRecord, Changes, OpenChange, Post, Posts
+from bot.services.ports.deliveries import (
     Deliveries,
     Delivery,
     DeliveryQuery,
     DeliveryRecord,
-    Post,
-    Posts,
+    DeliveryStatus,
     Redeliveries,
 )
+from bot.services.ports.engine import (
+    HERE,
+    ApplyResult,
+    Engine,
+    EngineJob,
+    PlanResult,
+    RunFile,
+    StageWatch,
+    StateAccess,
+    Watch,
+    WatchSignal,
+)
+from bot.services.ports.forge import (
+    Forge,
+    ForgeComment,
+    ForgeMerging,
+    ForgeReader,
+    ForgeReviews,
+    ForgeWriter,
+    GitRemote,
+    Hook,
+    HookEvent,
+    HookHeaders,
+)
+from bot.services.ports.forge_kinds import (
+    ForgeChecks,
+    ForgeClient,
+    ForgeConfig,
+    ForgeFault,
+    ForgeForm,
+    ForgeKind,
+    ForgeKinds,
+    ForgeSetting,
+    ForgeValues,
+    OAuthClient,
+    ReportProblem,
+)
+from bot.services.ports.identity import IdentityKey, IdentityKeys
+from bot.services.ports.people import (
+    AuditLog,
+    AuditQuery,
+    SessionRecord,
+    SessionRecords,
+    SignIn,
+    SignInRequest,
+    TokenRecords,
+)
+from bot.services.ports.policies import (
+    Files,
+    PolicyChecks,
+    PolicyEngine,
+    PolicyJob,
+    PolicyResult,
+    PolicyTest,
+    Replays,
+    SetFiles,
+    SetVersion,
+)
+from bot.services.ports.runs import (
+    Approvals,
+    ArtifactKind,
+    Artifacts,
+    Leases,
+    RunQuery,
+    Runs,
+    Waiting,
+    WaitingRuns,
+    WorkGroup,
+)
+from bot.services.ports.states import StateHistory, StateLock, StateLocks, States, StateVersion
+from bot.services.ports.store import Retention, Store, Transaction
 from bot.services.ports.variables import Variables
-from bot.services.ports.world import Addresses, Clock, Dispatch, Limits, Texts, Vault
+from bot.services.ports.workspaces import Overview, OverviewFilter, OverviewQuery, Overviews, Workspaces
+from bot.services.ports.world import (
+    Addresses,
+    Clock,
+    CommentTexts,
+    Dispatch,
+    Limits,
+    QueueHealth,
+    Queues,
+    Vault,
+)
 
 __all__ = [
+    "DOUBTS_LAST",
+    "HERE",
     "Addresses",
     "ApplyResult",
     "Approvals",
@@ -64,53 +103,71 @@ __all__ = [
     "Artifacts",
     "AuditLog",
     "AuditQuery",
-    "Came",
     "ChangeRecord",
     "Changes",
     "Clock",
+    "CommentTexts",
     "Deliveries",
     "Delivery",
     "DeliveryQuery",
     "DeliveryRecord",
+    "DeliveryStatus",
     "Dispatch",
     "Engine",
     "EngineJob",
     "Files",
     "Forge",
+    "ForgeChecks",
+    "ForgeClient",
+    "ForgeComment",
+    "ForgeConfig",
+    "ForgeFault",
+    "ForgeForm",
+    "ForgeKind",
+    "ForgeKinds",
     "ForgeMerging",
     "ForgeReader",
     "ForgeReviews",
+    "ForgeSetting",
+    "ForgeValues",
     "ForgeWriter",
     "GitRemote",
     "Hook",
-    "HookChecked",
-    "HookRead",
-    "Judged",
+    "HookEvent",
+    "HookHeaders",
+    "IdentityKey",
+    "IdentityKeys",
     "Leases",
-    "Leaving",
     "Limits",
+    "OAuthClient",
+    "OpenChange",
     "Overview",
+    "OverviewFilter",
     "OverviewQuery",
     "Overviews",
     "PlanResult",
     "PolicyChecks",
     "PolicyEngine",
     "PolicyJob",
+    "PolicyResult",
     "PolicyTest",
     "Post",
     "Posts",
-    "Reaction",
+    "QueueHealth",
+    "Queues",
     "Redeliveries",
     "Replays",
+    "ReportProblem",
     "Retention",
+    "RunFile",
     "RunQuery",
     "Runs",
     "SessionRecord",
     "SessionRecords",
     "SetFiles",
     "SetVersion",
-    "Show",
     "SignIn",
+    "SignInRequest",
     "StageWatch",
     "StateAccess",
     "StateHistory",
@@ -118,13 +175,15 @@ __all__ = [
     "StateLocks",
     "StateVersion",
     "States",
-    "Stop",
     "Store",
-    "Texts",
     "TokenRecords",
     "Transaction",
     "Variables",
     "Vault",
+    "Waiting",
+    "WaitingRuns",
     "Watch",
+    "WatchSignal",
+    "WorkGroup",
     "Workspaces",
 ]

@@ -1,4 +1,4 @@
-"""Terraform or OpenTofu, at work on one run."""
+"""The engine: Terraform or OpenTofu, working on one run."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from datetime import datetime
 from enum import Enum
 from typing import Protocol
 
-from bot.domain.modes import Modes
-from bot.domain.variables import Variable
-from bot.domain.workspace import EngineKind
+from bot.domain.plans.modes import Modes
+from bot.domain.workspaces.isolation import Isolation
+from bot.domain.workspaces.variables import Variable
+from bot.domain.workspaces.workspace import EngineKind
 from bot.services.ports.forge import GitRemote
 
 
-class Stop(Enum):
-    """What a watcher wants of the process at work."""
+class WatchSignal(Enum):
+    """What the watcher wants the process to do."""
 
     GO_ON = "go on"
     INTERRUPT = "interrupt"
@@ -23,31 +24,31 @@ class Stop(Enum):
 
 
 class Watch(Protocol):
-    """Looks on while a process works: gets its output, and says when to stop.
+    """Watches a process: takes its output, and says when to stop.
 
-    The engine calls `tick` about once a second from the thread that called it; output is masked already.
+    The engine calls `tick` about once a second, from the thread that called it. Output is masked already.
     """
 
     def output(self, text: str) -> None:
-        """Take the next piece of output."""
+        """Take the next part of the output."""
         ...
 
-    def tick(self) -> Stop:
-        """Say whether to go on."""
+    def tick(self) -> WatchSignal:
+        """Return whether the process may continue."""
         ...
 
 
 class StageWatch(Watch, Protocol):
-    """Looks on at a whole stage, which has parts."""
+    """Watches a stage, which has an `init` and a main part."""
 
     def initialized(self) -> None:
-        """Hear that `init` is done: what follows is the plan, or the apply, itself."""
+        """Note that `init` is done and the plan or apply itself starts."""
         ...
 
 
 @dataclass(frozen=True)
 class StateAccess:
-    """Where this run's Terraform keeps its state: our `http` backend, with a token good for this run only.
+    """How this run's Terraform accesses its state: the `http` backend, with a token for this run only.
 
     `lock` is False for previews, which read with a read-only token and `-lock=false`.
     """
@@ -58,12 +59,28 @@ class StateAccess:
     lock: bool = True
 
 
+HERE = "<folder>"
+"""What stands in a RunFile for the folder that it lies in, as the run's processes see it."""
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """A private file that the processes of one phase may read; `variables` of theirs hold its path."""
+
+    name: str
+    text: str = field(repr=False)
+    variables: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class EngineJob:
-    """Everything that a child process of one run needs; the same for its plan and its apply.
+    """Everything that the child processes of one run need, in its plan or in its apply.
 
-    `secrets` are masked in all output, `environment` is added to the clean environment. `fills_cache` says
-    that what its init downloads may be used by later runs of the repository: never for what a change wrote.
+    `variables` are those of the phase. `secrets` are masked in all output. `environment` is added to the
+    clean environment. `fills_cache` says that later runs of the repository may use the downloads of its
+    init: never set it for code of a change. `isolation` is the workspace's. `own_backend` says that the
+    configuration keeps its state itself: without it, a backend is refused. `files` are there for this phase
+    only. `remark` is shown in its output.
     """
 
     run_id: str
@@ -79,14 +96,20 @@ class EngineJob:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     ref: str = ""
     fills_cache: bool = False
+    isolation: Isolation = field(default_factory=Isolation)
+    own_backend: bool = False
+    files: tuple[RunFile, ...] = ()
+    remark: str = ""
 
 
 @dataclass(frozen=True)
 class PlanResult:
-    """What a plan gave: Terraform's saved plan, its JSON, and the dependency lock file that it used.
+    """The result of a plan: Terraform's saved plan, its JSON, and the dependency lock file that it used.
 
-    `files` is a hash of all that the configuration can read; `state_here` says that the state is kept in
-    Plangate.
+    The JSON is held against the saved plan. `configuration` is a hash of the modules in the saved plan, which
+    the apply uses; `files` is a hash of everything that the configuration can read. `state_here` says that
+    Plangate stores the state, `backend` is the type of its backend. `refused` is where the run's
+    code wanted to go and was not let.
     """
 
     saved_plan: bytes = field(repr=False)
@@ -95,26 +118,76 @@ class PlanResult:
     version: str = ""
     files: str = ""
     state_here: bool = False
+    refused: tuple[str, ...] = ()
+    configuration: str = ""
+    backend: str = ""
 
 
 @dataclass(frozen=True)
 class ApplyResult:
-    """How an apply ended. `errored_state` is what Terraform could not push and left in the working tree."""
+    """The result of an apply. `errored_state` is a state that Terraform could not push.
+
+    `only_unsaved` says that this is all that failed: everything was applied. `refused` is where the run's
+    code wanted to go and was not let.
+    """
 
     succeeded: bool
     summary: str = ""
     interrupted: bool = False
     errored_state: bytes = field(default=b"", repr=False)
+    refused: tuple[str, ...] = ()
+    only_unsaved: bool = False
 
 
-class Engine(Protocol):
-    """Runs Terraform or OpenTofu on a working tree of its own for each run.
+class WorkerDisk(Protocol):
+    """What lies on this machine of runs, also of those whose workers were lost."""
 
-    Raises EngineError (with words for the change), Interrupted, TimedOut.
+    def lost_apply(self, run_id: str, watch: Watch) -> ApplyResult | None:
+        """Wait until an apply whose worker was lost has ended on this machine; return how it ended.
+
+        None if it was not on this machine. An apply that nobody saw end has not succeeded.
+        """
+        ...
+
+    def left_state(self, run_id: str) -> bytes | None:
+        """Return the state that an apply could not push and left here, empty if there is none.
+
+        None while its Terraform is at work.
+        """
+        ...
+
+    def state_stored(self, run_id: str) -> None:
+        """Note that the state that was left here is stored: `clean` may delete it."""
+        ...
+
+    def clean(self, run_id: str) -> None:
+        """Delete the run's working tree and its other files on this machine.
+
+        Keeps them while an apply is at work in them, or if they have a state that is not stored.
+        """
+        ...
+
+    def left(self, before: datetime) -> Sequence[str]:
+        """Return the runs that have a working tree on this machine from before `before`."""
+        ...
+
+    def tidy(self) -> None:
+        """Delete what is kept on this machine for later runs, as far as it is more than may be kept."""
+        ...
+
+    def no_room(self) -> str:
+        """Say why no run can start on this machine: its disk is full. Empty if one can."""
+        ...
+
+
+class Engine(WorkerDisk, Protocol):
+    """Runs Terraform or OpenTofu. Each run has its own working tree.
+
+    Raises EngineError (with a message for the change), Interrupted, TimedOut.
     """
 
     def fetch(self, job: EngineJob, watch: Watch) -> None:
-        """Bring the commit here and lay out the run's working tree."""
+        """Fetch the commit and create the run's working tree."""
         ...
 
     def plan(self, job: EngineJob, watch: StageWatch) -> PlanResult:
@@ -122,18 +195,10 @@ class Engine(Protocol):
         ...
 
     def apply(self, job: EngineJob, plan: PlanResult, watch: StageWatch) -> ApplyResult:
-        """Apply exactly the saved plan; lays out the tree and inits first where it is not here.
+        """Apply exactly the saved plan. Creates the working tree and runs init if they are missing.
 
-        Raises only before `terraform apply` has begun, and what the watcher raised.
+        Raises only before `terraform apply` begins, and what the watcher raises.
         """
-        ...
-
-    def clean(self, run_id: str) -> None:
-        """Remove the run's working tree and whatever else of it lies on this machine."""
-        ...
-
-    def left(self, before: datetime) -> Sequence[str]:
-        """Return the runs whose working trees lie on this machine and were made before `before`."""
         ...
 
     def directories(self, remote: GitRemote, commit: str) -> tuple[str, ...]:

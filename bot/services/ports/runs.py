@@ -1,48 +1,32 @@
-"""Where workspaces, runs, what belongs to them, and who works on them are kept."""
+"""Runs: their queue, timeline, files, approvals and leases."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
 from bot.domain.events import RepoRef
-from bot.domain.run import Run, RunEvent
-from bot.domain.workspace import Lock, Workspace
+from bot.domain.runs.approval import ApprovalRecord
+from bot.domain.runs.run import Run, RunEvent
 
 
-class Workspaces(Protocol):
-    """Workspaces, as the configuration names them or discovery found them."""
+class RunQueues(Protocol):
+    """The unfinished runs that may apply, by workspace."""
 
-    def get(self, workspace_id: str, *, for_update: bool = False) -> Workspace:
-        """Return a workspace; `for_update` makes others wait until this transaction ends. Raises NotFound."""
+    def queue(self, workspace_id: str) -> Sequence[Run]:
+        """Return the unfinished runs that may apply, in queue order. The holder of the workspace is first."""
         ...
 
-    def named(self, name: str) -> Workspace:
-        """Return a workspace by its name. Raises NotFound."""
-        ...
-
-    def of_repo(self, repo: RepoRef) -> Sequence[Workspace]:
-        """Return the active workspaces of a repository, by name."""
-        ...
-
-    def all(self) -> Sequence[Workspace]:
-        """Return every active workspace, by name."""
-        ...
-
-    def put(self, workspace: Workspace) -> Workspace:
-        """Insert or update by name, keeping the id and the lock of one that is there; return what stands."""
-        ...
-
-    def set_lock(self, workspace_id: str, lock: Lock | None) -> None:
-        """Lock or unlock. Raises NotFound."""
+    def queues(self, workspace_ids: Iterable[str]) -> Mapping[str, Sequence[Run]]:
+        """Return the queue of each workspace that has one."""
         ...
 
 
-class Runs(Protocol):
-    """Runs, their queue and their timeline."""
+class Runs(RunQueues, Protocol):
+    """Stores runs, their queue and their timeline."""
 
     def add(self, run: Run, event: RunEvent) -> Run:
         """Insert a run at the end of its workspace's queue, and return it with its sequence."""
@@ -55,7 +39,7 @@ class Runs(Protocol):
     def save(self, run: Run, event: RunEvent | None = None) -> Run:
         """Update a run and its timeline; return it with its new version.
 
-        Raises Conflict where the row's version is not the run's.
+        Raises Conflict if the stored version is not the run's version.
         """
         ...
 
@@ -63,22 +47,24 @@ class Runs(Protocol):
         """Return the runs that match, newest first."""
         ...
 
-    def queue(self, workspace_id: str) -> Sequence[Run]:
-        """Return the unfinished runs that may apply, in the order of the queue; a holder comes first."""
-        ...
-
     def timeline(self, run_id: str) -> Sequence[RunEvent]:
         """Return the run's events, oldest first."""
         ...
 
     def note(self, event: RunEvent) -> None:
-        """Add a line to a run's timeline without changing the run."""
+        """Add a line to a run's timeline. Does not change the run."""
         ...
 
 
 @dataclass(frozen=True)
 class RunQuery:
-    """Which runs to find; what is None does not matter."""
+    """Which runs to find; None matches all. `active`: whether the workspace is in plangate.yml.
+
+    `telling` is the latest commit of a change. Plans of older commits are then left out: only the runs of
+    this commit, the runs that may apply and those of a merge queue matter for its reports.
+    `commits` are several, of which a run may have any. `limit` None returns all: anything that a person or a
+    decision relies on must be complete.
+    """
 
     workspace_id: str | None = None
     repo: RepoRef | None = None
@@ -86,12 +72,56 @@ class RunQuery:
     change_number: int | None = None
     plan_only: bool | None = None
     statuses: frozenset[str] | None = None
-    limit: int = 100
+    active: bool | None = None
+    telling: str | None = None
+    limit: int | None = 100
     offset: int = 0
+    commits: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Which runs wait for a worker: those in these statuses whose lease nobody holds."""
+
+    plan_only: bool
+    statuses: frozenset[str]
+
+
+@dataclass(frozen=True)
+class WorkGroup:
+    """The runs of one change, or of one commit if they belong to no change (`number` is 0 then).
+
+    `at_work` is how many have a worker, `waiting` how many wait for one, `since` when the oldest of these was
+    created.
+    """
+
+    repo: RepoRef
+    number: int
+    commit: str
+    at_work: int
+    waiting: int
+    since: datetime | None
+
+    @property
+    def key(self) -> tuple[RepoRef, int, str]:
+        """What tells groups apart."""
+        return self.repo, self.number, self.commit
+
+
+class WaitingRuns(Protocol):
+    """Finds the runs that wait for a worker."""
+
+    def groups(self, waiting: Waiting, now: datetime) -> Sequence[WorkGroup]:
+        """Return every change and commit with runs that wait or are at work, with how many there are."""
+        ...
+
+    def of(self, group: WorkGroup, waiting: Waiting, now: datetime, limit: int) -> Sequence[Run]:
+        """Return the runs of a group that wait, oldest first."""
+        ...
 
 
 class ArtifactKind(StrEnum):
-    """What is kept of a run, encrypted."""
+    """The kinds of files of a run. They are stored encrypted."""
 
     SAVED_PLAN = "saved plan"
     PLAN_JSON = "plan json"
@@ -99,55 +129,110 @@ class ArtifactKind(StrEnum):
     VARIABLES = "variables"
     ERRORED_STATE = "errored state"
     BASIS = "basis"
-    # What pages show of the plan: made of its JSON once, masked, and quick to look things up in.
+    # The view of the plan that pages show: created from the JSON once, masked, and quick to search.
     PLAN_VIEW = "plan view"
-    # Since when the change tells of the plan.
-    SHOWN = "shown"
+    # What comments and pages print of the plan: rendered from its JSON once, masked.
+    PLAN_TEXT = "plan text"
+    # What reports tell of the plan: derived once, masked.
+    PLAN_FACTS = "plan facts"
+
+
+@dataclass(frozen=True)
+class OutputEnd:
+    """The end of an output: `text` begins at character `offset`, before which `lines` lines end."""
+
+    offset: int
+    lines: int
+    text: str = field(repr=False)
 
 
 class Artifacts(Protocol):
-    """A run's files (encrypted at rest) and its output (masked before it gets here)."""
+    """Stores a run's files and its output (already masked), encrypted at rest."""
 
     def put(self, run_id: str, kind: ArtifactKind, data: bytes) -> None:
-        """Keep a file of a run, in place of an earlier one."""
+        """Store a file of a run. Replaces an earlier one."""
         ...
 
     def get(self, run_id: str, kind: ArtifactKind) -> bytes | None:
-        """Return a file of a run, None where there is none."""
+        """Return a file of a run, None if it does not exist."""
+        ...
+
+    def of_runs(self, run_ids: Iterable[str], kind: ArtifactKind) -> Mapping[str, bytes]:
+        """Return a file of each run that has it."""
         ...
 
     def append_output(self, run_id: str, stage: str, text: str) -> None:
-        """Add to the output of a stage (`plan` or `apply`)."""
+        """Append to the output of a stage (`plan` or `apply`)."""
         ...
 
     def output(self, run_id: str, stage: str, offset: int = 0) -> str:
         """Return a stage's output from a character offset."""
         ...
 
+    def output_end(self, run_id: str, stage: str, lines: int) -> OutputEnd:
+        """Return the end of a stage's output with so many lines, or a little more; all if it has fewer."""
+        ...
+
     def clear_output(self, run_id: str, stage: str) -> None:
-        """Forget a stage's output: the stage starts again."""
+        """Delete a stage's output, because the stage starts again."""
         ...
 
 
 class Leases(Protocol):
-    """Who works on what, with a fencing number that only grows (promise 3)."""
+    """Leases on runs and other work, each with a fencing number that only grows (promise 3)."""
 
     def take(self, name: str, owner: str, now: datetime, ttl: timedelta) -> int | None:
-        """Take a lease that nobody holds at `now`; return its fencing number, None where somebody does."""
+        """Take a lease that is free at `now`. Return its fencing number, None if it is taken."""
         ...
 
     def renew(self, name: str, fence: int, now: datetime, ttl: timedelta) -> None:
-        """Hold on. Raises LeaseLost where another has taken it since."""
+        """Renew a lease. Raises LeaseLost if another worker has taken it."""
         ...
 
     def check(self, name: str, fence: int) -> None:
-        """Make sure, within this transaction, that the lease is still ours. Raises LeaseLost."""
+        """Check, within this transaction, that we still hold the lease. Raises LeaseLost."""
         ...
 
     def release(self, name: str, fence: int, now: datetime) -> None:
-        """Let go; nothing happens where another has it."""
+        """Release a lease. Does nothing if another worker has it."""
         ...
 
     def held(self, names: Sequence[str], now: datetime) -> frozenset[str]:
-        """Return those of the names that somebody holds at `now`."""
+        """Return the names of the leases that are held at `now`."""
+        ...
+
+    def expired(self, name: str, now: datetime) -> bool:
+        """Return whether a lease has expired that its holder has not released."""
+        ...
+
+
+class Approvals(Protocol):
+    """Stores all approvals and their results."""
+
+    def add(self, record: ApprovalRecord) -> None:
+        """Store an approval."""
+        ...
+
+    def get(self, approval_id: str) -> ApprovalRecord:
+        """Return an approval. Raises NotFound."""
+        ...
+
+    def save(self, record: ApprovalRecord) -> None:
+        """Store the state, run, reason and end of an approval. Its other fields never change."""
+        ...
+
+    def of_apply(self, run_id: str) -> ApprovalRecord | None:
+        """Return the approval by which a run applies. None: it applies without one."""
+        ...
+
+    def of_runs(self, run_ids: Iterable[str]) -> Mapping[str, ApprovalRecord]:
+        """Return the newest approval of each run that was approved."""
+        ...
+
+    def of_workspaces(self, workspace_ids: Iterable[str], change_number: int) -> Sequence[ApprovalRecord]:
+        """Return the approvals of a change in several workspaces, newest first."""
+        ...
+
+    def of_change(self, workspace_id: str, change_number: int | None) -> Sequence[ApprovalRecord]:
+        """Return the approvals of a change in a workspace, newest first. None: those without a change."""
         ...

@@ -1,8 +1,8 @@
-"""Where Terraform's states are kept."""
+"""States of Terraform: their versions and their locks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -10,9 +10,10 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class StateVersion:
-    """One version of a workspace's state. `refused` says why it was kept aside and is not current.
+    """One version of a workspace's state. `refused` says why it was stored without becoming current.
 
-    Made by a run, or by a person: then `made_by` is their login, and `note` says what of.
+    Made by a run, or by a person: then `made_by` is their login, and `note` says what of. A refused version
+    that `waits` becomes current by itself once nothing prevents it.
     """
 
     id: str
@@ -26,11 +27,12 @@ class StateVersion:
     refused: str = ""
     made_by: str = ""
     note: str = ""
+    waits: bool = False
 
 
 @dataclass(frozen=True)
 class StateLock:
-    """Terraform's lock on a state: its own lock info as JSON, and the run that holds it."""
+    """Terraform's lock on a state: its lock info as JSON, and the run that holds it."""
 
     workspace_id: str
     lock_id: str
@@ -39,43 +41,59 @@ class StateLock:
     at: datetime
 
 
-class States(Protocol):
-    """Every version of every state (encrypted), and Terraform's locks on them."""
+class CurrentStates(Protocol):
+    """The current versions of states."""
 
     def current(self, workspace_id: str) -> StateVersion | None:
         """Return the newest version that was not refused."""
         ...
 
+    def currents(self, workspace_ids: Iterable[str]) -> Mapping[str, StateVersion]:
+        """Return the current version of each workspace that has one."""
+        ...
+
+
+class States(CurrentStates, Protocol):
+    """Stores every version of every state (encrypted), and Terraform's locks on them."""
+
     def add(self, version: StateVersion, data: bytes) -> None:
-        """Keep a version."""
+        """Store a version."""
         ...
 
     def data(self, version_id: str) -> bytes:
-        """Return a version's state. Raises NotFound."""
+        """Return the state of a version. Raises NotFound."""
         ...
 
     def versions(self, workspace_id: str, limit: int = 100, offset: int = 0) -> Sequence[StateVersion]:
-        """Return the versions, newest first, refused ones too."""
+        """Return all versions, newest first. Includes refused ones."""
         ...
 
     def lock(self, lock: StateLock) -> StateLock | None:
-        """Lock the state; return the lock that is in the way, None where this one now stands."""
+        """Lock the state. Return the lock that prevents it, None if the state is locked now."""
         ...
 
     def locked(self, workspace_id: str) -> StateLock | None:
-        """Return the lock that stands."""
+        """Return the current lock."""
         ...
 
     def unlock(self, workspace_id: str, lock_id: str | None) -> bool:
-        """Unlock; without an id whatever stands. False where another lock stands."""
+        """Unlock. Without an id, removes any lock. False if another lock is held."""
         ...
 
 
 class StateHistory(Protocol):
-    """Single versions of states, whatever became of them."""
+    """Single versions of states, whatever their workspace."""
 
     def get(self, version_id: str) -> StateVersion:
         """Return a version. Raises NotFound."""
+        ...
+
+    def waiting(self) -> Sequence[StateVersion]:
+        """Return the versions that wait to become current, oldest first."""
+        ...
+
+    def settle(self, version_id: str, *, refused: str, note: str = "") -> None:
+        """End a version's wait: it becomes current, or stays refused for a reason."""
         ...
 
 
@@ -83,5 +101,5 @@ class StateLocks(Protocol):
     """Terraform's locks over all workspaces."""
 
     def all(self) -> Sequence[StateLock]:
-        """Return every lock that stands, oldest first."""
+        """Return all locks, oldest first."""
         ...

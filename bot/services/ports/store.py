@@ -1,25 +1,25 @@
-"""The database, as one transaction over every repository."""
+"""The database, as one transaction over every repository, and deleting what is old."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Protocol
 
-from bot.services.ports.approvals import Approvals
-from bot.services.ports.audit import AuditLog
-from bot.services.ports.overview import Overviews
-from bot.services.ports.people import SessionRecords, TokenRecords
-from bot.services.ports.policies import PolicyChecks
-from bot.services.ports.replays import Replays
-from bot.services.ports.retention import Retention
-from bot.services.ports.runs import Artifacts, Leases, Runs, Workspaces
+from bot.services.ports.catching_up import RepoWatches
+from bot.services.ports.changes import Changes, Posts, Shown
+from bot.services.ports.deliveries import Deliveries, Delivery, Heard, Redeliveries
+from bot.services.ports.identity import IdentityKeys
+from bot.services.ports.people import AuditLog, IdentityRecords, SessionRecords, TokenRecords
+from bot.services.ports.policies import PolicyChecks, Replays
+from bot.services.ports.runs import Approvals, Artifacts, Leases, Runs, WaitingRuns
 from bot.services.ports.states import StateHistory, StateLocks, States
-from bot.services.ports.traffic import Changes, Deliveries, Delivery, Posts, Redeliveries
 from bot.services.ports.variables import Variables
+from bot.services.ports.workspaces import Overviews, Workspaces
 
 
 class Transaction(Protocol):
-    """One transaction over every repository; commits when its block ends, rolls back when it raises."""
+    """One transaction over every repository. Commits at the end of its block, rolls back on an exception."""
 
     @property
     def deliveries(self) -> Deliveries:
@@ -37,23 +37,48 @@ class Transaction(Protocol):
         ...
 
     @property
+    def waiting_runs(self) -> WaitingRuns:
+        """Runs that wait for a worker."""
+        ...
+
+    @property
     def artifacts(self) -> Artifacts:
         """Files and output of runs."""
         ...
 
     @property
     def leases(self) -> Leases:
-        """Who works on what."""
+        """Leases."""
         ...
 
     @property
     def changes(self) -> Changes:
-        """Changes as last seen."""
+        """Changes as last fetched."""
+        ...
+
+    @property
+    def repo_watches(self) -> RepoWatches:
+        """How far each repository is known."""
+        ...
+
+    @property
+    def heard(self) -> Heard:
+        """Comments that were handled."""
         ...
 
     @property
     def posts(self) -> Posts:
-        """What should stand on the forges."""
+        """Posts for the forges."""
+        ...
+
+    @property
+    def identities(self) -> IdentityRecords:
+        """The forge's numbers of repositories and accounts, by name."""
+        ...
+
+    @property
+    def shown(self) -> Shown:
+        """The plans that comments show."""
         ...
 
     @property
@@ -78,42 +103,47 @@ class Transaction(Protocol):
 
     @property
     def policies(self) -> PolicyChecks:
-        """What policies said of runs."""
+        """Results of policies."""
         ...
 
     @property
     def replays(self) -> Replays:
-        """Changes of policy sets, tried on stored plans."""
+        """Replays of changed policy sets."""
         ...
 
     @property
     def retention(self) -> Retention:
-        """What may be forgotten."""
+        """Deletes old rows."""
         ...
 
     @property
     def approvals(self) -> Approvals:
-        """Who approved what."""
+        """Approvals."""
         ...
 
     @property
     def sessions(self) -> SessionRecords:
-        """Who is signed in."""
+        """Sessions of browsers."""
         ...
 
     @property
     def tokens(self) -> TokenRecords:
-        """Tokens of people's programs."""
+        """API tokens."""
+        ...
+
+    @property
+    def identity_keys(self) -> IdentityKeys:
+        """Keys that sign identity tokens."""
         ...
 
     @property
     def redeliveries(self) -> Redeliveries:
-        """Webhook calls once more."""
+        """Deliveries that are handled once more."""
         ...
 
     @property
     def audit(self) -> AuditLog:
-        """What people did."""
+        """The audit log."""
         ...
 
     @property
@@ -123,19 +153,42 @@ class Transaction(Protocol):
 
 
 class Store(Protocol):
-    """The database: the truth."""
+    """The database, the only truth."""
 
     def transaction(self) -> AbstractContextManager[Transaction]:
-        """Begin a transaction that may write; on SQLite writers wait for each other from its start."""
+        """Begin a transaction that may write. On SQLite, writers wait for each other from its start."""
         ...
 
     def reading(self) -> AbstractContextManager[Transaction]:
-        """Begin a transaction that only reads one moment's data and makes nobody wait."""
+        """Begin a transaction that only reads, from one snapshot. Nobody waits for it."""
         ...
 
     def accept(self, delivery: Delivery) -> bool:
-        """Store a delivery, in one transaction with others that come just now; False where its id is there.
+        """Store a delivery, in one transaction with others that arrive now. False if its id exists already.
 
-        Returns once it stands. Raises Conflict where another forge has used its id, and as `transaction`.
+        Returns after the commit. Raises Conflict if another forge has used its id, and as `transaction`.
         """
+        ...
+
+
+class Retention(Protocol):
+    """Deletes old rows. Never deletes a state, nor anything of a run that may have applied.
+
+    Each method deletes at most `limit` rows or runs, and returns how many it deleted.
+    """
+
+    def deliveries(self, before: datetime, limit: int) -> int:
+        """Delete handled deliveries that were received before `before`."""
+        ...
+
+    def saved_plans(self, before: datetime, limit: int) -> int:
+        """Delete the saved plans of previews that ended before `before`: too old to be reused."""
+        ...
+
+    def previews(self, before: datetime, limit: int) -> int:
+        """Delete output and plans of previews that ended before `before`, unless their change is open."""
+        ...
+
+    def leases(self, before: datetime, limit: int) -> int:
+        """Delete leases that ended before `before`, but not while their run exists."""
         ...

@@ -1,33 +1,33 @@
-"""Where variables and sets of them are kept."""
+"""Variables and sets of variables."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from bot.domain.variables import KeptVariable, VariableSet
+from bot.domain.workspaces.variables import StoredVariable, VariableSet
 
 
 class Variables(Protocol):
-    """Variables of workspaces and of sets. Values are encrypted at rest, of those that aren't sensitive too.
+    """Stores variables of workspaces and of sets. All values are encrypted at rest.
 
-    What comes from here has the values in it: only what hands them to Terraform asks, and the use cases that
-    leave out the sensitive ones (promise 6).
+    The results contain the values. Only two callers may read them: the code that passes them to Terraform,
+    and the use cases that leave out sensitive ones (promise 6).
     """
 
-    def of_workspace(self, workspace_id: str) -> Sequence[KeptVariable]:
+    def of_workspace(self, workspace_id: str) -> Sequence[StoredVariable]:
         """Return a workspace's own variables, by category and key."""
         ...
 
-    def put(self, kept: KeptVariable, *, workspace_id: str = "", set_id: str = "") -> KeptVariable:
-        """Insert or update, by owner, category and key, keeping the id of one that is there.
+    def put(self, kept: StoredVariable, *, workspace_id: str = "", set_id: str = "") -> StoredVariable:
+        """Insert or update, by owner, category, key and phase. An existing variable keeps its id.
 
-        The owner is a workspace or a set: one of the two ids. Raises NotFound where there is no such owner.
+        The owner is a workspace or a set: one of the two ids. Raises NotFound if the owner does not exist.
         """
         ...
 
     def remove(self, variable_id: str) -> None:
-        """Remove a variable; nothing happens where there is none."""
+        """Delete a variable. Does nothing if it does not exist."""
         ...
 
     def sets(self) -> Sequence[VariableSet]:
@@ -35,9 +35,9 @@ class Variables(Protocol):
         ...
 
     def put_set(self, one: VariableSet) -> VariableSet:
-        """Insert or update a set by name, keeping its id and its variables; return what stands."""
+        """Insert or update a set by name. An existing set keeps its id and variables. Return the set."""
         ...
 
     def remove_set(self, set_id: str) -> None:
-        """Remove a set and its variables; nothing happens where there is none."""
+        """Delete a set and its variables. Does nothing if it does not exist."""
         ...

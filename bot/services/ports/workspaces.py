@@ -1,19 +1,51 @@
-"""What the list of workspaces asks of the database: a part of it at a time, and how many there are."""
+"""Workspaces, and the list of them that pages show."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from bot.domain.events import RepoRef
-from bot.domain.run import Run
-from bot.domain.workspace import Workspace
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Lock, Workspace
 
 
-class Show(StrEnum):
-    """How the list may be narrowed, by the run that a workspace is shown with or by its lock."""
+class Workspaces(Protocol):
+    """Stores workspaces, from the configuration or found by discovery."""
+
+    def get(self, workspace_id: str, *, for_update: bool = False) -> Workspace:
+        """Return a workspace. `for_update` locks it until the transaction ends. Raises NotFound."""
+        ...
+
+    def load(self, workspace_ids: Iterable[str]) -> None:
+        """Read many workspaces at once, so that `get` finds them. Only in a transaction that reads."""
+        ...
+
+    def named(self, name: str) -> Workspace:
+        """Return a workspace by its name. Raises NotFound."""
+        ...
+
+    def of_repo(self, repo: RepoRef) -> Sequence[Workspace]:
+        """Return the active workspaces of a repository, by name."""
+        ...
+
+    def all(self) -> Sequence[Workspace]:
+        """Return every active workspace, by name."""
+        ...
+
+    def put(self, workspace: Workspace) -> Workspace:
+        """Insert or update by name. An existing workspace keeps its id and lock. Return the workspace."""
+        ...
+
+    def set_lock(self, workspace_id: str, lock: Lock | None) -> None:
+        """Lock or unlock. Raises NotFound."""
+        ...
+
+
+class OverviewFilter(StrEnum):
+    """The filters of the list: by the run that the list shows for a workspace, or by its lock."""
 
     ALL = "all"
     ATTENTION = "attention"
@@ -25,15 +57,16 @@ class Show(StrEnum):
 
 @dataclass(frozen=True)
 class OverviewQuery:
-    """Which workspaces to list. `search` is looked for in name, repository, directory and branch.
+    """Which workspaces to list. `search` matches name, repository, directory and branch.
 
-    `repos` are those whose workspaces the person may see, None: all. `latest_first` puts first what moved
-    last instead of sorting by name.
+    `repos` are the repositories that the person may see, None: all; `names` likewise. `latest_first` sorts by
+    the last activity instead of by name.
     """
 
-    show: Show = Show.ALL
+    show: OverviewFilter = OverviewFilter.ALL
     search: str = ""
     repos: tuple[RepoRef, ...] | None = None
+    names: tuple[str, ...] | None = None
     latest_first: bool = False
     limit: int = 50
     offset: int = 0
@@ -45,7 +78,7 @@ class Overview:
 
     `run` is the one in progress, else the latest that may apply, else the latest preview. `applied` is the
     latest that was applied. `in_effect` is the latest after which its commit stood: applied, or planned
-    without changes. `behind` counts the branch's commits that came after it, as far as they made runs here.
+    without changes. `behind` counts later commits of the branch that created runs here.
     """
 
     workspace: Workspace
@@ -63,13 +96,13 @@ class Overviews(Protocol):
         ...
 
     def page(self, query: OverviewQuery) -> Sequence[Overview]:
-        """Return a part of the list."""
+        """Return one page of the list."""
         ...
 
-    def counts(self, query: OverviewQuery) -> Mapping[Show, int]:
-        """Return how many workspaces each way to narrow the list leaves of those that match the search."""
+    def counts(self, query: OverviewQuery) -> Mapping[OverviewFilter, int]:
+        """Return how many workspaces each filter shows, of those that match the search."""
         ...
 
     def of(self, workspace: Workspace) -> Overview:
-        """Return one workspace as the list would have it, active or not."""
+        """Return one workspace as in the list, active or not."""
         ...

@@ -1,80 +1,132 @@
-"""The rest of the world: time, secrets, jobs, texts, and where things are."""
+"""The rest of the outside: time, encryption, jobs, comment texts, limits and addresses."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from bot.domain.replays import ReplayReport
-from bot.domain.report import ChangeReport, OutcomeReport
-from bot.domain.requirements import Check
-from bot.domain.run import Run
-from bot.domain.why import WhyReport
+from bot.domain.changes.requirements import Check
+from bot.domain.changes.why import WhyReport
+from bot.domain.reports.replays import ReplayReport
+from bot.domain.reports.report import ApplyReport, ChangeReport, ChangeText
+from bot.domain.runs.run import Run
 
 
 class Clock(Protocol):
-    """The time, always in UTC and aware."""
+    """The time. Always in UTC and aware."""
 
     def now(self) -> datetime:
         """Return the time now."""
         ...
 
     def wait(self, length: timedelta) -> None:
-        """Return after a while."""
+        """Sleep for this long."""
         ...
 
 
 class Vault(Protocol):
-    """Encryption at rest, and keyed hashes (promise 6)."""
+    """Encryption at rest, keyed hashes and signatures (promise 6)."""
 
     def encrypt(self, data: bytes) -> bytes:
-        """Return a token that only this vault's keys open."""
+        """Encrypt data. Only this vault's keys can decrypt it."""
         ...
 
     def decrypt(self, token: bytes) -> bytes:
-        """Open a token. Raises PlangateError where no key fits."""
+        """Decrypt a token. Raises PlangateError if no key fits."""
         ...
 
     def key(self, purpose: str) -> bytes:
-        """Return a 32-byte key derived for one purpose, the same on every machine."""
+        """Return a 32-byte key derived for one purpose. It is the same on every machine."""
+        ...
+
+    def new_signing_key(self) -> tuple[bytes, Mapping[str, str]]:
+        """Return a fresh key that signs JWTs: its private half as a PEM, its public one as a JWK."""
+        ...
+
+    def sign(self, private: bytes, key_id: str, claims: Mapping[str, object]) -> str:
+        """Return a JWT with these claims, which names the key that signed it."""
         ...
 
 
 class Dispatch(Protocol):
-    """Wakes a worker. Carries ids alone; losing one loses nothing, for the sweep looks in the database.
+    """Wakes a worker. Jobs carry only ids. A lost job loses nothing, because the sweep reads the database.
 
-    `swept` says that the sweep asks: then one that still waits to be taken is enough. Raises ConnectionError.
+    `swept` is set by the sweep: it enqueues nothing while the same job waits. Raises ConnectionError.
     """
 
     def receive(self, delivery_id: str, *, swept: bool = False) -> None:
-        """Have a delivery handled."""
+        """Enqueue a delivery."""
         ...
 
     def advance(self, run: Run, *, swept: bool = False) -> None:
-        """Have a run carried on, in the queue that its status asks for: apply, plan or preview."""
+        """Enqueue a run, in the queue for its status: apply, plan or preview."""
         ...
 
     def report(self, subject: str, *, swept: bool = False) -> None:
-        """Have a subject reported to its forge."""
+        """Enqueue the report of a subject. One that waits already is enough: it tells all."""
+        ...
+
+    def report_later(self, subject: str, at: datetime) -> None:
+        """Enqueue the report of a subject at a time. No worker waits for it. The sweep finds a lost one."""
         ...
 
     def replay(self, replay_id: str, *, swept: bool = False) -> None:
-        """Have a change of a policy set tried on stored plans."""
+        """Enqueue a policy replay."""
+        ...
+
+    def catch_up(self, repo: str, *, swept: bool = False) -> None:
+        """Enqueue the comparison of a repository with its forge."""
         ...
 
 
-class Texts(Protocol):
-    """Turns reports into the forge's Markdown, within a limit in characters."""
+@dataclass(frozen=True)
+class QueueHealth:
+    """The health of Redis and the workers, for `plangate doctor`.
 
-    def change_comment(self, report: ChangeReport, limit: int) -> str:
-        """Return the one comment that a change has, without its marker."""
+    `socket` is the Unix socket of Redis, None if it listens on TCP. `open` says that it needs no password.
+    `workers` and `waiting` count by queue. `swept_at` is None if no sweep has run since Redis started.
+    """
+
+    version: str
+    socket: Path | None
+    open: bool
+    workers: Mapping[str, int]
+    waiting: Mapping[str, int]
+    swept_at: datetime | None
+
+
+class Queues(Protocol):
+    """Redis and its workers, for the processes that monitor them. Raises ConnectionError."""
+
+    def ping(self) -> None:
+        """Check that Redis answers."""
         ...
 
-    def outcome_comment(self, report: OutcomeReport, limit: int) -> str:
-        """Return the comment that tells how an apply ended."""
+    def open_to_anybody(self) -> bool:
+        """Whether Redis listens on TCP and needs no password."""
+        ...
+
+    def note_sweep(self, at: datetime) -> None:
+        """Store when the last sweep was. It is only shown to people: losing it does no harm."""
+        ...
+
+    def condition(self) -> QueueHealth:
+        """Return the health of Redis and the workers."""
+        ...
+
+
+class CommentTexts(Protocol):
+    """Renders reports as the forge's Markdown, within a limit in characters."""
+
+    def change_comment(self, report: ChangeReport, limit: int) -> ChangeText:
+        """Return the comment of a change, without its marker, and which plans it shows whole."""
+        ...
+
+    def applies_comment(self, reports: Sequence[ApplyReport], url: str, limit: int) -> str:
+        """Return the comment on the applies of one `/apply`. `url` is the page with all runs."""
         ...
 
     def refusal_comment(
@@ -84,9 +136,9 @@ class Texts(Protocol):
         limit: int,
         tables: Sequence[tuple[str, Sequence[Check]]] = (),
     ) -> str:
-        """Return the answer to a refused command: a workspace (or command) and why, a line each.
+        """Return the answer to a refused command: one line for each workspace (or command), with the reason.
 
-        And a table for each workspace that lacks something to be applied.
+        Adds a table for each workspace that does not meet its requirements.
         """
         ...
 
@@ -95,7 +147,7 @@ class Texts(Protocol):
         ...
 
     def replay_comment(self, report: ReplayReport, limit: int) -> str:
-        """Return the comment of a change that touches policy sets: what it would stop or let pass."""
+        """Return the comment on a policy replay: what the changed set would stop or let pass."""
         ...
 
     def help_comment(self, limit: int) -> str:
@@ -105,12 +157,13 @@ class Texts(Protocol):
 
 @dataclass(frozen=True)
 class Limits:
-    """How long things may take.
+    """Time limits and other limits.
 
-    `cool_off` is how long after a cancel a force-cancel must wait. `state_lock_grace` is how long a finished
-    run's Terraform, whose worker was lost, must be silent before its lock on the state is taken from it.
-    `plan_age` is how old a preview's plan may be that a run takes over; `siblings` is how many other changes
-    an apply has planned again.
+    `cool_off` is how long a force-cancel waits after a cancel. `state_lock_grace` is how long a finished run,
+    whose worker was lost, must be silent before its lock on the state is released. `plan_age` is the oldest
+    plan of a preview that a run may reuse. `state_patience` is how long an apply tries to store its state
+    while the web or the database is away. `siblings` is how many other changes are planned again after an
+    apply. `shown_for` is how long a comment must have shown a plan when `/apply` is written.
     """
 
     plan: timedelta = timedelta(hours=2)
@@ -121,11 +174,13 @@ class Limits:
     state_lock_grace: timedelta = timedelta(minutes=15)
     plan_age: timedelta = timedelta(hours=1)
     siblings: int = 10
+    shown_for: timedelta = timedelta(seconds=3)
+    state_patience: timedelta = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where people and Terraform find this server; no trailing slash."""
+    """The addresses of this server, without trailing slash, and its data directory."""
 
     public: str
     internal: str
@@ -140,5 +195,5 @@ class Addresses:
         return f"{self.public}/changes/{change_id}"
 
     def state(self, workspace_id: str) -> str:
-        """Return the address of a workspace's state, stable because saved plans hold it."""
+        """Return the address of a workspace's state. It never changes, because saved plans contain it."""
         return f"{self.internal}/state/{workspace_id}"

@@ -1,7 +1,7 @@
-"""State locks that a run's Terraform left behind: let go of once it can write no more (promise 3).
+"""State locks that a run's Terraform left: released once it can't write any more (promise 3).
 
-Where the worker itself saw the process end, at once. Where the worker was lost, its Terraform may still end
-its step, push the state and unlock by itself: only when that is long over is the lock taken from it.
+If the worker saw the process end, the lock is released at once. If the worker was lost, its Terraform may
+still push the state and unlock. Then the lock is released only after a long silence.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from bot.domain.run import Run, RunEvent
+from bot.domain.runs.run import Run, RunEvent
+from bot.services.outbox.wake import Wake
 from bot.services.ports import Clock, Limits, StateLock, Store, Transaction
-from bot.services.transitions import Transitions, Wake, lease_of
+from bot.services.runs.transitions import Transitions, lease_of
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ KIND = "state unlocked"
 
 
 def release(tx: Transaction, run: Run, at: datetime, why: str, by: str = "plangate") -> bool:
-    """Let go of the state's lock if this run holds it, with a line in its timeline; else return False."""
+    """Release the state's lock if this run holds it, and note it in the timeline. Return False if not."""
     standing = tx.states.locked(run.workspace_id)
     if standing is None or standing.run_id != run.id:
         return False
@@ -29,8 +30,8 @@ def release(tx: Transaction, run: Run, at: datetime, why: str, by: str = "planga
     return True
 
 
-class LeftLocks:
-    """Lets go of the locks of runs that are finished and whose worker was lost."""
+class AbandonedLocks:
+    """Releases the locks of finished runs whose worker was lost."""
 
     def __init__(self, store: Store, clock: Clock, transitions: Transitions, limits: Limits) -> None:
         self._store = store
@@ -39,7 +40,7 @@ class LeftLocks:
         self._limits = limits
 
     def release_all(self) -> int:
-        """Let go of every lock whose time is over; return how many. Done twice, or by many, it is no harm."""
+        """Release all abandoned locks and return their number. Safe to call often and in parallel."""
         with self._store.reading() as tx:
             over = [lock for lock in tx.state_locks.all() if self._is_over(tx, lock)]
         return sum(self._release(lock) for lock in over)
@@ -52,14 +53,14 @@ class LeftLocks:
             if standing is None or standing.lock_id != lock.lock_id or not self._is_over(tx, standing):
                 return False
             minutes = int(self._limits.state_lock_grace.total_seconds() // 60)
-            why = f"its worker was lost, and nothing came from its Terraform for {minutes} minutes"
+            why = f"its worker was lost, and its Terraform was silent for {minutes} minutes"
             released = release(tx, tx.runs.get(lock.run_id), self._clock.now(), why)
             self._transitions.next(tx, lock.workspace_id, wake)
         self._transitions.wake(wake)
         return released
 
     def _is_over(self, tx: Transaction, lock: StateLock) -> bool:
-        """Whether the run is final, nobody holds it, and its Terraform has been silent for the grace."""
+        """Whether the run is final, has no worker, and its Terraform was silent for the grace period."""
         if not lock.run_id:
             return False
         run, now = tx.runs.get(lock.run_id), self._clock.now()

@@ -1,13 +1,13 @@
-"""The steps from a plan that waits to an apply that is queued, whoever or whatever confirms it."""
+"""The steps from a waiting plan to a queued apply, for every kind of confirmation."""
 
 from __future__ import annotations
 
-from bot.domain.lifecycle import RunStatus
-from bot.domain.run import Run, RunEvent
-from bot.services.transitions import Transitions
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run
+from bot.services.runs.transitions import Moves, Transitions
 
 
-def confirmed(transitions: Transitions, run: Run, by: str, comment: str = "") -> list[tuple[Run, RunEvent]]:
-    """Return the steps from a plan that waits to an apply that is queued."""
+def confirmed(transitions: Transitions, run: Run, by: str, comment: str = "") -> Moves:
+    """Return the steps from a waiting plan to a queued apply."""
     first = transitions.moved(run, RunStatus.CONFIRMED, by, comment, confirmed_by=by)
     return [first, transitions.moved(first[0], RunStatus.APPLY_QUEUED)]

@@ -1,28 +1,28 @@
-"""Making runs: of a push, a tag, a change, a comment. A run is fixed to its commit when it is made."""
+"""Creates runs: for a push, a tag, a change, a comment. A run is fixed to its commit at creation."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.domain.approval import ApprovalRecord, ApprovalState
-from bot.domain.auto_apply import auto_applies
 from bot.domain.events import BranchPushed, Change, GroupQueued, TagPushed
 from bot.domain.ids import new_id
-from bot.domain.lifecycle import RunStatus
-from bot.domain.modes import NORMAL, Modes
-from bot.domain.permissions import Action, Person
-from bot.domain.run import Approval, Run, RunSource
-from bot.domain.workspace import Workspace
-from bot.services.controls import canceled
-from bot.services.merging import runs_of_merge
+from bot.domain.people.permissions import Action, Person
+from bot.domain.plans.modes import NORMAL, Modes
+from bot.domain.runs.approval import ApprovalRecord, ApprovalState
+from bot.domain.runs.auto_apply import auto_applies
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Approval, Run, RunSource
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.outbox.wake import Wake
 from bot.services.ports import Clock, RunQuery, Transaction
-from bot.services.snapshot import add_run
-from bot.services.transitions import Transitions, Wake
+from bot.services.runs.cancel import PLANGATE, canceled
+from bot.services.runs.change_runs import runs_of_change
+from bot.services.runs.transitions import Transitions
 
 
-class NewRuns:
-    """Adds runs within a transaction, and notes whom to wake after it."""
+class RunFactory:
+    """Adds runs within a transaction, and notes which workers to wake after it."""
 
     def __init__(self, clock: Clock, transitions: Transitions) -> None:
         self._clock = clock
@@ -31,7 +31,7 @@ class NewRuns:
     def of_push(
         self, tx: Transaction, workspace: Workspace, event: BranchPushed | TagPushed, why: str, wake: Wake
     ) -> Run | None:
-        """Add a run that may apply; None where this commit has made one in this workspace before."""
+        """Add a run that may apply. None if this commit has one in this workspace already."""
         commit = event.after if isinstance(event, BranchPushed) else event.commit
         ref = event.branch if isinstance(event, BranchPushed) else event.tag
         source = RunSource.PUSH if isinstance(event, BranchPushed) else RunSource.TAG
@@ -61,7 +61,7 @@ class NewRuns:
         modes: Modes,
         wake: Wake,
     ) -> Run:
-        """Add a run that a person asked for; a plan-only one is a preview that no change shows."""
+        """Add a run that a person asked for. A plan-only run is not shown on any change."""
         may_apply = person.may(Action.CONFIRM)
         run = self._new(
             workspace,
@@ -88,7 +88,7 @@ class NewRuns:
         why: str,
         wake: Wake,
     ) -> Run:
-        """Add a run that another workspace's apply has called for."""
+        """Add a run for the run trigger of another workspace's apply."""
         source = RunSource.TRIGGER
         run = self._new(
             workspace,
@@ -110,9 +110,14 @@ class NewRuns:
         why: str,
         wake: Wake,
         modes: Modes = NORMAL,
+        older: Sequence[Run] | None = None,
     ) -> Run:
-        """Add a plan-only run for a change's latest commit, and cancel those that it makes outdated."""
-        self.cancel_previews(tx, workspace, change, "a newer plan was asked for", wake)
+        """Add a plan-only run for a change's latest commit, and cancel the runs that it outdates.
+
+        `older` are the change's runs in the workspace if the caller has read them in this transaction.
+        """
+        if older is None or older:
+            self.cancel_previews(tx, workspace, change, "a newer plan was asked for", wake)
         run = self._new(
             workspace,
             RunSource.CHANGE,
@@ -129,8 +134,8 @@ class NewRuns:
     def of_queue(
         self, tx: Transaction, workspace: Workspace, event: GroupQueued, why: str, wake: Wake
     ) -> Run | None:
-        """Add a plan-only run of a merge queue's commit; None where there is one."""
-        query = RunQuery(workspace_id=workspace.id, commit=event.head_sha, plan_only=True)
+        """Add a plan-only run of a merge queue's commit. None if it exists already."""
+        query = RunQuery(workspace_id=workspace.id, commit=event.head_sha, plan_only=True, limit=None)
         if any(run.source is RunSource.QUEUE for run in tx.runs.find(query)):
             return None
         run = self._new(
@@ -154,9 +159,9 @@ class NewRuns:
         record: ApprovalRecord,
         wake: Wake,
     ) -> Run:
-        """Add a run that goes on by itself if its plan equals the one that the preview shows (promise 1).
+        """Add a run that applies without asking if its plan equals the preview's plan (promise 1).
 
-        It is planned as the preview was: a destroy plan that was shown is a destroy plan that is applied.
+        It has the plan modes of the preview: an approved destroy plan is applied as a destroy plan.
         """
         by = record.by
         approval = Approval(by, preview.digest, preview.id, record.at, record.id)
@@ -175,28 +180,38 @@ class NewRuns:
         tx.approvals.save(replace(record, state=ApprovalState.STANDING, run_id=added.id))
         return added
 
+    def of_retry(self, tx: Transaction, old: Run, by: str, why: str, wake: Wake, as_id: str = "") -> Run:
+        """Add a run of the same kind on the same commit. `as_id` is the id of the new run."""
+        run = self._new(
+            tx.workspaces.get(old.workspace_id),
+            RunSource.RETRY,
+            old.commit,
+            old.branch,
+            old.message,
+            by,
+            plan_only=old.plan_only,
+            change_number=old.change_number,
+            modes=old.modes,
+            run_id=as_id,
+        )
+        return self._add(tx, run, why, wake)
+
     def cancel_previews(
         self, tx: Transaction, workspace: Workspace, change: Change, why: str, wake: Wake
     ) -> None:
         """Cancel the change's unfinished previews in a workspace."""
         for run in self.of_change(tx, workspace, change):
             if run.plan_only and not run.final and run.cancelable:
-                saved = run
-                for moved, event in canceled(self._transitions, tx, self._clock, run, "plangate", why):
-                    saved = tx.runs.save(replace(moved, version=saved.version), event)
-                self._transitions.after(tx, run, saved, wake)
+                moves = canceled(tx, self._transitions, run, PLANGATE, why)
+                self._transitions.save(tx, run, moves, wake)
 
     def of_change(self, tx: Transaction, workspace: Workspace, change: Change) -> Sequence[Run]:
-        """Return the change's runs in a workspace, newest first; not those of the merge queue's commits."""
-        found = tx.runs.find(RunQuery(workspace_id=workspace.id, change_number=change.number))
-        return [run for run in found if run.source is not RunSource.QUEUE]
-
-    def about(self, tx: Transaction, workspace: Workspace, change: Change) -> Sequence[Run]:
-        """Return the change's runs in a workspace, and behind its merge the branch's; newest first."""
-        return (*runs_of_merge(tx, workspace, change), *self.of_change(tx, workspace, change))
+        """Return the change's runs in a workspace, newest first. Leaves out the merge queue's runs."""
+        return runs_of_change(tx, workspace, change)
 
     def _made_before(self, tx: Transaction, workspace: Workspace, commit: str) -> bool:
-        same = tx.runs.find(RunQuery(workspace_id=workspace.id, commit=commit, plan_only=False))
+        query = RunQuery(workspace_id=workspace.id, commit=commit, plan_only=False, limit=None)
+        same = tx.runs.find(query)
         return any(run.source in (RunSource.PUSH, RunSource.TAG) for run in same)
 
     def _new(
@@ -213,10 +228,11 @@ class NewRuns:
         change_number: int | None = None,
         approval: Approval | None = None,
         modes: Modes = NORMAL,
+        run_id: str = "",
     ) -> Run:
         now = self._clock.now()
         return Run(
-            id=new_id("run"),
+            id=run_id or new_id("run"),
             workspace_id=workspace.id,
             status=RunStatus.PENDING,
             source=source,
@@ -235,8 +251,4 @@ class NewRuns:
 
     def _add(self, tx: Transaction, run: Run, why: str, wake: Wake) -> Run:
         event = self._transitions.event(run, RunStatus.PENDING.value, run.created_by, why)
-        added = add_run(tx, run, event)
-        self._transitions.after(tx, None, added, wake)
-        if added.plan_only:
-            wake.runs.append(added)
-        return added
+        return self._transitions.add(tx, run, event, wake)

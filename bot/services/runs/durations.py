@@ -1,22 +1,22 @@
-"""How long plans and applies of a workspace usually take, from its earlier runs."""
+"""The usual duration of a workspace's plans and applies, from its earlier runs."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.domain.lifecycle import RunStatus, StageStatus
-from bot.domain.run import Run
-from bot.domain.timing import stage_times, usual
+from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.run import Run
+from bot.domain.runs.timing import stage_times, usual
 from bot.services.ports import RunQuery, Transaction
 
 _LOOKED_BACK = 10
 _PLANNED = frozenset({RunStatus.APPLIED, RunStatus.PLANNED_AND_FINISHED, RunStatus.DISCARDED})
-# A plan that was taken over from another run took no time, and says nothing of how long planning takes.
+# A reused plan took no time. It says nothing about the duration of planning.
 _SHORTEST = timedelta(milliseconds=200)
 
 
 def usual_length(tx: Transaction, run: Run, stage: RunStatus) -> timedelta | None:
-    """Return how long a stage (`planning`, `applying`) usually takes in the workspace; None: unknown."""
+    """Return the usual duration of a stage (`planning`, `applying`) in the workspace. None: unknown."""
     applying = stage is RunStatus.APPLYING
     statuses = frozenset({RunStatus.APPLIED}) if applying else _PLANNED
     earlier = tx.runs.find(RunQuery(workspace_id=run.workspace_id, statuses=statuses, limit=_LOOKED_BACK))

@@ -1,28 +1,29 @@
-"""Locks: a person holds a workspace, so that runs wait; and Terraform's own lock on a state that was left."""
+"""Locks on workspaces, which make runs wait, and the removal of Terraform's lock on a state."""
 
 from __future__ import annotations
 
 import logging
 
-from bot.domain.audit import Deed
 from bot.domain.errors import Conflict, Forbidden, IllegalMove
-from bot.domain.permissions import Action, Person, refusal
-from bot.domain.run import Run
-from bot.domain.workspace import Lock, Workspace
-from bot.services import left_locks
-from bot.services.auditing import audited, done
+from bot.domain.people.audit import AuditAction
+from bot.domain.people.permissions import Action, Person, require
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Lock, Workspace
+from bot.services.outbox.audit_log import audited, done
+from bot.services.outbox.wake import Wake
 from bot.services.ports import Clock, Store, Transaction
-from bot.services.transitions import Transitions, Wake
+from bot.services.runs import abandoned_locks
+from bot.services.runs.transitions import Transitions
 
 log = logging.getLogger(__name__)
 
 LONGEST_REASON = 500
 
 
-class Locking:
-    """Locks and unlocks workspaces for people; each method returns the workspace as it is then.
+class WorkspaceLocks:
+    """Locks and unlocks workspaces for people. Each method returns the workspace after it.
 
-    Each raises Forbidden (role), IllegalMove or Conflict (says why it can't be now), NotFound.
+    Each raises Forbidden (role), IllegalMove or Conflict (says why it is not possible now), NotFound.
     """
 
     def __init__(self, store: Store, clock: Clock, transitions: Transitions) -> None:
@@ -30,9 +31,9 @@ class Locking:
         self._clock = clock
         self._transitions = transitions
 
-    @audited(Deed.LOCK)
+    @audited(AuditAction.LOCK)
     def lock(self, name: str, person: Person, reason: str = "") -> Workspace:
-        """Hold the workspace: runs are made, and wait. Refused while a run holds it."""
+        """Lock the workspace: new runs wait. Refused while a run holds it."""
         wake = Wake()
         with self._store.transaction() as tx:
             workspace = self.locked(tx, name, person, reason, wake)
@@ -40,25 +41,25 @@ class Locking:
         return workspace
 
     def locked(self, tx: Transaction, name: str, person: Person, reason: str, wake: Wake) -> Workspace:
-        """Do `lock` within a transaction, and note whom to wake after it."""
-        _require(person, Action.LOCK)
+        """Do `lock` within a transaction, and note which workers to wake after it."""
+        require(person, Action.LOCK)
         workspace = self._take(tx, name)
         if workspace.lock is not None:
             raise Conflict(f"{name} is locked already, by {_by(workspace.lock)}")
         if holder := _holder(tx, workspace):
             raise IllegalMove(_held(name, holder))
         words = " ".join(reason.split())[:LONGEST_REASON]
-        done(tx, self._clock, person, Deed.LOCK, workspace, words)
+        done(tx, self._clock, person, AuditAction.LOCK, workspace, words)
         tx.workspaces.set_lock(workspace.id, Lock(person.login, words, self._clock.now()))
         self._transitions.next(tx, workspace.id, wake)
         log.info("%s was locked by %s: %s", name, person.login, words or "no reason given")
         return tx.workspaces.get(workspace.id)
 
-    @audited(Deed.UNLOCK)
+    @audited(AuditAction.UNLOCK)
     def unlock(self, name: str, person: Person, *, force: bool = False) -> Workspace:
-        """Let the workspace go, and start the run whose turn it is.
+        """Unlock the workspace, and start its next run.
 
-        Whoever locked it unlocks it; another's lock only an administrator may force.
+        The person who locked it may unlock it. Only an administrator may force another person's lock.
         """
         wake = Wake()
         with self._store.transaction() as tx:
@@ -69,8 +70,8 @@ class Locking:
     def unlocked(
         self, tx: Transaction, name: str, person: Person, wake: Wake, *, force: bool = False
     ) -> Workspace:
-        """Do `unlock` within a transaction, and note whom to wake after it."""
-        _require(person, Action.LOCK)
+        """Do `unlock` within a transaction, and note which workers to wake after it."""
+        require(person, Action.LOCK)
         workspace = self._take(tx, name)
         if workspace.lock is None:
             raise IllegalMove(f"{name} is not locked")
@@ -80,21 +81,21 @@ class Locking:
                     f"{name} was locked by {_by(workspace.lock)}: "
                     f"{workspace.lock.by} unlocks it, or an administrator forces it"
                 )
-            _require(person, Action.FORCE_UNLOCK)
+            require(person, Action.FORCE_UNLOCK)
         by_force = f"by force; {_by(workspace.lock)} held it" if workspace.lock.by != person.login else ""
-        done(tx, self._clock, person, Deed.UNLOCK, workspace, by_force)
+        done(tx, self._clock, person, AuditAction.UNLOCK, workspace, by_force)
         tx.workspaces.set_lock(workspace.id, None)
         self._transitions.next(tx, workspace.id, wake)
         log.info("%s was unlocked by %s%s", name, person.login, " by force" if force else "")
         return tx.workspaces.get(workspace.id)
 
-    @audited(Deed.RELEASE_STATE)
+    @audited(AuditAction.RELEASE_STATE)
     def release_state(self, name: str, person: Person) -> Workspace:
-        """Take Terraform's lock off the state by force. Refused while a run holds the workspace.
+        """Remove Terraform's lock on the state by force. Refused while a run holds the workspace.
 
-        What the process that held it still pushes is refused then, and kept aside (promise 3).
+        A later push of the process that held the lock is refused, and stored separately (promise 3).
         """
-        _require(person, Action.FORCE_UNLOCK)
+        require(person, Action.FORCE_UNLOCK)
         wake = Wake()
         with self._store.transaction() as tx:
             workspace = self._take(tx, name)
@@ -103,10 +104,17 @@ class Locking:
                 raise IllegalMove(f"the state of {name} is not locked")
             if holder := _holder(tx, workspace):
                 raise IllegalMove(_held(name, holder))
-            done(tx, self._clock, person, Deed.RELEASE_STATE, workspace, standing.run_id or standing.lock_id)
+            done(
+                tx,
+                self._clock,
+                person,
+                AuditAction.RELEASE_STATE,
+                workspace,
+                standing.run_id or standing.lock_id,
+            )
             if standing.run_id:
                 run = tx.runs.get(standing.run_id)
-                left_locks.release(tx, run, self._clock.now(), "by force", person.login)
+                abandoned_locks.release(tx, run, self._clock.now(), "by force", person.login)
             else:
                 tx.states.unlock(workspace.id, standing.lock_id)
             self._transitions.next(tx, workspace.id, wake)
@@ -116,7 +124,7 @@ class Locking:
 
     @staticmethod
     def _take(tx: Transaction, name: str) -> Workspace:
-        """Return the workspace with its row held: no run starts in it before this transaction ends."""
+        """Return the workspace with its row locked: no run starts in it before this transaction ends."""
         return tx.workspaces.get(tx.workspaces.named(name).id, for_update=True)
 
 
@@ -130,8 +138,3 @@ def _held(name: str, holder: Run) -> str:
 
 def _by(lock: Lock) -> str:
     return f"{lock.by} ({lock.reason})" if lock.reason else lock.by
-
-
-def _require(person: Person, action: Action) -> None:
-    if not person.may(action):
-        raise Forbidden(refusal(person, action))

@@ -1,53 +1,54 @@
-"""Queue Plan: a person asks for a run by hand, on the current commit of the workspace's branch."""
+"""Queue Plan: a person starts a run by hand, on the current commit of the workspace's branch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.domain.audit import Deed
 from bot.domain.errors import Forbidden, Invalid, NotFound
-from bot.domain.modes import NORMAL, Modes, why_not_allowed
-from bot.domain.permissions import Action, Person, refusal
-from bot.domain.run import Run
-from bot.domain.workspace import Workspace
-from bot.services.auditing import audited, done
-from bot.services.making import NewRuns
+from bot.domain.people.audit import AuditAction
+from bot.domain.people.permissions import Action, Person, refusal
+from bot.domain.plans.modes import NORMAL, Modes, why_not_allowed
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.outbox.audit_log import audited, done
+from bot.services.outbox.wake import Wake
 from bot.services.ports import Clock, ForgeReader, Store, Transaction
-from bot.services.transitions import Transitions, Wake
+from bot.services.runs.create import RunFactory
+from bot.services.runs.transitions import Transitions
 
 LONGEST_MESSAGE = 500
 
 
 @dataclass(frozen=True)
 class PlanOptions:
-    """What may be chosen: how the plan is made, whether it may be applied, and what it is called."""
+    """Options of a manual run: plan modes, plan-only or not, and a message."""
 
     modes: Modes = NORMAL
     plan_only: bool = False
     message: str = ""
 
 
-class Queueing:
-    """Makes runs that people ask for by hand."""
+class ManualRuns:
+    """Creates runs that people start by hand."""
 
     def __init__(
         self,
         store: Store,
         clock: Clock,
         forges: Mapping[str, ForgeReader],
-        new_runs: NewRuns,
+        run_factory: RunFactory,
         transitions: Transitions,
     ) -> None:
         self._store = store
         self._clock = clock
         self._forges = forges
-        self._new_runs = new_runs
+        self._run_factory = run_factory
         self._transitions = transitions
 
-    @audited(Deed.PLAN)
+    @audited(AuditAction.PLAN)
     def queue_plan(self, name: str, person: Person, options: PlanOptions) -> Run:
-        """Make a run on the branch's current commit; a plan-only one is a preview that no change shows.
+        """Create a run on the branch's current commit. A plan-only run is not shown on any change.
 
         Raises Forbidden, Invalid (a mode that is not allowed here), NotFound, ForgeUnavailable, ForgeRefused.
         """
@@ -59,7 +60,7 @@ class Queueing:
         wake = Wake()
         with self._store.transaction() as tx:
             workspace = self._allowed(tx, name, options)
-            run = self._new_runs.by_hand(
+            run = self._run_factory.by_hand(
                 tx,
                 workspace,
                 branch,
@@ -70,7 +71,14 @@ class Queueing:
                 modes=options.modes,
                 wake=wake,
             )
-            done(tx, self._clock, person, Deed.PLAN, run, " ".join((*options.modes.flags, options.message)))
+            done(
+                tx,
+                self._clock,
+                person,
+                AuditAction.PLAN,
+                run,
+                " ".join((*options.modes.flags, options.message)),
+            )
         self._transitions.wake(wake)
         return run
 
@@ -78,7 +86,7 @@ class Queueing:
     def _allowed(tx: Transaction, name: str, options: PlanOptions) -> Workspace:
         workspace = tx.workspaces.named(name)
         if not workspace.active:
-            raise NotFound(f"{name} was put aside: plangate.yml does not name it any more")
+            raise NotFound(f"{name} is retired: plangate.yml does not name it any more")
         if why := why_not_allowed(options.modes, workspace.allowed_modes, name):
             raise Invalid(why)
         return workspace

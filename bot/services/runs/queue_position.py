@@ -1,21 +1,21 @@
-"""Whose turn it is in a workspace, and why a run waits, as the database has it now (promises 2 and 7)."""
+"""The next run of a workspace, and why a run waits, from the database as it is now (promises 2 and 7)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.domain.lifecycle import RunStatus
-from bot.domain.queue import next_run, why_waits
-from bot.domain.run import Run
-from bot.domain.workspace import Workspace
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.queue import next_run, why_waits
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import Transaction
 
 
 def whose_turn(tx: Transaction, workspace_id: str, *, for_update: bool = False) -> Run | None:
-    """Return the run that may start now, None where nobody may.
+    """Return the run that may start now, None if no run may.
 
-    While a lost worker's Terraform may still write to the state, nobody's turn it is: the next plan would
-    only fail at the state's lock.
+    While the Terraform of a lost worker may still write to the state, no run may start: its plan would
+    fail at the state's lock.
     """
     workspace = tx.workspaces.get(workspace_id, for_update=for_update)
     turn = next_run(workspace, tx.runs.queue(workspace_id))
@@ -23,7 +23,7 @@ def whose_turn(tx: Transaction, workspace_id: str, *, for_update: bool = False) 
 
 
 def why_it_waits(tx: Transaction, workspace: Workspace, run: Run, queue: Sequence[Run] | None = None) -> str:
-    """Say why a run waits, empty where it does not."""
+    """Say why a run waits. Empty if it does not wait."""
     if run.status is not RunStatus.PENDING or run.plan_only:
         return ""
     ahead = tx.runs.queue(workspace.id) if queue is None else queue
@@ -31,7 +31,7 @@ def why_it_waits(tx: Transaction, workspace: Workspace, run: Run, queue: Sequenc
 
 
 def left_by(tx: Transaction, workspace_id: str) -> str:
-    """Return the finished run that still holds the state's lock, empty where none does."""
+    """Return the finished run that still holds the state's lock, empty if there is none."""
     standing = tx.states.locked(workspace_id)
     if standing is None or not standing.run_id:
         return ""

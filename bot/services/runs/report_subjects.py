@@ -1,4 +1,4 @@
-"""What is reported together: a change with its comment, or a commit of a branch with its statuses."""
+"""The subject of a report: a change with its comment, or a commit of a branch with its statuses."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bot.domain.events import RepoRef
-from bot.domain.run import Run, RunSource
+from bot.domain.runs.run import Run, RunSource
 from bot.services.ports import Transaction
 
 
 @dataclass(frozen=True)
-class Commit:
+class CommitSubject:
     """A commit of a repository, as the subject of a report."""
 
     repo: RepoRef
@@ -21,22 +21,22 @@ class Commit:
         return f"commit:{self.repo.forge}:{self.repo.path}:{self.sha}"
 
 
-def parse_commit(subject: str) -> Commit | None:
-    """Read a commit's subject back; None where the subject is a change's id."""
+def parse_commit(subject: str) -> CommitSubject | None:
+    """Parse a commit's subject. None if the subject is a change's id."""
     kind, _, rest = subject.partition(":")
     if kind != "commit":
         return None
     forge, path, sha = rest.split(":")
-    return Commit(RepoRef(forge, path), sha)
+    return CommitSubject(RepoRef(forge, path), sha)
 
 
 def subject_of(tx: Transaction, run: Run) -> str:
-    """Return what a run is reported with: its change where it has one, else its commit."""
+    """Return the subject of a run: its change if it has one, else its commit."""
     return _subject(tx, tx.workspaces.get(run.workspace_id).repo, run)
 
 
 def subjects_of(tx: Transaction, workspace_id: str, runs: Iterable[Run]) -> frozenset[str]:
-    """Return what runs of one workspace are reported with."""
+    """Return the subjects of runs in one workspace."""
     repo = tx.workspaces.get(workspace_id).repo
     return frozenset(_subject(tx, repo, run) for run in runs)
 
@@ -46,15 +46,15 @@ def _subject(tx: Transaction, repo: RepoRef, run: Run) -> str:
         record = tx.changes.numbered(repo, run.change_number)
         if record is not None:
             return record.id
-    return str(Commit(repo, run.commit))
+    return str(CommitSubject(repo, run.commit))
 
 
 def all_subjects_of(tx: Transaction, run: Run) -> tuple[str, ...]:
-    """Return everything that a run is reported with: a run of the branch also on the change it merged."""
+    """Return all subjects of a run. A run of the branch is also reported on the change that it merged."""
     first = subject_of(tx, run)
     if run.source is RunSource.QUEUE:
-        # Its statuses stand on the queue's own commit; what became of it is said on the change.
-        here = str(Commit(tx.workspaces.get(run.workspace_id).repo, run.commit))
+        # The queue's own commit has its statuses. The change shows the result.
+        here = str(CommitSubject(tx.workspaces.get(run.workspace_id).repo, run.commit))
         return tuple(dict.fromkeys((here, first)))
     if run.change_number is not None:
         return (first,)

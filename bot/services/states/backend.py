@@ -1,7 +1,8 @@
-"""Keeps Terraform's states for its `http` backend: who may read and write, and which uploads are refused.
+"""Terraform's `http` backend: stores states, checks who may read and write, refuses wrong uploads.
 
-A run's processes get a token that is good for that run, its workspace and its mode alone. Nothing that
-Terraform sends is thrown away: an upload that may not become the current state is kept aside (promise 3).
+A run's processes get a token for that run, its workspace and one phase. Only an apply's token writes, and
+only while its run applies. Nothing that Terraform sends is lost: an upload that may not become the current
+state is stored separately (promise 3).
 """
 
 from __future__ import annotations
@@ -13,74 +14,95 @@ import hmac
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 
-from bot.domain.errors import Conflict, Forbidden, Invalid, NotFound, PlangateError
-from bot.domain.ids import new_id
-from bot.domain.run import Run
-from bot.domain.state_file import Header, json_object, read_header, word
+from bot.domain.errors import Conflict, Forbidden, Invalid, NotFound, PlangateError, StoreBusy
+from bot.domain.runs.lifecycle import APPLY_STAGES, PLAN_STAGES, RunStatus
+from bot.domain.runs.run import Run, RunEvent
+from bot.domain.states.file import StateHeader, json_object, read_header, word
 from bot.services.ports import Clock, StateLock, States, StateVersion, Store, Transaction, Vault
+from bot.services.runs import abandoned_locks
+from bot.services.states.kept_aside import NOT_PUSHED, Fate, keep, new_version
 
 STATE_LIMIT = 256 * 1024 * 1024
-"""How many bytes one state may have."""
+"""The largest state, in bytes."""
 
-_READ, _WRITE = "r", "w"
+RETRY_SECONDS = 10
+"""How long Terraform waits before it asks again, if the database does not answer."""
+
+ENDED = "terraform ended"
+"""The line of the timeline that says how the Terraform of a lost worker ended."""
+
+SUCCEEDED, FAILED = "everything was applied", "not everything was applied"
+
+_PLANNING = PLAN_STAGES - {RunStatus.POLICY_CHECKING}
+
+
+class Access(StrEnum):
+    """What a token is good for: to read, also to lock and unlock, or also to write.
+
+    A preview reads, the plan of a run that may apply locks, and only its apply writes.
+    """
+
+    READ = "r"
+    LOCK = "l"
+    WRITE = "w"
 
 
 @dataclass(frozen=True)
 class Grant:
-    """What an authentic, unexpired token allows: one run, in one workspace, to read or also to write."""
+    """The permissions of a valid token: one run, in one workspace, in one phase."""
 
     run_id: str
     workspace_id: str
-    write: bool
+    access: Access
 
 
 class StateService:
-    """Reads, writes, locks and unlocks the state of a workspace for the run that holds a token."""
+    """Reads, writes, locks and unlocks a workspace's state for the run that has the token."""
 
     def __init__(self, store: Store, vault: Vault, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._vault = vault
 
-    def token(self, run_id: str, workspace_id: str, write: bool, expires_at: datetime) -> str:
-        """Return the password of one run for one workspace's state; nothing is stored.
+    def token(self, run_id: str, workspace_id: str, access: Access, expires_at: datetime) -> str:
+        """Return the password of one run for one workspace's state. It is not stored.
 
-        `expires_at` is aware. Make it later than the run's longest stage may take: what Terraform pushes with
-        an expired token is not even kept aside.
+        `expires_at` is aware. It must be after the longest stage of the run: a state that Terraform pushes
+        with an expired token is not even stored separately.
         """
-        mode = _WRITE if write else _READ
         until = int(expires_at.timestamp())
-        return f"{mode}.{until}.{self._mac(run_id, workspace_id, mode, until)}"
+        return f"{access.value}.{until}.{self._mac(run_id, workspace_id, access.value, until)}"
 
     def admit(self, workspace_id: str, run_id: str, token: str) -> Grant | None:
-        """Return what a token allows, None where it is not ours, for another run or workspace, or expired.
+        """Return the permissions of a token. None if it is not valid for the run and workspace, or expired.
 
-        Whether the run may still use it is asked in the transaction that does the work.
+        The transaction that does the work checks whether the run may still use it.
         """
         mode, _, rest = token.partition(".")
         until, _, mac = rest.partition(".")
-        if mode not in (_READ, _WRITE) or not (until.isascii() and until.isdigit() and len(until) < 13):
+        if mode not in list(Access) or not (until.isascii() and until.isdigit() and len(until) < 13):
             return None
         expected = self._mac(run_id, workspace_id, mode, int(until))
         if not hmac.compare_digest(expected.encode(), mac.encode("utf-8", "surrogateescape")):
             return None
         if self._clock.now().astimezone(UTC).timestamp() >= int(until):
             return None
-        return Grant(run_id, workspace_id, mode == _WRITE)
+        return Grant(run_id, workspace_id, Access(mode))
 
     def pull(self, grant: Grant) -> bytes | None:
-        """Return the current state, None where there is none yet. Raises Forbidden."""
+        """Return the current state, None if there is none yet. Raises Forbidden."""
         with self._store.reading() as tx:
             self._run(tx, grant)
             current = tx.states.current(grant.workspace_id)
             return None if current is None else tx.states.data(current.id)
 
     def push(self, grant: Grant, data: bytes, lock_id: str = "", content_md5: str = "") -> None:
-        """Make an upload the workspace's current state; the very state that is current already is no change.
+        """Store an upload as the workspace's current state. An upload of the same state changes nothing.
 
-        `content_md5` is base64, as in the header; `lock_id` is what Terraform believes it holds. What is
-        refused is kept aside with its reason. Raises Forbidden, Invalid, Conflict.
+        `content_md5` is base64, as in the header. `lock_id` is the lock that Terraform believes to hold. A
+        refused upload is stored separately with its reason. Raises Forbidden, Invalid, Conflict.
         """
         digest = hashlib.md5(data, usedforsecurity=False)
         parsed = read_header(data)
@@ -89,32 +111,60 @@ class StateService:
                 self._may_push(tx, grant, lock_id)
                 _check_md5(content_md5, digest.digest())
                 if parsed.wrong:
-                    raise Invalid(f"this is no Terraform state: {parsed.wrong}")
+                    raise Invalid(f"this is not a Terraform state: {parsed.wrong}")
                 current = tx.states.current(grant.workspace_id)
                 if current is not None and _follows(current, parsed, digest.hexdigest()):
                     return
                 refusal: PlangateError | None = None
             except (Forbidden, Invalid, Conflict) as problem:
-                if not grant.write:
+                if grant.access is not Access.WRITE or isinstance(problem, StoreBusy):
                     raise
                 refusal = problem
-            run = tx.runs.get(grant.run_id)
-            tx.states.add(new_version(run, data, str(refusal or ""), self._clock.now()), data)
-        # Only now, behind the commit: the refused upload must outlive the refusal (promise 3).
+            run, now = tx.runs.get(grant.run_id), self._clock.now()
+            if refusal is not None and run.cut_off and not isinstance(refusal, Invalid):
+                # Nobody saw how this apply ended, so its state is the truest one there is, if it fits.
+                refusal = None if keep(tx, run, data, str(refusal), now) is Fate.CURRENT else refusal
+            else:
+                tx.states.add(new_version(run, data, str(refusal or ""), now), data)
+        # Only now, after the commit: the refused upload must survive the refusal (promise 3).
         if refusal is not None:
             raise refusal
 
-    def lock(self, grant: Grant, info: bytes) -> StateLock | None:
-        """Lock the state with Terraform's lock info; return the lock in the way, None where it is ours.
+    def end(self, grant: Grant, data: bytes, *, succeeded: bool) -> None:
+        """Take what the Terraform of a lost worker left. It has ended, so its lock is released.
 
-        The same run locking with the same id again has only missed our answer. Raises Forbidden, Invalid.
+        `data` is the state that it could not push, empty if it could. `succeeded` says whether everything
+        was applied. Raises Forbidden; even then the state is kept.
+        """
+        if grant.access is not Access.WRITE:
+            raise Forbidden("this token is for a plan: only an apply writes a state")
+        with self._store.transaction() as tx:
+            tx.workspaces.get(grant.workspace_id, for_update=True)
+            run, now = tx.runs.get(grant.run_id), self._clock.now()
+            expected = run.status is RunStatus.APPLYING or run.cut_off
+            if data and expected:
+                keep(tx, run, data, NOT_PUSHED, now)
+            elif data:
+                tx.states.add(new_version(run, data, f"{run.id} is {run.status.value}", now), data)
+            if expected:
+                words = SUCCEEDED if succeeded else FAILED
+                if not any(event.kind == ENDED for event in tx.runs.timeline(run.id)):
+                    tx.runs.note(RunEvent(run.id, now, ENDED, "plangate", words))
+                abandoned_locks.release(tx, run, now, "its Terraform ended without unlocking it")
+        if not expected:
+            raise Forbidden(f"{run.id} is {run.status.value}: nothing was expected of it any more")
+
+    def lock(self, grant: Grant, info: bytes) -> StateLock | None:
+        """Lock the state with Terraform's lock info. Return the lock that prevents it, None if it is ours.
+
+        Locking again with the same id succeeds: the first answer was lost. Raises Forbidden, Invalid.
         """
         said = json_object(info) or {}
         lock_id = word(said.get("ID"))
         if not lock_id:
             raise Invalid("LOCK needs Terraform's lock info: a JSON object with an ID")
         with self._store.transaction() as tx:
-            run = self._writer(tx, grant)
+            run = self._holder(tx, grant)
             if run.final:
                 raise Forbidden(f"{run.id} is finished ({run.status.value}): it may lock no more")
             standing = tx.states.locked(grant.workspace_id)
@@ -127,16 +177,16 @@ class StateService:
             return None if mine else standing
 
     def unlock(self, grant: Grant, info: bytes) -> None:
-        """Unlock the state. Without lock info (force-unlock) whatever the run itself holds.
+        """Unlock the state. Without lock info (force-unlock), any lock that the run itself holds.
 
-        A state that is not locked is no error: the answer to an earlier UNLOCK may have been lost.
+        An unlocked state is not an error: the answer to an earlier UNLOCK may have been lost.
         Raises Forbidden, Invalid, Conflict.
         """
         lock_id = word((json_object(info) or {}).get("ID"))
         if info.strip() and not lock_id:
             raise Invalid("UNLOCK takes Terraform's lock info, a JSON object with an ID, or nothing")
         with self._store.transaction() as tx:
-            self._writer(tx, grant)
+            self._holder(tx, grant)
             standing = tx.states.locked(grant.workspace_id)
             if standing is None:
                 return
@@ -152,10 +202,10 @@ class StateService:
         return base64.urlsafe_b64encode(mac).decode().rstrip("=")
 
     def _run(self, tx: Transaction, grant: Grant) -> Run:
-        """Return the grant's run while it may use its token.
+        """Return the grant's run if it may use its token.
 
-        A finished run may only if it still holds the lock: an apply that lost its worker keeps what
-        Terraform pushes (promise 3), and nothing else outlives its run (promise 6).
+        A finished run may use it only while it holds the lock: the apply of a lost worker can still push its
+        state (promise 3). No other access outlives its run (promise 6).
         """
         try:
             run = tx.runs.get(grant.run_id)
@@ -164,12 +214,16 @@ class StateService:
         if run.workspace_id != grant.workspace_id:
             raise Forbidden(f"{run.id} is a run of another workspace")
         if run.final and not _holds(tx.states, grant):
-            raise Forbidden(f"{run.id} is finished ({run.status.value}): its token is worth nothing any more")
+            raise Forbidden(f"{run.id} is finished ({run.status.value}): its token is no longer valid")
+        stages = APPLY_STAGES if grant.access is Access.WRITE else _PLANNING
+        if not run.final and run.status not in stages:
+            phase = "apply" if grant.access is Access.WRITE else "plan"
+            raise Forbidden(f"this token is for the {phase} of {run.id}, which is {run.status.value} now")
         return run
 
-    def _writer(self, tx: Transaction, grant: Grant) -> Run:
-        """Return the grant's run if it may write, and make other writers of the workspace wait."""
-        if not grant.write:
+    def _holder(self, tx: Transaction, grant: Grant) -> Run:
+        """Return the grant's run if it may lock, and make others of the workspace wait."""
+        if grant.access is Access.READ:
             raise Forbidden("this token may only read: previews never change a state")
         tx.workspaces.get(grant.workspace_id, for_update=True)
         run = self._run(tx, grant)
@@ -178,7 +232,9 @@ class StateService:
         return run
 
     def _may_push(self, tx: Transaction, grant: Grant, lock_id: str) -> None:
-        self._writer(tx, grant)
+        self._holder(tx, grant)
+        if grant.access is not Access.WRITE:
+            raise Forbidden("this token is for a plan: only an apply writes a state")
         standing = tx.states.locked(grant.workspace_id)
         if standing is None:
             if lock_id:
@@ -187,22 +243,6 @@ class StateService:
             raise Conflict(f"the state is locked by {standing.run_id}")
         elif standing.lock_id != lock_id:
             raise Conflict(f"the state is locked with id {standing.lock_id}, not {lock_id or 'none'}")
-
-
-def new_version(run: Run, data: bytes, refused: str, at: datetime) -> StateVersion:
-    """Return the version that keeps a run's state; `refused` says why it is kept aside, empty: it is not."""
-    parsed = read_header(data)
-    return StateVersion(
-        id=new_id("sv"),
-        workspace_id=run.workspace_id,
-        run_id=run.id,
-        serial=parsed.serial,
-        lineage=parsed.lineage,
-        md5=hashlib.md5(data, usedforsecurity=False).hexdigest(),
-        created_at=at,
-        size=len(data),
-        refused=refused,
-    )
 
 
 def _holds(states: States, grant: Grant) -> bool:
@@ -221,8 +261,8 @@ def _check_md5(content_md5: str, digest: bytes) -> None:
         raise Invalid("Content-MD5 does not fit the body: it was damaged on its way")
 
 
-def _follows(current: StateVersion, upload: Header, md5: str) -> bool:
-    """Whether the upload is the current state itself. Raises Conflict where it may not come after it."""
+def _follows(current: StateVersion, upload: StateHeader, md5: str) -> bool:
+    """Whether the upload equals the current state. Raises Conflict if it may not follow it."""
     if upload.lineage != current.lineage:
         raise Conflict(
             f"the state's lineage is {current.lineage}: this upload is another state, {upload.lineage}"
@@ -232,5 +272,5 @@ def _follows(current: StateVersion, upload: Header, md5: str) -> bool:
     if upload.serial > current.serial:
         return False
     if md5 != current.md5:
-        raise Conflict(f"the state with serial {current.serial} has another content already")
+        raise Conflict(f"the state with serial {current.serial} has different content already")
     return True

@@ -1,4 +1,4 @@
-"""What one version of a state has that another has not, as it may be shown (promise 6)."""
+"""The differences between two versions of a state, without secrets (promise 6)."""
 
 from __future__ import annotations
 
@@ -6,66 +6,66 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from bot.domain.attributes import Attributes
 from bot.domain.errors import EngineError
-from bot.domain.lifecycle import StageStatus
-from bot.domain.masking import Hider
-from bot.domain.plan import load_plan_json
-from bot.domain.state_diff import Kind, Marks, compare, marks_of, together
+from bot.domain.plans.attributes import Attributes
+from bot.domain.plans.plan import load_plan_json
+from bot.domain.runs.lifecycle import StageStatus
+from bot.domain.runs.masking import TextMasker
+from bot.domain.states.diff import Marks, StateChangeKind, compare, marks_of, together
+from bot.services.plans.snapshot import secrets_of_run
 from bot.services.ports import ArtifactKind, RunQuery, StateVersion, Transaction
-from bot.services.snapshot import secrets_of_run
 
-# Among how many of the latest runs one with a plan is looked for.
+# How many of the latest runs are searched for one with a plan.
 _LOOKED_AT = 10
 
 
 @dataclass(frozen=True)
-class Difference:
-    """A resource or an output that differs; `untold` says that its values are hidden, whatever they are."""
+class StateDifference:
+    """A resource or an output that differs. `untold` says that its values are hidden in any case."""
 
-    kind: Kind
+    kind: StateChangeKind
     address: str
     attributes: Attributes
     untold: bool = False
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Two versions and what differs: all outputs, a part of the resources. `counts` are of all of these."""
+class StateComparison:
+    """Two versions and their differences: all outputs, one page of resources. `counts` cover everything."""
 
     before: StateVersion
     now: StateVersion
-    counts: Mapping[Kind, int]
+    counts: Mapping[StateChangeKind, int]
     same: int
-    outputs: tuple[Difference, ...]
-    resources: tuple[Difference, ...]
+    outputs: tuple[StateDifference, ...]
+    resources: tuple[StateDifference, ...]
 
 
 def compared(
     tx: Transaction, before: StateVersion, now: StateVersion, *, offset: int, limit: int
-) -> Comparison:
+) -> StateComparison:
     """Compare two versions of one workspace, and return the resources from `offset` on."""
     runs = tuple(dict.fromkeys(_runs(tx, before, now)))
     found = compare(tx.states.data(before.id), tx.states.data(now.id), together(_marks(tx, runs)))
     secrets = dict.fromkeys(secret for run_id in runs for secret in secrets_of_run(tx, run_id))
-    hider = Hider(tuple(secrets))
-    return Comparison(
+    hider = TextMasker(tuple(secrets))
+    return StateComparison(
         before,
         now,
         counts=Counter(each.kind for each in found.resources),
         same=found.same,
         outputs=tuple(
-            _hidden(hider, Difference(each.kind, each.name, each.attributes)) for each in found.outputs
+            _hidden(hider, StateDifference(each.kind, each.name, each.attributes)) for each in found.outputs
         ),
         resources=tuple(
-            _hidden(hider, Difference(each.kind, each.address, each.attributes(), each.told is None))
+            _hidden(hider, StateDifference(each.kind, each.address, each.attributes(), each.told is None))
             for each in found.resources[offset : offset + limit]
         ),
     )
 
 
 def _runs(tx: Transaction, before: StateVersion, now: StateVersion) -> Iterator[str]:
-    """The runs whose plans tell what of the two is sensitive: those that made them, and the latest."""
+    """The runs whose plans say which values are sensitive: those of the versions, and the latest."""
     yield from (version.run_id for version in (before, now) if version.run_id)
     for run in tx.runs.find(RunQuery(workspace_id=now.workspace_id, limit=_LOOKED_AT)):
         if run.plan_status is StageStatus.FINISHED:
@@ -83,7 +83,7 @@ def _marks(tx: Transaction, runs: tuple[str, ...]) -> Iterator[Marks]:
             continue
 
 
-def _hidden(hider: Hider, each: Difference) -> Difference:
+def _hidden(hider: TextMasker, each: StateDifference) -> StateDifference:
     rows = each.attributes.changed
     texts = [text for row in rows for text in (row.name, row.before or "", row.after or "")]
     if not hider.finds([each.address, *texts]):

@@ -1,74 +1,86 @@
-"""What people do with the versions of a workspace's state: look, take out, roll back, bring one along.
+"""Actions of people on versions of a workspace's state: show, download, roll back, push.
 
-A version is never changed or taken away: going back adds one (promise 3). Nobody changes a state while a run
-may be reading or writing it.
+A version is never changed or deleted: a rollback adds one (promise 3). A state can't be changed while a run
+may read or write it.
 """
 
 from __future__ import annotations
 
 import hashlib
 
-from bot.domain.audit import Deed
-from bot.domain.errors import Conflict, Forbidden, Invalid, NotFound
+from bot.domain.errors import Conflict, Invalid, NotFound
 from bot.domain.ids import new_id
-from bot.domain.permissions import Action, Person, refusal
-from bot.domain.state_file import Contents, Header, read_contents, read_header, with_serial
-from bot.domain.workspace import Workspace
-from bot.services.auditing import audited, done
+from bot.domain.people.audit import AuditAction
+from bot.domain.people.permissions import Action, Person, require
+from bot.domain.states.file import StateContents, StateHeader, read_contents, read_header, with_serial
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.outbox.audit_log import audited, done
 from bot.services.ports import Clock, StateVersion, Store, Transaction
-from bot.services.state_compare import Comparison, compared
-from bot.services.states import STATE_LIMIT
+from bot.services.states.backend import STATE_LIMIT
+from bot.services.states.compare import StateComparison, compared
 
 
-class KeptStates:
+class StateVersions:
     """The versions of states, for pages and the command line.
 
-    Methods that take a person raise Forbidden where their role is not enough. All raise NotFound.
+    Methods that take a person raise Forbidden if the role is too low. All raise NotFound.
     """
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
-    def show(self, workspace_id: str, version_id: str = "") -> tuple[StateVersion, Contents]:
-        """Return a version, the current one by default, and what may be shown of it."""
-        with self._store.reading() as tx:
+    def show(
+        self, workspace_id: str, person: Person, version_id: str = ""
+    ) -> tuple[StateVersion, StateContents]:
+        """Return a version, by default the current one, and its contents without secrets. Audited."""
+        with self._store.transaction() as tx:
             version = _find(tx, workspace_id, version_id)
             data = tx.states.data(version.id)
+            self._read(tx, workspace_id, person, version)
         return version, read_contents(data)
 
     def compare(
-        self, workspace_id: str, before: str, now: str, *, offset: int = 0, limit: int = 100
-    ) -> Comparison:
-        """Return what differs between two versions, resources from `offset` on. Raises NotFound, Invalid."""
-        with self._store.reading() as tx:
+        self,
+        workspace_id: str,
+        person: Person,
+        before: str,
+        now: str,
+        *,
+        offset: int = 0,
+        limit: int = 100,
+    ) -> StateComparison:
+        """Return the differences of two versions, resources from `offset` on. Raises NotFound, Invalid."""
+        with self._store.transaction() as tx:
             versions = [_find(tx, workspace_id, version_id) for version_id in (before, now)]
+            for version in versions:
+                self._read(tx, workspace_id, person, version)
             try:
                 return compared(tx, versions[0], versions[1], offset=offset, limit=limit)
             except RecursionError:
                 raise Invalid("these states nest values too deeply to be compared: download them") from None
 
-    @audited(Deed.DOWNLOAD_STATE)
+    @audited(AuditAction.DOWNLOAD_STATE)
     def download(self, workspace_id: str, person: Person, version_id: str = "") -> tuple[StateVersion, bytes]:
-        """Return a version with its state, refused ones too.
+        """Return a version with its state. Includes refused ones.
 
-        It has every secret in the clear that Terraform keeps there, so reading takes what writing takes.
+        It contains secrets in clear text, so reading it needs the role that writing needs.
         """
-        _require(person)
+        require(person, Action.EDIT_STATE)
         with self._store.transaction() as tx:
             version = _find(tx, workspace_id, version_id)
             workspace = tx.workspaces.get(workspace_id)
-            done(tx, self._clock, person, Deed.DOWNLOAD_STATE, workspace, subject=version.id)
+            done(tx, self._clock, person, AuditAction.DOWNLOAD_STATE, workspace, subject=version.id)
             return version, tx.states.data(version.id)
 
-    @audited(Deed.ROLL_BACK)
+    @audited(AuditAction.ROLL_BACK)
     def roll_back(self, workspace_id: str, version_id: str, person: Person) -> StateVersion:
-        """Make an older state current again, as a new version: the serial goes on, the lineage stays.
+        """Roll back: store an older state as a new version. The serial increases, the lineage stays.
 
-        What was refused may be taken over in this way too, where it is a state of the same lineage: an upload
+        A refused version can be chosen too, if it has the same lineage: an upload
         that Terraform could not finish is often the truest one. Raises Conflict, Invalid.
         """
-        _require(person)
+        require(person, Action.EDIT_STATE)
         with self._store.transaction() as tx:
             _make_sure_nobody_is_at_it(tx, workspace_id, person)
             version = _find(tx, workspace_id, version_id)
@@ -84,19 +96,19 @@ class KeptStates:
                 )
             serial = current.serial + 1 if current is not None else header.serial
             note = f"rolled back to {version.id} (serial {version.serial}) by {person.login}"
-            return self._add(tx, workspace_id, _numbered(data, serial), person, note, Deed.ROLL_BACK)
+            return self._add(tx, workspace_id, _numbered(data, serial), person, note, AuditAction.ROLL_BACK)
 
-    @audited(Deed.PUSH_STATE)
+    @audited(AuditAction.PUSH_STATE)
     def push(
         self, workspace_id: str, data: bytes, person: Person, *, force: bool = False
     ) -> StateVersion | None:
-        """Make a state from elsewhere the current one; None where it is that already.
+        """Push a state from elsewhere as the current one. None if it is the current one already.
 
-        The first is taken as it is. Later ones must have the same lineage and a higher serial; with `force`
-        any state is taken, numbered so that the serial goes on. Nothing refused is kept: whoever sends it has
-        it. Raises Conflict, Invalid.
+        The first state is accepted as it is. Later ones need the same lineage and a higher serial. With
+        `force` any state is accepted and gets the next serial. A refused state is not stored, because the
+        sender has it. Raises Conflict, Invalid.
         """
-        _require(person)
+        require(person, Action.EDIT_STATE)
         if len(data) > STATE_LIMIT:
             raise Invalid(f"a state may have {STATE_LIMIT // 2**20} MiB at most")
         header = _check(data)
@@ -113,10 +125,14 @@ class KeptStates:
                     data = _numbered(data, current.serial + 1)
             forced = f", by force: {wrong}" if wrong else ""
             note = f"pushed from a file by {person.login}{forced}"
-            return self._add(tx, workspace_id, data, person, note, Deed.PUSH_STATE)
+            return self._add(tx, workspace_id, data, person, note, AuditAction.PUSH_STATE)
+
+    def _read(self, tx: Transaction, workspace_id: str, person: Person, version: StateVersion) -> None:
+        about = tx.workspaces.get(workspace_id)
+        done(tx, self._clock, person, AuditAction.READ_STATE, about, f"serial {version.serial}", version.id)
 
     def _add(
-        self, tx: Transaction, workspace_id: str, data: bytes, person: Person, note: str, deed: Deed
+        self, tx: Transaction, workspace_id: str, data: bytes, person: Person, note: str, deed: AuditAction
     ) -> StateVersion:
         header = _check(data)
         version = StateVersion(
@@ -137,14 +153,14 @@ class KeptStates:
 
 
 def why_not_now(tx: Transaction, workspace: Workspace, person: Person) -> str:
-    """Say what keeps a person from changing the state now, empty where nothing does (promise 7)."""
+    """Say why the state can't be changed now. Empty if it can (promise 7)."""
     holder = next((run for run in tx.runs.queue(workspace.id) if run.holds_workspace), None)
     if holder is not None:
         return f"{holder.id} holds the workspace ({holder.status.value}): wait for its end, or discard it"
     standing = tx.states.locked(workspace.id)
     if standing is not None:
         by = standing.run_id or "somebody"
-        return f"Terraform's lock stands on the state, taken by {by}: it may still be written"
+        return f"the state is locked by {by}: it may still be written"
     if workspace.lock is not None and workspace.lock.by != person.login:
         because = f": {workspace.lock.reason}" if workspace.lock.reason else ""
         return f"the workspace is locked by {workspace.lock.by}{because}"
@@ -152,7 +168,7 @@ def why_not_now(tx: Transaction, workspace: Workspace, person: Person) -> str:
 
 
 def _make_sure_nobody_is_at_it(tx: Transaction, workspace_id: str, person: Person) -> None:
-    # The row is held, as it is by a run that asks whether it is its turn: none starts until this is done.
+    # This locks the row, as the start of a run does: no run starts until this is done.
     workspace = tx.workspaces.get(workspace_id, for_update=True)
     why = why_not_now(tx, workspace, person)
     if why:
@@ -171,15 +187,10 @@ def _find(tx: Transaction, workspace_id: str, version_id: str) -> StateVersion:
     return version
 
 
-def _require(person: Person) -> None:
-    if not person.may(Action.EDIT_STATE):
-        raise Forbidden(refusal(person, Action.EDIT_STATE))
-
-
-def _check(data: bytes) -> Header:
+def _check(data: bytes) -> StateHeader:
     header = read_header(data)
     if header.wrong:
-        raise Invalid(f"this is no Terraform state: {header.wrong}")
+        raise Invalid(f"this is not a Terraform state: {header.wrong}")
     return header
 
 
@@ -187,10 +198,10 @@ def _numbered(data: bytes, serial: int) -> bytes:
     try:
         return with_serial(data, serial)
     except ValueError as error:
-        raise Invalid(f"this state can't be numbered anew: {error}") from None
+        raise Invalid(f"this state can't get a new serial: {error}") from None
 
 
-def _what_does_not_follow(current: StateVersion, header: Header) -> str:
+def _what_does_not_follow(current: StateVersion, header: StateHeader) -> str:
     if header.lineage != current.lineage:
         return f"the state's lineage is {current.lineage}: this is another state, {header.lineage}"
     if header.serial <= current.serial:

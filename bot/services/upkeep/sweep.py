@@ -1,41 +1,64 @@
-"""Finding what is due and nobody works on: deliveries, runs, reports, replays (promise 3).
+"""The sweep: finds due work that no worker does: deliveries, runs, reports, replays, catching up (promise 3).
 
-Redis only carries ids; a worker can die at any moment. The sweep asks the database what should go on and
-wakes workers for it. It decides nothing itself but that a lost worker's lock on a state is over, and what is
-old enough to be forgotten, so that running it twice, or by many, does no harm.
+Redis carries only ids, and a worker can die at any moment. The sweep reads from the database what is due and
+wakes workers for it. It decides nothing itself, except to release the state lock of a lost worker, to make
+current a state that was kept aside, to discard the waiting runs of removed workspaces, and to delete what is
+old. So it may run twice, or in many processes.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.domain.lifecycle import UNDER_WAY, RunStatus
-from bot.domain.run import Run
-from bot.services.forgetting import Forgetting
-from bot.services.left_locks import LeftLocks
-from bot.services.ports import Clock, Dispatch, Engine, RunQuery, Store, Transaction
-from bot.services.transitions import lease_of
-from bot.services.turns import whose_turn
+from bot.domain.runs.lifecycle import UNDER_WAY, RunStatus
+from bot.domain.runs.run import Run
+from bot.services.deliveries.catch_up import CatchUp
+from bot.services.identity.keys import IssuerKeys
+from bot.services.ports import Clock, Dispatch, Engine, Limits, RunQuery, Store, Transaction
+from bot.services.runs.abandoned_locks import AbandonedLocks
+from bot.services.runs.queue_position import whose_turn
+from bot.services.runs.removed_workspaces import RemovedWorkspaces
+from bot.services.runs.transitions import lease_of
+from bot.services.states.kept_aside import KeptStates
+from bot.services.upkeep.left_trees import LeftTrees
+from bot.services.upkeep.retention import RetentionJob
 
 _JUST_NOW = timedelta(seconds=5)
 _AT_A_TIME = 500
 
 
 class Sweep:
-    """Wakes workers for whatever the database says is due."""
+    """Wakes workers for everything that the database says is due."""
 
     def __init__(
-        self, store: Store, clock: Clock, dispatch: Dispatch, left_locks: LeftLocks, forgetting: Forgetting
+        self,
+        store: Store,
+        clock: Clock,
+        dispatch: Dispatch,
+        abandoned_locks: AbandonedLocks,
+        removed_workspaces: RemovedWorkspaces,
+        retention_job: RetentionJob,
+        issuer_keys: IssuerKeys,
+        kept_states: KeptStates,
+        limits: Limits,
+        catch_up: CatchUp,
     ) -> None:
         self._store = store
         self._clock = clock
         self._dispatch = dispatch
-        self._left_locks = left_locks
-        self._forgetting = forgetting
+        self._abandoned_locks = abandoned_locks
+        self._removed_workspaces = removed_workspaces
+        self._retention_job = retention_job
+        self._left_trees = LeftTrees(store, clock, limits)
+        self._issuer_keys = issuer_keys
+        self._kept_states = kept_states
+        self._catch_up = catch_up
 
     def run(self) -> int:
-        """Wake workers for what is due; return for how much."""
-        self._left_locks.release_all()
+        """Wake workers for due work. Return how much there was."""
+        self._abandoned_locks.release_all()
+        self._removed_workspaces.discard_all()
+        self._kept_states.settle()
         now = self._clock.now()
         with self._store.reading() as tx:
             deliveries = tx.deliveries.due(now - _JUST_NOW, _AT_A_TIME)
@@ -50,18 +73,20 @@ class Sweep:
             self._dispatch.report(subject, swept=True)
         for replay_id in replays:
             self._dispatch.replay(replay_id, swept=True)
-        self._forgetting.run()
-        return len(deliveries) + len(runs) + len(subjects) + len(replays)
+        self._retention_job.run()
+        self._issuer_keys.tend()
+        repos = self._catch_up.wake()
+        return len(deliveries) + len(runs) + len(subjects) + len(replays) + repos
 
     def tidy(self, engine: Engine) -> None:
-        """Remove what killed workers have left on this machine."""
-        self._forgetting.trees(engine)
+        """Store the states and delete the files that killed workers left on this machine."""
+        self._left_trees.tidy(engine)
 
     def _runs(self, tx: Transaction) -> list[Run]:
-        """Return the runs that should be going on, and whose worker is gone or never came."""
+        """Return the runs that should make progress but have no worker."""
         now = self._clock.now()
         statuses = frozenset(status.value for status in UNDER_WAY)
-        unfinished = tx.runs.find(RunQuery(statuses=statuses, limit=10 * _AT_A_TIME))
+        unfinished = tx.runs.find(RunQuery(statuses=statuses, limit=None))
         held = tx.leases.held([lease_of(run.id) for run in unfinished], now)
         free = [r for r in unfinished if lease_of(r.id) not in held]
         waiting = {r.workspace_id for r in free if r.status is RunStatus.PENDING and not r.plan_only}

@@ -1,7 +1,7 @@
-"""What people do with variables: list, set and unset them, in workspaces and in sets.
+"""Actions of people on variables: list, set and unset them, in workspaces and in sets.
 
-For pages and the CLI alike. A sensitive value goes in and never comes out again (promise 6); what
-plangate.yml says is changed there and nowhere else.
+Pages and the CLI use it. A sensitive value can be written and never read (promise 6). Variables of
+plangate.yml can be changed only there.
 """
 
 from __future__ import annotations
@@ -11,21 +11,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from bot.domain.audit import Deed
-from bot.domain.errors import Forbidden, Invalid, NotFound
+from bot.domain.errors import Invalid, NotFound
 from bot.domain.ids import new_id
-from bot.domain.permissions import Action, Person, refusal
-from bot.domain.variables import (
+from bot.domain.people.audit import AuditAction
+from bot.domain.people.permissions import Action, Person, require
+from bot.domain.workspaces.phase import Phase
+from bot.domain.workspaces.variables import (
     Category,
-    KeptVariable,
-    Seen,
+    StoredVariable,
     Variable,
     VariableSet,
+    VisibleVariable,
     check,
     check_set,
-    seen_by,
+    visible_variables,
 )
-from bot.services.auditing import audited, done
+from bot.services.outbox.audit_log import audited, done
 from bot.services.ports import Clock, Store, Transaction
 
 log = logging.getLogger(__name__)
@@ -34,8 +35,8 @@ FILE = "plangate.yml"
 
 
 @dataclass(frozen=True)
-class OfWorkspace:
-    """A workspace's own variables, by the workspace's name."""
+class WorkspaceVariables:
+    """The variables of a workspace, which is given by its name."""
 
     name: str
 
@@ -44,8 +45,8 @@ class OfWorkspace:
 
 
 @dataclass(frozen=True)
-class OfSet:
-    """The variables of a set, by its name."""
+class SetVariables:
+    """The variables of a set, which is given by its name."""
 
     name: str
 
@@ -53,12 +54,14 @@ class OfSet:
         return f"the set {self.name}"
 
 
-Owner = OfWorkspace | OfSet
+Owner = WorkspaceVariables | SetVariables
+
+Place = tuple[Category, str, Phase]
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What somebody wants a variable to be. None keeps what is there: an edit need not repeat a secret."""
+class VariableInput:
+    """The wanted fields of a variable. None keeps the current value: an edit need not repeat a secret."""
 
     key: str
     category: Category = Category.TERRAFORM
@@ -66,14 +69,20 @@ class Wish:
     hcl: bool | None = None
     sensitive: bool = False
     description: str | None = None
+    phase: Phase = Phase.BOTH
+
+    @property
+    def place(self) -> Place:
+        """Which variable of its owner is meant."""
+        return self.category, self.key, self.phase
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A variable as people may see it: `value` is None where it is sensitive, and so write-only.
+class VariableView:
+    """A variable as people may see it. `value` is None if it is sensitive, and so write-only.
 
-    `source` says where it comes from, `set_by` who set it there (plangate.yml, or a login), `hidden_by` what
-    wins over it. `editable` tells whether it may be changed where it stands, in the list that it is in.
+    `source` says where it comes from, `set_by` who set it (plangate.yml, or a login), `hidden_by` which
+    variable wins over it. `editable` says whether it can be changed in this list.
     """
 
     key: str
@@ -88,10 +97,16 @@ class Listed:
     at: datetime
     hidden_by: str = ""
     editable: bool = False
+    phase: Phase = Phase.BOTH
+
+    @property
+    def place(self) -> Place:
+        """Which variable of its owner it is."""
+        return self.category, self.key, self.phase
 
 
 @dataclass(frozen=True)
-class ListedSet:
+class VariableSetView:
     """A set as people may see it."""
 
     name: str
@@ -100,16 +115,21 @@ class ListedSet:
     description: str
     made_by: str
     from_file: bool
-    variables: tuple[Listed, ...]
+    variables: tuple[VariableView, ...]
+
+    @property
+    def scope(self) -> str:
+        """The workspaces that get the variables, in words."""
+        return "every workspace" if self.everywhere else ", ".join(self.workspaces) or "no workspace"
 
     def reaches(self, workspace: str) -> bool:
-        """Whether a workspace of that name gets the variables."""
+        """Whether the workspace with this name gets the variables."""
         one = VariableSet("", self.name, self.everywhere, self.workspaces, self.description, self.made_by)
         return one.reaches(workspace)
 
 
-class VariableDesk:
-    """Checks the person's role, then reads or changes variables. A change is a line in the log.
+class VariableEditor:
+    """Checks the person's role, then reads or changes variables. Changes are in the audit log.
 
     Every method raises Forbidden (role), Invalid (says what is wrong and what to write) and NotFound.
     """
@@ -120,64 +140,67 @@ class VariableDesk:
 
     # --- reading --------------------------------------------------------------------------------------------
 
-    def of_workspace(self, name: str, person: Person) -> tuple[Listed, ...]:
-        """Return every variable that reaches a workspace, with where it comes from and what wins."""
-        _require(person, Action.SEE)
+    def of_workspace(self, name: str, person: Person) -> tuple[VariableView, ...]:
+        """Return every variable that reaches a workspace, with its source and what wins over it."""
+        require(person, Action.SEE)
         with self._store.reading() as tx:
             workspace = tx.workspaces.named(name)
-            found = seen_by(name, tx.variables.of_workspace(workspace.id), tx.variables.sets())
+            found = visible_variables(name, tx.variables.of_workspace(workspace.id), tx.variables.sets())
         return tuple(_listed(seen, seen.set_name is None) for seen in found)
 
-    def sets(self, person: Person) -> tuple[ListedSet, ...]:
+    def sets(self, person: Person) -> tuple[VariableSetView, ...]:
         """Return every set with its variables, by name."""
-        _require(person, Action.SEE)
+        require(person, Action.SEE)
         with self._store.reading() as tx:
             return tuple(_listed_set(one) for one in tx.variables.sets())
 
-    def set_named(self, name: str, person: Person) -> ListedSet:
+    def set_named(self, name: str, person: Person) -> VariableSetView:
         """Return a set with its variables."""
-        _require(person, Action.SEE)
+        require(person, Action.SEE)
         with self._store.reading() as tx:
             return _listed_set(_set(tx, name))
 
     # --- changing -------------------------------------------------------------------------------------------
 
-    @audited(Deed.SET_VARIABLE)
-    def put(self, owner: Owner, wish: Wish, person: Person) -> Listed:
-        """Set a variable: a new one, or one that is there. Later runs get it; runs that are there don't.
+    @audited(AuditAction.SET_VARIABLE)
+    def put(self, owner: Owner, wish: VariableInput, person: Person) -> VariableView:
+        """Set a new or existing variable. Later runs get it, existing runs don't.
 
-        A sensitive variable stays so, lest a slip shows what was hidden: unset it to begin anew.
+        A sensitive variable stays sensitive, so that no slip shows a secret. Unset it first to change that.
         """
-        _require(person, _action(owner))
+        require(person, _action(owner))
         with self._store.transaction() as tx:
             ids, there = _owned(tx, owner)
-            before = _find(there, wish.category, wish.key)
+            before = _find(there, wish.place)
             if before is not None and before.from_file:
                 raise Invalid(f"{wish.key} of {owner} is set in {FILE}: change it there")
             variable = _wanted(wish, before.variable if before else None)
             check(variable)
-            kept = KeptVariable(new_id("var"), variable, person.login, self._clock.now())
+            kept = StoredVariable(new_id("var"), variable, person.login, self._clock.now())
             kept = tx.variables.put(kept, **ids)
-            self._noted(tx, person, Deed.SET_VARIABLE, owner, variable)
+            self._noted(tx, person, AuditAction.SET_VARIABLE, owner, variable)
         log.info("%s set %s of %s", person.login, _words(variable), owner)
-        return _listed(Seen(kept, owner.name if isinstance(owner, OfSet) else None), True)
+        return _listed(VisibleVariable(kept, owner.name if isinstance(owner, SetVariables) else None), True)
 
-    @audited(Deed.UNSET_VARIABLE)
-    def unset(self, owner: Owner, category: Category, key: str, person: Person) -> None:
+    @audited(AuditAction.UNSET_VARIABLE)
+    def unset(
+        self, owner: Owner, category: Category, key: str, person: Person, phase: Phase = Phase.BOTH
+    ) -> None:
         """Remove a variable."""
-        _require(person, _action(owner))
+        require(person, _action(owner))
         with self._store.transaction() as tx:
             _, there = _owned(tx, owner)
-            kept = _find(there, category, key)
+            kept = _find(there, (category, key, phase))
             if kept is None:
-                raise NotFound(f"{owner} has no {category.value} variable {key}{_elsewhere(tx, owner, key)}")
+                other = _elsewhere(tx, owner, key) or _other_phases(there, category, key)
+                raise NotFound(f"{owner} has no {category.value} variable {key}{other}")
             if kept.from_file:
                 raise Invalid(f"{key} of {owner} is set in {FILE}: remove it there")
             tx.variables.remove(kept.id)
-            self._noted(tx, person, Deed.UNSET_VARIABLE, owner, kept.variable)
+            self._noted(tx, person, AuditAction.UNSET_VARIABLE, owner, kept.variable)
         log.info("%s unset %s of %s", person.login, _words(kept.variable), owner)
 
-    @audited(Deed.PUT_SET)
+    @audited(AuditAction.PUT_SET)
     def put_set(
         self,
         name: str,
@@ -186,9 +209,9 @@ class VariableDesk:
         everywhere: bool = False,
         workspaces: Sequence[str] = (),
         description: str = "",
-    ) -> ListedSet:
-        """Make a set, or say anew which workspaces one reaches: all, or those that names and patterns fit."""
-        _require(person, Action.EDIT_VARIABLE_SETS)
+    ) -> VariableSetView:
+        """Create a set, or change which workspaces it reaches: all, or those that fit names and patterns."""
+        require(person, Action.EDIT_VARIABLE_SETS)
         reaches = tuple(dict.fromkeys(workspaces))
         made = VariableSet(new_id("varset"), name, everywhere, reaches, description, person.login)
         check_set(made)
@@ -198,41 +221,40 @@ class VariableDesk:
                 raise Invalid(f"the set {name} is in {FILE}, which says what it reaches: change it there")
             stands = tx.variables.put_set(made)
             where = "every workspace" if everywhere else ", ".join(reaches) or "no workspace yet"
-            done(tx, self._clock, person, Deed.PUT_SET, name, f"for {where}")
-        log.info("%s made the set %s, for %s", person.login, name, where)
+            done(tx, self._clock, person, AuditAction.PUT_SET, name, f"for {where}")
+        log.info("%s created the set %s, for %s", person.login, name, where)
         return _listed_set(stands)
 
-    @audited(Deed.REMOVE_SET)
+    @audited(AuditAction.REMOVE_SET)
     def remove_set(self, name: str, person: Person) -> None:
         """Remove a set and its variables."""
-        _require(person, Action.EDIT_VARIABLE_SETS)
+        require(person, Action.EDIT_VARIABLE_SETS)
         with self._store.transaction() as tx:
             one = _set(tx, name)
             if one.from_file:
                 raise Invalid(f"the set {name} is in {FILE}: remove it there")
             tx.variables.remove_set(one.id)
-            done(tx, self._clock, person, Deed.REMOVE_SET, name, f"with {len(one.variables)} variables")
+            done(
+                tx, self._clock, person, AuditAction.REMOVE_SET, name, f"with {len(one.variables)} variables"
+            )
         log.info("%s removed the set %s with %d variables", person.login, name, len(one.variables))
 
-    def _noted(self, tx: Transaction, person: Person, deed: Deed, owner: Owner, variable: Variable) -> None:
-        """Note what is done to a variable, never its value (promise 6)."""
-        if isinstance(owner, OfSet):
+    def _noted(
+        self, tx: Transaction, person: Person, deed: AuditAction, owner: Owner, variable: Variable
+    ) -> None:
+        """Note the change of a variable, never its value (promise 6)."""
+        if isinstance(owner, SetVariables):
             return done(tx, self._clock, person, deed, owner.name, _words(variable))
         return done(tx, self._clock, person, deed, tx.workspaces.named(owner.name), _words(variable))
 
 
-def _require(person: Person, action: Action) -> None:
-    if not person.may(action):
-        raise Forbidden(refusal(person, action))
-
-
 def _action(owner: Owner) -> Action:
-    return Action.EDIT_VARIABLES if isinstance(owner, OfWorkspace) else Action.EDIT_VARIABLE_SETS
+    return Action.EDIT_VARIABLES if isinstance(owner, WorkspaceVariables) else Action.EDIT_VARIABLE_SETS
 
 
-def _owned(tx: Transaction, owner: Owner) -> tuple[dict[str, str], Sequence[KeptVariable]]:
-    """Return the owner's id, as the store takes it, and its variables. Raises NotFound."""
-    if isinstance(owner, OfSet):
+def _owned(tx: Transaction, owner: Owner) -> tuple[dict[str, str], Sequence[StoredVariable]]:
+    """Return the owner's id, as the store expects it, and its variables. Raises NotFound."""
+    if isinstance(owner, SetVariables):
         one = _set(tx, owner.name)
         return {"set_id": one.id}, one.variables
     workspace = tx.workspaces.named(owner.name)
@@ -243,19 +265,25 @@ def _set(tx: Transaction, name: str) -> VariableSet:
     for one in tx.variables.sets():
         if one.name == name:
             return one
-    raise NotFound(f"there is no set of variables named {name}")
+    raise NotFound(f"there is no variable set named {name}")
 
 
-def _find(there: Sequence[KeptVariable], category: Category, key: str) -> KeptVariable | None:
-    return next((kept for kept in there if kept.variable.place == (category, key)), None)
+def _find(there: Sequence[StoredVariable], place: Place) -> StoredVariable | None:
+    return next((kept for kept in there if kept.variable.place == place), None)
 
 
-def _wanted(wish: Wish, before: Variable | None) -> Variable:
-    """Return the variable that a wish makes of what is there. Raises Invalid."""
+def _other_phases(there: Sequence[StoredVariable], category: Category, key: str) -> str:
+    """Say for which phases there is a variable of that name."""
+    execution = [kept.variable.phase.value for kept in there if kept.variable.place[:2] == (category, key)]
+    return f" for that phase; there is one for: {', '.join(execution)}" if execution else ""
+
+
+def _wanted(wish: VariableInput, before: Variable | None) -> Variable:
+    """Return the variable that the wanted fields make of the existing one. Raises Invalid."""
     if before is None:
         if wish.value is None:
             raise Invalid(f"{wish.key} is new: give it a value")
-        before = Variable(wish.key, wish.value, wish.category)
+        before = Variable(wish.key, wish.value, wish.category, phase=wish.phase)
     return replace(
         before,
         value=before.value if wish.value is None else wish.value,
@@ -267,7 +295,7 @@ def _wanted(wish: Wish, before: Variable | None) -> Variable:
 
 def _elsewhere(tx: Transaction, owner: Owner, key: str) -> str:
     """Say which sets give a workspace a variable that is not its own: the reason why it can't be unset."""
-    if isinstance(owner, OfSet):
+    if isinstance(owner, SetVariables):
         return ""
     names = [
         one.name
@@ -279,13 +307,14 @@ def _elsewhere(tx: Transaction, owner: Owner, key: str) -> str:
 
 def _words(variable: Variable) -> str:
     hidden = "sensitive " if variable.sensitive else ""
-    return f"the {hidden}{variable.category.value} variable {variable.key}"
+    phase = "" if variable.phase is Phase.BOTH else f", for {variable.phase.value} only"
+    return f"the {hidden}{variable.category.value} variable {variable.key}{phase}"
 
 
-def _listed(seen: Seen, editable: bool) -> Listed:
+def _listed(seen: VisibleVariable, editable: bool) -> VariableView:
     kept = seen.kept
     one = kept.variable
-    return Listed(
+    return VariableView(
         key=one.key,
         category=one.category,
         value=None if one.sensitive else one.value,
@@ -298,16 +327,17 @@ def _listed(seen: Seen, editable: bool) -> Listed:
         at=kept.at,
         hidden_by=seen.hidden_by,
         editable=editable and not kept.from_file,
+        phase=one.phase,
     )
 
 
-def _listed_set(one: VariableSet) -> ListedSet:
-    return ListedSet(
+def _listed_set(one: VariableSet) -> VariableSetView:
+    return VariableSetView(
         name=one.name,
         everywhere=one.everywhere,
         workspaces=one.workspaces,
         description=one.description,
         made_by=one.made_by or FILE,
         from_file=one.from_file,
-        variables=tuple(_listed(Seen(kept, one.name), True) for kept in one.variables),
+        variables=tuple(_listed(VisibleVariable(kept, one.name), True) for kept in one.variables),
     )

@@ -1,35 +1,35 @@
-"""Bringing the workspaces of the configuration, and their variables, into the database."""
+"""Writes the workspaces of the configuration, and their variables, to the database."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from bot.domain.discovery import DiscoverRule
 from bot.domain.ids import new_id
-from bot.domain.workspace import Workspace
-from bot.services.declaring import Changed
+from bot.domain.workspaces.discovery import DiscoverRule
+from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import Store, Transaction
+from bot.services.variables.declared import VariableChange
 
 
 @dataclass(frozen=True)
-class Synced:
-    """What a sync did: to workspaces by name, and to variables."""
+class SyncResult:
+    """The result of a sync: workspaces by name, and variables."""
 
     kept: tuple[str, ...]
     retired: tuple[str, ...]
-    variables: tuple[Changed, ...] = ()
+    variables: tuple[VariableChange, ...] = ()
 
     @property
     def words(self) -> str:
-        """Say in a line what was done."""
+        """Return a summary in one line."""
         retired = f"retired {', '.join(self.retired)}" if self.retired else ""
         changed = ", ".join(f"{each.what} {each.where}" for each in self.variables)
         return "; ".join(filter(None, (f"workspaces kept: {len(self.kept)}", retired, changed)))
 
 
-Also = Callable[[Transaction], Sequence[Changed]]
-Note = Callable[[Transaction, Synced], None]
+Also = Callable[[Transaction], Sequence[VariableChange]]
+Note = Callable[[Transaction, SyncResult], None]
 
 
 def sync(
@@ -38,11 +38,11 @@ def sync(
     rules: Sequence[DiscoverRule],
     also: Also = lambda _: (),
     note: Note = lambda *_: None,
-) -> Synced:
-    """Keep what the configuration names; put aside what it no longer does. States and runs stay.
+) -> SyncResult:
+    """Store the workspaces of the configuration, and retire the others. Keeps states and runs.
 
-    Discovered workspaces stay while a rule looks through their repository. `also` brings the variables and
-    `note` keeps a line of what was done, in the same transaction.
+    Discovered workspaces stay while a rule covers their repository. `also` writes the variables and
+    `note` adds a line to the audit log, in the same transaction.
     """
     names = {workspace.name for workspace in workspaces}
     repos = {rule.repo for rule in rules}
@@ -50,13 +50,13 @@ def sync(
     with store.transaction() as tx:
         for workspace in workspaces:
             tx.workspaces.put(replace(workspace, id=new_id("ws")))
-        # Before any is put aside: what the file said of their variables goes, too.
+        # Before any is retired: the file's variables of these workspaces are deleted, too.
         changed = also(tx)
         for workspace in tx.workspaces.all():
             kept = workspace.name in names or (workspace.discovered and workspace.repo in repos)
             if not kept:
                 tx.workspaces.put(replace(workspace, active=False))
                 retired.append(workspace.name)
-        synced = Synced(tuple(sorted(names)), tuple(retired), tuple(changed))
+        synced = SyncResult(tuple(sorted(names)), tuple(retired), tuple(changed))
         note(tx, synced)
     return synced

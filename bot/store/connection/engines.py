@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from bot.domain.errors import ConfigError
-from bot.store.forking import survive_forks
+from bot.store.connection.forking import survive_forks
 
 _FORMS = "write sqlite:///path/to/file or postgresql://user:password@host/name"
 
@@ -56,7 +56,7 @@ def make_engine(url: str, *, foreign_keys: bool = True) -> sa.Engine:
 
 
 def _postgresql(url: URL) -> sa.Engine:
-    # A worker that hangs within a transaction must not hold up the others for ever (promise 3).
+    # A worker that hangs within a transaction must not hold up the others forever (promise 3).
     options = f"-c lock_timeout={_BUSY_SECONDS}s -c idle_in_transaction_session_timeout=120s"
     arguments: dict[str, Any] = {"connect_timeout": 10}
     if "options" not in url.query:
@@ -68,7 +68,7 @@ def _postgresql(url: URL) -> sa.Engine:
         pool_size=8,
         max_overflow=24,
         connect_args=arguments,
-        hide_parameters=True,  # what is written must not show in an error message (promise 6)
+        hide_parameters=True,  # error messages must not show written values (promise 6)
     )
 
 
@@ -84,7 +84,7 @@ def _sqlite(url: URL, foreign_keys: bool) -> sa.Engine:
 
     @event.listens_for(engine, "connect")
     def connected(connection: Any, _record: ConnectionPoolEntry) -> None:
-        # Python's driver would begin transactions by itself, too late and without the lock.
+        # Python's driver would begin transactions on its own, too late and without the lock.
         connection.isolation_level = None
         connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
         # NORMAL syncs a WAL only at checkpoints: a power cut could forget a delivery that was answered, which
@@ -107,14 +107,14 @@ def _sqlite(url: URL, foreign_keys: bool) -> sa.Engine:
 
 
 def _begin_writing(connection: sa.Connection) -> None:
-    """Begin a transaction with SQLite's lock for writing. Raises OperationalError where it is never free."""
-    # IMMEDIATE: a deferred one that reads and then writes fails where another wrote in between.
+    """Begin a transaction with SQLite's lock for writing. Raises OperationalError if it is never free."""
+    # IMMEDIATE: a deferred one that reads and then writes fails if another wrote in between.
     for _ in range(int(_BUSY_SECONDS / _LOOK_SECONDS)):
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             return
         except sa.exc.OperationalError as error:
-            # SQLITE_BUSY_RECOVERY too: whoever comes first after a crash reads the log over.
+            # SQLITE_BUSY_RECOVERY too: the process that comes first after a crash reads the log over.
             if not str(getattr(error.orig, "sqlite_errorname", "")).startswith("SQLITE_BUSY"):
                 raise
             time.sleep(_LOOK_SECONDS)

@@ -17,9 +17,9 @@ _IN_THE_WAY = {"40001", "40P01", "55P03", "SQLITE_BUSY", "SQLITE_LOCKED"}
 
 @contextmanager
 def in_our_words() -> Iterator[None]:
-    """Turn what the database raises within into Conflict, NotFound or StoreUnavailable.
+    """Translate the database's errors within the block into Conflict, NotFound or StoreUnavailable.
 
-    A mistake in a statement is a bug and stays as it is.
+    An error in a statement is a bug and passes through.
     """
     try:
         yield
@@ -49,9 +49,9 @@ def _first_line(error: exc.DBAPIError) -> str:
 
 
 def _duplicate(text: str) -> str:
-    """Say what is there already: PostgreSQL names the index, SQLite the columns."""
+    """Say what already exists: PostgreSQL names the index, SQLite the columns."""
     if "uq_runs_push" in text or text.endswith("runs.workspace_id, runs.commit_sha"):
-        return "this commit has made a run in this workspace already"
+        return "this commit already has a run in this workspace"
     if "uq_runs_holder" in text or text.endswith("failed: runs.workspace_id"):
         return "another run holds this workspace"
-    return "the same thing is there already"
+    return "this already exists"

@@ -31,7 +31,7 @@ class _Gate:
 
     @contextmanager
     def passing(self) -> Iterator[None]:
-        """Be counted as at work with a connection; waits while another thread forks."""
+        """Register this thread's use of a connection; waits while another thread forks."""
         me = threading.get_ident()
         with self._changed:
             self._changed.wait_for(lambda: self._forking in (None, me))
@@ -47,7 +47,7 @@ class _Gate:
                 self._changed.notify_all()
 
     def close(self) -> None:
-        """Wait until no other thread is at work, and let none begin."""
+        """Wait until no other thread uses a connection, and keep new uses out."""
         me = threading.get_ident()
         with self._changed:
             self._changed.wait_for(lambda: self._forking is None)
@@ -68,7 +68,7 @@ _left_alone: list[object] = []
 
 @contextmanager
 def no_fork_within(engine: sa.Engine) -> Iterator[None]:
-    """Keep forks of other threads out while a connection of the engine is in use (SQLite only)."""
+    """Block forks of other threads while a connection of the engine is in use (SQLite only)."""
     if engine.dialect.name != "sqlite":
         yield
         return

@@ -1,7 +1,7 @@
-"""Storing the deliveries of several requests in one transaction, so that the disk syncs once for all of them.
+"""Group commit: stores the deliveries of several requests in one transaction, with one sync of the disk.
 
-Nobody waits for company: whoever finds no other thread at it takes along all that lie there. Each is answered
-only once the transaction stands (promise 3).
+No request waits for others to join: a thread that finds no other one writing stores all queued deliveries.
+Each request is answered only after the commit (promise 3).
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from bot.domain.errors import Conflict, StoreUnavailable
+from bot.services.ports.deliveries import Delivery
 from bot.services.ports.store import Transaction
-from bot.services.ports.traffic import Delivery
 
 Begin = Callable[[], AbstractContextManager[Transaction]]
 
 
 @dataclass
 class _Entry:
-    """A delivery on its way, and what became of it once it is over: None where it was not stored."""
+    """A queued delivery, and its result after the transaction: None if it was not stored."""
 
     delivery: Delivery
     over: bool = False
     became: bool | Conflict | None = None
 
 
-class Together:
+class GroupCommit:
     """Adds the deliveries that the threads of a process bring."""
 
     def __init__(self, begin: Begin) -> None:
@@ -43,10 +43,10 @@ class Together:
             return len(self._waiting)
 
     def add(self, delivery: Delivery) -> bool:
-        """Store a delivery; False where its id is there already.
+        """Store a delivery; False if its id is there already.
 
-        Raises Conflict where another forge has used the id, and otherwise as a transaction does;
-        StoreUnavailable where another thread's transaction did so, with this delivery in it.
+        Raises Conflict if another forge has used the id, and otherwise as a transaction does;
+        StoreUnavailable if another thread's transaction did so, with this delivery in it.
         """
         mine = _Entry(delivery)
         with self._changed:

@@ -1,4 +1,8 @@
-"""Bringing a database's schema up to date, from the program itself: there is no alembic.ini."""
+"""Migrates a database's schema from within the program: there is no alembic.ini.
+
+Every process asks at its start whether something is to be done, and almost always there is nothing. So
+Alembic is only imported for a migration: revisions are known by the names of their files, which have numbers.
+"""
 
 from __future__ import annotations
 
@@ -9,33 +13,29 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from bot.domain.errors import ConfigError, PlangateError
-from bot.store.engines import READING, make_engine
-from bot.store.failures import in_our_words
+from bot.store.connection.engines import READING, make_engine
+from bot.store.connection.failures import in_our_words
 
-_SCRIPTS = Path(__file__).parent / "migrations"
+_SCRIPTS = Path(__file__).parents[1] / "migrations"
 # "plangate" in bytes: the advisory lock by which processes that start at once wait for each other.
 _ADVISORY_LOCK = int.from_bytes(b"plangate", "big")
 
 
 def migrate(url: str) -> tuple[str, ...]:
-    """Bring the schema up to date, creating the database file where there is none; return what was applied.
+    """Migrate the schema, creating the database file if there is none; return the applied migrations.
 
-    Several processes may do so at once: one does the work, the others wait. All or nothing, in one
+    Several processes can call it at once: one migrates, the others wait. All or nothing, in one
     transaction.
-    Raises ConfigError where the URL is malformed or the database is newer than this program.
+    Raises ConfigError if the URL is malformed or the database is newer than this program.
     """
     engine = make_engine(url, foreign_keys=False)
     try:
         with in_our_words(), _alone(engine) as connection:
             waiting = _pending(connection)
             if waiting:
-                command.upgrade(_config(connection), "head")
+                _upgrade(connection)
                 _verify_references(connection)
             return waiting
     finally:
@@ -43,9 +43,9 @@ def migrate(url: str) -> tuple[str, ...]:
 
 
 def pending(url: str) -> tuple[str, ...]:
-    """Return the migrations that the database lacks, oldest first; every one where there is no database yet.
+    """Return the migrations that the database lacks, oldest first; every one if there is no database yet.
 
-    Raises ConfigError where the URL is malformed or the database is newer than this program.
+    Raises ConfigError if the URL is malformed or the database is newer than this program.
     """
     engine = make_engine(url)
     try:
@@ -83,7 +83,7 @@ def _alone(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 @contextmanager
 def _folder_locked(folder: Path) -> Iterator[None]:
-    """Wait for whoever migrates a database in the folder; the lock ends with its process.
+    """Wait for another process that migrates a database in the folder; the lock ends with its process.
 
     SQLite's own waiting is not enough: two that change the journal's mode at once wait for each other, so
     SQLite lets one fail at once, whatever the time-out (https://www.sqlite.org/c3ref/busy_handler.html).
@@ -104,20 +104,32 @@ def _file(engine: sa.Engine) -> Path | None:
     return Path(engine.url.database)
 
 
-def _config(connection: sa.Connection | None = None) -> Config:
+def _upgrade(connection: sa.Connection, revision: str = "head") -> None:
+    from alembic import command  # noqa: PLC0415 -- see above
+    from alembic.config import Config  # noqa: PLC0415 -- see above
+
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    return config
+    command.upgrade(config, revision)
 
 
 def _all_revisions() -> tuple[str, ...]:
-    scripts = ScriptDirectory.from_config(_config())
-    return tuple(reversed([script.revision for script in scripts.walk_revisions()]))
+    return tuple(
+        sorted(path.name[1:5] for path in (_SCRIPTS / "versions").glob("v[0-9][0-9][0-9][0-9]_*.py"))
+    )
+
+
+def _current(connection: sa.Connection) -> str | None:
+    """Return the revision that Alembic has noted in the database, None if it is empty."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    return None if found is None else str(found)
 
 
 def _pending(connection: sa.Connection) -> tuple[str, ...]:
-    current = MigrationContext.configure(connection).get_current_revision()
+    current = _current(connection)
     known = _all_revisions()
     if current is None:
         return known
@@ -132,4 +144,4 @@ def _pending(connection: sa.Connection) -> tuple[str, ...]:
 def _verify_references(connection: sa.Connection) -> None:
     """SQLite enforces no references while tables are rebuilt, so they are checked before the commit."""
     if connection.dialect.name == "sqlite" and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
-        raise PlangateError("the migration was taken back: it would leave rows that refer to nothing")
+        raise PlangateError("the migration was rolled back: it would leave rows that refer to nothing")

@@ -16,7 +16,7 @@ def _insert(connection: sa.Connection, table: sa.Table) -> postgresql.Insert | s
 
 
 def _rows(connection: sa.Connection, statement: sa.Insert, values: Mapping[str, Any] | None = None) -> int:
-    """How many rows were inserted or updated; SQLAlchemy forgets it of an insert unless told to keep it."""
+    """Number of inserted or updated rows; for an insert SQLAlchemy keeps it only if asked to."""
     options = {"preserve_rowcount": True}
     return connection.execute(statement.inline(), values, execution_options=options).rowcount
 
@@ -24,7 +24,7 @@ def _rows(connection: sa.Connection, statement: sa.Insert, values: Mapping[str, 
 def insert_once(
     connection: sa.Connection, table: sa.Table, key: Sequence[str], values: Mapping[str, Any]
 ) -> bool:
-    """Insert a row; False where one with the same key is there. Waits for another's insert of it to end."""
+    """Insert a row; False if one with the same key is there. Waits for another's insert of it to end."""
     statement = _insert(connection, table).on_conflict_do_nothing(index_elements=key)
     return _rows(connection, statement, values) == 1
 
@@ -37,11 +37,11 @@ def insert_or_update(
     update: Mapping[str, Any],
     where: sa.ColumnElement[bool] | None = None,
 ) -> bool:
-    """Insert a row, or update the one with the same key; False where `where` forbids the update.
+    """Insert a row, or update the one with the same key; False if `where` forbids the update.
 
-    With a sequence of values, several rows in one statement; True then says nothing.
+    A sequence of values becomes several rows in one statement; then True means nothing.
 
-    In `update` and `where` the table's columns mean the row that is there.
+    In `update` and `where` the table's columns mean the existing row.
     """
     statement = (
         _insert(connection, table)

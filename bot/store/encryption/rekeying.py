@@ -1,4 +1,4 @@
-"""Encrypting everything stored with the newest key, so that an old one can be dropped (promise 6)."""
+"""Encrypts all stored data with the newest key, so that an old one can be dropped (promise 6)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from bot.domain.errors import Conflict, PlangateError
-from bot.store.engines import READING, WRITING, make_engine
-from bot.store.failures import in_our_words
-from bot.store.schema import metadata
+from bot.store.connection.engines import READING, WRITING, make_engine
+from bot.store.connection.failures import in_our_words
+from bot.store.schema import metadata, output
 
-# Whatever is binary is encrypted: a new table's bytes can't be forgotten here, and lost with the old key.
+# All binary columns are encrypted, so a new table can't be forgotten here and lost with the old key.
 _ENCRYPTED = [
     column
     for table in metadata.sorted_tables
@@ -31,20 +31,24 @@ _Change = tuple[_Key, bytes, bytes]
 
 
 class Rotates(Protocol):
-    """What a vault can do with a token that another of its keys may have made."""
+    """The operations of a vault on a token that another of its keys may have encrypted."""
+
+    def encrypt(self, data: bytes) -> bytes:
+        """Return data encrypted with the first key."""
+        ...
 
     def current(self, token: bytes) -> bool:
         """Whether the first key opens it."""
         ...
 
     def rotate(self, token: bytes) -> bytes:
-        """Return its data encrypted with the first key. Raises PlangateError where no key fits."""
+        """Return its data encrypted with the first key. Raises PlangateError if no key fits."""
         ...
 
 
 @dataclass(frozen=True)
 class Rekeyed:
-    """What became of a table's rows: encrypted anew, left as they were, or closed to every key."""
+    """The number of a table's rows that were encrypted again, were current, or can't be decrypted."""
 
     table: str
     rotated: int = 0
@@ -53,22 +57,24 @@ class Rekeyed:
 
 
 def rekey(url: str, vault: Rotates) -> tuple[Rekeyed, ...]:
-    """Encrypt every stored token anew that the vault's first key does not open; return what was done.
+    """Encrypt all stored tokens with the vault's first key; return the result by table.
 
-    In batches, each in a short transaction of its own, so that servers and workers go on meanwhile. What was
-    written in between is not overwritten. May be cut off and begun again: what is done is passed over.
+    In batches, each in a short transaction of its own, so that servers and workers go on. What they
+    write in between is not overwritten. Can be interrupted and run again: finished work is skipped.
     Goes through again until nothing is left to do, for a process with the old key may have written more.
-    Raises ConfigError where the URL is malformed, Conflict where such a process goes on writing,
-    PlangateError where the database can't be used.
+    Raises ConfigError if the URL is malformed, Conflict if such a process goes on writing,
+    PlangateError if the database can't be used.
     """
     engine = make_engine(url)
     rotated = dict.fromkeys((column.table.name for column in _ENCRYPTED), 0)
     try:
+        with in_our_words():
+            rotated[output.name] += _encrypt_old_output(engine, vault)
         for _ in range(_PASSES):
             with in_our_words():
-                last = [_pass(engine, column, vault) for column in _ENCRYPTED]
+                last = _by_table([_pass(engine, column, vault) for column in _ENCRYPTED])
             if not any(done.rotated for done in last):
-                # What was encrypted anew is current by now.
+                # Rows that were encrypted again are current now.
                 return tuple(
                     replace(done, rotated=(n := rotated[done.table]), current=done.current - n)
                     for done in last
@@ -78,13 +84,43 @@ def rekey(url: str, vault: Rotates) -> tuple[Rekeyed, ...]:
     finally:
         engine.dispose()
     raise Conflict(
-        "something still writes with an old key: restart every web process and worker with the new key first "
-        "in PLANGATE_SECRET_KEY, and then do this again"
+        "a process still writes with an old key: put the new key first in PLANGATE_SECRET_KEY, restart every "
+        "web process and worker, then run this again"
     )
 
 
+def _encrypt_old_output(engine: sa.Engine, vault: Rotates) -> int:
+    """Encrypt output that is there from before output was encrypted; return how many pieces."""
+    key = list(output.primary_key.columns)
+    query = sa.select(*key, output.c.text).where(output.c.data.is_(None)).order_by(*key).limit(_ROWS)
+    count = 0
+    while True:
+        with _begun(engine, WRITING) as connection:
+            rows = connection.execute(query).all()
+            for *one, text in rows:
+                values = {"text": "", "data": vault.encrypt(text.encode())}
+                connection.execute(sa.update(output).where(*_is(key, tuple(one))).values(values))
+        count += len(rows)
+        if len(rows) < _ROWS:
+            return count
+
+
+def _by_table(done: Sequence[Rekeyed]) -> list[Rekeyed]:
+    """Add up the results of each table's columns."""
+    found = {each.table: Rekeyed(each.table) for each in done}
+    for each in done:
+        before = found[each.table]
+        found[each.table] = replace(
+            before,
+            rotated=before.rotated + each.rotated,
+            current=before.current + each.current,
+            unreadable=before.unreadable + each.unreadable,
+        )
+    return list(found.values())
+
+
 def _pass(engine: sa.Engine, column: sa.Column[bytes], vault: Rotates) -> Rekeyed:
-    """Go through a column once; `rotated` counts what was not current, written over or not."""
+    """Go through a column once; `rotated` counts the tokens that were not current, overwritten or not."""
     done = Rekeyed(column.table.name)
     batch: list[_Change] = []
     for key, token in _tokens(engine, column):
@@ -112,7 +148,7 @@ def _tokens(engine: sa.Engine, column: sa.Column[bytes]) -> Iterator[tuple[_Key,
         for one in keys:
             with _begun(engine, READING) as connection:
                 token = connection.execute(sa.select(column).where(*_is(key, one))).scalar_one_or_none()
-            if token is not None:  # gone meanwhile
+            if token is not None:  # deleted in the meantime
                 yield one, token
         last = keys[-1]
 
@@ -126,7 +162,7 @@ def _keys_after(engine: sa.Engine, key: Sequence[sa.Column[Any]], last: _Key | N
 
 
 def _write(engine: sa.Engine, column: sa.Column[bytes], batch: Sequence[_Change]) -> None:
-    """Put the new tokens where the old ones still are: what was written since stays."""
+    """Replace tokens that are still the old ones: newer writes stay."""
     key = list(column.table.primary_key.columns)
     with _begun(engine, WRITING) as connection:
         for one, old, new in batch:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 
-from bot.domain.audit import AuditEntry, Deed, Ending
 from bot.domain.events import RepoRef
-from bot.domain.origins import Via
-from bot.domain.permissions import Role
-from bot.services.ports.audit import AuditQuery
-from bot.store.schema import audit
+from bot.domain.people.audit import AuditAction, AuditEntry, AuditResult
+from bot.domain.people.origins import Via
+from bot.domain.people.permissions import Role
+from bot.services.ports.people import AuditQuery
+from bot.store.schema.audit import audit
 
 
 class SqlAuditLog:
@@ -21,7 +21,7 @@ class SqlAuditLog:
         self._connection = connection
 
     def add(self, entry: AuditEntry) -> None:
-        """Keep a line, within the transaction of what it tells."""
+        """Store a line, in the same transaction as the action that it records."""
         repo = entry.repo
         self._connection.execute(
             sa.insert(audit).values(
@@ -86,12 +86,12 @@ def _read(row: sa.RowMapping) -> AuditEntry:
         forge=row["forge"],
         role=Role[row["role"].upper()],
         via=Via(row["via"]),
-        deed=Deed(row["deed"]),
+        deed=AuditAction(row["deed"]),
         subject=row["subject"],
         workspace=row["workspace"],
         repo=RepoRef(row["repo_forge"], row["repo_path"]) if row["repo_path"] else None,
         detail=row["detail"],
-        ending=Ending(row["ending"]),
+        ending=AuditResult(row["ending"]),
         why=row["why"],
         address=row["address"],
         token=row["token"],

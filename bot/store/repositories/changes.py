@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from bot.domain.errors import Conflict, NotFound
 from bot.domain.events import Change, RepoRef
-from bot.services.ports.traffic import ChangeRecord
-from bot.store.schema import changes
-from bot.store.upserts import insert_or_update
+from bot.services.ports.changes import ChangeRecord, OpenChange
+from bot.store.connection.upserts import insert_or_update
+from bot.store.schema.changes import changes
 
 _KEY = ("forge", "repo_path", "number")
 
@@ -23,9 +23,9 @@ class SqlChanges:
         self._connection = connection
 
     def put(self, record: ChangeRecord) -> ChangeRecord:
-        """Insert or update by repository and number, keeping the id of one that is there.
+        """Insert or update by repository and number; an existing change keeps its id.
 
-        Raises Conflict where somebody has asked the forge later. Makes whoever puts the same change wait.
+        Raises Conflict if the stored change is newer. Other writers of the same change wait.
         """
         row = _row(record)
         update = {column: value for column, value in row.items() if column not in (*_KEY, "id")}
@@ -46,7 +46,7 @@ class SqlChanges:
         return _read(row)
 
     def numbered(self, repo: RepoRef, number: int) -> ChangeRecord | None:
-        """Return a change by its number, None where it was never seen."""
+        """Return a change by its number, None if it was never seen."""
         query = sa.select(changes).where(
             changes.c.forge == repo.forge, changes.c.repo_path == repo.path, changes.c.number == number
         )
@@ -54,7 +54,7 @@ class SqlChanges:
         return None if row is None else _read(row)
 
     def merged_as(self, repo: RepoRef, commit: str) -> ChangeRecord | None:
-        """Return the change whose merge made a commit of the branch, None where none did."""
+        """Return the change whose merge made a commit of the branch, None if none did."""
         query = sa.select(changes).where(
             changes.c.forge == repo.forge,
             changes.c.repo_path == repo.path,
@@ -64,15 +64,28 @@ class SqlChanges:
         row = self._connection.execute(query.limit(1)).mappings().first()
         return None if row is None or not commit else _read(row)
 
-    def open_of(self, repo: RepoRef, limit: int) -> Sequence[ChangeRecord]:
-        """Return the open changes of a repository, the highest number first."""
+    def open_of(self, repo: RepoRef, limit: int | None, touching: str = "") -> Sequence[ChangeRecord]:
+        """Return the open changes of a repository, the highest number first. See the port."""
         query = (
             sa.select(changes)
             .where(changes.c.forge == repo.forge, changes.c.repo_path == repo.path, changes.c.open)
             .order_by(changes.c.number.desc())
             .limit(limit)
         )
+        if touching:
+            ids = sa.cast(changes.c.workspace_ids, sa.Text)
+            query = query.where(ids.contains(f'"{touching}"', autoescape=True))
         return [_read(row) for row in self._connection.execute(query).mappings()]
+
+    def open_heads(self, repo: RepoRef) -> Sequence[OpenChange]:
+        """Return all open changes of a repository, the highest number first."""
+        query = (
+            sa.select(changes.c.number, changes.c.head_sha, changes.c.workspace_ids)
+            .where(changes.c.forge == repo.forge, changes.c.repo_path == repo.path, changes.c.open)
+            .order_by(changes.c.number.desc())
+        )
+        rows = self._connection.execute(query)
+        return [OpenChange(number, head, tuple(ids)) for number, head, ids in rows]
 
 
 def _row(record: ChangeRecord) -> dict[str, Any]:
@@ -99,6 +112,9 @@ def _row(record: ChangeRecord) -> dict[str, Any]:
         "seen_at": record.seen_at,
         "note": record.note,
         "reasons": [list(reason) for reason in record.reasons],
+        "pushers": list(record.pushers),
+        "head_at": record.head_at,
+        "edited": record.edited,
     }
 
 
@@ -127,4 +143,7 @@ def _read(row: sa.RowMapping) -> ChangeRecord:
         row["seen_at"],
         row["note"],
         tuple((name, why) for name, why in row["reasons"]),
+        tuple(row["pushers"]),
+        row["head_at"],
+        row["edited"],
     )

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from bot.domain.errors import LeaseLost
-from bot.store.schema import leases
-from bot.store.upserts import insert_or_update
+from bot.store.connection.upserts import insert_or_update
+from bot.store.schema.runs import leases
 
 # SQLite before 3.32 takes no more than 999 values in one statement.
 _AT_ONCE = 500
@@ -22,11 +22,11 @@ class SqlLeases:
         self._connection = connection
 
     def take(self, name: str, owner: str, now: datetime, ttl: timedelta) -> int | None:
-        """Take a lease that nobody holds at `now`; return its fencing number, None where somebody does.
+        """Take a lease that nobody holds at `now`; return its fencing number, None if somebody does.
 
-        A holder that asks again is told None too: whoever holds it renews.
+        A holder that asks again gets None too: it must renew.
         """
-        # Let go is free at once, also for a worker whose clock is behind.
+        # A released lease is free at once, even for a worker whose clock is late.
         free = sa.or_(leases.c.owner == "", leases.c.expires_at <= now)
         row = {"name": name, "owner": owner, "fence": 1, "expires_at": now + ttl}
         update = {"owner": owner, "fence": leases.c.fence + 1, "expires_at": now + ttl}
@@ -36,28 +36,28 @@ class SqlLeases:
         return int(self._connection.execute(query).scalar_one())
 
     def renew(self, name: str, fence: int, now: datetime, ttl: timedelta) -> None:
-        """Hold on, also past the end of the lease. Raises LeaseLost where another has taken it since."""
+        """Renew the lease, even an expired one. Raises LeaseLost if another worker has taken it."""
         statement = sa.update(leases).where(*_ours(name, fence)).values(expires_at=now + ttl)
         if not self._connection.execute(statement).rowcount:
             raise LeaseLost(f"another worker has taken {name} over")
 
     def check(self, name: str, fence: int) -> None:
-        """Make sure, within this transaction, that the lease is still ours. Raises LeaseLost.
+        """Check within this transaction that the lease is still ours. Raises LeaseLost.
 
-        Locks the lease's row: nobody takes it over before what this transaction writes is committed.
+        Locks the lease's row: no other worker can take it before this transaction commits.
         """
         query = sa.select(leases.c.fence).where(*_ours(name, fence)).with_for_update()
         if self._connection.execute(query).first() is None:
             raise LeaseLost(f"another worker has taken {name} over")
 
     def release(self, name: str, fence: int, now: datetime) -> None:
-        """Let go; nothing happens where another has it."""
+        """Release the lease; does nothing if another worker has it."""
         self._connection.execute(
             sa.update(leases).where(*_ours(name, fence)).values(owner="", expires_at=now)
         )
 
     def held(self, names: Sequence[str], now: datetime) -> frozenset[str]:
-        """Return those of the names that somebody holds at `now`."""
+        """Return the names that are held at `now`."""
         found: set[str] = set()
         for start in range(0, len(names), _AT_ONCE):
             some = names[start : start + _AT_ONCE]
@@ -67,7 +67,14 @@ class SqlLeases:
             found.update(self._connection.execute(query).scalars())
         return frozenset(found)
 
+    def expired(self, name: str, now: datetime) -> bool:
+        """Return whether a lease has expired that its holder has not released."""
+        query = sa.select(leases.c.name).where(
+            leases.c.name == name, leases.c.owner != "", leases.c.expires_at <= now
+        )
+        return self._connection.execute(query).first() is not None
+
 
 def _ours(name: str, fence: int) -> tuple[sa.ColumnElement[bool], ...]:
-    """A lease that was neither taken over nor let go. One that ran out and that nobody took is still ours."""
+    """A lease that was not taken over or released. An expired lease is ours until another worker takes it."""
     return leases.c.name == name, leases.c.fence == fence, leases.c.owner != ""

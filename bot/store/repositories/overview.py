@@ -7,17 +7,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.domain import lifecycle
 from bot.domain.events import RepoRef
-from bot.domain.lifecycle import RunStatus
-from bot.domain.run import Run, RunSource
-from bot.domain.workspace import Workspace
-from bot.services.ports.overview import Overview, OverviewQuery, Show
-from bot.store.run_rows import read_run
-from bot.store.schema import IN_EFFECT, UNFINISHED, runs, workspaces
-from bot.store.workspaces import read_workspace
+from bot.domain.runs import lifecycle
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run, RunSource
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.ports.workspaces import Overview, OverviewFilter, OverviewQuery
+from bot.store.repositories.runs import read_run
+from bot.store.repositories.workspaces import read_workspace
+from bot.store.schema.runs import IN_EFFECT, UNFINISHED, runs
+from bot.store.schema.workspaces import workspaces
 
-# Runs that take the branch's commit as it is; a retry repeats an older one.
+# Runs of the branch's commit; a retry repeats an older one.
 _OF_BRANCH = [source.value for source in (RunSource.PUSH, RunSource.TAG, RunSource.MANUAL, RunSource.TRIGGER)]
 
 _RUNS = ("run_id", "applied_id", "in_effect_id")
@@ -51,14 +52,15 @@ class SqlOverviews:
         found = self._read(ids)
         return [found[workspace_id] for workspace_id in ids]
 
-    def counts(self, query: OverviewQuery) -> Mapping[Show, int]:
-        """Return how many workspaces each way to narrow the list leaves of those that match the search."""
+    def counts(self, query: OverviewQuery) -> Mapping[OverviewFilter, int]:
+        """Return how many of the matching workspaces each filter leaves."""
         shown = _shown(query)
         sums = [
-            sa.func.coalesce(sa.func.sum(sa.case((_narrowed(show, shown), 1), else_=0)), 0) for show in Show
+            sa.func.coalesce(sa.func.sum(sa.case((_narrowed(show, shown), 1), else_=0)), 0)
+            for show in OverviewFilter
         ]
         joined = sa.select(*sums).outerjoin_from(shown, runs, runs.c.id == shown.c.run_id)
-        return dict(zip(Show, map(int, self._connection.execute(joined).one()), strict=True))
+        return dict(zip(OverviewFilter, map(int, self._connection.execute(joined).one()), strict=True))
 
     def of(self, workspace: Workspace) -> Overview:
         """Return one workspace as the list would have it, active or not."""
@@ -105,6 +107,8 @@ def _shown(query: OverviewQuery) -> sa.CTE:
     if query.repos is not None:
         place = sa.tuple_(workspaces.c.forge, workspaces.c.repo_path)
         conditions.append(place.in_([(repo.forge, repo.path) for repo in query.repos]))
+    if query.names is not None:
+        conditions.append(workspaces.c.name.in_(query.names))
     columns = (workspaces.c.id, workspaces.c.name, workspaces.c.lock_at, _run_id().label("run_id"))
     return sa.select(*columns).where(*conditions).cte("shown")
 
@@ -124,7 +128,7 @@ def _run_id() -> sa.ColumnElement[str]:
 
 
 def _further() -> list[sa.ColumnElement[Any]]:
-    """The shown run, the latest apply, the run whose commit stands, and how many commits came after it."""
+    """The shown run, the latest apply, the run whose commit is in effect, and the number of later commits."""
     mine = sa.select(runs.c.id).where(runs.c.workspace_id == workspaces.c.id).correlate(workspaces).limit(1)
     in_effect = mine.where(IN_EFFECT).order_by(runs.c.sequence.desc())
     applied = in_effect.where(runs.c.status == RunStatus.APPLIED.value)
@@ -149,17 +153,17 @@ def _further() -> list[sa.ColumnElement[Any]]:
     ]
 
 
-def _narrowed(show: Show, shown: sa.CTE) -> sa.ColumnElement[bool]:
+def _narrowed(show: OverviewFilter, shown: sa.CTE) -> sa.ColumnElement[bool]:
     match show:
-        case Show.ALL:
+        case OverviewFilter.ALL:
             return sa.true()
-        case Show.HOLD:
+        case OverviewFilter.HOLD:
             return shown.c.lock_at.is_not(None)
-        case Show.ATTENTION:
+        case OverviewFilter.ATTENTION:
             return sa.and_(runs.c.status.in_(sorted(lifecycle.AWAITS_PERSON)), runs.c.plan_only.is_(False))
-        case Show.RUNNING:
+        case OverviewFilter.RUNNING:
             return runs.c.status.in_(sorted(lifecycle.WORKING))
-        case Show.ERRORED:
+        case OverviewFilter.ERRORED:
             return runs.c.status == RunStatus.ERRORED.value
-        case Show.APPLIED:
+        case OverviewFilter.APPLIED:
             return runs.c.status == RunStatus.APPLIED.value

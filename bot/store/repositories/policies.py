@@ -1,21 +1,25 @@
-"""What policies said of runs, and the sets' versions that said it: the PolicyChecks port."""
+"""Policy checks, versions of policy sets, and replays: the ports PolicyChecks and Replays."""
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from bot.domain.errors import NotFound
-from bot.domain.policy import Level, Outcome, Override, PolicyCheck
+from bot.domain.policies.policy import EnforcementLevel, Override, PolicyCheck, PolicyOutcome
+from bot.domain.reports.replays import PlanComparison, Replay, ReplayResult, ReplayState, SetVerdict
 from bot.services.ports.policies import SetVersion
 from bot.services.ports.world import Vault
-from bot.store.columns import keepable
-from bot.store.policy_tables import policy_checks, policy_set_versions
-from bot.store.upserts import insert_once
+from bot.store.connection.in_parts import in_parts
+from bot.store.connection.upserts import insert_once
+from bot.store.schema.columns import keepable
+from bot.store.schema.policies import WANTED, policy_checks, policy_replays, policy_set_versions
 
 
 class SqlPolicyChecks:
@@ -26,7 +30,7 @@ class SqlPolicyChecks:
         self._vault = vault
 
     def keep_version(self, version: SetVersion) -> None:
-        """Keep a set's version; nothing happens where it is kept."""
+        """Store a set's version; does nothing if it is stored already."""
         files = {path: base64.b64encode(data).decode() for path, data in version.files.items()}
         row = {
             "id": version.id,
@@ -47,7 +51,7 @@ class SqlPolicyChecks:
         return self._read_version(row)
 
     def fetched(self, set_name: str, origin: str, commit: str) -> SetVersion | None:
-        """Return what was fetched from a place at a commit before, None where it was not."""
+        """Return the version that was fetched from a place at a commit, None if there is none."""
         query = (
             sa.select(policy_set_versions)
             .where(
@@ -61,10 +65,10 @@ class SqlPolicyChecks:
         return self._read_version(row) if row is not None else None
 
     def put(self, run_id: str, checks: Sequence[PolicyCheck]) -> None:
-        """Keep a run's checks, in place of earlier ones."""
+        """Store a run's checks, in place of earlier ones."""
         self._connection.execute(sa.delete(policy_checks).where(policy_checks.c.run_id == run_id))
         if checks:
-            rows = [_row(run_id, position, check) for position, check in enumerate(checks)]
+            rows = [_check_row(run_id, position, check) for position, check in enumerate(checks)]
             self._connection.execute(sa.insert(policy_checks), rows)
 
     def of_run(self, run_id: str) -> Sequence[PolicyCheck]:
@@ -74,10 +78,23 @@ class SqlPolicyChecks:
             .where(policy_checks.c.run_id == run_id)
             .order_by(policy_checks.c.position)
         )
-        return [_read(row) for row in self._connection.execute(query).mappings()]
+        return [_read_check(row) for row in self._connection.execute(query).mappings()]
+
+    def of_runs(self, run_ids: Iterable[str]) -> Mapping[str, Sequence[PolicyCheck]]:
+        """Return the checks of each run that has some."""
+        found: dict[str, list[PolicyCheck]] = {}
+        for part in in_parts(run_ids):
+            query = (
+                sa.select(policy_checks)
+                .where(policy_checks.c.run_id.in_(part))
+                .order_by(policy_checks.c.position)
+            )
+            for row in self._connection.execute(query).mappings():
+                found.setdefault(row["run_id"], []).append(_read_check(row))
+        return found
 
     def origins(self, run_id: str) -> Mapping[str, tuple[str, str]]:
-        """Return where each set that judged a run came from: name of the set to origin and commit."""
+        """Return the origins of the sets that judged a run: name of the set to origin and commit."""
         versions = policy_set_versions.c
         query = (
             sa.select(versions.set_name, versions.origin, versions.commit_sha)
@@ -99,7 +116,7 @@ class SqlPolicyChecks:
         )
 
 
-def _row(run_id: str, position: int, check: PolicyCheck) -> dict[str, Any]:
+def _check_row(run_id: str, position: int, check: PolicyCheck) -> dict[str, Any]:
     override = check.override
     return {
         "run_id": run_id,
@@ -116,10 +133,12 @@ def _row(run_id: str, position: int, check: PolicyCheck) -> dict[str, Any]:
         "override_by": override.by if override else None,
         "override_reason": override.reason if override else None,
         "override_at": override.at if override else None,
+        "evaluator": check.evaluator,
+        "message_count": check.count,
     }
 
 
-def _read(row: sa.RowMapping) -> PolicyCheck:
+def _read_check(row: sa.RowMapping) -> PolicyCheck:
     override = None
     if row["override_at"] is not None:
         override = Override(row["override_by"], row["override_reason"], row["override_at"])
@@ -127,11 +146,122 @@ def _read(row: sa.RowMapping) -> PolicyCheck:
         set_name=row["set_name"],
         version=row["version_id"],
         policy=row["policy"],
-        level=Level(row["level"]),
-        outcome=Outcome(row["outcome"]),
+        level=EnforcementLevel(row["level"]),
+        outcome=PolicyOutcome(row["outcome"]),
         messages=tuple(row["messages"]),
         seconds=row["seconds"],
         description=row["description"],
         file=row["file"],
         override=override,
+        evaluator=row["evaluator"],
+        count=row["message_count"],
     )
+
+
+_REPLAY_KEY = ("change_id", "set_name", "commit_sha")
+
+
+class SqlReplays:
+    """Replays of one transaction."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def add(self, replay: Replay) -> Replay:
+        """Insert, or return the one of the same change, set and commit that is there."""
+        insert_once(self._connection, policy_replays, _REPLAY_KEY, _replay_row(replay))
+        columns = policy_replays.c
+        query = sa.select(policy_replays).where(
+            columns.change_id == replay.change_id,
+            columns.set_name == replay.set_name,
+            columns.commit_sha == replay.commit,
+        )
+        return _read_replay(self._connection.execute(query).mappings().one())
+
+    def get(self, replay_id: str) -> Replay:
+        """Return one. Raises NotFound."""
+        query = sa.select(policy_replays).where(policy_replays.c.id == replay_id)
+        row = self._connection.execute(query).mappings().first()
+        if row is None:
+            raise NotFound(f"there is no replay {replay_id}")
+        return _read_replay(row)
+
+    def save(self, replay: Replay) -> None:
+        """Update a replay."""
+        row = _replay_row(replay)
+        self._connection.execute(
+            sa.update(policy_replays).where(policy_replays.c.id == row.pop("id")).values(**row)
+        )
+
+    def of_change(self, change_id: str) -> Sequence[Replay]:
+        """Return the replays of a change, by set, newest first."""
+        columns = policy_replays.c
+        query = (
+            sa.select(policy_replays)
+            .where(columns.change_id == change_id)
+            .order_by(columns.set_name, columns.asked_at.desc(), columns.id)
+        )
+        return [_read_replay(row) for row in self._connection.execute(query).mappings()]
+
+    def due(self, now: datetime, limit: int) -> Sequence[str]:
+        """Return the ids of the wanted replays that may be tried at `now`, oldest first."""
+        columns = policy_replays.c
+        may = sa.or_(columns.not_before.is_(None), columns.not_before <= now)
+        query = sa.select(columns.id).where(WANTED, may).order_by(columns.asked_at, columns.id).limit(limit)
+        return self._connection.execute(query).scalars().all()
+
+
+def _replay_row(replay: Replay) -> dict[str, Any]:
+    return {
+        "id": replay.id,
+        "change_id": replay.change_id,
+        "set_name": replay.set_name,
+        "commit_sha": replay.commit,
+        "state": replay.state.value,
+        "asked_at": replay.asked_at,
+        "attempts": replay.attempts,
+        "not_before": replay.not_before,
+        "why": replay.why,
+        "result": _result_row(replay.result) if replay.result else None,
+    }
+
+
+def _result_row(result: ReplayResult) -> dict[str, Any]:
+    compared = [
+        {**asdict(each), "before": int(each.before), "after": int(each.after)} for each in result.compared
+    ]
+    return {
+        **asdict(result),
+        "compared": compared,
+        "errors": [keepable(error) for error in result.errors],
+    }
+
+
+def _read_replay(row: sa.RowMapping) -> Replay:
+    return Replay(
+        id=row["id"],
+        change_id=row["change_id"],
+        set_name=row["set_name"],
+        commit=row["commit_sha"],
+        state=ReplayState(row["state"]),
+        asked_at=row["asked_at"],
+        attempts=row["attempts"],
+        not_before=row["not_before"],
+        why=row["why"],
+        result=_read_result(row["result"]) if row["result"] is not None else None,
+    )
+
+
+def _read_result(written: Mapping[str, Any]) -> ReplayResult:
+    compared = tuple(
+        PlanComparison(
+            each["run_id"],
+            each["workspace"],
+            SetVerdict(each["before"]),
+            SetVerdict(each["after"]),
+            tuple(each["newly"]),
+            tuple(each["no_longer"]),
+        )
+        for each in written["compared"]
+    )
+    return ReplayResult(**{**written, "compared": compared, "errors": tuple(written["errors"])})

@@ -1,9 +1,7 @@
-"""What should stand on the forges and what does, in the database: the Posts port (promise 4)."""
+"""The outbox of posts to the forges: wanted and delivered content, in the database (promise 4)."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -11,20 +9,19 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.domain.events import RepoRef
-from bot.services.ports.traffic import Post
-from bot.store.schema import posts, subjects
-from bot.store.upserts import insert_once, insert_or_update
+from bot.domain.reports.posts import StatusPost
+from bot.domain.reports.report import StatusReport, StatusState
+from bot.services.ports.changes import DOUBTS_LAST, Post
+from bot.store.connection.upserts import insert_once, insert_or_update
+from bot.store.encoding.post_content import content_hash, decoded, encoded
+from bot.store.schema.posts import posts, subjects
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 # SQLite before 3.32 takes no more than 999 values in one statement.
 _AT_ONCE = 200
+_WAITING = (StatusState.PENDING.value, StatusState.RUNNING.value)
 # As the index of undelivered posts has it: a query must repeat it to use that index.
 _NOT_STANDING = sa.text("payload_hash <> posted")
-
-
-def payload_hash(payload: Mapping[str, str]) -> str:
-    """Return the hash by which a payload is compared with what stands, hexadecimal."""
-    return hashlib.sha256(json.dumps(dict(payload), sort_keys=True).encode()).hexdigest()
 
 
 class SqlPosts:
@@ -56,11 +53,12 @@ class SqlPosts:
         )
 
     def due(self, now: datetime, limit: int) -> Sequence[str]:
-        """Return the subjects with something to derive or to deliver at `now`, longest waiting first.
+        """Return the subjects that have something to derive or deliver at `now`, longest waiting first.
 
-        A post that was never tried is due at once, one that failed at its `not_before`, one given up never.
+        A failed post is due at its `not_before`, one that tells of progress at its `edit_after`, an abandoned
+        one never.
         """
-        since = sa.func.coalesce(posts.c.not_before, subjects.c.due_at)
+        since = sa.func.coalesce(posts.c.not_before, posts.c.edit_after, subjects.c.due_at)
         to_derive = sa.select(subjects.c.subject, subjects.c.due_at.label("since")).where(
             sa.text("due_mark > derived_mark")
         )
@@ -71,9 +69,13 @@ class SqlPosts:
                 _NOT_STANDING,
                 ~posts.c.gave_up,
                 sa.or_(posts.c.not_before.is_(None), posts.c.not_before <= now),
+                sa.or_(posts.c.edit_after.is_(None), posts.c.edit_after <= now),
             )
         )
-        both = sa.union_all(to_derive, to_deliver).subquery()
+        to_search = sa.select(posts.c.subject, posts.c.unsure_since.label("since")).where(
+            posts.c.unsure_since <= now - DOUBTS_LAST, posts.c.remote_id != ""
+        )
+        both = sa.union_all(to_derive, to_deliver, to_search).subquery()
         query = (
             sa.select(both.c.subject)
             .group_by(both.c.subject)
@@ -83,14 +85,14 @@ class SqlPosts:
         return self._connection.execute(query).scalars().all()
 
     def due_mark(self, subject: str) -> int:
-        """Return a number that grows with each `mark_due`; 0 where the subject was never marked."""
+        """Return a number that grows with each `mark_due`; 0 if the subject was never marked."""
         query = sa.select(subjects.c.due_mark).where(subjects.c.subject == subject)
         return self._connection.execute(query).scalar_one_or_none() or 0
 
     def derived(self, subject: str, mark: int, posts: Sequence[Post]) -> None:
-        """Keep what should stand as of a mark: insert or update by repository and key; what was posted stays.
+        """Store the wanted posts as of a mark, by repository and key; the delivered content stays.
 
-        What was derived from an older mark than another derivation before it is dropped: it is out of date.
+        Posts derived from an older mark than the stored ones are dropped, because they are outdated.
         """
         row = {"subject": subject, "due_mark": mark, "derived_mark": mark, "due_at": _LONG_AGO}
         if not insert_once(self._connection, subjects, ["subject"], row):
@@ -103,9 +105,9 @@ class SqlPosts:
                 return
         kept = self._kept(subject)
         for post in posts:
-            digest = payload_hash(post.payload)
+            digest = content_hash(post.content)
             if kept.get((post.repo.forge, post.repo.path, post.key)) != digest:
-                self._put(subject, post, digest)
+                self._upsert(subject, post, digest)
 
     def _kept(self, subject: str) -> dict[tuple[str, str, str], str]:
         """The hash of each payload that the subject has."""
@@ -114,9 +116,9 @@ class SqlPosts:
         return {(forge, path, key): digest for forge, path, key, digest in rows}
 
     def undelivered(self, subject: str) -> Sequence[Post]:
-        """Return the subject's posts whose payload is not what stands, whatever their `not_before`.
+        """Return the subject's undelivered posts, whatever they wait for.
 
-        Those given up are left out until their payload changes.
+        Abandoned posts are left out until their content changes.
         """
         query = (
             sa.select(posts)
@@ -126,26 +128,27 @@ class SqlPosts:
         return [_read(row) for row in self._connection.execute(query).mappings()]
 
     def delivered(self, post: Post, remote_id: str, next_after: datetime | None = None) -> None:
-        """Keep that this payload stands, and from when on another one may follow it.
+        """Record that this content was delivered, and when the next one that tells of progress may follow.
 
-        The post stays undelivered where it has another payload by now.
+        The post stays undelivered if its content has changed since.
         """
         self._connection.execute(
             sa.update(posts)
             .where(*_same(post))
             .values(
-                posted=payload_hash(post.payload),
+                posted=content_hash(post.content),
                 remote_id=remote_id,
                 attempts=0,
-                not_before=next_after,
+                not_before=None,
+                edit_after=next_after,
                 gave_up=False,
                 error="",
             )
         )
 
     def failed(self, post: Post, error: str, not_before: datetime | None) -> None:
-        """Keep why, and when to try again; None: never with this payload, trying again does not help."""
-        tried = posts.c.payload_hash == payload_hash(post.payload)
+        """Record the error, and when to retry; None: never with this content."""
+        tried = posts.c.payload_hash == content_hash(post.content)
         changes: dict[str, Any] = {
             "error": error,
             "attempts": sa.case((tried, posts.c.attempts + 1), else_=posts.c.attempts),
@@ -156,14 +159,14 @@ class SqlPosts:
             changes["not_before"] = not_before
         self._connection.execute(sa.update(posts).where(*_same(post)).values(**changes))
 
-    def _put(self, subject: str, post: Post, digest: str) -> None:
+    def _upsert(self, subject: str, post: Post, digest: str) -> None:
         same = posts.c.payload_hash == digest
         row = {
             "subject": subject,
             "forge": post.repo.forge,
             "repo_path": post.repo.path,
             "key": post.key,
-            "payload": dict(post.payload),
+            "payload": encoded(post.content),
             "payload_hash": digest,
             "posted": post.posted,
             "remote_id": post.remote_id,
@@ -171,17 +174,101 @@ class SqlPosts:
             "not_before": post.not_before,
             "gave_up": False,
             "error": post.error,
+            "shown": {},
+            "text_hash": "",
+            "listed": {},
+            "unsure_since": post.unsure_since,
+            "edit_after": post.edit_after,
         }
         # `not_before` stays with a new payload: it may be the forge's limit, which holds for any payload.
         update = {
             "subject": subject,
-            "payload": dict(post.payload),
+            "payload": encoded(post.content),
             "payload_hash": digest,
             "attempts": sa.case((same, posts.c.attempts), else_=0),
             "gave_up": sa.case((same, posts.c.gave_up), else_=sa.false()),
             "error": sa.case((same, posts.c.error), else_=""),
+            # The last word waits for nothing but the forge.
+            **({} if post.progress else {"edit_after": None}),
         }
         insert_or_update(self._connection, posts, ["forge", "repo_path", "key"], row, update)
+
+
+class SqlShown:
+    """The plans that comments show, within one transaction."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def unsettled(self, subject: str) -> Sequence[StatusReport]:
+        """Return the subject's commit statuses that are pending or running, on any commit, oldest first."""
+        waits = posts.c.payload["state"].as_string().in_(_WAITING)
+        query = (
+            sa.select(posts.c.payload)
+            .where(posts.c.subject == subject, posts.c.key.like("status:%"), waits)
+            .order_by(posts.c.position)
+        )
+        contents = map(decoded, self._connection.execute(query).scalars())
+        return [content.status for content in contents if isinstance(content, StatusPost)]
+
+    def comment_names(self, subject: str, prefix: str) -> Sequence[str]:
+        """Return the names of the subject's comments that begin so."""
+        query = sa.select(posts.c.key).where(
+            posts.c.subject == subject, posts.c.key.like(f"comment:%:{prefix}%")
+        )
+        keys = self._connection.execute(query).scalars()
+        return [key.split(":", 2)[2] for key in keys]
+
+    def unsure(self, post: Post, since: datetime | None) -> None:
+        """Store that a comment is being written, before the forge is asked; None: its answer is known."""
+        self._connection.execute(sa.update(posts).where(*_same(post)).values(unsure_since=since))
+
+    def doubtful(self, subject: str, before: datetime) -> Sequence[Post]:
+        """Return the delivered comments that may be doubled, by a call from before that time."""
+        query = sa.select(posts).where(
+            posts.c.subject == subject, posts.c.unsure_since <= before, posts.c.remote_id != ""
+        )
+        return [_read(row) for row in self._connection.execute(query).mappings()]
+
+    def keep(
+        self, post: Post, shown: Mapping[str, datetime], listed: Mapping[str, datetime], text_hash: str
+    ) -> None:
+        """Store which plans a comment shows or lists, since when, and the hash of its text on the forge."""
+        values = {"shown": _times(shown), "listed": _times(listed), "text_hash": text_hash}
+        self._connection.execute(sa.update(posts).where(*_same(post)).values(**values))
+
+    def get(self, repo: RepoRef, key: str) -> Post | None:
+        """Return a post, None if it is unknown."""
+        query = sa.select(posts).where(
+            posts.c.forge == repo.forge, posts.c.repo_path == repo.path, posts.c.key == key
+        )
+        row = self._connection.execute(query).mappings().first()
+        return None if row is None else _read(row)
+
+    def written_as(self, repo: RepoRef, comment_id: str) -> Post | None:
+        """Return the post that we wrote as this comment. None if we did not write it."""
+        query = sa.select(posts).where(
+            posts.c.forge == repo.forge,
+            posts.c.repo_path == repo.path,
+            posts.c.key.like("comment:%"),
+            posts.c.remote_id == comment_id,
+        )
+        row = self._connection.execute(query).mappings().first()
+        return None if row is None or not comment_id else _read(row)
+
+    def disturbed(self, post: Post) -> None:
+        """Store that a comment no longer has our text: it shows nothing, and has to be written again."""
+        changes: dict[str, Any] = {
+            "posted": "",
+            "shown": {},
+            "listed": {},
+            "text_hash": "",
+            "not_before": None,
+            "edit_after": None,
+            "gave_up": False,
+            "attempts": 0,
+        }
+        self._connection.execute(sa.update(posts).where(*_same(post)).values(**changes))
 
 
 def _same(post: Post) -> tuple[sa.ColumnElement[bool], ...]:
@@ -193,10 +280,23 @@ def _read(row: sa.RowMapping) -> Post:
         subject=row["subject"],
         repo=RepoRef(row["forge"], row["repo_path"]),
         key=row["key"],
-        payload=row["payload"],
+        content=decoded(row["payload"]),
         posted=row["posted"],
         remote_id=row["remote_id"],
         attempts=row["attempts"],
         not_before=row["not_before"],
         error=row["error"],
+        shown=_read_times(row["shown"]),
+        text_hash=row["text_hash"],
+        listed=_read_times(row["listed"]),
+        unsure_since=row["unsure_since"],
+        edit_after=row["edit_after"],
     )
+
+
+def _times(times: Mapping[str, datetime]) -> dict[str, str]:
+    return {run_id: at.isoformat() for run_id, at in times.items()}
+
+
+def _read_times(stored: Mapping[str, str]) -> dict[str, datetime]:
+    return {run_id: datetime.fromisoformat(at) for run_id, at in stored.items()}

@@ -1,4 +1,4 @@
-"""Forgetting what nobody needs any more, a few rows at a time: the Retention port."""
+"""Deletes outdated rows, a few at a time: the Retention port."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from bot.domain import lifecycle
+from bot.domain.runs import lifecycle
 from bot.services.ports.runs import ArtifactKind
-from bot.store.schema import artifacts, changes, deliveries, leases, output, runs, workspaces
+from bot.store.schema.changes import changes
+from bot.store.schema.deliveries import deliveries
+from bot.store.schema.runs import artifacts, leases, output, runs
+from bot.store.schema.workspaces import workspaces
 
 _FINAL = sorted(status.value for status in lifecycle.FINAL)
-# What a run was fixed to stays: by it whatever is left of the run is masked.
+# A run's snapshot of variables stays: it is needed to mask the rest of the run.
 _OF_A_PLAN = [kind.value for kind in ArtifactKind if kind is not ArtifactKind.VARIABLES]
 
 
@@ -62,9 +65,9 @@ class SqlRetention:
         return len(found)
 
     def leases(self, before: datetime, limit: int) -> int:
-        """Forget leases that ended before `before`; those of runs not before the run has.
+        """Delete leases that expired before `before`; leases of runs only after the run has finished.
 
-        A worker that has been silent for so long finds none, and so changes nothing (promise 3).
+        A worker that was silent for so long finds no lease, so it changes nothing (promise 3).
         """
         of_run = sa.exists().where(
             leases.c.name.like("run:%"),

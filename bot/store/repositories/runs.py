@@ -1,22 +1,31 @@
-"""Runs, their queue and their timeline in the database: the Runs port."""
+"""Runs, their queue, timeline, files and output in the database: the ports Runs and Artifacts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
-from bot.domain import lifecycle
 from bot.domain.errors import Conflict, NotFound
-from bot.domain.run import Run, RunEvent
-from bot.services.ports.runs import RunQuery
-from bot.store.failures import in_our_words
-from bot.store.run_rows import event_row, read_event, read_run, run_row
-from bot.store.schema import UNFINISHED, run_events, runs, workspaces
+from bot.domain.plans.modes import Modes
+from bot.domain.plans.plan import Counts
+from bot.domain.runs import lifecycle
+from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.run import Approval, Run, RunEvent, RunSource
+from bot.services.ports.runs import ArtifactKind, OutputEnd, RunQuery
+from bot.services.ports.world import Vault
+from bot.store.connection.failures import in_our_words
+from bot.store.connection.in_parts import in_parts
+from bot.store.connection.upserts import insert_or_update
+from bot.store.schema.columns import keepable
+from bot.store.schema.runs import UNFINISHED, artifacts, output, run_events, runs
+from bot.store.schema.workspaces import workspaces
 
-# What a run is fixed to at its creation, and its place in the queue, are never updated.
+# The values that a run is created with, and its place in the queue, are never updated.
 _FIXED = ("id", "workspace_id", "sequence", "source", "plan_only", "commit_sha", "created_by", "created_at")
 
 
@@ -29,11 +38,11 @@ class SqlRuns:
     def add(self, run: Run, event: RunEvent) -> Run:
         """Insert a run at the end of its workspace's queue, and return it with its sequence.
 
-        Raises NotFound without the workspace; Conflict where a push of the same commit has made a run there
-        already, or where the run would hold a workspace that another holds. The transaction goes on then.
+        Raises NotFound without the workspace; Conflict if a push of the same commit has made a run there
+        already, or if the run would hold a workspace that another holds. The transaction stays usable.
         """
         with self._attempt():
-            # The count locks the workspace's row until this transaction ends, so no sequence is given twice.
+            # The count locks the workspace's row until this transaction ends, so each sequence is unique.
             counted = self._connection.execute(
                 sa.update(workspaces)
                 .where(workspaces.c.id == run.workspace_id)
@@ -59,7 +68,7 @@ class SqlRuns:
     def save(self, run: Run, event: RunEvent | None = None) -> Run:
         """Update a run and its timeline; return it with its new version.
 
-        Raises Conflict where the row's version is not the run's, or where the run would hold a workspace that
+        Raises Conflict if the row's version is not the run's, or if the run would hold a workspace that
         another holds; NotFound without the run. The transaction goes on after each.
         """
         saved = replace(run, version=run.version + 1)
@@ -76,7 +85,7 @@ class SqlRuns:
     def find(self, query: RunQuery) -> Sequence[Run]:
         """Return the runs that match, newest first."""
         statement = sa.select(runs).where(*_conditions(query))
-        if query.repo is not None:
+        if query.repo is not None or query.active is not None:
             statement = statement.join(workspaces, runs.c.workspace_id == workspaces.c.id)
         statement = (
             statement.order_by(runs.c.created_at.desc(), runs.c.sequence.desc(), runs.c.id.desc())
@@ -95,6 +104,20 @@ class SqlRuns:
         )
         return [read_run(row) for row in self._connection.execute(statement).mappings()]
 
+    def queues(self, workspace_ids: Iterable[str]) -> Mapping[str, Sequence[Run]]:
+        """Return the queue of each workspace that has one."""
+        waits = runs.c.status == lifecycle.RunStatus.PENDING.value
+        found: dict[str, list[Run]] = {}
+        for part in in_parts(workspace_ids):
+            statement = (
+                sa.select(runs)
+                .where(runs.c.workspace_id.in_(part), ~runs.c.plan_only, UNFINISHED)
+                .order_by(sa.case((waits, 1), else_=0), runs.c.sequence)
+            )
+            for row in self._connection.execute(statement).mappings():
+                found.setdefault(row["workspace_id"], []).append(read_run(row))
+        return found
+
     def timeline(self, run_id: str) -> Sequence[RunEvent]:
         """Return the run's events, oldest first."""
         statement = sa.select(run_events).where(run_events.c.run_id == run_id).order_by(run_events.c.position)
@@ -112,15 +135,23 @@ class SqlRuns:
 
 
 def _conditions(query: RunQuery) -> list[sa.ColumnElement[bool]]:
-    """The conditions of a query; what is None does not matter."""
+    """Return the conditions of a query; fields that are None don't matter."""
     conditions: list[sa.ColumnElement[bool]] = []
     if query.workspace_id is not None:
         conditions.append(runs.c.workspace_id == query.workspace_id)
     if query.repo is not None:
         conditions.append(workspaces.c.forge == query.repo.forge)
         conditions.append(workspaces.c.repo_path == query.repo.path)
+    if query.active is not None:
+        conditions.append(workspaces.c.active.is_(query.active))
     if query.commit is not None:
         conditions.append(runs.c.commit_sha == query.commit)
+    if query.commits is not None:
+        parts = (runs.c.commit_sha.in_(part) for part in in_parts(query.commits))
+        conditions.append(sa.or_(sa.false(), *parts))
+    if query.telling is not None:
+        queued = runs.c.source == RunSource.QUEUE.value
+        conditions.append(sa.or_(runs.c.commit_sha == query.telling, ~runs.c.plan_only, queued))
     if query.change_number is not None:
         conditions.append(runs.c.change_number == query.change_number)
     if query.plan_only is not None:
@@ -129,6 +160,225 @@ def _conditions(query: RunQuery) -> list[sa.ColumnElement[bool]]:
         statuses = sorted(str(status) for status in query.statuses)
         conditions.append(runs.c.status.in_(statuses))
         if not query.statuses & lifecycle.FINAL:
-            # Says nothing new, but lets the sweep use the small index of unfinished runs.
+            # Redundant, but lets the sweep use the small index of unfinished runs.
             conditions.append(sa.literal_column(f"runs.{UNFINISHED.text}", sa.Boolean()))
     return conditions
+
+
+class SqlArtifacts:
+    """Files and output (masked before) of one transaction, encrypted by the vault (promise 6)."""
+
+    def __init__(self, connection: sa.Connection, vault: Vault) -> None:
+        self._connection = connection
+        self._vault = vault
+
+    def put(self, run_id: str, kind: ArtifactKind, data: bytes) -> None:
+        """Store a file of a run, in place of an earlier one."""
+        token = self._vault.encrypt(data)
+        row = {"run_id": run_id, "kind": kind.value, "data": token}
+        insert_or_update(self._connection, artifacts, ["run_id", "kind"], row, {"data": token})
+
+    def get(self, run_id: str, kind: ArtifactKind) -> bytes | None:
+        """Return a file of a run, None if there is none."""
+        query = sa.select(artifacts.c.data).where(
+            artifacts.c.run_id == run_id, artifacts.c.kind == kind.value
+        )
+        token = self._connection.execute(query).scalar_one_or_none()
+        return None if token is None else self._vault.decrypt(token)
+
+    def of_runs(self, run_ids: Iterable[str], kind: ArtifactKind) -> Mapping[str, bytes]:
+        """Return a file of each run that has it."""
+        found = {}
+        for part in in_parts(run_ids):
+            query = sa.select(artifacts.c.run_id, artifacts.c.data).where(
+                artifacts.c.run_id.in_(part), artifacts.c.kind == kind.value
+            )
+            for run_id, token in self._connection.execute(query):
+                found[run_id] = self._vault.decrypt(token)
+        return found
+
+    def append_output(self, run_id: str, stage: str, text: str) -> None:
+        """Append to the output of a stage as a new row: existing rows are never rewritten."""
+        if not text:
+            return
+        last = self._connection.execute(
+            sa.select(output.c.begin + output.c.length)
+            .where(output.c.run_id == run_id, output.c.stage == stage)
+            .order_by(output.c.begin.desc())
+            .limit(1)
+        ).scalar_one_or_none()
+        self._connection.execute(
+            sa.insert(output).values(
+                run_id=run_id,
+                stage=stage,
+                begin=last or 0,
+                length=len(text),
+                line_ends=text.count("\n"),
+                text="",
+                data=self._vault.encrypt(keepable(text).encode()),
+            )
+        )
+
+    def output(self, run_id: str, stage: str, offset: int = 0) -> str:
+        """Return a stage's output from a character offset; empty past its end."""
+        mine = sa.and_(output.c.run_id == run_id, output.c.stage == stage)
+        first = sa.select(sa.func.max(output.c.begin)).where(mine, output.c.begin <= offset).scalar_subquery()
+        rows = self._connection.execute(
+            sa.select(output.c.begin, output.c.text, output.c.data)
+            .where(mine, output.c.begin >= first)
+            .order_by(output.c.begin)
+        ).all()
+        if not rows:
+            return ""
+        pieces = [text if data is None else self._vault.decrypt(data).decode() for _, text, data in rows]
+        return "".join(pieces)[offset - rows[0].begin :]
+
+    def output_end(self, run_id: str, stage: str, lines: int) -> OutputEnd:
+        """Return the end of a stage's output with so many lines, or a little more; all if it has fewer."""
+        rows = self._connection.execute(
+            sa.select(output.c.begin, output.c.line_ends)
+            .where(output.c.run_id == run_id, output.c.stage == stage)
+            .order_by(output.c.begin.desc())
+        ).all()
+        if any(row.line_ends is None for row in rows):
+            return OutputEnd(0, 0, self.output(run_id, stage))
+        begin, found = 0, 0
+        for row in rows:
+            begin, found = row.begin, found + row.line_ends
+            if found >= lines:
+                break
+        before = sum(row.line_ends for row in rows if row.begin < begin)
+        return OutputEnd(begin, before, self.output(run_id, stage, begin))
+
+    def clear_output(self, run_id: str, stage: str) -> None:
+        """Delete a stage's output, because the stage starts again."""
+        self._connection.execute(sa.delete(output).where(output.c.run_id == run_id, output.c.stage == stage))
+
+
+def run_row(run: Run) -> dict[str, Any]:
+    """Return a run as a row."""
+    return {
+        "id": run.id,
+        "workspace_id": run.workspace_id,
+        "sequence": run.sequence,
+        "version": run.version,
+        "status": run.status.value,
+        "source": run.source.value,
+        "plan_only": run.plan_only,
+        "commit_sha": run.commit,
+        "branch": run.branch,
+        "message": run.message,
+        "created_by": run.created_by,
+        "created_at": run.created_at,
+        "status_at": run.status_at,
+        "auto_apply": run.auto_apply,
+        "change_number": run.change_number,
+        "modes": {
+            "destroy": run.modes.destroy,
+            "refresh_only": run.modes.refresh_only,
+            "replace_addrs": list(run.modes.replace_addrs),
+            "target_addrs": list(run.modes.target_addrs),
+        },
+        "plan_status": run.plan_status.value,
+        "apply_status": run.apply_status.value,
+        "has_changes": run.has_changes,
+        "counts": _counts_row(run.counts),
+        "digest": run.digest,
+        "engine_version": run.engine_version,
+        "approval": _approval_row(run.approval),
+        "confirmed_by": run.confirmed_by,
+        "delta": run.delta,
+        "lacks": run.lacks,
+        "error": run.error,
+        "cancel_requested_by": run.cancel_requested_by,
+        "cancel_requested_at": run.cancel_requested_at,
+        "force_cancel": run.force_cancel,
+    }
+
+
+def read_run(row: sa.RowMapping) -> Run:
+    """Return a row as a run."""
+    modes = row["modes"]
+    return Run(
+        id=row["id"],
+        workspace_id=row["workspace_id"],
+        status=RunStatus(row["status"]),
+        source=RunSource(row["source"]),
+        plan_only=row["plan_only"],
+        commit=row["commit_sha"],
+        branch=row["branch"],
+        message=row["message"],
+        created_by=row["created_by"],
+        created_at=row["created_at"],
+        status_at=row["status_at"],
+        auto_apply=row["auto_apply"],
+        change_number=row["change_number"],
+        modes=Modes(
+            destroy=modes["destroy"],
+            refresh_only=modes["refresh_only"],
+            replace_addrs=tuple(modes["replace_addrs"]),
+            target_addrs=tuple(modes["target_addrs"]),
+        ),
+        sequence=row["sequence"],
+        version=row["version"],
+        plan_status=StageStatus(row["plan_status"]),
+        apply_status=StageStatus(row["apply_status"]),
+        has_changes=row["has_changes"],
+        counts=Counts(**row["counts"]) if row["counts"] else None,
+        digest=row["digest"],
+        engine_version=row["engine_version"],
+        approval=_read_approval(row["approval"]),
+        confirmed_by=row["confirmed_by"],
+        delta=row["delta"],
+        lacks=row["lacks"],
+        error=row["error"],
+        cancel_requested_by=row["cancel_requested_by"],
+        cancel_requested_at=row["cancel_requested_at"],
+        force_cancel=row["force_cancel"],
+    )
+
+
+def event_row(event: RunEvent) -> dict[str, Any]:
+    """Return a line of the timeline as a row."""
+    return {
+        "run_id": event.run_id,
+        "at": event.at,
+        "kind": event.kind,
+        "actor": event.actor,
+        "message": event.message,
+    }
+
+
+def read_event(row: sa.RowMapping) -> RunEvent:
+    """Return a row as a line of the timeline."""
+    return RunEvent(row["run_id"], row["at"], row["kind"], row["actor"], row["message"])
+
+
+def _counts_row(counts: Counts | None) -> dict[str, int] | None:
+    if counts is None:
+        return None
+    return {
+        "add": counts.add,
+        "change": counts.change,
+        "destroy": counts.destroy,
+        "imports": counts.imports,
+    }
+
+
+def _approval_row(approval: Approval | None) -> dict[str, str] | None:
+    if approval is None:
+        return None
+    return {
+        "by": approval.by,
+        "digest": approval.digest,
+        "shown_run_id": approval.shown_run_id,
+        "at": approval.at.isoformat(),
+        "id": approval.id,
+    }
+
+
+def _read_approval(row: dict[str, str] | None) -> Approval | None:
+    if row is None:
+        return None
+    at = datetime.fromisoformat(row["at"])
+    return Approval(row["by"], row["digest"], row["shown_run_id"], at, row.get("id", ""))

@@ -1,17 +1,17 @@
-"""Terraform's states and its locks on them, in the database: the States port."""
+"""Terraform's states and its locks on them: the ports States, StateHistory and StateLocks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 
 from bot.domain.errors import NotFound
 from bot.services.ports.states import StateLock, StateVersion
 from bot.services.ports.world import Vault
-from bot.store.schema import state_locks, state_versions
-from bot.store.state_locks import read_lock
-from bot.store.upserts import insert_once
+from bot.store.connection.in_parts import in_parts
+from bot.store.connection.upserts import insert_once
+from bot.store.schema.states import state_locks, state_versions
 
 _ABOUT = [column for column in state_versions.c if column.name not in ("data", "position")]
 
@@ -34,8 +34,22 @@ class SqlStates:
         row = self._connection.execute(query).mappings().first()
         return None if row is None else _read_version(row)
 
+    def currents(self, workspace_ids: Iterable[str]) -> Mapping[str, StateVersion]:
+        """Return the current version of each workspace that has one."""
+        found = {}
+        for part in in_parts(workspace_ids):
+            newest = (
+                sa.select(sa.func.max(state_versions.c.position))
+                .where(state_versions.c.workspace_id.in_(part), state_versions.c.refused == "")
+                .group_by(state_versions.c.workspace_id)
+            )
+            query = sa.select(*_ABOUT).where(state_versions.c.position.in_(newest))
+            for row in self._connection.execute(query).mappings():
+                found[row["workspace_id"]] = _read_version(row)
+        return found
+
     def add(self, version: StateVersion, data: bytes) -> None:
-        """Keep a version; one with `refused` is kept aside and never current."""
+        """Store a version; one with `refused` is stored but never current."""
         statement = sa.insert(state_versions).values(
             id=version.id,
             workspace_id=version.workspace_id,
@@ -48,6 +62,7 @@ class SqlStates:
             refused=version.refused,
             made_by=version.made_by,
             note=version.note,
+            waits=version.waits,
             data=self._vault.encrypt(data),
         )
         self._connection.execute(statement.inline())
@@ -72,9 +87,9 @@ class SqlStates:
         return [_read_version(row) for row in self._connection.execute(query).mappings()]
 
     def lock(self, lock: StateLock) -> StateLock | None:
-        """Lock the state; return the lock that is in the way, None where this one now stands.
+        """Lock the state; return None, or the existing lock of another holder.
 
-        The same lock asked for again (an answer was lost) stands.
+        A repeated request for the same lock succeeds (the answer was lost).
         """
         row = {
             "workspace_id": lock.workspace_id,
@@ -88,17 +103,17 @@ class SqlStates:
             if stands is not None:
                 same = (stands.lock_id, stands.run_id) == (lock.lock_id, lock.run_id)
                 return None if same else stands
-            # It was let go of between the two statements: try again.
+            # It was released between the two statements: try again.
         return None
 
     def locked(self, workspace_id: str) -> StateLock | None:
-        """Return the lock that stands."""
+        """Return the current lock."""
         query = sa.select(state_locks).where(state_locks.c.workspace_id == workspace_id)
         row = self._connection.execute(query).mappings().first()
-        return None if row is None else read_lock(row)
+        return None if row is None else _read_lock(row)
 
     def unlock(self, workspace_id: str, lock_id: str | None) -> bool:
-        """Unlock; without an id whatever stands. False where another lock stands; True where none does."""
+        """Unlock; without an id any lock. False if another lock exists; True if there is none."""
         statement = sa.delete(state_locks).where(state_locks.c.workspace_id == workspace_id)
         if lock_id is not None:
             statement = statement.where(state_locks.c.lock_id == lock_id)
@@ -108,10 +123,20 @@ class SqlStates:
 
 
 class SqlStateHistory:
-    """Versions of one transaction, by their ids: the StateHistory port."""
+    """Versions of one transaction, whatever their workspace: the StateHistory port."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+
+    def waiting(self) -> Sequence[StateVersion]:
+        """Return the versions that wait to become current, oldest first."""
+        query = sa.select(*_ABOUT).where(state_versions.c.waits).order_by(state_versions.c.position)
+        return [_read_version(row) for row in self._connection.execute(query).mappings()]
+
+    def settle(self, version_id: str, *, refused: str, note: str = "") -> None:
+        """End a version's wait: it becomes current, or stays refused for a reason."""
+        statement = sa.update(state_versions).where(state_versions.c.id == version_id)
+        self._connection.execute(statement.values(waits=False, refused=refused, note=note))
 
     def get(self, version_id: str) -> StateVersion:
         """Return a version. Raises NotFound."""
@@ -135,4 +160,22 @@ def _read_version(row: sa.RowMapping) -> StateVersion:
         refused=row["refused"],
         made_by=row["made_by"],
         note=row["note"],
+        waits=row["waits"],
     )
+
+
+class SqlStateLocks:
+    """Locks of one transaction; `SqlStates` takes and releases them."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def all(self) -> Sequence[StateLock]:
+        """Return all locks, oldest first."""
+        query = sa.select(state_locks).order_by(state_locks.c.at, state_locks.c.workspace_id)
+        return [_read_lock(row) for row in self._connection.execute(query).mappings()]
+
+
+def _read_lock(row: sa.RowMapping) -> StateLock:
+    """Return a row as a lock."""
+    return StateLock(row["workspace_id"], row["lock_id"], row["run_id"] or "", row["info"], row["at"])

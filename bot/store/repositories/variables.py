@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from bot.domain.variables import Category, KeptVariable, Variable, VariableSet
+from bot.domain.workspaces.phase import Phase
+from bot.domain.workspaces.variables import Category, StoredVariable, Variable, VariableSet
 from bot.services.ports.world import Vault
-from bot.store.schema import variable_sets, variables
-from bot.store.upserts import insert_or_update
+from bot.store.connection.upserts import insert_or_update
+from bot.store.schema.variables import variable_sets, variables
 
 
 class SqlVariables:
@@ -18,15 +19,18 @@ class SqlVariables:
     def __init__(self, connection: sa.Connection, vault: Vault) -> None:
         self._connection = connection
         self._vault = vault
+        # The sets as read; a transaction that adds many runs needs them for each.
+        self._sets: Sequence[VariableSet] | None = None
 
-    def of_workspace(self, workspace_id: str) -> Sequence[KeptVariable]:
+    def of_workspace(self, workspace_id: str) -> Sequence[StoredVariable]:
         """Return a workspace's own variables, by category and key."""
         query = sa.select(variables).where(variables.c.workspace_id == workspace_id)
         rows = self._connection.execute(query).mappings()
         return _in_order([self._read(row) for row in rows])
 
-    def put(self, kept: KeptVariable, *, workspace_id: str = "", set_id: str = "") -> KeptVariable:
-        """Insert or update, by owner, category and key, keeping the id of one that is there."""
+    def put(self, kept: StoredVariable, *, workspace_id: str = "", set_id: str = "") -> StoredVariable:
+        """Insert or update, by owner, category, key and phase, keeping the id of one that is there."""
+        self._sets = None
         one = kept.variable
         row = {
             "id": kept.id,
@@ -38,27 +42,35 @@ class SqlVariables:
             "hcl": one.hcl,
             "sensitive": one.sensitive,
             "description": one.description,
+            "phase": one.phase.value,
             "set_by": kept.set_by,
             "at": kept.at,
         }
         owner = variables.c.workspace_id if workspace_id else variables.c.set_id
-        key = (owner.name, "category", "key")
+        key = (owner.name, "category", "key", "phase")
         update = {name: value for name, value in row.items() if name not in ("id", "workspace_id", "set_id")}
         insert_or_update(self._connection, variables, key, row, update)
         query = sa.select(variables).where(
             owner == (workspace_id or set_id),
             variables.c.category == one.category.value,
             variables.c.key == one.key,
+            variables.c.phase == one.phase.value,
         )
         return self._read(self._connection.execute(query).mappings().one())
 
     def remove(self, variable_id: str) -> None:
-        """Remove a variable; nothing happens where there is none."""
+        """Remove a variable; does nothing if there is none."""
+        self._sets = None
         self._connection.execute(sa.delete(variables).where(variables.c.id == variable_id))
 
     def sets(self) -> Sequence[VariableSet]:
         """Return every set with its variables, by name."""
-        inside: dict[str, list[KeptVariable]] = {}
+        if self._sets is None:
+            self._sets = self._read_sets()
+        return self._sets
+
+    def _read_sets(self) -> Sequence[VariableSet]:
+        inside: dict[str, list[StoredVariable]] = {}
         # By way of the sets, of which there are few: the index of their variables answers.
         query = sa.select(variables).where(variables.c.set_id.in_(sa.select(variable_sets.c.id)))
         for row in self._connection.execute(query).mappings():
@@ -69,7 +81,8 @@ class SqlVariables:
         return sorted(found, key=lambda one: one.name)
 
     def put_set(self, one: VariableSet) -> VariableSet:
-        """Insert or update a set by name, keeping its id and its variables; return what stands."""
+        """Insert or update a set by name; an existing set keeps its id and variables. Return it."""
+        self._sets = None
         row = {
             "id": one.id,
             "name": one.name,
@@ -83,10 +96,11 @@ class SqlVariables:
         return next(each for each in self.sets() if each.name == one.name)
 
     def remove_set(self, set_id: str) -> None:
-        """Remove a set and its variables; nothing happens where there is none."""
+        """Remove a set and its variables; does nothing if there is none."""
+        self._sets = None
         self._connection.execute(sa.delete(variable_sets).where(variable_sets.c.id == set_id))
 
-    def _read(self, row: sa.RowMapping) -> KeptVariable:
+    def _read(self, row: sa.RowMapping) -> StoredVariable:
         variable = Variable(
             key=row["key"],
             value=self._vault.decrypt(row["value"]).decode(),
@@ -94,15 +108,16 @@ class SqlVariables:
             hcl=row["hcl"],
             sensitive=row["sensitive"],
             description=row["description"],
+            phase=Phase(row["phase"]),
         )
-        return KeptVariable(row["id"], variable, row["set_by"], row["at"])
+        return StoredVariable(row["id"], variable, row["set_by"], row["at"])
 
 
-def _in_order(found: list[KeptVariable]) -> list[KeptVariable]:
+def _in_order(found: list[StoredVariable]) -> list[StoredVariable]:
     return sorted(found, key=lambda kept: kept.variable.place)
 
 
-def _read_set(row: sa.RowMapping, inside: list[KeptVariable]) -> VariableSet:
+def _read_set(row: sa.RowMapping, inside: list[StoredVariable]) -> VariableSet:
     return VariableSet(
         id=row["id"],
         name=row["name"],

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from bot.domain.errors import NotFound
 from bot.domain.events import RepoRef
-from bot.domain.merging import MergeMethod
-from bot.domain.modes import Mode
-from bot.domain.workspace import ApplyWhen, EngineKind, Lock, Merging, Triggers, Workspace
-from bot.store.schema import workspaces
-from bot.store.upserts import insert_or_update
+from bot.domain.plans.modes import Mode
+from bot.domain.workspaces.identity import Cloud, Identity, Target
+from bot.domain.workspaces.isolation import Isolation, Network
+from bot.domain.workspaces.merge_method import MergeMethod
+from bot.domain.workspaces.workspace import ApplyWhen, EngineKind, Lock, Merging, Triggers, Workspace
+from bot.store.connection.in_parts import in_parts
+from bot.store.connection.upserts import insert_or_update
+from bot.store.schema.workspaces import workspaces
 
 _KEPT = ("id", "name", "lock_by", "lock_reason", "lock_at")
 
@@ -42,6 +45,15 @@ class SqlWorkspaces:
             raise NotFound(f"there is no workspace {workspace_id}")
         return read_workspace(row)
 
+    def load(self, workspace_ids: Iterable[str]) -> None:
+        """Read many workspaces at once, so that `get` finds them. Does nothing if this may write."""
+        if not self._only_reads:
+            return
+        for part in in_parts(each for each in workspace_ids if each not in self._known):
+            query = sa.select(workspaces).where(workspaces.c.id.in_(part))
+            for row in self._connection.execute(query).mappings():
+                self._known[row["id"]] = read_workspace(row)
+
     def named(self, name: str) -> Workspace:
         """Return a workspace by its name, active or not. Raises NotFound."""
         query = sa.select(workspaces).where(workspaces.c.name == name)
@@ -59,7 +71,7 @@ class SqlWorkspaces:
         return self._active()
 
     def put(self, workspace: Workspace) -> Workspace:
-        """Insert or update by name, keeping the id and the lock of one that is there; return what stands."""
+        """Insert or update by name; an existing workspace keeps its id and lock. Return it."""
         row = workspace_row(workspace)
         update = {column: value for column, value in row.items() if column not in _KEPT}
         insert_or_update(self._connection, workspaces, ["name"], row, update)
@@ -74,7 +86,7 @@ class SqlWorkspaces:
     def _active(self, *conditions: sa.ColumnElement[bool]) -> Sequence[Workspace]:
         query = sa.select(workspaces).where(workspaces.c.active, *conditions)
         found = [read_workspace(row) for row in self._connection.execute(query).mappings()]
-        # Sorted here: each database would sort text by rules of its own.
+        # Sorted here, because each database sorts text by its own rules.
         return sorted(found, key=lambda workspace: workspace.name)
 
 
@@ -115,8 +127,28 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         "replan_siblings": workspace.merging.replan_siblings,
         "automerge": workspace.merging.automerge,
         "merge_method": workspace.merging.merge_method.value if workspace.merging.merge_method else "",
+        "isolation": {
+            "network": workspace.isolation.network.value,
+            "egress": list(workspace.isolation.egress),
+            "providers": list(workspace.isolation.providers),
+            "own_providers": workspace.isolation.own_providers,
+        },
+        "own_backend": workspace.own_backend,
+        "identity": _identity_row(workspace.identity),
         **_lock_row(workspace.lock),
     }
+
+
+def _identity_row(identity: Identity) -> dict[str, Any]:
+    if identity == Identity():
+        return {}
+    targets = [{**vars(each), "settings": dict(each.settings)} for each in identity.targets]
+    return {"targets": targets, "forks": identity.forks}
+
+
+def _identity(kept: dict[str, Any]) -> Identity:
+    targets = [Target(**{**each, "cloud": Cloud(each["cloud"])}) for each in kept.get("targets", ())]
+    return Identity(tuple(targets), kept.get("forks", False))
 
 
 def read_workspace(row: sa.RowMapping) -> Workspace:
@@ -152,4 +184,12 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
             row["automerge"],
             MergeMethod(row["merge_method"]) if row["merge_method"] else None,
         ),
+        isolation=Isolation(
+            Network(row["isolation"]["network"]),
+            tuple(row["isolation"]["egress"]),
+            tuple(row["isolation"]["providers"]),
+            row["isolation"]["own_providers"],
+        ),
+        own_backend=row["own_backend"],
+        identity=_identity(row["identity"]),
     )

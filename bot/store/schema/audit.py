@@ -1,13 +1,13 @@
-"""The table of what people did. `schema` has it with all the others."""
+"""The table of what people did."""
 
 from __future__ import annotations
 
 from sqlalchemy import Column, Index, Table
 
-from bot.store.columns import Counter, Moment, Words
-from bot.store.naming import metadata
+from bot.store.schema.columns import Counter, Moment, Words
+from bot.store.schema.naming import metadata
 
-# No references: what somebody did is known for longer than what they did it to.
+# No references: the record of an action is kept longer than its subject.
 audit = Table(
     "audit",
     metadata,

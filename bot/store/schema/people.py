@@ -1,16 +1,28 @@
-"""The tables of sessions and of tokens. `schema` has them with all the others."""
+"""The tables of sessions, tokens and identities."""
 
 from __future__ import annotations
 
 from sqlalchemy import Column, Table
 
-from bot.store.columns import Moment, Words
-from bot.store.naming import metadata
+from bot.store.schema.columns import Json, Moment, Words
+from bot.store.schema.naming import metadata
+
+# The forge's number that a name had when first seen, and a different one seen later.
+identities = Table(
+    "identities",
+    metadata,
+    Column("kind", Words, primary_key=True),
+    Column("forge", Words, primary_key=True),
+    Column("name", Words, primary_key=True),
+    Column("uid", Words, nullable=False),
+    Column("doubted", Words, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+)
 
 sessions = Table(
     "sessions",
     metadata,
-    # The hash of the id that the browser has: this table lets nobody in.
+    # A hash of the browser's session id: reading this table does not let anyone sign in.
     Column("hash", Words, primary_key=True),
     Column("forge", Words, nullable=False),
     Column("login", Words, nullable=False),
@@ -34,4 +46,5 @@ tokens = Table(
     Column("expires_at", Moment, nullable=False),
     Column("used_at", Moment),
     Column("revoked_at", Moment),
+    Column("workspaces", Json, nullable=False),
 )

@@ -1,12 +1,12 @@
-"""The tables of policies: what judged each run, and what it said. `schema` has them with all the others."""
+"""The tables of policies: what judged each run, and what it said."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Table, UniqueConstraint
 
-from bot.store.columns import Json, Moment, Words
-from bot.store.naming import metadata
+from bot.store.schema.columns import Json, Moment, Words
+from bot.store.schema.naming import metadata
 
 policy_set_versions = Table(
     "policy_set_versions",
@@ -38,9 +38,11 @@ policy_checks = Table(
     Column("override_by", Words),
     Column("override_reason", Words),
     Column("override_at", Moment),
+    Column("evaluator", Words, nullable=False),
+    Column("message_count", sa.Integer, nullable=False),
 )
 
-# Written out, not bound: a query uses a partial index only where it repeats the index's own condition.
+# A literal, not a parameter: a query uses a partial index only if it repeats the index's condition.
 WANTED = sa.text("state = 'wanted'")
 
 policy_replays = Table(
@@ -56,7 +58,7 @@ policy_replays = Table(
     Column("not_before", Moment),
     Column("why", Words, nullable=False),
     Column("result", Json),
-    # A commit is tried once in the place of a set, however often the forge tells of it.
+    # A commit is tried once for each set, however often the forge sends it.
     UniqueConstraint("change_id", "set_name", "commit_sha"),
     Index("ix_policy_replays_wanted", "asked_at", sqlite_where=WANTED, postgresql_where=WANTED),
 )

@@ -1,12 +1,12 @@
-"""The tables of variables and sets of them. `schema` has them with all the others."""
+"""The tables of variables and sets of them."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Table, UniqueConstraint
 
-from bot.store.columns import Json, Moment, Words
-from bot.store.naming import metadata
+from bot.store.schema.columns import Json, Moment, Words
+from bot.store.schema.naming import metadata
 
 variable_sets = Table(
     "variable_sets",
@@ -32,9 +32,10 @@ variables = Table(
     Column("hcl", sa.Boolean, nullable=False),
     Column("sensitive", sa.Boolean, nullable=False),
     Column("description", Words, nullable=False),
+    Column("phase", Words, nullable=False),
     Column("set_by", Words, nullable=False),
     Column("at", Moment, nullable=False),
     CheckConstraint("(workspace_id IS NULL) <> (set_id IS NULL)", name="owner"),
-    UniqueConstraint("workspace_id", "category", "key"),
-    UniqueConstraint("set_id", "category", "key"),
+    UniqueConstraint("workspace_id", "category", "key", "phase"),
+    UniqueConstraint("set_id", "category", "key", "phase"),
 )

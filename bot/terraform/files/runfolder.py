@@ -22,57 +22,107 @@ _LARGEST = 1 << 30
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The places in a run's folder. `inside` is the same folder as the run's processes see it."""
+    """The places in a run's folder. `inside` is the same folder as the run's processes see it.
+
+    `uid` is the user that they are on this machine, None for the worker's own. `commit` has the commit's
+    files if the run shares them with others; they are never written to. Its processes then see them below
+    what lies in `tree`.
+    """
 
     root: Path
     inside: Path
+    uid: int | None = None
+    commit: Path | None = None
 
     @classmethod
-    def of(cls, data: Path, run_id: str, inside: Path | None = None) -> RunFolder:
-        """Return a run's folder below the data directory. Raises EngineError where the id is none."""
+    def of(cls, data: Path, run_id: str, inside: Path | None = None, uid: int | None = None) -> RunFolder:
+        """Return a run's folder below the data directory. Raises EngineError if the id is not valid."""
         if not _RUN_ID.fullmatch(run_id):
             raise EngineError(f"{run_id!r} is not the id of a run")
         root = data / "runs" / run_id
-        return cls(root, inside or root)
+        return cls(root, inside or root, uid)
 
     @property
     def tree(self) -> Path:
-        """The commit's files."""
+        """The commit's files; if they are shared, only those that the run has of its own."""
         return self.root / "tree"
+
+    @property
+    def work(self) -> Path:
+        """An empty folder for the kernel, if the commit's files are shared."""
+        return self.root / "work"
+
+    def committed(self, path: Path) -> Path:
+        """Return where a path of the tree lies that only the commit can have."""
+        return self.commit / path.relative_to(self.tree) if self.commit else path
 
     @property
     def tmp(self) -> Path:
         """The processes' TMPDIR, on disk because providers are downloaded through it."""
         return self.root / "tmp"
 
+    @property
+    def home(self) -> Path:
+        """The processes' HOME."""
+        return self.root / "home"
+
+    @property
+    def out(self) -> Path:
+        """Where Terraform puts the plan."""
+        return self.root / "out"
+
+    @property
+    def providers(self) -> Path:
+        """What init has brought, out of the reach of all that comes after it."""
+        return self.root / "providers"
+
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """The folders that the run's processes may write to."""
+        return (self.tree, self.home, self.tmp, self.out)
+
     def create(self) -> None:
         """Make the folder empty and private, in place of an earlier one."""
         remove_tree(self.root)
         self.root.mkdir(mode=0o700, parents=True)
-        for name in ("tree", "home", "tmp"):
-            (self.root / name).mkdir(mode=0o700)
+        for folder in self.written:
+            folder.mkdir(mode=0o700)
+
+    def hand_over(self) -> None:
+        """Give what its processes may write to their user, before any of them has run."""
+        if self.uid is None:
+            return
+        for folder in self.written:
+            os.chown(folder, self.uid, self.uid)
+            for place, names, files, descriptor in os.fwalk(folder):
+                del place
+                for name in (*names, *files):
+                    os.chown(name, self.uid, self.uid, dir_fd=descriptor, follow_symlinks=False)
+
+    def folder(self, path: Path) -> None:
+        """Make a folder of the processes below one of theirs, if it is not there. Raises EngineError."""
+        try:
+            descriptor = self._open_parent(path)
+        except OSError as error:
+            raise EngineError(f"the run's folder has changed under us at {path.parent.name}") from error
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(path.name, 0o755, dir_fd=descriptor)
+                if self.uid is not None:
+                    os.chown(path.name, self.uid, self.uid, dir_fd=descriptor, follow_symlinks=False)
+        finally:
+            os.close(descriptor)
 
     def working_directory(self, relative: str) -> Path:
         """Return the configuration's directory in the tree.
 
-        Raises EngineError where it is missing, is no directory, or leaves the tree by `..` or a symbolic
+        Raises EngineError if it is missing, is not a directory, or leaves the tree by `..` or a symbolic
         link: Terraform would then run something that is not in the commit (promise 5).
         """
-        name = relative.strip("/") or "."
-        parts = PurePosixPath(name).parts
-        if ".." in parts:
-            raise EngineError(f"the working directory {name} leaves the repository")
-        here = self.tree
-        for part in parts:
-            here = here / part
-            if here.is_symlink():
-                raise EngineError(f"the working directory {name} goes through the symbolic link {part}")
-        if not here.is_dir():
-            raise EngineError(f"the working directory {name} does not exist in this commit")
-        return here
+        return directory_in(self.tree, relative)
 
     def read(self, path: Path) -> bytes | None:
-        """Return a file of the folder; None where there is none, or a link or no regular file on the way."""
+        """Return a file of the folder; None if there is no regular file, or a link on the way."""
         try:
             descriptor = self._open_parent(path)
         except OSError:
@@ -93,9 +143,9 @@ class RunFolder:
             return stream.read()
 
     def write(self, path: Path, data: bytes) -> None:
-        """Write a private file of the folder, in place of whatever has its name; follows no link.
+        """Write a private file of the folder. Replaces what has its name; does not follow links.
 
-        Raises EngineError where its directory is gone or has become a link.
+        Raises EngineError if its directory is gone or has become a link.
         """
         try:
             descriptor = self._open_parent(path)
@@ -106,6 +156,8 @@ class RunFolder:
                 os.unlink(path.name, dir_fd=descriptor)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             file = os.open(path.name, flags, 0o600, dir_fd=descriptor)
+            if self.uid is not None:
+                os.fchown(file, self.uid, self.uid)
         except OSError as error:
             raise EngineError(f"{path.name} can't be written into the run's folder") from error
         finally:
@@ -130,6 +182,22 @@ class RunFolder:
         return descriptor
 
 
+def directory_in(tree: Path, relative: str) -> Path:
+    """Return the configuration's directory in a tree. Raises EngineError as `RunFolder.working_directory`."""
+    name = relative.strip("/") or "."
+    parts = PurePosixPath(name).parts
+    if ".." in parts:
+        raise EngineError(f"the working directory {name} leaves the repository")
+    here = tree
+    for part in parts:
+        here = here / part
+        if here.is_symlink():
+            raise EngineError(f"the working directory {name} goes through the symbolic link {part}")
+    if not here.is_dir():
+        raise EngineError(f"the working directory {name} does not exist in this commit")
+    return here
+
+
 def left_folders(data: Path, before: float) -> tuple[str, ...]:
     """Return the runs whose folders were made before a moment (seconds since 1970); links are none."""
     found = []
@@ -143,7 +211,7 @@ def left_folders(data: Path, before: float) -> tuple[str, ...]:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a file or a tree, read-only parts too; nothing happens where it is not there."""
+    """Remove a file or a tree, with its read-only parts. Does nothing if it is not there."""
     if path.is_symlink() or path.is_file():
         path.unlink(missing_ok=True)
         return
@@ -163,5 +231,7 @@ def remove_tree(path: Path) -> None:
 
 
 def _open_up(folder: Path) -> None:
+    # To change what is open already would write every folder to the disk once more.
     with contextlib.suppress(OSError):
-        folder.chmod(0o700)
+        if folder.stat().st_mode & stat.S_IRWXU != stat.S_IRWXU:
+            folder.chmod(0o700)

@@ -4,18 +4,48 @@ from __future__ import annotations
 
 import codecs
 import re
+import signal
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from bot.domain.masking import Masker
+from bot.domain.plans.diagnostics import Severity, diagnostics
+from bot.domain.runs.masking import Masker
+from bot.terraform.processes.printed_state import PrintedState
 
 # More than this is not passed on: a loop in a change's code must not fill the database.
 LARGEST_OUTPUT = 8_000_000
 _KEPT = 200_000
 _LONGEST_WORDS = 600
 _ERROR = re.compile(r"^[│╷ ]*Error: (?P<title>.+)$", re.MULTILINE)
-_FRAME = re.compile(r"^[│╷╵]\s?", re.MULTILINE)
 _PLACE = re.compile(r"^ *on (?P<place>.+? line \d+)", re.MULTILINE)
 _SUMMARY = re.compile(r"^(?:Apply|Destroy) complete!.*$", re.MULTILINE)
+
+
+# What fails if only the state could not be stored, or not be unlocked.
+_UNSAVED = (
+    "Failed to save state",
+    "Failed to persist state to backend",
+    "Failed to create local state file",
+    "Failed to serialize state",
+    "Error releasing the state lock",
+)
+
+
+@dataclass(frozen=True)
+class Success:
+    """What an apply said of its success. `only_unsaved`: nothing failed but to store the state."""
+
+    summary: str
+    only_unsaved: bool
+
+
+def success_of(output: str) -> Success:
+    """Return what an apply's whole output says of its success."""
+    errors = [each.text for each in diagnostics(output) if each.severity is Severity.ERROR]
+    titles = [error.removeprefix("Error: ") for error in errors]
+    found = _SUMMARY.findall(output)
+    summary = str(found[-1]).strip() if found else ""
+    return Success(summary, bool(titles) and all(title.startswith(_UNSAVED) for title in titles))
 
 
 class Transcript:
@@ -25,8 +55,14 @@ class Transcript:
         self._masker = masker
         self._show = show
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._printed = PrintedState()
         self._shown = 0
         self._kept = ""
+
+    @property
+    def printed_state(self) -> bytes:
+        """The state that Terraform printed, because it could write it nowhere; empty if it did not."""
+        return self._printed.found.encode()
 
     def heading(self, text: str) -> None:
         """Begin the next command's output."""
@@ -36,27 +72,38 @@ class Transcript:
         self._take(self._masker.feed(f"{gap}{text}\n") + self._masker.flush())
         self._kept = ""
 
+    def note(self, text: str) -> None:
+        """Add our own line to a command's output; it is not read as the command's."""
+        kept = self._kept
+        self.end()
+        self._take(self._masker.feed(f"\n{text}\n") + self._masker.flush())
+        self._kept = kept
+
     def feed(self, data: bytes) -> None:
         """Take the next piece of output."""
-        self._take(self._masker.feed(self._decoder.decode(data)))
+        self._take(self._masker.feed(self._printed.feed(self._decoder.decode(data))))
+
+    def skip(self, data: bytes) -> None:
+        """Take a piece of output that is not shown. It may begin or end a state."""
+        self._printed.feed(self._decoder.decode(data))
 
     def end(self) -> None:
         """Show what was held back: the command has ended."""
-        self._take(self._masker.feed(self._decoder.decode(b"", final=True)) + self._masker.flush())
+        rest = self._printed.feed(self._decoder.decode(b"", final=True)) + self._printed.end()
+        self._take(self._masker.feed(rest) + self._masker.flush())
         self._decoder.reset()
 
     def error_words(self) -> str:
-        """Return the last command's first error in one line fit for a comment; empty where it told none.
+        """Return the last command's first error in one line fit for a comment; empty if it told none.
 
         `Error: Reference to undeclared resource — on main.tf line 3`, or the explanation in place of where.
         """
-        found = _ERROR.search(self._kept)
+        found = [each.text for each in diagnostics(self._kept) if each.severity is Severity.ERROR]
         if not found:
             return ""
-        rest = _FRAME.sub("", self._kept[found.end() :])
-        more = len(_ERROR.findall(rest))
-        block = _ERROR.split(rest)[0]
-        title = f"Error: {found['title'].strip()}"
+        more = len(found) - 1
+        title, _, block = found[0].partition("\n")
+        title = title.strip()
         if place := _PLACE.search(block):
             title += f" — on {place['place']}"
         explained = _explanation(block)
@@ -75,9 +122,8 @@ class Transcript:
         return lines[-1][:_LONGEST_WORDS] if lines else ""
 
     def summary(self) -> str:
-        """Return Terraform's own summary of an apply; empty where it told none."""
-        found = _SUMMARY.findall(self._kept)
-        return str(found[-1]).strip() if found else ""
+        """Return Terraform's own summary of an apply; empty if it told none."""
+        return success_of(self._kept).summary
 
     def _take(self, text: str) -> None:
         if not text:
@@ -104,3 +150,11 @@ def _explanation(block: str) -> str:
         if lines and not lines[0].startswith(" "):
             return " ".join(" ".join(lines).split())
     return ""
+
+
+def signal_of(code: int) -> str:
+    """Return the name of the signal that ended a process, empty if none did. A sandbox adds 128 to it."""
+    try:
+        return signal.Signals(-code if code < 0 else code - 128).name
+    except ValueError:
+        return ""

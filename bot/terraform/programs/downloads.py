@@ -16,16 +16,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.domain.errors import EngineError
-from bot.domain.workspace import EngineKind
+from bot.domain.errors import EngineError, Invalid
+from bot.domain.workspaces.versions import Constraint, Version
+from bot.domain.workspaces.workspace import EngineKind
 from bot.services.ports import Watch
-from bot.terraform.binaries import SAFE_PATH
-from bot.terraform.locks import locked
-from bot.terraform.releases import Releases, read_checksums
-from bot.terraform.runfolder import remove_tree
-from bot.terraform.signatures import Keyring
-from bot.terraform.transfer import NotThere, Transfer
-from bot.terraform.versions import Constraint, Version
+from bot.terraform.files.locks import locked
+from bot.terraform.files.runfolder import remove_tree
+from bot.terraform.programs.releases import Releases, read_checksums
+from bot.terraform.programs.signatures import Keyring
+from bot.terraform.programs.transfer import NotThere, Transfer
+from bot.terraform.sandbox import SAFE_PATH
 
 # Twice and more of what they are today.
 _ARCHIVE_BYTES = 300_000_000
@@ -47,7 +47,7 @@ class Trust:
     path: str = SAFE_PATH
 
     def keyring(self) -> Keyring | None:
-        """Return the keys, None where there are none."""
+        """Return the keys; None if there are none."""
         return Keyring(self.keys, self.path) if self.keys else None
 
     def pinned(self) -> dict[str, str]:
@@ -82,7 +82,7 @@ class Downloads:
         for place in folder.iterdir() if folder.is_dir() else ():
             program = place / kind.value
             if os.access(program, os.X_OK):
-                with contextlib.suppress(EngineError):
+                with contextlib.suppress(Invalid):
                     yield Version.parse(place.name), program
 
     def choose(self, kind: EngineKind, allowed: Constraint, watch: Watch, *, listed: bool = False) -> Version:
@@ -177,13 +177,13 @@ class Downloads:
 
 
 def _unpack(archive: Path, name: str, program: Path) -> None:
-    """Write the one file of that name at the archive's top to a place of ours: no path in it is followed."""
+    """Write the one file of that name at the archive's top; no path in the archive is used."""
     try:
         with zipfile.ZipFile(archive) as packed:
             member = packed.getinfo(name)
             kind = stat.S_IFMT(member.external_attr >> 16)
             if member.is_dir() or kind not in (0, stat.S_IFREG) or member.file_size > _PROGRAM_BYTES:
-                raise EngineError(f"{name} in {archive.name} is no file, or too large")
+                raise EngineError(f"{name} in {archive.name} is not a file, or is too large")
             with packed.open(member) as source, program.open("xb") as file:
                 # zipfile reads no more than the size that was checked above, whatever is packed in there.
                 while piece := source.read(_PIECE):

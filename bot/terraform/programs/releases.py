@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from bot.domain.errors import EngineError
-from bot.domain.workspace import EngineKind
-from bot.terraform.environment import platform_name
-from bot.terraform.versions import Version
+from bot.domain.errors import EngineError, Invalid
+from bot.domain.workspaces.versions import Version
+from bot.domain.workspaces.workspace import EngineKind
+from bot.terraform.processes.environment import platform_name
 
 # OpenTofu's index lies elsewhere than its archives; a mirror has both in one place.
 _TOFU_ARCHIVES = "https://github.com/opentofu/opentofu/releases/download"
@@ -71,7 +71,7 @@ class Releases:
         for text, files in named.items():
             try:
                 version = Version.parse(text)
-            except EngineError:
+            except Invalid:
                 continue  # an index may name what we have no use for
             if self.archive(version) in files:
                 found.append(version)
@@ -81,7 +81,10 @@ class Releases:
         """Return the versions whose archives for this machine are among these names, the newest first."""
         form = re.compile(rf"{self.kind.value}_(.+)_{re.escape(platform_name())}\.zip")
         texts = (found[1] for name in names if (found := form.fullmatch(name)))
-        versions = (Version.parse(text) for text in texts)
+        try:
+            versions = [Version.parse(text) for text in texts]
+        except Invalid as error:
+            raise EngineError(f"the file of checksums names an archive of no version: {error}") from error
         return sorted(versions, key=lambda version: version.order, reverse=True)
 
     def _named(self, document: Any) -> list[tuple[str, set[str]]]:

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from bot.domain.errors import EngineError
-from bot.terraform.binaries import SAFE_PATH
+from bot.terraform.sandbox import SAFE_PATH
 
 _SECONDS = 60
 _ARMOR = re.compile(
@@ -58,14 +58,14 @@ class Keyring:
             raise EngineError(f"the signature of {name} is {why}, so it was not taken")
 
     def program(self) -> str:
-        """Return gpgv's path. Raises EngineError where there is none."""
+        """Return gpgv's path. Raises EngineError if it is not installed."""
         found = shutil.which("gpgv", path=self._path)
         if found is None:
             raise EngineError("gpgv, which verifies downloads, is not on this worker: install GnuPG's gpgv")
         return found
 
     def keys(self) -> bytes:
-        """Return the keys as gpgv reads them. Raises EngineError where there are none."""
+        """Return the keys as gpgv reads them. Raises EngineError if it finds none."""
         try:
             data = self._file.read_bytes()
         except OSError as error:

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from bot.domain.errors import EngineError, Interrupted, TimedOut
-from bot.services.ports import Stop, Watch
+from bot.services.ports import Watch, WatchSignal
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 # Short enough for a run's lease to be renewed between two pieces.
@@ -81,7 +81,7 @@ class Transfer:
                 raise TimedOut(f"{name} took longer than {self._limit:.0f} seconds to download")
             if now >= next_tick:
                 next_tick = now + _TICK_SECONDS
-                if watch.tick() is not Stop.GO_ON:
+                if watch.tick() is not WatchSignal.GO_ON:
                     raise Interrupted("stopped while downloading")
             yield piece
 

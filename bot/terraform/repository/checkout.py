@@ -1,6 +1,6 @@
 """Brings commits here: a bare mirror per repository, fetched a commit at a time, and a plain tree per run.
 
-Mirrors are only caches. One that is broken is thrown away and made anew.
+Mirrors are only caches. A broken one is removed and created again.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from bot.domain.errors import EngineError, Interrupted
-from bot.services.ports import GitRemote, Stop, Watch
-from bot.terraform.git import CommitNotFound, Git, GitFailed
-from bot.terraform.locks import locked
-from bot.terraform.runfolder import RunFolder, remove_tree
+from bot.services.ports import GitRemote, Watch, WatchSignal
+from bot.terraform.files.locks import locked
+from bot.terraform.files.runfolder import RunFolder, remove_tree
+from bot.terraform.repository.git import CommitNotFound, Git, GitFailed, TokenRefused
+from bot.terraform.repository.linking import Neighbour, link
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _REF = re.compile(r"refs/[A-Za-z0-9_./@#+=,%-]+")
@@ -54,18 +55,33 @@ class Checkout:
         self._limit = limit
         self._settling = settling
 
-    def lay_out(self, remote: GitRemote, commit: str, ref: str, folder: RunFolder, watch: Watch) -> bytes:
+    def lay_out(
+        self,
+        remote: GitRemote,
+        commit: str,
+        ref: str,
+        folder: RunFolder,
+        watch: Watch,
+        neighbour: Neighbour | None = None,
+    ) -> bytes:
         """Put the commit's files into the run's tree, without a `.git`; return Git's list of these.
 
+        With a neighbour, files that it has too are links to its own: only for a tree that nobody writes to.
         Raises EngineError.
         """
         index = folder.root / "index"
+        inside = f"--work-tree={folder.tree}"
 
         def checkout(git: Git) -> bytes:
-            git.local(
-                f"--work-tree={folder.tree}", "read-tree", "--reset", "-u", commit, GIT_INDEX_FILE=str(index)
-            )
-            return git.local("ls-tree", "-r", "-z", commit)
+            listing = git.local("ls-tree", "-r", "-z", commit)
+            missing = _linked(neighbour, listing, folder.tree) if neighbour else None
+            if missing is None:
+                git.local(inside, "read-tree", "--reset", "-u", commit, GIT_INDEX_FILE=str(index))
+            elif missing:
+                git.local("read-tree", commit, GIT_INDEX_FILE=str(index))
+                rest = ("checkout-index", "-z", "--stdin")
+                git.local(inside, *rest, given=missing, GIT_INDEX_FILE=str(index))
+            return listing
 
         try:
             return self._with_commit(remote, commit, ref, watch, checkout)
@@ -120,9 +136,16 @@ class Checkout:
     ) -> Result:
         """Do something with a commit: fetched where it is not here, waited for where it is nowhere."""
         pauses = iter(self._settling)
+        renew = remote.renew
         while True:
             try:
                 return self._do_with_commit(remote, commit, ref, watch, use)
+            except TokenRefused:
+                # Once, as for the forge's API: a token may end before its time.
+                renewed, renew = renew() if renew else None, None
+                if renewed is None:
+                    raise
+                remote = renewed
             except CommitNotFound:
                 pause = next(pauses, None)
                 if pause is None:
@@ -132,9 +155,8 @@ class Checkout:
     def _do_with_commit(
         self, remote: GitRemote, commit: str, ref: str, watch: Watch, use: Callable[[Git], Result]
     ) -> Result:
-        """Do something with a commit, fetched first where it is not here; a broken mirror is made anew."""
-        if not _COMMIT.fullmatch(commit):
-            raise EngineError(f"{commit!r} is not the id of a commit")
+        """Do something with a commit. Fetches it first if it is not here; creates a broken mirror again."""
+        check_commit(commit)
         mirror = self._mirror(remote)
         git = Git(mirror, remote, self._passed)
         # A file tells whether the commit is here: to ask Git would be a process more for each run.
@@ -191,6 +213,12 @@ def repository_folder(remote: GitRemote) -> str:
     return f"{name}-{hashlib.sha256(remote.url.encode()).hexdigest()[:16]}"
 
 
+def check_commit(commit: str) -> None:
+    """Make sure that a text is the id of a commit. Raises EngineError."""
+    if not _COMMIT.fullmatch(commit):
+        raise EngineError(f"{commit!r} is not the id of a commit")
+
+
 def _kept(commit: str) -> str:
     """The ref that keeps a commit; always a file of its own, for Git is told not to pack refs."""
     return f"refs/plangate/{commit}"
@@ -201,6 +229,23 @@ def _forget_old(newest: Path) -> None:
     refs = sorted((path.stat().st_mtime_ns, path) for path in newest.parent.iterdir() if path != newest)
     for _, ref in refs[:-_MOST_COMMITS]:
         ref.unlink(missing_ok=True)
+
+
+def _linked(neighbour: Neighbour, listing: bytes, tree: Path) -> bytes | None:
+    """Link what a neighbour has; return the paths of the rest. None, with an empty tree, if that fails."""
+    _empty(tree)  # of what an attempt before left
+    try:
+        missing = link(neighbour, listing, tree)
+    except OSError:
+        missing = None  # it was taken away meanwhile, or has too many links
+    if missing is None:
+        _empty(tree)
+    return missing
+
+
+def _empty(tree: Path) -> None:
+    remove_tree(tree)
+    tree.mkdir(mode=0o755)
 
 
 def _has(git: Git, commit: str) -> bool:
@@ -222,7 +267,7 @@ def _pause(seconds: float, watch: Watch) -> None:
     """Wait. Raises Interrupted where the watcher says to stop."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if watch.tick() is not Stop.GO_ON:
+        if watch.tick() is not WatchSignal.GO_ON:
             raise Interrupted("stopped while the commit was waited for")
         time.sleep(min(seconds, 1.0))
 
@@ -233,6 +278,6 @@ class _Patience:
     def output(self, text: str) -> None:
         """Let it be."""
 
-    def tick(self) -> Stop:
+    def tick(self) -> WatchSignal:
         """Go on."""
-        return Stop.GO_ON
+        return WatchSignal.GO_ON

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.errors import EngineError
-from bot.domain.variables import Category, Variable, wrong_key
-from bot.domain.workspace import EngineKind
+from bot.domain.workspaces.variables import Category, Variable, wrong_key
+from bot.domain.workspaces.workspace import EngineKind
 
 OVERRIDE = b'terraform {\n  backend "http" {}\n}\n'
 _LARGEST = 4_000_000
@@ -31,22 +31,31 @@ _WORD = re.compile(r"[^\W\d][\w-]*")
 def own_backend(directory: Path, kind: EngineKind, tree: Path) -> str:
     """Return where the configuration in a directory keeps its own state (`s3`, `cloud`); empty: nowhere.
 
+    A block in an override file takes the place of any before it.
+
     Raises EngineError for a file that is a link out of the commit's `tree`: what Terraform would find there
     is not known here.
     """
-    for path in sorted(directory.iterdir()):
+    kept = ""
+    for path in sorted(directory.iterdir(), key=lambda path: (_overrides(path.name), path.name)):
         name = path.name
         if not name.endswith(_SUFFIXES[kind]) or name.startswith((".", "#")):
             continue
         text = _text(path, tree)
         found = _in_json(text) if name.endswith(".json") else _in_hcl(text)
-        if found and found != "local":
-            return found
-    return ""
+        if found and (_overrides(name) or not kept):
+            kept = found
+    return "" if kept == "local" else kept
+
+
+def _overrides(name: str) -> bool:
+    """Whether Terraform reads a file after all others, by its name."""
+    stem = name.split(".tf", 1)[0].split(".tofu", 1)[0]
+    return stem == "override" or stem.endswith("_override")
 
 
 def _text(path: Path, tree: Path) -> str:
-    """Return a file's text, empty where it is none or too large to be a configuration."""
+    """Return a file's text; empty if it is not a file, or too large to be a configuration."""
     if path.is_symlink():
         try:
             target = path.resolve(strict=True)
@@ -68,8 +77,8 @@ def override_name(directory: Path) -> str:
 def variable_files(directory: Path, variables: tuple[Variable, ...]) -> Iterator[tuple[str, bytes]]:
     """Return the names and contents of the files that hold the variables, loaded after any of the repository.
 
-    Plain values are JSON, in which nothing is evaluated; HCL values are expressions. Raises EngineError where
-    a variable's name is no identifier.
+    Plain values are JSON, in which nothing is evaluated; HCL values are expressions. Raises EngineError if
+    a variable's name is not an identifier.
     """
     plain, expressions = {}, []
     for variable in variables:

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from bot.domain.errors import EngineError, RemoteUnavailable, TimedOut
-from bot.domain.masking import Masker, mask
+from bot.domain.runs.masking import Masker, mask
 from bot.services.ports import GitRemote, Watch
-from bot.terraform import process
-from bot.terraform.binaries import SAFE_PATH
-from bot.terraform.environment import ambient
-from bot.terraform.transcript import Transcript
+from bot.terraform.processes import process
+from bot.terraform.processes.environment import ambient
+from bot.terraform.processes.transcript import Transcript
+from bot.terraform.sandbox import SAFE_PATH
 
 _LOCAL_SECONDS = 300
 _PROBE_SECONDS = 10
@@ -43,6 +44,11 @@ _REFUSED = re.compile(
     r"|not found|permission denied|access denied|does not appear to be a git repository",
     re.IGNORECASE,
 )
+_UNKNOWN_TOKEN = re.compile(
+    r"authentication failed|could not read (?:username|password)|returned error: 401"
+    r"|terminal prompts disabled",
+    re.IGNORECASE,
+)
 _MISSING = re.compile(
     r"not our ref|couldn't find remote ref|unadvertised object|no such remote ref|remote error: upload-pack",
     re.IGNORECASE,
@@ -57,12 +63,16 @@ class RemoteRefused(EngineError):
     """The remote does not let us in: neither time nor a new mirror would help."""
 
 
+class TokenRefused(RemoteRefused):
+    """The remote does not know our token (401): a new one may help."""
+
+
 class CommitNotFound(EngineError):
     """The remote does not have the commit."""
 
 
 def git_version(path: str) -> tuple[int, ...]:
-    """Return the version of the Git that is found on a PATH. Raises EngineError where there is none."""
+    """Return the version of the Git that is found on a PATH. Raises EngineError if it finds none."""
     environment = {"PATH": path, "LC_ALL": "C.UTF-8", "GIT_CONFIG_NOSYSTEM": "1"}
     try:
         done = subprocess.run(
@@ -79,6 +89,12 @@ def git_version(path: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(rb"\d+", done.stdout)[:3])
 
 
+def installed(passed: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return where the Git that we find is installed, if that is in a place of its own (`/opt/git`)."""
+    found = shutil.which("git", path=passed.get("PATH", SAFE_PATH))
+    return (Path(found).resolve().parent.parent,) if found else ()
+
+
 class Git:
     """Git, working on one mirror. Of `passed`, the worker's environment, proxies and CAs get through."""
 
@@ -91,15 +107,16 @@ class Git:
         self._secrets = (header, header.partition(":")[2].strip(), header.split(" ")[-1]) if header else ()
         self._environment = _environment(mirror, remote.url, header, passed)
 
-    def local(self, *args: str, **more: str) -> bytes:
+    def local(self, *args: str, given: bytes = b"", **more: str) -> bytes:
         """Run a command that needs no network; return what it prints. `more` is added to the environment.
 
+        `given` is what it reads.
         Raises GitFailed.
         """
         try:
             done = subprocess.run(
                 ["git", *args],
-                stdin=subprocess.DEVNULL,
+                input=given,
                 capture_output=True,
                 env={**self._environment, **more},
                 cwd=self._mirror.parent,
@@ -128,7 +145,6 @@ class Git:
             environment=self._environment,
             cwd=self._mirror,
             scratch=self._mirror,
-            launched=False,
         )
         done = process.run(command, watch, said, limit=limit, grace=5)
         name = self._remote.repo.path
@@ -143,9 +159,8 @@ class Git:
         if _MISSING.search(words):
             raise CommitNotFound(f"the commit was not found in {name}: {short}")
         if _REFUSED.search(words):
-            raise RemoteRefused(
-                f"{name} could not be fetched; it is not there, or we may not read it: {short}"
-            )
+            refused = TokenRefused if _UNKNOWN_TOKEN.search(words) else RemoteRefused
+            raise refused(f"{name} could not be fetched; it is not there, or we may not read it: {short}")
         if _UNREACHABLE.search(words):
             raise RemoteUnavailable(f"{name} could not be fetched: {short}")
         raise GitFailed(f"{name} could not be fetched: {short}")

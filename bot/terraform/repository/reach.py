@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from bot.terraform.runfolder import RunFolder
+from bot.terraform.files.runfolder import RunFolder
 
 _MODULES = PurePosixPath(".terraform/modules")
 _PLAIN = ("100644", "100755")
@@ -30,7 +30,7 @@ _READING = re.compile(
     rb'(?!\(\s*"(?:\$\{path\.(?:module|root)\}/)?(?![/~])[^"$%\\\n]*"\s*[,)])'
 )
 _CONFIGURATION = (".tf", ".tf.json", ".tofu", ".tofu.json")
-# Larger ones are no configuration; nobody looks into them, and whoever has one is taken to read everything.
+# Larger files are not configuration. They are not parsed: a configuration that has one may read everything.
 _LARGEST = 4_000_000
 
 
@@ -101,10 +101,15 @@ def _is_below(path: str, directory: str) -> bool:
 
 def _leads_elsewhere(folder: RunFolder, near: list[_Entry], known: list[_Module]) -> bool:
     for entry in near:
-        text = folder.read(folder.tree / entry.path) if entry.mode in _PLAIN else None
+        text = _committed(folder, entry.path) if entry.mode in _PLAIN else None
         if text is None or _reads_anything(entry.path, text, known):
             return True
     return False
+
+
+def _committed(folder: RunFolder, path: str) -> bytes | None:
+    root = folder.commit
+    return (RunFolder(root, root) if root else folder).read(folder.committed(folder.tree / path))
 
 
 def _is_led_elsewhere(downloaded: list[tuple[str, bytes]], known: list[_Module]) -> bool:

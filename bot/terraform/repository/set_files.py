@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bot.domain.errors import EngineError
 from bot.services.ports import Files, GitRemote, Watch
-from bot.terraform.checkout import LARGEST, Checkout
+from bot.terraform.repository.checkout import LARGEST, Checkout
 
 WANTED = (".rego", ".hcl", ".json", ".yaml", ".yml")
 MOST_FILES = 1000
@@ -24,11 +24,11 @@ class SetFolders:
         """Return the files of a folder of this machine."""
         root = (self._beside / Path(folder).expanduser()).absolute()
         if not root.is_dir():
-            raise EngineError(f"the policy set's folder {folder} is not there, or is no folder")
+            raise EngineError(f"the policy set's folder {folder} is not there, or is not a folder")
         return read_folder(root)
 
     def at_commit(self, remote: GitRemote, commit: str, folder: str, watch: Watch) -> Files:
-        """Return the files of a repository's folder at a commit, none where there is no such folder."""
+        """Return the files of a repository's folder at a commit; none if the folder is not there."""
         prefix = folder.strip("/")
         prefix = "" if prefix in ("", ".") else f"{prefix}/"
         return self._checkout.files(remote, commit, prefix, WANTED, watch, most=MOST_FILES)

@@ -8,7 +8,9 @@ code is the branch's. What is there stays as it is: nothing changes under a run 
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import os
 import re
 import shutil
@@ -16,25 +18,78 @@ import tempfile
 import time
 from pathlib import Path
 
-from bot.terraform.environment import platform_name
+from bot.terraform.processes.environment import platform_name
 
 _COMING = ".coming-"
 # In seconds: what a killed worker left on its way is older than any that is still being moved.
 _LONGEST_MOVE = 24 * 3600
 
+_BLOCK = re.compile(
+    r'^provider "([^"]+)" \{\s*\n\s*version\s*=\s*"([^"]+)"(.*?)^\}', re.MULTILINE | re.DOTALL
+)
+_HASH = re.compile(r'"(h1:[^"]+)"')
+# The file beside a package that holds its hash.
+_SUFFIX = ".h1"
 _LOCKED = re.compile(r'^provider "([^"]+)" \{\s*\n\s*version\s*=\s*"([^"]+)"', re.MULTILINE)
 
 
+def locked(dependency_lock: bytes) -> list[str]:
+    """Return the addresses of the providers that a dependency lock file names."""
+    return [address for address, _ in _LOCKED.findall(dependency_lock.decode(errors="replace"))]
+
+
 def has_all(cache: Path, dependency_lock: bytes) -> bool:
-    """Whether all that a dependency lock file names is there; False where it names nothing."""
-    locked = _LOCKED.findall(dependency_lock.decode(errors="replace"))
+    """Whether all that a dependency lock file names is there, with a hash that it names.
+
+    False if it names nothing. The hash was taken when the package came, before any code of a change could
+    have written to it.
+    """
+    text = dependency_lock.decode(errors="replace")
     here = platform_name()
-    return bool(locked) and all((cache / address / version / here).exists() for address, version in locked)
+    blocks = _BLOCK.findall(text)
+    return bool(blocks) and all(
+        (cache / address / version / here).exists()
+        and _hash_of(cache / address / version) in _HASH.findall(body)
+        for address, version, body in blocks
+    )
+
+
+def packages(cache: Path, dependency_lock: bytes) -> list[Path] | None:
+    """Return the places below the cache of all that a lock file names; None if one is not there."""
+    if not has_all(cache, dependency_lock):
+        return None
+    found = _BLOCK.findall(dependency_lock.decode(errors="replace"))
+    places = [Path(address, version, platform_name()) for address, version, _ in found]
+    # <host>/<namespace>/<type>/<version>/<platform>; a place that leads elsewhere is nobody's package.
+    return places if all(len(each.parts) == 5 and ".." not in each.parts for each in places) else None
+
+
+def package_hash(package: Path) -> str:
+    """Return a package's `h1:` hash: of the sorted list of its files with their hashes.
+
+    Source: golang.org/x/mod/sumdb/dirhash, which Terraform's lock files use for unpacked packages.
+    """
+    lines = []
+    for place, _, names in os.walk(package.resolve()):
+        for name in names:
+            path = Path(place, name)
+            with path.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            lines.append((path.relative_to(package.resolve()).as_posix(), digest))
+    listed = "".join(f"{digest}  {name}\n" for name, digest in sorted(lines))
+    return "h1:" + base64.b64encode(hashlib.sha256(listed.encode()).digest()).decode()
+
+
+def _hash_of(version: Path) -> str:
+    try:
+        return (version / f"{platform_name()}{_SUFFIX}").read_text().strip()
+    except OSError:
+        return ""
 
 
 def brings_providers(directory: Path) -> bool:
     """Whether Terraform would take providers from the commit itself."""
-    return os.path.lexists(directory / "terraform.d")
+    return os.path.lexists(directory / "terraform.d" / "plugins") or (directory / "terraform.d").is_symlink()
 
 
 def add(cache: Path, directory: Path) -> None:
@@ -47,12 +102,27 @@ def add(cache: Path, directory: Path) -> None:
         if found.is_symlink():
             with contextlib.suppress(FileExistsError):
                 kept.symlink_to(found.readlink())
+                _seal(kept)
         elif _moved(found, kept):
+            _seal(kept)
             found.symlink_to(kept)
 
 
+def _seal(kept: Path) -> None:
+    """Make a package nobody's but ours, and write down its hash."""
+    if os.geteuid() == 0 and not kept.is_symlink():
+        for place, names, files in os.walk(kept):
+            for path in (place, *(os.path.join(place, name) for name in (*names, *files))):  # noqa: PTH118
+                os.chown(path, 0, 0, follow_symlinks=False)
+                if not os.path.islink(path):  # noqa: PTH114
+                    os.chmod(path, 0o755)  # noqa: PTH101, S103 -- read by the users of runs
+    aside = kept.with_name(f"{_COMING}{os.getpid()}{_SUFFIX}")
+    aside.write_text(package_hash(kept) + "\n")
+    aside.rename(kept.with_name(f"{kept.name}{_SUFFIX}"))
+
+
 def _moved(found: Path, kept: Path) -> bool:
-    """Move a directory to where nothing is, at once or not at all; False where something is there."""
+    """Move a directory to a free name, at once or not at all; False if the name is taken."""
     if os.path.lexists(kept):
         return False
     _remove_left(kept.parent)

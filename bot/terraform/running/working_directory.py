@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-import base64
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot.domain import masking
 from bot.domain.errors import EngineError
-from bot.services.ports import EngineJob, StageWatch, StateAccess
-from bot.terraform import configuration, environment, process, provider_cache
-from bot.terraform.binaries import LAUNCHER, Program, python
-from bot.terraform.checkout import repository_folder
-from bot.terraform.environment import Places
-from bot.terraform.runfolder import RunFolder, remove_tree
+from bot.domain.runs.masking import TerraformMasker
+from bot.domain.workspaces.workspace import EngineKind
+from bot.services.ports import HERE, EngineJob, PlanResult, StageWatch, StateAccess
+from bot.terraform.files.runfolder import RunFolder, remove_tree
+from bot.terraform.network.proxy import Upstream
+from bot.terraform.processes import environment, process
+from bot.terraform.processes.environment import Places
+from bot.terraform.processes.transcript import Transcript, signal_of
+from bot.terraform.programs.binaries import Program
+from bot.terraform.repository import configuration
+from bot.terraform.repository.checkout import repository_folder
+from bot.terraform.running import apply_needs, provider_cache
+from bot.terraform.running.apply_record import ApplyRecord
+from bot.terraform.running.delivery import delivery
+from bot.terraform.running.job_secrets import secrets_of
+from bot.terraform.running.room import Room, Terms
 from bot.terraform.sandbox import Sandbox
-from bot.terraform.transcript import Transcript
 
 LOCK_FILE = ".terraform.lock.hcl"
 # Providers make their sockets in TMPDIR, and a socket's path holds 107 characters at most.
 _LONGEST_TMP = 85
+_TMP = Path("/tmp")  # noqa: S108 -- a sandbox's own
+_CLI_CONFIG = "cli.tfrc"
 
 
 @dataclass(frozen=True)
@@ -30,21 +40,22 @@ class Settings:
     """What is the same for every run on this worker. Times are in seconds.
 
     `grace` is how long a plan may take to stop when its time is up or its watcher raised; `apply_grace` is
-    the same for an apply.
+    the same for an apply. `state_patience` is how long an apply tries to store its state.
     """
 
     data: Path
     plugin_cache: Path | None
     mirror: Path | None
-    passed: Mapping[str, str]
+    terms: Terms
     plan_limit: float
     apply_limit: float
     grace: float
     apply_grace: float
+    state_patience: float
 
 
 class Bench:
-    """Terraform at work on one run's tree. Raises EngineError where the tree is not there."""
+    """Terraform at work on one run's tree. Raises EngineError if the tree is not there."""
 
     def __init__(
         self,
@@ -62,7 +73,13 @@ class Bench:
         self._settings = settings
         self._watch = watch
         self.directory = folder.working_directory(job.working_directory)
-        self.said = Transcript(masking.TerraformMasker(secrets_of(job)), watch.output)
+        self.said = Transcript(TerraformMasker(secrets_of(job)), watch.output)
+        self.refused: dict[str, None] = {}
+        reads = [path for path in (settings.mirror, self._cache) if path]
+        reads += map(Path, self._authorities())
+        self._room = Room(
+            folder, self.directory, program, sandbox, job.isolation, settings.terms, tuple(reads)
+        )
 
     def lay_inputs(self, dependency_lock: bytes = b"") -> None:
         """Put our files beside the configuration's; remove what a hostile commit may have brought along."""
@@ -72,6 +89,7 @@ class Bench:
         files = list(configuration.variable_files(self.directory, self._job.variables))
         state = None
         own = configuration.own_backend(self.directory, self._job.engine, self._folder.tree)
+        self._check_keeper(own)
         if self._job.state and not own:
             files.append((configuration.override_name(self.directory), configuration.OVERRIDE))
             state = self._job.state
@@ -79,23 +97,61 @@ class Bench:
             files.append((LOCK_FILE, dependency_lock))
         for name, data in files:
             self._folder.write(self.directory / name, data)
-        self._note({"state_here": state is not None, "inited": ""})
+        kept = "http" if state else own or "local"
+        self._note({"state_here": state is not None, "backend": kept, "inited": ""})
 
     def init(self, *, readonly_lock: bool = False) -> None:
         """Init. Raises EngineError, also where the state would not be kept; Interrupted; TimedOut."""
         flags = ("-input=false", "-no-color", *(("-lockfile=readonly",) if readonly_lock else ()))
         limit = self._settings.plan_limit
-        cache = None if provider_cache.brings_providers(self.directory) else self._cache
+        own = provider_cache.brings_providers(self.directory)
+        if own and not self._job.isolation.own_providers:
+            raise EngineError(
+                "this commit brings providers of its own in terraform.d/plugins, which run as they are: "
+                "remove them, or set `own_providers: true` for this workspace in plangate.yml"
+            )
+        self._check_sources()
+        cache = None if own else self._cache
         if cache is None or not self._inited_from(cache, flags):
             self._succeed("init", flags, limit=limit)
             if cache is not None and self._job.fills_cache:
                 provider_cache.add(cache, self.directory)
         self._check_backend()
+        self._check_sources()
+        self._room.keep_providers()
         self._note({**self._noted(), "inited": self._mark()})
         self._watch.initialized()
 
+    def needs_no_init(self, plan: PlanResult) -> bool:
+        """Make the tree ready to apply a plan without `init`; False if the apply needs one.
+
+        The plan was verified when it was made, with its modules and its backend.
+        """
+        plain = self._program.kind is EngineKind.TERRAFORM and self._sandbox.active and self.state_here
+        if not plain or provider_cache.brings_providers(self.directory):
+            return False
+        self._check_sources()
+        cache = self._cache
+        found = apply_needs.packages(plan.saved_plan, plan.dependency_lock, cache)
+        if found is None:
+            return False
+        if cache:
+            self._room.link_providers(cache, found)
+        self._note({**self._noted(), "inited": self._mark()})
+        self._watch.initialized()
+        return True
+
+    def _check_sources(self) -> None:
+        """Make sure that every provider of the lock file comes from where this workspace may have it from."""
+        for address in provider_cache.locked(self.read(LOCK_FILE)):
+            if not self._job.isolation.allows(address):
+                allowed = ", ".join(self._job.isolation.providers)
+                raise EngineError(
+                    f"the provider {address} is not allowed here: `providers` in plangate.yml has {allowed}"
+                )
+
     def _inited_from(self, cache: Path, flags: tuple[str, ...]) -> bool:
-        """Init with what the cache has of providers; False where that does not suffice."""
+        """Init with the providers of the cache; False if it lacks some."""
         if not provider_cache.has_all(cache, self.read(LOCK_FILE)):
             return False
         self.said.heading(f"$ {self._program.kind.value} init")
@@ -103,7 +159,7 @@ class Bench:
         done.check(f"{self._program.kind.value} init", self._settings.plan_limit)
         # Terraform wraps its lines.
         if done.code and "read-only file system" not in " ".join(self.said.everything().split()):
-            raise EngineError(self.words("init"))
+            raise EngineError(self.words("init", done))
         return not done.code
 
     @property
@@ -121,6 +177,11 @@ class Bench:
         """Whether the state is kept in Plangate, and not where the configuration says."""
         return bool(self._noted().get("state_here"))
 
+    @property
+    def backend(self) -> str:
+        """The type of the backend that keeps the state."""
+        return str(self._noted().get("backend", ""))
+
     def plan(self, name: str) -> bytes:
         """Plan, and return the saved plan."""
         job = self._job
@@ -130,19 +191,37 @@ class Bench:
             *(f"-replace={address}" for address in job.modes.replace_addrs),
             *(f"-target={address}" for address in job.modes.target_addrs),
         ]
-        place = self._folder.root / name
+        place = self._folder.out / name
         flags = ("-input=false", "-no-color", f"-out={self._folder.seen(place)}", *self._locking())
         self._succeed("plan", (*flags, *modes), shown=" ".join(modes), limit=self._settings.plan_limit)
         return self._result(place)
 
-    def show(self, name: str) -> bytes:
-        """Return the JSON of a saved plan; it holds secrets and does not go into the log."""
-        seen = self._folder.seen(self._folder.root / name)
-        limit = self._settings.plan_limit
-        done = self._run("show", ("-json", "-no-color", str(seen)), limit, capture=True)
+    def show(self, name: str, saved_plan: bytes, dependency_lock: bytes) -> bytes:
+        """Return the JSON of a saved plan; it holds secrets and does not go into the log.
+
+        Without a sandbox there is no clean room: then it is read in the tree.
+        """
+        limit, linger = self._settings.plan_limit, self._settings.grace
+        if self._sandbox.active:
+            files = {
+                name: saved_plan,
+                LOCK_FILE: dependency_lock,
+                _CLI_CONFIG: environment.cli_config(None, None),
+            }
+            place = self._folder.inside / "room"
+            variables = environment.for_show(self._job, Places(_TMP, _TMP, place / _CLI_CONFIG))
+            files = {name: data for name, data in files.items() if data}
+            task = self._room.clean(("show", "-json", "-no-color", name), variables, files, linger)
+        else:
+            self._folder.write(self._folder.out / name, saved_plan)
+            argv = ("show", "-json", "-no-color", str(self._folder.out / name))
+            task = self._room.task(argv, self._environment(cached=False), linger=linger, state=self._state())
+        done = process.run(
+            task, self._watch, self.said, limit=limit, grace=self._settings.grace, capture=True
+        )
         done.check(f"{self._program.kind.value} show", limit)
         if done.code:
-            raise EngineError(self.words("show"))
+            raise EngineError(self.words("show", done))
         return done.stdout
 
     def apply(self, name: str, saved_plan: bytes) -> process.Finished:
@@ -152,15 +231,26 @@ class Bench:
         locking = self._locking() if self._job.state and self._job.state.lock else ()
         flags = ("-input=false", "-no-color", *locking, str(self._folder.seen(place)))
         self.said.heading(f"$ {self._program.kind.value} apply")
-        return self._run("apply", flags, self._settings.apply_limit)
+        record = ApplyRecord(self._folder, self.directory, self._delivery())
+        try:
+            return self._run("apply", flags, self._settings.apply_limit, reads=(place,), record=record)
+        finally:
+            record.close()
+
+    def _delivery(self) -> Callable[[bytes, bool], None] | None:
+        state = self._state()
+        upstream = Upstream.of(self._settings.terms.passed)
+        return delivery(state, upstream, self._settings.state_patience) if state else None
 
     def read(self, name: str) -> bytes:
-        """Return a file of the working directory, empty where there is none."""
+        """Return a file of the working directory; empty if there is none."""
         return self._folder.read(self.directory / name) or b""
 
-    def words(self, command: str) -> str:
+    def words(self, command: str, done: process.Finished) -> str:
         """Say why the last command failed, in words fit for a comment; masked."""
         name = f"{self._program.kind.value} {command}"
+        if by := signal_of(done.code):
+            return self.said.error_words() or f"{name} was killed ({by}); the machine may lack memory"
         last = self.said.last_words()
         return self.said.error_words() or (f"{name} failed: {last}" if last else f"{name} failed")
 
@@ -177,7 +267,7 @@ class Bench:
         done = self._run(command, flags, limit)
         done.check(name, limit)
         if done.code:
-            raise EngineError(self.words(command))
+            raise EngineError(self.words(command, done))
 
     def _run(
         self,
@@ -185,43 +275,68 @@ class Bench:
         flags: tuple[str, ...],
         limit: float,
         *,
-        capture: bool = False,
         cached: bool = False,
+        reads: tuple[Path, ...] = (),
+        record: ApplyRecord | None = None,
     ) -> process.Finished:
-        folder, settings = self._folder, self._settings
+        settings = self._settings
         applies = command == "apply"
-        grace = settings.apply_grace if applies else settings.grace
-        # An apply whose worker died may finish its step; a plan has nothing to lose.
-        linger = limit if applies else settings.grace
-        launch = (*python(), str(LAUNCHER), str(linger), *self._program.argv, command, *flags)
-        readable = [*self._program.needs, *map(Path, self._authorities())]
-        readable += [path for path in (self._program.path, settings.mirror, self._cache) if path]
-        return process.run(
-            process.Command(
-                argv=self._sandbox.wrap(launch, folder, self.directory, readable),
-                environment=self._environment(cached),
-                cwd=self.directory,
-                scratch=folder.root,
-            ),
-            self._watch,
-            self.said,
-            limit=limit,
-            grace=grace,
-            capture=capture,
+        variables = self._environment(cached)
+        if applies and self.state_here:
+            variables |= environment.state_retries(settings.state_patience)
+        task = self._room.task(
+            (command, *flags),
+            variables,
+            # An apply whose worker died may finish its step; a plan has nothing to lose.
+            linger=limit if applies else settings.grace,
+            state=self._state(),
+            reads=(self._folder.root / _CLI_CONFIG, *reads),
+            record=record,
         )
+        grace = settings.apply_grace if applies else settings.grace
+        done = process.run(task, self._watch, self.said, limit=limit, grace=grace)
+        self.refused.update(dict.fromkeys(done.refused))
+        if done.refused:
+            self.said.note(f"[not reached from this run: {'; '.join(done.refused)}]")
+        return done
 
     def _environment(self, cached: bool) -> dict[str, str]:
         folder, settings = self._folder, self._settings
-        config = folder.root / "cli.tfrc"
+        config = folder.root / _CLI_CONFIG
         cache = self._cache if cached else None
-        folder.write(config, environment.cli_config(cache, settings.mirror))
+        own = self._job.isolation.own_providers
+        folder.write(config, environment.cli_config(cache, settings.mirror, own=own))
         short = len(str(folder.tmp)) < _LONGEST_TMP
-        tmp = folder.tmp if short and not self._sandbox.active else Path("/tmp")  # noqa: S108 -- a sandbox's own
+        tmp = folder.tmp if short and not self._sandbox.active else _TMP
         places = Places(folder.inside / "home", tmp, folder.seen(config))
-        return environment.for_terraform(self._job, places, settings.passed, self._state())
+        filtered = self._room.filtered
+        passed = settings.terms.passed
+        if filtered:
+            passed = {name: value for name, value in passed.items() if name.startswith("SSL_CERT_")}
+        return environment.for_terraform(
+            self._job, places, passed, self._state(), self._hand_over(), filtered=filtered
+        )
+
+    def _hand_over(self) -> dict[str, str]:
+        """Lay out the job's files in the run's home; return their paths by the variables that hold them."""
+        folder, paths = self._folder, dict[str, str]()
+        here = str(folder.seen(folder.home))
+        for file in self._job.files:
+            folder.write(folder.home / file.name, file.text.replace(HERE, here).encode())
+            paths |= dict.fromkeys(file.variables, str(folder.seen(folder.home / file.name)))
+        return paths
+
+    def take_back(self) -> None:
+        """Remove the job's files: they are for one phase."""
+        for file in self._job.files:
+            # What hostile code made of it must not change how the phase ended.
+            with contextlib.suppress(EngineError, OSError):
+                remove_tree(self._folder.home / file.name)
 
     def _authorities(self) -> tuple[str, ...]:
-        return tuple(value for name, value in self._settings.passed.items() if name.startswith("SSL_CERT_"))
+        return tuple(
+            value for name, value in self._settings.terms.passed.items() if name.startswith("SSL_CERT_")
+        )
 
     def _state(self) -> StateAccess | None:
         return self._job.state if self.state_here else None
@@ -230,6 +345,23 @@ class Bench:
         if self._job.state and not self._job.state.lock:
             return ("-lock=false",)
         return ("-lock-timeout=30s",)
+
+    def _check_keeper(self, own: str) -> None:
+        """Refuse a configuration that keeps its state elsewhere than plangate.yml says (promise 5).
+
+        Resources that exist look new to an empty state, and what is applied is then kept elsewhere.
+        """
+        if self._job.state is None or bool(own) == self._job.own_backend:
+            return
+        if own:
+            raise EngineError(
+                f"the configuration keeps its state itself (`{own}`), not in Plangate: remove its backend or "
+                "cloud block, or write `own_backend: true` for this workspace in plangate.yml"
+            )
+        raise EngineError(
+            "plangate.yml says `own_backend: true` for this workspace, but its configuration has no backend "
+            "or cloud block: add the block, or remove the line from plangate.yml"
+        )
 
     def _check_backend(self) -> None:
         """Make sure that the state outlives the tree, should our reading of the files have been wrong."""
@@ -265,14 +397,3 @@ class Bench:
 
     def _note(self, facts: Mapping[str, Any]) -> None:
         self._folder.write(self._folder.root / "bench.json", json.dumps(facts).encode())
-
-
-def secrets_of(job: EngineJob) -> tuple[str, ...]:
-    """Return everything that must not show in the output of a run's processes (promise 6)."""
-    found = [*job.secrets, *masking.secrets_of(job.variables)]
-    if job.state:
-        credentials = f"{job.state.username}:{job.state.password}"
-        found += [job.state.password, base64.b64encode(credentials.encode()).decode()]
-    if header := job.remote.auth_header:
-        found += [header, header.split(" ")[-1]]
-    return tuple(found)

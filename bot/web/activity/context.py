@@ -1,10 +1,10 @@
-"""What the page of people's activity is given, typed."""
+"""View models of the activity page."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.web.pages import Badge, Chrome, Link, Moment, Pager
+from bot.web.page.layout import Badge, Chrome, Link, Pager, Timestamp
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class ActivityRow:
     detail: str
     why: str
     origin: str
-    when: Moment
+    when: Timestamp
 
 
 @dataclass(frozen=True)
 class ActivityFilter:
-    """What the list is narrowed to; `actions` are those that may be chosen."""
+    """The active filter. `actions` are the choices."""
 
     person: str
     action: str

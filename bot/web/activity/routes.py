@@ -1,6 +1,6 @@
 """The page of what people did, with filters, and its export as CSV and as lines of JSON.
 
-Owners see every line; whoever administers a repository sees its lines; everybody sees their own.
+Owners see every line; the person who administers a repository sees its lines; everybody sees their own.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from typing import Any
 
 from flask import Blueprint, Response, render_template, request, url_for
 
-from bot.domain.audit import AuditEntry, Deed, Ending
 from bot.domain.errors import Invalid, NotFound
-from bot.domain.permissions import Role
+from bot.domain.people.audit import AuditAction, AuditEntry, AuditResult
+from bot.domain.people.permissions import Role
 from bot.services.ports import AuditQuery
-from bot.web import access, rows, wording
-from bot.web.activity_pages import ActivityFilter, ActivityPage, ActivityRow
-from bot.web.needs import services
-from bot.web.output import harmless
-from bot.web.pages import Badge, Link, Tone
+from bot.web.activity.context import ActivityFilter, ActivityPage, ActivityRow
+from bot.web.page import elements, wording
+from bot.web.page.layout import Badge, Link, Tone
+from bot.web.page.output import harmless
+from bot.web.request import access
+from bot.web.request.services import services
 
 PER_PAGE = 50
 AT_ONCE = 500
@@ -43,19 +44,19 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def show() -> str:
     """Show the lines, newest first."""
     person = access.person_asking()
-    number, now = rows.page_number(), services().clock.now()
+    number, now = elements.page_number(), services().clock.now()
     query = replace(_query(), limit=PER_PAGE + 1, offset=(number - 1) * PER_PAGE)
     with services().store.reading() as tx:
         found = tx.audit.find(query)
     asked = {name: value for name in _NAMES if (value := request.args.get(name, "")[:200])}
     page = ActivityPage(
-        chrome=rows.chrome("Activity", person, "activity"),
+        chrome=elements.chrome("Activity", person, "activity"),
         rows=tuple(_row(entry, now) for entry in found[:PER_PAGE]),
-        pager=rows.pager(number, len(found) > PER_PAGE, ".show", **asked),
+        pager=elements.pager(number, len(found) > PER_PAGE, ".show", **asked),
         filter=ActivityFilter(
             person=asked.get("person", ""),
             action=asked.get("action", ""),
-            actions=tuple(deed.value for deed in Deed),
+            actions=tuple(deed.value for deed in AuditAction),
             workspace=asked.get("workspace", ""),
             since=asked.get("since", ""),
             until=asked.get("until", ""),
@@ -69,7 +70,7 @@ def show() -> str:
 
 @blueprint.get("/activity.<form>")
 def export(form: str) -> Response:
-    """Give all lines that match, newest first: read and sent in parts, however many there are."""
+    """Stream all matching lines, newest first, in chunks."""
     if form not in ("csv", "jsonl"):
         raise NotFound("what people did can be had as .csv or as .jsonl")
     pages = _pages(replace(_query(), limit=AT_ONCE))
@@ -88,7 +89,7 @@ def _export_url(form: str, asked: dict[str, str]) -> str:
 
 
 def _query() -> AuditQuery:
-    """Return what is asked for, and no more than whoever asks may see."""
+    """Return the query, limited to what this person may see."""
     asked = {name: request.args.get(name, "").strip()[:200] for name in _NAMES}
     until = _day(asked["until"])
     query = AuditQuery(
@@ -175,9 +176,9 @@ def _values(entry: AuditEntry) -> list[str]:
 
 
 def _row(entry: AuditEntry, now: datetime) -> ActivityRow:
-    refused = entry.ending is Ending.REFUSED
-    url = rows.run_url(entry.subject) if entry.subject.startswith("run-") and entry.repo else ""
-    place = rows.workspace_url(entry.workspace) if entry.workspace else ""
+    refused = entry.ending is AuditResult.REFUSED
+    url = elements.run_url(entry.subject) if entry.subject.startswith("run-") and entry.repo else ""
+    place = elements.workspace_url(entry.workspace) if entry.workspace else ""
     role = "" if entry.role is Role.NONE else entry.role.name.lower()
     by = f"with the token {entry.token}" if entry.token else entry.via.value
     return ActivityRow(

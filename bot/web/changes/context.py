@@ -1,16 +1,16 @@
-"""What the page of a change is given, typed."""
+"""View models of the page of a change."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.web.pages import Badge, Chrome, CountChips, Fact, Link, Moment, RunRow
-from bot.web.state_pages import DifferenceRow
+from bot.web.page.layout import Badge, Chrome, CountChips, Fact, Link, RunRow, Timestamp
+from bot.web.states.context import DifferenceRow
 
 
 @dataclass(frozen=True)
-class CheckRow:
-    """Something that an apply needs, whether it is there, and what is missing or what meets it."""
+class RequirementCheck:
+    """A requirement of an apply: whether it is met, and why."""
 
     badge: Badge
     name: str
@@ -19,12 +19,12 @@ class CheckRow:
 
 @dataclass(frozen=True)
 class ApprovalRow:
-    """An approval, and what became of it."""
+    """An approval and its current state."""
 
     badge: Badge
     by: str
     commit: str
-    when: Moment
+    when: Timestamp
     why: str
 
 
@@ -34,7 +34,7 @@ class PlanChoice:
 
     id: str
     words: str
-    when: Moment
+    when: Timestamp
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class ChangeWorkspace:
     words: str
     why: str
     next_step: str
-    checks: tuple[CheckRow, ...]
+    checks: tuple[RequirementCheck, ...]
     approvals: tuple[ApprovalRow, ...]
     delta: Delta
     runs: tuple[RunRow, ...]
@@ -69,12 +69,12 @@ class ChangeWorkspace:
 
 @dataclass(frozen=True)
 class CommitRow:
-    """A commit of the change that made runs, with where each workspace stands at it."""
+    """A commit of the change that has runs, with the state of each workspace at that commit."""
 
     commit: Link
     is_head: bool
     states: tuple[tuple[Link, Badge], ...]
-    when: Moment
+    when: Timestamp
 
 
 @dataclass(frozen=True)

@@ -1,46 +1,46 @@
-"""What one plan of a workspace does that another does not, for the page of a change."""
+"""Compares two plans of a workspace, for the page of a change."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.domain.attributes import SENSITIVE
-from bot.domain.delta import AttributeDelta, DeltaRow, Kind
-from bot.domain.run import Run
+from bot.domain.plans.attributes import SENSITIVE
+from bot.domain.plans.delta import AttributeDelta, DeltaKind, DeltaRow
+from bot.domain.runs.run import Run
+from bot.services.plans.shown_plan import shown_delta
 from bot.services.ports import Transaction
-from bot.services.showing import shown_delta
-from bot.web import wording
-from bot.web.change_context import Delta, PlanChoice
-from bot.web.needs import services
-from bot.web.output import harmless
-from bot.web.state_pages import AttributeRow, DifferenceRow
+from bot.web.changes.context import Delta, PlanChoice
+from bot.web.page import wording
+from bot.web.page.output import harmless
+from bot.web.request.services import services
+from bot.web.states.context import DifferenceRow, StateAttribute
 
 MOST_SHOWN = 300
 """How many resources that differ are listed."""
 
 _LABELS = {
-    Kind.ADDED: "only the later plan does this",
-    Kind.REMOVED: "only the earlier plan does this",
-    Kind.ALTERED: "other values",
+    DeltaKind.ADDED: "only the later plan does this",
+    DeltaKind.REMOVED: "only the earlier plan does this",
+    DeltaKind.ALTERED: "other values",
 }
-_KINDS = {Kind.ADDED: "add", Kind.REMOVED: "destroy", Kind.ALTERED: "change"}
+_KINDS = {DeltaKind.ADDED: "add", DeltaKind.REMOVED: "destroy", DeltaKind.ALTERED: "change"}
 
 
 def build(tx: Transaction, plans: Sequence[Run], before: str, now: str) -> Delta:
     """Return what differs between two of the plans, newest first; nothing is read until two are chosen.
 
-    Raises EngineError where one can't be read.
+    Raises EngineError if one can't be read.
     """
     known = {run.id for run in plans}
     later, earlier = now, before
     if not {before, now} <= known:
-        # What will be asked most: what has the latest plan that the one before has not?
+        # The usual question: what is new in the latest plan?
         later = plans[0].id if plans else ""
         earlier = plans[1].id if len(plans) > 1 else later
         return Delta(_choices(plans), earlier, later, None, "")
     found = shown_delta(tx, earlier, later)
     if found is None:
-        return Delta(_choices(plans), earlier, later, None, "One of the two is kept no more.")
+        return Delta(_choices(plans), earlier, later, None, "One of the two plans was deleted.")
     return Delta(_choices(plans), earlier, later, tuple(map(_row, found[:MOST_SHOWN])), "")
 
 
@@ -67,13 +67,13 @@ def _row(row: DeltaRow) -> DifferenceRow:
         label=_LABELS[row.kind],
         address=harmless(row.address),
         attributes=tuple(map(_attribute, row.attributes)),
-        more=0,
+        more=row.more,
         untold=False,
         open=bool(row.attributes),
     )
 
 
-def _attribute(row: AttributeDelta) -> AttributeRow:
+def _attribute(row: AttributeDelta) -> StateAttribute:
     hidden = not row.before and not row.after
     before, after = (SENSITIVE, SENSITIVE) if hidden else (row.before, row.after)
-    return AttributeRow("~", "change", harmless(row.name), harmless(before), harmless(after), False)
+    return StateAttribute("~", "change", harmless(row.name), harmless(before), harmless(after), False)

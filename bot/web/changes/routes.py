@@ -8,26 +8,33 @@ from dataclasses import dataclass
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from bot.domain import headlines
-from bot.domain.approval import ApprovalRecord, ApprovalState
+from bot.domain.changes.requirements import Check, Facts, Requirement, evaluate, needed_by
 from bot.domain.errors import EngineError, ForgeError, NotFound
 from bot.domain.events import Change
-from bot.domain.lifecycle import StageStatus
-from bot.domain.requirements import Check, Facts, Requirement, evaluate, needed_by
-from bot.domain.run import Run
-from bot.domain.workspace import Workspace
-from bot.services.deriving import next_step
-from bot.services.merging import runs_of_merge
+from bot.domain.reports import headlines
+from bot.domain.reports.speaking_run import is_of_latest_commit, speaking_run, speaking_run_of_change
+from bot.domain.runs.approval import ApprovalRecord, ApprovalState
+from bot.domain.runs.lifecycle import StageStatus
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import ChangeRecord, RunQuery, Transaction
-from bot.services.turns import why_it_waits
-from bot.web import access, plan_deltas, rows, wording
-from bot.web.change_context import ApprovalRow, ChangePage, ChangeWorkspace, CheckRow, CommitRow, Delta
-from bot.web.needs import services
-from bot.web.output import harmless
-from bot.web.pages import Badge, Fact, Link, Tone
-
-MOST_RUNS = 300
-"""How many of a change's runs, the newest, the page knows of."""
+from bot.services.reports.derive import next_step
+from bot.services.runs.change_runs import runs_of_merge
+from bot.services.runs.queue_position import why_it_waits
+from bot.web.changes import plan_deltas
+from bot.web.changes.context import (
+    ApprovalRow,
+    ChangePage,
+    ChangeWorkspace,
+    CommitRow,
+    Delta,
+    RequirementCheck,
+)
+from bot.web.page import elements, wording
+from bot.web.page.layout import Badge, Fact, Link, Tone
+from bot.web.page.output import harmless
+from bot.web.request import access
+from bot.web.request.services import services
 
 RUNS_SHOWN = 12
 
@@ -64,17 +71,17 @@ def show(change_id: str) -> str:
     with services().store.reading() as tx:
         known = _Known(record, workspaces, _runs(tx, record, workspaces), facts)
         built = tuple(_workspace(tx, known, each) for each in workspaces)
-        whole = [(each.name, _current(known, each), "") for each in workspaces]
-    change, words = record.change, rows.words_of(record.change.repo)
+        whole = [(each.name, _speaking(known, each), "") for each in workspaces]
+    change, words = record.change, elements.words_of(record.change.repo)
     live = any(not run.final for runs in known.runs.values() for run in runs)
     number = words.numbered(change.number)
     page = ChangePage(
-        chrome=rows.chrome(f"{number} {change.title}", person, "workspaces", live),
+        chrome=elements.chrome(f"{number} {change.title}", person, "workspaces", live),
         number=number,
         title=harmless(wording.first_line(change.title)) or number,
-        url=rows.web_address(change.url),
+        url=elements.web_address(change.url),
         state=_state(change),
-        words=_line(headlines.aggregate(whole, record.note)[1]),
+        words=_line(headlines.aggregate(whole, record.note, headlines.why_ended(change))[1]),
         note=harmless(record.note),
         facts=_page_facts(change),
         action=url_for(".show", change_id=record.id),
@@ -102,18 +109,18 @@ def of_workspace(name: str, number: str) -> Response:
 
 
 def _workspaces(tx: Transaction, record: ChangeRecord) -> tuple[Workspace, ...]:
-    """Those that the latest commit touches, and those that an earlier one has made runs in."""
+    """Workspaces that the latest commit touches, and workspaces with runs of an earlier commit."""
     found = tx.runs.find(_query(record))
     ids = dict.fromkeys([*record.workspace_ids, *(run.workspace_id for run in found)])
     return tuple(sorted((tx.workspaces.get(each) for each in ids), key=lambda workspace: workspace.name))
 
 
 def _query(record: ChangeRecord) -> RunQuery:
-    return RunQuery(repo=record.change.repo, change_number=record.change.number, limit=MOST_RUNS)
+    return RunQuery(repo=record.change.repo, change_number=record.change.number, limit=None)
 
 
 def _runs(tx: Transaction, record: ChangeRecord, workspaces: Sequence[Workspace]) -> dict[str, Sequence[Run]]:
-    """The runs of each workspace, newest first; what came of the merge is among them."""
+    """The runs of each workspace, newest first, runs after the merge included."""
     found: dict[str, list[Run]] = {each.id: [*runs_of_merge(tx, each, record.change)] for each in workspaces}
     for run in tx.runs.find(_query(record)):
         found[run.workspace_id].append(run)
@@ -121,43 +128,41 @@ def _runs(tx: Transaction, record: ChangeRecord, workspaces: Sequence[Workspace]
 
 
 def _facts(change: Change, workspaces: Sequence[Workspace]) -> tuple[Facts, str]:
-    """Return what is known of the requirements, and what came of asking the forge; it is asked on demand."""
+    """Return the known requirements, and a note if the forge was asked. It is asked only on demand."""
     unasked = Facts(change, unknown=dict.fromkeys(_FROM_FORGE, _NOT_ASKED))
     if request.args.get("ask") != "forge":
         return unasked, ""
     try:
-        return services().requiring.facts(change, workspaces), "The forge was asked a moment ago."
+        return services().requirement_checker.facts(change, workspaces), "The forge was asked just now."
     except ForgeError as error:
-        return unasked, f"The forge could not be asked: {harmless(str(error))}"
+        return unasked, f"Can't reach the forge: {harmless(str(error))}"
 
 
-def _current(known: _Known, workspace: Workspace) -> Run | None:
-    change, mine = known.record.change, known.runs.get(workspace.id, ())
-    at_head = [run for run in mine if run.commit in (change.head_sha, change.merge_sha)]
-    return headlines.current(at_head or mine)
+def _speaking(known: _Known, workspace: Workspace) -> Run | None:
+    return speaking_run_of_change(known.record.change, known.runs.get(workspace.id, ()))
 
 
 def _workspace(tx: Transaction, known: _Known, workspace: Workspace) -> ChangeWorkspace:
     record, mine = known.record, known.runs.get(workspace.id, ())
-    run = _current(known, workspace)
-    words = rows.words_of(workspace.repo)
+    run = _speaking(known, workspace)
+    words = elements.words_of(workspace.repo)
     waits = why_it_waits(tx, workspace, run) if run else ""
-    outdated = run is not None and run.commit not in (record.change.head_sha, record.change.merge_sha)
+    outdated = run is not None and not is_of_latest_commit(record.change, run)
     older = "; that was an older commit" if outdated else ""
     open_ = record.change.open or (run is not None and run.change_number is None)
     return ChangeWorkspace(
-        link=Link(harmless(workspace.name), rows.workspace_url(workspace.name)),
+        link=Link(harmless(workspace.name), elements.workspace_url(workspace.name)),
         anchor=workspace.id,
         badge=wording.badge_of(run) if run else None,
         counts=wording.chips(run.counts) if run else None,
-        run=Link(run.id, rows.run_url(run.id)) if run else None,
-        words=_line(headlines.headline(run, waits)[1] + older) if run else "It has made no run here yet.",
+        run=Link(run.id, elements.run_url(run.id)) if run else None,
+        words=_line(headlines.headline(run, waits)[1] + older) if run else "It has no run here yet.",
         why=harmless(dict(record.reasons).get(workspace.name, "")),
         next_step=harmless(next_step(workspace, run)) if run and open_ and not outdated else "",
         checks=tuple(_check(each, known.facts) for each in _checks(tx, known, workspace, run)),
         approvals=tuple(map(_approval, tx.approvals.of_change(workspace.id, record.change.number))),
         delta=_delta(tx, workspace, mine),
-        runs=tuple(rows.run_row(each, words) for each in mine[:RUNS_SHOWN]),
+        runs=tuple(elements.run_row(each, words) for each in mine[:RUNS_SHOWN]),
         more_runs=len(mine) > RUNS_SHOWN,
     )
 
@@ -167,12 +172,12 @@ def _checks(tx: Transaction, known: _Known, workspace: Workspace, run: Run | Non
     return evaluate(workspace, known.facts, policies)
 
 
-def _check(check: Check, facts: Facts) -> CheckRow:
+def _check(check: Check, facts: Facts) -> RequirementCheck:
     if check.why == _NOT_ASKED and check.requirement in facts.unknown:
         badge = Badge("Not asked", Tone.WAIT)
     else:
         badge = Badge("Met", Tone.GOOD) if check.met else Badge("Missing", Tone.ASK)
-    return CheckRow(badge, check.requirement.replace("_", " "), harmless(check.why))
+    return RequirementCheck(badge, check.requirement.replace("_", " "), harmless(check.why))
 
 
 def _approval(record: ApprovalRecord) -> ApprovalRow:
@@ -214,7 +219,7 @@ def _page_facts(change: Change) -> tuple[Fact, ...]:
         Fact("By", Link(harmless(change.author))),
         Fact("From", Link(harmless(change.head_branch) + (", a fork" if change.from_fork else ""))),
         Fact("Into", Link(harmless(change.base_branch))),
-        Fact("Latest commit", rows.commit_link(change.repo, change.head_sha)),
+        Fact("Latest commit", elements.commit_link(change.repo, change.head_sha)),
     )
 
 
@@ -227,12 +232,14 @@ def _commits(known: _Known) -> tuple[CommitRow, ...]:
         states, began = [], None
         for workspace in known.workspaces:
             there = [run for run in known.runs.get(workspace.id, ()) if run.commit == commit]
-            run = headlines.current(there)
+            run = speaking_run(there)
             if run is not None:
-                states.append((Link(harmless(workspace.name), rows.run_url(run.id)), wording.badge_of(run)))
+                states.append(
+                    (Link(harmless(workspace.name), elements.run_url(run.id)), wording.badge_of(run))
+                )
                 oldest = there[-1].created_at
                 began = min(began, oldest) if began else oldest
         assert began is not None, "a commit comes from a run"
-        link, is_head = rows.commit_link(change.repo, commit), commit == change.head_sha
+        link, is_head = elements.commit_link(change.repo, commit), commit == change.head_sha
         found.append(CommitRow(link, is_head, tuple(states), wording.moment(began, now)))
     return tuple(found)

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from bot.services.ports import Came, DeliveryQuery, DeliveryRecord
-from bot.web import access, rows, wording
-from bot.web.needs import services
-from bot.web.output import harmless
-from bot.web.pages import Badge, DecisionRow, DeliveriesPage, DeliveryFilter, DeliveryRow, Filter, Link, Tone
+from bot.domain.changes.delivery_decisions import DecisionKind, DeliveryDecision
+from bot.services.ports import DeliveryQuery, DeliveryRecord, DeliveryStatus
+from bot.services.ports.deliveries import FOUND, was_found
+from bot.web.page import elements, wording
+from bot.web.page.layout import (
+    Badge,
+    DecisionRow,
+    DeliveriesPage,
+    DeliveryFilter,
+    DeliveryRow,
+    Filter,
+    Link,
+    Tone,
+)
+from bot.web.page.output import harmless
+from bot.web.request import access
+from bot.web.request.services import services
 
 PER_PAGE = 50
 
@@ -21,11 +32,11 @@ LONGEST = 100
 """How many characters of what is searched for count."""
 
 _LABELS = {
-    Came.ANY: "All",
-    Came.RUN: "Run",
-    Came.NOTHING: "Nothing to do",
-    Came.FAILED: "Failed",
-    Came.WAITING: "Waiting",
+    DeliveryStatus.ANY: "All",
+    DeliveryStatus.RUN: "Run",
+    DeliveryStatus.NOTHING: "Nothing to do",
+    DeliveryStatus.FAILED: "Failed",
+    DeliveryStatus.WAITING: "Waiting",
 }
 
 blueprint = Blueprint("deliveries", __name__)
@@ -35,16 +46,16 @@ blueprint = Blueprint("deliveries", __name__)
 def show() -> str:
     """Show the deliveries that match, newest first."""
     person, query = access.person_asking(), _query()
-    number, now = rows.page_number(), services().clock.now()
+    number, now = elements.page_number(), services().clock.now()
     with services().store.reading() as tx:
         found = tx.deliveries.recent(PER_PAGE + 1, (number - 1) * PER_PAGE, query)
     asked = {"event": query.event, "repo": query.repo, "outcome": query.outcome.value, "q": query.text}
     kept = {name: value for name, value in asked.items() if value}
     live = any(delivery.handled_at is None for delivery in found)
     page = DeliveriesPage(
-        chrome=rows.chrome("Deliveries", person, "deliveries", live),
+        chrome=elements.chrome("Deliveries", person, "deliveries", live),
         rows=tuple(_row(delivery, now) for delivery in found[:PER_PAGE]),
-        pager=rows.pager(number, len(found) > PER_PAGE, ".show", **kept),
+        pager=elements.pager(number, len(found) > PER_PAGE, ".show", **kept),
         filters=tuple(
             Filter(label, _address(kept, came), None, came is query.outcome)
             for came, label in _LABELS.items()
@@ -56,20 +67,20 @@ def show() -> str:
 
 
 @blueprint.post("/deliveries/<delivery_id>/replay")
-def replay(delivery_id: str) -> Response:
+def redeliver(delivery_id: str) -> Response:
     """Have a delivery handled again, and show all of them."""
-    services().redelivering.replay(delivery_id, access.person_asking())
+    services().redelivery.redeliver(delivery_id, access.person_asking())
     return redirect(url_for(".show"), 303)
 
 
 def _query() -> DeliveryQuery:
     said = {name: " ".join(request.args.get(name, "").split())[:LONGEST] for name in ("event", "repo", "q")}
     outcome = request.args.get("outcome", "")
-    came = Came(outcome) if outcome in list(Came) else Came.ANY
+    came = DeliveryStatus(outcome) if outcome in list(DeliveryStatus) else DeliveryStatus.ANY
     return DeliveryQuery(event=said["event"], repo=said["repo"], outcome=came, text=said["q"])
 
 
-def _address(kept: dict[str, str], came: Came) -> str:
+def _address(kept: dict[str, str], came: DeliveryStatus) -> str:
     values: dict[str, Any] = {**kept, "outcome": came.value or None}
     return url_for(".show", **values)
 
@@ -77,16 +88,22 @@ def _address(kept: dict[str, str], came: Came) -> str:
 def _row(delivery: DeliveryRecord, now: datetime) -> DeliveryRow:
     return DeliveryRow(
         id=delivery.id,
-        forge=delivery.forge or "plangate",
-        event=harmless(delivery.event),
+        origin=_origin(delivery),
+        event=harmless(delivery.event.removesuffix(FOUND)),
         repo=harmless(delivery.repo),
         badge=_badge(delivery),
         when=wording.moment(delivery.received_at, now),
         decisions=tuple(_decision(decision) for decision in delivery.decisions),
         error=" ".join(map(harmless, delivery.error.splitlines())),
         # What led to something is done with.
-        replay_url=url_for(".replay", delivery_id=delivery.id) if delivery.error else "",
+        redeliver_url=url_for(".redeliver", delivery_id=delivery.id) if delivery.error else "",
     )
+
+
+def _origin(delivery: DeliveryRecord) -> str:
+    if was_found(delivery):
+        return f"found on {delivery.forge}: its webhook did not come"
+    return f"from {delivery.forge or 'plangate'}"
 
 
 def _badge(delivery: DeliveryRecord) -> Badge:
@@ -94,14 +111,13 @@ def _badge(delivery: DeliveryRecord) -> Badge:
         return Badge("Trying again", Tone.ASK) if delivery.error else Badge("Waiting", Tone.WAIT)
     if delivery.error:
         return Badge("Failed", Tone.BAD)
-    made_runs = any(decision.get("run") for decision in delivery.decisions)
+    made_runs = any(decision.run for decision in delivery.decisions)
     return Badge("Run", Tone.GOOD) if made_runs else Badge("Nothing to do", Tone.OFF)
 
 
-def _decision(decision: Mapping[str, str]) -> DecisionRow:
-    run = decision.get("run", "")
-    where = decision.get("workspace", "")
-    outcome = decision.get("outcome", "")
-    # That nothing came of it, the badge says already.
-    what = harmless(": ".join(part for part in (where, outcome) if part and part != "nothing"))
-    return DecisionRow(Link(what, rows.run_url(run) if run else ""), harmless(decision.get("reason", "")))
+def _decision(decision: DeliveryDecision) -> DecisionRow:
+    # The badge already says that it had no effect.
+    kind = "" if decision.kind is DecisionKind.NOTHING else decision.kind.value
+    what = harmless(": ".join(filter(None, (decision.workspace, kind))))
+    url = elements.run_url(decision.run) if decision.run else ""
+    return DecisionRow(Link(what, url), harmless(decision.reason))

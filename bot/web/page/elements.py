@@ -1,4 +1,4 @@
-"""Builds what several pages share: the frame, and a run as one line of a list."""
+"""Builds elements that several pages share: the frame, a run as a line of a list, links, the pager."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from flask import request, url_for
 from markupsafe import Markup, escape
 
 from bot.domain.events import RepoRef
-from bot.domain.permissions import Person
-from bot.domain.run import Run
-from bot.domain.words import PULL_REQUESTS, ForgeWords
-from bot.domain.workspace import Workspace
-from bot.web import wording
-from bot.web.access import form_token
-from bot.web.needs import services
-from bot.web.output import harmless
-from bot.web.pages import Chrome, Link, Pager, RunRow, Tab
+from bot.domain.people.permissions import Person
+from bot.domain.runs.run import Run
+from bot.domain.terms import PULL_REQUESTS, ForgeWords
+from bot.domain.workspaces.workspace import Workspace
+from bot.web.page import wording
+from bot.web.page.layout import Chrome, Link, Pager, RunRow, Tab
+from bot.web.page.output import harmless
+from bot.web.request.access import form_token
+from bot.web.request.services import services
 
 
 def chrome(title: str, person: Person, here: str, live: bool = False) -> Chrome:
-    """Return a page's frame; `here` is the menu's entry, `live` makes the page renew itself."""
+    """Return a page's frame. `here` is the menu's entry; `live` makes the page refresh itself."""
     return Chrome(harmless(title), person.login, here, live, form_token(person))
 
 
 def words_of(repo: RepoRef) -> ForgeWords:
-    """Return how the repository's forge names things; one that is no longer configured speaks as GitHub."""
+    """Return the words of the repository's forge; GitHub's words if it is no longer configured."""
     hook = services().hooks.get(repo.forge)
     return hook.words if hook else PULL_REQUESTS
 
@@ -52,7 +52,7 @@ def run_row(run: Run, words: ForgeWords, waits: str = "", of: Workspace | None =
 
 
 def message_of(run: Run) -> str:
-    """Return what a run is called: its message's first line, else its kind."""
+    """Return a run's title: the first line of its message, or its kind."""
     return harmless(wording.first_line(run.message)) or wording.kind_of(run)
 
 
@@ -72,7 +72,7 @@ def pager(number: int, more: bool, endpoint: str, *, where: str = "", **values: 
 
 
 def part(number: int, per_page: int, total: int) -> str:
-    """Say which part of a list is shown: "51 to 100 of 312"; empty where it is all of it."""
+    """Say which part of a list is shown: "51 to 100 of 312"; empty if it is all of it."""
     first, last = (number - 1) * per_page + 1, min(number * per_page, total)
     return f"{first} to {last} of {total}" if total > per_page and first <= last else ""
 
@@ -83,7 +83,7 @@ def web_address(url: str) -> str:
 
 
 def commit_link(repo: RepoRef, sha: str) -> Link:
-    """Return a commit, with its page on the forge where that is known."""
+    """Return a commit, with its page on the forge if that is known."""
     hook = services().hooks.get(repo.forge)
     return Link(wording.short(sha), web_address(hook.commit_url(repo, sha)) if hook else "")
 
@@ -93,7 +93,7 @@ def change_url(workspace: Workspace, number: int) -> str:
     return url_for("changes.of_workspace", name=workspace.name, number=number)
 
 
-# As domain/ids makes them, and a retry.
+# The ids that domain/ids creates, and the ids of retries.
 _RUN_ID = re.compile(r"\brun-[A-Za-z0-9]{16,24}\b")
 _TABS = (
     ("runs", "Runs", "workspaces.show"),

@@ -1,4 +1,4 @@
-"""Turns what goes wrong into an answer: JSON for machines, a page for people, and never a traceback."""
+"""Turns errors into responses: JSON for programs, a page for people, never a traceback."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from bot.domain.errors import (
     StoreBusy,
     StoreUnavailable,
 )
-from bot.web import bodies
-from bot.web.pages import MessagePage
+from bot.services.states.backend import RETRY_SECONDS
+from bot.web.page.layout import MessagePage
+from bot.web.request import bodies
 
 log = logging.getLogger(__name__)
 
 _FOR_MACHINES = ("/hooks/", "/state/", "/api/", "/healthz", "/readyz")
 
-# The first that fits counts; IllegalMove is the Refused that is neither Forbidden nor Invalid.
+# The first match counts. IllegalMove is the only Refused left after Forbidden and Invalid.
 _STATUS: tuple[tuple[type[PlangateError], int], ...] = (
     (Forbidden, 403),
     (Invalid, 400),
@@ -36,22 +37,22 @@ _STATUS: tuple[tuple[type[PlangateError], int], ...] = (
     (ForgeError, 503),
 )
 _TITLES = {
-    400: "That did not work",
+    400: "Bad request",
     403: "Not for you",
-    404: "There is no such page",
-    405: "That is not how this works",
-    409: "That is not possible now",
-    413: "That is too much",
+    404: "Page not found",
+    405: "Method not allowed",
+    409: "Not possible now",
+    413: "Request too large",
     500: "Something went wrong",
-    503: "No answer just now",
+    503: "Temporarily unavailable",
 }
 
 
 # Werkzeug's own words for these speak of URLs and methods.
 _WORDS = {
-    404: "Nothing is at this address.",
-    405: "Nothing can be done here in this way.",
-    413: "The request is larger than may be.",
+    404: "There is nothing at this address.",
+    405: "This address does not accept this method.",
+    413: "The request is too large.",
 }
 
 
@@ -72,10 +73,12 @@ def _domain(error: PlangateError) -> Response:
 
 
 def _without_database(error: PlangateError) -> Response:
-    """Answer 503, after which Terraform brings its state again; where the database is stays in the log."""
+    """Answer 503, after which Terraform sends its state again. The database's address is only in the log."""
     log.error("the database at %s: %s", request.path, error)
-    said = answer(503, "The database gives no answer. Nothing was changed; try again in a moment.")
-    said.headers["Retry-After"] = "2"
+    said = answer(503, "The database does not answer. Nothing was changed. Try again in a moment.")
+    # Terraform obeys it: with a short time, it soon gives up and its state is not stored.
+    states = request.path.startswith("/state/")
+    said.headers["Retry-After"] = str(RETRY_SECONDS if states else 2)
     return said
 
 
@@ -92,18 +95,16 @@ def _http(error: HTTPException) -> Response:
 def _last_resort(error: Exception) -> Response:
     """Answer 500 with a reference that finds the traceback in the log; nothing of it goes out (promise 6)."""
     reference = secrets.token_hex(4)
-    log.error("unforeseen error %s at %s", reference, request.path, exc_info=error)
-    return answer(
-        500, "The error is in the server's log; whoever looks for it needs the reference.", reference
-    )
+    log.error("unexpected error %s at %s", reference, request.path, exc_info=error)
+    return answer(500, "The server's log has the error. To find it, search for the reference.", reference)
 
 
 def answer(status: int, text: str, reference: str = "") -> Response:
-    """Return an error as whoever asked can read it."""
+    """Return an error as JSON or as a page, depending on the client."""
     if request.path.startswith(_FOR_MACHINES) or bodies.wants_json():
         said = jsonify({"error": text} | ({"reference": reference} if reference else {}))
     else:
-        title = _TITLES.get(status, "That did not work")
+        title = _TITLES.get(status, "Bad request")
         page = MessagePage(title, _sentence(text), status, reference)
         said = Response(render_template("message.html", page=page), mimetype="text/html")
     said.status_code = status
@@ -111,5 +112,5 @@ def answer(status: int, text: str, reference: str = "") -> Response:
 
 
 def _sentence(text: str) -> str:
-    """Begin with a capital, except where an id or a name of ours comes first: they are as they are."""
+    """Start with a capital letter, unless the text starts with an id or a name."""
     return text[:1].upper() + text[1:] if text.partition(" ")[0].isalpha() else text

@@ -1,4 +1,4 @@
-"""What each page is given, typed: a template sees one of these and computes nothing itself."""
+"""View models of the pages. A template gets one of them and computes nothing itself."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Badge:
 
 
 @dataclass(frozen=True)
-class Moment:
+class Timestamp:
     """A time: for machines, to the second for people, and in words ("3 min ago")."""
 
     iso: str
@@ -58,9 +58,9 @@ class Chrome:
 
 @dataclass(frozen=True)
 class Pager:
-    """The ways to the newer and the older part of a long list; empty where there is none.
+    """Links to the newer and the older part of a long list; empty if there is none.
 
-    `where` says which part this is, where that is known.
+    `where` says which part this is, if that is known.
     """
 
     newer_url: str
@@ -79,7 +79,7 @@ class Tab:
 
 @dataclass(frozen=True)
 class MessagePage:
-    """A page that only says something: an error, a refusal. Shown to strangers too."""
+    """A page with only a message: an error or a refusal. Shown without sign-in too."""
 
     title: str
     text: str
@@ -108,7 +108,7 @@ class RunRow:
     preview: bool
     how: str
     commit: str
-    when: Moment
+    when: Timestamp
     counts: CountChips | None
     waits: str = ""
     change: Link = Link("")
@@ -126,7 +126,7 @@ class CountChips:
 
 @dataclass(frozen=True)
 class Filter:
-    """One way to narrow a list; `count` is None where nobody counts."""
+    """A filter of a list; `count` is None if it is not counted."""
 
     label: str
     url: str
@@ -136,7 +136,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Fact:
-    """A name and what it stands for."""
+    """A name and its value."""
 
     name: str
     value: Link
@@ -144,7 +144,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Button:
-    """Something that this person may do now. One that `says` what it will do asks before it does it."""
+    """An action that this person may take now. If `says` is set, the button asks for confirmation first."""
 
     label: str
     url: str
@@ -154,7 +154,7 @@ class Button:
 
 @dataclass(frozen=True)
 class Banner:
-    """What the run's page says first: the decision awaited, why it waits, or what went wrong."""
+    """The banner of the run's page: the decision to take, why it waits, or what went wrong."""
 
     tone: Tone
     title: str
@@ -163,7 +163,7 @@ class Banner:
 
 @dataclass(frozen=True)
 class DecisionRow:
-    """What was made of a delivery in one place: words, and a run where one came of it."""
+    """What was decided for a delivery in one workspace: words, and the run if it created one."""
 
     what: Link
     why: str
@@ -171,17 +171,17 @@ class DecisionRow:
 
 @dataclass(frozen=True)
 class DeliveryRow:
-    """One webhook call."""
+    """One webhook call, or one that did not come. `origin` says where it is from."""
 
     id: str
-    forge: str
+    origin: str
     event: str
     repo: str
     badge: Badge
-    when: Moment
+    when: Timestamp
     decisions: tuple[DecisionRow, ...]
     error: str
-    replay_url: str = ""
+    redeliver_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ class DeliveryFilter:
 
 @dataclass(frozen=True)
 class DeliveriesPage:
-    """Webhook calls, newest first. `filtered` says that not all are asked for."""
+    """Webhook calls, newest first. `filtered`: a filter is active."""
 
     chrome: Chrome
     rows: tuple[DeliveryRow, ...]

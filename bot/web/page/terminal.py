@@ -1,7 +1,7 @@
-"""Colours of a terminal in a program's output, as classes for a page; every other escape code is dropped.
+"""Turns a terminal's colour codes into CSS classes; every other escape code is dropped.
 
-Terraform itself is run without colours: its output is masked and put into comments as plain text. What it
-runs (a provisioner's program) may print them all the same.
+Terraform itself runs without colours, because its output is masked and put into comments as plain text.
+Programs that it starts (provisioners) may still print them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _STYLES = {1: "b", 2: "dim", 3: "i", 4: "u"}
 
 
 def coloured(line: str) -> Iterator[tuple[str, str]]:
-    """Give a line in pieces without escape codes, each with its classes (`fg1 b`)."""
+    """Yield a line in pieces without escape codes, each with its classes (`fg1 b`)."""
     style: set[str] = set()
     at = 0
     for found in _COLOURS.finditer(line):
@@ -51,7 +51,7 @@ def _changed(style: set[str], codes: str) -> set[str]:
 
 
 def _extended(numbers: list[int]) -> int | None:
-    """Take the rest of `38;5;N` or `38;2;R;G;B`; return N where it is one of the sixteen colours."""
+    """Take the rest of `38;5;N` or `38;2;R;G;B`; return N if it is one of the sixteen colours."""
     kind = numbers.pop(0) if numbers else 0
     taken = [numbers.pop(0) for _ in range({5: 1, 2: 3}.get(kind, 0)) if numbers]
     return taken[0] if kind == 5 and taken and taken[0] < 16 else None

@@ -1,15 +1,15 @@
-"""Says in words what the pages show of a run: its state, how it began, when, and what it would do."""
+"""The words that pages use for a run: its state, its start, its times and its effect."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from bot.domain import lifecycle
-from bot.domain.lifecycle import RunStatus, StageStatus
-from bot.domain.plan import Counts
-from bot.domain.run import Run, RunSource
-from bot.domain.words import ForgeWords
-from bot.web.pages import Badge, CountChips, Moment, Tone
+from bot.domain.plans.plan import Counts
+from bot.domain.runs import lifecycle
+from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.run import Run, RunSource
+from bot.domain.terms import ForgeWords
+from bot.web.page.layout import Badge, CountChips, Timestamp, Tone
 
 _STATUS_TONES: dict[RunStatus, Tone] = {
     RunStatus.PENDING: Tone.WAIT,
@@ -33,7 +33,7 @@ _STAGE_BADGES: dict[StageStatus, Badge] = {
 
 
 def badge_of(run: Run) -> Badge:
-    """Return a run's state as a badge; one that is stopping says so."""
+    """Return a run's state as a badge; a run that is being canceled says so."""
     if run.cancel_requested_at is not None and not run.final:
         return Badge("Canceling", Tone.WAIT)
     if run.awaits_confirmation:
@@ -53,7 +53,7 @@ def badge_of(run: Run) -> Badge:
 
 
 def status_badge(kind: str) -> Badge:
-    """Return the badge of a timeline's line: a status reached, or whatever else happened."""
+    """Return the badge of a line of the timeline: a status, or another event."""
     try:
         status = RunStatus(kind)
     except ValueError:
@@ -64,7 +64,7 @@ def status_badge(kind: str) -> Badge:
 
 
 def stage_badge(run: Run, status: StageStatus) -> Badge:
-    """Return the badge of a plan's or an apply's card; a stage that a finished run never came to says so."""
+    """Return the badge of a plan's or an apply's card; a stage that the run never reached says so."""
     if run.final and status in (StageStatus.PENDING, StageStatus.QUEUED):
         return _STAGE_BADGES[StageStatus.UNREACHABLE]
     return _STAGE_BADGES[status]
@@ -115,10 +115,10 @@ def effect(counts: Counts | None) -> str:
     return ", ".join(said[:-1]) + " and " + said[-1]
 
 
-def moment(at: datetime, now: datetime) -> Moment:
+def moment(at: datetime, now: datetime) -> Timestamp:
     """Return a time for a page, in UTC, and in words as seen from `now`."""
     at = at.astimezone(UTC)
-    return Moment(at.isoformat(timespec="seconds"), f"{at:%Y-%m-%d %H:%M:%S} UTC", _ago(now - at))
+    return Timestamp(at.isoformat(timespec="seconds"), f"{at:%Y-%m-%d %H:%M:%S} UTC", _ago(now - at))
 
 
 def took(span: timedelta) -> str:

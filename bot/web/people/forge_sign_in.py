@@ -5,9 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
-from bot.services.forge_sign_in import LASTS, Back
-from bot.web import access, sign_in
-from bot.web.needs import services
+from bot.services.people.forge_sign_in import LASTS, SignInCallback
+from bot.web.people import sign_in
+from bot.web.request import access
+from bot.web.request.services import services
 
 blueprint = Blueprint("forge_sign_in", __name__)
 
@@ -31,8 +32,8 @@ def begin(forge: str) -> Response:
 
 @blueprint.get("/sign-in/<forge>/callback")
 def callback(forge: str) -> Response:
-    """Begin the session of whoever comes back from the forge."""
-    back = Back(
+    """Begin the session of the person who comes back from the forge."""
+    back = SignInCallback(
         state=request.args.get("state", ""),
         code=request.args.get("code", ""),
         error=request.args.get("error", ""),

@@ -1,7 +1,7 @@
 """The page on which people sign in, and the way out.
 
 The local administrator's printed address carries the password in its fragment, and a small script puts it
-into the form; without scripts one pastes it. What is wrong waits, but the right password always gets in: code
+into the form; without scripts people paste it. A wrong password waits, but the right one always gets in: code
 of a change could otherwise lock the administrator out by trying (promise 5), and 120 bits are not guessed.
 """
 
@@ -15,37 +15,38 @@ from urllib.parse import urlencode
 from flask import Blueprint, Flask, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from bot.domain.accounts import Account
 from bot.domain.errors import Forbidden
-from bot.services.sign_in import fits
-from bot.services.tokens import BadToken
-from bot.web import access, bodies, failures
-from bot.web.needs import services
-from bot.web.pages import Link, SignInPage
+from bot.domain.people.accounts import Account
+from bot.services.people.local_sign_in import fits
+from bot.services.people.tokens import BadToken
+from bot.web.page import failures
+from bot.web.page.layout import Link, SignInPage
+from bot.web.request import access, bodies
+from bot.web.request.services import services
 
 PAUSE = 1.0
 """Seconds that a wrong password waits for its answer."""
 
-# Of eight threads or so, wrong passwords may keep as many waiting.
+# At most this many threads (of about eight) wait because of wrong passwords.
 _PLACES = threading.BoundedSemaphore(2)
-_WRONG = "That is not the password. plangate sign-in prints it."
-_MANY = "Too many wrong passwords at once: wait a moment. plangate sign-in prints the right one."
+_WRONG = "Wrong password. Run plangate sign-in to see it."
+_MANY = "Too many wrong passwords: wait a moment. Run plangate sign-in to see the right one."
 
-_PROGRAMS = "Send a token: Authorization: Bearer plangate_...; the page Your tokens makes them."
+_PROGRAMS = "Send a token: Authorization: Bearer plangate_... Create one on the page Your tokens."
 
 log = logging.getLogger(__name__)
 blueprint = Blueprint("sign_in", __name__)
 
 
 def install(app: Flask) -> None:
-    """Have whoever has not signed in do so first."""
+    """Redirect people who are not signed in to the sign-in page."""
     app.register_error_handler(access.SignInNeeded, _first)
     app.register_error_handler(BadToken, _unproven)
 
 
 @blueprint.get("/sign-in")
 def show() -> str:
-    """Show the ways in; also to who is signed in, for a redirect would carry the fragment along."""
+    """Show the ways to sign in, to signed-in people too: a redirect would keep the fragment."""
     return _page("")
 
 
@@ -84,7 +85,7 @@ def begin(account: Account, wanted: str) -> AnyResponse:
 
 
 def local_path(wanted: str) -> str:
-    """Return a path of ours as it is, and the first page for everything else (no open redirects)."""
+    """Return the path if it is one of ours, else the home page (no open redirects)."""
     # Browsers read a backslash as a slash, and leave out control characters.
     leads_away = not wanted.startswith("/") or wanted.startswith("//") or "\\" in wanted
     if leads_away or not (wanted.isascii() and wanted.isprintable()) or wanted.startswith("/sign-"):
@@ -112,7 +113,7 @@ def _refuse() -> AnyResponse:
 
 
 def _unproven(error: Forbidden) -> AnyResponse:
-    """Tell a program that it has to prove whose it is."""
+    """Tell a program to authenticate."""
     said = failures.answer(401, str(error))
     said.headers["WWW-Authenticate"] = "Bearer"
     return said

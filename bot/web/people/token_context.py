@@ -1,32 +1,44 @@
-"""What the page of somebody's tokens is given, typed."""
+"""View models of the page of a person's tokens."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.web.pages import Badge, Chrome, Moment, Pager
+from bot.web.page.layout import Badge, Chrome, Pager, Timestamp
 
 
 @dataclass(frozen=True)
 class TokenRow:
-    """One token; `revoke_url` is empty where it counts no more."""
+    """One token; `revoke_url` is empty if it is no longer active."""
 
     id: str
     name: str
     whose: str
     badge: Badge
     scope: str
-    made: Moment
-    used: Moment | None
+    workspaces: str
+    made: Timestamp
+    used: Timestamp | None
     until: str
     revoke_url: str
 
 
 @dataclass(frozen=True)
-class TokensPage:
-    """Somebody's tokens, and the form that makes one. `secret` is that of the one just made.
+class SessionRow:
+    """Somebody who is signed in."""
 
-    An owner sees `everybodys` that count, too.
+    whose: str
+    login: str
+    forge: str
+    count: str
+    seen: Timestamp
+
+
+@dataclass(frozen=True)
+class TokensPage:
+    """A person's tokens, and the form that creates one. `secret` is the secret of the token just created.
+
+    Owners also see everybody's active tokens, and who is `signed_in`.
     """
 
     chrome: Chrome
@@ -34,6 +46,7 @@ class TokensPage:
     owner: bool
     everybodys: tuple[TokenRow, ...]
     pager: Pager
+    signed_in: tuple[SessionRow, ...]
     secret: str
     name: str
     problem: str

@@ -1,4 +1,4 @@
-"""Who is asking, and what they may do here: found out once for each request (guard.py), before its view.
+"""Authentication and roles: who asks, and what they may do here. guard.py finds out once per request.
 
 Somebody has signed in with a forge, or is the local administrator, who asks from this very machine and has
 given the password (sign_in.py). Or a program of theirs asks with a token, which lends it a part of what they
@@ -16,14 +16,14 @@ from urllib.parse import urlsplit
 
 from flask import Request, g, request
 
-from bot.domain.accounts import Account
 from bot.domain.errors import Forbidden
 from bot.domain.events import RepoRef
-from bot.domain.permissions import Person, Role
-from bot.domain.tokens import ApiToken
-from bot.services.tokens import BadToken
-from bot.web import bodies
-from bot.web.needs import Services, services
+from bot.domain.people.accounts import Account
+from bot.domain.people.permissions import Person, Role
+from bot.domain.people.tokens import ApiToken
+from bot.services.people.tokens import BadToken
+from bot.web.request import bodies
+from bot.web.request.services import Services, services
 
 FIELD = "form_token"
 
@@ -32,10 +32,10 @@ STRANGER = (
     "how), or, on the machine that Plangate runs on and by its loopback address: set PLANGATE_LOCAL_ADMIN to "
     "your login for plangate web; then plangate sign-in prints the address to open and the password."
 )
-AGAIN = "You are not signed in any more: sign in, go back and try again."
-_NOT_LOCAL = "That works only on the machine that Plangate runs on, by its loopback address."
+AGAIN = "You are no longer signed in: sign in, go back and try again."
+_NOT_LOCAL = "This works only on the machine that Plangate runs on, at its loopback address."
 
-# A proxy in front makes everybody look local: one that says so takes the local administrator away.
+# Behind a proxy everybody looks local: if a proxy's header is present, there is no local administrator.
 _PROXY_HEADERS = ("X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via")
 
 
@@ -45,7 +45,7 @@ class SignInNeeded(Forbidden):
 
 @dataclass(frozen=True)
 class Asker:
-    """Somebody who is signed in: `session` is what their browser holds. Or their program, with a token."""
+    """A person who is signed in (`session` is their browser's), or their program with a token."""
 
     account: Account
     session: str = ""
@@ -53,12 +53,12 @@ class Asker:
 
     @property
     def most(self) -> Role:
-        """The highest role that counts, whatever their own is."""
+        """The highest role that the token allows."""
         return Role.OWNER if self.token is None else self.token.scope.lends
 
 
 def find() -> Asker:
-    """Return who is asking: by a token where one is sent, and then whatever the cookie says does not count.
+    """Return who is asking: by the token if one is sent, else by the cookie.
 
     Raises SignInNeeded, BadToken.
     """
@@ -82,34 +82,34 @@ def asker() -> Asker:
 
 
 def person_asking() -> Person:
-    """Return who is asking, with their role in the repository that this page is of.
+    """Return who is asking, with their role in the page's repository.
 
-    On a page of no one repository, an owner is an owner, and anybody else may look at what is theirs.
+    On a page without a repository, owners are owners, and other people see only their own things.
     """
     found: Person = g.person
     return found
 
 
 def roles(repos: Iterable[RepoRef]) -> Mapping[RepoRef, Role]:
-    """Return the roles of whoever asks; those for which the forge gives no answer are left out."""
-    found, most = services().rights.roles(asker().account, repos), asker().most
+    """Return the person's roles, without repositories for which the forge does not answer."""
+    found, most = services().roles.roles(asker().account, repos), asker().most
     return {repo: min(role, most) for repo, role in found.items()}
 
 
 def readable(repos: Iterable[RepoRef]) -> frozenset[RepoRef]:
-    """Return those of the repositories that whoever asks may see."""
+    """Return the repositories that the person may see."""
     return frozenset(repo for repo, role in roles(repos).items() if role >= Role.READ)
 
 
 def local_login(known: Services, asked: Request) -> str:
-    """Return the login of the local administrator, if it may be they who ask: from here, by a name of ours.
+    """Return the local administrator's login, if the request comes from this machine by one of our names.
 
-    Raises Forbidden. Whether it is they, only the password tells: a change's code shares this machine's
+    Raises Forbidden. Only the password proves who it is, because a change's code shares this machine's
     network (promise 5).
     """
     login = known.config.local_admin
     here = _is_loopback(asked.remote_addr or "") and not any(name in asked.headers for name in _PROXY_HEADERS)
-    # A stranger's page can point a name of its own at 127.0.0.1: only our own names count (DNS rebinding).
+    # A foreign page can point its own host name at 127.0.0.1: accept only our names (DNS rebinding).
     if not (login and here and _is_own_host(asked.headers.get("Host", ""), known.addresses.public)):
         raise Forbidden(_NOT_LOCAL)
     return login
@@ -126,12 +126,12 @@ def is_secure() -> bool:
 
 
 def cookie_name() -> str:
-    """Return the name of the session's cookie: one that no other host or path can set, where https is."""
+    """Return the name of the session's cookie. With https no other host or path can set it."""
     return "__Host-plangate_session" if is_secure() else "plangate_session"
 
 
 def form_token(person: Person) -> str:
-    """Return what a form of ours must carry: keyed by the session that it was shown in."""
+    """Return the token that our forms must send, derived from the session."""
     key = services().vault.key("form token")
     session = request.cookies.get(cookie_name(), "")
     text = f"{session}\n{person.login}"
@@ -139,20 +139,20 @@ def form_token(person: Person) -> str:
 
 
 def check_form(person: Person) -> None:
-    """Make sure that a form came from a page of ours. Raises Forbidden."""
+    """Check that a form was sent from one of our pages. Raises Forbidden."""
     sent = request.form.get(FIELD, "").encode("utf-8", "replace")
     if not (is_from_here() and hmac.compare_digest(form_token(person).encode(), sent)):
         raise Forbidden(
-            "This form is too old, or came from elsewhere: go back, reload the page and try again."
+            "This form is too old, or was sent from another site: go back, reload the page and try again."
         )
 
 
 def is_from_here() -> bool:
-    """Whether the browser does not say that a page from elsewhere sent this."""
+    """Whether the browser's headers don't name another site as the sender."""
     origin = request.headers.get("Origin")
     try:
         return origin is None or urlsplit(origin).netloc == request.headers.get("Host", "")
-    except ValueError:  # `http://[` is no address, so it is none of ours
+    except ValueError:  # `http://[` is not a valid address
         return False
 
 

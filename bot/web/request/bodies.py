@@ -1,6 +1,6 @@
-"""Reads what a request brings along, and refuses what can't be read: large bodies, odd queries.
+"""Reads bodies and queries of requests, and refuses large or unreadable ones.
 
-And whether a program asks: with a token, or for JSON.
+Also finds out whether a program asks: with a token, or for JSON.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from bot.domain.errors import Invalid
 
 
 def read_body(limit: int) -> bytes:
-    """Return the body. Raises RequestEntityTooLarge (413) where it has more than `limit` bytes."""
-    # One byte more than may be: of a chunked body Werkzeug hands out the first part and says nothing.
+    """Return the body. Raises RequestEntityTooLarge (413) if it has more than `limit` bytes."""
+    # One byte more than allowed: of a longer chunked body Werkzeug silently returns only the first part.
     request.max_content_length = limit + 1
     body = request.get_data(cache=False, parse_form_data=False)
     if len(body) > limit:
@@ -22,7 +22,7 @@ def read_body(limit: int) -> bytes:
 
 
 def check_query() -> None:
-    """Make sure that the query can be read. Raises Invalid; Werkzeug would fail with a UnicodeDecodeError."""
+    """Check that the query can be read. Raises Invalid; Werkzeug would raise a UnicodeDecodeError."""
     try:
         request.query_string.decode()
     except UnicodeDecodeError:
@@ -30,7 +30,7 @@ def check_query() -> None:
 
 
 def bearer() -> str | None:
-    """Return the token that came along, None where none did."""
+    """Return the token that came along, None if none did."""
     kind, _, secret = request.headers.get("Authorization", "").partition(" ")
     return secret.strip() if kind.lower() == "bearer" else None
 

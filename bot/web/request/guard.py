@@ -1,27 +1,28 @@
-"""The one gate that every request passes before its view: who asks, is the form ours, may they be here.
+"""The gate before every view: who asks, is the form ours, may they see this page.
 
-A view that is not named here is for owners alone, until somebody says which repository it is of. What a
-person may not read is not there for them (404), in the very words of what is not there at all.
+A view that is not listed here is only for owners. A page that a person may not read looks exactly like a
+page that does not exist (404).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from flask import Flask, current_app, g, request
 
-from bot.domain.audit import Deed
 from bot.domain.errors import Forbidden, ForgeError, ForgeUnavailable, NotFound
 from bot.domain.events import RepoRef
-from bot.domain.origins import Origin, Via
-from bot.domain.permissions import Person, Role
-from bot.services.auditing import refused
+from bot.domain.people.audit import AuditAction
+from bot.domain.people.origins import Origin, Via
+from bot.domain.people.permissions import Person, Role
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.outbox.audit_log import refused
 from bot.services.ports import Transaction
-from bot.web import access
-from bot.web.needs import services
+from bot.web.request import access
+from bot.web.request.services import services
 
 # Webhooks and Terraform prove by themselves who they are; the rest is how one gets in, and what looks.
 OPEN = frozenset(
@@ -31,6 +32,8 @@ OPEN = frozenset(
         "state.state",
         "health.healthz",
         "health.readyz",
+        "identity.discovery",
+        "identity.key_set",
         "sign_in.show",
         "sign_in.enter",
         "forge_sign_in.begin",
@@ -38,7 +41,7 @@ OPEN = frozenset(
     }
 )
 
-# Of no one repository: these show and do only what the person may, and find that out by themselves.
+# Views without a repository: they check themselves what the person may see and do.
 EVERYBODYS = frozenset(
     {
         "workspaces.home",
@@ -57,7 +60,7 @@ EVERYBODYS = frozenset(
     }
 )
 
-# All that programs with a token may ask for: what answers in JSON, and the output. Tokens make no tokens.
+# All views for programs with a token: JSON, output and the plan. A token can't create tokens.
 PROGRAMS = frozenset(
     {
         "workspaces.home",
@@ -67,15 +70,20 @@ PROGRAMS = frozenset(
         "controls.queue_plan",
         "runs.show",
         "runs.output",
+        "runs.plan_text",
         "runs.comment",
         "runs.act",
     }
 )
 
+# Lists that leave out by themselves what a token does not reach.
+LISTS = frozenset({"workspaces.home"})
+
 log = logging.getLogger(__name__)
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _FORM_LIMIT = "plangate_form_limit"
+_Found = TypeVar("_Found")
 _View = TypeVar("_View", bound=Callable[..., object])
 
 
@@ -85,7 +93,7 @@ def install(app: Flask) -> None:
 
 
 def takes(limit: int) -> Callable[[_View], _View]:
-    """Let a view's form have so many bytes, where other forms have fewer."""
+    """Allow a larger body for the form of this view."""
 
     def mark(view: _View) -> _View:
         setattr(view, _FORM_LIMIT, limit)
@@ -108,75 +116,96 @@ def _check() -> None:
             access.check_form(g.person)
     try:
         if found.token is not None and not _for_programs():
-            raise Forbidden("That is not for programs with a token: do it on the page, signed in.")
+            raise Forbidden("A token can't do this: sign in and use the page.")
+        _check_limits(found)
         g.person = replace(nobody, role=min(_role(found), found.most))
     except (NotFound, Forbidden) as error:
         if request.method not in _SAFE:
             with services().store.transaction() as tx:
-                refused(tx, services().clock, nobody, Deed.REQUEST, request.path, error)
+                refused(tx, services().clock, nobody, AuditAction.REQUEST, request.path, error)
         raise
 
 
 def _origin(found: access.Asker) -> Origin:
     address = request.remote_addr or ""
     if found.token is not None:
-        return Origin(Via.TOKEN, found.account.forge, address, found.token.name)
-    return Origin(Via.PAGE, found.account.forge, address)
+        return Origin(Via.TOKEN, found.account.forge, address, found.token.name, found.account.uid)
+    return Origin(Via.PAGE, found.account.forge, address, uid=found.account.uid)
 
 
 def _for_programs() -> bool:
-    # Who may override is said by the policy sets' owners, not by a role that a scope could bound.
+    # The owners of policy sets decide who may override, not a role that a scope could limit.
     return request.endpoint in PROGRAMS and (request.view_args or {}).get("verb") != "override"
 
 
+def _check_limits(asker: access.Asker) -> None:
+    """Make sure that a token that is limited to some workspaces asks for one of them. Raises NotFound."""
+    token = asker.token
+    if token is None or not token.workspaces or request.endpoint in LISTS:
+        return
+    place = _place()
+    if place is None or place.workspace is None or not token.reaches(place.workspace.name):
+        # Whether there is such a thing is not for its program to know.
+        raise NotFound(f"there is no {place.what if place else 'such page'}")
+
+
 def _role(asker: access.Asker) -> Role:
-    """Return the asker's role in what the address is of. Raises NotFound, Forbidden, ForgeError."""
-    if services().rights.owns(asker.account):
+    """Return the person's role for this page. Raises NotFound, Forbidden, ForgeError."""
+    if services().roles.owns(asker.account):
         return Role.OWNER
     if request.endpoint in EVERYBODYS:
         return Role.READ
     place = _place()
     if place is None:
-        raise Forbidden("This page is for the owners of this Plangate.")
-    what, repo = place
-    role = Role.NONE if repo is None else _asked(asker, repo)
+        raise Forbidden("Only owners of this Plangate can see this page.")
+    role = Role.NONE if place.repo is None else _asked(asker, place.repo)
     if role < Role.READ:
-        raise NotFound(f"there is no {what}")
+        raise NotFound(f"there is no {place.what}")
     return role
 
 
 def _asked(asker: access.Asker, repo: RepoRef) -> Role:
     try:
-        return services().rights.role(asker.account, repo)
+        return services().roles.role(asker.account, repo)
     except ForgeError as error:
         # The forge's words name the repository, which may be one that is not for them to know of.
         log.warning("what %s may do in %s is not known: %s", asker.account, repo, error)
         raise ForgeUnavailable(
-            f"{repo.forge} does not say what you may do here, and so nothing is shown: try again in a moment"
+            f"{repo.forge} does not say what you may do here, so nothing is shown: try again in a moment"
         ) from error
 
 
-def _place() -> tuple[str, RepoRef | None] | None:
-    """Return what the address is of, in words, and its repository if there is such a thing."""
+@dataclass(frozen=True)
+class _Place:
+    """What an address is of, in words; its repository and its workspace, if there is such a thing."""
+
+    what: str
+    repo: RepoRef | None
+    workspace: Workspace | None = None
+
+
+def _place() -> _Place | None:
+    """Return what the address is of."""
     args = request.view_args or {}
     rule = request.url_rule.rule if request.url_rule else ""
     if "run_id" in args:
         run_id = args["run_id"]
-        return f"run {run_id}", _found(lambda tx: _of_workspace(tx, tx.runs.get(run_id).workspace_id))
+        return _in_workspace(f"run {run_id}", lambda tx: tx.workspaces.get(tx.runs.get(run_id).workspace_id))
     if rule.startswith("/workspaces/<path:name>"):
         name = args["name"]
-        return f"workspace named {name}", _found(lambda tx: tx.workspaces.named(name).repo)
+        return _in_workspace(f"workspace named {name}", lambda tx: tx.workspaces.named(name))
     if "change_id" in args:
         change_id = args["change_id"]
-        return f"change {change_id}", _found(lambda tx: tx.changes.get(change_id).change.repo)
+        return _Place(f"change {change_id}", _found(lambda tx: tx.changes.get(change_id).change.repo))
     return None
 
 
-def _of_workspace(tx: Transaction, workspace_id: str) -> RepoRef:
-    return tx.workspaces.get(workspace_id).repo
+def _in_workspace(what: str, look: Callable[[Transaction], Workspace]) -> _Place:
+    workspace = _found(look)
+    return _Place(what, workspace.repo if workspace else None, workspace)
 
 
-def _found(look: Callable[[Transaction], RepoRef]) -> RepoRef | None:
+def _found(look: Callable[[Transaction], _Found]) -> _Found | None:
     try:
         with services().store.reading() as tx:
             return look(tx)

@@ -1,40 +1,41 @@
-"""Says what the web room needs of the composition root, so that nothing here knows how it is built."""
+"""The services that the web pages need, as protocols: the composition root implements them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol, cast, runtime_checkable
+from typing import Protocol, cast
 
 from flask import Flask, current_app
 
-from bot.domain.permissions import Person
-from bot.domain.run import Run
-from bot.domain.workspace import Workspace
-from bot.services.forge_sign_in import ForgeSignIn
-from bot.services.locking import Locking
-from bot.services.ports import Addresses, Clock, Delivery, Hook, Store, Transaction, Vault
-from bot.services.queueing import Queueing
-from bot.services.redelivering import Redelivering
-from bot.services.requiring import Requiring
-from bot.services.rights import Rights
-from bot.services.sessions import Sessions
-from bot.services.state_history import KeptStates
-from bot.services.states import StateService
-from bot.services.tokens import Tokens
-from bot.services.variables import VariableDesk
+from bot.domain.people.permissions import Person
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.approvals.requirements import RequirementChecker
+from bot.services.deliveries.redeliver import Redelivery
+from bot.services.identity.keys import IssuerKeys
+from bot.services.people.forge_sign_in import ForgeSignIn
+from bot.services.people.roles import Roles
+from bot.services.people.sessions import Sessions
+from bot.services.people.tokens import Tokens
+from bot.services.ports import Addresses, Clock, Delivery, Engine, Hook, Store, Transaction, Vault
+from bot.services.runs.locks import WorkspaceLocks
+from bot.services.runs.queue_plan import ManualRuns
+from bot.services.states.backend import StateService
+from bot.services.states.history import StateVersions
+from bot.services.variables.editor import VariableEditor
 
 
-class Accepts(Protocol):
-    """Takes deliveries in."""
+class DeliveryIntake(Protocol):
+    """Accepts deliveries."""
 
     def accept(self, delivery: Delivery) -> bool:
-        """Store a delivery and wake a worker; False where its id was here before."""
+        """Store a delivery and wake a worker; False if its id was here before."""
         ...
 
 
-class Controls(Protocol):
+class RunActions(Protocol):
     """What people do to runs. Each raises Forbidden, IllegalMove, Invalid, NotFound, Conflict."""
 
     def confirm(self, run_id: str, person: Person, comment: str = "") -> Run:
@@ -42,7 +43,7 @@ class Controls(Protocol):
         ...
 
     def discard(self, run_id: str, person: Person, comment: str = "") -> Run:
-        """Put a waiting run aside."""
+        """Discard a run that waits for a decision."""
         ...
 
     def cancel(self, run_id: str, person: Person, comment: str = "") -> Run:
@@ -54,7 +55,7 @@ class Controls(Protocol):
         ...
 
     def override(self, run_id: str, person: Person, comment: str = "", policy: str = "") -> Run:
-        """Let policies be that hold a run; the comment is the reason."""
+        """Override the failed policies of a run; the comment is the reason."""
         ...
 
     def may_override(self, run_id: str, person: Person) -> bool:
@@ -66,28 +67,28 @@ class Controls(Protocol):
         ...
 
     def comment(self, run_id: str, person: Person, text: str) -> Run:
-        """Put what a person says into the run's timeline."""
+        """Add a person's comment to the run's timeline."""
         ...
 
     def retry(self, run_id: str, person: Person, comment: str = "", as_id: str = "") -> Run:
-        """Make a new run on the same commit; of one name only one."""
+        """Create a run on the same commit; with the same `as_id` only once."""
         ...
 
 
-class Written(Protocol):
-    """Where plangate.yml says what a workspace is set to."""
+class OptionLines(Protocol):
+    """The lines of plangate.yml that set a workspace's options."""
 
     def of(self, workspace: Workspace) -> Mapping[str, str]:
         """Return the place of each option written there (`plangate.yml:12`); of the entry under ""."""
         ...
 
 
-class Settings(Protocol):
+class WebSettings(Protocol):
     """The part of the configuration that the pages ask for."""
 
     @property
     def local_admin(self) -> str:
-        """The login of whoever asks from this machine itself; empty: nobody."""
+        """The local administrator's login; empty if there is none."""
         ...
 
     @property
@@ -101,17 +102,16 @@ class Settings(Protocol):
         ...
 
     @property
-    def written(self) -> Written:
-        """Where plangate.yml says what."""
+    def written(self) -> OptionLines:
+        """The lines of plangate.yml that set options."""
         ...
 
 
-@runtime_checkable
 class Pingable(Protocol):
-    """A dispatch that can tell whether Redis answers."""
+    """A connection that can check whether Redis answers."""
 
     def ping(self) -> None:
-        """Raise where it does not."""
+        """Raise ConnectionError if it does not."""
         ...
 
 
@@ -119,7 +119,7 @@ class Services(Protocol):
     """The services, as the composition root builds them."""
 
     @property
-    def config(self) -> Settings:
+    def config(self) -> WebSettings:
         """The configuration."""
         ...
 
@@ -139,37 +139,37 @@ class Services(Protocol):
         ...
 
     @property
-    def dispatch(self) -> object:
-        """What wakes workers; asked only whether it answers."""
+    def queues(self) -> Pingable:
+        """Redis; asked only whether it answers."""
         ...
 
     @property
-    def intake(self) -> Accepts:
+    def intake(self) -> DeliveryIntake:
         """Deliveries go here."""
         ...
 
     @property
-    def controls(self) -> Controls:
+    def controls(self) -> RunActions:
         """People's wishes go here."""
         ...
 
     @property
-    def locking(self) -> Locking:
+    def workspace_locks(self) -> WorkspaceLocks:
         """Locks on workspaces."""
         ...
 
     @property
-    def queueing(self) -> Queueing:
+    def manual_runs(self) -> ManualRuns:
         """Plans asked for by hand."""
         ...
 
     @property
-    def requiring(self) -> Requiring:
+    def requirement_checker(self) -> RequirementChecker:
         """What applies of changes need."""
         ...
 
     @property
-    def rights(self) -> Rights:
+    def roles(self) -> Roles:
         """What people may do where."""
         ...
 
@@ -189,13 +189,18 @@ class Services(Protocol):
         ...
 
     @property
-    def redelivering(self) -> Redelivering:
+    def redelivery(self) -> Redelivery:
         """Deliveries once more."""
         ...
 
     @property
-    def variables(self) -> VariableDesk:
+    def variables(self) -> VariableEditor:
         """Variables and sets of them."""
+        ...
+
+    @property
+    def engine(self) -> Engine:
+        """What runs Terraform, to ask whether it has room."""
         ...
 
     @property
@@ -204,8 +209,13 @@ class Services(Protocol):
         ...
 
     @property
-    def kept_states(self) -> KeptStates:
+    def state_versions(self) -> StateVersions:
         """Their versions, for people."""
+        ...
+
+    @property
+    def issuer_keys(self) -> IssuerKeys:
+        """The keys that sign identity tokens."""
         ...
 
     @property
@@ -228,7 +238,7 @@ _PLACE = "plangate"
 
 
 def install(app: Flask, services: Services) -> None:
-    """Make the services known to the views of an app."""
+    """Register the services for the views of an app."""
     app.extensions[_PLACE] = _Held(services)
 
 

@@ -1,4 +1,4 @@
-"""Builds the page of a run from what the database says of it."""
+"""Builds the page of a run from the database."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from datetime import datetime
 
 from flask import url_for
 
-from bot.domain.actions import force_cancel_in
-from bot.domain.permissions import Action, Person
-from bot.domain.run import Run, RunEvent
-from bot.domain.workspace import Workspace
-from bot.services.plan_views import PlanView
+from bot.domain.people.permissions import Action, Person
+from bot.domain.runs.actions import force_cancel_in
+from bot.domain.runs.run import Run, RunEvent
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.plans.plan_text import KeptText
+from bot.services.plans.views import PlanView
 from bot.services.ports import Transaction
-from bot.services.turns import why_it_waits
-from bot.web import policy_card, resource_tree, rows, run_asks, run_cards, wording
-from bot.web.access import form_token
-from bot.web.needs import services
-from bot.web.output import harmless
-from bot.web.pages import Fact, Link
-from bot.web.policy_card import Judgement
-from bot.web.resource_tree import Wish
-from bot.web.run_cards import Outputs
-from bot.web.run_context import RunPage, TimelineRow
+from bot.services.runs.queue_position import why_it_waits
+from bot.web.page import elements, wording
+from bot.web.page.layout import Fact, Link
+from bot.web.page.output import harmless
+from bot.web.request.access import form_token
+from bot.web.request.services import services
+from bot.web.runs import cards, decisions, policy_card, resource_tree
+from bot.web.runs.cards import Outputs
+from bot.web.runs.context import RunPage, TimelineRow
+from bot.web.runs.policy_card import Judgement
+from bot.web.runs.resource_tree import ResourceFilter
 
 _LONGEST_MESSAGE = 1000
 
@@ -47,16 +49,17 @@ class Found:
 
 @dataclass(frozen=True)
 class Extra:
-    """What else the page shows: what was found out elsewhere, or what this person has just done."""
+    """Further parts of the page: facts from elsewhere, or what this person has just done."""
 
     view: PlanView | None = None
-    wish: Wish = field(default_factory=Wish)
+    text: KeptText | None = None
+    wish: ResourceFilter = field(default_factory=ResourceFilter)
     may_override: bool = False
     problem: str = ""
 
 
 def find(tx: Transaction, run_id: str, *, bare: bool = False) -> Found:
-    """Read a run for its page, without output where the page has it already. Raises NotFound."""
+    """Read a run for its page, without output if the page has it already. Raises NotFound."""
     run = tx.runs.get(run_id)
     workspace = tx.workspaces.get(run.workspace_id)
     record = None
@@ -69,7 +72,7 @@ def find(tx: Transaction, run_id: str, *, bare: bool = False) -> Found:
         workspace=workspace,
         waits=waits,
         timeline=timeline,
-        outputs=run_cards.read_outputs(tx, run, bare=bare),
+        outputs=cards.read_outputs(tx, run, bare=bare),
         change_url=record.change.url if record else "",
         policies=policy_card.judgement(tx, run.id),
         overriders=services().controls.overriders(tx, run),
@@ -79,7 +82,7 @@ def find(tx: Transaction, run_id: str, *, bare: bool = False) -> Found:
 
 def signature(run: Run, timeline: Sequence[RunEvent], waits: str) -> str:
     """Return what changes whenever the page does, apart from the output."""
-    # A force-cancel becomes possible by time alone.
+    # A force-cancel becomes possible as time passes.
     left = force_cancel_in(run, services().clock.now(), services().config.cool_off)
     text = f"{run.version} {len(timeline)} {waits} {left == 0}"
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
@@ -88,41 +91,40 @@ def signature(run: Run, timeline: Sequence[RunEvent], waits: str) -> str:
 def build(found: Found, person: Person, extra: Extra = Extra()) -> RunPage:
     """Return the run's page for a person."""
     run, now = found.run, services().clock.now()
-    badge, message = wording.badge_of(run), rows.message_of(run)
+    badge, message = wording.badge_of(run), elements.message_of(run)
     resources = resource_tree.build(run.id, extra.view, extra.wish) if extra.view else None
-    seen = str(found.outputs.seen(found.signature))
+    cursor = str(found.outputs.cursor(found.signature))
     return RunPage(
-        chrome=rows.chrome(f"{badge.label} · {message} · {found.workspace.name}", person, "workspaces"),
+        chrome=elements.chrome(f"{badge.label} · {message} · {found.workspace.name}", person, "workspaces"),
         id=run.id,
         message=message,
         badge=badge,
         kind=wording.kind_of(run),
-        how=harmless(wording.how_started(run, rows.words_of(found.workspace.repo))),
+        how=harmless(wording.how_started(run, elements.words_of(found.workspace.repo))),
         when=wording.moment(run.created_at, now),
-        workspace=Link(found.workspace.name, rows.workspace_url(found.workspace.name)),
+        workspace=Link(found.workspace.name, elements.workspace_url(found.workspace.name)),
         facts=_facts(found),
         problem=extra.problem,
-        banners=run_asks.banners(
+        banners=decisions.banners(
             run, found.workspace, found.waits, person, extra.may_override, found.overriders
         ),
-        asks=run_asks.asks(run, person, extra.may_override),
+        asks=decisions.asks(run, person, extra.may_override),
         counts=wording.chips(run.counts),
         nothing_to_do=run.has_changes is False,
-        times=run_cards.times(found.timeline, now),
-        plan=run_cards.stage_card(run, "plan", found.timeline, found.outputs, now),
+        times=cards.times(found.timeline, now),
+        plan=cards.stage_card(run, "plan", found.timeline, found.outputs, now),
+        plan_text=cards.plan_text(run.id, extra.text),
         resources=resources,
         policies=policy_card.card(run, found.policies),
-        apply=None
-        if run.plan_only
-        else run_cards.stage_card(run, "apply", found.timeline, found.outputs, now),
-        progress=run_cards.progress_bar(found.outputs.progress),
+        apply=None if run.plan_only else cards.stage_card(run, "apply", found.timeline, found.outputs, now),
+        progress=cards.progress_bar(found.outputs.progress),
         timeline=tuple(_timeline_row(event, now) for event in reversed(found.timeline)),
         comment_url=url_for("runs.comment", run_id=run.id) if person.may(Action.COMMENT) else "",
         form_token=form_token(person),
         once=secrets.token_hex(8),
         final=run.final,
         reloads=not run.final and not (run.awaits_confirmation or found.overriders),
-        cursor=seen,
+        cursor=cursor,
         events_url=url_for("live.events", run_id=run.id),
         news_url=url_for("live.news", run_id=run.id),
     )
@@ -133,14 +135,14 @@ def _facts(found: Found) -> tuple[Fact, ...]:
     hook = services().hooks.get(repo.forge)
     commit_url = hook.commit_url(repo, run.commit) if hook else ""
     facts = [
-        Fact("Commit", Link(wording.short(run.commit), web_address(commit_url))),
+        Fact("Commit", Link(wording.short(run.commit), elements.web_address(commit_url))),
         Fact("Repository", Link(repo.path)),
         Fact("Branch", Link(harmless(run.branch))),
     ]
     if run.change_number is not None:
-        words = rows.words_of(repo)
-        number = Link(words.numbered(run.change_number), web_address(found.change_url))
-        together = Link("all its workspaces", rows.change_url(found.workspace, run.change_number))
+        words = elements.words_of(repo)
+        number = Link(words.numbered(run.change_number), elements.web_address(found.change_url))
+        together = Link("all its workspaces", elements.change_url(found.workspace, run.change_number))
         facts[:0] = [Fact(words.title, number), Fact("Together", together)]
     if run.approval is not None:
         facts.append(Fact("Approved by", Link(run.approval.by)))
@@ -167,8 +169,3 @@ def _timeline_row(event: RunEvent, now: datetime) -> TimelineRow:
         said=said,
         when=wording.moment(event.at, now),
     )
-
-
-def web_address(url: str) -> str:
-    """Return an address that a browser may follow, empty for any other: payloads bring them (promise 5)."""
-    return url if url.startswith(("https://", "http://")) else ""

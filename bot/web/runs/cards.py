@@ -1,4 +1,4 @@
-"""The cards of a run's plan and apply, how far the apply is, and the picture of where the time went."""
+"""Builds the cards of a run's plan and apply, the apply's progress, and the chart of the time spent."""
 
 from __future__ import annotations
 
@@ -8,30 +8,34 @@ from datetime import datetime, timedelta
 
 from flask import url_for
 
-from bot.domain.lifecycle import RunStatus, StageStatus
-from bot.domain.progress import ApplyReader, Progress
-from bot.domain.run import Run, RunEvent
-from bot.domain.timing import Part, Span, spans, stage_times
-from bot.services.durations import usual_length
+from bot.domain.plans.diagnostics import errors_text
+from bot.domain.plans.progress import ApplyReader, Progress
+from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.run import Run, RunEvent
+from bot.domain.runs.timing import TimePart, TimeSpan, spans, stage_times
+from bot.services.plans.plan_text import KeptText
 from bot.services.ports import Transaction
-from bot.web import wording
-from bot.web.output import harmless, html_of
-from bot.web.pages import Moment
-from bot.web.run_context import Output, ProgressBar, Segment, Stage, Times
-from bot.web.seen import BEGINNING, Piece, Seen, new_output
+from bot.services.runs.durations import usual_length
+from bot.web.page import wording
+from bot.web.page.layout import Timestamp
+from bot.web.page.output import MOST_LINES, harmless, html_of
+from bot.web.runs.context import Output, PlanTextView, ProgressBar, Segment, Stage, TimeSpent
+from bot.web.runs.cursor import BEGINNING, Cursor, Piece, new_output
 
 _LABELS = {
-    Part.QUEUE: "In the queue",
-    Part.FETCH: "Fetch",
-    Part.INIT: "Init",
-    Part.PLAN: "Plan",
-    Part.POLICIES: "Policies",
-    Part.WAIT: "Waiting for a person",
-    Part.APPLY: "Apply",
+    TimePart.QUEUE: "In the queue",
+    TimePart.FETCH: "Fetch",
+    TimePart.INIT: "Init",
+    TimePart.PLAN: "Plan",
+    TimePart.POLICIES: "Policies",
+    TimePart.WAIT: "Waiting for a person",
+    TimePart.APPLY: "Apply",
 }
-# So that what was quick beside a long wait can still be seen.
+# A short part next to a long wait stays visible.
 _NARROWEST = 12
 _NAMED = 3
+# Terraform prints a stage's errors at its end.
+_ERRORS_WITHIN = 20_000
 
 
 @dataclass(frozen=True)
@@ -42,21 +46,31 @@ class Outputs:
     apply: Piece | None
     progress: Progress | None
     usual: dict[str, timedelta]
+    errors: str = ""
 
-    def seen(self, signature: str) -> Seen:
-        """Return what a page has that shows this."""
+    def cursor(self, signature: str) -> Cursor:
+        """Return the cursor of a page that shows this."""
         places = [piece.place if piece else BEGINNING for piece in (self.plan, self.apply)]
-        return Seen(signature, *places)
+        return Cursor(signature, *places)
 
 
 def read_outputs(tx: Transaction, run: Run, *, bare: bool) -> Outputs:
-    """Read what the cards show; of a page that has the output already (`bare`), only how long things take."""
+    """Read the content of the cards; only durations if the page already has the output (`bare`)."""
     usual = {}
     for stage, status in (("plan", RunStatus.PLANNING), ("apply", RunStatus.APPLYING)):
         if run.status is status and (length := usual_length(tx, run, status)):
             usual[stage] = length
     pieces = [None if bare else output_of(tx, run, stage) for stage in ("plan", "apply")]
-    return Outputs(pieces[0], pieces[1], read_progress(tx, run), usual)
+    return Outputs(pieces[0], pieces[1], read_progress(tx, run), usual, _errors(tx, run))
+
+
+def _errors(tx: Transaction, run: Run) -> str:
+    """Return every error of the stage that failed."""
+    for stage, status in (("apply", run.apply_status), ("plan", run.plan_status)):
+        if status is StageStatus.ERRORED:
+            text = errors_text(tx.artifacts.output_end(run.id, stage, _ERRORS_WITHIN).text)
+            return "\n".join(harmless(line) for line in text.split("\n"))
+    return ""
 
 
 def output_of(tx: Transaction, run: Run, stage: str) -> Piece | None:
@@ -65,13 +79,13 @@ def output_of(tx: Transaction, run: Run, stage: str) -> Piece | None:
 
 
 def is_running(run: Run, stage: str) -> bool:
-    """Whether Terraform is at work in a stage, so that its last line may be half."""
+    """Whether Terraform runs in this stage, so that the last line may be incomplete."""
     status = run.apply_status if stage == "apply" else run.plan_status
     return status is StageStatus.RUNNING and not run.final
 
 
 def read_progress(tx: Transaction, run: Run) -> Progress | None:
-    """Return how far an apply under way is, None where none is."""
+    """Return how far an apply under way is, None if none is."""
     if run.status is not RunStatus.APPLYING:
         return None
     reader = ApplyReader(run.counts)
@@ -98,10 +112,26 @@ def stage_card(run: Run, stage: str, timeline: Sequence[RunEvent], outputs: Outp
         open=undecided or at_work,
         output_open=applies or at_work or not run.has_changes,
         output=_output(run, stage, outputs.apply if applies else outputs.plan, status),
+        errors=outputs.errors if status is StageStatus.ERRORED else "",
     )
 
 
-def _moment(at: datetime | None, now: datetime) -> Moment | None:
+def plan_text(run_id: str, text: KeptText | None) -> PlanTextView | None:
+    """Return a plan as text, as much of it as a page shows."""
+    if text is None:
+        return None
+    shown = [line.plain() for line in text.lines[:MOST_LINES]]
+    return PlanTextView(
+        lines=html_of(shown, "text", 1, plan=True),
+        more=len(text.lines) - len(shown),
+        raw_url=url_for("runs.plan_text", run_id=run_id),
+        at_apply=tuple(
+            (harmless(each.address), harmless(each.words.replace("`", ""))) for each in text.at_apply
+        ),
+    )
+
+
+def _moment(at: datetime | None, now: datetime) -> Timestamp | None:
     return wording.moment(at, now) if at else None
 
 
@@ -121,11 +151,11 @@ def _empty(status: StageStatus, piece: Piece | None, final: bool) -> str:
         return ""
     if status is StageStatus.RUNNING:
         return "Terraform is at work; its output appears here."
-    return "There was no output." if final or status is StageStatus.FINISHED else "It has not started yet."
+    return "No output." if final or status is StageStatus.FINISHED else "Not started yet."
 
 
 def progress_bar(progress: Progress | None) -> ProgressBar | None:
-    """Return the bar of an apply, None where none is under way or nothing is counted."""
+    """Return the bar of an apply, None if none is under way or nothing is counted."""
     if progress is None or not progress.total:
         return None
     named = tuple(map(harmless, progress.under_way[:_NAMED]))
@@ -137,23 +167,23 @@ def progress_bar(progress: Progress | None) -> ProgressBar | None:
     )
 
 
-def times(timeline: Sequence[RunEvent], now: datetime) -> Times | None:
-    """Return where the time went, None where it went nowhere yet."""
+def times(timeline: Sequence[RunEvent], now: datetime) -> TimeSpent | None:
+    """Return where the time went, None if it went nowhere yet."""
     found = spans(timeline, now)
     whole = sum((span.length for span in found), timedelta())
     if whole < timedelta(milliseconds=100):
         return None
-    totals: dict[Part, timedelta] = {}
+    totals: dict[TimePart, timedelta] = {}
     for span in found:
         totals[span.part] = totals.get(span.part, timedelta()) + span.length
-    return Times(
+    return TimeSpent(
         whole=wording.took(whole),
         bar=_bar(found, whole),
         parts=tuple(_segment(part, length, whole) for part, length in totals.items()),
     )
 
 
-def _bar(found: Sequence[Span], whole: timedelta) -> tuple[Segment, ...]:
+def _bar(found: Sequence[TimeSpan], whole: timedelta) -> tuple[Segment, ...]:
     widths = [max(_NARROWEST, round(1000 * (span.length / whole))) for span in found]
     scale, x, bar = 1000 / sum(widths), 0.0, []
     for span, width in zip(found, widths, strict=True):
@@ -162,6 +192,6 @@ def _bar(found: Sequence[Span], whole: timedelta) -> tuple[Segment, ...]:
     return tuple(bar)
 
 
-def _segment(part: Part, length: timedelta, whole: timedelta, x: int = 0, width: int = 0) -> Segment:
+def _segment(part: TimePart, length: timedelta, whole: timedelta, x: int = 0, width: int = 0) -> Segment:
     share = f"{100 * (length / whole):.0f} %"
     return Segment(part.value, _LABELS[part], wording.took(length), share, x, width)

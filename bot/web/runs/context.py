@@ -1,4 +1,4 @@
-"""What the run's page is given, typed; nothing of it is computed in a template."""
+"""View models of the run's page."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from bot.web.pages import Badge, Banner, Chrome, CountChips, Fact, Link, Moment
-from bot.web.policy_pages import PolicyCard
-from bot.web.resource_context import Resources
+from bot.web.page.layout import Badge, Banner, Chrome, CountChips, Fact, Link, Timestamp
+from bot.web.runs.policy_context import PolicyCard
+from bot.web.runs.resource_context import Resources
 
 
 @dataclass(frozen=True)
-class Ask:
-    """A button that asks once before it acts: what will happen, with a comment if one is taken.
+class DecisionButton:
+    """A button that asks for confirmation: it says what will happen, and may take a comment.
 
-    `comment` labels the field, empty where none is taken. `once` makes pressing it twice the same as once.
+    `comment` is the field's label, empty if there is no field. `once` is an idempotency key.
     """
 
     verb: str
@@ -30,7 +30,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of the picture of where the time went; `x` and `width` are thousandths of the whole."""
+    """A part of the chart of the time spent; `x` and `width` are thousandths of the whole."""
 
     part: str
     label: str
@@ -41,8 +41,8 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Times:
-    """Where a run's time went: as a bar, and for each part in words."""
+class TimeSpent:
+    """How a run spent its time: as a bar, and in words for each part."""
 
     whole: str
     bar: tuple[Segment, ...]
@@ -51,7 +51,7 @@ class Times:
 
 @dataclass(frozen=True)
 class ProgressBar:
-    """How far an apply is. `words` say it; `under_way` is what is being worked on."""
+    """An apply's progress in percent and in `words`; `under_way` are the resources in progress."""
 
     percent: int
     words: str
@@ -62,7 +62,7 @@ class ProgressBar:
 class Output:
     """A stage's output, its last lines.
 
-    `first` is the number of the first line that is shown. `cursor` says what of it a page has.
+    `first` is the number of the first shown line. `cursor` is the page's position in the output.
     """
 
     lines: Markup
@@ -74,34 +74,48 @@ class Output:
 
 @dataclass(frozen=True)
 class Stage:
-    """The card of a plan or an apply. `began` and `ended` are None where it has not."""
+    """The card of a plan or an apply. `began` and `ended` are None if it has not.
+
+    `errors` are all of Terraform's, each whole.
+    """
 
     name: str
     title: str
     badge: Badge
     took: str
-    began: Moment | None
-    ended: Moment | None
+    began: Timestamp | None
+    ended: Timestamp | None
     usual: str
     open: bool
     output_open: bool
     output: Output
+    errors: str = ""
+
+
+@dataclass(frozen=True)
+class PlanTextView:
+    """The plan as text, its first lines; `more` are in the raw text. `at_apply` is what runs only then."""
+
+    lines: Markup
+    more: int
+    raw_url: str
+    at_apply: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class TimelineRow:
-    """A line of a run's timeline; what a person said has lines of its own."""
+    """A line of a run's timeline; a person's comment has its own lines."""
 
     badge: Badge
     actor: str
     message: str
     said: bool
-    when: Moment
+    when: Timestamp
 
 
 @dataclass(frozen=True)
 class RunPage:
-    """One run. `cursor` says what the page has; `reloads` that it does so by itself without scripts."""
+    """One run. `cursor` is what the page shows; `reloads`: it reloads itself without scripts."""
 
     chrome: Chrome
     id: str
@@ -109,16 +123,17 @@ class RunPage:
     badge: Badge
     kind: str
     how: str
-    when: Moment
+    when: Timestamp
     workspace: Link
     facts: tuple[Fact, ...]
     problem: str
     banners: tuple[Banner, ...]
-    asks: tuple[Ask, ...]
+    asks: tuple[DecisionButton, ...]
     counts: CountChips | None
     nothing_to_do: bool
-    times: Times | None
+    times: TimeSpent | None
     plan: Stage
+    plan_text: PlanTextView | None
     resources: Resources | None
     policies: PolicyCard | None
     apply: Stage | None

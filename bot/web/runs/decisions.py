@@ -1,4 +1,4 @@
-"""What the run's page asks of people: the banner that names the decision, the buttons that are legal."""
+"""The decisions that the run's page asks for: its banner and its buttons."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Collection
 
 from flask import url_for
 
-from bot.domain.actions import force_cancel_in, possible
-from bot.domain.lifecycle import RunStatus, StageStatus
-from bot.domain.permissions import NEEDS, Action, Person
-from bot.domain.requirements import needs
-from bot.domain.run import Run
-from bot.domain.workspace import Workspace
-from bot.web import wording
-from bot.web.needs import services
-from bot.web.output import harmless
-from bot.web.pages import Banner, Tone
-from bot.web.run_context import Ask
+from bot.domain.changes.requirements import needs
+from bot.domain.people.permissions import NEEDS, Action, Person
+from bot.domain.runs.actions import force_cancel_in, possible
+from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Workspace
+from bot.web.page import wording
+from bot.web.page.layout import Banner, Tone
+from bot.web.page.output import harmless
+from bot.web.request.services import services
+from bot.web.runs.context import DecisionButton
 
 # In the order in which they stand: each with its place in the address, its words and its look.
 _BUTTONS = {
@@ -33,16 +33,16 @@ _BUTTONS = {
 _OPTIONAL, _REASON = "Comment (optional)", "Reason"
 
 
-def asks(run: Run, person: Person, may_override: bool) -> tuple[Ask, ...]:
-    """Return only what is legal for this person now; services/controls checks it again when it comes."""
+def asks(run: Run, person: Person, may_override: bool) -> tuple[DecisionButton, ...]:
+    """Return only the actions that this person may take now; services/runs/controls checks again."""
     legal = set(possible(run, person, services().clock.now(), services().config.cool_off))
     legal.discard(Action.OVERRIDE_POLICY)
     if may_override:
-        # Who may is said by the policy sets' owners, not by the role.
+        # The owners of the policy sets decide who may, not the role.
         legal.add(Action.OVERRIDE_POLICY)
     once = secrets.token_hex(8)
     return tuple(
-        Ask(
+        DecisionButton(
             verb=verb,
             label=label,
             look=look,
@@ -58,14 +58,14 @@ def asks(run: Run, person: Person, may_override: bool) -> tuple[Ask, ...]:
 
 
 def retry_id(run_id: str, person: Person, once: str) -> str:
-    """Return the id of the run that a retry makes: the same however often this very button is pressed."""
+    """Return the id of the run that a retry creates: the same however often this button is pressed."""
     key = services().vault.key("retry")
     text = f"{run_id}\n{person.login}\n{once}".encode("utf-8", "replace")
     return f"run-{hmac.new(key, text, hashlib.sha256).hexdigest()[:24]}"
 
 
 def done_already(run: Run, verb: str, person: Person, overridden_by: Collection[str]) -> bool:
-    """Whether the run is what this person's button would make of it: they pressed it twice."""
+    """Whether the run already has the effect of this button: it was pressed twice."""
     match verb:
         case "confirm":
             return run.confirmed_by == person.login
@@ -82,41 +82,43 @@ def done_already(run: Run, verb: str, person: Person, overridden_by: Collection[
 
 
 def _says(run: Run, action: Action) -> str:
-    """Say what will happen, before it does."""
+    """Say what the button will do."""
     match action:
         case Action.CONFIRM if run.modes.destroy:
             return f"This destroys what the workspace manages: the plan {wording.effect(run.counts)}."
         case Action.CONFIRM:
             return f"Exactly this plan is applied: it {wording.effect(run.counts)}."
         case Action.OVERRIDE_POLICY:
-            return "What the policies failed for is let be, for this run only. The reason is kept."
+            return "Overrides the failed policies for this run only. Your reason is stored."
         case Action.DISCARD:
-            return "The run is put aside: nothing of it is applied, and the next one in the queue goes on."
+            return "Nothing of this run is applied, and the next run in the queue starts."
         case Action.CANCEL if run.status is RunStatus.APPLYING:
-            return "Terraform finishes the step that it is at and stops. What it has done by then stays done."
+            return "Terraform finishes its current step and stops. Changes made until then stay."
         case Action.CANCEL:
             return "The run stops. Nothing is applied."
         case Action.FORCE_CANCEL:
             return (
-                "Terraform is killed: the state may lack what it did last. Only where a cancel does not help."
+                "Kills Terraform. The state may lack the last changes. Use it only if a cancel does not help."
             )
         case _:
-            return "A new run of the same kind on the same commit, with the variables as they are now."
+            return (
+                "Creates a run of the same kind on the same commit, with the current values of the variables."
+            )
 
 
 def banners(
     run: Run, workspace: Workspace, waits: str, person: Person, may_override: bool, overriders: str
 ) -> tuple[Banner, ...]:
-    """Return what the page says first: the decision awaited and of whom, why it waits, what went wrong."""
+    """Return the banner: the decision and who must take it, why the run waits, or what went wrong."""
     found = []
     if run.cancel_requested_at is not None and not run.final:
-        stopping = f"Terraform was asked to stop; it finishes the step that it is at. {_forcing(run)}".strip()
+        stopping = f"Terraform was asked to stop; it finishes its current step. {_forcing(run)}".strip()
         by = harmless(run.cancel_requested_by)
         found.append(Banner(Tone.WAIT, f"{by} canceled this run", stopping))
     if run.delta:
         found.append(Banner(Tone.ASK, "The plan is not the one that was approved", harmless(run.delta)))
     if run.awaits_confirmation and run.lacks:
-        found.append(Banner(Tone.ASK, "Approved before, but not applied by itself", harmless(run.lacks)))
+        found.append(Banner(Tone.ASK, "Approved before, but not applied automatically", harmless(run.lacks)))
     if run.awaits_confirmation:
         found.append(_confirmation(run, workspace, person))
     if run.status is RunStatus.POLICY_OVERRIDE:
@@ -124,7 +126,7 @@ def banners(
         text = f"{whom}, with a reason; or the run is discarded."
         found.append(Banner(Tone.ASK, "A policy failed: override or discard", harmless(text)))
     if waits:
-        found.append(Banner(Tone.WAIT, "Waiting for its turn", harmless(waits[:1].upper() + waits[1:])))
+        found.append(Banner(Tone.WAIT, "Waiting in the queue", harmless(waits[:1].upper() + waits[1:])))
     if run.error:
         title = "The apply failed" if run.apply_status is StageStatus.ERRORED else "The run failed"
         found.append(Banner(Tone.BAD, title, "\n".join(map(harmless, run.error.splitlines()))))
@@ -138,12 +140,12 @@ def _confirmation(run: Run, workspace: Workspace, person: Person) -> Banner:
     if run.change_number is not None and workspace.require:
         text = f"{text} {needs(workspace)}"
     if not person.may(Action.CONFIRM):
-        text = f"{text} Somebody with {NEEDS[Action.CONFIRM].name.lower()} access has to decide."
+        text = f"{text} Somebody with {NEEDS[Action.CONFIRM].name.lower()} access must decide."
     return Banner(Tone.ASK, "Needs confirmation", text)
 
 
 def _forcing(run: Run) -> str:
-    """Say when a run that does not stop may be killed."""
+    """Say when a force-cancel becomes possible."""
     left = force_cancel_in(run, services().clock.now(), services().config.cool_off)
     if left is None:
         return "It is being killed." if run.force_cancel else ""

@@ -1,6 +1,6 @@
-"""What programs are told, in JSON: workspaces, runs, and what came of a wish.
+"""JSON responses for programs: workspaces, runs, and results of actions.
 
-Fields are spelled as in HashiCorp's runs API where it has them. Errors are told by failures.py.
+Fields are spelled as in HashiCorp's runs API if it has them. failures.py renders errors.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from typing import Any
 
 from flask import Response, jsonify, url_for
 
-from bot.domain.lifecycle import RunStatus
-from bot.domain.permissions import Action
-from bot.domain.run import Run
-from bot.domain.workspace import Workspace
+from bot.domain.people.permissions import Action
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import Overview, RunQuery, Transaction
-from bot.services.turns import why_it_waits
-from bot.web import access, rows, run_asks
-from bot.web.needs import services
+from bot.services.runs.queue_position import why_it_waits
+from bot.web.page import elements
+from bot.web.request import access
+from bot.web.request.services import services
+from bot.web.runs import decisions
 
 PER_PAGE = 50
 
@@ -24,14 +26,14 @@ _Fields = dict[str, Any]
 
 
 def workspaces(found: tuple[Overview, ...], number: int, total: int) -> Response:
-    """Tell of a part of the list of workspaces, each with the run that it is shown with."""
+    """Return a page of the list of workspaces, each with its current run."""
     data = [_workspace(each) for each in found]
     return jsonify({"data": data, "meta": {"pagination": {"current-page": number, "total-count": total}}})
 
 
 def runs(name: str) -> Response:
-    """Tell of a part of a workspace's runs, newest first. Raises NotFound."""
-    number = rows.page_number()
+    """Return a page of a workspace's runs, newest first. Raises NotFound."""
+    number = elements.page_number()
     with services().store.reading() as tx:
         workspace = tx.workspaces.named(name)
         query = RunQuery(workspace_id=workspace.id, limit=PER_PAGE + 1, offset=(number - 1) * PER_PAGE)
@@ -42,7 +44,7 @@ def runs(name: str) -> Response:
 
 
 def run(run_id: str, status: int = 200) -> Response:
-    """Tell of a run as it is now. Raises NotFound."""
+    """Return a run as it is now. Raises NotFound."""
     with services().store.reading() as tx:
         found = tx.runs.get(run_id)
         said = jsonify({"data": _run(tx, tx.workspaces.get(found.workspace_id), found)})
@@ -52,7 +54,7 @@ def run(run_id: str, status: int = 200) -> Response:
 
 def _workspace(each: Overview) -> _Fields:
     workspace, shown = each.workspace, each.run
-    at = rows.workspace_url(workspace.name)
+    at = elements.workspace_url(workspace.name)
     return {
         "id": workspace.id,
         "type": "workspaces",
@@ -71,7 +73,7 @@ def _workspace(each: Overview) -> _Fields:
             "current-run": {
                 "data": shown
                 and {"id": shown.id, "type": "runs", "attributes": {"status": shown.status.value}},
-                "links": {"related": rows.run_url(shown.id)} if shown else {},
+                "links": {"related": elements.run_url(shown.id)} if shown else {},
             }
         },
         "links": {
@@ -83,8 +85,8 @@ def _workspace(each: Overview) -> _Fields:
 
 
 def _run(tx: Transaction, workspace: Workspace, run: Run) -> _Fields:
-    at = rows.run_url(run.id)
-    asks = run_asks.asks(run, access.person_asking(), may_override=False)
+    at = elements.run_url(run.id)
+    asks = decisions.asks(run, access.person_asking(), may_override=False)
     links = {
         "self": at,
         "html": services().addresses.public + at,
@@ -98,14 +100,14 @@ def _run(tx: Transaction, workspace: Workspace, run: Run) -> _Fields:
         "type": "runs",
         "attributes": _attributes(run)
         | {
-            # What whoever asks may do with it now; `links` says where.
+            # The actions that the person may take now; `links` has their addresses.
             "actions": {f"is-{_ABLE[verb]}": any(ask.verb == verb for ask in asks) for verb in _ABLE},
             "awaits": _awaits(tx, workspace, run),
         },
         "relationships": {
             "workspace": {
                 "data": {"id": workspace.id, "type": "workspaces"},
-                "links": {"related": rows.workspace_url(workspace.name)},
+                "links": {"related": elements.workspace_url(workspace.name)},
             }
         },
         "links": links | {ask.verb: ask.url for ask in asks},
@@ -151,7 +153,7 @@ def _attributes(run: Run) -> _Fields:
 
 
 def _awaits(tx: Transaction, workspace: Workspace, run: Run) -> str:
-    """Say what the run waits for, empty where it is at work or finished."""
+    """Say what the run waits for, empty if it is in progress or finished."""
     if run.awaits_confirmation:
         return "confirmation"
     if run.status is RunStatus.POLICY_OVERRIDE:

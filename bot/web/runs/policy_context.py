@@ -1,21 +1,25 @@
-"""What the run's page is given of its policies, typed."""
+"""View models of the policies on the run's page."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.web.pages import Badge, Link
+from bot.web.page.layout import Badge, Link
 
 
 @dataclass(frozen=True)
 class PolicyLine:
-    """What a policy said of a run's plan. `source` is its file as it was then."""
+    """A policy's result for a run's plan. `source` is its file in that version.
+
+    `messages` are the first ones. `rest` links to all of them if there are more.
+    """
 
     name: str
     badge: Badge
     level: str
     description: str
     messages: tuple[str, ...]
+    rest: Link
     override: str
     took: str
     source: Link
@@ -23,7 +27,7 @@ class PolicyLine:
 
 @dataclass(frozen=True)
 class PolicyCard:
-    """The card of the policy check: what it came to, and each policy, the failed ones first."""
+    """The card of the policy check: its result, and each policy, failed ones first."""
 
     badge: Badge
     words: str

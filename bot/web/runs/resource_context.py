@@ -1,10 +1,10 @@
-"""What the list of a plan's changes is given, typed: a tree of modules, changes, attributes."""
+"""View models of the list of a plan's changes: a tree of modules, changes and attributes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.web.pages import Chrome, Filter, Link
+from bot.web.page.layout import Chrome, Filter, Link
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,8 @@ class DiffRow:
 
 
 @dataclass(frozen=True)
-class AttributeRow:
-    """An attribute before and after; `lines` in place of both where its values have many lines."""
+class AttributeDiff:
+    """An attribute before and after; `lines` instead if its values have many lines."""
 
     sign: str
     kind: str
@@ -32,15 +32,15 @@ class AttributeRow:
 
 @dataclass(frozen=True)
 class Details:
-    """What a change does to the attributes; `rest` says how many are not listed, `none` why none are."""
+    """The attributes of a change; `rest`: how many are not listed, `none`: why none are."""
 
-    rows: tuple[AttributeRow, ...]
+    rows: tuple[AttributeDiff, ...]
     rest: str
     none: str
 
 
 @dataclass(frozen=True)
-class ResourceRow:
+class ResourceDiff:
     """One change. `url` leads to its attributes, `details` has them where they came along."""
 
     anchor: str
@@ -61,7 +61,7 @@ class ModuleNode:
     name: str
     url: str
     count: int
-    rows: tuple[ResourceRow, ...]
+    rows: tuple[ResourceDiff, ...]
     modules: tuple[ModuleNode, ...]
 
 
@@ -97,7 +97,7 @@ class ResourcePage:
 
     chrome: Chrome
     run: Link
-    row: ResourceRow
+    row: ResourceDiff
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""What a plan changes, apart from the run's page: a further part of the list, and one change's attributes.
+"""Pages of a plan's changes: a further part of the list, and the attributes of one change.
 
-With scripts the page asks for the bare part and puts it in its place; without, each is a page of its own.
+Scripts request only the fragment and insert it into the run's page; without scripts each is a whole page.
 """
 
 from __future__ import annotations
@@ -8,13 +8,15 @@ from __future__ import annotations
 from flask import Blueprint, render_template, request
 
 from bot.domain.errors import NotFound
-from bot.domain.plan_view import Section
-from bot.domain.run import Run
-from bot.services.plan_views import PlanView, PlanViews
-from bot.web import access, resource_tree, rows
-from bot.web.needs import services
-from bot.web.pages import Link
-from bot.web.resource_context import ResourcePage, ResourcesPage
+from bot.domain.plans.view import PlanSection
+from bot.domain.runs.run import Run
+from bot.services.plans.views import PlanView, PlanViews
+from bot.web.page import elements
+from bot.web.page.layout import Link
+from bot.web.request import access
+from bot.web.request.services import services
+from bot.web.runs import resource_tree
+from bot.web.runs.resource_context import ResourcePage, ResourcesPage
 
 BARE = "X-Plangate-Bare"
 """The header by which our own script asks for a part without the page around it."""
@@ -22,9 +24,9 @@ BARE = "X-Plangate-Bare"
 blueprint = Blueprint("resources", __name__)
 
 _TITLES = {
-    Section.CHANGES: "Resource changes",
-    Section.OUTPUTS: "Outputs that change",
-    Section.DRIFT: "Changed outside of Terraform",
+    PlanSection.CHANGES: "Resource changes",
+    PlanSection.OUTPUTS: "Outputs that change",
+    PlanSection.DRIFT: "Changed outside of Terraform",
 }
 
 
@@ -38,8 +40,8 @@ def listing(run_id: str) -> str:
         return render_template("resource_list.html", list=found)
     title = _TITLES[wish.section]
     page = ResourcesPage(
-        chrome=rows.chrome(f"{title} · {rows.message_of(run)}", access.person_asking(), "workspaces"),
-        run=Link(rows.message_of(run), rows.run_url(run_id)),
+        chrome=elements.chrome(f"{title} · {elements.message_of(run)}", access.person_asking(), "workspaces"),
+        run=Link(elements.message_of(run), elements.run_url(run_id)),
         title=title,
         list=found,
     )
@@ -51,7 +53,7 @@ def one(run_id: str, section: str, number: str) -> str:
     """Show one change with its attributes."""
     run, view = _found(run_id)
     try:
-        where, place = Section(section), int(number[:9])
+        where, place = PlanSection(section), int(number[:9])
         details = resource_tree.details(view.lists[where][place], view.attributes(where, place))
     except (ValueError, IndexError):
         raise NotFound(f"{run_id} has no such change") from None
@@ -59,8 +61,10 @@ def one(run_id: str, section: str, number: str) -> str:
         return render_template("resource_details.html", details=details)
     shown = resource_tree.row(run_id, where, place, view.lists[where][place], details)
     page = ResourcePage(
-        chrome=rows.chrome(f"{shown.address} · {rows.message_of(run)}", access.person_asking(), "workspaces"),
-        run=Link(rows.message_of(run), rows.run_url(run_id)),
+        chrome=elements.chrome(
+            f"{shown.address} · {elements.message_of(run)}", access.person_asking(), "workspaces"
+        ),
+        run=Link(elements.message_of(run), elements.run_url(run_id)),
         row=shown,
     )
     return render_template("resource.html", page=page)

@@ -1,4 +1,4 @@
-"""The list of what a plan changes: a tree of modules, narrowed and cut into parts, so that it may be long."""
+"""Builds the list of a plan's changes: a tree of modules, filtered and split into parts."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 
 from flask import url_for
 
-from bot.domain.attributes import AttributeChange, Attributes, Form
-from bot.domain.line_diff import Side, line_diff
-from bot.domain.plan_view import Change, Deed, Section, modules_of
-from bot.services.plan_views import PlanView
-from bot.web.output import harmless
-from bot.web.pages import Filter
-from bot.web.resource_context import (
-    AttributeRow,
+from bot.domain.plans.attributes import AttributeChange, AttributeForm, Attributes
+from bot.domain.plans.line_diff import Side, line_diff
+from bot.domain.plans.view import ChangeKind, PlannedChange, PlanSection, modules_of
+from bot.services.plans.views import PlanView
+from bot.web.page.layout import Filter
+from bot.web.page.output import harmless
+from bot.web.runs.resource_context import (
+    AttributeDiff,
     Details,
     DiffRow,
     ModuleNode,
+    ResourceDiff,
     ResourceList,
-    ResourceRow,
     Resources,
 )
 
@@ -34,57 +34,62 @@ WITH_DETAILS = 20
 _BESIDE = 50
 _DEEPEST = 40
 
-_KINDS: dict[Deed, tuple[str, str]] = {
-    Deed.CREATE: ("add", "Create"),
-    Deed.UPDATE: ("change", "Update"),
-    Deed.REPLACE: ("replace", "Replace"),
-    Deed.DESTROY: ("destroy", "Destroy"),
-    Deed.IMPORT: ("import", "Import"),
-    Deed.MOVE: ("move", "Move"),
-    Deed.FORGET: ("forget", "Forget"),
-    Deed.READ: ("read", "Read"),
+_KINDS: dict[ChangeKind, tuple[str, str]] = {
+    ChangeKind.CREATE: ("add", "Create"),
+    ChangeKind.UPDATE: ("change", "Update"),
+    ChangeKind.REPLACE: ("replace", "Replace"),
+    ChangeKind.DESTROY: ("destroy", "Destroy"),
+    ChangeKind.IMPORT: ("import", "Import"),
+    ChangeKind.MOVE: ("move", "Move"),
+    ChangeKind.FORGET: ("forget", "Forget"),
+    ChangeKind.READ: ("read", "Read"),
 }
 _SIGNS = {"+": "add", "-": "destroy", "~": "change"}
 _SIDES = {Side.AFTER: "add", Side.BEFORE: "destroy", Side.SKIPPED: "skipped", Side.BOTH: ""}
-_NOTES = {Form.JSON: "JSON, laid out to compare", Form.TEXT: "", Form.LIST: "", Form.LINE: ""}
+_NOTES = {
+    AttributeForm.JSON: "JSON, laid out to compare",
+    AttributeForm.TEXT: "",
+    AttributeForm.LIST: "",
+    AttributeForm.LINE: "",
+}
 
 
 @dataclass(frozen=True)
-class Wish:
-    """Which changes somebody wants to see: of a section, by deed, words and module, from where on."""
+class ResourceFilter:
+    """Filter of the changes: section, action, search words, module, and the first one to show."""
 
-    section: Section = Section.CHANGES
+    section: PlanSection = PlanSection.CHANGES
     deed: str = ""
     query: str = ""
     module: str = ""
     begin: int = 0
 
     def arguments(self) -> dict[str, Any]:
-        """Return what of it an address has to say."""
+        """Return it as query parameters."""
         said = {"see": self.section.value, "do": self.deed, "q": self.query, "module": self.module}
         found: dict[str, Any] = {name: value for name, value in said.items() if value}
-        if self.section is Section.CHANGES:
+        if self.section is PlanSection.CHANGES:
             del found["see"]
         return found | ({"from": self.begin} if self.begin else {})
 
 
-def read_wish(arguments: Mapping[str, str]) -> Wish:
-    """Read it from a query; what makes no sense is left out."""
+def read_wish(arguments: Mapping[str, str]) -> ResourceFilter:
+    """Parse it from a query; invalid values are ignored."""
     see, deed, begin = (arguments.get(name, "")[:20] for name in ("see", "do", "from"))
-    return Wish(
-        section=Section(see) if see in set(Section) else Section.CHANGES,
-        deed=deed if deed in set(Deed) else "",
+    return ResourceFilter(
+        section=PlanSection(see) if see in set(PlanSection) else PlanSection.CHANGES,
+        deed=deed if deed in set(ChangeKind) else "",
         query=arguments.get("q", "")[:200],
         module=arguments.get("module", "")[:1000],
         begin=int(begin) if begin.isascii() and begin.isdigit() else 0,
     )
 
 
-def build(run_id: str, view: PlanView, wish: Wish) -> Resources | None:
-    """Return all that a plan changes, as far as it was asked for; None where it changes nothing."""
-    wish = replace(wish, section=Section.CHANGES)
-    changes = view.lists[Section.CHANGES]
-    outputs, drift = view.lists[Section.OUTPUTS], view.lists[Section.DRIFT]
+def build(run_id: str, view: PlanView, wish: ResourceFilter) -> Resources | None:
+    """Return all that a plan changes, as far as it was asked for; None if it changes nothing."""
+    wish = replace(wish, section=PlanSection.CHANGES)
+    changes = view.lists[PlanSection.CHANGES]
+    outputs, drift = view.lists[PlanSection.OUTPUTS], view.lists[PlanSection.DRIFT]
     if not (changes or outputs or drift):
         return None
     return Resources(
@@ -96,12 +101,12 @@ def build(run_id: str, view: PlanView, wish: Wish) -> Resources | None:
         module=harmless(wish.module),
         all_url=_page_url(run_id, replace(wish, module="", begin=0)),
         list=part(run_id, view, wish),
-        outputs=part(run_id, view, Wish(Section.OUTPUTS), _BESIDE) if outputs else None,
-        drift=part(run_id, view, Wish(Section.DRIFT), _BESIDE) if drift else None,
+        outputs=part(run_id, view, ResourceFilter(PlanSection.OUTPUTS), _BESIDE) if outputs else None,
+        drift=part(run_id, view, ResourceFilter(PlanSection.DRIFT), _BESIDE) if drift else None,
     )
 
 
-def part(run_id: str, view: PlanView, wish: Wish, most: int = PART) -> ResourceList:
+def part(run_id: str, view: PlanView, wish: ResourceFilter, most: int = PART) -> ResourceList:
     """Return a part of a section's changes as a tree."""
     changes = view.lists[wish.section]
     found = [number for number, change in enumerate(changes) if _wanted(change, wish)]
@@ -124,11 +129,13 @@ def part(run_id: str, view: PlanView, wish: Wish, most: int = PART) -> ResourceL
     )
 
 
-def row(run_id: str, section: Section, number: int, change: Change, details: Details | None) -> ResourceRow:
+def row(
+    run_id: str, section: PlanSection, number: int, change: PlannedChange, details: Details | None
+) -> ResourceDiff:
     """Return a change for the page."""
     kind, deed = _KINDS[change.deed]
     name = change.name + (f" (deposed object {change.deposed})" if change.deposed else "")
-    return ResourceRow(
+    return ResourceDiff(
         anchor=f"{section.value}-{number}",
         symbol=change.symbol,
         kind=kind,
@@ -141,33 +148,33 @@ def row(run_id: str, section: Section, number: int, change: Change, details: Det
     )
 
 
-def details(change: Change, found: Attributes) -> Details:
-    """Return what a change does to the attributes, for the page."""
+def details(change: PlannedChange, found: Attributes) -> Details:
+    """Return the attributes of a change for the page."""
     rest = [f"{found.unchanged} unchanged"] if found.unchanged else []
     rest += [f"{found.more} more that are not listed here"] if found.more else []
     none = "" if found.changed else _nothing(change)
     return Details(tuple(map(_attribute, found.changed)), " · ".join(rest), none)
 
 
-def _details_of(view: PlanView, section: Section, number: int, along: bool) -> Details | None:
+def _details_of(view: PlanView, section: PlanSection, number: int, along: bool) -> Details | None:
     if not along:
         return None
     return details(view.lists[section][number], view.attributes(section, number))
 
 
-def _nothing(change: Change) -> str:
+def _nothing(change: PlannedChange) -> str:
     match change.deed:
-        case Deed.MOVE:
+        case ChangeKind.MOVE:
             return "Only its address changes."
-        case Deed.IMPORT:
-            return "It is brought under management as it is."
-        case Deed.READ:
+        case ChangeKind.IMPORT:
+            return "It is imported without changes."
+        case ChangeKind.READ:
             return "It is read during the apply."
         case _:
-            return "No attribute is told of."
+            return "The plan names no attribute."
 
 
-def _notes(change: Change) -> Iterator[str]:
+def _notes(change: PlannedChange) -> Iterator[str]:
     if change.forced_by:
         yield f"forced by {', '.join(change.forced_by)}"
     if change.reason:
@@ -178,7 +185,7 @@ def _notes(change: Change) -> Iterator[str]:
         yield f"imported from {change.import_id}"
 
 
-def _wanted(change: Change, wish: Wish) -> bool:
+def _wanted(change: PlannedChange, wish: ResourceFilter) -> bool:
     if wish.deed and change.deed.value != wish.deed:
         return False
     if wish.module and not f"{change.module}.".startswith(f"{wish.module}."):
@@ -189,19 +196,19 @@ def _wanted(change: Change, wish: Wish) -> bool:
     return all(word in text for word in wish.query.casefold().split())
 
 
-def _filters(run_id: str, changes: Sequence[Change], wish: Wish) -> tuple[Filter, ...]:
+def _filters(run_id: str, changes: Sequence[PlannedChange], wish: ResourceFilter) -> tuple[Filter, ...]:
     others = replace(wish, deed="", begin=0)
     within = [change for change in changes if _wanted(change, others)]
     counts = Counter(change.deed for change in within)
     found = [Filter("All", _page_url(run_id, others), len(within), not wish.deed)]
-    for deed in Deed:
+    for deed in ChangeKind:
         if counts[deed] or wish.deed == deed.value:
             url = _page_url(run_id, replace(others, deed=deed.value))
             found.append(Filter(_KINDS[deed][1], url, counts[deed], wish.deed == deed.value))
     return tuple(found)
 
 
-def _page_url(run_id: str, wish: Wish) -> str:
+def _page_url(run_id: str, wish: ResourceFilter) -> str:
     return url_for("runs.show", run_id=run_id, **wish.arguments()) + "#resources"
 
 
@@ -224,7 +231,7 @@ def _way(module: str) -> tuple[str, ...]:
 
 
 def _ways(module: str) -> Iterator[tuple[str, ...]]:
-    """Give a module and all that it is within, each as the names on the way to it."""
+    """Yield a module and its parents, each as the list of names on its path."""
     way = _way(module)
     for length in range(len(way) + 1):
         yield way[:length]
@@ -232,12 +239,12 @@ def _ways(module: str) -> Iterator[tuple[str, ...]]:
 
 def _tree(
     run_id: str,
-    wish: Wish,
-    rows: Sequence[tuple[Change, ResourceRow]],
+    wish: ResourceFilter,
+    rows: Sequence[tuple[PlannedChange, ResourceDiff]],
     counts: Mapping[tuple[str, ...], int],
 ) -> ModuleNode:
     """Lay rows, which come in the order of the tree, out as a tree."""
-    own: dict[tuple[str, ...], list[ResourceRow]] = {(): []}
+    own: dict[tuple[str, ...], list[ResourceDiff]] = {(): []}
     for change, shown in rows:
         for way in _ways(change.module):
             own.setdefault(way, [])
@@ -262,14 +269,14 @@ def _tree(
 # --- attributes ---------------------------------------------------------------------------------------------
 
 
-def _attribute(found: AttributeChange) -> AttributeRow:
+def _attribute(found: AttributeChange) -> AttributeDiff:
     lines: tuple[DiffRow, ...] = ()
-    if found.form is not Form.LINE:
+    if found.form is not AttributeForm.LINE:
         lines = tuple(
             DiffRow(_SIDES[line.side], line.side.value, harmless(line.text))
             for line in line_diff(found.before, found.after)
         )
-    return AttributeRow(
+    return AttributeDiff(
         sign=found.sign,
         kind=_SIGNS[found.sign],
         name=harmless(found.name) or "value",

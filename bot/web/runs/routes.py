@@ -9,14 +9,20 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from werkzeug.wrappers import Response as AnyResponse
 
 from bot.domain.errors import Conflict, IllegalMove, Invalid, NotFound, PlangateError
-from bot.domain.lifecycle import RunStatus, StageStatus
-from bot.domain.permissions import Person
-from bot.domain.run import Run
-from bot.services.plan_views import PlanViews
-from bot.web import access, bodies, failures, json_answers, resource_tree, rows, run_asks, run_page
-from bot.web.needs import Controls, services
-from bot.web.run_page import Extra
-from bot.web.seen import STAGES
+from bot.domain.people.audit import AuditAction
+from bot.domain.people.permissions import Person
+from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.run import Run
+from bot.services.outbox.audit_log import done
+from bot.services.plans.plan_text import kept_text
+from bot.services.plans.views import PlanViews
+from bot.web.page import elements, failures
+from bot.web.request import access, bodies
+from bot.web.request.services import RunActions, services
+from bot.web.runs import build as run_page
+from bot.web.runs import decisions, json_answers, resource_tree
+from bot.web.runs.build import Extra
+from bot.web.runs.cursor import STAGES
 
 COMMENT_LIMIT = 1000
 """How many characters of a comment are kept in the timeline."""
@@ -26,7 +32,7 @@ BARE = "X-Plangate-Bare"
 
 blueprint = Blueprint("runs", __name__)
 
-_VERBS: dict[str, Callable[[Controls, str, Person, str], Run]] = {
+_VERBS: dict[str, Callable[[RunActions, str, Person, str], Run]] = {
     "confirm": lambda controls, run_id, person, comment: controls.confirm(run_id, person, comment),
     "discard": lambda controls, run_id, person, comment: controls.discard(run_id, person, comment),
     "override": lambda controls, run_id, person, comment: controls.override(run_id, person, comment),
@@ -48,13 +54,25 @@ def show(run_id: str) -> Response:
 
 @blueprint.get("/runs/<run_id>/output/<stage>")
 def output(run_id: str, stage: str) -> Response:
-    """Give a stage's output as it is kept: masked, in plain text."""
+    """Return a stage's stored output: masked, in plain text."""
     if stage not in STAGES:
         raise NotFound(f"a run has a plan and an apply, but no {stage}")
+    person = access.person_asking()
+    with services().store.transaction() as tx:
+        run, text = tx.runs.get(run_id), tx.artifacts.output(run_id, stage)
+        done(tx, services().clock, person, AuditAction.READ_OUTPUT, run, stage)
+    return Response(text, mimetype="text/plain")
+
+
+@blueprint.get("/runs/<run_id>/plan.txt")
+def plan_text(run_id: str) -> Response:
+    """Give a run's plan as text, as we read it from the saved plan."""
     with services().store.reading() as tx:
         tx.runs.get(run_id)
-        text = tx.artifacts.output(run_id, stage)
-    return Response(text, mimetype="text/plain")
+        text = kept_text(tx, run_id)
+    if text is None:
+        raise NotFound("this run has no plan")
+    return Response(f"{text.plain()}\n", mimetype="text/plain")
 
 
 @blueprint.post("/runs/<run_id>/comment")
@@ -69,7 +87,7 @@ def comment(run_id: str) -> AnyResponse:
 
 @blueprint.post("/runs/<run_id>/<verb>")
 def act(run_id: str, verb: str) -> AnyResponse:
-    """Carry out a button, and show the run as it is then."""
+    """Carry out an action, then show the run."""
     person = access.person_asking()
     wish = _VERBS.get(verb)
     if wish is None:
@@ -84,20 +102,20 @@ def act(run_id: str, verb: str) -> AnyResponse:
         with services().store.reading() as tx:
             run = tx.runs.get(run_id)
             overridden_by = {check.override.by for check in tx.policies.of_run(run_id) if check.override}
-        if not run_asks.done_already(run, verb, person, overridden_by):
+        if not decisions.done_already(run, verb, person, overridden_by):
             return _problem(run_id, error, 409)
     return _then(run.id)
 
 
 def _then(run_id: str) -> AnyResponse:
-    """Lead to the run as it is then, or tell a program."""
+    """Redirect to the run, or answer a program in JSON."""
     if bodies.wants_json():
         return json_answers.run(run_id, 202)
-    return redirect(rows.run_url(run_id), 303)
+    return redirect(elements.run_url(run_id), 303)
 
 
 def _problem(run_id: str, error: PlangateError, status: int) -> Response:
-    """Show the run with what went wrong, or tell a program only that."""
+    """Show the run with the error, or answer a program only with the error."""
     if bodies.wants_json():
         return failures.answer(status, str(error))
     return _page(run_id, str(error), status)
@@ -108,7 +126,8 @@ def _page(run_id: str, problem: str = "", status: int = 200) -> Response:
     person = access.person_asking()
     with services().store.reading() as tx:
         found = run_page.find(tx, run_id, bare=BARE in request.headers)
-    extra = Extra(wish=resource_tree.read_wish(request.args), problem=problem)
+        text = kept_text(tx, run_id) if found.run.has_changes else None
+    extra = Extra(text=text, wish=resource_tree.read_wish(request.args), problem=problem)
     if found.run.plan_status is not StageStatus.PENDING:
         extra = replace(extra, view=PlanViews(services().store).of(run_id))
     if found.run.status is RunStatus.POLICY_OVERRIDE:
@@ -123,4 +142,4 @@ def _comment() -> str:
 
 def _retry_id(run_id: str, person: Person) -> str:
     once = request.form.get("once", "")[:64]
-    return run_asks.retry_id(run_id, person, once) if once else ""
+    return decisions.retry_id(run_id, person, once) if once else ""

@@ -1,4 +1,4 @@
-"""Builds the page that holds two versions of a state against each other."""
+"""Builds the page that compares two versions of a state."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 
 from flask import request, url_for
 
-from bot.domain.attributes import AttributeChange, Form
 from bot.domain.errors import NotFound
-from bot.domain.state_diff import Kind
+from bot.domain.plans.attributes import AttributeChange, AttributeForm
+from bot.domain.states.diff import StateChangeKind
 from bot.services.ports import StateVersion
-from bot.services.state_compare import Comparison, Difference
-from bot.web import access, rows, wording
-from bot.web.needs import services
-from bot.web.output import harmless
-from bot.web.pages import Link
-from bot.web.state_pages import AttributeRow, ComparePage, DifferenceRow, VersionChoice
+from bot.services.states.compare import StateComparison, StateDifference
+from bot.web.page import elements, wording
+from bot.web.page.layout import Link
+from bot.web.page.output import harmless
+from bot.web.request import access
+from bot.web.request.services import services
+from bot.web.states.context import ComparePage, DifferenceRow, StateAttribute, VersionChoice
 
 PER_PAGE = 100
 
@@ -25,9 +26,9 @@ OPEN_AT_ONCE = 10
 MOST_CHOICES = 200
 
 _SIGNS = {
-    Kind.ADDED: ("+", "add", "only in the later one"),
-    Kind.REMOVED: ("-", "destroy", "only in the earlier one"),
-    Kind.CHANGED: ("~", "change", "differs"),
+    StateChangeKind.ADDED: ("+", "add", "only in the later one"),
+    StateChangeKind.REMOVED: ("-", "destroy", "only in the earlier one"),
+    StateChangeKind.CHANGED: ("~", "change", "differs"),
 }
 _KINDS = {"+": "add", "-": "destroy", "~": "change"}
 
@@ -37,7 +38,7 @@ def build(name: str) -> ComparePage:
 
     Raises NotFound.
     """
-    person, number = access.person_asking(), rows.page_number()
+    person, number = access.person_asking(), elements.page_number()
     with services().store.reading() as tx:
         workspace = tx.workspaces.named(name)
         versions = tx.states.versions(workspace.id, MOST_CHOICES)
@@ -46,16 +47,16 @@ def build(name: str) -> ComparePage:
         raise NotFound("this workspace has no state here yet")
     now = request.args.get("now", "") or (current or versions[0]).id
     before = request.args.get("before", "") or before_it(versions, now)
-    found = services().kept_states.compare(
-        workspace.id, before, now, offset=(number - 1) * PER_PAGE, limit=PER_PAGE
+    found = services().state_versions.compare(
+        workspace.id, person, before, now, offset=(number - 1) * PER_PAGE, limit=PER_PAGE
     )
     total = sum(found.counts.values())
     chosen = {"name": name, "before": before, "now": now}
-    where = rows.part(number, PER_PAGE, total)
+    where = elements.part(number, PER_PAGE, total)
     return ComparePage(
-        chrome=rows.chrome(f"States compared · {name}", person, "workspaces"),
-        workspace=Link(harmless(name), rows.workspace_url(name)),
-        tabs=rows.tabs(name, "states"),
+        chrome=elements.chrome(f"States compared · {name}", person, "workspaces"),
+        workspace=Link(harmless(name), elements.workspace_url(name)),
+        tabs=elements.tabs(name, "states"),
         states_url=url_for("state_versions.listing", name=name),
         action=url_for("state_versions.compare", name=name),
         choices=tuple(map(_choice, versions)),
@@ -65,12 +66,14 @@ def build(name: str) -> ComparePage:
         same=_same(found),
         outputs=tuple(_row(each, total=0) for each in found.outputs),
         resources=tuple(_row(each, total=total) for each in found.resources),
-        pager=rows.pager(number, number * PER_PAGE < total, "state_versions.compare", where=where, **chosen),
+        pager=elements.pager(
+            number, number * PER_PAGE < total, "state_versions.compare", where=where, **chosen
+        ),
     )
 
 
 def before_it(versions: Sequence[StateVersion], version_id: str) -> str:
-    """Return the version that came before one, refused ones left out; itself where none did."""
+    """Return the version before this one, without refused ones; itself if there is none."""
     later = iter(versions)
     for version in later:
         if version.id == version_id:
@@ -84,19 +87,23 @@ def _choice(version: StateVersion) -> VersionChoice:
     return VersionChoice(version.id, f"Serial {version.serial}{refused}", when)
 
 
-def _summary(counts: Mapping[Kind, int]) -> str:
-    words = {Kind.ADDED: "added", Kind.REMOVED: "removed", Kind.CHANGED: "changed"}
+def _summary(counts: Mapping[StateChangeKind, int]) -> str:
+    words = {
+        StateChangeKind.ADDED: "added",
+        StateChangeKind.REMOVED: "removed",
+        StateChangeKind.CHANGED: "changed",
+    }
     said = [f"{counts[kind]} {word}" for kind, word in words.items() if counts.get(kind)]
     return ", ".join(said)
 
 
-def _same(found: Comparison) -> str:
+def _same(found: StateComparison) -> str:
     if not found.same:
         return ""
     return "1 is the same in both." if found.same == 1 else f"{found.same} are the same in both."
 
 
-def _row(each: Difference, total: int) -> DifferenceRow:
+def _row(each: StateDifference, total: int) -> DifferenceRow:
     sign, kind, label = _SIGNS[each.kind]
     return DifferenceRow(
         sign=sign,
@@ -110,14 +117,14 @@ def _row(each: Difference, total: int) -> DifferenceRow:
     )
 
 
-def _attribute(row: AttributeChange) -> AttributeRow:
-    return AttributeRow(
+def _attribute(row: AttributeChange) -> StateAttribute:
+    return StateAttribute(
         sign=row.sign,
         kind=_KINDS[row.sign],
         name=harmless(row.name),
         before=_lines(row.before),
         after=_lines(row.after),
-        block=row.form is not Form.LINE,
+        block=row.form is not AttributeForm.LINE,
     )
 
 

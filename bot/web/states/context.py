@@ -1,10 +1,10 @@
-"""What the pages of a workspace's states are given, typed."""
+"""View models of the pages of a workspace's states."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.web.pages import Badge, Chrome, Fact, Link, Moment, Pager, Tab
+from bot.web.page.layout import Badge, Chrome, Fact, Link, Pager, Tab, Timestamp
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class StateRow:
     serial: int
     badge: Badge
     made: Link
-    when: Moment
+    when: Timestamp
     size: str
     refused: str
     id: str
@@ -36,7 +36,7 @@ class StatesPage:
 
 @dataclass(frozen=True)
 class OutputRow:
-    """An output; `value` is None where it is sensitive."""
+    """An output; `value` is None if it is sensitive."""
 
     name: str
     type: str
@@ -44,7 +44,7 @@ class OutputRow:
 
 
 @dataclass(frozen=True)
-class ResourceRow:
+class StateResourceRow:
     """A resource with the number of its instances."""
 
     address: str
@@ -54,7 +54,7 @@ class ResourceRow:
 
 @dataclass(frozen=True)
 class RollBack:
-    """Whether this person may go back to a version now; `why_not` says why the button is missing."""
+    """Whether this person may roll back to a version now; `why_not` says why not."""
 
     url: str
     why_not: str
@@ -62,7 +62,7 @@ class RollBack:
 
 @dataclass(frozen=True)
 class StatePage:
-    """One version of a state: without what is secret in it."""
+    """One version of a state, without its secrets."""
 
     chrome: Chrome
     workspace: Link
@@ -72,22 +72,22 @@ class StatePage:
     serial: int
     badge: Badge
     made: Link
-    when: Moment
+    when: Timestamp
     refused: str
     facts: tuple[Fact, ...]
     download_url: str
     roll_back: RollBack | None
     compare_url: str
     outputs: tuple[OutputRow, ...]
-    resources: tuple[ResourceRow, ...]
+    resources: tuple[StateResourceRow, ...]
     resource_count: int
     search: str
     pager: Pager
 
 
 @dataclass(frozen=True)
-class AttributeRow:
-    """An attribute that differs: its values before and after, None where it has none. `block`: many lines."""
+class StateAttribute:
+    """An attribute that differs: its values before and after, None if it has none. `block`: many lines."""
 
     sign: str
     kind: str
@@ -105,7 +105,7 @@ class DifferenceRow:
     kind: str
     label: str
     address: str
-    attributes: tuple[AttributeRow, ...]
+    attributes: tuple[StateAttribute, ...]
     more: int
     untold: bool
     open: bool
@@ -117,7 +117,7 @@ class VersionChoice:
 
     id: str
     words: str
-    when: Moment
+    when: Timestamp
 
 
 @dataclass(frozen=True)

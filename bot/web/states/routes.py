@@ -1,4 +1,4 @@
-"""The pages of a workspace's states: the list, a version with what is in it, its download, the way back."""
+"""The pages of a workspace's states: the list, a version and its content, its download, rolling back."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from datetime import datetime
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from bot.domain.permissions import Action
-from bot.domain.state_file import Contents, Resource
-from bot.domain.workspace import Workspace
+from bot.domain.people.permissions import Action
+from bot.domain.states.file import StateContents, StateResource
+from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import StateVersion, Transaction
-from bot.services.state_history import why_not_now
-from bot.web import access, rows, state_diffs, wording
-from bot.web.needs import services
-from bot.web.output import harmless
-from bot.web.pages import Badge, Fact, Link, Tone
-from bot.web.state_pages import OutputRow, ResourceRow, RollBack, StatePage, StateRow, StatesPage
+from bot.services.states.history import why_not_now
+from bot.web.page import elements, wording
+from bot.web.page.layout import Badge, Fact, Link, Tone
+from bot.web.page.output import harmless
+from bot.web.request import access
+from bot.web.request.services import services
+from bot.web.states import compare as state_diffs
+from bot.web.states.context import OutputRow, RollBack, StatePage, StateResourceRow, StateRow, StatesPage
 
 PER_PAGE = 30
 
@@ -36,42 +38,42 @@ _PROVIDER = re.compile(r'provider\["(?:registry\.[a-z.]+/|terraform\.io/)?([^"]+
 def listing(name: str) -> str:
     """Show the versions, newest first, refused ones too."""
     person = access.person_asking()
-    number, now = rows.page_number(), services().clock.now()
+    number, now = elements.page_number(), services().clock.now()
     with services().store.reading() as tx:
         workspace = tx.workspaces.named(name)
         found = tx.states.versions(workspace.id, PER_PAGE + 1, (number - 1) * PER_PAGE)
         current = tx.states.current(workspace.id)
         locked = _locked(tx, workspace)
     page = StatesPage(
-        chrome=rows.chrome(f"States · {name}", person, "workspaces"),
-        workspace=Link(harmless(name), rows.workspace_url(name)),
-        tabs=rows.tabs(name, "states"),
+        chrome=elements.chrome(f"States · {name}", person, "workspaces"),
+        workspace=Link(harmless(name), elements.workspace_url(name)),
+        tabs=elements.tabs(name, "states"),
         locked=locked,
         rows=tuple(_row(name, one, current, now) for one in found[:PER_PAGE]),
-        pager=rows.pager(number, len(found) > PER_PAGE, ".listing", name=name),
+        pager=elements.pager(number, len(found) > PER_PAGE, ".listing", name=name),
     )
     return render_template("states.html", page=page)
 
 
 @blueprint.get("/workspaces/<path:name>/states/<version_id>")
 def show(name: str, version_id: str) -> str:
-    """Show a version: what it has, not what is secret in it."""
+    """Show a version without its secrets."""
     person = access.person_asking()
     with services().store.reading() as tx:
         workspace = tx.workspaces.named(name)
         current = tx.states.current(workspace.id)
         why_not = why_not_now(tx, workspace, person)
-    version, contents = services().kept_states.show(workspace.id, version_id)
+    version, contents = services().state_versions.show(workspace.id, person, version_id)
     may = person.may(Action.EDIT_STATE)
     is_current = current is not None and current.id == version.id
-    search, number = request.args.get("q", "").strip()[:200], rows.page_number()
+    search, number = request.args.get("q", "").strip()[:200], elements.page_number()
     first = (number - 1) * MOST_SHOWN
     listed = [one for one in contents.resources if search.lower() in one.address.lower()]
     way_back = url_for(".roll_back", name=name, version_id=version.id)
     page = StatePage(
-        chrome=rows.chrome(f"State {version.serial} · {name}", person, "workspaces"),
-        workspace=Link(harmless(name), rows.workspace_url(name)),
-        tabs=rows.tabs(name, "states"),
+        chrome=elements.chrome(f"State {version.serial} · {name}", person, "workspaces"),
+        workspace=Link(harmless(name), elements.workspace_url(name)),
+        tabs=elements.tabs(name, "states"),
         states_url=url_for(".listing", name=name),
         id=version.id,
         serial=version.serial,
@@ -87,11 +89,11 @@ def show(name: str, version_id: str) -> str:
         resources=tuple(map(_resource, listed[first : first + MOST_SHOWN])),
         resource_count=len(contents.resources),
         search=search,
-        pager=rows.pager(
+        pager=elements.pager(
             number,
             first + MOST_SHOWN < len(listed),
             ".show",
-            where=rows.part(number, MOST_SHOWN, len(listed)),
+            where=elements.part(number, MOST_SHOWN, len(listed)),
             name=name,
             version_id=version.id,
             q=search or None,
@@ -108,9 +110,9 @@ def compare(name: str) -> str:
 
 @blueprint.get("/workspaces/<path:name>/states/<version_id>/download")
 def download(name: str, version_id: str) -> Response:
-    """Give a version as it is, secrets and all, to whoever may change it."""
+    """Download a version with its secrets, for people who may change it."""
     person = access.person_asking()
-    version, data = services().kept_states.download(_id_of(name), person, version_id)
+    version, data = services().state_versions.download(_id_of(name), person, version_id)
     answer = Response(data, mimetype="application/octet-stream")
     filename = f"{name.replace('/', '-')}-{version.serial}.tfstate"
     answer.headers.set("Content-Disposition", "attachment", filename=filename)
@@ -119,9 +121,9 @@ def download(name: str, version_id: str) -> Response:
 
 @blueprint.post("/workspaces/<path:name>/states/<version_id>/rollback")
 def roll_back(name: str, version_id: str) -> AnyResponse:
-    """Make a version current again, as a new one, and show that."""
+    """Roll back: store the version again as a new one, and show it."""
     person = access.person_asking()
-    done = services().kept_states.roll_back(_id_of(name), version_id, person)
+    done = services().state_versions.roll_back(_id_of(name), version_id, person)
     return redirect(url_for(".show", name=name, version_id=done.id), 303)
 
 
@@ -131,7 +133,7 @@ def _id_of(name: str) -> str:
 
 
 def _locked(tx: Transaction, workspace: Workspace) -> str:
-    """Say who holds Terraform's lock on the state, empty where nobody does."""
+    """Say who holds Terraform's lock on the state, empty if nobody does."""
     standing = tx.states.locked(workspace.id)
     return f"Terraform's lock stands, taken by {standing.run_id or 'somebody'}" if standing else ""
 
@@ -151,6 +153,8 @@ def _row(name: str, one: StateVersion, current: StateVersion | None, now: dateti
 
 
 def _badge(one: StateVersion, current: StateVersion | None) -> Badge:
+    if one.waits:
+        return Badge("Waits", Tone.WAIT)
     if one.refused:
         return Badge("Refused", Tone.BAD)
     if current is not None and one.id == current.id:
@@ -160,11 +164,11 @@ def _badge(one: StateVersion, current: StateVersion | None) -> Badge:
 
 def _made(one: StateVersion) -> Link:
     if one.run_id:
-        return Link(one.run_id, rows.run_url(one.run_id))
-    return Link(harmless(one.note or one.made_by or "made by nobody we know"))
+        return Link(one.run_id, elements.run_url(one.run_id))
+    return Link(harmless(one.note or one.made_by or "made by an unknown person"))
 
 
-def _facts(one: StateVersion, contents: Contents) -> tuple[Fact, ...]:
+def _facts(one: StateVersion, contents: StateContents) -> tuple[Fact, ...]:
     facts = [
         Fact("Version", Link(one.id)),
         Fact("Lineage", Link(harmless(one.lineage) or "none")),
@@ -176,7 +180,7 @@ def _facts(one: StateVersion, contents: Contents) -> tuple[Fact, ...]:
     return tuple(facts)
 
 
-def _outputs(contents: Contents) -> tuple[OutputRow, ...]:
+def _outputs(contents: StateContents) -> tuple[OutputRow, ...]:
     return tuple(
         OutputRow(harmless(one.name), harmless(one.type), None if one.value is None else _value(one.value))
         for one in contents.outputs[:MOST_SHOWN]
@@ -188,8 +192,8 @@ def _value(value: str) -> str:
     return "\n".join(map(harmless, shown.split("\n")))
 
 
-def _resource(one: Resource) -> ResourceRow:
-    return ResourceRow(harmless(one.address), one.instances, harmless(_provider(one.provider)))
+def _resource(one: StateResource) -> StateResourceRow:
+    return StateResourceRow(harmless(one.address), one.instances, harmless(_provider(one.provider)))
 
 
 def _provider(raw: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.web.pages import Chrome, Link, Moment, Tab
+from bot.web.page.layout import Chrome, Link, Tab, Timestamp
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,12 @@ class VariableRow:
     description: str
     source: Link
     set_by: str
-    when: Moment
+    when: Timestamp
     hidden_by: str
     edit_url: str
     category: str
+    phase: str
+    phase_words: str
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class VariableForm:
     editing: bool
     key: str = ""
     category: str = "terraform"
+    phase: str = "both"
     value: str = ""
     hcl: bool = False
     sensitive: bool = False

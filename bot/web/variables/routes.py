@@ -8,14 +8,23 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from bot.domain.errors import Invalid, NotFound
-from bot.domain.permissions import Action, Person
-from bot.domain.variables import Category
-from bot.services.variables import Listed, ListedSet, OfSet, OfWorkspace, Owner, Wish
-from bot.web import access, guard, rows, wording
-from bot.web.needs import services
-from bot.web.output import harmless
-from bot.web.pages import Link
-from bot.web.variable_pages import SetRow, SetsPage, VariableForm, VariableRow, VariablesPage
+from bot.domain.people.permissions import Action, Person
+from bot.domain.workspaces.phase import Phase
+from bot.domain.workspaces.variables import Category
+from bot.services.variables.editor import (
+    Owner,
+    SetVariables,
+    VariableInput,
+    VariableSetView,
+    VariableView,
+    WorkspaceVariables,
+)
+from bot.web.page import elements, wording
+from bot.web.page.layout import Link
+from bot.web.page.output import harmless
+from bot.web.request import access, guard
+from bot.web.request.services import services
+from bot.web.variables.context import SetRow, SetsPage, VariableForm, VariableRow, VariablesPage
 
 FORM_LIMIT = 1024 * 1024
 """How many bytes a form may have: a value of 256 KB, each byte of it written as `%xx`, and the rest."""
@@ -24,6 +33,10 @@ MOST_SHOWN = 400
 """How many characters of a value a list shows; the form has all of it."""
 
 blueprint = Blueprint("variables", __name__)
+
+# What of an address tells which variable is meant, with what is meant if it is not said.
+_PLACE = {"category": "", "key": "", "phase": Phase.BOTH.value}
+_PHASES = {Phase.BOTH: "", Phase.PLAN: "plans only", Phase.APPLY: "applies only"}
 
 
 # --- a workspace's ------------------------------------------------------------------------------------------
@@ -36,14 +49,14 @@ def of_workspace(name: str) -> str:
     may = person.may(Action.EDIT_VARIABLES)
     found = services().variables.of_workspace(name, person)
     page = VariablesPage(
-        chrome=rows.chrome(f"Variables · {name}", person, "workspaces"),
+        chrome=elements.chrome(f"Variables · {name}", person, "workspaces"),
         crumb=Link("Workspaces", url_for("workspaces.home")),
         title=harmless(name),
-        tabs=rows.tabs(name, "variables"),
-        about="Runs get these values when they are made; a later edit changes later runs only.",
+        tabs=elements.tabs(name, "variables"),
+        about="A run gets these values when it is created. A later edit changes only later runs.",
         rows=tuple(_row(one, ".of_workspace", name if may else "") for one in found),
-        empty="No variables reach this workspace.",
-        form=_form(OfWorkspace(name), person),
+        empty="This workspace has no variables.",
+        form=_form(WorkspaceVariables(name), person),
         unset_url=url_for(".unset_in_workspace", name=name),
     )
     return render_template("variables.html", page=page)
@@ -53,14 +66,14 @@ def of_workspace(name: str) -> str:
 @guard.takes(FORM_LIMIT)
 def set_in_workspace(name: str) -> Response:
     """Set a workspace's own variable."""
-    _put(OfWorkspace(name))
+    _put(WorkspaceVariables(name))
     return redirect(url_for(".of_workspace", name=name), 303)
 
 
 @blueprint.post("/workspaces/<path:name>/variables/unset")
 def unset_in_workspace(name: str) -> Response:
     """Remove a workspace's own variable."""
-    _unset(OfWorkspace(name))
+    _unset(WorkspaceVariables(name))
     return redirect(url_for(".of_workspace", name=name), 303)
 
 
@@ -72,7 +85,7 @@ def sets() -> str:
     """Show every set."""
     person = access.person_asking()
     page = SetsPage(
-        chrome=rows.chrome("Variable sets", person, "variables"),
+        chrome=elements.chrome("Variable sets", person, "variables"),
         rows=tuple(_set_row(one) for one in _visible(services().variables.sets(person), person)),
         action=url_for(".put_set") if person.may(Action.EDIT_VARIABLE_SETS) else "",
     )
@@ -81,7 +94,7 @@ def sets() -> str:
 
 @blueprint.post("/variable-sets")
 def put_set() -> Response:
-    """Make a set, or say anew which workspaces one reaches."""
+    """Create a set, or change which workspaces a set reaches."""
     person = access.person_asking()
     form = request.form
     name = form.get("name", "").strip()
@@ -101,17 +114,17 @@ def of_set(name: str) -> str:
     person = access.person_asking()
     found = services().variables.set_named(name, person)
     if not _visible([found], person):
-        raise NotFound(f"there is no set of variables named {name}")
+        raise NotFound(f"there is no variable set named {name}")
     may = person.may(Action.EDIT_VARIABLE_SETS)
     page = VariablesPage(
-        chrome=rows.chrome(f"Variable set {name}", person, "variables"),
+        chrome=elements.chrome(f"Variable set {name}", person, "variables"),
         crumb=Link("Variable sets", url_for(".sets")),
         title=harmless(name),
         tabs=(),
-        about=harmless(f"For {_reaches(found)}; from {found.made_by}. {found.description}"),
+        about=harmless(f"For {found.scope}; from {found.made_by}. {found.description}"),
         rows=tuple(_row(one, ".of_set", name if may else "") for one in found.variables),
         empty="This set is empty.",
-        form=_form(OfSet(name), person),
+        form=_form(SetVariables(name), person),
         unset_url=url_for(".unset_in_set", name=name),
         remove_url=url_for(".remove_set", name=name) if may and not found.from_file else "",
     )
@@ -122,14 +135,14 @@ def of_set(name: str) -> str:
 @guard.takes(FORM_LIMIT)
 def set_in_set(name: str) -> Response:
     """Set a set's variable."""
-    _put(OfSet(name))
+    _put(SetVariables(name))
     return redirect(url_for(".of_set", name=name), 303)
 
 
 @blueprint.post("/variable-sets/<name>/unset")
 def unset_in_set(name: str) -> Response:
     """Remove a set's variable."""
-    _unset(OfSet(name))
+    _unset(SetVariables(name))
     return redirect(url_for(".of_set", name=name), 303)
 
 
@@ -150,13 +163,14 @@ def _put(owner: Owner) -> None:
     value = form.get("value", "").replace("\r\n", "\n")
     # Of a sensitive variable the form does not know the value: left empty, it stays.
     keeps = "keeps" in form and not value
-    wish = Wish(
+    wish = VariableInput(
         key=form.get("key", "").strip(),
         category=_category(form.get("category", "")),
         value=None if keeps else value,
         hcl="hcl" in form,
         sensitive="sensitive" in form,
         description=form.get("description", "").strip(),
+        phase=_phase(),
     )
     services().variables.put(owner, wish, person)
 
@@ -164,19 +178,26 @@ def _put(owner: Owner) -> None:
 def _unset(owner: Owner) -> None:
     person = access.person_asking()
     category = _category(request.form.get("category", ""))
-    services().variables.unset(owner, category, request.form.get("key", ""), person)
+    services().variables.unset(owner, category, request.form.get("key", ""), person, _phase())
 
 
 def _category(text: str) -> Category:
     try:
         return Category(text)
     except ValueError:
-        raise Invalid("a variable is a Terraform variable or one of the environment") from None
+        raise Invalid("choose a category: Terraform variable or environment variable") from None
+
+
+def _phase() -> Phase:
+    try:
+        return Phase(request.form.get("phase", Phase.BOTH))
+    except ValueError:
+        raise Invalid("a variable's phase is plan, apply or both") from None
 
 
 def _form(owner: Owner, person: Person) -> VariableForm | None:
     """Return the form: empty, or filled with the variable that the address asks to edit."""
-    if isinstance(owner, OfSet):
+    if isinstance(owner, SetVariables):
         here, action = url_for(".of_set", name=owner.name), url_for(".set_in_set", name=owner.name)
         may = person.may(Action.EDIT_VARIABLE_SETS)
         found = services().variables.set_named(owner.name, person).variables
@@ -188,8 +209,8 @@ def _form(owner: Owner, person: Person) -> VariableForm | None:
     if not may:
         return None
     token = access.form_token(person)
-    asked = (request.args.get("category", ""), request.args.get("key", ""))
-    one = next((each for each in found if each.editable and (each.category.value, each.key) == asked), None)
+    asked = tuple(request.args.get(name, usual) for name, usual in _PLACE.items())
+    one = next((each for each in found if each.editable and each.place == asked), None)
     if one is None:
         return VariableForm("Add a variable", action, token, editing=False)
     return VariableForm(
@@ -199,6 +220,7 @@ def _form(owner: Owner, person: Person) -> VariableForm | None:
         editing=True,
         key=one.key,
         category=one.category.value,
+        phase=one.phase.value,
         value=one.value or "",
         hcl=one.hcl,
         sensitive=one.sensitive,
@@ -210,7 +232,7 @@ def _form(owner: Owner, person: Person) -> VariableForm | None:
 # --- lines --------------------------------------------------------------------------------------------------
 
 
-def _row(one: Listed, page: str, owner: str) -> VariableRow:
+def _row(one: VariableView, page: str, owner: str) -> VariableRow:
     """Return a variable as a line; `page` and `owner` lead to the form, none for who may only look."""
     value = one.value or ""
     shown = "".join(harmless(line) + "\n" for line in value[:MOST_SHOWN].split("\n")).rstrip("\n")
@@ -220,7 +242,7 @@ def _row(one: Listed, page: str, owner: str) -> VariableRow:
         source = Link(one.source, url_for(".of_set", name=one.set_name))
     edit_url = ""
     if owner and one.editable:
-        edit_url = url_for(page, name=owner, category=one.category.value, key=one.key)
+        edit_url = url_for(page, name=owner, category=one.category.value, key=one.key, phase=one.phase.value)
     return VariableRow(
         key=harmless(one.key),
         value=shown + ("…" if len(value) > MOST_SHOWN else ""),
@@ -233,10 +255,12 @@ def _row(one: Listed, page: str, owner: str) -> VariableRow:
         hidden_by=harmless(one.hidden_by),
         edit_url=edit_url,
         category=one.category.value,
+        phase=one.phase.value,
+        phase_words=_PHASES[one.phase],
     )
 
 
-def _visible(sets: Sequence[ListedSet], person: Person) -> Sequence[ListedSet]:
+def _visible(sets: Sequence[VariableSetView], person: Person) -> Sequence[VariableSetView]:
     """Return the sets that reach a workspace which the person may see; who may change them sees all."""
     if person.may(Action.EDIT_VARIABLE_SETS):
         return sets
@@ -247,17 +271,13 @@ def _visible(sets: Sequence[ListedSet], person: Person) -> Sequence[ListedSet]:
     return [one for one in sets if any(map(one.reaches, names))]
 
 
-def _set_row(one: ListedSet) -> SetRow:
+def _set_row(one: VariableSetView) -> SetRow:
     count = len(one.variables)
     return SetRow(
         name=harmless(one.name),
         url=url_for(".of_set", name=one.name),
-        reaches=harmless(_reaches(one)),
+        reaches=harmless(one.scope),
         count=f"{count} variable{'s' * (count != 1)}",
         made_by=harmless(one.made_by),
         description=harmless(one.description),
     )
-
-
-def _reaches(one: ListedSet) -> str:
-    return "every workspace" if one.everywhere else ", ".join(one.workspaces) or "no workspace"

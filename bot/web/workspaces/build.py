@@ -1,4 +1,4 @@
-"""Builds the list of workspaces, and what is said of each that stands on its own page too."""
+"""Builds the list of workspaces, and the parts that a workspace's own page shares with it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 
 from flask import request, url_for
 
-from bot.domain.workspace import Lock, Workspace
-from bot.services.ports import Overview, OverviewQuery, Show
-from bot.web import access, rows, wording
-from bot.web.needs import services
-from bot.web.output import harmless
-from bot.web.pages import Badge, Filter, Link, Tone
-from bot.web.workspace_pages import HomePage, Search, Standing, WorkspaceRow
+from bot.domain.workspaces.workspace import Lock, Workspace
+from bot.services.ports import Overview, OverviewFilter, OverviewQuery
+from bot.web.page import elements, wording
+from bot.web.page.layout import Badge, Filter, Link, Tone
+from bot.web.page.output import harmless
+from bot.web.request import access
+from bot.web.request.services import services
+from bot.web.workspaces.context import HomePage, Search, Standing, WorkspaceRow
 
 PER_PAGE = 50
 
@@ -22,22 +23,22 @@ LONGEST_SEARCH = 100
 """How many characters of what is searched for count."""
 
 _LABELS = {
-    Show.ALL: "All",
-    Show.ATTENTION: "Needs attention",
-    Show.ERRORED: "Errored",
-    Show.RUNNING: "Running",
-    Show.HOLD: "On hold",
-    Show.APPLIED: "Applied",
+    OverviewFilter.ALL: "All",
+    OverviewFilter.ATTENTION: "Needs attention",
+    OverviewFilter.ERRORED: "Errored",
+    OverviewFilter.RUNNING: "Running",
+    OverviewFilter.HOLD: "On hold",
+    OverviewFilter.APPLIED: "Applied",
 }
 
 
 @dataclass(frozen=True)
 class Listed:
-    """The part of the list that the address asks for, of what the person may see."""
+    """The requested page of the list, limited to what the person may see."""
 
     query: OverviewQuery
     number: int
-    counts: Mapping[Show, int]
+    counts: Mapping[OverviewFilter, int]
     found: tuple[Overview, ...]
     any_workspace: bool
 
@@ -48,8 +49,8 @@ class Listed:
 
 
 def listed() -> Listed:
-    """Find what is asked for."""
-    number, asked = rows.page_number(), _asked()
+    """Find the requested workspaces."""
+    number, asked = elements.page_number(), _asked()
     with services().store.reading() as tx:
         repos = frozenset(tx.overviews.repos())
     readable = access.readable(repos)
@@ -57,6 +58,7 @@ def listed() -> Listed:
         show=asked["show"],
         search=asked["search"],
         repos=None if readable == repos else tuple(sorted(readable)),
+        names=_names(),
         latest_first=asked["latest_first"],
         limit=PER_PAGE,
         offset=(number - 1) * PER_PAGE,
@@ -66,6 +68,15 @@ def listed() -> Listed:
     return Listed(query, number, counts, tuple(found), bool(readable))
 
 
+def _names() -> tuple[str, ...] | None:
+    """Return the workspaces that a program's token is limited to; None if it is not limited."""
+    token = access.asker().token
+    if token is None or not token.workspaces:
+        return None
+    with services().store.reading() as tx:
+        return tuple(workspace.name for workspace in tx.workspaces.all() if token.reaches(workspace.name))
+
+
 def home() -> HomePage:
     """Return the list's page."""
     person, part = access.person_asking(), listed()
@@ -73,16 +84,16 @@ def home() -> HomePage:
     kept = _kept(query)
     live = any(each.run is not None and not each.run.final for each in found)
     return HomePage(
-        chrome=rows.chrome("Workspaces", person, "workspaces", live),
+        chrome=elements.chrome("Workspaces", person, "workspaces", live),
         filters=tuple(
             Filter(_LABELS[show], _address(kept | {"show": show}), part.counts[show], show is query.show)
-            for show in Show
+            for show in OverviewFilter
         ),
         search=Search(query.search, query.show.value, query.latest_first, _address(kept | {"q": None})),
         rows=tuple(_row(each) for each in found),
         any_workspace=part.any_workspace,
-        pager=rows.pager(
-            number, number * PER_PAGE < total, ".home", where=rows.part(number, PER_PAGE, total), **kept
+        pager=elements.pager(
+            number, number * PER_PAGE < total, ".home", where=elements.part(number, PER_PAGE, total), **kept
         ),
     )
 
@@ -90,29 +101,29 @@ def home() -> HomePage:
 def standing(each: Overview) -> Standing:
     """Say what was applied last, and whether the branch has gone on since."""
     run, now = each.applied, services().clock.now()
-    applied = Link(wording.short(run.commit), rows.run_url(run.id)) if run else Link("")
+    applied = Link(wording.short(run.commit), elements.run_url(run.id)) if run else Link("")
     when = wording.moment(run.status_at, now) if run else None
     badge, about = _drift(each)
     return Standing(applied, when, badge, about)
 
 
 def locked(lock: Lock | None) -> str:
-    """Say who holds a workspace and why, empty where nobody does."""
+    """Say who holds a workspace and why, empty if nobody does."""
     if lock is None:
         return ""
     return harmless(f"Locked by {lock.by}" + (f": {lock.reason}" if lock.reason else ""))
 
 
 def place_of(workspace: Workspace) -> str:
-    """Return where a workspace's configuration lies: repository and directory."""
+    """Return the place of a workspace's configuration: repository and directory."""
     return harmless("/".join(part for part in (workspace.repo.path, workspace.working_directory) if part))
 
 
 def _asked() -> dict[str, Any]:
     try:
-        show = Show(request.args.get("show", ""))
+        show = OverviewFilter(request.args.get("show", ""))
     except ValueError:
-        show = Show.ALL
+        show = OverviewFilter.ALL
     search = " ".join(request.args.get("q", "").split())[:LONGEST_SEARCH]
     return {"show": show, "search": search, "latest_first": request.args.get("sort") == "latest"}
 
@@ -120,14 +131,14 @@ def _asked() -> dict[str, Any]:
 def _kept(query: OverviewQuery) -> dict[str, Any]:
     """What every link on the page keeps of how the list is asked for."""
     return {
-        "show": None if query.show is Show.ALL else query.show,
+        "show": None if query.show is OverviewFilter.ALL else query.show,
         "q": query.search or None,
         "sort": "latest" if query.latest_first else None,
     }
 
 
 def _address(kept: dict[str, Any]) -> str:
-    if kept["show"] is Show.ALL:
+    if kept["show"] is OverviewFilter.ALL:
         kept = kept | {"show": None}
     return url_for("workspaces.home", **kept)
 
@@ -136,17 +147,17 @@ def _row(each: Overview) -> WorkspaceRow:
     workspace, run = each.workspace, each.run
     return WorkspaceRow(
         name=harmless(workspace.name),
-        url=rows.workspace_url(workspace.name),
+        url=elements.workspace_url(workspace.name),
         place=place_of(workspace),
         branch=harmless(workspace.branch) or "default branch",
         locked=locked(workspace.lock),
-        run=rows.run_row(run, rows.words_of(workspace.repo)) if run else None,
+        run=elements.run_row(run, elements.words_of(workspace.repo)) if run else None,
         standing=standing(each),
     )
 
 
 def _drift(each: Overview) -> tuple[Badge | None, str]:
-    """Hold the commit that stands against the branch, as far as its commits have made runs here."""
+    """Compare the applied commit with the branch, as far as its commits have runs here."""
     stands = each.in_effect
     if stands is None:
         return (
@@ -164,7 +175,7 @@ def _drift(each: Overview) -> tuple[Badge | None, str]:
             "don't count."
         )
     if stands.change_number is not None:
-        number = rows.words_of(each.workspace.repo).numbered(stands.change_number)
+        number = elements.words_of(each.workspace.repo).numbered(stands.change_number)
         return Badge(f"From {number}", Tone.WAIT), (
             f"{short} of {number} is in effect; no newer commit of {branch} made a run here."
         )

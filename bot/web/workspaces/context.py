@@ -1,18 +1,18 @@
-"""What the list of workspaces and the page of one are given, typed."""
+"""View models of the list of workspaces and of a workspace's page."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.web.pages import Badge, Button, Chrome, Fact, Filter, Link, Moment, Pager, RunRow, Tab
+from bot.web.page.layout import Badge, Button, Chrome, Fact, Filter, Link, Pager, RunRow, Tab, Timestamp
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What of the branch is real: the last apply, and whether newer commits wait behind it."""
+    """What was applied last, and whether the branch has newer commits."""
 
     applied: Link
-    when: Moment | None
+    when: Timestamp | None
     badge: Badge | None
     about: str
 
@@ -32,7 +32,7 @@ class WorkspaceRow:
 
 @dataclass(frozen=True)
 class Search:
-    """What is looked for in the list, and how it is sorted; `show` is the filter that stays."""
+    """The search in the list and its order; `show` is the active filter."""
 
     text: str
     show: str
@@ -54,10 +54,10 @@ class HomePage:
 
 @dataclass(frozen=True)
 class WorkspaceControls:
-    """What this person may do with the workspace now.
+    """The actions that this person may take on the workspace now.
 
-    `lock_url` is empty where it may not be locked, and `why_not` says why where they otherwise could.
-    `buttons` let go of a lock: the person's own, another's by force, or Terraform's on the state.
+    `lock_url` is empty if it may not be locked, and `why_not` says why where they otherwise could.
+    `buttons` release a lock: the person's own, another's by force, or Terraform's on the state.
     """
 
     token: str
@@ -72,7 +72,7 @@ class WorkspaceControls:
 class WorkspacePage:
     """One workspace: what it follows, who holds it, and its runs. `change` is what its forge calls one.
 
-    `queue` are those that wait behind the current run, and `queue_rest` those behind them.
+    `queue` are the first runs that wait in the queue, `queue_rest` the others.
     """
 
     chrome: Chrome
@@ -96,7 +96,7 @@ class WorkspacePage:
 
 @dataclass(frozen=True)
 class SettingRow:
-    """A setting, what it is here, and where that comes from."""
+    """A setting, its value here, and the origin of the value."""
 
     name: str
     value: str
@@ -105,9 +105,9 @@ class SettingRow:
 
 @dataclass(frozen=True)
 class SettingsPage:
-    """What a workspace is set to; it is changed in plangate.yml alone.
+    """A workspace's settings, which are changed only in plangate.yml.
 
-    `after_from` is where it says what a run here comes `after`.
+    `after_from` is the place that says what a run here comes `after`.
     """
 
     chrome: Chrome

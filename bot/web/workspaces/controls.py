@@ -7,29 +7,31 @@ from collections.abc import Sequence
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from bot.domain.auto_apply import auto_applies
-from bot.domain.modes import Mode, make_modes
-from bot.domain.permissions import Action, Person
-from bot.domain.run import Run, RunSource
-from bot.domain.workspace import Workspace
+from bot.domain.people.permissions import Action, Person
+from bot.domain.plans.modes import Mode, make_modes
+from bot.domain.runs.auto_apply import auto_applies
+from bot.domain.runs.run import Run, RunSource
+from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import StateLock, Transaction
-from bot.services.queueing import PlanOptions
-from bot.web import access, bodies, json_answers, rows
-from bot.web.control_pages import ModeField, QueuePlanPage
-from bot.web.needs import services
-from bot.web.output import harmless
-from bot.web.pages import Button, Link
-from bot.web.workspace_pages import WorkspaceControls
+from bot.services.runs.queue_plan import PlanOptions
+from bot.web.page import elements
+from bot.web.page.layout import Button, Link
+from bot.web.page.output import harmless
+from bot.web.request import access, bodies
+from bot.web.request.services import services
+from bot.web.runs import json_answers
+from bot.web.workspaces.context import WorkspaceControls
+from bot.web.workspaces.queue_plan_context import ModeField, QueuePlanPage
 
 blueprint = Blueprint("controls", __name__)
 
 _FIELDS = {
-    Mode.DESTROY: ModeField("destroy", "Destroy", "plan to destroy everything that is managed here", False),
+    Mode.DESTROY: ModeField("destroy", "Destroy", "plan to destroy all managed resources", False),
     Mode.REFRESH_ONLY: ModeField(
-        "refresh_only", "Refresh only", "only bring the state up to date with what is real", False
+        "refresh_only", "Refresh only", "only update the state from the real infrastructure", False
     ),
-    Mode.REPLACE: ModeField("replace", "Replace", "replace these resources, a line each", True),
-    Mode.TARGET: ModeField("target", "Target", "only these resources or modules, a line each", True),
+    Mode.REPLACE: ModeField("replace", "Replace", "replace these resources, one per line", True),
+    Mode.TARGET: ModeField("target", "Target", "only these resources or modules, one per line", True),
 }
 
 
@@ -42,8 +44,8 @@ def ask(name: str) -> str:
     allowed = workspace.allowed_modes
     missing = ", ".join(f"-{mode.value}" for mode in Mode if mode not in allowed)
     page = QueuePlanPage(
-        chrome=rows.chrome(f"Queue plan · {workspace.name}", person, "workspaces"),
-        workspace=Link(workspace.name, rows.workspace_url(workspace.name)),
+        chrome=elements.chrome(f"Queue plan · {workspace.name}", person, "workspaces"),
+        workspace=Link(workspace.name, elements.workspace_url(workspace.name)),
         branch=harmless(workspace.branch) or "the default branch",
         token=access.form_token(person),
         action=url_for(".queue_plan", name=workspace.name) if person.may(Action.PLAN) else "",
@@ -66,35 +68,35 @@ def queue_plan(name: str) -> Response:
         target=_lines(form.get("target", "")),
     )
     options = PlanOptions(modes, "plan_only" in form, form.get("message", ""))
-    run = services().queueing.queue_plan(name, person, options)
+    run = services().manual_runs.queue_plan(name, person, options)
     if bodies.wants_json():
         return json_answers.run(run.id, 202)
-    return redirect(rows.run_url(run.id), 303)
+    return redirect(elements.run_url(run.id), 303)
 
 
 @blueprint.post("/workspaces/<path:name>/lock")
 def lock(name: str) -> Response:
     """Hold the workspace."""
-    services().locking.lock(name, access.person_asking(), request.form.get("reason", ""))
-    return redirect(rows.workspace_url(name), 303)
+    services().workspace_locks.lock(name, access.person_asking(), request.form.get("reason", ""))
+    return redirect(elements.workspace_url(name), 303)
 
 
 @blueprint.post("/workspaces/<path:name>/unlock")
 def unlock(name: str) -> Response:
     """Let the workspace go; another's lock by force."""
-    services().locking.unlock(name, access.person_asking(), force="force" in request.args)
-    return redirect(rows.workspace_url(name), 303)
+    services().workspace_locks.unlock(name, access.person_asking(), force="force" in request.args)
+    return redirect(elements.workspace_url(name), 303)
 
 
 @blueprint.post("/workspaces/<path:name>/release-state")
 def release_state(name: str) -> Response:
     """Take Terraform's lock off the state."""
-    services().locking.release_state(name, access.person_asking())
-    return redirect(rows.workspace_url(name), 303)
+    services().workspace_locks.release_state(name, access.person_asking())
+    return redirect(elements.workspace_url(name), 303)
 
 
 def build(tx: Transaction, workspace: Workspace, queue: Sequence[Run], person: Person) -> WorkspaceControls:
-    """Return what this person may do with the workspace now; services/locking checks it again."""
+    """Return what this person may do with the workspace now; the service checks it again."""
     standing = tx.states.locked(workspace.id)
     holder = next((run for run in queue if run.holds_workspace), None)
     may_lock = workspace.active and workspace.lock is None and person.may(Action.LOCK)
@@ -119,11 +121,11 @@ def _buttons(
         if workspace.lock.by == person.login and person.may(Action.LOCK):
             found.append(Button("Unlock", url, "plain"))
         elif person.may(Action.FORCE_UNLOCK):
-            says = f"The lock is {workspace.lock.by}'s. The run whose turn it is starts."
+            says = f"The lock is {workspace.lock.by}'s. The next run in the queue starts."
             found.append(Button("Force unlock", f"{url}?force=yes", "danger", harmless(says)))
     if standing is not None and holder is None and person.may(Action.FORCE_UNLOCK):
         url = url_for("controls.release_state", name=workspace.name)
-        says = "Whatever Terraform holds it may still be writing: make sure that nothing is at work."
+        says = "The Terraform that holds it may still be writing: make sure that it has stopped."
         found.append(Button("Release the state's lock", url, "danger", says))
     return found
 
@@ -132,14 +134,14 @@ def _state_words(tx: Transaction, standing: StateLock | None) -> str:
     if standing is None:
         return ""
     if not standing.run_id:
-        return "Terraform's lock is on the state, from outside of any run."
+        return "The state is locked by a Terraform outside of Plangate's runs."
     run = tx.runs.get(standing.run_id)
     if not run.final:
-        return f"Terraform's lock is on the state, for {run.id}, which is at work."
+        return f"Terraform's lock is on the state, for {run.id}, which is in progress."
     minutes = int(services().config.state_lock_grace.total_seconds() // 60)
     return (
-        f"Terraform's lock is on the state still, from {run.id}, whose worker was lost. It is let go of when "
-        f"nothing has come from there for {minutes} minutes."
+        f"Terraform's lock is still on the state, from {run.id}, whose worker was lost. It is released if "
+        f"no request comes from there for {minutes} minutes."
     )
 
 

@@ -1,10 +1,10 @@
-"""What the form of Queue Plan is given, typed."""
+"""View model of the form of Queue Plan."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.web.pages import Chrome, Link
+from bot.web.page.layout import Chrome, Link
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,21 @@ from __future__ import annotations
 from flask import Blueprint, Response, make_response, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from bot.domain import lifecycle
 from bot.domain.errors import NotFound
-from bot.domain.run import Run
-from bot.domain.workspace import Workspace
+from bot.domain.runs import lifecycle
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import RunQuery, Transaction
-from bot.services.turns import why_it_waits
-from bot.web import access, bodies, controls, json_answers, overview, rows, wording, workspace_settings
-from bot.web.needs import services
-from bot.web.pages import Fact, Link
-from bot.web.workspace_pages import WorkspacePage
+from bot.services.runs.queue_position import why_it_waits
+from bot.web.page import elements, wording
+from bot.web.page.layout import Fact, Link
+from bot.web.request import access, bodies
+from bot.web.request.services import services
+from bot.web.runs import json_answers
+from bot.web.workspaces import build as overview
+from bot.web.workspaces import controls
+from bot.web.workspaces import settings as workspace_settings
+from bot.web.workspaces.context import WorkspacePage
 
 PER_PAGE = 30
 
@@ -39,7 +44,7 @@ def show(name: str) -> Response:
     if bodies.wants_json():
         return json_answers.runs(name)
     person = access.person_asking()
-    number = rows.page_number()
+    number = elements.page_number()
     with services().store.reading() as tx:
         workspace = tx.workspaces.named(name)
         queue = tx.runs.queue(workspace.id)
@@ -49,27 +54,27 @@ def show(name: str) -> Response:
         found = tx.runs.find(query)
         latest = _latest(tx, workspace)
         seen = tx.overviews.of(workspace)
-    words = rows.words_of(workspace.repo)
-    waiting = tuple(rows.run_row(run, words, waits[run.id], of=workspace) for run in queue[1:])
+    words = elements.words_of(workspace.repo)
+    waiting = tuple(elements.run_row(run, words, waits[run.id], of=workspace) for run in queue[1:])
     live = bool(queue) or any(not run.final for run in found)
     page = WorkspacePage(
-        chrome=rows.chrome(workspace.name, person, "workspaces", live),
+        chrome=elements.chrome(workspace.name, person, "workspaces", live),
         name=workspace.name,
         change=words.change,
-        tabs=rows.tabs(workspace.name, "runs"),
+        tabs=elements.tabs(workspace.name, "runs"),
         facts=_facts(workspace),
         standing=overview.standing(seen),
         badge=wording.badge_of(seen.run) if seen.run else None,
-        current=rows.run_row(queue[0], words, waits[queue[0].id], of=workspace) if queue else None,
+        current=elements.run_row(queue[0], words, waits[queue[0].id], of=workspace) if queue else None,
         current_url=url_for(".current", name=name),
-        latest=rows.run_row(latest, words, of=workspace) if latest else None,
+        latest=elements.run_row(latest, words, of=workspace) if latest else None,
         latest_url=url_for(".latest", name=name),
         locked=overview.locked(workspace.lock),
         controls=asked,
         queue=waiting[:QUEUE_SHOWN],
         queue_rest=waiting[QUEUE_SHOWN:],
-        rows=tuple(rows.run_row(run, words, of=workspace) for run in found[:PER_PAGE]),
-        pager=rows.pager(number, len(found) > PER_PAGE, ".show", name=name),
+        rows=tuple(elements.run_row(run, words, of=workspace) for run in found[:PER_PAGE]),
+        pager=elements.pager(number, len(found) > PER_PAGE, ".show", name=name),
     )
     return make_response(render_template("workspace.html", page=page))
 
@@ -92,14 +97,14 @@ def latest(name: str) -> AnyResponse:
 
 @blueprint.get("/workspaces/<path:name>/settings")
 def settings(name: str) -> str:
-    """Show what a workspace is set to, and where each setting comes from."""
+    """Show a workspace's settings and the origin of each."""
     return render_template("workspace_settings.html", page=workspace_settings.build(name))
 
 
 def _lead_to(run: Run | None, otherwise: str) -> AnyResponse:
     if run is None:
         raise NotFound(otherwise)
-    return json_answers.run(run.id) if bodies.wants_json() else redirect(rows.run_url(run.id), 303)
+    return json_answers.run(run.id) if bodies.wants_json() else redirect(elements.run_url(run.id), 303)
 
 
 def _latest(tx: Transaction, workspace: Workspace) -> Run | None:

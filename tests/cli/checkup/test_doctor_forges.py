@@ -13,7 +13,8 @@ from bot.cli.checkup.forges import forge
 from bot.config import Config
 from bot.domain.errors import ForgeRefused
 from bot.domain.events import RepoRef
-from bot.forges.examining import Fault
+from bot.services.ports import ForgeChecks, ForgeFault
+from bot.wiring import configured
 
 MANIFEST = """
 forges:
@@ -22,7 +23,7 @@ workspaces:
   - {name: net, repo: acme/infra, working_directory: net}
   - {name: net-staging, repo: acme/infra, working_directory: net, branch: staging}
 """
-SURE, MAYBE = Fault("it is broken", "Mend it"), Fault("it may be broken", "Look at it", sure=False)
+SURE, MAYBE = ForgeFault("it is broken", "Mend it"), ForgeFault("it may be broken", "Look at it", sure=False)
 
 
 class Client:
@@ -31,9 +32,9 @@ class Client:
     ahead = timedelta()
     lacks: tuple[str, ...] = ()
     lacks_on: tuple[str, ...] = ()
-    advised: tuple[Fault, ...] = ()
-    token: tuple[Fault, ...] = ()
-    hooks: tuple[Fault, ...] = ()
+    advised: tuple[ForgeFault, ...] = ()
+    token: tuple[ForgeFault, ...] = ()
+    hooks: tuple[ForgeFault, ...] = ()
     asked_of: tuple[Sequence[RepoRef], str] = ((), "")
 
     def clock_ahead(self) -> timedelta:
@@ -48,13 +49,13 @@ class Client:
     def lacking_on(self, repo: RepoRef, branch: str) -> tuple[str, ...]:
         return self.lacks_on if branch == "staging" else ()
 
-    def advice(self, repo: RepoRef, branch: str) -> tuple[Fault, ...]:
+    def advice(self, repo: RepoRef, branch: str) -> tuple[ForgeFault, ...]:
         return self.advised
 
-    def token_faults(self) -> tuple[Fault, ...]:
+    def token_faults(self) -> tuple[ForgeFault, ...]:
         return self.token
 
-    def hook_faults(self, repos: Sequence[RepoRef], url: str) -> tuple[Fault, ...]:
+    def hook_faults(self, repos: Sequence[RepoRef], url: str) -> tuple[ForgeFault, ...]:
         self.asked_of = (repos, url)
         return self.hooks
 
@@ -63,7 +64,7 @@ class Client:
 def config(tmp_path: Path) -> Config:
     path = tmp_path / "plangate.yml"
     path.write_text(MANIFEST)
-    return Config.from_env(
+    return configured(
         {
             "PATH": "/usr/bin:/bin",
             "PLANGATE_CONFIG": str(path),
@@ -77,7 +78,7 @@ def config(tmp_path: Path) -> Config:
     )
 
 
-def lines(config: Config, client: object) -> list[tuple[str, str, str, str]]:
+def lines(config: Config, client: ForgeChecks) -> list[tuple[str, str, str, str]]:
     found = forge(config, config.forges[0], client)
     return [(str(one.state), one.name, one.found, one.advice) for one in found if one.state is not State.OK]
 
@@ -100,7 +101,7 @@ def test_where_all_is_well_nothing_is_remarked(config: Config) -> None:
     ],
 )
 def test_a_fault_is_said_once_with_what_to_do(
-    config: Config, part: str, faults: tuple[Fault, ...], name: str
+    config: Config, part: str, faults: tuple[ForgeFault, ...], name: str
 ) -> None:
     client = Client()
     setattr(client, part, faults)
@@ -115,12 +116,12 @@ def test_what_a_branch_alone_lacks_is_said_of_its_repository(config: Config) -> 
     client.lacks_on = ("event `merge_group`",)
     [(state, name, found, advice)] = lines(config, client)
     assert (state, name, found) == ("failed", "github: acme/infra", "lacking: event `merge_group`")
-    assert advice == "Grant it on the forge; of an App, whoever installed it must accept"
+    assert advice == "Grant it on the forge. For an App, the owner of the installation must accept it"
 
 
 def test_a_webhook_that_can_not_be_asked_for_takes_nothing_else_away(config: Config) -> None:
     class Silent(Client):
-        def hook_faults(self, repos: Sequence[RepoRef], url: str) -> tuple[Fault, ...]:
+        def hook_faults(self, repos: Sequence[RepoRef], url: str) -> tuple[ForgeFault, ...]:
             raise ForgeRefused("github refused the App's webhook")
 
     assert lines(config, Silent()) == [

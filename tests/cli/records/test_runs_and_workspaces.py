@@ -2,94 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from bot.cli import cli, loading
-from bot.domain.errors import Forbidden, IllegalMove, Invalid, NotFound, PlangateError
-from bot.domain.events import RepoRef
-from bot.domain.lifecycle import RunStatus
-from bot.domain.run import Run
-from bot.services.making import NewRuns
-from bot.services.ports import StateLock
-from bot.services.queueing import Queueing
-from bot.services.transitions import Transitions
-from bot.wiring import Services
-from bot.wiring import build as build_services
-from tests.fakes.forge import FakeForge
-
-REPO = RepoRef("github", "acme/infra")
-MANIFEST = """
-workspaces:
-  - {name: network, repo: acme/infra, working_directory: network, allowed_modes: [destroy, target]}
-  - {name: app, repo: acme/infra, working_directory: app, branch: live, run_triggers: [network]}
-"""
-
-
-class Terminal:
-    """Types commands, and looks into the database behind them."""
-
-    def __init__(self, services: Services) -> None:
-        self.services = services
-
-    def type(self, *words: str) -> str:
-        """Type a command that works; return what it prints."""
-        done = CliRunner().invoke(cli, words)
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        assert done.exit_code == 0, done.output
-        return done.stdout
-
-    def json(self, *words: str) -> Any:
-        return json.loads(self.type(*words, "--json"))
-
-    def refused(self, kind: type[PlangateError], *words: str) -> str:
-        with pytest.raises(kind) as refusal:
-            self.type(*words)
-        return str(refusal.value)
-
-    def put(self, run_id: str, **fields: Any) -> Run:
-        """Have a worker bring a run somewhere."""
-        with self.services.store.transaction() as tx:
-            return tx.runs.save(dataclasses.replace(tx.runs.get(run_id), **fields))
-
-
-@pytest.fixture
-def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    (tmp_path / "plangate.yml").write_text(MANIFEST)
-    settings = {
-        "PLANGATE_CONFIG": str(tmp_path / "plangate.yml"),
-        "PLANGATE_DATA": str(tmp_path / "data"),
-        "PLANGATE_URL": "https://plangate.test",
-        "PLANGATE_SECRET_KEY": "A" * 43 + "=",
-        "PLANGATE_GITHUB_TOKEN": "token",
-        "PLANGATE_GITHUB_WEBHOOK_SECRET": "hook",
-        # Nobody listens there: the sweep would wake the workers.
-        "REDIS_URL": "redis://127.0.0.1:1/0",
-        "LOGNAME": "ops",
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    forge = FakeForge("github")
-    forge.set_branch(REPO, "main", "head-of-main")
-    forge.set_branch(REPO, "live", "head-of-live")
-
-    def build(config: Any) -> Services:
-        made = build_services(config)
-        transitions = Transitions(made.store, made.clock, made.dispatch)
-        new_runs = NewRuns(made.clock, transitions)
-        queueing = Queueing(made.store, made.clock, {"github": forge}, new_runs, transitions)
-        return dataclasses.replace(made, queueing=queueing)
-
-    monkeypatch.setattr(loading, "build", build)
-    services, _ = loading.ready(loading.configuration())
-    return Terminal(services)
+from bot.domain.errors import Forbidden, IllegalMove, Invalid, NotFound
+from bot.domain.runs.lifecycle import RunStatus
+from bot.services.ports import ArtifactKind, StateLock
+from tests.cli.records.conftest import Terminal
 
 
 def test_queue_makes_a_run_on_the_branch_and_says_where_it_is_shown(terminal: Terminal) -> None:
@@ -100,6 +21,20 @@ def test_queue_makes_a_run_on_the_branch_and_says_where_it_is_shown(terminal: Te
     assert (run["commit"], run["branch"], run["message"]) == ("head-of-live", "live", "Look for drift")
     assert run["created_by"] == "cli:ops"
     assert run["possible"] == ["cancel", "discard"]
+
+
+def test_show_prints_the_plan_that_was_read_from_its_json(terminal: Terminal) -> None:
+    terminal.type("runs", "queue", "app")
+    [run] = terminal.json("runs", "list", "app")
+    assert terminal.type("runs", "show", run["id"], "--plan").endswith("\nthis run has no plan\n")
+    change = {"actions": ["create"], "before": None, "after": {"note": "a\x1b[2J\u2028b"}}
+    resource = {"address": "a.b", "mode": "managed", "type": "a", "name": "b", "change": change}
+    plan = json.dumps({"format_version": "1.2", "resource_changes": [resource]}).encode()
+    with terminal.services.store.transaction() as tx:
+        tx.artifacts.put(run["id"], ArtifactKind.PLAN_JSON, plan)
+    shown = terminal.type("runs", "show", run["id"], "--plan")
+    assert '\n  + resource "a" "b" {\n      + note = "a\\u001b[2J\\u2028b"\n' in shown
+    assert "resource" not in terminal.type("runs", "show", run["id"])
 
 
 def test_queue_takes_terraforms_flags(terminal: Terminal) -> None:
@@ -129,7 +64,7 @@ def test_the_queue_says_who_waits_for_whom(terminal: Terminal) -> None:
         second
     ]
     assert terminal.json("runs", "list", "--status", "applied") == []
-    assert "no such runs" in terminal.type("runs", "list", "app")
+    assert "no runs found" in terminal.type("runs", "list", "app")
 
 
 def test_the_decisions(terminal: Terminal) -> None:

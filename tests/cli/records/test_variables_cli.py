@@ -152,7 +152,7 @@ def test_refusals_say_why(run: Run) -> None:
     run("sync")
     with pytest.raises(Invalid, match=r"region of the workspace network is set in plangate.yml"):
         run("variables", "set", "network", "region", "--value", "us")
-    with pytest.raises(NotFound, match="no set of variables named nowhere"):
+    with pytest.raises(NotFound, match="no variable set named nowhere"):
         run("variables", "set", "--set", "nowhere", "a", "--value", "x")
     with pytest.raises(NotFound, match="no workspace named nowhere"):
         run("variables", "list", "nowhere")
@@ -216,3 +216,18 @@ def test_keys_that_do_not_fit_are_told_of(run: Run, settings: dict[str, str]) ->
     assert done.exit_code == 1
     assert "Drop no key" in done.stdout
     assert json.loads(run("keys", "rotate", "--json").stdout)["old_keys_can_go"] is False
+
+
+def test_a_variable_is_set_and_unset_for_one_phase(run: Run) -> None:
+    run("sync")
+    done = run("variables", "set", "network", "KEY", "--env", "--value", "reads", "--phase", "plan")
+    assert done.exit_code == 0, done.output
+    run("variables", "set", "network", "KEY", "--env", "--value", "writes", "--phase", "apply")
+    assert "[env, apply only, from the workspace" in run("variables", "list", "network").output
+    with pytest.raises(NotFound, match="there is one for: apply, plan"):
+        run("variables", "unset", "network", "KEY", "--env")
+    run("variables", "unset", "network", "KEY", "--env", "--phase", "plan")
+    left = listed(run, "network")["KEY"]
+    assert (left["value"], left["phase"]) == ("writes", "apply")
+    with pytest.raises(Invalid, match="the saved plan holds its value"):
+        run("variables", "set", "network", "size", "--value", "1", "--phase", "apply")

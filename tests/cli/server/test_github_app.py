@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from bot.cli.github_app import Registrar, Wish, keep
+from bot.cli.server.github_app import AppRequest, Registrar, keep
 from bot.domain.errors import PlangateError
 
 
@@ -53,7 +53,7 @@ def github() -> Iterator[str]:
 
 @pytest.fixture
 def registrar(github: str, tmp_path: Path) -> Registrar:
-    return Registrar(Wish("https://plangate.example.com", "Plangate <acme>", "acme", github, tmp_path))
+    return Registrar(AppRequest("https://plangate.example.com", "Plangate <acme>", "acme", github, tmp_path))
 
 
 def form(registrar: Registrar) -> tuple[str, dict[str, object]]:

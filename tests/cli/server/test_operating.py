@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from bot.cli import cli, loading
-from bot.domain.audit import Deed
+from bot.domain.changes.delivery_decisions import DecisionKind, DeliveryDecision
+from bot.domain.people.audit import AuditAction
 from bot.services.ports import AuditQuery, Delivery
 from bot.vault import generate_key
 
@@ -37,7 +38,7 @@ class Operator:
     def store(self) -> Any:
         return loading.ready(loading.configuration())[0].store
 
-    def lines(self, deed: Deed) -> list[tuple[str, str, str]]:
+    def lines(self, deed: AuditAction) -> list[tuple[str, str, str]]:
         with self.store.reading() as tx:
             found = tx.audit.find(AuditQuery(deed=deed.value))
         assert {line.via.value for line in found} <= {"command line"}
@@ -66,7 +67,7 @@ def test_a_sync_says_what_it_did_and_other_commands_say_nothing(operator: Operat
     operator.type("runs", "list")
     operator.name_workspaces("network")
     assert "retired  app" in operator.type("sync")
-    assert operator.lines(Deed.SYNC) == [
+    assert operator.lines(AuditAction.SYNC) == [
         ("cli:ops", "", "workspaces kept: 2"),
         ("cli:ops", "", "workspaces kept: 1; retired app"),
     ]
@@ -75,7 +76,7 @@ def test_a_sync_says_what_it_did_and_other_commands_say_nothing(operator: Operat
 def test_a_migration_leaves_a_line_where_it_did_something(operator: Operator) -> None:
     assert "applied" in operator.type("migrate")
     assert "up to date" in operator.type("migrate")
-    [(login, _, detail)] = operator.lines(Deed.MIGRATE)
+    [(login, _, detail)] = operator.lines(AuditAction.MIGRATE)
     assert login == "cli:ops" and detail.startswith("0001, ")
 
 
@@ -86,9 +87,9 @@ def test_a_rotation_leaves_a_line_before_it_and_one_after(
         tx.deliveries.add(Delivery("d-1", "github", "ping", {}, b"{}", AT, handled_at=AT))
     monkeypatch.setenv("PLANGATE_SECRET_KEY", f"{generate_key()},{loading.configuration().secret_keys[0]}")
     operator.type("keys", "rotate")
-    assert [detail for _, _, detail in operator.lines(Deed.ROTATE_KEYS)] == [
+    assert [detail for _, _, detail in operator.lines(AuditAction.ROTATE_KEYS)] == [
         "begun, with 2 keys",
-        "encrypted anew: 2; opened by no key: 0",
+        "encrypted again: 2; no key decrypts: 0",
     ]
 
 
@@ -96,8 +97,10 @@ def test_a_replay_handles_what_failed_and_leaves_a_line(operator: Operator) -> N
     with operator.store.transaction() as tx:
         for name in ("d-bad", "d-good"):
             tx.deliveries.add(Delivery(name, "github", "star", {}, b"{}", AT))
-        tx.deliveries.handled("d-bad", AT, [{"outcome": "failed", "reason": "gave up"}], "the forge refused")
-        tx.deliveries.handled("d-good", AT, [{"outcome": "nothing", "reason": "a ping"}])
+        tx.deliveries.handled(
+            "d-bad", AT, [DeliveryDecision(DecisionKind.FAILED, "gave up")], "the forge refused"
+        )
+        tx.deliveries.handled("d-good", AT, [DeliveryDecision(DecisionKind.NOTHING, "a ping")])
     assert operator.type("replay", "d-good") == "nothing: a ping\n"
     assert "nothing: " in operator.type("replay", "d-bad")
-    assert operator.lines(Deed.REPLAY) == [("cli:ops", "d-bad", "the forge refused")]
+    assert operator.lines(AuditAction.REPLAY) == [("cli:ops", "d-bad", "the forge refused")]

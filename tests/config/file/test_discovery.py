@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.discovery import NAME, DiscoverRule
 from bot.domain.errors import ConfigError
 from bot.domain.events import RepoRef
-from bot.domain.workspace import Triggers, Workspace
+from bot.domain.workspaces.discovery import NAME, DiscoverRule
+from bot.domain.workspaces.workspace import Triggers, Workspace
 
 LIKE = Workspace("", "", RepoRef("github", "acme/mono"), branch="main", auto_apply=True)
 

@@ -9,19 +9,24 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.config import AppAuth, Config, ForgeKind, TokenAuth
-from bot.config.explain import check
-from bot.config.manifest import DiscoverEntry, ForgeEntry, Options, WorkspaceEntry, json_schema
-from bot.config.marked_yaml import YamlError, parse_document
+from bot.config.file.manifest import DiscoverEntry, Options, WorkspaceEntry, forge_form, json_schema
+from bot.config.file.marked_yaml import YamlError, parse_document
+from bot.config.file.validate import check
+from bot.config.file.workspaces import read_rules, read_workspaces
 from bot.config.problems import Problems
-from bot.config.workspaces import read_rules, read_workspaces
-from bot.domain.errors import ConfigError
+from bot.domain.errors import ConfigError, Invalid
 from bot.domain.events import RepoRef
-from bot.domain.merging import MergeMethod
-from bot.domain.modes import ALLOWED_BY_DEFAULT, Mode
-from bot.domain.workspace import EngineKind, Merging, Triggers, Workspace
+from bot.domain.plans.modes import ALLOWED_BY_DEFAULT, Mode
+from bot.domain.workspaces.identity import Cloud, Identity, Target
+from bot.domain.workspaces.isolation import Isolation, Network
+from bot.domain.workspaces.merge_method import MergeMethod
+from bot.domain.workspaces.phase import Phase
+from bot.domain.workspaces.versions import Constraint
+from bot.domain.workspaces.workspace import EngineKind, Merging, Triggers, Workspace
+from bot.forges.kinds import KINDS
+from bot.wiring import configured
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 KEY = "A" * 43 + "="
 ENV = {
     "PLANGATE_URL": "https://plangate.example.com",
@@ -36,7 +41,7 @@ def wrong(text: str | bytes) -> list[str]:
     problems = Problems()
     raw = text if isinstance(text, bytes) else text.encode()
     try:
-        check(parse_document(raw, "p.yml"), problems)
+        check(parse_document(raw, "p.yml"), KINDS, problems)
         problems.refuse()
     except YamlError as error:
         return [str(error)]
@@ -47,21 +52,22 @@ def wrong(text: str | bytes) -> list[str]:
 
 def test_the_example_shows_every_option_and_loads() -> None:
     path = ROOT / "examples" / "plangate.yml"
-    config = Config.from_env(
+    config = configured(
         ENV
         | {
             "PLANGATE_CONFIG": str(path),
             "WORK_WEBHOOK_SECRET": "s",
             "WORK_APP_ID": "7",
             "WORK_APP_PRIVATE_KEY": "-----BEGIN KEY-----",
-            "DNS_TOKEN": "t0ken",
+            "DNS_TOKEN_READS": "t0ken",
+            "DNS_TOKEN_WRITES": "t0ken",
             "PLANGATE_GITLAB_TOKEN": "lab-token",
             "PLANGATE_GITLAB_WEBHOOK_SECRET": "s",
         }
     )
     assert [forge.name for forge in config.forges] == ["github", "work", "lab"]
-    assert config.forges[0].auth == TokenAuth("token")
-    assert config.forges[1].auth == AppAuth("7", "-----BEGIN KEY-----")
+    assert config.forges[0].login == {"token": "token"}
+    assert config.forges[1].login == {"app_id": "7", "app_private_key": "-----BEGIN KEY-----"}
     assert config.forges[1].api_url == "https://github.example.com/api/v3"
     assert config.workspaces[0] == Workspace(
         id="",
@@ -73,8 +79,23 @@ def test_the_example_shows_every_option_and_loads() -> None:
         engine_version="~> 1.9",
         allowed_modes=tuple(Mode),
         require=("approved", "codeowners", "mergeable", "up_to_date", "policies_passed", "not_draft"),
+        identity=Identity(
+            (
+                Target(
+                    "aws",
+                    Cloud.AWS,
+                    "sts.amazonaws.com",
+                    "arn:aws:iam::123456789012:role/plangate-plan",
+                    "arn:aws:iam::123456789012:role/plangate-apply",
+                ),
+            )
+        ),
         tags=("production", "pci"),
         merging=Merging(keep_approval=True, merge_method=MergeMethod.SQUASH),
+        isolation=Isolation(
+            egress=("*.amazonaws.com", "registry.terraform.io", "releases.hashicorp.com", "10.20.0.0/16"),
+            providers=("hashicorp/*",),
+        ),
     )
     assert config.workspaces[1].engine is EngineKind.TOFU
     assert config.workspaces[2].repo == RepoRef("work", "platform/dns")
@@ -82,23 +103,24 @@ def test_the_example_shows_every_option_and_loads() -> None:
     assert config.workspaces[2].run_triggers == ("network-prod",)
     assert config.workspaces[3].triggers.tag_regex == "^v"
     assert config.workspaces[4].repo == RepoRef("lab", "platform/network/edge")
+    assert [workspace.own_backend for workspace in config.workspaces] == [False] * 4 + [True]
     lab = config.forges[2]
-    assert (lab.kind, lab.auth, lab.url) == (
-        ForgeKind.GITLAB,
-        TokenAuth("lab-token"),
+    assert (lab.kind, lab.login, lab.url) == (
+        "gitlab",
+        {"token": "lab-token"},
         "https://git.example.com/gitlab",
     )
     [rule] = config.discover
     assert [w.name for w in rule.workspaces(["envs/prod", "docs"])] == ["monorepo-envs-prod"]
     text = path.read_text()
-    for model in (ForgeEntry, Options, WorkspaceEntry, DiscoverEntry):
+    for model in (forge_form(KINDS), Options, WorkspaceEntry, DiscoverEntry):
         for option in model.model_fields:
             assert f"{option}:" in text, option
 
 
 def manifest(text: str) -> tuple[Workspace, ...]:
     problems = Problems()
-    read = check(parse_document(text.encode(), "p.yml"), problems)
+    read = check(parse_document(text.encode(), "p.yml"), KINDS, problems)
     problems.refuse()
     return (*read_workspaces(read), *(rule.like for rule in read_rules(read)))
 
@@ -115,6 +137,34 @@ discover:
     assert one.require == ("approved", "mergeable")
     assert two.require == ("approved", "mergeable", "not_draft")
     assert rule.require == ("approved", "mergeable", "codeowners")
+
+
+@pytest.mark.parametrize(
+    "constraint",
+    [
+        "1.9.5",
+        "v1.9.5",
+        "1.6.0-alpha-1",
+        "= v1.6",
+        "!= 1.6.0-rc.1",
+        ">= 1.5, < 2.0",
+        "~>1.9",
+        ">1,<=2",
+        "1.9+a",
+    ],
+)
+def test_the_configuration_takes_the_versions_that_the_engine_takes(constraint: str) -> None:
+    (one,) = manifest(f"workspaces: [{{name: one, repo: acme/a, terraform_version: '{constraint}'}}]")
+    assert one.engine_version == constraint
+    assert Constraint.parse(one.engine_version).parts
+
+
+@pytest.mark.parametrize("constraint", ["1.9,", "1.2.3.4", "=> 1", "1.9 1.8", "9" * 5000, "1.9.x"])
+def test_the_configuration_refuses_the_versions_that_the_engine_refuses(constraint: str) -> None:
+    with pytest.raises(Invalid):
+        Constraint.parse(constraint)
+    with pytest.raises(ConfigError, match="is not a version"):
+        manifest(f"workspaces: [{{name: one, repo: acme/a, terraform_version: '{constraint}'}}]")
 
 
 def test_defaults_fill_what_a_workspace_leaves_out() -> None:
@@ -164,7 +214,7 @@ workspaces:
     assert (follower.run_triggers, follower.auto_apply_run_triggers) == (("source",), True)
 
 
-def test_run_triggers_must_name_workspaces_and_may_not_go_round_in_a_circle() -> None:
+def test_run_triggers_must_name_workspaces_and_may_not_form_a_cycle() -> None:
     [said] = wrong("""
 workspaces:
   - {name: network, repo: acme/a}
@@ -179,9 +229,9 @@ workspaces:
   - {name: c, repo: acme/a, run_triggers: [b]}
   - {name: d, repo: acme/a, run_triggers: [a]}
 """)
-    assert "go round in a circle: a -> b -> c -> a; leave one of these out" in said
+    assert "form a cycle: a -> b -> c -> a; leave one of these out" in said
     [said] = wrong("workspaces: [{name: own, repo: acme/a, run_triggers: [own]}]")
-    assert "circle: own -> own" in said
+    assert "cycle: own -> own" in said
 
 
 def test_a_run_trigger_may_name_what_is_only_found_later() -> None:
@@ -205,15 +255,15 @@ def test_a_gitlab_takes_a_token_and_none_of_githubs_ways(tmp_path: Path) -> None
     lab = "forges: {lab: {kind: gitlab, app_id_env: ID, api_url: 'https://git.example.com/api/v4'}}\n"
     path.write_text(lab + W)
     with pytest.raises(ConfigError) as caught:
-        Config.from_env(ENV | {"PLANGATE_CONFIG": str(path), "PLANGATE_GITLAB_WEBHOOK_SECRET": "s"})
+        configured(ENV | {"PLANGATE_CONFIG": str(path), "PLANGATE_GITLAB_WEBHOOK_SECRET": "s"})
     said = str(caught.value)
     assert "PLANGATE_GITLAB_TOKEN: is not set (forge `lab`): set it to an access token" in said
     assert "api_url: is for GitHub alone" in said
     assert "app_id_env: is for GitHub alone" in said
     path.write_text("forges: {lab: {kind: gitlab}}\n" + W)
     secrets = {"PLANGATE_GITLAB_WEBHOOK_SECRET": "s, whsec_t", "PLANGATE_GITLAB_TOKEN": "t"}
-    [forge] = Config.from_env(ENV | {"PLANGATE_CONFIG": str(path), **secrets}).forges
-    assert (forge.url, forge.auth) == ("https://gitlab.com", TokenAuth("t"))
+    [forge] = configured(ENV | {"PLANGATE_CONFIG": str(path), **secrets}).forges
+    assert (forge.url, forge.login) == ("https://gitlab.com", {"token": "t"})
     assert forge.webhook_secrets == ("s", "whsec_t")
 
 
@@ -251,32 +301,35 @@ W = "workspaces:\n  - name: one\n    repo: acme/infra\n"
         ("a: @x", "text that starts with this character needs quotes"),
         ("a: 1\n---\nb: 2", "p.yml:2:1: a second document starts here"),
         ("a: !!python/object:os.system x", "p.yml:1:4: a tag (`!...`) that is not known here"),
-        ("a: 2024-99-99", "p.yml:1:4: `2024-99-99` is no date or number"),
-        ("? [a]\n: b", "a key must be a word"),
+        ("a: 2024-99-99", "p.yml:1:4: `2024-99-99` is not a valid date or number"),
+        ("? [a]\n: b", "a key must be text"),
         ("[" * 1200, "is nested too deeply"),
         ("a: " + "x" * 1_000_001, "is larger than 1 MB"),
         # What is not in the form.
         (W + "    brnch: main", "p.yml:4:5: workspaces[0].brnch: is not known here; did you mean `branch`?"),
-        (W + "    name: two", "p.yml:4:5: `name` stands here twice (first on line 2): keep one"),
+        (W + "    name: two", "p.yml:4:5: `name` appears twice (first on line 2): keep one"),
         (
             W + "    auto_apply: 'true'",
             "p.yml:4:17: workspaces[0].auto_apply: must be true or false, not the text",
         ),
         (W + "    auto_apply: 1", "must be true or false, not a number (1)"),
-        (W + "    branch: yes", "must be text, not true (so YAML reads yes and on): put it in quotes"),
+        (
+            W + "    branch: yes",
+            "must be text, not true (YAML reads `yes` and `on` as true): put it in quotes",
+        ),
         (W + "    branch: 2024-01-01", "must be text, not a date (2024-01-01)"),
         (W + "    branch: [main]", "must be text, not a list"),
-        (W + "    branch: a..b", "is no branch name"),
-        (W + "    branch: refs/heads/main", "is no branch name"),
+        (W + "    branch: a..b", "is not a valid branch name"),
+        (W + "    branch: refs/heads/main", "is not a valid branch name"),
         (W + "    terraform_version: 1.10", "for YAML reads 1.10 as 1.1"),
-        (W + "    terraform_version: latest", "is no version: write one such as 1.9.5"),
+        (W + "    terraform_version: latest", "is not a version: write one such as 1.9.5"),
         (W + "    engine: tofuu", "`tofuu` is not known; did you mean `tofu`?"),
-        (W + "    tag_regex: '(['", "is no regular expression"),
+        (W + "    tag_regex: '(['", "is not a valid regular expression"),
         (
             W + "    trigger_prefixes: modules/",
             "must be a list: a line with `- ` for each, not the text `modules/`",
         ),
-        (W + "    trigger_patterns: ['[ab].tf']", "trigger_patterns[0]: `[ab].tf` is no pattern"),
+        (W + "    trigger_patterns: ['[ab].tf']", "trigger_patterns[0]: `[ab].tf` is not a valid pattern"),
         (W + "    working_directory: /network", "must be relative to the repository's root: write `network`"),
         (W + "    working_directory: a/../../etc", "must stay inside the repository"),
         (W + "    working_directory: 'a\\b'", "write it with forward slashes"),
@@ -291,13 +344,16 @@ W = "workspaces:\n  - name: one\n    repo: acme/infra\n"
         ("workspaces: [one]", "workspaces[0]: must be a mapping"),
         ("workspaces: {name: one}", "workspaces: must be a list"),
         ("workspaces:", "names no workspace: write one under `workspaces:`"),
-        ("workspaces: [{name: a b, repo: a/b}]", "`a b` is no workspace name"),
+        ("workspaces: [{name: a b, repo: a/b}]", "`a b` is not a valid workspace name"),
         (f"workspaces: [{{name: {'a' * 91}, repo: a/b}}]", "at most 90"),
-        ("workspaces: [{name: é, repo: a/b}]", "is no workspace name"),
+        ("workspaces: [{name: é, repo: a/b}]", "is not a valid workspace name"),
         ("workspaces: [{name: a, repo: a/b}, {name: A, repo: a/b}]", "`A` is the name of workspaces[0] too"),
-        ("workspaces: [{name: a, repo: infra}]", "is no repository: write owner/name, such as `acme/infra`"),
+        (
+            "workspaces: [{name: a, repo: infra}]",
+            "is not a valid repository: write owner/name, such as `acme/infra`",
+        ),
         ("workspaces: [{name: a, repo: 'https://github.com/a/b.git'}]", "such as `a/b`"),
-        ("workspaces: [{name: a, repo: a/..}]", "is no repository"),
+        ("workspaces: [{name: a, repo: a/..}]", "is not a valid repository"),
         (
             "workspaces: [{name: a, repo: 'gitub:a/b'}]",
             "there is no forge `gitub` in this file; did you mean `github`?",
@@ -307,17 +363,17 @@ W = "workspaces:\n  - name: one\n    repo: acme/infra\n"
         (W + "default: {}", "did you mean `defaults`?"),
         (W + "defaults: {repo: a/b}", "defaults.repo: is not known here"),
         ("discover: [{repo: a/b}]", "discover[0].directories: is missing"),
-        ("discover: [{repo: a/b, directories: []}]", "is empty: name one at least"),
+        ("discover: [{repo: a/b, directories: []}]", "is empty: add at least one"),
         (
             "discover: [{repo: a/b, directories: [x], name: '{dir}'}]",
-            "{dir} is not known; possible here: {directory}",
+            "{dir} is not known; use one of: {directory}",
         ),
         ("discover: [{repo: a/b, directories: [x], name: same}]", "gives each directory the same name"),
         # Forges and secrets.
         (W + "forges: {github: {kind: gitub}}", "`gitub` is not known; did you mean `github`?"),
         (W + "forges: {github: {}}", "forges.github.kind: is missing: write `kind: github`"),
-        (W + "forges: {GitHub: {kind: github}}", "forges.GitHub: `GitHub` is no forge name"),
-        (W + "forges: {github: {kind: github, url: github.com}}", "is no web address"),
+        (W + "forges: {GitHub: {kind: github}}", "forges.GitHub: `GitHub` is not a valid forge name"),
+        (W + "forges: {github: {kind: github, url: github.com}}", "is not a valid web address"),
         (W + "forges: {github: {kind: github, token: abc}}", "write `token_env: NAME_OF_THE_VARIABLE`"),
         (
             W + "forges: {github: {kind: github, token_env: a-b}}",
@@ -349,7 +405,7 @@ def test_the_problems_of_a_file_come_together_in_the_order_of_its_lines() -> Non
 )
 def test_a_secret_in_the_file_is_refused_and_not_repeated(text: str) -> None:
     found = "\n".join(wrong(text))
-    assert "secrets never stand in this file" in found
+    assert "secrets don't belong in this file" in found
     for secret in ("16characters", "abcdefgh1234", "hunter2"):
         assert secret not in found
 
@@ -367,7 +423,7 @@ def test_two_forges_may_not_read_one_token(tmp_path: Path) -> None:
         "forges: {a: {kind: github}, b: {kind: github}}\nworkspaces: [{name: x, repo: 'a:a/b'}]\n"
     )
     with pytest.raises(ConfigError, match="`a` and `b` both read PLANGATE_GITHUB_TOKEN") as caught:
-        Config.from_env(ENV | {"PLANGATE_CONFIG": str(path)})
+        configured(ENV | {"PLANGATE_CONFIG": str(path)})
     assert "with `token_env`" in str(caught.value)
 
 
@@ -377,16 +433,16 @@ def test_a_forge_says_which_of_its_variables_is_missing(tmp_path: Path) -> None:
         "forges: {work: {kind: github, url: 'http://git.corp', token_env: T, webhook_secret_env: H}}\n" + W
     )
     with pytest.raises(ConfigError) as caught:
-        Config.from_env({**ENV, "PLANGATE_CONFIG": str(path)})
+        configured({**ENV, "PLANGATE_CONFIG": str(path)})
     assert "T: is not set (forge `work`): set it to a token" in str(caught.value)
     assert "H: is not set (forge `work`): set it to the secret" in str(caught.value)
-    config = Config.from_env({**ENV, "PLANGATE_CONFIG": str(path), "T": "t", "H": "h"})
-    assert config.forges[0].auth == TokenAuth("t")
+    config = configured({**ENV, "PLANGATE_CONFIG": str(path), "T": "t", "H": "h"})
+    assert config.forges[0].login == {"token": "t"}
     assert any("tokens travel unencrypted" in line for line in config.warnings)
 
 
 def test_the_schema_is_json_and_knows_every_part() -> None:
-    schema = json.loads(json.dumps(json_schema()))
+    schema = json.loads(json.dumps(json_schema(KINDS)))
     parts = {"forges", "defaults", "workspaces", "discover", "variable_sets", "policy_sets"}
     assert set(schema["properties"]) == parts
     assert schema["$defs"]["WorkspaceEntry"]["additionalProperties"] is False
@@ -408,3 +464,80 @@ def test_the_schema_is_json_and_knows_every_part() -> None:
 @example(b"a: !!binary \xc3\xa9")
 def test_whatever_the_file_holds_the_error_is_ours(raw: bytes) -> None:
     assert wrong(raw)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("egress: [https://example.com]", "is not a destination: write a name"),
+        ("providers: [everything]", "is not a provider's source: write it as hashicorp/*"),
+        ("network: open", "network"),
+    ],
+)
+def test_how_runs_are_shut_in_is_checked(line: str, words: str) -> None:
+    problems = wrong(f"defaults:\n  {line}\nworkspaces:\n  - name: a\n    repo: acme/infra\n")
+    assert any(words in problem for problem in problems)
+
+
+def test_what_a_workspace_does_not_say_of_its_network_the_server_says() -> None:
+    text = "workspaces:\n  - name: a\n    repo: acme/a\n  - name: b\n    repo: acme/b\n    network: host\n"
+    manifest = check(parse_document(text.encode(), "p.yml"), KINDS, Problems())
+    found = [one.isolation.network for one in read_workspaces(manifest, Network.NONE)]
+    assert found == [Network.NONE, Network.HOST]
+
+
+CLOUDS = """workspaces:
+  - name: one
+    repo: acme/infra
+    identity:
+      aws:
+        plan_role: "arn:aws:iam::123456789012:role/plan"
+        apply_role: "arn:aws:iam::123456789012:role/apply"
+      google:
+        provider: projects/7/locations/global/workloadIdentityPools/pool/providers/plangate
+        plan_service_account: plan@my-project.iam.gserviceaccount.com
+      azure: {tenant_id: 00000000-0000-0000-0000-000000000003, audience: "api://mine"}
+      vault: {address: "https://vault.example.com"}
+      tokens: {registry: "https://registry.example.com"}
+"""
+
+
+def test_identity_names_an_audience_for_each_cloud(tmp_path: Path) -> None:
+    (tmp_path / "plangate.yml").write_text(CLOUDS)
+    config = configured({**ENV, "PLANGATE_CONFIG": str(tmp_path / "plangate.yml")})
+    identity = config.workspaces[0].identity
+    pool = "projects/7/locations/global/workloadIdentityPools/pool/providers/plangate"
+    assert {target.tag: target.audience for target in identity.targets} == {
+        "aws": "sts.amazonaws.com",
+        "google": f"https://iam.googleapis.com/{pool}",
+        "azure": "api://mine",
+        "vault": "vault.workload.identity",
+        "registry": "https://registry.example.com",
+    }
+    aws, google, *_ = identity.targets
+    assert (aws.plan_as, aws.apply_as) == (
+        "arn:aws:iam::123456789012:role/plan",
+        "arn:aws:iam::123456789012:role/apply",
+    )
+    assert google.wanted_in(Phase.PLAN)
+    assert not google.wanted_in(Phase.APPLY)
+    assert not identity.forks
+
+
+@pytest.mark.parametrize(
+    ("identity", "says"),
+    [
+        ("{aws: {plan_role: admin}}", "is not the ARN of a role"),
+        ("{aws: {role: x}}", "plan_role"),
+        ("{google: {}}", "provider"),
+        ("{tokens: {aws: x}}", "can't be the name of a token"),
+        ("{tokens: {'A=B': x}}", "can't be the name of a token"),
+        ("{vault: {audience: 'two words'}}", "no spaces"),
+    ],
+)
+def test_what_identity_can_not_be_is_told(tmp_path: Path, identity: str, says: str) -> None:
+    (tmp_path / "plangate.yml").write_text(
+        f"workspaces: [{{name: one, repo: acme/infra, identity: {identity}}}]\n"
+    )
+    with pytest.raises(ConfigError, match=says):
+        configured({**ENV, "PLANGATE_CONFIG": str(tmp_path / "plangate.yml")})

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from bot.config.explain import check
-from bot.config.marked_yaml import parse_document
-from bot.config.policies import read_policy_sets
+from bot.config.file.marked_yaml import parse_document
+from bot.config.file.policies import read_policy_sets
+from bot.config.file.validate import check
 from bot.config.problems import Problems
 from bot.domain.errors import ConfigError
-from bot.domain.policy_owners import Owner
-from bot.domain.policy_sets import PolicyLimits, PolicySet
+from bot.domain.policies.owners import Owner
+from bot.domain.policies.sets import PolicyLimits, PolicySet
+from bot.forges.kinds import KINDS
 
 TWO = "forges: {hub: {kind: github}, lab: {kind: gitlab}}\n"
 
@@ -21,9 +22,11 @@ def read(fields: str, forges: str = "") -> PolicySet:
     text = f"{forges}workspaces: [{{name: a, repo: '{repo}'}}]\n"
     text += f"policy_sets:\n  - {{name: guard, folder: rules, global: true, {fields}}}\n"
     problems = Problems()
-    manifest = check(parse_document(text.encode(), "p.yml"), problems)
+    manifest = check(parse_document(text.encode(), "p.yml"), KINDS, problems)
     problems.refuse()
-    (found,) = read_policy_sets(manifest, PolicyLimits(300, 2048 << 20), problems)
+    (found,) = read_policy_sets(
+        manifest.policy_sets or (), manifest.first_forge, PolicyLimits(300, 2048 << 20), problems
+    )
     problems.refuse()
     return found
 
@@ -54,8 +57,12 @@ def test_on_gitlab_a_group_at_the_top_has_a_slash_behind_it() -> None:
         ("owners: ['https://x/y']", "", "is neither a login nor a team"),
         ("owners: [olga]", TWO, "say on which forge that is: `hub:olga` or `lab:olga`"),
         ("owners: ['lap:olga']", TWO, "there is no forge `lap` in this file; did you mean `lab`?"),
-        ("owners: ['hub:acme/a/b']", TWO, "`acme/a/b` is no team: on GitHub a team is written organization/"),
-        ("owners: [acme/]", "", "`acme/` is no team: on GitHub"),
+        (
+            "owners: ['hub:acme/a/b']",
+            TWO,
+            "`acme/a/b` is not a valid team: on GitHub a team is written organization/",
+        ),
+        ("owners: [acme/]", "", "`acme/` is not a valid team: on GitHub"),
     ],
 )
 def test_owners_that_cannot_be_meant_are_refused_with_what_to_write(
@@ -72,6 +79,12 @@ def test_limits_are_the_servers_unless_a_set_says_less() -> None:
     assert read("timeout: 30s, memory: 512").limits == PolicyLimits(30, 512 << 20)
 
 
+def test_a_set_may_name_its_packages_and_require_opa() -> None:
+    assert (read("owners: [a]").namespaces, read("owners: [a]").needs_opa) == (("main",), False)
+    found = read("namespaces: [main, aws.net, '*'], evaluator: opa")
+    assert (found.namespaces, found.needs_opa) == (("main", "aws.net", "*"), True)
+
+
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
@@ -79,10 +92,15 @@ def test_limits_are_the_servers_unless_a_set_says_less() -> None:
             "timeout: 10m",
             "guard: timeout: 10m is more than PLANGATE_POLICY_TIMEOUT allows (300 seconds)",
         ),
+        ("namespaces: ['a b']", "`a b` is not a package"),
+        ("evaluator: conftest", "evaluator"),
         ("timeout: 2d", "`2d` must be from 1s to 1h"),
-        ("timeout: soon", "`soon` is no length of time"),
-        ("memory: 4096", "guard: memory: 4096 is no number of megabytes from 128 to 2048"),
-        ("memory: 10", "10 is no number of megabytes from 128 to 2048, which PLANGATE_POLICY_MEMORY allows"),
+        ("timeout: soon", "`soon` is not a valid duration"),
+        ("memory: 4096", "guard: memory: 4096 must be a number of megabytes from 128 to 2048"),
+        (
+            "memory: 10",
+            "10 must be a number of megabytes from 128 to 2048, which PLANGATE_POLICY_MEMORY allows",
+        ),
         ("memory: lots", "memory"),
     ],
 )

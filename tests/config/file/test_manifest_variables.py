@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from bot.config import Config
-from bot.config.manifest import json_schema
-from bot.config.variable_entries import VariableEntry, VariableSetEntry
+from bot.config.file.manifest import json_schema
+from bot.config.file.variable_entries import VariableEntry, VariableSetEntry
 from bot.domain.errors import ConfigError
-from bot.domain.variables import VALUE_BYTES, Category, Variable
+from bot.domain.workspaces.phase import Phase
+from bot.domain.workspaces.variables import VALUE_BYTES, Category, Variable
+from bot.forges.kinds import KINDS
+from bot.wiring import configured
 
 ENV = {
     "PLANGATE_URL": "https://plangate.example.com",
@@ -24,7 +27,7 @@ W = "workspaces:\n  - name: one\n    repo: acme/infra\n"
 def load(folder: Path, text: str, **environ: str) -> Config:
     path = folder / "plangate.yml"
     path.write_text(text)
-    return Config.from_env({**ENV, "PLANGATE_CONFIG": str(path), **environ})
+    return configured({**ENV, "PLANGATE_CONFIG": str(path), **environ})
 
 
 def wrong(folder: Path, text: str, **environ: str) -> list[str]:
@@ -107,28 +110,34 @@ V = W + "    variables:\n      - "
         ),
         (
             V + "{key: a, value: hunter2, sensitive: true}",
-            "plangate.yml:5:25: workspaces[0].variables[0].value: a sensitive value never stands in this "
-            "file: put it into an environment variable and write `value_env: ITS_NAME`, or a file and",
+            "plangate.yml:5:25: workspaces[0].variables[0].value: a sensitive value does not belong in "
+            "this file: put it into an environment variable and write `value_env: ITS_NAME`, or a file and",
         ),
-        (V + "{key: a, value: ghp_0123456789}", "looks like a secret, and secrets never stand in this file"),
+        (
+            V + "{key: a, value: ghp_0123456789}",
+            "looks like a secret, and secrets don't belong in this file",
+        ),
         (V + "{key: a, value: ghp_0123456789}", "write `value_env: ITS_NAME`"),
         (
             V + "{key: a, value: 123456}",
-            ".value: must be text, not a number: put it in quotes as you mean it",
+            ".value: must be text, not a number: put it in quotes",
         ),
-        (V + "{key: a, value: yes}", ".value: must be text, not true: put it in quotes as you mean it"),
+        (V + "{key: a, value: yes}", ".value: must be text, not true: put it in quotes"),
         (V + "{key: a, vlaue: x}", ".vlaue: is not known here; did you mean `value`?"),
         (V + "{value: x}", "workspaces[0].variables[0].key: is missing: write `key: region`"),
-        (V + "{key: a, value: x, category: environment}", ".category: `environment` is not known; possible"),
+        (
+            V + "{key: a, value: x, category: environment}",
+            ".category: `environment` is not known; use one of",
+        ),
         (
             V + "{key: 1a, value: x}",
-            ".key: '1a' is no name of a Terraform variable: letters, digits, _ and -",
+            ".key: '1a' is not a valid variable name: use letters, digits, _ and -",
         ),
         (V + "{key: count, value: x}", ".key: count is a word that Terraform keeps for itself"),
-        (V + "{key: a-b, value: x, category: env}", "'a-b' is no name of an environment variable"),
+        (V + "{key: a-b, value: x, category: env}", "'a-b' is not a valid environment variable"),
         (V + "{key: LD_PRELOAD, value: x, category: env}", "LD_PRELOAD is set by Plangate itself"),
-        (V + "{key: a, value: x, category: env, hcl: true}", ".hcl: is for Terraform variables"),
-        (V + "{key: a, value: x}\n      - {key: a, value: y}", "`a` stands twice in this list: keep one"),
+        (V + "{key: a, value: x, category: env, hcl: true}", ".hcl: is only for Terraform variables"),
+        (V + "{key: a, value: x}\n      - {key: a, value: y}", "`a` appears twice in this list: keep one"),
         (V + "{key: a, value_env: UNSET}", ".value_env: UNSET is not set in the server's environment"),
         (V + "{key: a, value_env: the token}", ".value_env: must be the name of an environment variable"),
         (V + "{key: a, value_env: PLANGATE_SECRET_KEY}", "a setting of Plangate's own, which no run gets"),
@@ -142,7 +151,7 @@ V = W + "    variables:\n      - "
             W + "    variables: {a: 5}",
             "workspaces[0].variables.a: must be text, not a number: put it in quotes",
         ),
-        (W + "    variables: {1a: x}", "workspaces[0].variables.1a: '1a' is no name of a Terraform variable"),
+        (W + "    variables: {1a: x}", "workspaces[0].variables.1a: '1a' is not a valid variable name"),
         (
             "defaults:\n  variables: {a: x}\n" + W,
             "plangate.yml:2:3: defaults.variables: belongs to a workspace; for many at once write a set "
@@ -150,14 +159,14 @@ V = W + "    variables:\n      - "
         ),
         (W + "discover: [{repo: a/b, directories: [.], variables: {a: x}}]", "under `variable_sets:` with"),
         (W + "variables: {a: x}", "belongs to a workspace; for many at once write a set"),
-        (W + "variable_sets: [{name: s}]", "variable_sets[0]: reaches nobody: write `global: true`"),
+        (W + "variable_sets: [{name: s}]", "variable_sets[0]: reaches no workspace: write `global: true`"),
         (W + "variable_sets: [{name: s, global: true, workspaces: [one]}]", "excludes `global: true`"),
         (W + "variable_sets: [{name: s, globl: true}]", ".globl: is not known here; did you mean `global`?"),
         (W + "variable_sets: [{name: s, everywhere: true}]", ".everywhere: is not known here"),
-        (W + "variable_sets: [{name: a b, global: true}]", "'a b' is no name of a set"),
+        (W + "variable_sets: [{name: a b, global: true}]", "'a b' is not a valid name of a set"),
         (
             W + "variable_sets: [{name: s, workspaces: ['a/b']}]",
-            "'a/b' is no workspace's name, nor a pattern",
+            "'a/b' is not a workspace's name or a pattern",
         ),
         (
             W + "variable_sets: [{name: s, global: true}, {name: s, global: true}]",
@@ -193,10 +202,35 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_example_and_the_schema_have_every_option() -> None:
-    text = (Path(__file__).parents[2] / "examples" / "plangate.yml").read_text()
-    definitions = json_schema()["$defs"]
+    text = (Path(__file__).parents[3] / "examples" / "plangate.yml").read_text()
+    definitions = json_schema(KINDS)["$defs"]
     for model in (VariableEntry, VariableSetEntry):
         for name, field in model.model_fields.items():
             option = field.alias or name
             assert f"{option}:" in text, option
             assert option in definitions[model.__name__]["properties"]
+
+
+def test_one_environment_variable_has_a_value_for_each_phase(tmp_path: Path) -> None:
+    config = load(
+        tmp_path,
+        W
+        + """
+    variables:
+      - {key: KEY, category: env, value: reads, phase: plan}
+      - {key: KEY, category: env, value: writes, phase: apply}
+""",
+    )
+    assert config.variables.workspaces == {
+        "one": (
+            Variable("KEY", "reads", Category.ENV, phase=Phase.PLAN),
+            Variable("KEY", "writes", Category.ENV, phase=Phase.APPLY),
+        )
+    }
+
+
+def test_a_phase_of_a_terraform_variable_is_refused(tmp_path: Path) -> None:
+    [said] = wrong(tmp_path, W + "    variables:\n      - {key: size, value: '1', phase: apply}\n")
+    assert "the saved plan holds its value" in said
+    [said] = wrong(tmp_path, W + "    variables:\n      - {key: S, category: env, value: '1', phase: now}\n")
+    assert "plan" in said

@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 
-from bot.domain.automerge import AutoMerge, Part, automerge
-from bot.domain.lifecycle import RunStatus, StageStatus
-from bot.domain.merging import MergeMethod
-from bot.domain.modes import Modes
-from bot.domain.run import RunSource
-from bot.domain.workspace import Merging
+from bot.domain.changes.automerge import AutoMerge, TouchedWorkspace, automerge
+from bot.domain.plans.modes import Modes
+from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.run import RunSource
+from bot.domain.workspaces.merge_method import MergeMethod
+from bot.domain.workspaces.workspace import Merging
 from tests.fakes.runs import a_change, a_run, a_workspace
 
 CHANGE = a_change()
 ON = Merging(automerge=True)
 
 
-def part(name: str, *runs: Any, merging: Merging = ON, **fields: bool) -> Part:
-    return Part(a_workspace(name, merging=merging), runs, **fields)
+def part(name: str, *runs: Any, merging: Merging = ON, **fields: bool) -> TouchedWorkspace:
+    return TouchedWorkspace(a_workspace(name, merging=merging), runs, **fields)
 
 
 def run(status: RunStatus, **fields: Any) -> Any:
@@ -69,7 +69,7 @@ def test_a_resource_that_was_replaced_on_demand_is_applied_all_the_same() -> Non
 
 def test_where_nothing_was_applied_nobody_has_said_yes() -> None:
     found = automerge(CHANGE, [part("net", IDLE), part("app", IDLE)])
-    assert found is not None and "nobody has approved that" in found.left
+    assert found is not None and "nobody has approved the merge" in found.left
 
 
 def test_an_approval_for_after_the_merge_is_a_yes() -> None:
@@ -88,7 +88,7 @@ def test_one_workspace_without_it_leaves_the_change_to_people() -> None:
 
 def test_a_draft_waits_and_a_closed_change_is_not_merged() -> None:
     found = automerge(replace(CHANGE, draft=True), [part("net", APPLIED)])
-    assert found == AutoMerge(waits="once it is no draft any more")
+    assert found == AutoMerge(waits="until it is no longer a draft")
     assert automerge(replace(CHANGE, open=False), [part("net", APPLIED)]) is None
     assert automerge(CHANGE, []) is None
     assert automerge(CHANGE, [part("net", APPLIED, merging=Merging())]) is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.codeowners import CodeOwners, Owners, owners_of
+from bot.domain.changes.codeowners import CodeOwners, Owners, owners_of
 
 
 @pytest.mark.parametrize(

@@ -6,21 +6,21 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.decisions import (
+from bot.domain.changes.decisions import (
     ConfirmRun,
-    Nothing,
+    NoRun,
     Refuse,
-    Start,
     StartApply,
+    StartRun,
     decide_apply,
     decide_change,
     decide_push,
     decide_tag,
 )
 from bot.domain.events import BranchPushed, ChangedFiles, TagPushed
-from bot.domain.lifecycle import RunStatus
-from bot.domain.run import Run, RunSource
-from bot.domain.workspace import Triggers, Workspace
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run, RunSource
+from bot.domain.workspaces.workspace import Triggers, Workspace
 from tests.fakes.runs import AT, LATER, REPO, a_change, a_preview, a_run, a_workspace
 
 NETWORK = a_workspace("network", working_directory="network")
@@ -37,19 +37,24 @@ def pushed(branch: str = "main") -> BranchPushed:
 @pytest.mark.parametrize(
     ("branch", "workspaces", "files", "decisions"),
     [
-        ("main", [], TOUCHES, (Nothing("", "no workspace is configured for acme/infra"),)),
-        ("topic", [NETWORK], None, (Nothing("", "no workspace of acme/infra follows branch topic"),)),
-        ("main", [NETWORK, RELEASE], TOUCHES, (Start(NETWORK, "network/main.tf is in network"),)),
-        ("release", [NETWORK, RELEASE], TOUCHES, (Start(RELEASE, "network/main.tf is in network"),)),
-        ("main", [NETWORK], ELSEWHERE, (Nothing("network", "none of the changed files is in network/"),)),
+        ("main", [], TOUCHES, (NoRun("", "no workspace is configured for acme/infra"),)),
+        ("topic", [NETWORK], None, (NoRun("", "no workspace of acme/infra follows branch topic"),)),
+        ("main", [NETWORK, RELEASE], TOUCHES, (StartRun(NETWORK, "network/main.tf is in network"),)),
+        ("release", [NETWORK, RELEASE], TOUCHES, (StartRun(RELEASE, "network/main.tf is in network"),)),
+        ("main", [NETWORK], ELSEWHERE, (NoRun("network", "none of the changed files is in network/"),)),
         (
             "main",
             [NETWORK],
             None,
-            (Start(NETWORK, "the list of changed files is incomplete, so every workspace runs"),),
+            (StartRun(NETWORK, "the list of changed files is incomplete, so every workspace runs"),),
         ),
-        ("main", [EVERY_PUSH], ELSEWHERE, (Start(EVERY_PUSH, "file triggers are off, so every push runs"),)),
-        ("main", [TAGGED], TOUCHES, (Nothing("tagged", r"runs on tags that match ^v\d, not on pushes"),)),
+        (
+            "main",
+            [EVERY_PUSH],
+            ELSEWHERE,
+            (StartRun(EVERY_PUSH, "file triggers are off, so every push runs"),),
+        ),
+        ("main", [TAGGED], TOUCHES, (NoRun("tagged", r"runs on tags that match ^v\d, not on pushes"),)),
     ],
 )
 def test_a_push_runs_what_follows_its_branch_and_is_touched(
@@ -61,9 +66,9 @@ def test_a_push_runs_what_follows_its_branch_and_is_touched(
 @pytest.mark.parametrize(
     ("tag", "workspaces", "decisions"),
     [
-        ("v1", [NETWORK], (Nothing("", "no workspace of acme/infra runs on tags"),)),
-        ("v1", [NETWORK, TAGGED], (Start(TAGGED, r"tag v1 matches ^v\d"),)),
-        ("beta", [TAGGED], (Nothing("tagged", r"tag beta does not match ^v\d"),)),
+        ("v1", [NETWORK], (NoRun("", "no workspace of acme/infra runs on tags"),)),
+        ("v1", [NETWORK, TAGGED], (StartRun(TAGGED, r"tag v1 matches ^v\d"),)),
+        ("beta", [TAGGED], (NoRun("tagged", r"tag beta does not match ^v\d"),)),
     ],
 )
 def test_a_tag_runs_what_listens_to_it(
@@ -75,10 +80,10 @@ def test_a_tag_runs_what_listens_to_it(
 @pytest.mark.parametrize(
     ("base", "files", "decisions"),
     [
-        ("main", TOUCHES, (Start(NETWORK, "network/main.tf is in network"),)),
-        ("release", TOUCHES, (Start(RELEASE, "network/main.tf is in network"),)),
-        ("main", ELSEWHERE, (Nothing("network", "none of the changed files is in network/"),)),
-        ("topic", TOUCHES, (Nothing("", "no workspace of acme/infra follows branch topic"),)),
+        ("main", TOUCHES, (StartRun(NETWORK, "network/main.tf is in network"),)),
+        ("release", TOUCHES, (StartRun(RELEASE, "network/main.tf is in network"),)),
+        ("main", ELSEWHERE, (NoRun("network", "none of the changed files is in network/"),)),
+        ("topic", TOUCHES, (NoRun("", "no workspace of acme/infra follows branch topic"),)),
     ],
 )
 def test_a_change_is_previewed_where_it_would_be_merged(
@@ -162,4 +167,4 @@ def test_apply_confirms_a_run_that_waits_with_a_plan_of_its_own() -> None:
 @pytest.mark.parametrize("runs", [[READY], [apply_run(RunStatus.PLANNED), READY]])
 def test_a_plan_made_after_the_comment_is_not_what_it_approved(runs: list[Run]) -> None:
     decision = decide_apply(a_change(), runs, AT - timedelta(seconds=1))
-    assert decision == Refuse("the plan was made after you asked: look at it, and comment again")
+    assert decision == Refuse("the plan is newer than your comment: look at it, and comment again")

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.codeowners import CodeOwners
+from bot.domain.changes.codeowners import CodeOwners
+from bot.domain.changes.requirements import Facts, Requirement, evaluate, needed_by, unmet
+from bot.domain.changes.reviews import ApprovalRule, Review, Verdict
 from bot.domain.events import Change, RepoRef
-from bot.domain.permissions import Person, Role
-from bot.domain.policy import Level, Outcome, PolicyCheck
-from bot.domain.requirements import Facts, Requirement, evaluate, needed_by, unmet
-from bot.domain.reviews import ApprovalRule, Review, Verdict
-from bot.domain.workspace import Workspace
+from bot.domain.people.permissions import Person, Role
+from bot.domain.policies.policy import EnforcementLevel, PolicyCheck, PolicyOutcome
+from bot.domain.workspaces.workspace import Workspace
 
 REPO = RepoRef("github", "acme/infra")
 CHANGE = Change(REPO, 1, "t", "Ann", "head000", "topic", "main", False, "", mergeable=True)
@@ -143,7 +143,7 @@ def test_each_section_of_code_owners_has_to_approve() -> None:
         ("up_to_date", Facts(CHANGE, behind=0), "+"),
         ("up_to_date", Facts(CHANGE, behind=1), "- main has a commit that it lacks: merge or rebase"),
         ("up_to_date", Facts(CHANGE, behind=12), "- main has 12 commits that it lacks: merge or rebase"),
-        ("up_to_date", Facts(CHANGE), "- how far it is behind main was not looked up: ask again"),
+        ("up_to_date", Facts(CHANGE), "- how far it is behind main is not known yet: ask again"),
         ("not_draft", Facts(CHANGE), "+"),
         ("mergeable", Facts(replace(CHANGE, merged=True, mergeable=None)), "+ it is merged"),
         ("up_to_date", Facts(replace(CHANGE, merged=True)), "+ it is merged"),
@@ -161,13 +161,13 @@ def test_the_changes_own_state(require: str, facts: Facts, says: str) -> None:
 @pytest.mark.parametrize(
     ("level", "outcome", "says"),
     [
-        (Level.SOFT, Outcome.PASSED, "+"),
-        (Level.ADVISORY, Outcome.FAILED, "+"),
-        (Level.SOFT, Outcome.FAILED, "- soft-mandatory policy not passed: set/p"),
-        (Level.HARD, Outcome.ERRORED, "- hard-mandatory policy not passed: set/p"),
+        (EnforcementLevel.SOFT, PolicyOutcome.PASSED, "+"),
+        (EnforcementLevel.ADVISORY, PolicyOutcome.FAILED, "+"),
+        (EnforcementLevel.SOFT, PolicyOutcome.FAILED, "- soft-mandatory policy not passed: set/p"),
+        (EnforcementLevel.HARD, PolicyOutcome.ERRORED, "- hard-mandatory policy not passed: set/p"),
     ],
 )
-def test_policies_passed(level: Level, outcome: Outcome, says: str) -> None:
+def test_policies_passed(level: EnforcementLevel, outcome: PolicyOutcome, says: str) -> None:
     check = PolicyCheck("set", "v1", "p", level, outcome)
     assert words("policies_passed", Facts(CHANGE), (check,)) == says
 

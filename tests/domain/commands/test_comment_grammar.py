@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.commands import Command, Verb, near_misses, parse_commands
+from bot.domain.commands.grammar import CommentCommand, Verb, near_misses, parse_commands
 
-APPLY, PLAN = Command(Verb.APPLY), Command(Verb.PLAN)
+APPLY, PLAN = CommentCommand(Verb.APPLY), CommentCommand(Verb.PLAN)
 
 
 @pytest.mark.parametrize(
@@ -75,17 +75,19 @@ def test_what_only_looks_like_a_command_is_none(body: str) -> None:
 
 
 def test_names_follow_the_command() -> None:
-    assert parse_commands("/apply network  database\t") == (Command(Verb.APPLY, ("network", "database")),)
-    assert str(Command(Verb.APPLY, ("network", "database"))) == "/apply network database"
+    assert parse_commands("/apply network  database\t") == (
+        CommentCommand(Verb.APPLY, ("network", "database")),
+    )
+    assert str(CommentCommand(Verb.APPLY, ("network", "database"))) == "/apply network database"
     assert str(PLAN) == "/plan"
 
 
 def test_different_commands_are_kept_in_their_order() -> None:
     body = "/plan network\n/apply\n/plan network\n/apply network"
     assert parse_commands(body) == (
-        Command(Verb.PLAN, ("network",)),
+        CommentCommand(Verb.PLAN, ("network",)),
         APPLY,
-        Command(Verb.APPLY, ("network",)),
+        CommentCommand(Verb.APPLY, ("network",)),
     )
 
 
@@ -104,26 +106,26 @@ def test_nothing_in_a_quote_is_ever_a_command(text: str) -> None:
 @pytest.mark.parametrize(
     ("line", "command"),
     [
-        ("/lock a b because of  rain", Command(Verb.LOCK, ("a", "b"), text="of rain")),
-        ("/discard because because", Command(Verb.DISCARD, text="because")),
-        ("/cancel", Command(Verb.CANCEL)),
-        ("/plangate lock a because we move", Command(Verb.LOCK, ("a",), text="we move")),
-        ("/plangate\tapply", Command(Verb.APPLY)),
-        ("/lock becausely", Command(Verb.LOCK, ("becausely",))),
-        ("/unlock --force a", Command(Verb.UNLOCK, ("a",), force=True)),
-        ("/plan -d envs/prod/ a", Command(Verb.PLAN, ("a",), directories=("envs/prod",))),
-        ("/retry -d=./envs -d .", Command(Verb.RETRY, directories=("envs", "."))),
-        ("/help me", Command(Verb.HELP, ("me",))),
+        ("/lock a b because of  rain", CommentCommand(Verb.LOCK, ("a", "b"), text="of rain")),
+        ("/discard because because", CommentCommand(Verb.DISCARD, text="because")),
+        ("/cancel", CommentCommand(Verb.CANCEL)),
+        ("/plangate lock a because we move", CommentCommand(Verb.LOCK, ("a",), text="we move")),
+        ("/plangate\tapply", CommentCommand(Verb.APPLY)),
+        ("/lock becausely", CommentCommand(Verb.LOCK, ("becausely",))),
+        ("/unlock --force a", CommentCommand(Verb.UNLOCK, ("a",), force=True)),
+        ("/plan -d envs/prod/ a", CommentCommand(Verb.PLAN, ("a",), directories=("envs/prod",))),
+        ("/retry -d=./envs -d .", CommentCommand(Verb.RETRY, directories=("envs", "."))),
+        ("/help me", CommentCommand(Verb.HELP, ("me",))),
     ],
 )
-def test_what_stands_behind_a_command(line: str, command: Command) -> None:
+def test_what_stands_behind_a_command(line: str, command: CommentCommand) -> None:
     assert parse_commands(line) == (command,)
 
 
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("/lock -force a", "-force is no flag here"),
+        ("/lock -force a", "-force is not a valid flag here"),
         ("/plan -d", "-d needs a directory"),
         ("/plan -d -destroy", "-d needs a directory"),
         ("/cancel -destroy", "flags belong to /plan: /cancel takes none"),

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
-from bot.domain.attributes import Form, attributes, forced_by
+from bot.domain.plans.attributes import AttributeForm, attributes, forced_by
 
 
-def change(before, after, **more):
+def change(before: Any, after: Any, **more: Any) -> dict[str, Any]:
     return {"actions": ["update"], "before": before, "after": after, **more}
 
 
-def rows(before, after, **more):
+def rows(before: Any, after: Any, **more: Any) -> list[tuple[str, str, str | None, str | None]]:
     found = attributes(change(before, after, **more)).changed
     return [(each.sign, each.name, each.before, each.after) for each in found]
 
 
-def test_only_what_differs_is_told_and_the_rest_is_counted():
+def test_only_what_differs_is_told_and_the_rest_is_counted() -> None:
     found = attributes(change({"a": 1, "b": "x", "c": None}, {"a": 2, "b": "x", "c": None}))
     assert [(each.name, each.before, each.after) for each in found.changed] == [("a", "1", "2")]
     assert found.unchanged == 1
 
 
-def test_objects_are_told_attribute_by_attribute():
+def test_objects_are_told_attribute_by_attribute() -> None:
     before = {"tags": {"Name": "a", "old": "x", "same": "s"}}
     after = {"tags": {"Name": "b", "new key": "y", "same": "s"}}
     assert rows(before, after) == [
@@ -34,7 +35,7 @@ def test_objects_are_told_attribute_by_attribute():
     ]
 
 
-def test_a_new_resource_has_only_values_after():
+def test_a_new_resource_has_only_values_after() -> None:
     assert rows(None, {"name": "n", "size": 3, "none": None}, after_unknown={"id": True}) == [
         ("+", "id", None, "(known after apply)"),
         ("+", "name", None, '"n"'),
@@ -43,7 +44,7 @@ def test_a_new_resource_has_only_values_after():
     assert rows({"name": "n"}, None) == [("-", "name", '"n"', None)]
 
 
-def test_what_is_unknown_within_a_value_says_so():
+def test_what_is_unknown_within_a_value_says_so() -> None:
     found = rows({"ports": [1, 2]}, {"ports": [1]}, after_unknown={"ports": [False, True]})
     assert found == [("~", "ports", "[1, 2]", "[1]")]
     found = rows({"ports": [1, 2]}, {"ports": [1, None]}, after_unknown={"ports": [False, True]})
@@ -61,7 +62,7 @@ def test_what_is_unknown_within_a_value_says_so():
         ({"before_sensitive": True, "after_sensitive": True}, ""),
     ],
 )
-def test_a_sensitive_value_is_never_told(marks, name):
+def test_a_sensitive_value_is_never_told(marks: dict[str, Any], name: str) -> None:
     found = attributes(change({"password": "was"}, {"password": "becomes"}, **marks)).changed
     assert name in [each.name for each in found]
     after = [each.after for each in found]
@@ -69,7 +70,7 @@ def test_a_sensitive_value_is_never_told(marks, name):
     assert "becomes" not in repr(after)
 
 
-def test_a_sensitive_value_within_a_value_is_hidden_there():
+def test_a_sensitive_value_within_a_value_is_hidden_there() -> None:
     marks = {
         "before_sensitive": {"users": [{"key": True}]},
         "after_sensitive": {"users": [{"key": True}]},
@@ -78,6 +79,7 @@ def test_a_sensitive_value_within_a_value_is_hidden_there():
         {"users": [{"name": "a", "key": "k1"}]}, {"users": [{"name": "a", "key": "k2"}]}, **marks
     )
     assert name == "users"
+    assert before is not None and after is not None
     assert before == after == '[{key = (sensitive value), name = "a"}]' or "k1" not in before + after
     assert "k1" not in before
     assert "k2" not in after
@@ -85,7 +87,7 @@ def test_a_sensitive_value_within_a_value_is_hidden_there():
     assert rows(same, same, **marks) == []
 
 
-def test_the_attributes_that_force_a_replacement_say_so():
+def test_the_attributes_that_force_a_replacement_say_so() -> None:
     raw = change(
         {"zone": "a", "tags": {"x": "1"}, "size": 1},
         {"zone": "b", "tags": {"x": "2"}, "size": 2},
@@ -99,32 +101,32 @@ def test_the_attributes_that_force_a_replacement_say_so():
     )
 
 
-def test_values_of_many_lines_are_blocks():
+def test_values_of_many_lines_are_blocks() -> None:
     [text] = attributes(change({"script": "a\nb"}, {"script": "a\nc"})).changed
-    assert (text.form, text.before, text.after) == (Form.TEXT, "a\nb", "a\nc")
+    assert (text.form, text.before, text.after) == (AttributeForm.TEXT, "a\nb", "a\nc")
     [document] = attributes(
         change({"policy": '{"a":[1,2]}'}, {"policy": json.dumps({"a": [1, 3], "b": {}})})
     ).changed
-    assert document.form is Form.JSON
+    assert document.form is AttributeForm.JSON
     assert document.after == '{\n  "a": [\n    1,\n    3\n  ],\n  "b": {}\n}'
     long = [{"cidr": f"10.{number}.0.0/16"} for number in range(6)]
     [listed] = attributes(change({"routes": long[:5]}, {"routes": long})).changed
-    assert listed.form is Form.LIST
+    assert listed.form is AttributeForm.LIST
     assert listed.after is not None
     assert '    cidr = "10.5.0.0/16"' in listed.after.split("\n")
 
 
-def test_a_string_that_is_no_json_stays_in_its_line():
+def test_a_string_that_is_no_json_stays_in_its_line() -> None:
     assert rows({"a": "[x"}, {"a": "{y"}) == [("~", "a", '"[x"', '"{y"')]
     assert rows({"a": "1"}, {"a": "2"}) == [("~", "a", '"1"', '"2"')]
 
 
-def test_a_value_of_another_type_is_another_value():
+def test_a_value_of_another_type_is_another_value() -> None:
     assert rows({"a": 1}, {"a": True}) == [("~", "a", "1", "true")]
     assert rows({"a": [0]}, {"a": [False]}) == [("~", "a", "[0]", "[false]")]
 
 
-def test_what_is_very_long_is_cut_and_says_so():
+def test_what_is_very_long_is_cut_and_says_so() -> None:
     [found] = attributes(change(None, {"data": "x" * 30_000})).changed
     assert found.after is not None
     assert found.after.endswith("… (10,002 more characters)")
@@ -132,7 +134,7 @@ def test_what_is_very_long_is_cut_and_says_so():
     assert (len(many.changed), many.more) == (400, 100)
 
 
-def test_marks_of_any_shape_spoil_nothing():
+def test_marks_of_any_shape_spoil_nothing() -> None:
     for marks in (None, False, [], {}, "x", [True], {"a": {"b": [True]}}):
         found = attributes(change({"a": [1]}, {"a": [2]}, after_unknown=marks, after_sensitive=marks))
         assert len(found.changed) == 1

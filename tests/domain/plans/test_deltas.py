@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.delta import AttributeDelta, DeltaRow, Kind, delta, sentence
+from bot.domain.plans.delta import AttributeDelta, DeltaKind, DeltaRow, delta, sentence
+from bot.domain.runs.masking import TextMasker
 from tests.fakes.engine import change, plan_json
 
 
@@ -28,7 +30,9 @@ def plan(*pairs: tuple[str, str]) -> dict[str, Any]:
         ([("a.b", "no-op")], [], ""),
     ],
 )
-def test_what_is_new_since_an_approval_fits_in_a_line(before, now, words) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_new_since_an_approval_fits_in_a_line(
+    before: list[tuple[str, str]], now: list[tuple[str, str]], words: str
+) -> None:
     assert sentence(delta(plan(*before), plan(*now))) == words
 
 
@@ -37,12 +41,12 @@ def test_other_values_are_named_with_what_they_were_and_what_they_are() -> None:
     two = plan_json(change("a.b", "create", after={"size": 2, "name": "n", "tags": {"a": "b"}}))
     (row,) = delta(one, two)
     assert row == DeltaRow(
-        Kind.ALTERED,
+        DeltaKind.ALTERED,
         "+",
         "a.b",
-        (AttributeDelta("size", "1", "2"), AttributeDelta("tags", "(not set)", '{"a": "b"}')),
+        (AttributeDelta("size", "1", "2"), AttributeDelta("tags.a", "(not set)", '"b"')),
     )
-    assert sentence((row,)) == "other values for a.b (size, tags)"
+    assert sentence((row,)) == "other values for a.b (size, tags.a)"
 
 
 def test_a_value_that_is_not_known_yet_says_so() -> None:
@@ -69,12 +73,40 @@ def test_outputs_are_told_too() -> None:
     assert sentence(delta(two, three)) == "other values for output.size (value)"
 
 
-def test_a_long_value_is_cut() -> None:
+def test_a_long_value_is_cut_and_says_how_much_is_missing() -> None:
     one = plan_json(change("a.b", "create", after={"text": "a"}))
     two = plan_json(change("a.b", "create", after={"text": "b" * 500}))
     (row,) = delta(one, two)
-    assert len(row.attributes[0].after) == 80
-    assert row.attributes[0].after.endswith("…")
+    assert row.attributes[0].after == f'"{"b" * 80}"… (420 more characters)'
+
+
+def test_the_part_that_differs_is_never_cut() -> None:
+    def policy(principal: str) -> dict[str, Any]:
+        statement = {"Action": "sts:AssumeRole", "Effect": "Allow", "Principal": {"AWS": principal}}
+        about = {"Version": "2012-10-17", "Id": "a" * 100, "Statement": [statement]}
+        after = {"name": "ci", "policy": json.dumps(about), "script": f"{'# ' * 60}{principal}"}
+        return plan_json(change("aws_iam_role.ci", "update", after=after))
+
+    (row,) = delta(policy("arn:aws:iam::123456789012:root"), policy("*"))
+    told = {each.name: (each.before, each.after) for each in row.attributes}
+    assert told["policy.Statement[0].Principal.AWS"] == ('"arn:aws:iam::123456789012:root"', '"*"')
+    assert ["arn:aws:iam::123456789012:root" in told["script"][0], told["script"][1].endswith('# *"')] == [
+        True
+    ] * 2
+
+
+def test_attributes_that_are_not_listed_are_counted() -> None:
+    one, two = (plan_json(change("a.b", "update", after={f"n{i}": n for i in range(250)})) for n in (1, 2))
+    (row,) = delta(one, two)
+    assert len(row.attributes) + row.more == 250
+
+
+def test_a_secret_is_hidden_before_a_text_is_cut() -> None:
+    one = plan_json(change("a.b", "update", after={"text": "x" * 70 + "hunter2-hunter2-hunter2"}))
+    two = plan_json(change("a.b", "update", after={"text": "x" * 70 + "hunter2-hunter2-hunter3"}))
+    (row,) = delta(one, two, TextMasker(["hunter2-hunter2-hunter2"]).hide)
+    assert "hunter2-hunter2-hunter2" not in row.attributes[0].before
+    assert row.attributes[0].before != row.attributes[0].after
 
 
 VALUES = st.dictionaries(st.sampled_from("abc"), st.none() | st.integers() | st.text(max_size=3), max_size=3)
@@ -82,8 +114,9 @@ VALUES = st.dictionaries(st.sampled_from("abc"), st.none() | st.integers() | st.
 
 @given(VALUES, VALUES)
 def test_the_delta_of_two_plans_is_empty_exactly_where_their_values_are_the_same(one: Any, two: Any) -> None:
-    rows = delta(*(plan_json(change("a.b", "update", after=value)) for value in (one, two)))
-    told = {name for row in rows for name in (each.name for each in row.attributes)}
+    before, now = (plan_json(change("a.b", "update", after=value)) for value in (one, two))
+    rows = delta(before, now)
+    told = {each.name[0] for row in rows for each in row.attributes}
     names = {*one, *two}
     assert told == {
         name for name in names if one.get(name) != two.get(name) or (name in one) != (name in two)

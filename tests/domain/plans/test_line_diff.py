@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bot.domain.line_diff import Side, line_diff
+from bot.domain.plans.line_diff import Side, line_diff
 
 
-def told(before, after):
+def told(before: str | None, after: str | None) -> list[str]:
     return [f"{line.side.value}{line.text}" for line in line_diff(before, after)]
 
 
-def test_what_differs_stands_with_some_lines_around_it():
+def test_what_differs_stands_with_some_lines_around_it() -> None:
     before = "\n".join(f"line {number}" for number in range(20))
     after = before.replace("line 10\n", "line ten\nand more\n")
     assert told(before, after) == [
@@ -18,13 +18,13 @@ def test_what_differs_stands_with_some_lines_around_it():
     ]  # fmt: skip
 
 
-def test_a_text_that_was_not_there_or_is_no_more_is_all_of_one_side():
+def test_a_text_that_was_not_there_or_is_no_more_is_all_of_one_side() -> None:
     assert told(None, "a\nb") == ["+a", "+b"]
     assert told("a\nb", None) == ["-a", "-b"]
     assert told("a\nb", "a\nb\nc") == [" a", " b", "+c"]
 
 
-def test_very_long_texts_are_neither_compared_nor_shown_in_full():
+def test_very_long_texts_are_neither_compared_nor_shown_in_full() -> None:
     long = "\n".join(map(str, range(2000)))
     found = line_diff(long, long + "\nmore")
     assert len(found) == 501

@@ -10,12 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.commands import Command, Verb, parse_commands
+from bot.domain.commands.flags import CommandArguments, parse_arguments, split_words
+from bot.domain.commands.grammar import CommentCommand, Verb, parse_commands
 from bot.domain.errors import Invalid
-from bot.domain.flags import Words, read_words, split_words
-from bot.domain.headlines import plan_headline, state_words
-from bot.domain.lifecycle import RunStatus
-from bot.domain.modes import (
+from bot.domain.plans.modes import (
     ALLOWED_BY_DEFAULT,
     LONGEST_ADDRESS,
     MOST_ADDRESSES,
@@ -25,7 +23,9 @@ from bot.domain.modes import (
     make_modes,
     why_not_allowed,
 )
-from bot.domain.plan import Counts
+from bot.domain.plans.plan import Counts
+from bot.domain.reports.headlines import plan_headline, state_words
+from bot.domain.runs.lifecycle import RunStatus
 from tests.store.samples import run, workspace
 
 INSTANCE = 'aws_instance.web["blue green"]'
@@ -63,7 +63,7 @@ def test_an_address_is_taken_as_terraform_shows_it(address: str) -> None:
 def test_what_is_no_address_is_refused(address: str) -> None:
     for mode in ("replace", "target"):
         with pytest.raises(Invalid, match=f"^-{mode}"):
-            make_modes(**{mode: [address]})
+            make_modes(replace=[address]) if mode == "replace" else make_modes(target=[address])
 
 
 def test_modules_and_data_are_targets_but_nothing_to_replace() -> None:
@@ -140,34 +140,34 @@ def test_a_mode_must_be_allowed_in_the_workspace(
 def test_flags_are_read_as_a_shell_and_terraform_would(
     rest: str, names: tuple[str, ...], modes: Modes
 ) -> None:
-    assert read_words(split_words(rest)) == Words(names, modes)
+    assert parse_arguments(split_words(rest)) == CommandArguments(names, modes)
 
 
 @pytest.mark.parametrize(
     ("rest", "why"),
     [
-        ("-detroy", "-detroy is no flag here; did you mean -destroy?"),
-        ("-auto-approve", "-auto-approve is no flag here; known are -destroy, -refresh-only"),
-        ("-var=x=y", "-var=x=y is no flag here"),
-        ("-", "- is no flag here"),
-        ("-out=/etc/passwd", "-out=/etc/passwd is no flag here"),
+        ("-detroy", "-detroy is not a valid flag here; did you mean -destroy?"),
+        ("-auto-approve", "-auto-approve is not a valid flag here; known are -destroy, -refresh-only"),
+        ("-var=x=y", "-var=x=y is not a valid flag here"),
+        ("-", "- is not a valid flag here"),
+        ("-out=/etc/passwd", "-out=/etc/passwd is not a valid flag here"),
         ("-target", "-target needs an address"),
         ("-target -destroy", "-target needs an address"),
         ("-replace=", "-replace needs an address"),
         ("-destroy=maybe", "-destroy takes no value"),
         ("-destroy=", "-destroy takes no value"),
         ("-target='a.b", "a quote is not closed"),
-        ("-" + "x" * 500, "x… is no flag here"),
+        ("-" + "x" * 500, "x… is not a valid flag here"),
     ],
 )
 def test_what_is_no_flag_is_refused_by_name(rest: str, why: str) -> None:
     with pytest.raises(Invalid, match=re.escape(why)):
-        read_words(split_words(rest))
+        parse_arguments(split_words(rest))
 
 
 def test_a_command_carries_its_flags_and_says_itself_as_it_could_be_written_again() -> None:
     [command] = parse_commands(f"/plan -destroy -target={INSTANCE} network")
-    assert command == Command(Verb.PLAN, ("network",), Modes(destroy=True, target_addrs=(INSTANCE,)))
+    assert command == CommentCommand(Verb.PLAN, ("network",), Modes(destroy=True, target_addrs=(INSTANCE,)))
     assert str(command) == f"/plan -destroy -target={INSTANCE} network"
     assert parse_commands(str(command)) == (command,)
 
@@ -205,12 +205,12 @@ _IN_MODULES = st.builds(
 
 @given(st.lists(_IN_MODULES, min_size=1, max_size=3, unique=True))
 def test_every_address_survives_being_written_in_a_comment_plain_or_quoted(addresses: list[str]) -> None:
-    expected = Words((), Modes(target_addrs=tuple(addresses)))
+    expected = CommandArguments((), Modes(target_addrs=tuple(addresses)))
     plain = " ".join(f"-target={address}" for address in addresses)
-    assert read_words(split_words(plain)) == expected
+    assert parse_arguments(split_words(plain)) == expected
     quoted = " ".join(shlex.quote(f"-target={address}") for address in addresses if "'" not in address)
     kept = tuple(address for address in addresses if "'" not in address)
-    assert read_words(split_words(quoted)) == Words((), Modes(target_addrs=kept))
+    assert parse_arguments(split_words(quoted)) == CommandArguments((), Modes(target_addrs=kept))
 
 
 @given(st.text(max_size=60))

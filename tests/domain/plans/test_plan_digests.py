@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.digest import Surroundings, plan_digest
 from bot.domain.errors import EngineError
-from bot.domain.plan import Counts, load_plan_json, read_plan
+from bot.domain.plans.digest import DigestInputs, plan_digest
+from bot.domain.plans.plan import Counts, load_plan_json, read_plan
 from tests.fakes.engine import change, plan_json
 
-PAYLOADS = Path(__file__).parents[1] / "payloads" / "terraform"
+PAYLOADS = Path(__file__).parents[2] / "payloads" / "terraform"
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32
 NAMES = sorted(path.stem for path in PAYLOADS.glob("*.json"))
 
@@ -179,13 +179,16 @@ provider "registry.terraform.io/hashicorp/null" {
 """
 
 
-def test_the_provider_s_version_matters_and_the_hashes_in_its_lock_do_not() -> None:
+def test_the_provider_s_version_and_the_hashes_in_its_lock_matter_and_their_order_does_not() -> None:
     shown = plan_json(change("null_resource.it", "create"))
 
     def digest(lock: bytes) -> str:
-        return plan_digest(shown, KEY, Surroundings(lock))
+        return plan_digest(shown, KEY, DigestInputs(lock))
 
-    assert digest(LOCK) == digest(LOCK.replace(b"h1:one", b"zh:two"))
+    two = LOCK.replace(b'"h1:one"', b'"h1:one", "zh:two"')
+    assert digest(LOCK) != digest(LOCK.replace(b"h1:one", b"h1:two")), "another binary under its version"
+    assert digest(LOCK) != digest(two)
+    assert digest(two) == digest(LOCK.replace(b'"h1:one"', b'\n    "zh:two",\n    "h1:one",\n  '))
     assert digest(LOCK) != digest(LOCK.replace(b"2.1.2", b"2.1.3"))
     assert digest(LOCK) != digest(b"")
 
@@ -195,7 +198,7 @@ def test_drift_matters_where_it_is_what_is_written() -> None:
         return plan_json(resource_drift=[change("a.b", "update", after={"size": size})], applyable=True)
 
     assert read_plan(drifted(1)).has_changes
-    around = Surroundings(refresh_only=True)
+    around = DigestInputs(refresh_only=True)
     assert plan_digest(drifted(1), KEY, around) != plan_digest(drifted(2), KEY, around)
 
 
@@ -211,7 +214,7 @@ def test_what_a_provisioner_runs_is_no_plan_s_value_so_that_the_commit_s_files_c
     resource = {"address": "a.b", "provisioners": provisioners}
     acting = change('module.app["x[0]"].a.b[0]', "create")
     shown = plan_json(acting, configuration=configured(resource))
-    digests = {plan_digest(shown, KEY, Surroundings(files=files)) for files in ("one", "two")}
+    digests = {plan_digest(shown, KEY, DigestInputs(files=files)) for files in ("one", "two")}
     assert (len(digests) == 1) is same
 
 
@@ -251,14 +254,14 @@ def test_where_a_provider_works_may_be_computed_so_that_the_commit_s_files_count
         "aws": {"name": "aws", "expressions": expressions},
         "aws.idle": {"name": "aws", "alias": "idle", "expressions": {"region": COMPUTED}},
     }
-    digests = {plan_digest(shown, KEY, Surroundings(files=files)) for files in ("one", "two")}
+    digests = {plan_digest(shown, KEY, DigestInputs(files=files)) for files in ("one", "two")}
     assert (len(digests) == 1) is same
 
 
 def test_an_action_with_an_unknown_part_is_the_same_only_of_the_same_files() -> None:
     def digest(files: str, unknown: dict[str, Any]) -> str:
         invocation = {"address": "action.local_command.it", "config_unknown": unknown}
-        return plan_digest(plan_json(action_invocations=[invocation]), KEY, Surroundings(files=files))
+        return plan_digest(plan_json(action_invocations=[invocation]), KEY, DigestInputs(files=files))
 
     assert digest("one", {"command": True}) != digest("two", {"command": True})
     assert digest("one", {}) == digest("two", {})
@@ -266,7 +269,7 @@ def test_an_action_with_an_unknown_part_is_the_same_only_of_the_same_files() -> 
 
 def test_the_run_s_environment_matters() -> None:
     shown = plan_json(change("a.b", "create"))
-    digests = {plan_digest(shown, KEY, Surroundings(environment={"AWS_REGION": r})) for r in ("eu", "us")}
+    digests = {plan_digest(shown, KEY, DigestInputs(environment={"AWS_REGION": r})) for r in ("eu", "us")}
     assert len(digests) == 2
 
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bot.domain.plan_view import Deed, Section, modules_of, plan_view
+from bot.domain.plans.view import ChangeKind, PlannedChange, PlanSection, modules_of, plan_view
 
-PLANS = Path(__file__).parents[1] / "payloads" / "terraform"
+PLANS = Path(__file__).parents[2] / "payloads" / "terraform"
 
 
-def view(**document):
+def view(**document: Any) -> list[tuple[PlanSection, PlannedChange]]:
     return [(section, change) for section, change, _ in plan_view(document)]
 
 
-def item(address, *actions, **more):
+def item(address: str, *actions: str, **more: Any) -> dict[str, Any]:
     inside = {name: more.pop(name) for name in ("importing", "replace_paths") if name in more}
     return {"address": address, "change": {"actions": list(actions), **inside}, **more}
 
@@ -24,30 +25,30 @@ def item(address, *actions, **more):
 @pytest.mark.parametrize(
     ("resource", "deed", "symbol"),
     [
-        (item("a.b", "create"), Deed.CREATE, "+"),
-        (item("a.b", "update"), Deed.UPDATE, "~"),
-        (item("a.b", "delete"), Deed.DESTROY, "-"),
-        (item("a.b", "delete", "create"), Deed.REPLACE, "-/+"),
-        (item("a.b", "create", "delete"), Deed.REPLACE, "+/-"),
-        (item("data.a.b", "read"), Deed.READ, "<="),
-        (item("a.b", "forget"), Deed.FORGET, "."),
-        (item("a.b", "no-op", previous_address="a.a"), Deed.MOVE, "→"),
-        (item("a.b", "no-op", importing={"id": "i-1"}), Deed.IMPORT, "⇣"),
+        (item("a.b", "create"), ChangeKind.CREATE, "+"),
+        (item("a.b", "update"), ChangeKind.UPDATE, "~"),
+        (item("a.b", "delete"), ChangeKind.DESTROY, "-"),
+        (item("a.b", "delete", "create"), ChangeKind.REPLACE, "-/+"),
+        (item("a.b", "create", "delete"), ChangeKind.REPLACE, "+/-"),
+        (item("data.a.b", "read"), ChangeKind.READ, "<="),
+        (item("a.b", "forget"), ChangeKind.FORGET, "."),
+        (item("a.b", "no-op", previous_address="a.a"), ChangeKind.MOVE, "→"),
+        (item("a.b", "no-op", importing={"id": "i-1"}), ChangeKind.IMPORT, "⇣"),
     ],
-    ids=lambda value: value.value if isinstance(value, Deed) else "",
+    ids=lambda value: value.value if isinstance(value, ChangeKind) else "",
 )
-def test_what_is_done_has_its_sign(resource, deed, symbol):
+def test_what_is_done_has_its_sign(resource: dict[str, Any], deed: ChangeKind, symbol: str) -> None:
     [(section, change)] = view(resource_changes=[resource])
-    assert (section, change.deed, change.symbol) == (Section.CHANGES, deed, symbol)
+    assert (section, change.deed, change.symbol) == (PlanSection.CHANGES, deed, symbol)
 
 
-def test_what_stays_as_it_is_is_left_out():
+def test_what_stays_as_it_is_is_left_out() -> None:
     assert view(resource_changes=[item("a.b", "no-op")], output_changes={"o": {"actions": ["no-op"]}}) == []
     assert view() == []
     assert view(resource_changes=None, resource_drift=None, output_changes=None) == []
 
 
-def test_changes_stand_in_the_order_of_the_tree():
+def test_changes_stand_in_the_order_of_the_tree() -> None:
     names = ("module.b.x.y", "z.z", 'module.a["k.1"].module.c.x.y', 'module.a["k.1"].x.y', "a.a")
     items = [
         item(name, "create", module_address=name[:-4] if name.startswith("module") else "") for name in names
@@ -63,7 +64,7 @@ def test_changes_stand_in_the_order_of_the_tree():
     assert modules_of('module.a["k.1"].module.c[0]') == ('module.a["k.1"]', "module.c[0]")
 
 
-def test_a_replacement_says_what_forces_it_or_why_else():
+def test_a_replacement_says_what_forces_it_or_why_else() -> None:
     raw = item(
         "a.b",
         "delete",
@@ -81,7 +82,7 @@ def test_a_replacement_says_what_forces_it_or_why_else():
     assert new.reason == "delete because of the moon"
 
 
-def test_drift_and_outputs_stand_apart():
+def test_drift_and_outputs_stand_apart() -> None:
     found = view(
         resource_changes=[item("a.b", "update")],
         resource_drift=[item("a.c", "delete")],
@@ -95,15 +96,16 @@ def test_drift_and_outputs_stand_apart():
 
 
 @pytest.mark.parametrize("name", ["create", "destroy", "move", "replace", "outputs"])
-def test_real_plans_are_read(name):
+def test_real_plans_are_read(name: str) -> None:
     document = json.loads((PLANS / f"{name}.json").read_text())
     found = list(plan_view(document))
     assert found
     assert all(change.address for _, change, _ in found)
 
 
-def test_what_is_nested_too_deep_is_shown_without_its_attributes():
-    deep = value = {}
+def test_what_is_nested_too_deep_is_shown_without_its_attributes() -> None:
+    deep: dict[str, Any] = {}
+    value = deep
     for _ in range(5000):
         value["a"] = {}
         value = value["a"]

@@ -6,15 +6,26 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.domain.lifecycle import RunStatus
-from bot.domain.policy import Level, Outcome, Override, PolicyCheck, overridden, tally, verdict, why_stopped
+from bot.domain.policies.policy import (
+    EnforcementLevel,
+    Override,
+    PolicyCheck,
+    PolicyOutcome,
+    overridden,
+    tally,
+    verdict,
+    why_stopped,
+)
+from bot.domain.runs.lifecycle import RunStatus
 
 GIVEN = Override("olga", "known", datetime(2026, 1, 2, tzinfo=UTC))
 S = RunStatus
 
 
 def check(level: str, outcome: str, policy: str = "p", override: Override | None = None) -> PolicyCheck:
-    return PolicyCheck("set", "v1", policy, Level(level), Outcome(outcome), override=override)
+    return PolicyCheck(
+        "set", "v1", policy, EnforcementLevel(level), PolicyOutcome(outcome), override=override
+    )
 
 
 SOFT, HARD, ADVISORY = "soft-mandatory", "hard-mandatory", "advisory"

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain import lifecycle
-from bot.domain.actions import force_cancel_in, possible, why_forbidden, why_not
-from bot.domain.lifecycle import RunStatus
-from bot.domain.permissions import Action, Person, Role
-from bot.domain.run import Run
+from bot.domain.people.permissions import Action, Person, Role
+from bot.domain.runs import lifecycle
+from bot.domain.runs.actions import force_cancel_in, possible, why_forbidden, why_not
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run
 from tests.store.samples import AT, run, workspace
 
 COOL_OFF = timedelta(seconds=30)

@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from bot.domain.auto_apply import auto_applies
-from bot.domain.modes import NORMAL, Modes
-from bot.domain.run import RunSource
+from bot.domain.plans.modes import NORMAL, Modes
+from bot.domain.runs.auto_apply import auto_applies
+from bot.domain.runs.run import RunSource
 from tests.store.samples import workspace
 
 ON = workspace(auto_apply=True)

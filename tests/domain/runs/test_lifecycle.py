@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from bot.domain import lifecycle
 from bot.domain.errors import IllegalMove
-from bot.domain.lifecycle import FINAL, LABELS, TRANSITIONS, RunStatus, StageStatus
-from bot.domain.queue import next_run
-from bot.domain.run import Run
+from bot.domain.runs import lifecycle
+from bot.domain.runs.lifecycle import FINAL, LABELS, TRANSITIONS, RunStatus, StageStatus
+from bot.domain.runs.queue import next_run
+from bot.domain.runs.run import Run
 from tests.fakes.runs import AT, a_preview, a_run, a_workspace
 
 S = RunStatus
@@ -66,7 +66,7 @@ def test_a_preview_reaches_no_status_of_an_apply_nor_of_a_person_s_decision() ->
     [
         (S.FETCHING, {S.PENDING}),
         (S.PLANNING, {S.PLAN_QUEUED}),
-        (S.PLANNED, {S.PLANNING}),
+        (S.PLANNED, {S.PLANNING, S.CONFIRMED, S.APPLY_QUEUED}),
         (S.POLICY_OVERRIDE, {S.POLICY_CHECKING}),
         (S.POLICY_CHECKED, {S.POLICY_CHECKING, S.POLICY_OVERRIDE}),
         (S.CONFIRMED, {S.PLANNED, S.POLICY_CHECKED}),

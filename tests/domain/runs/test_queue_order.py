@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.lifecycle import RunStatus
-from bot.domain.queue import next_run, why_waits
-from bot.domain.workspace import Lock
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.queue import next_run, why_waits
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Lock
 from tests.fakes.runs import AT, a_preview, a_run, a_workspace
 
 FIRST, SECOND, THIRD = (a_run(f"run-{n}", sequence=n) for n in (1, 2, 3))
@@ -59,7 +60,7 @@ def test_nobody_is_next_where_nobody_waits() -> None:
         "preview",
     ],
 )
-def test_a_run_says_its_place_and_behind_whom_it_waits(run, queue, why) -> None:  # type: ignore[no-untyped-def]
+def test_a_run_says_its_place_and_behind_whom_it_waits(run: Run, queue: list[Run], why: str) -> None:
     assert why_waits(run, a_workspace(), queue) == why
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from bot.domain.lifecycle import RunStatus
-from bot.domain.queue import next_run, why_waits
-from bot.domain.workspace import Lock
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.queue import next_run, why_waits
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Lock
 from tests.store.samples import AT, run, workspace
 
 PLACE = workspace()
 LOCKED = workspace(lock=Lock("ada", "the freeze", AT))
 
 
-def queue(*statuses: RunStatus):  # type: ignore[no-untyped-def]
+def queue(*statuses: RunStatus) -> list[Run]:
     return [
         run(PLACE, id=f"run-{number}", status=s, sequence=number)
         for number, s in enumerate(statuses, start=1)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
-from bot.domain.attributes import SENSITIVE
-from bot.domain.state_diff import Kind, compare, marks_of, together
+from bot.domain.plans.attributes import SENSITIVE
+from bot.domain.states.diff import StateChangeKind, StateDelta, compare, marks_of, together
 
 
-def resource(address: str, *instances: dict[str, object], module: str = "", mode: str = "managed"):
+def resource(
+    address: str, *instances: dict[str, object], module: str = "", mode: str = "managed"
+) -> dict[str, Any]:
     kind, name = address.split(".")
     about = {"mode": mode, "type": kind, "name": name, "instances": list(instances)}
     return about | ({"module": module} if module else {})
@@ -23,16 +26,16 @@ def state(*resources: dict[str, object], **outputs: object) -> bytes:
     return json.dumps({"version": 4, "resources": list(resources), "outputs": listed}).encode()
 
 
-def plan(*resources: dict[str, object], child: tuple[dict[str, object], ...] = ()):
+def plan(*resources: dict[str, object], child: tuple[dict[str, object], ...] = ()) -> dict[str, Any]:
     module = {"resources": list(resources), "child_modules": [{"resources": list(child)}]}
     return {"prior_state": {"values": {"root_module": module}}}
 
 
-def told(*kinds: str):
+def told(*kinds: str) -> dict[str, frozenset[tuple[str, ...]]]:
     return {kind: frozenset() for kind in kinds}
 
 
-def rows(delta):
+def rows(delta: StateDelta) -> dict[tuple[str, str], dict[str, tuple[str | None, str | None]]]:
     return {
         (each.kind.value, each.address): {
             row.name: (row.before, row.after) for row in each.attributes().changed
@@ -41,7 +44,7 @@ def rows(delta):
     }
 
 
-def test_resources_are_told_apart_by_instance_and_module():
+def test_resources_are_told_apart_by_instance_and_module() -> None:
     before = state(
         resource("aws_vpc.main", one({"cidr": "10.0.0.0/16", "id": "vpc"})),
         resource("aws_subnet.it", one({"zone": "a"}, index_key="a"), one({"zone": "b"}, index_key=1)),
@@ -65,7 +68,7 @@ def test_resources_are_told_apart_by_instance_and_module():
     assert compare(after, after, {}).resources == ()
 
 
-def test_no_value_shows_of_a_type_that_no_plan_has_told_of():
+def test_no_value_shows_of_a_type_that_no_plan_has_told_of() -> None:
     before, after = (state(resource("odd_thing.it", one({"size": n, "same": 1}))) for n in (7, 8))
     [found] = compare(before, after, told("other_thing")).resources
     assert found.told is None
@@ -76,7 +79,7 @@ def test_no_value_shows_of_a_type_that_no_plan_has_told_of():
     assert {row.after for row in added.attributes().changed} == {SENSITIVE}
 
 
-def test_what_a_plan_marks_is_hidden_in_every_place_of_a_list():
+def test_what_a_plan_marks_is_hidden_in_every_place_of_a_list() -> None:
     marks = marks_of(
         plan(
             {
@@ -98,7 +101,7 @@ def test_what_a_plan_marks_is_hidden_in_every_place_of_a_list():
     assert marks["net"] == frozenset()
 
 
-def test_what_the_state_marks_or_what_sounds_secret_is_hidden():
+def test_what_the_state_marks_or_what_sounds_secret_is_hidden() -> None:
     path = [{"type": "get_attr", "value": "note"}]
     before = state(resource("db.it", one({"note": "old", "api_token": "t1", "x": {"password": "p1"}})))
     after = state(
@@ -111,7 +114,7 @@ def test_what_the_state_marks_or_what_sounds_secret_is_hidden():
     assert {(row.before, row.after) for row in found.attributes().changed} == {(SENSITIVE, SENSITIVE)}
 
 
-def test_outputs_differ_and_a_sensitive_one_is_hidden_on_both_sides():
+def test_outputs_differ_and_a_sensitive_one_is_hidden_on_both_sides() -> None:
     before = state(gone=1, same="x", opened={"value": "s1", "sensitive": True}, size=[1])
     after = state(came="y", same="x", opened={"value": "s2", "sensitive": False}, size=[1, 2])
     found = {
@@ -119,14 +122,14 @@ def test_outputs_differ_and_a_sensitive_one_is_hidden_on_both_sides():
         for each in compare(before, after, {}).outputs
     }
     assert found == {
-        "came": (Kind.ADDED, [(None, '"y"')]),
-        "gone": (Kind.REMOVED, [("1", None)]),
-        "opened": (Kind.CHANGED, [(SENSITIVE, SENSITIVE)]),
-        "size": (Kind.CHANGED, [("[1]", "[1, 2]")]),
+        "came": (StateChangeKind.ADDED, [(None, '"y"')]),
+        "gone": (StateChangeKind.REMOVED, [("1", None)]),
+        "opened": (StateChangeKind.CHANGED, [(SENSITIVE, SENSITIVE)]),
+        "size": (StateChangeKind.CHANGED, [("[1]", "[1, 2]")]),
     }
 
 
-def test_what_is_no_state_and_no_plan_differs_from_nothing():
+def test_what_is_no_state_and_no_plan_differs_from_nothing() -> None:
     for odd in (b"", b"{", b"[]", b'{"resources": {"a": 1}, "outputs": []}', b'{"resources": [1, {}]}'):
         assert compare(odd, odd, {}).resources == ()
     odd_instances = state({"type": "a", "name": "b", "instances": [1, {"attributes": 3}]})
@@ -139,7 +142,7 @@ def test_what_is_no_state_and_no_plan_differs_from_nothing():
         assert marks_of(document) == {}
 
 
-def test_what_several_plans_say_counts_together():
+def test_what_several_plans_say_counts_together() -> None:
     first = marks_of(plan({"type": "a", "sensitive_values": {"x": True}}))
     second = marks_of(plan({"type": "a", "sensitive_values": {"y": True}}))
     assert together([first, second]) == {"a": frozenset({("x",), ("y",)})}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.state_file import Output, Resource, read_contents, read_header, with_serial
+from bot.domain.states.file import StateOutput, StateResource, read_contents, read_header, with_serial
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -24,7 +25,9 @@ JSON = st.recursive(
     st.sampled_from([None, 2]),
     st.booleans(),
 )
-def test_a_new_serial_changes_the_serial_alone(more, before, after, indent, first):
+def test_a_new_serial_changes_the_serial_alone(
+    more: dict[str, Any], before: int, after: int, indent: int | None, first: bool
+) -> None:
     members = {"serial": before, **more} if first else {**more, "serial": before}
     members["serial"] = before
     raw = json.dumps(members, indent=indent, ensure_ascii=False).encode("utf-8", "surrogatepass")
@@ -37,7 +40,7 @@ def test_a_new_serial_changes_the_serial_alone(more, before, after, indent, firs
     assert with_serial(done, before) == raw
 
 
-def test_numbers_with_more_digits_than_a_float_has_stay_as_they_are():
+def test_numbers_with_more_digits_than_a_float_has_stay_as_they_are() -> None:
     raw = (
         b'{"a": {"serial": 5}, "n": 1.00000000000000000000000001, "m": 1e400, "serial": 12 , "z": "\\u00e4"}'
     )
@@ -47,25 +50,25 @@ def test_numbers_with_more_digits_than_a_float_has_stay_as_they_are():
 @pytest.mark.parametrize(
     "raw", [b"", b"{}", b"{ }", b"[]", b'{"a": 1', b'{"a": 1 "serial": 2}', b'{"serials": 1}']
 )
-def test_what_has_no_serial_is_not_numbered(raw):
+def test_what_has_no_serial_is_not_numbered(raw: bytes) -> None:
     with pytest.raises(ValueError, match=r"\S"):
         with_serial(raw, 1)
 
 
 @given(st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
-def test_anything_is_read_without_failing(raw):
+def test_anything_is_read_without_failing(raw: bytes) -> None:
     assert read_header(raw).wrong
     assert read_contents(raw).resources == ()
 
 
 @given(JSON, JSON, JSON)
-def test_a_state_of_any_shape_is_read_without_failing(outputs, resources, version):
+def test_a_state_of_any_shape_is_read_without_failing(outputs: Any, resources: Any, version: Any) -> None:
     raw = json.dumps({"outputs": outputs, "resources": resources, "terraform_version": version}).encode()
     contents = read_contents(raw)
     assert len(contents.outputs) <= (len(outputs) if isinstance(outputs, dict) else 0)
 
 
-def test_outputs_and_resources():
+def test_outputs_and_resources() -> None:
     state = {
         "terraform_version": "1.9.5",
         "outputs": {
@@ -90,16 +93,16 @@ def test_outputs_and_resources():
     contents = read_contents(json.dumps(state).encode())
     assert contents.terraform_version == "1.9.5"
     assert contents.outputs == (
-        Output("name", "net\nwork", "string"),
-        Output("odd", None, "string"),
-        Output("pair", '[\n  1,\n  "x"\n]', "tuple"),
-        Output("password", None, "string"),
-        Output("zones", '[\n  "a",\n  "b"\n]', "list of string"),
+        StateOutput("name", "net\nwork", "string"),
+        StateOutput("odd", None, "string"),
+        StateOutput("pair", '[\n  1,\n  "x"\n]', "tuple"),
+        StateOutput("password", None, "string"),
+        StateOutput("zones", '[\n  "a",\n  "b"\n]', "list of string"),
     )
     assert [output.name for output in contents.outputs if output.sensitive] == ["odd", "password"]
     assert contents.resources == (
-        Resource("aws_vpc.main", "p", 1),
-        Resource("module.a[0].data.aws_ami.it", "", 2, data=True),
+        StateResource("aws_vpc.main", "p", 1),
+        StateResource("module.a[0].data.aws_ami.it", "", 2, data=True),
     )
     assert "hunter2" not in repr(contents)
     assert "net\nwork" not in repr(contents), "a value is in no traceback"

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.run_triggers import find_cycle, followers, why_circular
+from bot.domain.workspaces.run_triggers import find_cycle, followers, why_circular
 from tests.store.samples import workspace
 
 NAMES = "abcdef"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.events import ChangedFiles
-from bot.domain.workspace import Triggers, pattern_regex
+from bot.domain.workspaces.workspace import Triggers, pattern_regex
 
 
 @pytest.mark.parametrize(

@@ -5,35 +5,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.errors import Invalid
-from bot.domain.variables import (
+from bot.domain.workspaces.phase import Phase
+from bot.domain.workspaces.variables import (
     DESCRIPTION_LENGTH,
     KEY_LENGTH,
     VALUE_BYTES,
     Category,
-    KeptVariable,
+    StoredVariable,
     Variable,
     VariableSet,
     check,
     check_set,
     effective,
-    seen_by,
+    held_in,
+    visible_variables,
 )
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 
 
-def kept(key: str, value: str = "x", category: Category = Category.TERRAFORM, **more: object) -> KeptVariable:
-    return KeptVariable(f"var-{key}-{value}", Variable(key, value, category, **more), "ann", AT)
+def kept(key: str, value: str = "x", category: Category = Category.TERRAFORM, **more: Any) -> StoredVariable:
+    return StoredVariable(f"var-{key}-{value}", Variable(key, value, category, **more), "ann", AT)
 
 
 def group(
-    name: str, *inside: KeptVariable, everywhere: bool = False, reach: Sequence[str] = ()
+    name: str, *inside: StoredVariable, everywhere: bool = False, reach: Sequence[str] = ()
 ) -> VariableSet:
     return VariableSet(f"varset-{name}", name, everywhere, tuple(reach), variables=inside)
 
@@ -99,7 +103,9 @@ SETS = st.lists(
 
 
 @given(VARIABLES, SETS, st.randoms(use_true_random=False))
-def test_there_is_one_winner_of_each_name_and_no_order_changes_it(own, sets, random) -> None:
+def test_there_is_one_winner_of_each_name_and_no_order_changes_it(
+    own: list[StoredVariable], sets: list[VariableSet], random: Random
+) -> None:
     found = effective("network", own, sets)
     places = [one.place for one in found]
     assert len(places) == len(set(places))
@@ -110,14 +116,18 @@ def test_there_is_one_winner_of_each_name_and_no_order_changes_it(own, sets, ran
 
 
 @given(VARIABLES, SETS)
-def test_what_reaches_a_workspace_is_there_once_and_nothing_else_is(own, sets) -> None:
-    seen = seen_by("network", own, sets)
+def test_what_reaches_a_workspace_is_there_once_and_nothing_else_is(
+    own: list[StoredVariable], sets: list[VariableSet]
+) -> None:
+    seen = visible_variables("network", own, sets)
     reaching = [*own, *(one for each in sets if each.reaches("network") for one in each.variables)]
     assert sorted(one.kept.id for one in seen) == sorted(one.id for one in reaching)
 
 
 @given(VARIABLES, SETS)
-def test_nothing_wins_over_the_workspaces_own_nor_over_what_is_more_specific(own, sets) -> None:
+def test_nothing_wins_over_the_workspaces_own_nor_over_what_is_more_specific(
+    own: list[StoredVariable], sets: list[VariableSet]
+) -> None:
     mine = {one.variable.place: one.variable for one in own}
     named = [each for each in sets if each.reaches("network") and not each.everywhere]
     for one in effective("network", own, sets):
@@ -131,8 +141,8 @@ def test_nothing_wins_over_the_workspaces_own_nor_over_what_is_more_specific(own
 
 
 @given(VARIABLES, SETS)
-def test_what_is_hidden_names_its_winner(own, sets) -> None:
-    seen = seen_by("network", own, sets)
+def test_what_is_hidden_names_its_winner(own: list[StoredVariable], sets: list[VariableSet]) -> None:
+    seen = visible_variables("network", own, sets)
     for one in seen:
         if one.hidden_by:
             winner = next(w for w in seen if w.kept.variable.place == one.kept.variable.place)
@@ -142,7 +152,7 @@ def test_what_is_hidden_names_its_winner(own, sets) -> None:
 
 @pytest.mark.parametrize("key", ["region", "_x", "with-dash", "a1", "größe", "x" * KEY_LENGTH])
 def test_names_that_terraform_takes(key: str) -> None:
-    assert check(Variable(key, "x")) is None
+    assert check(Variable(key, "x")) is None  # type: ignore[func-returns-value]  # it raises, or not
 
 
 @pytest.mark.parametrize(
@@ -157,7 +167,7 @@ def test_names_that_terraform_does_not_take(key: str) -> None:
     "key", ["AWS_REGION", "_x", "a1", "TF_VAR_region", "TF_LOG", "PATH", "TF_CLI_ARGS_plan"]
 )
 def test_names_of_the_environment(key: str) -> None:
-    assert check(Variable(key, "x", Category.ENV)) is None
+    assert check(Variable(key, "x", Category.ENV)) is None  # type: ignore[func-returns-value]  # it raises, or not
 
 
 @pytest.mark.parametrize(
@@ -186,7 +196,7 @@ def test_the_limit_counts_bytes_and_the_error_repeats_no_value(size: int, letter
     count, rest = divmod(size, len(letter.encode()))
     value = letter * count + "x" * rest
     if size <= VALUE_BYTES:
-        assert check(Variable("a", value)) is None
+        assert check(Variable("a", value)) is None  # type: ignore[func-returns-value]  # it raises, or not
         return
     with pytest.raises(Invalid) as refused:
         check(Variable("a", value))
@@ -199,11 +209,11 @@ def test_the_limit_counts_bytes_and_the_error_repeats_no_value(size: int, letter
     [
         ({"value": "a\0b"}, "NUL"),
         ({"value": "\ud800"}, "half a character"),
-        ({"hcl": True, "category": Category.ENV}, "leave hcl off"),
+        ({"hcl": True, "category": Category.ENV}, "remove hcl"),
         ({"description": "x" * (DESCRIPTION_LENGTH + 1)}, "too long"),
     ],
 )
-def test_what_else_no_variable_can_be(changes: dict[str, object], says: str) -> None:
+def test_what_else_no_variable_can_be(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(Invalid, match=says):
         check(replace(Variable("a", "x"), **changes))
 
@@ -211,17 +221,17 @@ def test_what_else_no_variable_can_be(changes: dict[str, object], says: str) -> 
 def test_no_repr_shows_a_value() -> None:
     assert "hunter2" not in repr(kept("a", "hunter2").variable)
     assert "hunter2" not in repr(
-        seen_by("network", [KeptVariable("v", Variable("a", "hunter2"), "", AT)], [])
+        visible_variables("network", [StoredVariable("v", Variable("a", "hunter2"), "", AT)], [])
     )
 
 
 @pytest.mark.parametrize(
     ("one", "says"),
     [
-        (group("a b"), "no name of a set"),
-        (group("x" * 91), "no name of a set"),
-        (group("s", reach=["a/b"]), "nor a pattern"),
-        (group("s", reach=["a[b]"]), "nor a pattern"),
+        (group("a b"), "not a valid name of a set"),
+        (group("x" * 91), "not a valid name of a set"),
+        (group("s", reach=["a/b"]), "or a pattern"),
+        (group("s", reach=["a[b]"]), "or a pattern"),
         (group("s", reach=["a"], everywhere=True), "for every workspace"),
         (replace(group("s"), description="x" * 600), "too long"),
     ],
@@ -232,4 +242,39 @@ def test_sets_that_can_not_be(one: VariableSet, says: str) -> None:
 
 
 def test_sets_that_can_be() -> None:
-    assert check_set(group("s_1-x", reach=["a", "b-*", "*"])) is None
+    assert check_set(group("s_1-x", reach=["a", "b-*", "*"])) is None  # type: ignore[func-returns-value]  # it raises, or not
+
+
+def _phased(key: str, value: str, phase: Phase, category: Category = Category.ENV) -> StoredVariable:
+    return StoredVariable(f"var-{value}", Variable(key, value, category, phase=phase), "olga", AT)
+
+
+def test_each_phase_has_a_winner_of_its_own() -> None:
+    everyone = VariableSet(
+        "varset-1",
+        "all",
+        True,
+        variables=(_phased("KEY", "set-plan", Phase.PLAN), _phased("KEY", "set-apply", Phase.APPLY)),
+    )
+    own = [_phased("KEY", "own-apply", Phase.APPLY)]
+    assert {(one.value, one.phase) for one in effective("network", own, [everyone])} == {
+        ("set-plan", Phase.PLAN),
+        ("own-apply", Phase.APPLY),
+    }
+    hidden = {
+        seen.kept.variable.value: seen.hidden_by for seen in visible_variables("network", own, [everyone])
+    }
+    assert hidden == {"own-apply": "", "set-plan": "", "set-apply": "the workspace"}
+
+
+def test_of_one_owner_the_value_for_one_phase_wins_over_the_one_for_both() -> None:
+    own = [_phased("KEY", "both", Phase.BOTH), _phased("KEY", "apply", Phase.APPLY)]
+    found = effective("network", own, [])
+    assert [(one.value, one.phase) for one in held_in(Phase.PLAN, found)] == [("both", Phase.PLAN)]
+    assert [(one.value, one.phase) for one in held_in(Phase.APPLY, found)] == [("apply", Phase.APPLY)]
+
+
+def test_a_terraform_variable_is_for_both_phases() -> None:
+    with pytest.raises(Invalid, match="the saved plan holds its value"):
+        check(Variable("token", "x", phase=Phase.APPLY))
+    check(Variable("TOKEN", "x", Category.ENV, phase=Phase.APPLY))

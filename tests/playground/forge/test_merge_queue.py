@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.playground.model import ForgeError
+from bot.playground.forge.model import ForgeError
 from bot.playground.server import Playground
 from tests.playground.kit import Listener
 

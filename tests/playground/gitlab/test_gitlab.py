@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.playground.git_process import git_environment
+from bot.playground.git.process import git_environment
 from bot.playground.server import Playground
 from tests.support.gitlab_description import GitLabDescription, Recorder, read_description
 
@@ -43,8 +43,9 @@ def gitlab(tmp_path: Path, gitlab_description: GitLabDescription | None) -> Iter
         running.forge.grant(REPO, "alice", "write")
         running.forge.commit(REPO, "main", {"main.tf": "# begin\n"}, "alice", "Begin")
         yield running
-    for exchange in recorder.take() if gitlab_description else ():
-        gitlab_description.check(exchange)
+    for exchange in recorder.take():
+        if gitlab_description is not None:
+            gitlab_description.check(exchange)
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from bot.domain.events import GroupAsked, RepoRef
 from bot.forges.gitlab.api import TokenLogin
 from bot.forges.gitlab.client import GitLabForge
 from bot.forges.gitlab.webhook import parse
-from bot.playground.git_process import git_environment
-from bot.playground.groups import Group
+from bot.playground.forge.model import Group
+from bot.playground.git.process import git_environment
 from bot.playground.server import Playground
-from tests.playground.kit import CONTRACTS
-from tests.playground.test_gitlab import HERE, REPO, Api, api, gitlab, gitlab_description, received
+from tests.playground.gitlab.test_gitlab import HERE, REPO, Api, api, gitlab, gitlab_description, received
+from tests.support.contracts import CONTRACTS, skip_without_contracts
 
 __all__ = ["api", "gitlab", "gitlab_description", "received"]
 TRAIN = f"{HERE}/merge_trains/merge_requests"
@@ -117,7 +117,7 @@ def test_the_bot_joins_a_train_and_knows_its_commit(
     with pytest.raises(HeadMoved):
         bot.merge(repo, pull.number, "0" * 40, None)
     for _ in range(2):
-        with pytest.raises(NotMergeable, match="is in its merge train"):
+        with pytest.raises(NotMergeable, match="is in the merge train"):
             bot.merge(repo, pull.number, pull.head_sha, None)
     group = forge.group_of(pull)
     assert group is not None
@@ -149,9 +149,7 @@ def test_a_pipeline_is_told_of_as_gitlab_does(
 def test_it_carries_what_recorded_ones_do(
     gitlab: Playground, joined: Callable[[str], Group], received: Received
 ) -> None:
-    path = next((CONTRACTS / "gitlab").glob("pipeline.with_mr.subgroup__*.json"), None)
-    if path is None:
-        pytest.skip("the recorded payloads are not beside the project")
+    (path,) = skip_without_contracts(CONTRACTS / "gitlab").glob("pipeline.with_mr.subgroup__*.json")
     joined("one")
     gitlab.settle()
     recorded, sent = json.loads(path.read_text()), json.loads(received[-1][1])

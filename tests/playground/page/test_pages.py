@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.playground.markdown import render
 from bot.playground.server import Playground
+from bot.playground.web.markdown import render
 
 REPO = "acme/infra"
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from bot.playground.server import Playground
-from tests.playground.kit import CONTRACTS, SECRET, GitHubClient, Listener, WorkingTree
+from tests.playground.kit import SECRET, GitHubClient, Listener, WorkingTree
+from tests.support.contracts import CONTRACTS, skip_without_contracts
 
 Clone = Callable[..., WorkingTree]
 REPO = "acme/infra"
@@ -220,9 +221,7 @@ def key_paths(value: Any, path: str = "") -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def recorded() -> dict[str, set[str]]:
-    folder = CONTRACTS / "github"
-    if not folder.is_dir():
-        pytest.skip(f"no recorded payloads in {folder}")
+    folder = skip_without_contracts(CONTRACTS / "github")
     found: dict[str, set[str]] = {}
     for file in folder.glob("*.json"):
         if file.name != "MANIFEST.json":

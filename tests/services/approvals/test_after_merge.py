@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.domain.approval import ApprovalRecord, ApprovalState
-from bot.domain.lifecycle import RunStatus
-from bot.domain.workspace import ApplyWhen, Merging
+from bot.domain.runs.approval import ApprovalRecord, ApprovalState
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.workspaces.workspace import ApplyWhen, Merging
 from tests.fakes.engine import change
 from tests.fakes.house import WRITER, House
 
@@ -73,11 +73,11 @@ def test_another_plan_asks_on_the_merged_change_where_it_is_applied(
 
 def test_an_apply_that_a_merge_overtook_is_made_up_for_from_the_branch(house: House) -> None:
     opened(house, Merging())
-    house.locking.lock("network", WRITER)
+    house.workspace_locks.lock("network", WRITER)
     house.say(1, "/apply")
     merge_told_first(house)
     assert house.statuses() == ["planned_and_finished", "discarded", "pending"]
-    house.locking.unlock("network", WRITER)
+    house.workspace_locks.unlock("network", WRITER)
     house.work()
     assert house.statuses()[-1] == "applied"
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from bot.domain.changes.reviews import Verdict
 from bot.domain.errors import ForgeRefused, ForgeUnavailable, IllegalMove
-from bot.domain.permissions import Role
-from bot.domain.reviews import Verdict
+from bot.domain.people.permissions import Role
 from tests.fakes.engine import change
 from tests.fakes.house import PLANNER, REPO, WRITER, House
 
@@ -99,11 +100,11 @@ def test_an_apply_waits_a_moment_for_a_forge_that_finds_out_whether_it_can_be_me
     house.open_change(1, "h1", "net/a.tf")
     ask, asked = house.forge.change, []
 
-    def lazy(*which):  # type: ignore[no-untyped-def]
+    def lazy(*which: Any) -> Any:
         asked.append(which)
         return replace(ask(*which), mergeable=True if len(asked) > 2 else None)
 
-    house.forge.change = lazy  # type: ignore[method-assign]
+    house.forge.change = lazy  # type: ignore[method-assign,assignment]
     house.say(1, "/apply")
     assert house.statuses() == ["planned_and_finished", "applied"]
 
@@ -114,12 +115,12 @@ def test_another_commit_does_not_answer_for_the_one_that_is_to_be_applied(house:
     house.open_change(1, "h1", "net/a.tf")
     ask, asked = house.forge.change, []
 
-    def pushed_to(*which):  # type: ignore[no-untyped-def]
+    def pushed_to(*which: Any) -> Any:
         asked.append(which)
         found = ask(*which)
         return replace(found, mergeable=True, head_sha="h2") if len(asked) > 1 else found
 
-    house.forge.change = pushed_to  # type: ignore[method-assign]
+    house.forge.change = pushed_to  # type: ignore[method-assign,assignment]
     house.say(1, "/apply")
     assert "still finding out" in house.comments(1)[-1]
     assert "applied" not in house.statuses()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.approval import ApprovalRecord, ApprovalState
-from bot.domain.lifecycle import RunStatus
-from bot.domain.permissions import Role
+from bot.domain.people.permissions import Role
+from bot.domain.runs.approval import ApprovalRecord, ApprovalState
+from bot.domain.runs.lifecycle import RunStatus
 from tests.fakes.engine import change
 from tests.fakes.house import WRITER, House
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.approval import ApprovalRecord, ApprovalState
+from bot.domain.changes.reviews import Verdict
 from bot.domain.errors import ForgeRefused, ForgeUnavailable, IllegalMove
-from bot.domain.lifecycle import RunStatus
-from bot.domain.permissions import Role
-from bot.domain.reviews import Verdict
-from bot.domain.run import Run
-from bot.domain.workspace import ApplyWhen, Merging
+from bot.domain.people.permissions import Role
+from bot.domain.runs.approval import ApprovalRecord, ApprovalState
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import ApplyWhen, Merging
 from tests.fakes.engine import change
 from tests.fakes.house import REPO, WRITER, House
 
@@ -27,7 +27,7 @@ def approved(house: House, merging: Merging, *require: str) -> None:
     house.forge.set_role(REPO, "xena", Role.WRITE)
     house.forge.review(REPO, 1, "xena", Verdict.APPROVED)
     if merging.keep_approval:
-        house.locking.lock("net", WRITER)
+        house.workspace_locks.lock("net", WRITER)
     house.say(1, "/apply")
 
 
@@ -39,7 +39,7 @@ def merge(house: House) -> Run:
 
 def commit_with_the_same_plan(house: House) -> Run:
     house.update_change(1, "h2", "net/a.tf")
-    house.locking.unlock("net", WRITER)
+    house.workspace_locks.unlock("net", WRITER)
     house.work()
     return house.runs()[-1]
 
@@ -60,7 +60,7 @@ def test_behind_a_merge_what_is_not_met_any_more_stops_it_and_is_said(house: Hou
     house.forge.review(REPO, 1, "xena", Verdict.CHANGES_REQUESTED)
     run = merge(house)
     assert (run.status, run.lacks) == (RunStatus.PLANNED, "approved: xena asked for changes")
-    words = "Not applied by itself, for it lacks approved: xena asked for changes: comment /apply once it is"
+    words = "Not applied, for it lacks approved: xena asked for changes: comment /apply once it is"
     assert house.said("m1", "plangate/net/apply")[1].startswith(words)
     assert words in house.summary(1)
     assert records(house)[-1].why == "not applied by itself; it lacks approved: xena asked for changes"
@@ -174,10 +174,10 @@ def test_a_newer_commit_of_a_fork_stops_what_was_approved_of_the_older_one(house
     house.engine.will_find("net", BUCKET)
     house.open_change(1, "h1", "net/a.tf", fork=True)
     house.say(1, "/plan")
-    house.locking.lock("net", WRITER)
+    house.workspace_locks.lock("net", WRITER)
     house.say(1, "/apply")
     house.update_change(1, "h2", "net/a.tf")
-    house.locking.unlock("net", WRITER)
+    house.workspace_locks.unlock("net", WRITER)
     house.work()
     assert house.engine.applied == []
     assert records(house)[-1].state is ApprovalState.FALLEN
@@ -189,7 +189,7 @@ def test_a_merge_that_is_told_before_the_newer_commit_that_it_merged_voids_it_to
 ) -> None:
     approved(house, Merging(apply_when=ApplyWhen.AFTER_MERGE, keep_approval=keeps))
     if keeps:
-        house.locking.unlock("net", WRITER)
+        house.workspace_locks.unlock("net", WRITER)
     house.update_change(1, "h2", "net/a.tf", work=False)
     house.dispatch.lose_everything()
     run = merge(house)
@@ -202,7 +202,7 @@ def test_an_approval_is_not_carried_over_to_a_commit_that_is_not_the_latest_any_
     approved(house, KEEPS)
     house.update_change(1, "h2", "net/a.tf")
     house.forge.edit_change(REPO, 1, head_sha="h3")
-    house.locking.unlock("net", WRITER)
+    house.workspace_locks.unlock("net", WRITER)
     house.work()
     run = house.runs()[-1]
     assert (run.status, run.commit) == (RunStatus.PLANNED, "h2")

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from bot.domain.errors import EngineError
 from bot.domain.events import ChangeAction, ChangeClosed, ChangeUpdated
-from bot.domain.lifecycle import RunStatus
-from bot.domain.workspace import Merging
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.workspaces.workspace import Merging
 from tests.fakes.engine import change
 from tests.fakes.house import REPO, House
 
@@ -25,7 +25,7 @@ def test_a_change_is_previewed_in_each_workspace_that_it_touches(house: House) -
     assert house.summary(1).splitlines()[:3] == [
         "plans of h1",
         "database: No changes; next: nothing",
-        "network: Planned; next: /apply network",
+        f"network: Planned; next: /apply network {house.runs(house.find_workspace('network'))[0].plan_code}",
     ]
     assert house.said("h1") == ("success", "2 workspaces planned: +1 ~0 -0")
     assert house.said("h1", "plangate/network/plan") == (

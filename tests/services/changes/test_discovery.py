@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.discovery import DiscoverRule
 from bot.domain.events import RepoRef
-from bot.domain.workspace import Workspace
-from bot.services.syncing import sync
+from bot.domain.workspaces.discovery import DiscoverRule
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.variables.sync import sync
 from tests.fakes.engine import change
 from tests.fakes.house import REPO, House
 

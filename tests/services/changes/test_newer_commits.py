@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.approval import ApprovalRecord, ApprovalState
-from bot.domain.lifecycle import RunStatus
-from bot.domain.workspace import Merging
+from bot.domain.runs.approval import ApprovalRecord, ApprovalState
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.workspaces.workspace import Merging
 from tests.fakes.engine import change
 from tests.fakes.house import WRITER, House
 
@@ -22,7 +22,7 @@ def approved(house: House, *names: str, merging: Merging | None = None) -> None:
         house.engine.will_find(name, BUCKET)
     house.open_change(1, "h1", *(f"{name}/a.tf" for name in names))
     for name in names:
-        house.locking.lock(name, WRITER)
+        house.workspace_locks.lock(name, WRITER)
     house.say(1, "/apply")
 
 
@@ -32,7 +32,7 @@ def approvals(house: House, name: str) -> list[ApprovalRecord]:
 
 
 def unlocked(house: House, name: str) -> None:
-    house.locking.unlock(name, WRITER)
+    house.workspace_locks.unlock(name, WRITER)
     house.work()
 
 
@@ -42,9 +42,9 @@ def test_a_newer_commit_stops_what_was_approved_before_it(house: House) -> None:
     unlocked(house, "network")
     assert house.statuses() == ["planned_and_finished", "discarded", "planned_and_finished"]
     discarded = house.runs()[1]
-    assert house.timeline(discarded)[-1].message == "a newer commit came: h2"
+    assert house.timeline(discarded)[-1].message == "a newer commit was pushed: h2"
     (record,) = approvals(house, "network")
-    assert (record.state, record.why) == (ApprovalState.FALLEN, "a newer commit came: h2")
+    assert (record.state, record.why) == (ApprovalState.FALLEN, "a newer commit was pushed: h2")
     assert house.engine.applied == []
 
 

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bot.domain.events import Change
 from bot.domain.ids import new_id
-from bot.domain.workspace import Merging
-from bot.services.ports import EngineJob, Limits, StateVersion
+from bot.domain.workspaces.workspace import Merging
+from bot.services.ports import ChangeRecord, EngineJob, Limits, StateVersion
 from tests.fakes.engine import change
-from tests.fakes.house import House
+from tests.fakes.house import REPO, House
 
 BUCKET = change("aws_s3_bucket.logs", "create", after={"name": "logs"})
 OTHER = change("aws_s3_bucket.more", "create", after={"name": "more"})
@@ -101,3 +102,37 @@ def test_two_open_changes_that_touch_the_same_resources_say_so_in_both_comments(
     assert (words.format(1) in house.summary(2)) is told
     house.close_change(2)
     assert "overlap" not in house.summary(1)
+
+
+def unplanned(house: House, numbers: range, workspace: str) -> None:
+    """Have open changes that touch a workspace and have no plan."""
+    with house.store.transaction() as tx:
+        ids = (tx.workspaces.named(workspace).id,)
+        for number in numbers:
+            about = Change(REPO, number, "More", "ann", f"h{number}", "topic", "main", False, "")
+            tx.changes.put(ChangeRecord(new_id("chg"), about, ids, house.clock.now()))
+
+
+def test_changes_of_other_workspaces_do_not_hide_one_that_touches_the_same(house: House) -> None:
+    opened(house, 1)
+    house.workspace("app")
+    unplanned(house, range(100, 130), "app")
+    house.open_change(2, "h2", "network/a.tf")
+    assert "note: pull request #1 plans to change aws_s3_bucket.logs too" in house.summary(2)
+    assert "compared" not in house.summary(2)
+
+
+def test_a_comment_says_that_it_was_not_compared_with_every_change(house: House) -> None:
+    opened(house, 1)
+    unplanned(house, range(100, 130), "network")
+    house.open_change(2, "h2", "network/a.tf")
+    words = "note: it is compared only with the 20 newest of the other open pull requests"
+    assert words in house.summary(2)
+
+
+def test_an_apply_outdates_the_previews_of_every_other_change(house: House) -> None:
+    opened(house, 1, 2, merging=Merging(replan_siblings=False))
+    house.workspace("app")
+    unplanned(house, range(100, 320), "app")
+    apply(house, 1)
+    assert "outdated: the state has moved since" in house.summary(2)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.errors import EngineError, ForgeUnavailable
-from bot.domain.lifecycle import RunStatus
-from bot.domain.permissions import Role
-from bot.domain.run import RunSource
+from bot.domain.people.permissions import Role
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import RunSource
 from tests.fakes.engine import change
 from tests.fakes.house import PLANNER, READER, REPO, WRITER, House
 
@@ -104,7 +104,7 @@ def test_an_apply_asked_for_before_the_plan_was_there_does_not_approve_it_unseen
     house.clock.forward(seconds=30)
     house.work("preview")
     house.work()
-    assert house.reasons(hasty) == ["the plan was made after you asked: look at it, and comment again"]
+    assert house.reasons(hasty) == ["the plan is newer than your comment: look at it, and comment again"]
     assert house.engine.applied == []
     house.say(1, "/apply")
     assert house.statuses() == ["planned_and_finished", "applied"]
@@ -121,9 +121,11 @@ def test_an_apply_means_the_plan_that_the_change_shows_and_no_newer_one(
         previewed.forge.fail(ForgeUnavailable("slow down", 60), "set_status")
         previewed.work()
     hasty = previewed.say(1, "/apply")
+    assert previewed.outcomes(hasty) == ([] if limited else ["refused"]), "it waits for the delayed comment"
+    previewed.sweep(minutes=2)
+    previewed.sweep()
     assert previewed.outcomes(hasty) == ["refused"]
     assert "was not shown here yet" in previewed.reasons(hasty)[0]
-    previewed.sweep(minutes=2)
     previewed.say(1, "/apply")
     assert previewed.statuses()[-1] == "applied"
 
@@ -138,7 +140,7 @@ def test_a_second_apply_does_not_approve_a_delta_that_nobody_has_seen(previewed:
     previewed.work()
     assert previewed.statuses() == ["planned_and_finished", "planned"]
     assert previewed.reasons(impatient) == [
-        "the plan was made after you asked: look at it, and comment again"
+        "the plan is newer than your comment: look at it, and comment again"
     ]
     assert previewed.engine.applied == []
 
@@ -172,9 +174,7 @@ def test_apply_of_somebody_without_write_access_is_refused_with_the_reason(
 def test_a_stranger_is_not_answered_at_all(previewed: House) -> None:
     previewed.forge.calls.clear()
     delivery = previewed.say(1, "/apply\n/override it is fine\n/help\n/aply", by="stranger")
-    assert previewed.reasons(delivery) == [
-        "stranger has no access to this repository, so nothing is answered"
-    ]
+    assert previewed.reasons(delivery) == ["stranger has no access to this repository, so it gets no answer"]
     assert previewed.forge.calls == ["role"]
     assert len(previewed.runs()) == 1
 
@@ -301,9 +301,7 @@ def test_apply_twice_does_it_once(previewed: House) -> None:
 def test_apply_on_a_merged_or_closed_change_is_refused(previewed: House) -> None:
     previewed.close_change(1, merged=True)
     merged = previewed.say(1, "/apply")
-    assert previewed.reasons(merged) == [
-        "it is merged already, and no run of the branch is known to have come of that"
-    ]
+    assert previewed.reasons(merged) == ["it is merged already, and the branch has no run of that merge yet"]
     previewed.forge.edit_change(REPO, 1, merged=False)
     closed = previewed.say(1, "/apply")
     assert previewed.reasons(closed) == ["it is closed: reopen it to plan and apply"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.errors import ForgeUnavailable
-from bot.domain.lifecycle import RunStatus
-from bot.domain.permissions import Role
+from bot.domain.people.permissions import Role
+from bot.domain.runs.lifecycle import RunStatus
 from tests.fakes.engine import change
 from tests.fakes.house import PLANNER, READER, REPO, WRITER, House
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from bot.domain.changes.reviews import Verdict
 from bot.domain.errors import EngineError
-from bot.domain.permissions import Role
-from bot.domain.reviews import Verdict
+from bot.domain.people.permissions import Role
 from tests.fakes.engine import change
 from tests.fakes.house import READER, REPO, House
 
 BUCKET = change("aws_s3_bucket.logs", "create", after={"name": "logs"})
+MORE = change("aws_s3_bucket.more", "create", after={"name": "more"})
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_every_workspace_of_the_repository_has_its_reason(three: House) -> None:
         "why h1",
         "net runs on this change: net/a.tf is in net",
         f"net {run.id}: Plan: 1 to add, 0 to change, 0 to destroy",
-        "net can be applied: comment `/apply net`",
+        f"net can be applied: comment `/apply net {run.plan_code}`",
         "app does not run on this change: none of the changed files is in app/",
         "old does not run on this change: it follows branch v1, and this change goes into main",
     ]
@@ -82,7 +83,7 @@ def test_what_an_apply_lacks_in_the_words_of_its_refusal(house: House) -> None:
     house.forge.review(REPO, 1, "xena", Verdict.APPROVED)
     house.say(1, "/why")
     assert why(house)[-3:] == [
-        "net can be applied: comment `/apply net`",
+        f"net can be applied: comment `/apply net {house.only_run().plan_code}`",
         "yes approved by xena",
         "yes not_draft",
     ]
@@ -108,7 +109,7 @@ def test_a_failed_plan_says_so(house: House) -> None:
     assert "Plan failed: no such provider" in why(house)[2]
     assert why(house)[3] == (
         "net can't be applied now: "
-        "the plan of the latest commit failed: mend it, or comment `/plan` to plan again"
+        "the plan of the latest commit failed: fix it, or comment `/plan` to plan again"
     )
 
 
@@ -134,3 +135,26 @@ def test_a_newer_commit_has_newer_reasons(three: House) -> None:
         "net does not run on this change: none of the changed files is in net/",
         "app runs on this change: app/a.tf is in app",
     ]
+
+
+def merged_with_another_plan(house: House) -> None:
+    """Merge change 1 as m1; the branch finds more to do there than the change's preview showed."""
+    house.engine.will_find("net", BUCKET, MORE)
+    house.close_change(1, merged=True, as_commit="m1")
+    house.push("m1", "net/a.tf")
+
+
+def test_after_a_merge_why_tells_of_the_run_that_apply_would_apply(three: House) -> None:
+    merged_with_another_plan(three)
+    preview, branch = three.runs()
+    three.say(1, "/why net")
+    assert why(three)[2:] == [
+        f"net {branch.id}: Waiting for confirmation on the run's page",
+        f"net can be applied: comment `/apply net {branch.plan_code}`",
+    ]
+    three.say(1, "/apply net")
+    assert [(run.id, run.status.value) for run in three.runs()] == [
+        (preview.id, "planned_and_finished"),
+        (branch.id, "applied"),
+    ]
+    assert [run_id for run_id, _ in three.engine.applied] == [branch.id]

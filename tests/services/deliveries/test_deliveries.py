@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.discovery import DiscoverRule
+from bot.domain.changes.delivery_decisions import DecisionKind, DeliveryDecision
 from bot.domain.errors import (
     Conflict,
     EngineError,
@@ -15,17 +15,19 @@ from bot.domain.errors import (
     ForgeUnavailable,
     Invalid,
     NotFound,
+    NotLetIn,
     NotReady,
 )
-from bot.domain.events import ChangeAction, ChangeUpdated, Ignored
-from bot.domain.workspace import Workspace
-from bot.services.intake import MAX_ATTEMPTS
+from bot.domain.events import ChangeAction, ChangeUpdated, Ignored, TagPushed
+from bot.domain.workspaces.discovery import DiscoverRule
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.deliveries.intake import MAX_ATTEMPTS
 from bot.services.ports import Delivery
 from tests.fakes.engine import change
 from tests.fakes.house import REPO, House
 
 BUCKET = change("aws_s3_bucket.logs", "create")
-AWAY = ForgeUnavailable("github is out of order (502)")
+AWAY = ForgeUnavailable("github failed (502)")
 
 
 def test_a_delivery_is_accepted_once(house: House) -> None:
@@ -56,12 +58,12 @@ def test_a_delivery_that_was_handled_while_we_asked_the_forge_is_left_alone(hous
     delivery = house.push("c1", "network/main.tf", work=False)
     files_between = house.forge.files_between
 
-    def slow(*about):  # type: ignore[no-untyped-def]
+    def slow(*about: Any) -> Any:
         house.forge.files_between = files_between  # type: ignore[method-assign]
         house.intake.handle(delivery)
         return files_between(*about)
 
-    house.forge.files_between = slow  # type: ignore[method-assign]
+    house.forge.files_between = slow  # type: ignore[method-assign,assignment]
     house.work()
     assert len(house.runs()) == 1
     assert house.outcomes(delivery) == ["run"]
@@ -82,7 +84,7 @@ def test_what_another_worker_made_of_it_while_we_asked_is_not_made_again(house: 
         house.intake.handle(delivery)
         return ask(*which)
 
-    house.forge.files_of_change = slow  # type: ignore[method-assign]
+    house.forge.files_of_change = slow  # type: ignore[method-assign,assignment]
     house.work()
     assert len(house.runs()) == 2
     assert house.outcomes(delivery) == ["preview"]
@@ -92,12 +94,12 @@ def test_a_failure_does_not_overwrite_what_another_worker_made_of_the_delivery(h
     house.workspace("network")
     delivery = house.push("c1", "network/main.tf", work=False)
 
-    def slow(*about):  # type: ignore[no-untyped-def]
+    def slow(*about: Any) -> Any:
         del house.forge.files_between
         house.intake.handle(delivery)
         raise ForgeRefused("no")
 
-    house.forge.files_between = slow  # type: ignore[method-assign]
+    house.forge.files_between = slow  # type: ignore[method-assign,assignment]
     house.work()
     assert house.outcomes(delivery) == ["run"]
     assert house.delivery(delivery).error == ""
@@ -106,7 +108,9 @@ def test_a_failure_does_not_overwrite_what_another_worker_made_of_the_delivery(h
 def test_what_leads_to_nothing_says_why(house: House) -> None:
     delivery = house.deliver(Ignored("a star changes nothing"))
     house.work()
-    assert house.delivery(delivery).decisions == ({"outcome": "nothing", "reason": "a star changes nothing"},)
+    assert house.delivery(delivery).decisions == (
+        DeliveryDecision(DecisionKind.NOTHING, "a star changes nothing"),
+    )
     assert house.delivery(delivery).handled_at is not None
 
 
@@ -121,17 +125,8 @@ def test_each_decision_names_its_workspace_and_its_run(house: House) -> None:
     house.workspace("database")
     delivery = house.push("c1", "network/main.tf")
     assert house.delivery(delivery).decisions == (
-        {
-            "outcome": "nothing",
-            "reason": "none of the changed files is in database/",
-            "workspace": "database",
-        },
-        {
-            "outcome": "run",
-            "reason": "network/main.tf is in network",
-            "workspace": "network",
-            "run": house.only_run().id,
-        },
+        DeliveryDecision(DecisionKind.NOTHING, "none of the changed files is in database/", "database"),
+        DeliveryDecision(DecisionKind.RUN, "network/main.tf is in network", "network", house.only_run().id),
     )
 
 
@@ -166,7 +161,7 @@ def test_after_a_day_of_patience_a_delivery_is_given_up_with_its_reason(house: H
     assert house.delivery(delivery).handled_at is None
     house.sweep(hours=2)
     assert house.delivery(delivery).handled_at is not None
-    assert house.delivery(delivery).decisions == ({"outcome": "failed", "reason": str(AWAY)},)
+    assert house.delivery(delivery).decisions == (DeliveryDecision(DecisionKind.FAILED, str(AWAY)),)
     assert house.sweep() == 0
 
 
@@ -175,8 +170,67 @@ def test_what_can_not_succeed_is_not_tried_again(house: House) -> None:
     house.open_change(1, "h1", "network/a.tf")
     house.forge.fail(ForgeRefused("we may not read that"), on="change")
     delivery = house.say(1, "/plan")
-    assert house.delivery(delivery).decisions == ({"outcome": "failed", "reason": "we may not read that"},)
+    assert house.delivery(delivery).decisions == (
+        DeliveryDecision(DecisionKind.FAILED, "we may not read that"),
+    )
     assert house.sweep() == 0
+
+
+def test_credentials_that_are_refused_for_a_while_lose_no_delivery(house: House) -> None:
+    house.workspace("network")
+    house.forge.fail(
+        NotLetIn("github does not accept our credentials (Bad credentials)"), on="change", times=9
+    )
+    delivery = house.open_change(1, "h1", "network/a.tf")
+    for _ in range(9):
+        assert house.delivery(delivery).handled_at is None
+        house.clock.forward(minutes=30)
+        house.sweep()
+        house.work()
+    assert house.outcomes(delivery) == ["preview"]
+
+
+def test_credentials_that_are_refused_for_a_day_end_a_delivery_with_that_reason(house: House) -> None:
+    house.workspace("network")
+    house.forge.fail(NotLetIn("the App is not installed on acme/infra"), on="change", times=9)
+    delivery = house.open_change(1, "h1", "network/a.tf")
+    house.clock.forward(hours=25)
+    house.sweep()
+    house.work()
+    assert house.reasons(delivery) == ["the App is not installed on acme/infra"]
+
+
+def test_a_push_to_a_branch_that_nobody_follows_asks_the_forge_nothing_however_late(house: House) -> None:
+    house.workspace("network")
+    house.forge.fail(ForgeUnavailable("github is out of order (502)"), on="branch_head", times=99)
+    first = house.push("c1", "network/main.tf", branch="elsewhere", work=False)
+    second = house.push("c2", "network/main.tf", branch="elsewhere", work=False)
+    house.forge.calls.clear()
+    house.work()
+    assert {*house.reasons(first), *house.reasons(second)} == {
+        "no workspace of acme/infra follows branch elsewhere"
+    }
+    assert house.forge.calls == []
+
+
+def test_a_push_to_a_branch_that_no_rule_follows_asks_the_forge_nothing_however_late(
+    build: Callable[..., House],
+) -> None:
+    like = Workspace("", "", REPO, branch="main")
+    house = build(rules=[DiscoverRule(like, ("stacks/*",))])
+    pushes = [house.push(commit, "a.tf", branch="elsewhere", work=False) for commit in ("c1", "c2")]
+    house.forge.calls.clear()
+    house.work()
+    assert house.forge.calls == []
+    assert all(house.delivery(each).handled_at for each in pushes)
+
+
+def test_a_tag_that_no_workspace_runs_on_asks_the_forge_nothing(house: House) -> None:
+    house.workspace("network")
+    delivery = house.deliver(TagPushed(REPO, "v1", "c1", "wren", "one", "main"))
+    house.work()
+    assert house.reasons(delivery) == ["no workspace of acme/infra runs on tags"]
+    assert house.forge.calls == []
 
 
 @pytest.mark.parametrize("error", [NotFound("there is no such change"), NotReady("still counting files")])
@@ -205,10 +259,10 @@ def answering_as_of_before(house: House, times: int) -> None:
     ask, before = house.forge.change, house.forge.change(REPO, 1)
     left = [before] * times
 
-    def stale(*which):  # type: ignore[no-untyped-def]
+    def stale(*which: Any) -> Any:
         return left.pop() if left else ask(*which)
 
-    house.forge.change = stale  # type: ignore[method-assign]
+    house.forge.change = stale  # type: ignore[method-assign,assignment]
 
 
 @pytest.mark.parametrize("times", [1, 8])
@@ -268,19 +322,19 @@ def test_what_is_not_there_after_a_minute_is_not_there(house: House) -> None:
 def test_our_own_mistake_is_tried_again_and_given_up_in_the_end_with_a_reference(house: House) -> None:
     house.workspace("network")
 
-    def broken(*about):  # type: ignore[no-untyped-def]
+    def broken(*about: Any) -> None:
         raise ZeroDivisionError("the token is s3cret")
 
-    house.forge.files_between = broken  # type: ignore[method-assign]
+    house.forge.files_between = broken  # type: ignore[method-assign,assignment]
     delivery = house.push("c1", "network/main.tf")
     for _ in range(MAX_ATTEMPTS - 2):
         house.sweep()
     assert house.delivery(delivery).handled_at is None
     house.sweep()
     (decision,) = house.delivery(delivery).decisions
-    assert decision["outcome"] == "failed"
-    assert decision["reason"].startswith("Plangate itself failed; the log has it as err-")
-    assert "s3cret" not in decision["reason"]
+    assert decision.kind is DecisionKind.FAILED
+    assert decision.reason.startswith("Plangate itself failed; the log has it as err-")
+    assert "s3cret" not in decision.reason
     assert house.sweep() == 0
 
 
@@ -288,11 +342,11 @@ def test_where_somebody_was_quicker_it_is_decided_again_at_once(house: House) ->
     house.workspace("network")
     files_between = house.forge.files_between
 
-    def quicker(*about):  # type: ignore[no-untyped-def]
+    def quicker(*about: Any) -> None:
         house.forge.files_between = files_between  # type: ignore[method-assign]
         raise Conflict("somebody was quicker")
 
-    house.forge.files_between = quicker  # type: ignore[method-assign]
+    house.forge.files_between = quicker  # type: ignore[method-assign,assignment]
     delivery = house.push("c1", "network/main.tf")
     assert house.outcomes(delivery) == ["run"]
     assert house.delivery(delivery).attempts == 0
@@ -325,13 +379,13 @@ def test_of_two_pushes_handled_side_by_side_the_older_does_not_come_after_the_ne
     network, database = house.workspace("network"), house.workspace("database")
     files_between = house.forge.files_between
 
-    def meanwhile(*about):  # type: ignore[no-untyped-def]
+    def meanwhile(*about: Any) -> Any:
         house.forge.files_between = files_between  # type: ignore[method-assign]
         house.forge.set_files_between(REPO, "before", "c2", ["network/main.tf", "database/main.tf"])
         house.push("c2", "network/main.tf", before="c1")
         return files_between(*about)
 
-    house.forge.files_between = meanwhile  # type: ignore[method-assign]
+    house.forge.files_between = meanwhile  # type: ignore[method-assign,assignment]
     first = house.push("c1", "network/main.tf", "database/main.tf")
     assert [run.commit for run in house.runs(network)] == ["c2"]
     assert [run.commit for run in house.runs(database)] == ["c2"]
@@ -355,3 +409,11 @@ def test_a_late_push_to_a_repository_without_workspaces_asks_the_forge_nothing(h
     house.work()
     assert house.forge.calls == []
     assert all(house.delivery(each).handled_at for each in pushes)
+
+
+def test_a_delivery_that_was_read_when_it_came_is_not_parsed_again(house: House) -> None:
+    """The house's parser knows only what `deliver` was given: it would fail here."""
+    push = Ignored("read by the web process")
+    house.intake.accept(Delivery("d-1", "github", "push", {}, b"{}", house.clock.now(), meaning=push))
+    house.work()
+    assert house.reasons("d-1") == ["read by the web process"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from bot.domain.errors import ForgeUnavailable
 from bot.domain.events import RepoRef, TagPushed
-from bot.domain.lifecycle import RunStatus
-from bot.domain.run import RunSource
-from bot.domain.workspace import Triggers
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import RunSource
+from bot.domain.workspaces.workspace import Triggers
 from tests.fakes.engine import change
 from tests.fakes.house import REPO, WRITER, House
 from tests.store.racing import in_threads
@@ -85,7 +87,7 @@ def test_the_need_outlives_a_redis_that_lost_everything(planned: House) -> None:
 def test_a_worker_killed_between_the_apply_and_the_new_run_loses_nothing(planned: House) -> None:
     planned.controls.confirm(planned.only_run().id, WRITER)
     planned.dispatch.down = True
-    planned.phases.advance(planned.only_run().id)
+    planned.execution.advance(planned.only_run().id)
     planned.dispatch.down = False
     assert planned.only_run().status is RunStatus.APPLIED
     planned.sweep()
@@ -109,7 +111,7 @@ def test_two_workers_on_one_need_make_one_run(planned: House, attempt: int) -> N
     with planned.store.reading() as tx:
         wanted = [each.id for each in tx.deliveries.recent(10) if each.id.startswith("applied:")]
     assert len(wanted) == 2
-    results = in_threads([lambda d=d: planned.intake.handle(d) for d in wanted * 2])
+    results = in_threads([partial(planned.intake.handle, d) for d in wanted * 2])
     assert results == [None] * 4
     planned.work()
     assert len(runs_in(planned, "app")) == 1
@@ -137,7 +139,7 @@ def test_a_circle_among_discovered_workspaces_starts_nothing_and_says_so(house: 
     house.work()
     assert runs_in(house, "app") == []
     assert house.reasons(f"applied:{cause.id}:{app.id}") == [
-        "run triggers go round in a circle (network -> app -> network): nothing is started"
+        "run triggers form a circle (network -> app -> network): no run is started"
     ]
 
 
@@ -160,18 +162,18 @@ def test_a_commit_pushed_twice_at_once_makes_one_run_and_the_other_says_so(
     house.workspace("network")
     first = house.push("c1", "network/main.tf", work=False)
     second = house.push("c1", "network/main.tf", work=False)
-    assert in_threads([lambda d=d: house.intake.handle(d) for d in (first, second)]) == [None, None]
+    assert in_threads([partial(house.intake.handle, d) for d in (first, second)]) == [None, None]
     assert len(house.runs()) == 1
     outcomes = sorted([*house.outcomes(first), *house.outcomes(second)])
     assert outcomes == ["nothing", "run"]
     reasons = house.reasons(first) + house.reasons(second)
-    assert "this commit has made a run here before" in reasons
+    assert "this commit has a run here already" in reasons
 
 
 @pytest.mark.parametrize("attempt", range(3))
 def test_two_tags_on_one_commit_make_one_run(house: House, attempt: int) -> None:
     house.workspace("network", triggers=Triggers(tag_regex="^v"))
     tags = [house.deliver(TagPushed(REPO, tag, "c1", "ann", "", "main")) for tag in ("v1", "v2")]
-    in_threads([lambda d=d: house.intake.handle(d) for d in tags])
+    in_threads([partial(house.intake.handle, d) for d in tags])
     assert len(house.runs()) == 1
     assert sorted([*house.outcomes(tags[0]), *house.outcomes(tags[1])]) == ["nothing", "run"]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from bot.domain.ids import new_id
-from bot.domain.lifecycle import RunStatus
-from bot.domain.run import Run
-from bot.domain.variables import Category, KeptVariable, Variable
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.variables import Category, StoredVariable, Variable
+from bot.services.execution.plan_reuse import STALE
 from bot.services.ports import ApplyResult, StateVersion
-from bot.services.taking_over import STALE
 from tests.fakes.engine import change
 from tests.fakes.house import WRITER, House
 
@@ -47,7 +48,7 @@ def set_variable(house: House) -> None:
     with house.store.transaction() as tx:
         workspace = tx.workspaces.named("network")
         variable = Variable("size", "2", Category.TERRAFORM)
-        kept = KeptVariable(id=new_id("var"), variable=variable, set_by="wren", at=house.clock.now())
+        kept = StoredVariable(id=new_id("var"), variable=variable, set_by="wren", at=house.clock.now())
         tx.variables.put(kept, workspace_id=workspace.id)
 
 
@@ -69,7 +70,7 @@ def test_the_very_file_that_was_shown_is_applied_through_all_statuses(shown: Hou
     assert shown.engine.count("plan") == 1
     assert shown.engine.applied == [(run.id, shown.saved_plan(preview))]
     assert shown.kinds(run) == ALL
-    assert f"the plan of {preview.id} is taken over" in shown.timeline(run)[1].message
+    assert f"the plan of {preview.id} is reused" in shown.timeline(run)[1].message
     assert (run.digest, run.counts, run.engine_version) == (
         preview.digest, preview.counts, preview.engine_version,
     )  # fmt: skip
@@ -86,7 +87,9 @@ def test_the_very_file_that_was_shown_is_applied_through_all_statuses(shown: Hou
     ],
     ids=["state", "variables", "settings", "age"],
 )
-def test_whatever_the_plan_hangs_on_has_changed_it_is_made_anew(shown: House, happens, why) -> None:  # type: ignore[no-untyped-def]
+def test_whatever_the_plan_hangs_on_has_changed_it_is_made_anew(
+    shown: House, happens: Callable[[House], object], why: str
+) -> None:
     happens(shown)
     run = applied(shown)
     assert shown.engine.count("plan", run.id) == 1
@@ -115,11 +118,11 @@ def test_a_state_that_moved_while_the_plan_was_made_is_not_known_to_the_plan(hou
 def test_it_is_asked_when_the_run_s_turn_has_come_and_not_before(shown: House) -> None:
     with shown.store.reading() as tx:
         workspace = tx.workspaces.named("network")
-    shown.locking.lock(workspace.name, WRITER)
+    shown.workspace_locks.lock(workspace.name, WRITER)
     shown.say(1, "/apply")
     assert shown.runs()[-1].status is RunStatus.PENDING
     move_state(shown)
-    shown.locking.unlock(workspace.name, WRITER)
+    shown.workspace_locks.unlock(workspace.name, WRITER)
     shown.work()
     run = shown.runs()[-1]
     assert run.status is RunStatus.APPLIED

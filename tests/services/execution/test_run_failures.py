@@ -13,13 +13,14 @@ from bot.domain.errors import (
     StoreUnavailable,
     TimedOut,
 )
-from bot.domain.lifecycle import RunStatus
-from bot.services.patience import PAUSES
+from bot.domain.runs.lifecycle import RunStatus
+from bot.services.execution.advance import NO_ROOM
+from bot.services.execution.retry import PAUSES
 from tests.fakes.engine import change
 from tests.fakes.house import WRITER, House
 
 BUCKET = change("aws_s3_bucket.logs", "create", after={"name": "logs"})
-AWAY = ForgeUnavailable("github is out of order (502)")
+AWAY = ForgeUnavailable("github failed (502)")
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def test_a_database_that_is_away_for_a_moment_does_not_interrupt_an_apply(planne
     transaction = planned.store.transaction
 
     def away(_: object) -> None:
-        def broken():  # type: ignore[no-untyped-def]
+        def broken() -> None:
             planned.store.transaction = transaction  # type: ignore[method-assign]
             raise Conflict("another change was in the way for half a minute")
 
@@ -136,7 +137,7 @@ def test_how_an_apply_ended_is_kept_though_the_database_was_away_at_its_end(plan
     refusals: list[str] = []
 
     def away(_: object) -> None:
-        def broken():  # type: ignore[no-untyped-def]
+        def broken() -> None:
             refusals.append("away")
             if len(refusals) >= 4:
                 planned.store.transaction = transaction  # type: ignore[method-assign]
@@ -200,7 +201,7 @@ def test_an_apply_that_has_not_begun_is_tried_again_and_one_that_cannot_begin_ap
     confirm(planned)
     planned.work()
     assert planned.statuses() == ["applied"]
-    assert "It is tried again in 20 seconds." in planned.output(planned.only_run(), "apply")
+    assert "Retry in 20 seconds." in planned.output(planned.only_run(), "apply")
     planned.engine.will_find("network", BUCKET)
     planned.push("c2", "network/main.tf", before="c1")
     for _ in range(len(PAUSES) + 1):
@@ -221,3 +222,34 @@ def test_an_apply_that_waits_for_git_can_be_canceled(planned: House) -> None:
     planned.work()
     assert planned.statuses() == ["canceled"]
     assert planned.engine.count("apply") == 1
+
+
+@pytest.mark.parametrize("stage", ["plan", "apply"])
+def test_no_stage_starts_while_the_disk_is_full_and_the_run_says_so_once(house: House, stage: str) -> None:
+    house.workspace("network")
+    house.engine.will_find("network", change("aws_s3_bucket.logs", "create", after={}))
+    if stage == "plan":
+        house.engine.full = "3 MB left"
+    house.push("c1", "network/main.tf")
+    if stage == "apply":
+        house.engine.full = "3 MB left"
+        house.controls.confirm(house.only_run().id, WRITER)
+        house.work()
+    for _ in range(3):
+        house.sweep(minutes=1)
+    run = house.only_run()
+    assert run.status is (RunStatus.PENDING if stage == "plan" else RunStatus.APPLY_QUEUED)
+    assert house.engine.count(stage) == 0
+    assert [e.message for e in house.timeline(run) if e.kind == NO_ROOM] == ["3 MB left"]
+    house.engine.full = ""
+    house.sweep(minutes=1)
+    assert house.statuses() == ["planned" if stage == "plan" else "applied"]
+
+
+def test_a_run_that_waits_for_disk_space_can_be_canceled(house: House) -> None:
+    house.workspace("network")
+    house.engine.full = "3 MB left"
+    house.push("c1", "network/main.tf")
+    house.controls.cancel(house.only_run().id, WRITER)
+    house.work()
+    assert house.statuses() == ["canceled"]

@@ -6,8 +6,8 @@ import pytest
 
 from bot.domain.errors import EngineError
 from bot.domain.events import GroupAsked, GroupGone, GroupQueued
-from bot.domain.run import RunSource
-from bot.domain.workspace import ApplyWhen, Merging
+from bot.domain.runs.run import RunSource
+from bot.domain.workspaces.workspace import ApplyWhen, Merging
 from tests.fakes.engine import change
 from tests.fakes.house import REPO, House
 
@@ -202,7 +202,7 @@ def test_another_commit_of_the_train_takes_the_place_of_the_one_before(approved:
         ("q1", "canceled"), ("q2", "planned_and_finished"),
     ]  # fmt: skip
     assert sorted(approved.outcomes(delivery)) == ["canceled", "nothing", "preview"]
-    assert approved.reasons(delivery)[0] == "the merge train tries another commit for this change"
+    assert approved.reasons(delivery)[0] == "the merge train tests another commit for this change"
     assert approved.said("q2")[0] == "success"
 
 

@@ -9,14 +9,14 @@ import pytest
 
 from bot.domain.errors import EngineError, ForgeUnavailable, RemoteUnavailable
 from bot.domain.events import Change, ChangeAction, ChangedFiles, ChangeUpdated, CommentAdded, RepoRef
-from bot.domain.permissions import Role
-from bot.domain.policy_sets import PolicySet, SetOrigin
-from bot.domain.replays import ReplayState
+from bot.domain.people.permissions import Role
+from bot.domain.policies.sets import PolicySet, SetOrigin
+from bot.domain.reports.replays import ReplayState
 from bot.policies import RegoEngine
 from bot.policies.child import Child
+from bot.services.policies.replay import MOST_ATTEMPTS, PolicyReplay
+from bot.services.policies.set_versions import SetVersions
 from bot.services.ports import Files, GitRemote, Watch
-from bot.services.replaying import MOST_ATTEMPTS, Replaying
-from bot.services.set_versions import SetVersions
 from tests.fakes.engine import change
 from tests.fakes.house import House
 from tests.fakes.policies import FakePolicies
@@ -262,7 +262,7 @@ def test_rules_of_a_change_can_bring_nothing_of_a_plan_into_the_comment(house: H
     guard = PolicySet("guard", SetOrigin("terraform", RULES), workspaces=("net",))
     versions = SetVersions(house.store, house.clock, {"github": house.forge}, Rules())
     engine = RegoEngine(Child(lambda argv, _: argv))
-    house.replaying = Replaying(
+    house.policy_replay = PolicyReplay(
         house.store, house.clock, engine, versions, [guard], house.transitions, house.limits, 5
     )
     opened(house)
@@ -270,7 +270,7 @@ def test_rules_of_a_change_can_bring_nothing_of_a_plan_into_the_comment(house: H
     comment = told(house)[-1]
     assert "aws_vpc" not in comment
     assert "net: passes -> needs an override +deny_all,deny_errors,violation_zero -" in comment
-    assert "violation_zero: divide by zero" in comment
+    assert "violation_zero: main.rego, line 7: divide by zero" in comment
     with house.store.reading() as tx:
         assert "aws_vpc" not in str(tx.replays.get(only_replay(house).id))
 

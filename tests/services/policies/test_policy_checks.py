@@ -9,10 +9,10 @@ import pytest
 
 from bot.domain.errors import Forbidden, IllegalMove, Invalid
 from bot.domain.events import RepoRef
-from bot.domain.permissions import Person, Role
-from bot.domain.policy_owners import Owner
-from bot.domain.policy_sets import PolicySet, SetOrigin
-from bot.domain.variables import Category, KeptVariable, Variable
+from bot.domain.people.permissions import Person, Role
+from bot.domain.policies.owners import Owner
+from bot.domain.policies.sets import PolicySet, SetOrigin
+from bot.domain.workspaces.variables import Category, StoredVariable, Variable
 from bot.services.ports import ApplyResult
 from tests.fakes.engine import change
 from tests.fakes.house import REPO, WRITER, House
@@ -97,7 +97,7 @@ def test_an_owner_overrides_and_what_was_approved_goes_on(build: Callable[..., H
         "1 passed, 1 soft failed: an owner may override",
     )
     house.say(1, "/override p but why not", WRITER.login)
-    assert f"{WRITER.login} is no owner of the policy set guard" in house.comments(1)[-1]
+    assert f"{WRITER.login} is not an owner of the policy set guard" in house.comments(1)[-1]
     house.say(1, "/override", "olga")
     assert "an override needs a reason" in house.comments(1)[-1]
     house.say(1, "/apply")
@@ -213,7 +213,7 @@ def test_a_worker_killed_while_it_judges_is_followed_by_one_that_judges_again(
 def test_a_cancel_while_policies_judge_ends_the_run(build: Callable[..., House]) -> None:
     house = judged(build, "p hard-mandatory failed a")
     house.push("c1", "net/main.tf", work=False)
-    house.policies.during.append(lambda: house.controls.cancel(house.only_run().id, WRITER) and None)
+    house.policies.during.append(lambda: house.controls.cancel(house.only_run().id, WRITER))
     house.work()
     assert house.statuses() == ["canceled"]
 
@@ -226,7 +226,7 @@ def test_policies_are_told_of_variables_but_never_their_values_and_their_words_a
     assert workspace is not None
     with house.store.transaction() as tx:
         secret = Variable("password", "hunter22", Category.TERRAFORM, sensitive=True)
-        tx.variables.put(KeptVariable("var-1", secret, "ann", house.clock.now()), workspace_id=workspace.id)
+        tx.variables.put(StoredVariable("var-1", secret, "ann", house.clock.now()), workspace_id=workspace.id)
     house.push("c1", "net/main.tf")
     (job,) = house.policies.jobs
     assert job.run["variables"] == {"password": {"category": "terraform", "sensitive": True}}

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from bot.domain.errors import Forbidden, ForgeUnavailable
-from bot.domain.permissions import Person, Role
-from bot.domain.policy_owners import Owner
-from bot.domain.policy_sets import PolicySet, SetOrigin
+from bot.domain.people.permissions import Person, Role
+from bot.domain.policies.owners import Owner
+from bot.domain.policies.sets import PolicySet, SetOrigin
 from tests.fakes.engine import change
 from tests.fakes.house import REPO, House
 
@@ -52,7 +52,7 @@ def test_a_member_of_an_owning_team_overrides_by_comment_though_a_stranger_to_th
 
 def test_whoever_is_in_no_team_is_told_who_the_owners_are(waiting: House) -> None:
     waiting.say(1, "/override I want it")
-    words = "wren is no owner of the policy set guard; its owners: the team acme/ops, olga"
+    words = "wren is not an owner of the policy set guard; its owners: the team acme/ops, olga"
     assert waiting.comments(1)[-1].endswith(words)
     assert not waiting.controls.may_override(waits(waiting), Person("wren", Role.OWNER))
 
@@ -63,7 +63,7 @@ def test_a_team_is_remembered_for_a_minute(waiting: House) -> None:
     assert waiting.forge.calls.count("team_members") == 1
     waiting.forge.set_team("acme/ops", "olga")
     waiting.clock.forward(seconds=61)
-    with pytest.raises(Forbidden, match="Tess is no owner"):
+    with pytest.raises(Forbidden, match="Tess is not an owner"):
         waiting.controls.override(waits(waiting), ANYBODY, "known")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.domain.errors import EngineError
-from bot.services.policy_replay import replay
+from bot.services.policies.stored_plans import replay
 from tests.fakes.engine import change
 from tests.fakes.house import House
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from bot.domain.errors import ForgeRefused, ForgeUnavailable
+from bot.domain.events import RepoRef
+from bot.domain.reports.posts import UnknownPost
+from bot.domain.reports.report import StatusReport
 from bot.services.ports import Post
 from tests.fakes.engine import change
 from tests.fakes.house import REPO, WRITER, House
 
 BUCKET = change("aws_s3_bucket.logs", "create", after={"name": "logs"})
-AWAY = ForgeUnavailable("github is out of order (502)")
+AWAY = ForgeUnavailable("github failed (502)")
 
 
 @pytest.fixture
@@ -53,7 +57,7 @@ def test_what_became_outdated_before_it_was_sent_is_never_sent(opened: House) ->
 def test_reporting_twice_writes_nothing_twice(opened: House) -> None:
     opened.work()
     calls = list(opened.forge.calls)
-    opened.reporting.report(change_id(opened))
+    opened.report_delivery.report(change_id(opened))
     assert opened.forge.calls == calls
 
 
@@ -70,7 +74,7 @@ def test_a_forge_that_is_away_is_left_alone_for_longer_each_time(opened: House) 
     opened.forge.fail(AWAY, times=100)
     waits = []
     for _ in range(12):
-        opened.reporting.report(change_id(opened))
+        opened.report_delivery.report(change_id(opened))
         first = undelivered(opened)[0]
         assert first.not_before is not None
         waits.append((first.not_before - opened.clock.now()).total_seconds())
@@ -85,7 +89,7 @@ def test_while_the_forge_is_left_alone_it_is_not_called(opened: House) -> None:
     opened.work()
     assert opened.forge.calls.count("set_status") == 1, "one failure is enough to know"
     opened.work()
-    opened.reporting.report(change_id(opened))
+    opened.report_delivery.report(change_id(opened))
     assert opened.forge.calls.count("set_status") == 1
     assert not due(opened)
     opened.sweep()
@@ -147,12 +151,12 @@ def test_a_comment_whose_answer_was_lost_is_not_doubled_by_a_newer_state_either(
 def test_a_worker_killed_while_it_comments_does_not_double_the_comment(opened: House) -> None:
     create_comment = opened.forge.create_comment
 
-    def killed(*about):  # type: ignore[no-untyped-def]
+    def killed(*about: Any) -> None:
         opened.forge.create_comment = create_comment  # type: ignore[method-assign]
         create_comment(*about)
         raise KeyboardInterrupt
 
-    opened.forge.create_comment = killed  # type: ignore[method-assign]
+    opened.forge.create_comment = killed  # type: ignore[method-assign,assignment]
     with pytest.raises(KeyboardInterrupt):
         opened.work()
     opened.sweep(minutes=5)
@@ -163,7 +167,7 @@ def test_a_worker_killed_while_it_comments_does_not_double_the_comment(opened: H
 def test_a_comment_that_somebody_deleted_is_written_anew(opened: House) -> None:
     opened.work()
     (old,) = opened.forge.own_comments(REPO, 1)
-    opened.forge.delete_comment(old.id)
+    opened.forge.remove_comment(old.id)
     opened.update_change(1, "h2", "network/a.tf")
     (new,) = opened.forge.own_comments(REPO, 1)
     assert new.id != old.id
@@ -173,7 +177,7 @@ def test_a_comment_that_somebody_deleted_is_written_anew(opened: House) -> None:
 def test_a_deleted_comment_written_anew_is_not_doubled_where_the_answer_was_lost(opened: House) -> None:
     opened.work()
     (old,) = opened.forge.own_comments(REPO, 1)
-    opened.forge.delete_comment(old.id)
+    opened.forge.remove_comment(old.id)
     opened.forge.fail(AWAY, on="create_comment", after=True)
     opened.update_change(1, "h2", "network/a.tf")
     opened.sweep()
@@ -194,7 +198,7 @@ def test_a_status_that_is_quicker_than_the_forge_itself_is_set_all_the_same(open
 def test_what_the_forge_refuses_for_good_is_given_up_until_it_changes(opened: House) -> None:
     set_status = opened.forge.set_status
 
-    def picky(repo, status):  # type: ignore[no-untyped-def]
+    def picky(repo: RepoRef, status: StatusReport) -> None:
         if (status.context, status.sha) == ("plangate/network/plan", "h1"):
             raise ForgeRefused("the context is too long")
         set_status(repo, status)
@@ -215,7 +219,7 @@ def test_what_the_forge_refuses_for_good_is_given_up_until_it_changes(opened: Ho
 def test_a_mistake_of_ours_at_one_post_does_not_keep_the_others_from_being_sent(opened: House) -> None:
     set_status = opened.forge.set_status
 
-    def broken(repo, status):  # type: ignore[no-untyped-def]
+    def broken(repo: RepoRef, status: StatusReport) -> None:
         if status.context == "plangate/network/plan":
             raise ZeroDivisionError
         set_status(repo, status)
@@ -224,7 +228,7 @@ def test_a_mistake_of_ours_at_one_post_does_not_keep_the_others_from_being_sent(
     with pytest.raises(ZeroDivisionError):
         opened.work()
     opened.clock.forward(seconds=1)
-    opened.reporting.report(change_id(opened))
+    opened.report_delivery.report(change_id(opened))
     assert not due(opened), "it would be tried again without end and without a pause"
     assert opened.said("h1")[0] == "success"
     assert len(opened.comments(1)) == 1
@@ -233,15 +237,15 @@ def test_a_mistake_of_ours_at_one_post_does_not_keep_the_others_from_being_sent(
 def test_a_mark_made_while_we_report_is_not_missed(opened: House) -> None:
     set_status = opened.forge.set_status
 
-    def meanwhile(repo, status):  # type: ignore[no-untyped-def]
+    def meanwhile(repo: RepoRef, status: StatusReport) -> None:
         opened.forge.set_status = set_status  # type: ignore[method-assign]
         opened.say(1, "/plan", work=False)
         opened.work("receive", "preview")
-        opened.reporting.report(change_id(opened))  # finds the lease held, and goes away
+        opened.report_delivery.report(change_id(opened))  # finds the lease held, and goes away
         set_status(repo, status)
 
     opened.forge.set_status = meanwhile  # type: ignore[method-assign]
-    opened.reporting.report(change_id(opened))
+    opened.report_delivery.report(change_id(opened))
     assert undelivered(opened) == []
     assert not due(opened)
     newest = opened.runs()[-1]
@@ -253,7 +257,7 @@ def test_a_worker_that_lost_the_report_to_another_stops(opened: House) -> None:
     set_status = opened.forge.set_status
     taken = []
 
-    def slow(repo, status):  # type: ignore[no-untyped-def]
+    def slow(repo: RepoRef, status: StatusReport) -> None:
         opened.forge.set_status = set_status  # type: ignore[method-assign]
         opened.clock.forward(minutes=5)
         with opened.store.transaction() as tx:
@@ -262,7 +266,7 @@ def test_a_worker_that_lost_the_report_to_another_stops(opened: House) -> None:
         set_status(repo, status)
 
     opened.forge.set_status = slow  # type: ignore[method-assign]
-    opened.reporting.report(subject)
+    opened.report_delivery.report(subject)
     assert taken == [2]
     assert opened.forge.calls.count("set_status") == 1
     assert opened.comments(1) == []
@@ -297,9 +301,9 @@ def test_no_status_stays_pending_once_every_run_is_final(opened: House) -> None:
 
 
 def test_two_comments_have_two_markers_and_nobody_else_can_make_them(opened: House) -> None:
-    marker = opened.posting.marker(REPO, 1, "summary")
-    assert marker != opened.posting.marker(REPO, 2, "summary")
-    assert marker != opened.posting.marker(REPO, 1, "outcome:run-1")
+    marker = opened.post_builder.marker(REPO, 1, "summary")
+    assert marker != opened.post_builder.marker(REPO, 2, "summary")
+    assert marker != opened.post_builder.marker(REPO, 1, "outcome:run-1")
     opened.forge.say(REPO, 1, "mallory", f"all is well\n{marker}")
     opened.work()
     assert len(opened.comments(1)) == 1
@@ -322,3 +326,20 @@ def test_a_forge_that_limits_us_is_left_alone_by_every_report(house: House) -> N
     house.sweep(seconds=40)
     assert house.said("h1")[0] == house.said("h2")[0] == "success"
     assert len(house.comments(1)) == len(house.comments(2)) == 1
+
+
+def test_a_post_that_another_version_stored_keeps_nothing_else_from_being_sent(opened: House) -> None:
+    subject = change_id(opened)
+    with opened.store.transaction() as tx:
+        later = Post(subject, REPO, "badge:1", UnknownPost({"kind": "badge"}))
+        tx.posts.derived(subject, tx.posts.due_mark(subject), [later])
+    opened.work()
+    assert opened.said("h1")[0] == "success"
+    assert opened.forge.calls.count("create_comment") == 1
+    [one] = undelivered(opened)
+    assert (one.key, one.attempts) == ("badge:1", 1)
+    assert "cannot read the stored post of kind 'badge'" in one.error
+    for _ in range(12):
+        opened.sweep(minutes=11)
+    assert undelivered(opened) == [], "it is given up"
+    assert not due(opened)

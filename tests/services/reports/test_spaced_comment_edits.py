@@ -1,13 +1,25 @@
-"""A comment is edited at most once in two seconds: what came meanwhile goes together, and nothing is lost."""
+"""Progress is told at most once in two seconds, the last word at once; no worker waits, nothing is lost."""
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
-from bot.services.reporting import EDITS_APART, FIRST_WORDS
+from bot.domain.errors import ForgeUnavailable
+from bot.services.reports.deliver import EDITS_APART, FIRST_WORDS
 from tests.fakes.house import REPO, House
+
+
+def change_id(house: House) -> str:
+    with house.store.reading() as tx:
+        record = tx.changes.numbered(REPO, 1)
+    assert record is not None
+    return record.id
 
 
 class Watched:
@@ -17,24 +29,23 @@ class Watched:
         self.house = house
         self.edits: list[datetime] = []
         self.statuses: list[datetime] = []
-        self.waits: list[timedelta] = []
-        edit, state, wait = house.forge.update_comment, house.forge.set_status, house.clock.wait
+        edit, state = house.forge.update_comment, house.forge.set_status
 
-        def edited(*args: object) -> None:
+        def edited(*args: object) -> object:
             self.edits.append(house.clock.now())
-            edit(*args)  # type: ignore[arg-type]
+            return edit(*args)  # type: ignore[arg-type]
 
         def stated(*args: object) -> None:
             self.statuses.append(house.clock.now())
             state(*args)  # type: ignore[arg-type]
 
-        def waited(length: timedelta) -> None:
-            self.waits.append(length)
-            wait(length)
-
         house.forge.update_comment = edited  # type: ignore[method-assign,assignment]
         house.forge.set_status = stated  # type: ignore[method-assign,assignment]
-        house.clock.wait = waited  # type: ignore[method-assign]
+        house.clock.wait = _never  # type: ignore[method-assign]
+
+
+def _never(length: timedelta) -> None:
+    raise AssertionError("a report waits in a worker")
 
 
 @pytest.fixture
@@ -50,15 +61,11 @@ def watched(house: House) -> Watched:
 def test_several_that_finish_one_after_another_share_edits(watched: Watched) -> None:
     house = watched.house
     began = house.clock.now()
-    while job := house.dispatch.take():
-        if job.queue == "report":
-            house.reporting.report(job.subject)
-        else:
-            house.phases.advance(job.subject)
-    assert watched.edits
-    gaps = [later - sooner for sooner, later in zip(watched.edits, watched.edits[1:], strict=False)]
-    assert all(gap >= EDITS_APART for gap in gaps)
-    assert watched.edits[0] >= began + EDITS_APART
+    for run in house.runs():
+        house.execution.advance(run.id)
+        house.clock.forward(seconds=0.4)
+        house.report_delivery.report(change_id(house))
+    assert watched.edits == [began + timedelta(seconds=1.2)], "the last word is said at once"
     assert house.summary(1).count("No changes") == 3
     assert house.said("h1")[0] == "success"
 
@@ -66,58 +73,61 @@ def test_several_that_finish_one_after_another_share_edits(watched: Watched) -> 
 def test_statuses_do_not_wait_for_the_comment(watched: Watched) -> None:
     house = watched.house
     at = house.clock.now()
-    house.phases.advance(house.runs()[0].id)
+    house.execution.advance(house.runs()[0].id)
     house.work("report")
     assert watched.statuses[0] == at
     assert watched.edits == [at + EDITS_APART]
-    assert watched.waits == [EDITS_APART]
 
 
 def test_an_edit_long_after_the_last_one_goes_out_at_once(watched: Watched) -> None:
     house = watched.house
     house.clock.forward(seconds=30)
-    house.phases.advance(house.runs()[0].id)
-    house.work("report")
-    assert watched.waits == []
+    house.execution.advance(house.runs()[0].id)
+    house.report_delivery.report(change_id(house))
     assert watched.edits == [house.clock.now()]
+    assert house.dispatch.later == {}
 
 
-def test_one_worker_waits_and_the_others_go_on(watched: Watched) -> None:
+def test_a_report_that_is_asked_for_later_occupies_no_worker(watched: Watched) -> None:
     house = watched.house
-    waited = house.clock.wait
-    record = house.forge.change(REPO, 1)
-    with house.store.reading() as tx:
-        found = tx.changes.numbered(REPO, record.number)
-    assert found is not None
-
-    def meanwhile(length: timedelta) -> None:
-        house.phases.advance(house.runs()[1].id)
-        house.reporting.report(found.id)
-        waited(length)
-
-    house.clock.wait = meanwhile  # type: ignore[method-assign]
-    house.phases.advance(house.runs()[0].id)
-    house.reporting.report(found.id)
-    assert len(watched.waits) == 1
-    assert len(watched.edits) == 1
+    at, subject = house.clock.now(), change_id(house)
+    for run in house.runs()[:2]:
+        house.execution.advance(run.id)
+        house.report_delivery.report(subject)
+    assert watched.edits == []
+    assert list(house.dispatch.later) == [subject]
+    house.work("report")
+    assert watched.edits == [at + EDITS_APART]
     assert house.summary(1).count("No changes") == 2
 
 
-def test_a_worker_that_is_killed_while_it_waits_loses_no_edit(watched: Watched) -> None:
+def test_without_redis_the_sweep_writes_the_edit_that_waits(watched: Watched) -> None:
     house = watched.house
-
-    def killed(length: timedelta) -> None:
-        raise KeyboardInterrupt
-
-    waited, house.clock.wait = house.clock.wait, killed  # type: ignore[method-assign]
-    house.phases.advance(house.runs()[0].id)
-    with pytest.raises(KeyboardInterrupt):
-        house.work("report")
+    house.execution.advance(house.runs()[0].id)
+    house.dispatch.down = True
+    house.report_delivery.report(change_id(house))
+    house.dispatch.down = False
     assert watched.edits == []
-    house.clock.wait = waited  # type: ignore[method-assign]
     house.dispatch.lose_everything()
     house.sweep()
     assert "a: No changes" in house.summary(1)
+
+
+def test_the_last_word_waits_for_the_forges_limit_only(watched: Watched) -> None:
+    house = watched.house
+    house.clock.forward(seconds=30)
+    limit = ForgeUnavailable("slow down", retry_after=60)
+    house.forge.fail(limit, on="update_comment")
+    house.execution.advance(house.runs()[0].id)
+    house.report_delivery.report(change_id(house))
+    watched.edits.clear()
+    for run in house.runs()[1:]:
+        house.execution.advance(run.id)
+    house.report_delivery._left_alone.clear()  # another worker does not know of it
+    house.report_delivery.report(change_id(house))
+    assert watched.edits == []
+    house.sweep(seconds=61)
+    assert house.summary(1).count("No changes") == 3
 
 
 @pytest.fixture
@@ -132,33 +142,96 @@ def opened(house: House) -> Watched:
 
 def test_plans_that_take_a_moment_are_told_of_in_one_comment_and_at_once(opened: Watched) -> None:
     house = opened.house
+    at = house.clock.now()
     for run in house.runs():
-        house.phases.advance(run.id)
+        house.execution.advance(run.id)
     house.work("report")
-    assert opened.waits == []
+    assert house.clock.now() == at
     assert opened.edits == []
     assert house.summary(1).count("No changes") == 2
 
 
 def test_the_first_words_wait_no_longer_than_a_moment(opened: Watched) -> None:
     house = opened.house
+    at, subject = house.clock.now(), change_id(house)
+    house.report_delivery.report(subject)
+    assert house.comments(1) == []
+    assert house.dispatch.later == {subject: at + FIRST_WORDS}
     house.work("report")
-    assert opened.waits == [FIRST_WORDS]
     assert house.summary(1).count("Planning") == 2
 
 
-def test_whoever_waits_with_the_first_words_keeps_nobody_from_saying_all(opened: Watched) -> None:
+def test_a_plan_that_comes_before_the_first_words_is_told_at_once(opened: Watched) -> None:
     house = opened.house
-    waited = house.clock.wait
-
-    def meanwhile(length: timedelta) -> None:
-        for run in house.runs():
-            house.phases.advance(run.id)
-        house.reporting.report(house.dispatch.take().subject)  # type: ignore[union-attr]
-        assert house.summary(1).count("No changes") == 2
-        waited(length)
-
-    house.clock.wait = meanwhile  # type: ignore[method-assign]
+    at, subject = house.clock.now(), change_id(house)
+    house.report_delivery.report(subject)
+    for run in house.runs():
+        house.execution.advance(run.id)
+    house.report_delivery.report(subject)
+    assert house.clock.now() == at
+    assert house.summary(1).count("No changes") == 2
     house.work("report")
-    assert opened.waits == [FIRST_WORDS]
     assert opened.edits == []
+
+
+def test_the_commit_has_a_status_at_once_and_each_workspace_soon(opened: Watched) -> None:
+    house = opened.house
+    house.report_delivery.report(change_id(house))
+    assert [status.context for _, status in house.forge.statuses] == ["plangate"]
+    assert house.said("h1")[0] == "pending"
+    house.work("report")
+    assert {house.said("h1", f"plangate/{name}/plan")[0] for name in "ab"} == {"pending"}
+
+
+def test_a_quick_plan_is_told_by_one_status(opened: Watched) -> None:
+    house = opened.house
+    subject = change_id(house)
+    house.report_delivery.report(subject)
+    for run in house.runs():
+        house.execution.advance(run.id)
+        house.report_delivery.report(subject)
+    house.work()
+    told = Counter(status.context for _, status in house.forge.statuses)
+    assert told == {"plangate": 2, "plangate/a/plan": 1, "plangate/b/plan": 1}
+
+
+def test_many_statuses_go_out_side_by_side_and_each_is_kept(build: Callable[..., House]) -> None:
+    house = build()
+    house.forge.calls_at_once = 4
+    names = [f"w{number}" for number in range(10)]
+    for name in names:
+        house.workspace(name)
+    house.open_change(1, "h1", *[f"{name}/x.tf" for name in names], work=False)
+    house.work("receive", "preview")
+    state, threads = house.forge.set_status, set[int]()
+    barrier = threading.Barrier(4, timeout=30)
+
+    def stated(*args: Any) -> None:
+        first = not threads
+        threads.add(threading.get_ident())
+        if not first and len(house.forge.statuses) < 9:
+            barrier.wait()  # four of them are here at once, or this fails
+        state(*args)
+
+    house.forge.set_status = stated  # type: ignore[method-assign,assignment]
+    house.work("report")
+    assert len(house.forge.statuses) == 11
+    assert {house.said("h1", f"plangate/{name}/plan")[0] for name in names} == {"success"}
+    assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
+
+
+def test_a_limit_ends_what_goes_out_side_by_side(build: Callable[..., House]) -> None:
+    house = build()
+    house.forge.calls_at_once = 4
+    names = [f"w{number}" for number in range(20)]
+    for name in names:
+        house.workspace(name)
+    house.open_change(1, "h1", *[f"{name}/x.tf" for name in names], work=False)
+    house.work("receive", "preview")
+    house.forge.fail(ForgeUnavailable("slow down", retry_after=60), on="set_status", times=2)
+    house.work("report")
+    assert house.forge.calls.count("set_status") == 1, "the first one goes alone"
+    house.sweep(seconds=61)
+    assert house.forge.calls.count("set_status") == 2
+    house.sweep(seconds=61)
+    assert {house.said("h1", f"plangate/{name}/plan")[0] for name in names} == {"success"}

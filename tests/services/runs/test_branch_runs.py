@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from bot.domain.errors import EngineError
 from bot.domain.events import ChangedFiles, TagPushed
-from bot.domain.lifecycle import RunStatus
-from bot.domain.run import Modes, RunSource
-from bot.domain.workspace import Lock, Triggers
+from bot.domain.plans.modes import Modes
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import RunSource
+from bot.domain.workspaces.workspace import Lock, Triggers
 from bot.services.ports import ApplyResult
 from tests.fakes.engine import change
 from tests.fakes.house import REPO, WRITER, House
@@ -160,7 +161,7 @@ def test_a_commit_that_made_a_run_makes_no_second_one(house: House) -> None:
     house.workspace("network")
     house.push("c1", "network/main.tf")
     again = house.push("c1", "network/main.tf")
-    assert house.reasons(again) == ["this commit has made a run here before"]
+    assert house.reasons(again) == ["this commit has a run here already"]
     assert len(house.runs()) == 1
 
 
@@ -214,15 +215,15 @@ def test_a_failed_plan_is_told_from_a_failed_apply(house: House) -> None:
     assert "denied" in house.output(apply_failed, "apply")
 
 
-def test_a_state_that_could_not_be_pushed_is_kept_aside(house: House) -> None:
+def test_a_state_that_could_not_be_pushed_becomes_current_and_is_not_lost_with_the_run(house: House) -> None:
     workspace = house.workspace("network", auto_apply=True)
     house.engine.will_find("network", BUCKET)
     left = b'{"version": 4, "serial": 7, "lineage": "l"}'
-    house.engine.fail("apply", ApplyResult(False, "Error: state", errored_state=left))
+    house.engine.fail("apply", ApplyResult(False, "Error: denied", errored_state=left))
     house.push("c1", "network/main.tf")
     with house.store.reading() as tx:
         (version,) = tx.states.versions(workspace.id)
-        assert tx.states.current(workspace.id) is None
+        assert tx.states.current(workspace.id) == version
         assert tx.states.data(version.id) == left
     assert (version.run_id, version.serial) == (house.only_run().id, 7)
     assert house.only_run().status is RunStatus.ERRORED

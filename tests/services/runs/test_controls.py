@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from bot.domain.errors import Forbidden, IllegalMove, NotFound
-from bot.domain.lifecycle import RunStatus, StageStatus
-from bot.domain.run import RunSource
+from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.run import RunSource
+from bot.services.ports import EngineJob, PlanResult
 from tests.fakes.engine import change
 from tests.fakes.house import PLANNER, READER, WRITER, House
 
@@ -138,7 +140,7 @@ def test_a_cancel_that_comes_as_the_plan_ends_is_not_lost(house: House) -> None:
     house.engine.will_find("network", BUCKET)
     engine_plan = house.engine.plan
 
-    def plan_and_then(job, watch):  # type: ignore[no-untyped-def]
+    def plan_and_then(job: EngineJob, watch: Any) -> PlanResult:
         result = engine_plan(job, watch)
         house.controls.cancel(job.run_id, WRITER)
         return result

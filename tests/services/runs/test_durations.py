@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
-from bot.domain.lifecycle import RunStatus
-from bot.services.durations import usual_length
+from bot.domain.runs.lifecycle import RunStatus
+from bot.services.runs.durations import usual_length
 from tests.fakes.engine import change
+from tests.fakes.house import House
 
 
-def test_the_usual_time_comes_from_earlier_runs_of_the_workspace(house):
+def test_the_usual_time_comes_from_earlier_runs_of_the_workspace(house: House) -> None:
     workspace = house.workspace("net", auto_apply=True)
     house.workspace("app", auto_apply=True)
+
+    def passes(seconds: int) -> Callable[[object], datetime]:
+        return lambda _: house.clock.forward(seconds=seconds)
+
     for number, seconds in enumerate((20, 40, 3000)):
         house.engine.will_find("net", change("a.b", "create"))
-        house.engine.during("plan", lambda _: house.clock.forward(seconds=7))
-        house.engine.during("apply", lambda _, length=seconds: house.clock.forward(seconds=length))
+        house.engine.during("plan", passes(7))
+        house.engine.during("apply", passes(seconds))
         house.push(f"c{number}", "net/main.tf")
     assert house.statuses(workspace) == ["applied"] * 3
     house.push("c9", "net/main.tf", "app/main.tf", work=False)

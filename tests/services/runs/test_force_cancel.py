@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from bot.domain.errors import Forbidden, IllegalMove
-from bot.domain.lifecycle import RunStatus, StageStatus
-from bot.domain.permissions import Person, Role
-from bot.services.ports import EngineJob, Limits, Stop
-from bot.services.watching import RunWatch
+from bot.domain.people.permissions import Person, Role
+from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.services.execution.watch import RunWatch
+from bot.services.ports import EngineJob, Limits, WatchSignal
 from tests.fakes.engine import change
 from tests.fakes.house import WRITER, House
 from tests.store.racing import in_threads
@@ -40,7 +41,7 @@ def while_it_applies(house: House, do: Callable[[str], None]) -> str:
 
 
 def test_it_comes_after_a_cancel_and_the_cool_off_and_tells_the_worker_to_kill(planned: House) -> None:
-    told: list[Stop] = []
+    told: list[WatchSignal] = []
 
     def force(run_id: str) -> None:
         fence = 2  # the plan had the first lease, the apply has the second
@@ -63,7 +64,7 @@ def test_it_comes_after_a_cancel_and_the_cool_off_and_tells_the_worker_to_kill(p
             planned.controls.force_cancel(run_id, ADMIN)
 
     run = planned.run(while_it_applies(planned, force))
-    assert told == [Stop.GO_ON, Stop.INTERRUPT, Stop.KILL]
+    assert told == [WatchSignal.GO_ON, WatchSignal.INTERRUPT, WatchSignal.KILL]
     assert (run.status, run.apply_status) == (RunStatus.CANCELED, StageStatus.CANCELED)
     assert planned.statuses() == ["canceled", "planned"]
     line = next(event for event in planned.timeline(run) if event.kind == "force-cancel requested")
@@ -97,7 +98,7 @@ def test_a_finished_run_can_not_be_force_canceled(planned: House) -> None:
 @pytest.mark.parametrize("attempt", range(3))
 def test_of_two_who_cancel_one_wins_and_the_other_is_told(planned: House, attempt: int) -> None:
     run = planned.runs()[1]
-    results = in_threads([lambda p=p: planned.controls.cancel(run.id, p) for p in (WRITER, ADMIN)])
+    results = in_threads([partial(planned.controls.cancel, run.id, p) for p in (WRITER, ADMIN)])
     refused = [each for each in results if isinstance(each, IllegalMove)]
     assert len(refused) == 1
     assert "is canceled and can't be canceled" in str(refused[0])
@@ -115,7 +116,7 @@ def test_a_cancel_that_races_a_worker_stops_the_run_or_finds_it_stopped(
     house.work("receive")
     run = house.only_run()
     canceled, _ = in_threads(
-        [lambda: house.controls.cancel(run.id, WRITER), lambda: house.phases.advance(run.id)]
+        [lambda: house.controls.cancel(run.id, WRITER), lambda: house.execution.advance(run.id)]
     )
     house.work()
     house.sweep(minutes=2)
@@ -130,7 +131,7 @@ def test_a_cancel_that_races_a_worker_stops_the_run_or_finds_it_stopped(
 @pytest.mark.parametrize("attempt", range(3))
 def test_of_two_who_retry_both_get_a_run_of_their_own_in_order(planned: House, attempt: int) -> None:
     run = planned.controls.discard(planned.runs()[1].id, WRITER)
-    made = in_threads([lambda p=p: planned.controls.retry(run.id, p) for p in (WRITER, ADMIN)])
+    made = in_threads([partial(planned.controls.retry, run.id, p) for p in (WRITER, ADMIN)])
     assert len({each.id for each in made}) == 2
     assert len({each.sequence for each in made}) == 2
 

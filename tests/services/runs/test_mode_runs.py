@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.errors import Forbidden, ForgeUnavailable, Invalid, NotFound
-from bot.domain.lifecycle import RunStatus
-from bot.domain.modes import Mode, Modes
-from bot.domain.permissions import Person, Role
-from bot.domain.run import RunSource
-from bot.services.queueing import LONGEST_MESSAGE, PlanOptions
+from bot.domain.people.permissions import Person, Role
+from bot.domain.plans.modes import Mode, Modes
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import RunSource
+from bot.services.runs.queue_plan import LONGEST_MESSAGE, PlanOptions
 from tests.fakes.engine import change
 from tests.fakes.house import PLANNER, READER, REPO, WRITER, House
 
@@ -31,7 +31,7 @@ def network(house: House) -> House:
 
 
 def test_queue_plan_uses_the_current_commit_of_the_branch(network: House) -> None:
-    run = network.queueing.queue_plan("network", WRITER, PlanOptions(message="  Look for drift  "))
+    run = network.manual_runs.queue_plan("network", WRITER, PlanOptions(message="  Look for drift  "))
     network.work()
     run = network.run(run.id)
     assert (run.status, run.source, run.commit, run.branch) == (
@@ -46,13 +46,13 @@ def test_a_workspace_of_another_branch_gets_that_branches_commit(house: House) -
     house.workspace("network", branch="staging")
     house.forge.set_branch(REPO, "main", "head")
     house.forge.set_branch(REPO, "staging", "later")
-    run = house.queueing.queue_plan("network", WRITER, PlanOptions())
+    run = house.manual_runs.queue_plan("network", WRITER, PlanOptions())
     assert (run.commit, run.branch) == ("later", "staging")
 
 
 def test_the_modes_reach_terraform_and_stand_in_the_timeline(network: House) -> None:
     modes = Modes(replace_addrs=(INSTANCE,), target_addrs=(INSTANCE, "module.app"))
-    run = network.queueing.queue_plan("network", WRITER, PlanOptions(modes=modes))
+    run = network.manual_runs.queue_plan("network", WRITER, PlanOptions(modes=modes))
     network.work()
     assert {job.modes for job in network.engine.jobs} == {modes}
     assert network.timeline(run)[0].message == f"queued by hand {modes}"
@@ -61,15 +61,15 @@ def test_the_modes_reach_terraform_and_stand_in_the_timeline(network: House) -> 
 
 def test_a_plan_only_run_waits_for_nobody_blocks_nobody_and_is_not_told_to_the_forge(network: House) -> None:
     network.push("c1", "network/main.tf")
-    network.locking  # noqa: B018  the holder below is what would block
-    run = network.queueing.queue_plan("network", PLANNER, PlanOptions(plan_only=True))
+    network.workspace_locks  # noqa: B018  the holder below is what would block
+    run = network.manual_runs.queue_plan("network", PLANNER, PlanOptions(plan_only=True))
     network.work()
     run = network.run(run.id)
     assert (run.status, run.plan_only) == (RunStatus.PLANNED_AND_FINISHED, True)
     assert network.statuses() == ["planned", "planned_and_finished"]
     before = len(network.forge.statuses)
     network.forge.set_branch(REPO, "main", "quiet")
-    network.queueing.queue_plan("network", PLANNER, PlanOptions(plan_only=True))
+    network.manual_runs.queue_plan("network", PLANNER, PlanOptions(plan_only=True))
     network.work()
     assert len(network.forge.statuses) == before
     assert network.forge.latest_status(REPO, "quiet", "plangate") is None
@@ -81,42 +81,42 @@ def test_a_plan_only_run_does_not_speak_for_the_commit(network: House) -> None:
     network.controls.confirm(network.only_run().id, WRITER)
     network.work()
     assert network.said("c1") == ("success", "1 workspace applied: +1 ~0 -0")
-    network.queueing.queue_plan("network", WRITER, PlanOptions(plan_only=True, modes=Modes(destroy=True)))
+    network.manual_runs.queue_plan("network", WRITER, PlanOptions(plan_only=True, modes=Modes(destroy=True)))
     network.engine.will_find("network", GONE)
     network.work()
-    network.reporting.report(f"commit:github:{REPO.path}:c1")
+    network.report_delivery.report(f"commit:github:{REPO.path}:c1")
     assert network.said("c1") == ("success", "1 workspace applied: +1 ~0 -0")
 
 
 def test_who_may_and_what_may_be(network: House) -> None:
     with pytest.raises(Forbidden, match="plan needs plan access"):
-        network.queueing.queue_plan("network", READER, PlanOptions())
+        network.manual_runs.queue_plan("network", READER, PlanOptions())
     with pytest.raises(NotFound):
-        network.queueing.queue_plan("nowhere", WRITER, PlanOptions())
+        network.manual_runs.queue_plan("nowhere", WRITER, PlanOptions())
     network.workspace("network", allowed_modes=(Mode.TARGET,))
     with pytest.raises(Invalid, match="-destroy is not allowed in workspace network"):
-        network.queueing.queue_plan("network", WRITER, DESTROY)
+        network.manual_runs.queue_plan("network", WRITER, DESTROY)
     network.workspace("network", active=False)
-    with pytest.raises(NotFound, match="was put aside"):
-        network.queueing.queue_plan("network", WRITER, PlanOptions())
+    with pytest.raises(NotFound, match="is retired"):
+        network.manual_runs.queue_plan("network", WRITER, PlanOptions())
     assert network.runs() == []
 
 
 def test_a_forge_that_is_away_makes_no_run(network: House) -> None:
     network.forge.fail(ForgeUnavailable("out of order"), "branch_head")
     with pytest.raises(ForgeUnavailable):
-        network.queueing.queue_plan("network", WRITER, PlanOptions())
+        network.manual_runs.queue_plan("network", WRITER, PlanOptions())
     assert network.runs() == []
 
 
 def test_a_long_message_is_cut(network: House) -> None:
-    run = network.queueing.queue_plan("network", WRITER, PlanOptions(message="x" * 5000))
+    run = network.manual_runs.queue_plan("network", WRITER, PlanOptions(message="x" * 5000))
     assert len(run.message) == LONGEST_MESSAGE
 
 
 def test_the_same_commit_may_be_queued_again_and_again(network: House) -> None:
     for _ in range(2):
-        network.queueing.queue_plan("network", WRITER, PlanOptions())
+        network.manual_runs.queue_plan("network", WRITER, PlanOptions())
     assert [run.commit for run in network.runs()] == ["head", "head"]
 
 
@@ -139,7 +139,7 @@ def test_auto_apply_and_its_exceptions(
     house.workspace("network", allowed_modes=tuple(Mode), auto_apply=True)
     house.engine.will_find("network", BUCKET)
     house.forge.set_branch(REPO, "main", "head")
-    house.queueing.queue_plan("network", person, options)
+    house.manual_runs.queue_plan("network", person, options)
     house.work()
     assert house.statuses() == [status]
 
@@ -180,7 +180,7 @@ def test_addresses_with_quotes_and_brackets_come_through_a_comment(network: Hous
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("/plan -detroy", "/plan: -detroy is no flag here; did you mean -destroy?"),
+        ("/plan -detroy", "/plan: -detroy is not a valid flag here; did you mean -destroy?"),
         ("/plan -target=x", "/plan: -target: `x` is not the address of a resource or a module"),
         ("/apply -destroy", "/apply: flags belong to /plan"),
         ("/plan -destroy -refresh-only", "/plan: -destroy and -refresh-only exclude each other"),
@@ -211,7 +211,7 @@ def test_who_may_not_plan_hears_that_first(network: House) -> None:
 
 
 def test_a_retry_plans_as_the_old_run_did_and_waits(network: House) -> None:
-    run = network.queueing.queue_plan("network", WRITER, DESTROY)
+    run = network.manual_runs.queue_plan("network", WRITER, DESTROY)
     network.work()
     network.controls.discard(run.id, WRITER)
     retried = network.controls.retry(run.id, WRITER)
@@ -219,5 +219,5 @@ def test_a_retry_plans_as_the_old_run_did_and_waits(network: House) -> None:
 
 
 def test_an_owner_on_the_command_line_is_a_person_like_any_other(network: House) -> None:
-    run = network.queueing.queue_plan("network", Person("cli:root", Role.OWNER), PlanOptions())
+    run = network.manual_runs.queue_plan("network", Person("cli:root", Role.OWNER), PlanOptions())
     assert run.created_by == "cli:root"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from bot.domain.errors import IllegalMove
-from bot.domain.lifecycle import RunStatus
-from bot.domain.permissions import Person, Role
-from bot.domain.run import Run
+from bot.domain.people.permissions import Person, Role
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run
 from tests.fakes.engine import change
 from tests.fakes.house import REPO, WRITER, House
 from tests.store.racing import in_threads
@@ -34,9 +36,7 @@ def outcomes(results: list[object]) -> tuple[list[Run], list[IllegalMove]]:
 @pytest.mark.parametrize("attempt", range(5))
 def test_of_two_who_confirm_one_wins_and_the_other_is_told(planned: House, attempt: int) -> None:
     run = planned.only_run()
-    won, told = outcomes(
-        in_threads([lambda p=p: planned.controls.confirm(run.id, p) for p in (WRITER, OTHER)])
-    )
+    won, told = outcomes(in_threads([partial(planned.controls.confirm, run.id, p) for p in (WRITER, OTHER)]))
     assert len(won) == len(told) == 1
     assert "apply_queued" in str(told[0])
     assert planned.only_run().confirmed_by == won[0].confirmed_by
@@ -86,7 +86,7 @@ def test_many_workers_that_carry_on_one_run_plan_it_once(house: House, workers: 
     house.push("c1", "network/main.tf", work=False)
     house.work("receive")
     run = house.only_run()
-    results = in_threads([lambda: house.phases.advance(run.id)] * workers)
+    results = in_threads([lambda: house.execution.advance(run.id)] * workers)
     assert results == [None] * workers
     assert house.engine.count("plan") == 1
     assert house.only_run().status is RunStatus.PLANNED
@@ -116,7 +116,7 @@ def test_many_workers_on_one_workspace_never_work_on_two_of_its_runs_at_once(hou
             if not waiting:
                 return
             for run in reversed(waiting):
-                house.phases.advance(run.id)
+                house.execution.advance(run.id)
 
     assert in_threads([worker] * 3) == [None] * 3
     runs = house.runs(workspace)
@@ -135,7 +135,7 @@ def test_two_who_report_one_change_write_one_comment(house: House, attempt: int)
     with house.store.reading() as tx:
         record = tx.changes.numbered(REPO, 1)
     assert record is not None
-    assert in_threads([lambda: house.reporting.report(record.id)] * 3) == [None] * 3
+    assert in_threads([lambda: house.report_delivery.report(record.id)] * 3) == [None] * 3
     assert len(house.comments(1)) == 1
     assert house.said("h1")[0] == "success"
 
@@ -151,7 +151,7 @@ def test_one_delivery_handled_by_two_workers_makes_one_run(house: House, attempt
 def test_one_commit_pushed_in_two_deliveries_at_once_makes_one_run(house: House) -> None:
     house.workspace("network")
     deliveries = [house.push("c1", "network/main.tf", work=False) for _ in range(3)]
-    in_threads([lambda each=each: house.intake.handle(each) for each in deliveries])
+    in_threads([partial(house.intake.handle, each) for each in deliveries])
     assert len(house.runs()) == 1
     assert sorted(house.outcomes(each)[0] for each in deliveries) == ["nothing", "nothing", "run"]
 
@@ -163,7 +163,7 @@ def test_a_cancel_and_a_start_at_once_leave_no_run_behind(house: House, attempt:
     house.push("c1", "network/main.tf", work=False)
     house.work("receive")
     run = house.only_run()
-    in_threads([lambda: house.phases.advance(run.id), lambda: house.controls.cancel(run.id, WRITER)])
+    in_threads([lambda: house.execution.advance(run.id), lambda: house.controls.cancel(run.id, WRITER)])
     house.work()
     # Whichever came first: it is canceled, discarded as its plan ended, or planned before the wish came.
     ended = house.run(run.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.errors import Conflict, Forbidden, IllegalMove, NotFound
-from bot.domain.permissions import Person, Role
+from bot.domain.people.permissions import Person, Role
 from bot.services.ports import StateLock
 from tests.fakes.engine import change
 from tests.fakes.house import PLANNER, READER, WRITER, House
@@ -37,7 +37,7 @@ def state_is_locked(house: House) -> bool:
 
 
 def test_runs_made_while_it_is_locked_wait_and_start_at_unlock(network: House) -> None:
-    locked = network.locking.lock("network", WRITER, "  the\nfreeze ")
+    locked = network.workspace_locks.lock("network", WRITER, "  the\nfreeze ")
     assert locked.lock is not None
     assert (locked.lock.by, locked.lock.reason) == (WRITER.login, "the freeze")
     network.push("c1", "network/main.tf")
@@ -51,14 +51,14 @@ def test_runs_made_while_it_is_locked_wait_and_start_at_unlock(network: House) -
     )
     assert network.sweep() == 0, "the sweep wakes nobody in a locked workspace"
 
-    unlocked = network.locking.unlock("network", WRITER)
+    unlocked = network.workspace_locks.unlock("network", WRITER)
     network.work()
     assert unlocked.lock is None
     assert network.statuses() == ["planned", "pending"]
 
 
 def test_previews_ignore_locks(network: House) -> None:
-    network.locking.lock("network", WRITER)
+    network.workspace_locks.lock("network", WRITER)
     network.open_change(1, "h1", "network/a.tf")
     assert network.statuses() == ["planned_and_finished"]
 
@@ -69,7 +69,7 @@ def test_a_workspace_that_a_run_holds_can_not_be_locked(network: House, stage: s
 
     def try_to_lock(_: object = None) -> None:
         with pytest.raises(IllegalMove, match="holds network") as refusal:
-            network.locking.lock("network", WRITER)
+            network.workspace_locks.lock("network", WRITER)
         refused.append(str(refusal.value))
 
     if stage != "planned":
@@ -88,38 +88,38 @@ def test_a_workspace_that_a_run_holds_can_not_be_locked(network: House, stage: s
 def test_a_lock_beside_runs_that_only_wait_is_possible(network: House) -> None:
     network.push("c1", "network/main.tf", work=False)
     network.work("receive")
-    network.locking.lock("network", WRITER)
+    network.workspace_locks.lock("network", WRITER)
     network.work()
     assert network.statuses() == ["pending"]
 
 
 def test_a_locked_workspace_is_not_locked_again_and_the_other_is_told_by_whom(network: House) -> None:
-    network.locking.lock("network", WRITER, "mine")
+    network.workspace_locks.lock("network", WRITER, "mine")
     for person in (OTHER, WRITER):
         with pytest.raises(Conflict, match=r"locked already, by wren \(mine\)"):
-            network.locking.lock("network", person)
+            network.workspace_locks.lock("network", person)
 
 
 def test_who_may(network: House) -> None:
     for person in (READER, PLANNER):
         with pytest.raises(Forbidden, match="lock needs write access"):
-            network.locking.lock("network", person)
+            network.workspace_locks.lock("network", person)
     with pytest.raises(IllegalMove, match="is not locked"):
-        network.locking.unlock("network", WRITER)
-    network.locking.lock("network", WRITER)
+        network.workspace_locks.unlock("network", WRITER)
+    network.workspace_locks.lock("network", WRITER)
     with pytest.raises(Forbidden, match="wren unlocks it, or an administrator forces it"):
-        network.locking.unlock("network", OTHER)
+        network.workspace_locks.unlock("network", OTHER)
     with pytest.raises(Forbidden, match="force-unlock needs admin access"):
-        network.locking.unlock("network", OTHER, force=True)
+        network.workspace_locks.unlock("network", OTHER, force=True)
     with pytest.raises(Forbidden, match="an administrator forces it"):
-        network.locking.unlock("network", ADMIN)
-    assert network.locking.unlock("network", ADMIN, force=True).lock is None
+        network.workspace_locks.unlock("network", ADMIN)
+    assert network.workspace_locks.unlock("network", ADMIN, force=True).lock is None
     with pytest.raises(NotFound):
-        network.locking.lock("nowhere", WRITER)
+        network.workspace_locks.lock("nowhere", WRITER)
 
 
 def test_a_sync_of_the_configuration_keeps_the_lock(network: House) -> None:
-    network.locking.lock("network", WRITER, "the freeze")
+    network.workspace_locks.lock("network", WRITER, "the freeze")
     network.workspace("network")
     found = network.find_workspace("network")
     assert found is not None
@@ -139,26 +139,26 @@ def test_an_administrator_takes_a_left_lock_off_the_state_and_what_waits_goes_on
     assert f"the worker of {lost.id} was lost" in network.said("c2")[1]
 
     with pytest.raises(Forbidden, match="force-unlock needs admin access"):
-        network.locking.release_state("network", WRITER)
-    network.locking.release_state("network", ADMIN)
+        network.workspace_locks.release_state("network", WRITER)
+    network.workspace_locks.release_state("network", ADMIN)
     network.work()
     assert not state_is_locked(network)
     assert network.statuses() == ["discarded", "planned"]
     assert network.timeline(lost)[-1].kind == "state unlocked"
     assert network.timeline(lost)[-1].actor == "ada"
     with pytest.raises(IllegalMove, match="is not locked"):
-        network.locking.release_state("network", ADMIN)
+        network.workspace_locks.release_state("network", ADMIN)
 
 
 def test_the_lock_of_a_run_that_holds_the_workspace_is_not_taken(network: House) -> None:
     network.push("c1", "network/main.tf")
     state_lock(network, network.only_run().id)
     with pytest.raises(IllegalMove, match="holds network"):
-        network.locking.release_state("network", ADMIN)
+        network.workspace_locks.release_state("network", ADMIN)
     assert state_is_locked(network)
 
 
 def test_a_lock_of_nobody_we_know_is_taken_too(network: House) -> None:
     state_lock(network)
-    network.locking.release_state("network", ADMIN)
+    network.workspace_locks.release_state("network", ADMIN)
     assert not state_is_locked(network)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.services.ports import ArtifactKind
-from bot.services.transitions import lease_of
+from bot.services.runs.transitions import lease_of
 from tests.fakes.engine import change
 from tests.fakes.house import REPO, WRITER, House
 
@@ -35,7 +35,7 @@ def test_old_previews_of_closed_changes_lose_output_and_plans_and_applies_lose_n
     assert kept(house, applied.id) == whole
     assert house.output(applied, "apply")
     assert house.run(closed.id).status.value == "planned_and_finished"
-    house.reporting.report(_subject(house))
+    house.report_delivery.report(_subject(house))
 
 
 def test_deliveries_go_once_they_are_done_with_and_old(house: House) -> None:
@@ -46,7 +46,7 @@ def test_deliveries_go_once_they_are_done_with_and_old(house: House) -> None:
     undone = house.push("c3", "net/main.tf", before="c2", work=False)
     house.dispatch.lose_everything()
     house.clock.forward(days=31)
-    house.sweeping._forgetting.run()
+    house.sweeping._retention_job.run()
     with house.store.reading() as tx:
         left = {record.id for record in tx.deliveries.recent(10)}
     assert left == {new, undone}
@@ -71,6 +71,7 @@ def test_trees_of_killed_workers_are_removed_but_none_that_somebody_works_in(hou
     with house.store.transaction() as tx:
         tx.leases.take(lease_of("run-held"), "another", house.clock.now(), house.limits.lease)
     house.sweeping.tidy(house.engine)
+    assert house.engine.tidied == 1
     assert house.engine.trees == {"run-held"}
 
 

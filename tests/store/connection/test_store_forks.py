@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from bot.store import SqlStore, engines, forking
+from bot.store import SqlStore
+from bot.store.connection import engines, forking
 from tests.store.conftest import Database
 from tests.store.racing import in_processes
 from tests.store.samples import add, put, run

@@ -13,7 +13,7 @@ import pytest
 from bot.domain.errors import Conflict, StoreUnavailable
 from bot.services.ports import Delivery, Transaction
 from bot.store import SqlStore
-from bot.store.together import Together
+from bot.store.connection.group_commit import GroupCommit
 from tests.store.racing import in_threads
 from tests.store.samples import delivery
 
@@ -43,7 +43,7 @@ class Door:
 def crowd(store: SqlStore, *others: Delivery, broken: bool = False) -> tuple[Door, list[Future[bool]]]:
     """Add a delivery, and the others while its transaction is not over yet; return what became of each."""
     door = Door(store)
-    together = Together(door.begin)
+    together = GroupCommit(door.begin)
     with ThreadPoolExecutor(len(others) + 1) as pool:
         found = [pool.submit(together.add, delivery("first"))]
         assert door.entered.wait(30)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from bot.domain.errors import ConfigError, PlangateError
-from bot.store import SqlStore, engines, migrate, pending
+from bot.store import SqlStore, migrate, pending
+from bot.store.connection import engines
 from bot.store.migrations import versions
 from bot.store.schema import metadata
 from bot.vault import FernetVault
@@ -22,6 +27,16 @@ from tests.store.samples import put
 ALL = tuple(sorted(path.stem[1:5] for path in Path(versions.__file__).parent.glob("v[0-9]*.py")))
 
 
+def _reflected(about: sa.Inspector, table: str) -> dict[str, Sequence[Any]]:
+    return {
+        "column": [{**column, "type": repr(column["type"])} for column in about.get_columns(table)],
+        "primary key": [about.get_pk_constraint(table)],
+        "foreign key": about.get_foreign_keys(table),
+        "unique": about.get_unique_constraints(table),
+        "check": about.get_check_constraints(table),
+    }
+
+
 def _definitions(url: str) -> set[str]:
     """Everything that the database itself says of its tables, columns, keys and indexes."""
     engine = engines.make_engine(url)
@@ -30,13 +45,7 @@ def _definitions(url: str) -> set[str]:
         found = {
             f"{kind} of {table}: {sorted(thing.items(), key=str)}"
             for table in about.get_table_names()
-            for kind, things in {
-                "column": [{**column, "type": repr(column["type"])} for column in about.get_columns(table)],
-                "primary key": [about.get_pk_constraint(table)],
-                "foreign key": about.get_foreign_keys(table),
-                "unique": about.get_unique_constraints(table),
-                "check": about.get_check_constraints(table),
-            }.items()
+            for kind, things in _reflected(about, table).items()
             for thing in things
         }
         # Reflection leaves out an index's condition, which is where promises are kept.
@@ -61,6 +70,13 @@ def test_migrations_make_exactly_the_schema_of_the_code(database: Database, empt
     assert _definitions(database.url) == _definitions(other.url)
     holder = [text for text in _definitions(database.url) if "uq_runs_holder" in text and "WHERE" in text]
     assert len(holder) == 1
+
+
+def test_the_names_of_the_files_are_the_revisions_in_their_order(tmp_path: Path) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(versions.__file__).parents[1]))
+    walked = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    assert list(reversed(walked)) == list(pending(f"sqlite:///{tmp_path / 'none.sqlite'}"))
 
 
 def test_from_nothing_and_once(empty: Database, vault: FernetVault) -> None:

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from bot.domain.errors import Conflict, LeaseLost
-from bot.domain.lifecycle import RunStatus
-from bot.domain.run import RunSource
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import RunSource
 from bot.services.ports import RunQuery
 from bot.store import SqlStore
 from tests.fakes.house import House
 from tests.store.racing import in_processes, in_threads
-from tests.store.samples import AT, MINUTE, add, delivery, event, post, put, run, state_lock
+from tests.store.samples import AT, MINUTE, add, delivery, event, post, put, run, state_lock, status
 from tests.support.postgres import PostgresServer
 
 ROUNDS = 10
@@ -107,7 +107,7 @@ def test_a_push_that_comes_while_an_older_one_is_decided_is_not_followed_by_the_
         assert in_threads([lambda: house.intake.handle(second)]) == [None]
         start(*about)
 
-    house.intake._start = and_another_comes  # type: ignore[method-assign]
+    house.intake._start = and_another_comes  # type: ignore[method-assign,assignment]
     house.intake.handle(first)
     assert [run.commit for run in house.runs()] == ["c2"]
     house.store.close()
@@ -225,13 +225,13 @@ def test_of_two_derivations_at_once_the_newer_stands(store: SqlStore) -> None:
         def derive(mark: int, subject: str = subject) -> Callable[[], None]:
             def racer() -> None:
                 with store.transaction() as unit:
-                    unit.posts.derived(subject, mark, [post(subject, {"mark": str(mark)})])
+                    unit.posts.derived(subject, mark, [post(subject, status(str(mark)))])
 
             return racer
 
         assert in_threads([derive(1), derive(2), derive(3)]) == [None] * 3
         with store.reading() as unit:
-            assert [one.payload for one in unit.posts.undelivered(subject)] == [{"mark": "3"}]
+            assert [one.content for one in unit.posts.undelivered(subject)] == [status("3")]
 
 
 @pytest.mark.parametrize("pieces", [20])

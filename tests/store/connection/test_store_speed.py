@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from bot.domain import lifecycle
-from bot.domain.lifecycle import RunStatus
+from bot.domain.runs import lifecycle
+from bot.domain.runs.lifecycle import RunStatus
 from bot.services.ports import RunQuery, Transaction
 from bot.store import SqlStore
 from tests.store.conftest import Database

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from bot.domain.errors import ConfigError, Conflict, PlangateError
 from bot.services.ports import ArtifactKind, Store
-from bot.store import SqlStore, engines, migrate, pending
-from bot.store.schema import run_events
+from bot.store import SqlStore, migrate, pending
+from bot.store.connection import engines
+from bot.store.schema.runs import run_events
 from bot.vault import FernetVault
 from tests.store.conftest import Database
 from tests.store.racing import in_threads

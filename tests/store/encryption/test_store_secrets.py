@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from bot.domain.errors import Conflict, PlangateError
-from bot.domain.run import Run
-from bot.domain.variables import KeptVariable, Variable
+from bot.domain.events import Ignored
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.variables import StoredVariable, Variable
 from bot.services.ports import ArtifactKind, StateVersion
-from bot.store import SqlStore, rekey, rekeying
-from bot.store.rekeying import Rekeyed
+from bot.store import SqlStore, rekey
+from bot.store.encryption import rekeying
+from bot.store.encryption.rekeying import Rekeyed
 from bot.vault import FernetVault, generate_key
 from tests.store.conftest import Database
 from tests.store.samples import AT, add, delivery, put, run, version
@@ -27,13 +29,13 @@ def test_files_states_and_bodies_are_not_on_the_disk(store: SqlStore, database: 
             unit.artifacts.put(one.id, kind, secret.encode())
         unit.states.add(version(place, 1), b"xyzzy-plugh-STATE")
         unit.states.add(version(place, 2, refused="lineage"), b"xyzzy-plugh-REFUSED")
-        unit.deliveries.add(delivery(body=b"xyzzy-plugh-BODY"))
+        unit.deliveries.add(delivery(body=b"xyzzy-plugh-BODY", meaning=Ignored("xyzzy-plugh-MEANING")))
         for name, sensitive in (("SENSITIVE", True), ("PLAIN", False)):
             variable = Variable(name, f"xyzzy-plugh-{name}", sensitive=sensitive)
-            unit.variables.put(KeptVariable(f"var-{name}", variable, "ann", AT), workspace_id=place.id)
-        unit.artifacts.append_output(one.id, "plan", "this is found")
+            unit.variables.put(StoredVariable(f"var-{name}", variable, "ann", AT), workspace_id=place.id)
+        unit.artifacts.append_output(one.id, "plan", "xyzzy-plugh-OUTPUT")
     raw = database.raw()
-    assert b"this is found" in raw, "the search finds what is not encrypted"
+    assert place.name.encode() in raw, "the search finds what is not encrypted"
     for secret in (*secrets, "xyzzy-plugh-STATE", "xyzzy-plugh-REFUSED", "xyzzy-plugh-BODY", "xyzzy-plugh"):
         assert secret.encode() not in raw
         assert secret.encode().hex().encode() not in raw
@@ -62,8 +64,8 @@ def _fill(store: SqlStore) -> tuple[Run, StateVersion]:
         unit.artifacts.put(one.id, ArtifactKind.SAVED_PLAN, b"plan")
         unit.artifacts.put(one.id, ArtifactKind.PLAN_JSON, b"json")
         unit.states.add(state, b"state")
-        unit.deliveries.add(delivery(body=b"body"))
-        kept = KeptVariable("var-1", Variable("region", "eu"), "ann", AT)
+        unit.deliveries.add(delivery(body=b"body", meaning=Ignored("meaning")))
+        kept = StoredVariable("var-1", Variable("region", "eu"), "ann", AT)
         unit.variables.put(kept, workspace_id=place.id)
     return one, state
 
@@ -74,17 +76,17 @@ def test_after_rekeying_the_old_key_may_go(database: Database) -> None:
     root = before.root()
     one, state = _fill(before)
     both = FernetVault([new, old])
-    wanted = {"artifacts": 2, "deliveries": 1, "roots": 1, "state_versions": 1, "variables": 1}
+    wanted = {"artifacts": 2, "deliveries": 2, "roots": 1, "state_versions": 1, "variables": 1}
     done = _counts(rekey(database.url, both))
     assert done == {table: (count, 0, 0) for table, count in wanted.items()}
     again = _counts(rekey(database.url, both))
-    assert again == {table: (0, count, 0) for table, count in wanted.items()}, "what is done is passed over"
+    assert again == {table: (0, count, 0) for table, count in wanted.items()}, "finished work is skipped"
     after = SqlStore(database.url, FernetVault([new]))
     with after.reading() as unit:
         assert unit.artifacts.get(one.id, ArtifactKind.SAVED_PLAN) == b"plan"
         assert unit.artifacts.get(one.id, ArtifactKind.PLAN_JSON) == b"json"
         assert unit.states.data(state.id) == b"state"
-        assert unit.deliveries.get("d-1").body == b"body"
+        assert unit.deliveries.get("d-1") == delivery(body=b"body", meaning=Ignored("meaning"))
         assert unit.variables.of_workspace(one.workspace_id)[0].variable.value == "eu"
     assert after.root() == root
     before.close()

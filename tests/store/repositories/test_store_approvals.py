@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from bot.domain.approval import ApprovalRecord, ApprovalState
 from bot.domain.errors import NotFound
 from bot.domain.ids import new_id
-from bot.domain.permissions import Role
+from bot.domain.people.permissions import Role
+from bot.domain.runs.approval import ApprovalRecord, ApprovalState
 from bot.store import SqlStore
 from tests.store.samples import AT, every, put
 

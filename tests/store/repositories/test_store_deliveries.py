@@ -8,13 +8,18 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from bot.domain.changes.delivery_decisions import DecisionKind, DeliveryDecision
 from bot.domain.errors import Conflict, NotFound, PlangateError
+from bot.domain.events import Ignored
 from bot.domain.ids import new_id
-from bot.services.ports import Came, Delivery, DeliveryQuery, DeliveryRecord
+from bot.services.ports import Delivery, DeliveryQuery, DeliveryRecord, DeliveryStatus
 from bot.store import SqlStore
+from bot.store.encoding.meanings import from_document, to_document
 from bot.vault import FernetVault, generate_key
 from tests.store.conftest import Database
 from tests.store.samples import AT, MINUTE, delivery, every
+
+RUN = DeliveryDecision(DecisionKind.RUN, "a file in net")
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -50,12 +55,14 @@ def test_due_until_handled_oldest_first(store: SqlStore) -> None:
             unit.deliveries.add(delivery(f"d-{number}", received_at=AT + number * MINUTE))
         assert unit.deliveries.due(AT + 4 * MINUTE, 10) == ["d-1", "d-2", "d-3"]
         assert unit.deliveries.due(AT + 4 * MINUTE, 2) == ["d-1", "d-2"]
-        unit.deliveries.handled("d-1", AT + 5 * MINUTE, [{"workspace": "network", "decision": "plan"}])
+        unit.deliveries.handled(
+            "d-1", AT + 5 * MINUTE, [DeliveryDecision(DecisionKind.PREVIEW, "a file in net", "network")]
+        )
         unit.deliveries.failed("d-2", "the forge is down")
         assert unit.deliveries.due(AT + 4 * MINUTE, 10) == ["d-2", "d-3"]
         handled, failed = unit.deliveries.get("d-1"), unit.deliveries.get("d-2")
     assert handled.handled_at == AT + 5 * MINUTE
-    assert handled.decisions == ({"workspace": "network", "decision": "plan"},)
+    assert handled.decisions == (DeliveryDecision(DecisionKind.PREVIEW, "a file in net", "network"),)
     assert (failed.handled_at, failed.error, failed.attempts) == (None, "the forge is down", 1)
 
 
@@ -79,11 +86,11 @@ def test_recent_ones_newest_first(store: SqlStore) -> None:
     with store.transaction() as unit:
         for one in kept:
             unit.deliveries.add(one)
-        unit.deliveries.handled("d-3", AT, [{"outcome": "run"}], "but")
+        unit.deliveries.handled("d-3", AT, [RUN], "but")
         unit.deliveries.failed("d-2", "not yet")
     with store.reading() as unit:
         assert unit.deliveries.recent(2) == [
-            DeliveryRecord("d-3", "github", "push", AT + 3 * MINUTE, AT, ({"outcome": "run"},), "but", 0),
+            DeliveryRecord("d-3", "github", "push", AT + 3 * MINUTE, AT, (RUN,), "but", 0),
             DeliveryRecord("d-2", "github", "push", AT + 2 * MINUTE, None, (), "not yet", 1),
         ]
         assert [one.id for one in unit.deliveries.recent(2, offset=1)] == ["d-2", "d-1"]
@@ -98,25 +105,26 @@ def test_they_are_found_by_event_repository_outcome_and_words(store: SqlStore) -
         )
         unit.deliveries.add(delivery("d-bad", received_at=AT + 2 * MINUTE, event="push"))
         unit.deliveries.add(delivery("d-waits", received_at=AT + 3 * MINUTE, event="push", repo="acme/infra"))
-        made = {
-            "outcome": "run",
-            "workspace": "network",
-            "run": "run-1",
-            "reason": "Über 100% of net/ changed",
-        }
+        made = DeliveryDecision(DecisionKind.RUN, "Über 100% of net/ changed", "network", "run-1")
         unit.deliveries.handled("d-run", AT, [made])
-        unit.deliveries.handled("d-none", AT, [{"outcome": "nothing", "reason": "nothing in dns/ changed"}])
-        unit.deliveries.handled("d-bad", AT, [{"outcome": "failed", "reason": "gave up"}], "the forge: 404")
+        unit.deliveries.handled(
+            "d-none", AT, [DeliveryDecision(DecisionKind.NOTHING, "nothing in dns/ changed")]
+        )
+        unit.deliveries.handled(
+            "d-bad", AT, [DeliveryDecision(DecisionKind.FAILED, "gave up")], "the forge: 404"
+        )
     with store.reading() as unit:
 
         def found(**asked: Any) -> list[str]:
             return [one.id for one in unit.deliveries.recent(9, query=DeliveryQuery(**asked))]
 
         assert found() == ["d-waits", "d-bad", "d-none", "d-run"]
-        outcomes = {came: found(outcome=came) for came in Came if came}
-        assert outcomes == {
-            Came.RUN: ["d-run"], Came.NOTHING: ["d-none"], Came.FAILED: ["d-bad"], Came.WAITING: ["d-waits"],
-        }  # fmt: skip
+        assert {status: found(outcome=status) for status in DeliveryStatus if status} == {
+            DeliveryStatus.RUN: ["d-run"],
+            DeliveryStatus.NOTHING: ["d-none"],
+            DeliveryStatus.FAILED: ["d-bad"],
+            DeliveryStatus.WAITING: ["d-waits"],
+        }
         assert found(event="pull") == ["d-none"]
         assert found(repo="INFRA") == ["d-waits", "d-run"]
         assert found(text="changed NET") == ["d-run"]
@@ -124,7 +132,7 @@ def test_they_are_found_by_event_repository_outcome_and_words(store: SqlStore) -
         assert (found(text="404"), found(text="d-bad")) == (["d-bad"], ["d-bad"])
         # What is only the form in which decisions are kept is no word of theirs.
         assert found(text="reason") == found(text='{"') == []
-        assert found(repo="infra", outcome=Came.RUN) == ["d-run"]
+        assert found(repo="infra", outcome=DeliveryStatus.RUN) == ["d-run"]
     with store.transaction() as unit:
         unit.redeliveries.reopen("d-bad")
         assert unit.deliveries.recent(9, query=DeliveryQuery(text="gave")) == []
@@ -162,3 +170,12 @@ def test_what_is_not_there_is_not_found(store: SqlStore) -> None:
             unit.deliveries.get("d-none")
         with pytest.raises(NotFound, match="d-none"):
             unit.deliveries.handled("d-none", AT, [])
+
+
+@pytest.mark.parametrize(
+    "document", [b'{"kind": "Renamed", "reason": "x"}', b'{"kind": "Ignored", "words": "x"}']
+)
+def test_a_meaning_of_another_version_is_read_as_none(document: bytes) -> None:
+    """The body is stored beside it: whoever needs the meaning parses that."""
+    assert from_document(to_document(Ignored("x"))) == Ignored("x")
+    assert from_document(document) is None

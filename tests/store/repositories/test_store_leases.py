@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 
 from bot.domain.errors import LeaseLost
-from bot.domain.lifecycle import RunStatus
+from bot.domain.runs.lifecycle import RunStatus
 from bot.store import SqlStore
 from tests.store.conftest import Database
 from tests.store.samples import AT, MINUTE, add, put, run
@@ -16,7 +16,7 @@ from tests.store.samples import AT, MINUTE, add, put, run
 TTL = MINUTE
 
 
-def take(store: SqlStore, owner: str, now=AT) -> int | None:  # type: ignore[no-untyped-def]
+def take(store: SqlStore, owner: str, now: datetime = AT) -> int | None:
     with store.transaction() as unit:
         return unit.leases.take("run-1", owner, now, TTL)
 

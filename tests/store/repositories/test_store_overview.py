@@ -4,29 +4,30 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from bot.domain.events import RepoRef
-from bot.domain.lifecycle import RunStatus
-from bot.domain.run import Run, RunSource
-from bot.domain.workspace import Lock, Workspace
-from bot.services.ports import OverviewQuery, Show
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run, RunSource
+from bot.domain.workspaces.workspace import Lock, Workspace
+from bot.services.ports import Overview, OverviewFilter, OverviewQuery
 from bot.store import SqlStore
 from tests.store.samples import AT, add, put, run, workspace
 
 A, B, C = "a" * 40, "b" * 40, "c" * 40
 
 
-def made(store: SqlStore, place: Workspace, status: RunStatus, commit: str = A, **about: object) -> Run:
+def made(store: SqlStore, place: Workspace, status: RunStatus, commit: str = A, **about: Any) -> Run:
     about = {"plan_only": False, "source": RunSource.PUSH, "has_changes": True, **about}
     return add(store, replace(run(place), status=status, commit=commit, **about))
 
 
-def listed(store: SqlStore, **query: object) -> list[str]:
+def listed(store: SqlStore, **query: Any) -> list[str]:
     with store.reading() as unit:
         return [each.workspace.name for each in unit.overviews.page(OverviewQuery(**query))]
 
 
-def one(store: SqlStore, place: Workspace):
+def one(store: SqlStore, place: Workspace) -> Overview:
     with store.reading() as unit:
         found = unit.overviews.of(place)
         listed = [each for each in unit.overviews.page(OverviewQuery()) if each.workspace.id == place.id]
@@ -86,16 +87,16 @@ def test_the_list_is_narrowed_and_counted_by_what_is_shown(store: SqlStore) -> N
     with store.transaction() as unit:
         unit.workspaces.set_lock(held.id, Lock("ana", "", AT))
     expected = {
-        Show.ALL: ["asks", "failed", "held", "overrides", "went well", "works"],
-        Show.ATTENTION: ["asks", "overrides"],
-        Show.ERRORED: ["failed"],
-        Show.RUNNING: ["works"],
-        Show.HOLD: ["held"],
-        Show.APPLIED: ["went well"],
+        OverviewFilter.ALL: ["asks", "failed", "held", "overrides", "went well", "works"],
+        OverviewFilter.ATTENTION: ["asks", "overrides"],
+        OverviewFilter.ERRORED: ["failed"],
+        OverviewFilter.RUNNING: ["works"],
+        OverviewFilter.HOLD: ["held"],
+        OverviewFilter.APPLIED: ["went well"],
     }
-    assert {show: listed(store, show=show) for show in Show} == expected
+    assert {show: listed(store, show=show) for show in OverviewFilter} == expected
     with store.reading() as unit:
-        counted = unit.overviews.counts(OverviewQuery(show=Show.ERRORED))
+        counted = unit.overviews.counts(OverviewQuery(show=OverviewFilter.ERRORED))
         assert counted == {show: len(names) for show, names in expected.items()}
         assert set(unit.overviews.counts(OverviewQuery(search="nothing")).values()) == {0}
 

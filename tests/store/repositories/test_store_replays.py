@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.errors import NotFound
-from bot.domain.replays import Compared, Replay, ReplayResult, ReplayState, Standing
+from bot.domain.reports.replays import PlanComparison, Replay, ReplayResult, ReplayState, SetVerdict
 from bot.store import SqlStore
 from tests.store.samples import AT, MINUTE, change
 
@@ -34,7 +34,7 @@ def test_a_commit_is_tried_once_for_a_set(store: SqlStore) -> None:
 
 
 def test_what_came_of_it_comes_back_as_it_was(store: SqlStore) -> None:
-    found = Compared("run-1", "net", Standing.PASSES, Standing.STOPS, ("a", "b"), ("c",))
+    found = PlanComparison("run-1", "net", SetVerdict.PASSES, SetVerdict.STOPS, ("a", "b"), ("c",))
     result = ReplayResult(
         plans=3,
         blocked=1,

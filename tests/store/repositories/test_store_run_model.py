@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
 
 from bot.domain.errors import Conflict
-from bot.domain.modes import ALLOWED_BY_DEFAULT, Mode
-from bot.domain.run import RunSource
-from bot.store import SqlStore, engines, migrate, migrating
+from bot.domain.plans.modes import ALLOWED_BY_DEFAULT, Mode
+from bot.domain.runs.run import RunSource
+from bot.store import SqlStore, migrate
+from bot.store.connection import engines
+from bot.store.connection import migrate as migrating
 from bot.vault import FernetVault
 from tests.store.conftest import Database
 from tests.store.racing import in_threads
@@ -65,7 +66,7 @@ def test_a_commit_makes_one_run_whether_a_branch_or_a_tag_brought_it(
     place = put(store)
     add(store, run(place, source=first))
     if refused:
-        with pytest.raises(Conflict, match="this commit has made a run"):
+        with pytest.raises(Conflict, match="this commit already has a run"):
             add(store, run(place, source=second))
     else:
         assert add(store, run(place, source=second)).sequence == 2
@@ -82,7 +83,7 @@ def _until(url: str, revision: str) -> None:
     """Bring a database to an older schema."""
     engine = engines.make_engine(url, foreign_keys=False)
     with migrating._alone(engine) as connection:
-        command.upgrade(migrating._config(connection), revision)
+        migrating._upgrade(connection, revision)
     engine.dispose()
 
 

@@ -8,12 +8,12 @@ from datetime import UTC
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from bot.domain import lifecycle
 from bot.domain.errors import Conflict, NotFound
 from bot.domain.events import RepoRef
 from bot.domain.ids import new_id
-from bot.domain.lifecycle import RunStatus
-from bot.domain.run import Run, RunEvent, RunSource
+from bot.domain.runs import lifecycle
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run, RunEvent, RunSource
 from bot.services.ports import RunQuery
 from bot.store import SqlStore
 from tests.store.samples import AT, MINUTE, REPO, add, event, every, put, run, workspace
@@ -125,7 +125,7 @@ def test_a_pushed_commit_makes_one_run_in_a_workspace(store: SqlStore) -> None:
     pushed = add(store, run(place, source=RunSource.PUSH, status=RunStatus.APPLIED))
     with store.transaction() as unit:
         again = run(place, source=RunSource.PUSH)
-        with pytest.raises(Conflict, match="this commit has made a run"):
+        with pytest.raises(Conflict, match="this commit already has a run"):
             unit.runs.add(again, event(again))
         # The transaction goes on: the next workspace gets its run, and the sequence has no gap.
         elsewhere = run(other, source=RunSource.PUSH)

@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from bot.domain.accounts import Account
 from bot.domain.errors import PlangateError
 from bot.domain.ids import new_id
-from bot.domain.tokens import ApiToken, Scope
+from bot.domain.people.accounts import Account
+from bot.domain.people.tokens import ApiToken, Scope
 from bot.store import SqlStore
 from tests.store.samples import AT, every
 

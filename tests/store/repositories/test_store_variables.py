@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.domain.errors import Conflict, NotFound
 from bot.domain.ids import new_id
-from bot.domain.variables import Category, KeptVariable, Variable, VariableSet
+from bot.domain.workspaces.variables import Category, StoredVariable, Variable, VariableSet
 from bot.store import SqlStore
 from tests.store.samples import AT, MINUTE, every, put, workspace
 
@@ -19,18 +20,18 @@ WHATEVER = settings(
 )
 
 
-def kept(key: str = "region", value: str = "eu", **fields: object) -> KeptVariable:
+def kept(key: str = "region", value: str = "eu", **fields: Any) -> StoredVariable:
     about = {"category": Category.TERRAFORM, **fields}
-    return KeptVariable(new_id("var"), Variable(key, value, **about), "ann", AT)
+    return StoredVariable(new_id("var"), Variable(key, value, **about), "ann", AT)
 
 
-def group(name: str = "company", **fields: object) -> VariableSet:
+def group(name: str = "company", **fields: Any) -> VariableSet:
     return VariableSet(**{"id": new_id("varset"), "name": name, "made_by": "ann", **fields})
 
 
 @WHATEVER
-@given(every(KeptVariable), st.booleans())
-def test_every_field_comes_back(store: SqlStore, one: KeptVariable, in_set: bool) -> None:
+@given(every(StoredVariable), st.booleans())
+def test_every_field_comes_back(store: SqlStore, one: StoredVariable, in_set: bool) -> None:
     one = replace(one, id=new_id("var"))
     place = put(store, workspace(new_id("name")))
     with store.transaction() as unit:
@@ -56,7 +57,7 @@ def test_put_replaces_one_of_the_same_name_and_keeps_its_id(store: SqlStore) -> 
     place = put(store)
     first, second = (
         kept(),
-        KeptVariable(new_id("var"), Variable("region", "us", sensitive=True), "bob", AT + MINUTE),
+        StoredVariable(new_id("var"), Variable("region", "us", sensitive=True), "bob", AT + MINUTE),
     )
     with store.transaction() as unit:
         unit.variables.put(first, workspace_id=place.id)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from bot.domain.errors import Conflict, NotFound
 from bot.domain.events import RepoRef
 from bot.domain.ids import new_id
-from bot.domain.workspace import Lock, Workspace
+from bot.domain.workspaces.workspace import Lock, Workspace
 from bot.store import SqlStore
 from tests.store.conftest import Database
 from tests.store.samples import AT, REPO, every, put, workspace

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import EngineError
-from bot.terraform.runfolder import RunFolder, left_folders
+from bot.terraform.files.runfolder import RunFolder, left_folders
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> RunFolder:
     folder = RunFolder.of(tmp_path, "run-1")
     folder.create()
     (tmp_path / "outside").mkdir()
@@ -19,7 +19,7 @@ def folder(tmp_path):
     return folder
 
 
-def test_files_are_written_privately_and_read_back(folder):
+def test_files_are_written_privately_and_read_back(folder: RunFolder) -> None:
     folder.write(folder.tree / "a", b"one")
     folder.write(folder.tree / "a", b"two")
     assert folder.read(folder.tree / "a") == b"two"
@@ -27,7 +27,9 @@ def test_files_are_written_privately_and_read_back(folder):
 
 
 @pytest.mark.parametrize("plant", ["link", "linked folder", "fifo", "folder", "nothing"])
-def test_what_was_planted_in_place_of_a_file_is_not_read(folder, tmp_path, plant):
+def test_what_was_planted_in_place_of_a_file_is_not_read(
+    folder: RunFolder, tmp_path: Path, plant: str
+) -> None:
     path = folder.tree / "sub" / "secret"
     if plant == "linked folder":
         path.parent.symlink_to(tmp_path / "outside")
@@ -40,17 +42,19 @@ def test_what_was_planted_in_place_of_a_file_is_not_read(folder, tmp_path, plant
             os.mkfifo(path)
         case "folder":
             path.mkdir()
+        case _:
+            pass
     assert folder.read(path) is None
 
 
-def test_writing_replaces_a_link_and_does_not_follow_it(folder, tmp_path):
+def test_writing_replaces_a_link_and_does_not_follow_it(folder: RunFolder, tmp_path: Path) -> None:
     (folder.tree / "a").symlink_to(tmp_path / "outside" / "secret")
     folder.write(folder.tree / "a", b"ours")
     assert (tmp_path / "outside" / "secret").read_text() == "secret"
     assert folder.read(folder.tree / "a") == b"ours"
 
 
-def test_writing_below_a_linked_folder_is_refused(folder, tmp_path):
+def test_writing_below_a_linked_folder_is_refused(folder: RunFolder, tmp_path: Path) -> None:
     (folder.tree / "sub").symlink_to(tmp_path / "outside")
     with pytest.raises(EngineError, match="has changed under us"):
         folder.write(folder.tree / "sub" / "secret", b"ours")

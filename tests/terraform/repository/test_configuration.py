@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
 from bot.domain.errors import EngineError
-from bot.domain.variables import Variable
-from bot.domain.workspace import EngineKind
-from bot.terraform import configuration
+from bot.domain.workspaces.variables import Variable
+from bot.domain.workspaces.workspace import EngineKind
+from bot.terraform.repository import configuration
 
 OWN = 'terraform {\n  required_version = ">= 1"\n  backend "s3" {\n    bucket = "b"\n  }\n}\n'
 
@@ -41,19 +42,21 @@ OWN = 'terraform {\n  required_version = ">= 1"\n  backend "s3" {\n    bucket = 
         ("modules/a/main.tf", OWN, ""),
     ],
 )
-def test_a_backend_of_its_own_is_found_where_terraform_would_find_it(tmp_path, name, text, expected):
+def test_a_backend_of_its_own_is_found_where_terraform_would_find_it(
+    tmp_path: Path, name: str, text: str, expected: str
+) -> None:
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     assert configuration.own_backend(tmp_path, EngineKind.TERRAFORM, tmp_path) == expected
 
 
-def test_opentofus_own_files_count_for_opentofu(tmp_path):
+def test_opentofus_own_files_count_for_opentofu(tmp_path: Path) -> None:
     (tmp_path / "main.tofu").write_text(OWN)
     assert configuration.own_backend(tmp_path, EngineKind.TOFU, tmp_path) == "s3"
 
 
-def test_a_link_to_another_file_of_the_commit_is_read(tmp_path):
+def test_a_link_to_another_file_of_the_commit_is_read(tmp_path: Path) -> None:
     for name in ("shared", "here"):
         (tmp_path / name).mkdir()
     (tmp_path / "shared" / "backend.tf").write_text(OWN)
@@ -62,7 +65,7 @@ def test_a_link_to_another_file_of_the_commit_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("target", ["/dev/zero", "/etc/hostname", "nowhere", "main.tf", "../elsewhere.tf"])
-def test_a_link_that_leads_out_of_the_commit_is_refused(tmp_path, target):
+def test_a_link_that_leads_out_of_the_commit_is_refused(tmp_path: Path, target: str) -> None:
     (tmp_path / "elsewhere.tf").write_text(OWN)
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree" / "main.tf").symlink_to(target)
@@ -73,7 +76,7 @@ def test_a_link_that_leads_out_of_the_commit_is_refused(tmp_path, target):
 @pytest.mark.parametrize(
     "theirs", ["a.auto.tfvars", "zzzz.auto.tfvars.json", "~~~.auto.tfvars", "é.auto.tfvars"]
 )
-def test_our_variables_are_loaded_last_and_replace_no_file(tmp_path, theirs):
+def test_our_variables_are_loaded_last_and_replace_no_file(tmp_path: Path, theirs: str) -> None:
     for name in (theirs, "zzz_plangate.auto.tfvars", "zzz_plangate_override.tf"):
         (tmp_path / name).touch()
     names = {
@@ -90,12 +93,12 @@ def test_our_variables_are_loaded_last_and_replace_no_file(tmp_path, theirs):
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a = 1\nb", "1a"])
-def test_a_variable_without_a_proper_name_is_refused(tmp_path, name):
-    with pytest.raises(EngineError, match=r"no name of a Terraform variable|needs a key"):
+def test_a_variable_without_a_proper_name_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(EngineError, match=r"not a valid variable name|needs a key"):
         list(configuration.variable_files(tmp_path, (Variable(name, "x"),)))
 
 
-def test_variables_come_after_every_file_of_the_repository_in_the_order_of_bytes(tmp_path):
+def test_variables_come_after_every_file_of_the_repository_in_the_order_of_bytes(tmp_path: Path) -> None:
     for name in (b"\xf0\x9f\x98\x80.auto.tfvars", b"\xff.auto.tfvars"):
         (tmp_path / os.fsdecode(name)).write_text("")
     (ours,) = (name for name, _ in configuration.variable_files(tmp_path, (Variable("a", "x"),)))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.terraform.reach import reach
-from bot.terraform.runfolder import RunFolder
+from bot.terraform.files.runfolder import RunFolder
+from bot.terraform.repository.reach import reach
 
 
 @pytest.fixture
@@ -56,7 +56,9 @@ def read(folder: RunFolder, files: dict[str, str], mode: str = "100644") -> str:
         ("provider::any::thing(1)", "100644", True),
     ],
 )
-def test_a_file_elsewhere_counts_where_something_leads_there(folder, text, mode, far):
+def test_a_file_elsewhere_counts_where_something_leads_there(
+    folder: RunFolder, text: str, mode: str, far: bool
+) -> None:
     one, two = (read(folder, {"here/a.tf": text, "there/b": each}, mode) for each in ("1", "2"))
     assert (one != two) is far
 
@@ -64,16 +66,16 @@ def test_a_file_elsewhere_counts_where_something_leads_there(folder, text, mode,
 @pytest.mark.parametrize(
     ("text", "far"), [("${file(x)}", True), ("%{ if file(x) == 1 }", True), ("a file", False)]
 )
-def test_a_template_may_read_files_as_well(folder, text, far):
+def test_a_template_may_read_files_as_well(folder: RunFolder, text: str, far: bool) -> None:
     one, two = (read(folder, {"here/a.tftpl": text, "there/b": each}) for each in ("1", "2"))
     assert (one != two) is far
 
 
-def test_the_names_of_files_count_as_their_contents_do(folder):
+def test_the_names_of_files_count_as_their_contents_do(folder: RunFolder) -> None:
     assert read(folder, {"here/a": "x"}) != read(folder, {"here/b": "x"})
 
 
-def test_a_module_that_is_fetched_from_elsewhere_counts_with_its_content(folder):
+def test_a_module_that_is_fetched_from_elsewhere_counts_with_its_content(folder: RunFolder) -> None:
     modules = folder.tree / "here" / ".terraform" / "modules"
     for name in ("far/.git/HEAD", "far/main.tf"):
         (modules / name).parent.mkdir(parents=True, exist_ok=True)
@@ -103,7 +105,9 @@ def test_a_module_that_is_fetched_from_elsewhere_counts_with_its_content(folder)
         ("far/text.tftpl", "${file(x)}", True),
     ],
 )
-def test_a_module_that_is_fetched_may_lead_to_any_file_too(folder, name, text, far):
+def test_a_module_that_is_fetched_may_lead_to_any_file_too(
+    folder: RunFolder, name: str, text: str, far: bool
+) -> None:
     path = folder.tree / "here" / ".terraform" / "modules" / name
     path.parent.mkdir(parents=True)
     path.write_text(text)

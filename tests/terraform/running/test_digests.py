@@ -5,11 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bot.domain.digest import Surroundings, plan_digest
-from bot.domain.run import Modes
+from bot.domain.plans.digest import DigestInputs, plan_digest
+from bot.domain.plans.modes import Modes
+from bot.services.ports import EngineJob
+from bot.terraform.engine import TerraformEngine
+from tests.terraform.conftest import Onlooker, Rig
 
 KEY = b"k" * 32
 NULL = 'terraform {\n  required_providers {\n    null = { source = "hashicorp/null" }\n  }\n}\n'
@@ -24,16 +30,16 @@ data "terraform_remote_state" "it" {
 """
 
 
-def digest(engine, job, watch):
+def digest(engine: TerraformEngine, job: EngineJob, watch: Onlooker) -> str:
     engine.fetch(job, watch)
     plan = engine.plan(job, watch)
-    around = Surroundings(plan.dependency_lock, plan.files, job.modes.refresh_only)
+    around = DigestInputs(plan.dependency_lock, plan.files, job.modes.refresh_only)
     return plan_digest(json.loads(plan.plan_json), KEY, around)
 
 
 def test_the_same_plan_has_one_digest_whoever_makes_it_and_however_its_files_are_cut(
-    rig, onlooker, null_mirror
-):
+    rig: Rig, onlooker: Callable[..., Onlooker], null_mirror: Path
+) -> None:
     here = rig.engine(provider_mirror=null_mirror)
     there = rig.engine(rig.root / "another worker", provider_mirror=null_mirror)
     first = rig.job({"main.tf": NULL + ONE + TWO, "z.tf": READ % "x"})
@@ -43,7 +49,9 @@ def test_the_same_plan_has_one_digest_whoever_makes_it_and_however_its_files_are
     assert digests == {digest(there, recut, onlooker())}
 
 
-def test_another_value_or_another_read_has_another_digest(rig, onlooker, null_mirror):
+def test_another_value_or_another_read_has_another_digest(
+    rig: Rig, onlooker: Callable[..., Onlooker], null_mirror: Path
+) -> None:
     engine = rig.engine(provider_mirror=null_mirror)
     files = {"main.tf": NULL + ONE + TWO, "z.tf": READ % "x"}
     jobs = [
@@ -54,7 +62,9 @@ def test_another_value_or_another_read_has_another_digest(rig, onlooker, null_mi
     assert len({digest(engine, job, onlooker()) for job in jobs}) == len(jobs)
 
 
-def test_another_text_round_a_value_that_is_not_known_yet_has_another_digest(rig, onlooker):
+def test_another_text_round_a_value_that_is_not_known_yet_has_another_digest(
+    rig: Rig, onlooker: Callable[..., Onlooker]
+) -> None:
     engine = rig.engine()
     text = """
 resource "terraform_data" "a" {}
@@ -64,7 +74,9 @@ resource "terraform_data" "b" { input = "${terraform_data.a.id} %s" }
     assert len({digest(engine, job, onlooker()) for job in jobs}) == len(jobs)
 
 
-def test_another_command_of_a_provisioner_has_another_digest_though_the_plan_reads_the_same(rig, onlooker):
+def test_another_command_of_a_provisioner_has_another_digest_though_the_plan_reads_the_same(
+    rig: Rig, onlooker: Callable[..., Onlooker]
+) -> None:
     engine = rig.engine()
     text = 'resource "terraform_data" "it" {\n  provisioner "local-exec" { command = "echo %s" }\n}\n'
     good, bad = rig.job(text % "good", "run-1"), rig.job(text % "bad", "run-2")
@@ -73,7 +85,9 @@ def test_another_command_of_a_provisioner_has_another_digest_though_the_plan_rea
     assert digest(engine, good, onlooker()) != digest(engine, bad, onlooker())
 
 
-def test_a_refresh_that_found_nothing_new_has_the_digest_of_nothing_to_do(rig, onlooker):
+def test_a_refresh_that_found_nothing_new_has_the_digest_of_nothing_to_do(
+    rig: Rig, onlooker: Callable[..., Onlooker]
+) -> None:
     engine = rig.engine()
     job = rig.job('resource "terraform_data" "it" {}\n')
     watch = onlooker()
@@ -88,8 +102,8 @@ def test_a_refresh_that_found_nothing_new_has_the_digest_of_nothing_to_do(rig, o
 
 
 def test_the_same_plan_by_another_of_a_provider_s_configurations_has_another_digest(
-    rig, onlooker, null_mirror
-):
+    rig: Rig, onlooker: Callable[..., Onlooker], null_mirror: Path
+) -> None:
     engine = rig.engine(provider_mirror=null_mirror)
     providers = NULL + 'provider "null" {}\nprovider "null" { alias = "there" }\n'
     one = providers + 'resource "null_resource" "it" {\n  provider = null%s\n}\n'
@@ -103,7 +117,9 @@ def test_the_same_plan_by_another_of_a_provider_s_configurations_has_another_dig
     assert len({digest(engine, job, onlooker()) for job in jobs}) == len(jobs)
 
 
-def test_another_command_of_a_removed_resource_has_another_digest_though_nothing_shows_it(rig, onlooker):
+def test_another_command_of_a_removed_resource_has_another_digest_though_nothing_shows_it(
+    rig: Rig, onlooker: Callable[..., Onlooker]
+) -> None:
     engine = rig.engine()
     before = rig.job('resource "terraform_data" "it" {}\n')
     watch = onlooker()
@@ -155,8 +171,8 @@ RUNS = 'resource "terraform_data" "it" {\n  provisioner "local-exec" { command =
     ],
 )
 def test_what_is_run_unseen_is_the_same_where_all_that_it_can_read_is_the_same(
-    rig, onlooker, files, changed, same
-):
+    rig: Rig, onlooker: Callable[..., Onlooker], files: dict[str, Any], changed: dict[str, str], same: bool
+) -> None:
     engine = rig.engine()
     digests = set()
     for number, laid in enumerate([files, {**files, **changed}]):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from bot.services.ports import EngineJob
+from bot.terraform.sandbox import SandboxMode
+from tests.terraform.conftest import Onlooker, Rig
 
 SLOW = """
 resource "terraform_data" "first" {}
@@ -21,10 +27,10 @@ WORKER = """
 import sys
 from pathlib import Path
 from bot.domain.events import RepoRef
-from bot.domain.run import Modes
-from bot.domain.workspace import EngineKind
-from bot.services.ports import EngineJob, GitRemote, StateAccess, Stop
-from bot.terraform.binaries import Binaries
+from bot.domain.runs.run import Modes
+from bot.domain.workspaces.workspace import EngineKind
+from bot.services.ports import EngineJob, GitRemote, StateAccess, WatchSignal
+from bot.terraform.programs.binaries import Binaries
 from bot.terraform.engine import TerraformEngine
 from bot.terraform.sandbox import Sandbox, SandboxMode
 
@@ -34,11 +40,11 @@ class Watch:
     def output(self, text):
         print(text, flush=True)
     def tick(self):
-        return Stop.GO_ON
+        return WatchSignal.GO_ON
     def initialized(self):
         pass
 
-engine = TerraformEngine(Path(data), Binaries(), Sandbox(SandboxMode(mode), Path(data)))
+engine = TerraformEngine(Path(data), Binaries(), Sandbox(SandboxMode(mode)))
 state = StateAccess(address, "run", password)
 remote = GitRemote(RepoRef("test", "acme/infra"), url)
 job = EngineJob("run-1", remote, commit, "", EngineKind.TERRAFORM, "", Modes(), state)
@@ -62,8 +68,15 @@ def at_work(data: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("mode", ["auto", "off"])
-def test_terraform_outlives_its_worker_only_to_push_its_state(rig, mode):
-    job = rig.job(SLOW)
+def test_terraform_outlives_its_worker_only_to_push_its_state(rig: Rig, mode: str) -> None:
+    lose_a_worker(rig, rig.job(SLOW), mode)
+    assert rig.server.unlocked.wait(60)
+    assert "terraform_data.first" in rig.server.resources
+    until(lambda: not at_work(rig.data))
+
+
+def lose_a_worker(rig: Rig, job: EngineJob, mode: str) -> None:
+    """Kill a worker while its Terraform makes the second resource."""
     access = rig.server.access()
     args = [str(rig.data), job.remote.url, job.commit, access.address, access.password, mode]
     with subprocess.Popen(
@@ -78,9 +91,32 @@ def test_terraform_outlives_its_worker_only_to_push_its_state(rig, mode):
         worker.send_signal(signal.SIGKILL)
         worker.wait()
 
-    assert rig.server.unlocked.wait(60)
-    assert "terraform_data.first" in rig.server.resources
+
+def until(ask: Callable[[], object]) -> None:
+    """Wait until something holds; after a minute the test fails."""
     deadline = time.monotonic() + 60
-    while (left := at_work(rig.data)) and time.monotonic() < deadline:
+    while not (found := ask()) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert left == []
+    assert found
+
+
+@pytest.mark.parametrize("mode", ["auto", "off"])
+def test_a_lost_workers_state_that_nobody_takes_stays_here_and_is_delivered(rig: Rig, mode: str) -> None:
+    job = rig.job(SLOW)
+    rig.server.refuse_posts = True
+    lose_a_worker(rig, job, mode)
+    engine = rig.engine(sandbox=SandboxMode(mode))
+    # Whoever takes over on this machine waits for the end, and finds the state.
+    done = engine.lost_apply("run-1", Onlooker())
+    assert done is not None
+    assert (done.succeeded, done.only_unsaved) == (False, False)
+    assert [each["name"] for each in json.loads(done.errored_state)["resources"]] == ["first", "slow"]
+    engine.clean("run-1")
+    assert engine.left_state("run-1") == done.errored_state
+    # On another machine nobody would find it: the supervisor delivers it by itself.
+    until(lambda: rig.server.left)
+    assert rig.server.left == [("failed", done.errored_state)]
+    engine.state_stored("run-1")
+    engine.clean("run-1")
+    assert list((rig.data / "runs").iterdir()) == []
+    until(lambda: not at_work(rig.data))

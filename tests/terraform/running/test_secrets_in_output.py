@@ -6,11 +6,13 @@ The configuration here does not call its variables sensitive: then Terraform its
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 
 from bot.domain.errors import EngineError
-from bot.domain.variables import Category, Variable
+from bot.domain.workspaces.variables import Category, Variable
+from tests.terraform.conftest import Onlooker, Rig
 
 TOKEN = "xyzzy-token-42"
 KEY = '-----BEGIN KEY-----\nfirst "quoted" line\nsecond \\ rearward <tag> & ${more}\n-----END KEY-----\n'
@@ -79,7 +81,9 @@ def traces(text: str) -> list[str]:
     return [trace for trace in TRACES if trace in text]
 
 
-def test_no_output_of_a_plan_and_an_apply_shows_a_sensitive_value(rig, onlooker):
+def test_no_output_of_a_plan_and_an_apply_shows_a_sensitive_value(
+    rig: Rig, onlooker: Callable[..., Onlooker]
+) -> None:
     engine, job, watch = rig.engine(), rig.job(LEAKING, variables=SECRETS), onlooker()
     engine.fetch(job, watch)
     plan = engine.plan(job, watch)
@@ -117,7 +121,7 @@ resource "terraform_data" "checked" {
         "In JSON it is ${jsonencode(var.key)}.",
     ],
 )
-def test_no_error_shows_a_sensitive_value(rig, onlooker, message):
+def test_no_error_shows_a_sensitive_value(rig: Rig, onlooker: Callable[..., Onlooker], message: str) -> None:
     engine, watch = rig.engine(), onlooker()
     job = rig.job(CHECKED.replace("%s", message), variables=SECRETS)
     engine.fetch(job, watch)
@@ -129,7 +133,7 @@ def test_no_error_shows_a_sensitive_value(rig, onlooker, message):
     assert traces(str(failed.value)) == []
 
 
-def test_an_apply_that_fails_shows_no_sensitive_value(rig, onlooker):
+def test_an_apply_that_fails_shows_no_sensitive_value(rig: Rig, onlooker: Callable[..., Onlooker]) -> None:
     failing = (
         DECLARED
         + """
@@ -146,7 +150,9 @@ def test_an_apply_that_fails_shows_no_sensitive_value(rig, onlooker):
     assert traces(watch.text + done.summary) == []
 
 
-def test_variables_reach_terraform_as_they_are_and_never_by_a_command_line(rig, onlooker):
+def test_variables_reach_terraform_as_they_are_and_never_by_a_command_line(
+    rig: Rig, onlooker: Callable[..., Onlooker]
+) -> None:
     echo = DECLARED + 'output "length" { value = "${length(var.key)} ${length(var.list)} ${var.shown}" }\n'
     engine, job, watch = rig.engine(), rig.job(echo, variables=SECRETS), onlooker()
     engine.fetch(job, watch)

@@ -9,51 +9,54 @@ import json
 import pytest
 
 from bot.domain.events import RepoRef
-from bot.domain.origins import Origin, Via
-from bot.domain.permissions import Person, Role
-from bot.web import activity
+from bot.domain.people.origins import Origin, Via
+from bot.domain.people.permissions import Person, Role
+from bot.web.activity import routes as activity
+from tests.web.conftest import World
 
 OTHER = RepoRef("hub", "acme/secret")
 
 
-def person(login, role=Role.WRITE):
+def person(login: str, role: Role = Role.WRITE) -> Person:
     return Person(login, role, Origin(Via.PAGE, "hub", "192.0.2.7"))
 
 
 @pytest.fixture
-def lines(world):
+def lines(world: World) -> None:
     """ana locks network, vic locks vault."""
     world.workspace()
     world.workspace("vault", OTHER)
-    world.services.locking.lock("network", person("ana"), "=HYPERLINK(1)")
-    world.services.locking.lock("vault", person("vic"), "<b>audit</b>")
+    world.services.workspace_locks.lock("network", person("ana"), "=HYPERLINK(1)")
+    world.services.workspace_locks.lock("vault", person("vic"), "<b>audit</b>")
 
 
-def test_an_owner_sees_all_of_it(world, lines):
+def test_an_owner_sees_all_of_it(world: World, lines: None) -> None:
     text = world.visitor("olga").get("/activity").text
     assert "<strong>ana" in text and "<strong>vic" in text
     assert "&lt;b&gt;audit&lt;/b&gt;" in text
     assert "192.0.2.7" in text
 
 
-def test_an_administrator_sees_the_lines_of_their_repositories_and_their_own(world, lines):
+def test_an_administrator_sees_the_lines_of_their_repositories_and_their_own(
+    world: World, lines: None
+) -> None:
     ada = world.visitor("ada", Role.ADMIN)
     text = ada.get("/activity").text
     assert "ana" in text and "<strong>vic" not in text and "vault" not in text
     assert "sign in" in text
 
 
-def test_others_see_their_own(world, lines):
+def test_others_see_their_own(world: World, lines: None) -> None:
     text = world.visitor("ana", Role.WRITE).get("/activity").text
     assert "network" in text and "<strong>vic" not in text
     rows = world.visitor("rea", Role.READ).get("/activity.jsonl").text.splitlines()
     assert {json.loads(row)["login"] for row in rows} == {"rea"}
 
 
-def test_filters(world, lines):
+def test_filters(world: World, lines: None) -> None:
     olga = world.visitor("olga")
 
-    def logins(query):
+    def logins(query: str) -> list[str]:
         return [json.loads(row)["login"] for row in olga.get(f"/activity.jsonl?{query}").text.splitlines()]
 
     assert logins("person=VIC") == ["vic"]
@@ -65,7 +68,9 @@ def test_filters(world, lines):
     assert olga.get("/activity.pdf").status_code == 404
 
 
-def test_an_export_runs_no_formula_and_comes_in_parts(world, lines, monkeypatch):
+def test_an_export_runs_no_formula_and_comes_in_parts(
+    world: World, lines: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(activity, "AT_ONCE", 1)
     answer = world.visitor("olga").get("/activity.csv?action=lock")
     assert answer.mimetype == "text/csv"
@@ -80,7 +85,7 @@ def test_an_export_runs_no_formula_and_comes_in_parts(world, lines, monkeypatch)
     )
 
 
-def test_long_lists_come_in_pages(world, lines, monkeypatch):
+def test_long_lists_come_in_pages(world: World, lines: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(activity, "PER_PAGE", 1)
     olga = world.visitor("olga")
     first = olga.get("/activity?action=lock").text
@@ -89,7 +94,7 @@ def test_long_lists_come_in_pages(world, lines, monkeypatch):
     assert "ana" in olga.get("/activity?action=lock&page=2").text
 
 
-def test_what_was_hidden_and_pressed_all_the_same_is_noted(world, lines):
+def test_what_was_hidden_and_pressed_all_the_same_is_noted(world: World, lines: None) -> None:
     run = world.run(world.workspace())
     sam = world.visitor("sam")
     token = world.form_token("/", sam)
@@ -100,3 +105,13 @@ def test_what_was_hidden_and_pressed_all_the_same_is_noted(world, lines):
         f"/runs/{run.id}/confirm",
         "127.0.0.1",
     )
+
+
+def test_fetching_a_runs_raw_output_leaves_a_line(world: World) -> None:
+    run = world.run(world.workspace())
+    rea = world.visitor("rea", Role.READ)
+    assert rea.get(f"/runs/{run.id}").status_code == 200
+    assert rea.get(f"/runs/{run.id}/output/plan").status_code == 200
+    rows = [json.loads(row) for row in rea.get("/activity.jsonl").text.splitlines()]
+    [line] = [row for row in rows if row["action"] == "read output"]
+    assert (line["login"], line["subject"], line["detail"]) == ("rea", run.id, "plan")

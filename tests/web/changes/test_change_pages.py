@@ -9,35 +9,36 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.errors import ForgeUnavailable
-from bot.domain.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.lifecycle import RunStatus, StageStatus
 from bot.services.ports import ArtifactKind
-from tests.support.seeding import CHANGE, HEADS, seed
+from tests.support.seeding import CHANGE, HEADS, Seeded, seed
+from tests.web.conftest import World
 
 PATH = "/changes/chg-second-zone"
 
 
 @pytest.fixture
-def seeded(world):
+def seeded(world: World) -> Seeded:
     return seed(world)
 
 
-def raw(world, path, status=200):
+def raw(world: World, path: str, status: int = 200) -> str:
     answer = world.client.get(path)
     assert answer.status_code == status, answer.get_data(as_text=True)
     return answer.get_data(as_text=True)
 
 
-def text(world, path, status=200):
+def text(world: World, path: str, status: int = 200) -> str:
     return html.unescape(raw(world, path, status))
 
 
-def section(page, name):
+def section(page: str, name: str) -> str:
     return next(
         part for part in page.split('<section class="card touched"')[1:] if f">{name}</a></h2>" in part
     )
 
 
-def test_every_workspace_of_the_change_stands_on_one_page(world, seeded):
+def test_every_workspace_of_the_change_stands_on_one_page(world: World, seeded: Seeded) -> None:
     page = text(world, PATH)
     assert "1 of 3 failed: billing" in page
     assert re.findall(r'-name"><a href="/workspaces/([^"]+)"', page) == [
@@ -49,14 +50,14 @@ def test_every_workspace_of_the_change_stands_on_one_page(world, seeded):
     assert "/apply network-prod" in network
     assert "because network-prod/main.tf is in network-prod/" in network
     assert "Out of date</span> by ben" in network
-    assert "a newer commit came" in network
+    assert "a newer commit was pushed" in network
     assert "Plan errored" in billing
     assert f'href="/runs/{seeded.runs["preview-billing"].id}"' in billing
     commits = page.partition("<h2>Commits</h2>")[2]
     assert commits.index(HEADS[5][:7]) < commits.index(HEADS[4][:7])
 
 
-def test_two_plans_of_a_workspace_are_compared(world, seeded):
+def test_two_plans_of_a_workspace_are_compared(world: World, seeded: Seeded) -> None:
     before, now = (seeded.runs[f"{key}-network-prod"].id for key in ("earlier", "preview"))
     page = text(world, f"{PATH}?workspace=network-prod&before={before}&now={now}")
     network = section(page, "network-prod")
@@ -64,13 +65,13 @@ def test_two_plans_of_a_workspace_are_compared(world, seeded):
     assert "only the later plan does this" in network
     assert "aws_route_table.b" not in section(page, "cluster-prod")
     same = text(world, f"{PATH}?workspace=network-prod&before={now}&now={now}")
-    assert "The two plans do the same" in section(same, "network-prod")
+    assert "The two plans make the same changes" in section(same, "network-prod")
     elsewhere = seeded.runs["preview-cluster-prod"].id
     other = text(world, f"{PATH}?workspace=network-prod&before={before}&now={elsewhere}")
     assert "aws_route_table" not in other
 
 
-def test_a_plan_that_cannot_be_read_is_said_so(world, seeded):
+def test_a_plan_that_cannot_be_read_is_said_so(world: World, seeded: Seeded) -> None:
     before, now = (seeded.runs[f"{key}-network-prod"].id for key in ("earlier", "preview"))
     with world.services.store.transaction() as tx:
         tx.artifacts.put(now, ArtifactKind.PLAN_JSON, b"{")
@@ -78,7 +79,7 @@ def test_a_plan_that_cannot_be_read_is_said_so(world, seeded):
     assert "could not be read" in section(page, "network-prod")
 
 
-def test_the_forge_is_asked_for_requirements_on_demand_alone(world, seeded):
+def test_the_forge_is_asked_for_requirements_on_demand_alone(world: World, seeded: Seeded) -> None:
     repo = seeded.workspaces["network-prod"].repo
     with world.services.store.reading() as tx:
         world.forge.add_change(tx.changes.get("chg-second-zone").change)
@@ -91,14 +92,14 @@ def test_the_forge_is_asked_for_requirements_on_demand_alone(world, seeded):
     assert repo.forge == "hub"
 
 
-def test_a_forge_that_is_away_is_said_so_and_the_rest_is_shown(world, seeded):
+def test_a_forge_that_is_away_is_said_so_and_the_rest_is_shown(world: World, seeded: Seeded) -> None:
     world.forge.fail(ForgeUnavailable("hub did not answer"), times=20)
     page = text(world, f"{PATH}?ask=forge")
-    assert "The forge could not be asked" in page
+    assert "Can't reach the forge" in page
     assert "/apply network-prod" in page
 
 
-def test_what_was_never_seen_is_not_found_and_a_number_leads_there(world, seeded):
+def test_what_was_never_seen_is_not_found_and_a_number_leads_there(world: World, seeded: Seeded) -> None:
     text(world, "/changes/chg-nowhere", 404)
     answer = world.client.get(f"/workspaces/network-prod/changes/{CHANGE}")
     assert (answer.status_code, answer.location) == (303, PATH)
@@ -109,7 +110,7 @@ def test_what_was_never_seen_is_not_found_and_a_number_leads_there(world, seeded
     assert f'href="/workspaces/network-prod/changes/{CHANGE}"' in text(world, f"/runs/{run.id}")
 
 
-def test_nothing_hostile_gets_through(world, seeded):
+def test_nothing_hostile_gets_through(world: World, seeded: Seeded) -> None:
     evil = "<script>alert(1)</script>\"'><b>"
     with world.services.store.transaction() as tx:
         record = tx.changes.get("chg-second-zone")

@@ -5,48 +5,54 @@ from __future__ import annotations
 import re
 
 import pytest
+from flask.testing import FlaskClient
 
+from bot.domain.changes.delivery_decisions import DecisionKind, DeliveryDecision
 from bot.services.ports import AuditQuery, Delivery
+from bot.services.ports.deliveries import FOUND_PUSH
+from tests.web.conftest import World
 
 
 @pytest.fixture
-def failed(world):
+def failed(world: World) -> None:
     now = world.services.clock.now()
     with world.services.store.transaction() as tx:
         for name in ("d-bad", "d-good"):
             tx.deliveries.add(Delivery(name, "hub", "push", {}, b"{}", now))
-        tx.deliveries.handled("d-bad", now, [{"outcome": "failed", "reason": "no"}], "the forge refused")
-        tx.deliveries.handled("d-good", now, [{"outcome": "nothing", "reason": "a ping"}])
+        tx.deliveries.handled(
+            "d-bad", now, [DeliveryDecision(DecisionKind.FAILED, "no")], "the forge refused"
+        )
+        tx.deliveries.handled("d-good", now, [DeliveryDecision(DecisionKind.NOTHING, "a ping")])
 
 
-def press(world, client, delivery):
+def press(world: World, client: FlaskClient, delivery: str) -> int:
     token = world.form_token("/", client)
     return client.post(f"/deliveries/{delivery}/replay", data={"form_token": token}).status_code
 
 
-def test_an_owner_has_what_failed_handled_again(world, failed):
+def test_an_owner_has_what_failed_handled_again(world: World, failed: None) -> None:
     olga = world.visitor("olga")
     text = olga.get("/deliveries").text
     assert "/deliveries/d-bad/replay" in text and "/deliveries/d-good/replay" not in text
     assert press(world, olga, "d-bad") == 303
-    assert world.services.dispatch.woken == ["d-bad"]
+    assert world.dispatch.woken == ["d-bad"]
     with world.services.store.reading() as tx:
         assert tx.deliveries.get("d-bad").handled_at is None
         [line] = tx.audit.find(AuditQuery(deed="replay delivery"))
     assert (line.login, line.subject) == ("olga", "d-bad")
 
 
-def test_nothing_else_is_handled_twice_and_nobody_else_asks(world, failed):
+def test_nothing_else_is_handled_twice_and_nobody_else_asks(world: World, failed: None) -> None:
     assert press(world, world.visitor("olga"), "d-good") == 409
     assert press(world, world.visitor("olga"), "d-none") == 404
     assert press(world, world.visitor("rea"), "d-bad") == 403
-    assert world.services.dispatch.woken == []
+    assert world.dispatch.woken == []
 
 
-def test_deliveries_are_searched_on_the_page(world, failed):
+def test_deliveries_are_searched_on_the_page(world: World, failed: None) -> None:
     olga = world.visitor("olga")
 
-    def shown(query):
+    def shown(query: str) -> tuple[list[str], str]:
         page = olga.get(f"/deliveries?{query}").text
         return re.findall(r'<code class="id">([^<]+)</code>', page), page
 
@@ -57,3 +63,16 @@ def test_deliveries_are_searched_on_the_page(world, failed):
     assert 'name="q" value="a ping"' in page and '?event=push&amp;q=a+ping"' in page
     none, page = shown("repo=elsewhere&outcome=sense")
     assert none == [] and "No delivery matches." in page
+
+
+def test_what_no_webhook_told_of_says_so(world: World, failed: None) -> None:
+    now = world.services.clock.now()
+    with world.services.store.transaction() as tx:
+        tx.deliveries.add(Delivery("found-1", "hub", FOUND_PUSH, {}, b"{}", now, repo="acme/infra"))
+    page = world.visitor("olga").get("/deliveries?event=push").text
+    rows = re.findall(r"<p><strong>(.*?)</strong> ([^·<]*?) ·", page)
+    assert sorted(rows) == [
+        ("push", "found on hub: its webhook did not come"),
+        ("push", "from hub"),
+        ("push", "from hub"),
+    ]

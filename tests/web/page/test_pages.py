@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
-from bot.domain.lifecycle import LABELS, RunStatus, StageStatus
-from bot.domain.plan import Counts
-from bot.domain.run import RunEvent, RunSource
-from bot.domain.words import MERGE_REQUESTS, PULL_REQUESTS
-from bot.domain.workspace import Lock
+from bot.domain.changes.delivery_decisions import DecisionKind, DeliveryDecision
+from bot.domain.plans.plan import Counts
+from bot.domain.runs.lifecycle import LABELS, RunStatus, StageStatus
+from bot.domain.runs.run import Run, RunEvent, RunSource
+from bot.domain.terms import MERGE_REQUESTS, PULL_REQUESTS
+from bot.domain.workspaces.workspace import Lock, Workspace
 from bot.services.ports import Delivery
-from bot.web import run_page, wording
+from bot.web.page import elements, wording
+from tests.web.conftest import World
 
 HOSTILE = "<script>alert(1)</script>\"'><b>"
 
 
-def text(world, path, status=200):
+def text(world: World, path: str, status: int = 200) -> str:
     answer = world.client.get(path)
     assert answer.status_code == status, answer.get_data(as_text=True)
     return answer.get_data(as_text=True)
 
 
-def buttons(page):
+def buttons(page: str) -> list[str]:
     return re.findall(r"<button[^>]*>([^<]+)</button>", page.partition("<main")[2])
 
 
-def planned(world, workspace, **about):
+def planned(world: World, workspace: Workspace, **about: Any) -> Run:
     fields = {
         "status": RunStatus.PLANNED,
         "plan_status": StageStatus.FINISHED,
@@ -39,11 +42,11 @@ def planned(world, workspace, **about):
 # The lists
 
 
-def test_without_a_workspace_the_home_page_says_what_to_do(world):
+def test_without_a_workspace_the_home_page_says_what_to_do(world: World) -> None:
     assert "plangate.yml" in text(world, "/")
 
 
-def test_the_home_page_shows_the_run_in_progress_else_the_latest(world):
+def test_the_home_page_shows_the_run_in_progress_else_the_latest(world: World) -> None:
     network, cluster, dns = world.workspace("network"), world.workspace("cluster"), world.workspace("dns")
     planned(world, network, message="Holds it")
     world.run(network, message="Waits behind")
@@ -66,7 +69,7 @@ def test_the_home_page_shows_the_run_in_progress_else_the_latest(world):
     assert "Holds it" in text(world, "/?show=nonsense")
 
 
-def test_a_workspace_shows_its_queue_with_why_each_waits(world):
+def test_a_workspace_shows_its_queue_with_why_each_waits(world: World) -> None:
     workspace = world.workspace("network")
     first = planned(world, workspace)
     second = world.run(workspace, message="Second")
@@ -74,13 +77,13 @@ def test_a_workspace_shows_its_queue_with_why_each_waits(world):
     link = f'<a href="/runs/{first.id}">{first.id}</a>'
     assert f"2nd in the queue, behind {link} (needs confirmation)" in page
     assert page.index(first.id) < page.index(second.id)
-    assert "There is no such page" in text(world, "/workspaces/nowhere", 404)
+    assert "Page not found" in text(world, "/workspaces/nowhere", 404)
 
 
-def test_a_workspace_pages_through_its_runs_newest_first(world):
+def test_a_workspace_pages_through_its_runs_newest_first(world: World) -> None:
     workspace = world.workspace("network")
     for number in range(35):
-        world.services.clock.pass_by(timedelta(minutes=1))
+        world.clock.pass_by(timedelta(minutes=1))
         world.run(
             workspace, status=RunStatus.APPLIED, message=f"Change number {number}.", commit=f"{number:040x}"
         )
@@ -95,26 +98,23 @@ def test_a_workspace_pages_through_its_runs_newest_first(world):
         text(world, f"/workspaces/network?page={odd}")
 
 
-def test_a_workspace_without_runs(world):
+def test_a_workspace_without_runs(world: World) -> None:
     world.workspace("live/network")
     assert "No runs here yet" in text(world, "/workspaces/live/network")
 
 
-def test_deliveries_say_what_was_decided_and_why(world):
-    assert "Nothing has been delivered yet" in text(world, "/deliveries")
+def test_deliveries_say_what_was_decided_and_why(world: World) -> None:
+    assert "No deliveries yet" in text(world, "/deliveries")
     run = world.run(world.workspace())
     now = world.services.clock.now()
     with world.services.store.transaction() as tx:
         for name in ("d-waits", "d-made", "d-none", "d-failed", "d-tries"):
             tx.deliveries.add(Delivery(name, "hub", "push", {}, b"{}", now))
-        made = {
-            "outcome": "run",
-            "reason": "network/main.tf is in network",
-            "workspace": "network",
-            "run": run.id,
-        }
+        made = DeliveryDecision(DecisionKind.RUN, "network/main.tf is in network", "network", run.id)
         tx.deliveries.handled("d-made", now, [made])
-        tx.deliveries.handled("d-none", now, [{"outcome": "nothing", "reason": "no workspace is configured"}])
+        tx.deliveries.handled(
+            "d-none", now, [DeliveryDecision(DecisionKind.NOTHING, "no workspace is configured")]
+        )
         tx.deliveries.handled("d-failed", now, [], "gave up")
         tx.deliveries.failed("d-tries", "the forge is down")
     page = text(world, "/deliveries")
@@ -125,7 +125,7 @@ def test_deliveries_say_what_was_decided_and_why(world):
     assert "no workspace is configured" in page
 
 
-def test_deliveries_are_paged_by_the_database(world):
+def test_deliveries_are_paged_by_the_database(world: World) -> None:
     now = world.services.clock.now()
     with world.services.store.transaction() as tx:
         for number in range(51):
@@ -138,13 +138,13 @@ def test_deliveries_are_paged_by_the_database(world):
     second = text(world, "/deliveries?page=2")
     assert re.findall(r">(d-\d+)<", second) == ["d-0"]
     assert "Older" not in second
-    assert "There are no older ones" in text(world, "/deliveries?page=3")
+    assert "No older deliveries" in text(world, "/deliveries?page=3")
 
 
 # Hostile text
 
 
-def test_nothing_hostile_gets_through(world):
+def test_nothing_hostile_gets_through(world: World) -> None:
     workspace = world.workspace()
     run = planned(
         world,
@@ -161,7 +161,7 @@ def test_nothing_hostile_gets_through(world):
         tx.runs.note(RunEvent(run.id, world.services.clock.now(), HOSTILE, HOSTILE, HOSTILE))
         tx.workspaces.set_lock(workspace.id, Lock(HOSTILE, HOSTILE, world.services.clock.now()))
         tx.deliveries.add(Delivery("d-1", "hub", HOSTILE, {}, b"", world.services.clock.now()))
-        decision = {"outcome": HOSTILE, "reason": HOSTILE, "workspace": HOSTILE, "run": HOSTILE}
+        decision = DeliveryDecision(DecisionKind.RUN, HOSTILE, HOSTILE, HOSTILE)
         tx.deliveries.handled("d-1", world.services.clock.now(), [decision], HOSTILE)
     for path in ("/", "/workspaces/network", f"/runs/{run.id}", "/deliveries", f"/workspaces/{HOSTILE}"):
         page = world.client.get(path).get_data(as_text=True)
@@ -170,15 +170,15 @@ def test_nothing_hostile_gets_through(world):
         assert "alert(1)" in page or path.startswith("/workspaces/<")
 
 
-def test_an_address_from_a_payload_leads_only_to_the_web():
-    assert run_page.web_address("javascript:alert(1)") == ""
-    assert run_page.web_address("https://hub.example.com/x") == "https://hub.example.com/x"
+def test_an_address_from_a_payload_leads_only_to_the_web() -> None:
+    assert elements.web_address("javascript:alert(1)") == ""
+    assert elements.web_address("https://hub.example.com/x") == "https://hub.example.com/x"
 
 
 # Words
 
 
-def test_times_are_told_as_seen_from_now(world):
+def test_times_are_told_as_seen_from_now(world: World) -> None:
     now = world.services.clock.now()
     for seconds, words in (
         (0, "just now"),
@@ -190,7 +190,7 @@ def test_times_are_told_as_seen_from_now(world):
     assert wording.moment(now, now).exact == "2026-11-24 12:00:00 UTC"
 
 
-def test_how_a_run_began_is_told_for_every_source(world):
+def test_how_a_run_began_is_told_for_every_source(world: World) -> None:
     workspace = world.workspace()
     told = set()
     for source in RunSource:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from bot.domain.errors import StoreBusy, StoreUnavailable
-from bot.domain.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.run import Run
+from bot.web.runs import build as run_page
+from tests.fakes.engine import FakeEngine
+from tests.web.conftest import World
 
 PAGES = ("/", "/workspaces/network", "/deliveries", "/runs/{run}", "/runs/{run}/output/plan")
 
 
 @pytest.fixture
-def run(world):
+def run(world: World) -> Run:
     return world.run(world.workspace(), status=RunStatus.PLANNED, plan_status=StageStatus.FINISHED)
 
 
@@ -32,7 +37,7 @@ def run(world):
     ],
     ids=str,
 )
-def test_strangers_see_nothing(world, run, stranger):
+def test_strangers_see_nothing(world: World, run: Run, stranger: dict[str, dict[str, str]]) -> None:
     for page in PAGES:
         sent = world.client.get(page.format(run=run.id), **stranger)
         assert (sent.status_code, sent.headers["Location"][:8]) == (303, "/sign-in")
@@ -44,8 +49,8 @@ def test_strangers_see_nothing(world, run, stranger):
         assert run.id not in answer.get_data(as_text=True)
 
 
-def test_without_a_local_administrator_nobody_sees_anything(world, run):
-    client = world.with_settings(type(world.services.config)(local_admin=""))
+def test_without_a_local_administrator_nobody_sees_anything(world: World, run: Run) -> None:
+    client = world.with_settings(local_admin="")
     for page in PAGES:
         assert client.get(page.format(run=run.id)).status_code == 303
     assert client.get("/sign-in").status_code == 403
@@ -55,15 +60,15 @@ def test_without_a_local_administrator_nobody_sees_anything(world, run):
 @pytest.mark.parametrize(
     "host", ["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:8080", "plangate.example.com"]
 )
-def test_the_local_administrator_sees_them(world, run, host):
-    session = world.client.get_cookie("plangate_session")
+def test_the_local_administrator_sees_them(world: World, run: Run, host: str) -> None:
+    session = world.cookie()
     for page in PAGES:
-        headers = {"Host": host, "Cookie": f"plangate_session={session.value}"}
+        headers = {"Host": host, "Cookie": f"plangate_session={session}"}
         browser = world.app.test_client(use_cookies=False)
         assert browser.get(page.format(run=run.id), headers=headers).status_code == 200
 
 
-def test_a_form_needs_the_token_of_its_page(world, run):
+def test_a_form_needs_the_token_of_its_page(world: World, run: Run) -> None:
     token = world.form_token(f"/runs/{run.id}")
     path = f"/runs/{run.id}/discard"
     for wrong in ({}, {"form_token": ""}, {"form_token": "0" * 64}, {"form_token": "é"}):
@@ -81,9 +86,9 @@ def test_a_form_needs_the_token_of_its_page(world, run):
     assert world.reload(run).status is RunStatus.DISCARDED
 
 
-def test_a_token_is_worth_nothing_in_another_session(world, run):
+def test_a_token_is_worth_nothing_in_another_session(world: World, run: Run) -> None:
     token = world.form_token(f"/runs/{run.id}")
-    world.services.clock.pass_by(timedelta(seconds=1))
+    world.clock.pass_by(timedelta(seconds=1))
     other = world.stranger()
     world.sign_in(other)
     assert other.post(f"/runs/{run.id}/discard", data={"form_token": token}).status_code == 403
@@ -91,7 +96,7 @@ def test_a_token_is_worth_nothing_in_another_session(world, run):
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing/here", "/healthz", "/hooks/hub", "/static/plangate.css"])
-def test_every_answer_carries_the_shield(world, path):
+def test_every_answer_carries_the_shield(world: World, path: str) -> None:
     headers = world.client.get(path).headers
     policy = headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
@@ -101,23 +106,33 @@ def test_every_answer_carries_the_shield(world, path):
     assert headers["Referrer-Policy"] == "same-origin"
 
 
-def test_pages_are_not_kept_by_caches(world):
+def test_pages_are_not_kept_by_caches(world: World) -> None:
     assert world.client.get("/").headers["Cache-Control"] == "no-store"
 
 
-def test_health(world):
+def test_health(world: World) -> None:
     assert world.client.get("/healthz").get_json() == {"ok": True}
-    assert world.client.get("/readyz").get_json() == {"database": True, "redis": True}
-    world.services.dispatch.down = True
+    assert world.client.get("/readyz").get_json() == {"database": True, "redis": True, "disk": True}
+    world.dispatch.down = True
     answer = world.client.get("/readyz")
-    assert (answer.status_code, answer.get_json()) == (503, {"database": True, "redis": False})
+    assert (answer.status_code, answer.get_json()) == (503, {"database": True, "redis": False, "disk": True})
 
 
-def test_the_last_resort_says_nothing_but_a_reference(world, run, monkeypatch, caplog):
-    def broken(*_):
+def test_readyz_says_that_the_disk_is_full(world: World) -> None:
+    engine = world.services.engine
+    assert isinstance(engine, FakeEngine)
+    engine.full = "3 MB left"
+    answer = world.client.get("/readyz")
+    assert (answer.status_code, answer.get_json()) == (503, {"database": True, "redis": True, "disk": False})
+
+
+def test_the_last_resort_says_nothing_but_a_reference(
+    world: World, run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any) -> None:
         raise RuntimeError("the secret is hunter2")
 
-    monkeypatch.setattr("bot.web.run_page.build", broken)
+    monkeypatch.setattr(run_page, "build", broken)
     answer = world.client.get(f"/runs/{run.id}")
     text = answer.get_data(as_text=True)
     assert answer.status_code == 500
@@ -132,13 +147,20 @@ def test_the_last_resort_says_nothing_but_a_reference(world, run, monkeypatch, c
 @pytest.mark.parametrize(
     "error", [StoreBusy("the database is busy"), StoreUnavailable("connection to 10.0.0.7 failed")]
 )
-@pytest.mark.parametrize("path", ["/runs/{}", "/state/ws-1"])
-def test_without_a_database_all_may_be_tried_again(world, run, monkeypatch, error, path):
-    def broken(*_):
+@pytest.mark.parametrize(("path", "seconds"), [("/runs/{}", "2"), ("/state/ws-1", "10")])
+def test_without_a_database_all_may_be_tried_again(
+    world: World,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    error: StoreBusy | StoreUnavailable,
+    path: str,
+    seconds: str,
+) -> None:
+    def broken(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr("bot.web.run_page.build", broken)
+    monkeypatch.setattr(run_page, "build", broken)
     monkeypatch.setattr(world.services.states, "admit", broken)
     answer = world.client.get(path.format(run.id), auth=("run-1", "a") if "state" in path else None)
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, seconds)
     assert "10.0.0.7" not in answer.get_data(as_text=True)

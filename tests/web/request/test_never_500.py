@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from urllib.parse import quote, unquote_to_bytes
 
@@ -12,10 +13,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bot.domain.accounts import Account
-from bot.domain.lifecycle import RunStatus
-from bot.domain.permissions import Person, Role
+from bot.domain.people.accounts import Account
+from bot.domain.people.permissions import Person, Role
+from bot.domain.runs.lifecycle import RunStatus
 from bot.services.ports import RunQuery
+from bot.services.states.backend import Access
+from tests.web.conftest import SECRET, World
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "LOCK", "UNLOCK", "OPTIONS", "TRACE", "PROPFIND"]
 WORD = st.text(st.characters(codec="latin-1", exclude_characters="\r\n"), max_size=30)
@@ -128,7 +131,9 @@ RELAXED = settings(max_examples=150, deadline=None, suppress_health_check=[Healt
 @example("POST", "/sign-in", "", {"Origin": "http://[::1"}, b"")
 @example("GET", "/state/ws-x", "", {"Authorization": "Basic \xff"}, b"")
 @example("POST", "/runs/run-x/confirm", "", {"Content-Type": "multipart/form-data; boundary="}, b"--")
-def test_anything_at_all(lasting_world, method, path, query, headers, body):
+def test_anything_at_all(
+    lasting_world: World, method: str, path: str, query: str, headers: dict[str, str], body: bytes
+) -> None:
     client = lasting_world.app.test_client()
     url = path.encode("utf-8", "replace").decode("latin-1")
     answer = client.open(
@@ -142,7 +147,7 @@ def test_anything_at_all(lasting_world, method, path, query, headers, body):
 
 
 @pytest.fixture(scope="module")
-def secret(lasting_world):
+def secret(lasting_world: World) -> str:
     return lasting_world.services.tokens.make(
         Account("", "alice"), Person("alice", Role.NONE), "fuzz", "write"
     )
@@ -150,7 +155,9 @@ def secret(lasting_world):
 
 @RELAXED
 @given(st.sampled_from(METHODS), PATHS, WORD, BODIES)
-def test_anything_from_a_program_with_a_token(lasting_world, secret, method, path, query, body):
+def test_anything_from_a_program_with_a_token(
+    lasting_world: World, secret: str, method: str, path: str, query: str, body: bytes
+) -> None:
     answer = lasting_world.app.test_client().open(
         "/",
         method=method,
@@ -166,8 +173,8 @@ def test_anything_from_a_program_with_a_token(lasting_world, secret, method, pat
 
 @RELAXED
 @given(WORD, WORD, BODIES)
-def test_anything_that_is_signed(lasting_world, event, delivery, body):
-    secret = lasting_world.services.hooks["hub"].secrets[0].encode()
+def test_anything_that_is_signed(lasting_world: World, event: str, delivery: str, body: bytes) -> None:
+    secret = SECRET.encode()
     headers = {
         "X-Hub-Signature-256": "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest(),
         "X-GitHub-Event": event,
@@ -179,13 +186,15 @@ def test_anything_that_is_signed(lasting_world, event, delivery, body):
 
 @RELAXED
 @given(st.sampled_from(["GET", "POST", "DELETE", "LOCK", "UNLOCK"]), WORD, WORD, BODIES)
-def test_anything_from_a_run_that_signed_in(lasting_world, method, lock_id, md5, body):
+def test_anything_from_a_run_that_signed_in(
+    lasting_world: World, method: str, lock_id: str, md5: str, body: bytes
+) -> None:
     with lasting_world.services.store.reading() as tx:
         found = [w for w in tx.workspaces.all() if w.name == "fuzzed"]
         runs = tx.runs.queue(found[0].id) if found else []
     run = runs[0] if runs else lasting_world.run(lasting_world.workspace("fuzzed"), status=RunStatus.APPLYING)
     expires = lasting_world.services.clock.now() + timedelta(hours=1)
-    token = lasting_world.services.states.token(run.id, run.workspace_id, True, expires)
+    token = lasting_world.services.states.token(run.id, run.workspace_id, Access.WRITE, expires)
     answer = lasting_world.client.open(
         f"/state/{run.workspace_id}",
         method=method,
@@ -197,14 +206,16 @@ def test_anything_from_a_run_that_signed_in(lasting_world, method, lock_id, md5,
     assert answer.status_code < 500
 
 
-def written(fields):
+def written(fields: Mapping[str, str]) -> str:
     """Fields as a form or a query has them; what is odd in that form already stays as it is."""
     return "&".join(f"{name}={value if value[:1] == '%' else quote(value)}" for name, value in fields.items())
 
 
 @settings(RELAXED, max_examples=300)
 @given(st.data(), FIELDS, SENT_ALONG)
-def test_anything_at_each_address_from_somebody_who_is_signed_in(lasting_world, data, fields, headers):
+def test_anything_at_each_address_from_somebody_who_is_signed_in(
+    lasting_world: World, data: st.DataObject, fields: dict[str, str], headers: dict[str, str]
+) -> None:
     world = lasting_world
     with world.services.store.reading() as tx:
         found = [each for each in tx.workspaces.all() if each.name == "odd"]
@@ -225,8 +236,8 @@ def test_anything_at_each_address_from_somebody_who_is_signed_in(lasting_world, 
     path = rule.rule
     for argument in sorted(rule.arguments):
         value = data.draw(st.just(ours[argument]) | ODD if argument in ours else ODD)
-        path = re.sub(rf"<(?:path:)?{argument}>", lambda _, value=value: value, path)
-    method = data.draw(st.sampled_from(sorted({*rule.methods, "POST"})))
+        path = re.sub(rf"<(?:path:)?{argument}>", value.replace("\\", "\\\\"), path)
+    method = data.draw(st.sampled_from(sorted({*(rule.methods or ()), "POST"})))
     form = {**fields, "form_token": signed_in(world)}
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = world.client.open(
@@ -242,7 +253,7 @@ def test_anything_at_each_address_from_somebody_who_is_signed_in(lasting_world, 
     assert answer.status_code < 500 or rule.endpoint == "health.readyz", answer.get_data(as_text=True)
 
 
-def signed_in(world):
+def signed_in(world: World) -> str:
     """The token that the forms of whoever is signed in carry; a new session where the last is over."""
     page = world.client.get("/workspaces/odd/queue-plan")
     if page.status_code == 303:

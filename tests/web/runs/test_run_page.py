@@ -5,34 +5,39 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from werkzeug.test import TestResponse
 
 from bot.domain.events import Change
-from bot.domain.lifecycle import RunStatus, StageStatus
-from bot.domain.permissions import Role
-from bot.domain.plan import Counts
-from bot.domain.run import Approval, Modes, RunEvent
+from bot.domain.people.permissions import Role
+from bot.domain.plans.modes import Modes
+from bot.domain.plans.plan import Counts
+from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.run import Approval, Run, RunEvent
+from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import ArtifactKind, ChangeRecord
-from bot.web import wording
+from bot.web.page import wording
 from tests.support.plans import a_bit_of_everything, many_changes
+from tests.web.conftest import World
 
 HOSTILE = "<script>alert(1)</script>\"'><b>"
 BARE = {"X-Plangate-Bare": "1"}
 
 
-def text(world, path, status=200, **how):
+def text(world: World, path: str, status: int = 200, **how: Any) -> str:
     answer = world.client.get(path, **how)
     assert answer.status_code == status, answer.get_data(as_text=True)
     return answer.get_data(as_text=True)
 
 
-def asks(page):
+def asks(page: str) -> list[str]:
     """Return the labels of the buttons that ask before they act."""
     return re.findall(r'<summary class="button [^"]*">([^<]+)</summary>', page)
 
 
-def planned(world, workspace, **about):
+def planned(world: World, workspace: Workspace, **about: Any) -> Run:
     fields = {
         "status": RunStatus.PLANNED,
         "plan_status": StageStatus.FINISHED,
@@ -42,13 +47,13 @@ def planned(world, workspace, **about):
     return world.run(workspace, **(fields | about))
 
 
-def keep(world, run, document):
+def keep(world: World, run: Run, document: dict[str, Any]) -> None:
     with world.services.store.transaction() as tx:
         tx.artifacts.put(run.id, ArtifactKind.PLAN_VIEW, b"")
         tx.artifacts.put(run.id, ArtifactKind.PLAN_JSON, json.dumps(document).encode())
 
 
-def note(world, run, *events):
+def note(world: World, run: Run, *events: str) -> None:
     """Add lines to a timeline: `kind@seconds` after the run was made."""
     with world.services.store.transaction() as tx:
         for event in events:
@@ -59,7 +64,7 @@ def note(world, run, *events):
 
 @pytest.mark.parametrize("status", RunStatus)
 @pytest.mark.parametrize("plan_only", [False, True])
-def test_every_status_has_its_page(world, status, plan_only):
+def test_every_status_has_its_page(world: World, status: RunStatus, plan_only: bool) -> None:
     run = world.run(world.workspace(), status=status, plan_only=plan_only)
     page = text(world, f"/runs/{run.id}")
     badge = wording.badge_of(run)
@@ -70,7 +75,9 @@ def test_every_status_has_its_page(world, status, plan_only):
     assert ('id="stage-apply"' in page) == (not plan_only)
 
 
-def test_without_scripts_the_page_reloads_while_the_run_goes_on_and_not_while_somebody_decides(world):
+def test_without_scripts_the_page_reloads_while_the_run_goes_on_and_not_while_somebody_decides(
+    world: World,
+) -> None:
     for status, reloads in (
         (RunStatus.PLANNING, True),
         (RunStatus.PLANNED, False),
@@ -95,14 +102,16 @@ def test_without_scripts_the_page_reloads_while_the_run_goes_on_and_not_while_so
     ],
     ids=str,
 )
-def test_only_the_buttons_that_are_legal_now(world, about, expected):
+def test_only_the_buttons_that_are_legal_now(
+    world: World, about: dict[str, Any], expected: list[str]
+) -> None:
     if "cancel_requested_by" in about:
         about = about | {"cancel_requested_at": world.services.clock.now()}
     run = world.run(world.workspace(), **about)
     assert asks(text(world, f"/runs/{run.id}")) == expected
 
 
-def test_only_the_buttons_that_this_person_may_press(world):
+def test_only_the_buttons_that_this_person_may_press(world: World) -> None:
     run = planned(world, world.workspace())
     preview = world.run(world.workspace(), status=RunStatus.CANCELED, plan_only=True)
     for found, role, labels, comments in (
@@ -117,10 +126,10 @@ def test_only_the_buttons_that_this_person_may_press(world):
         assert asks(page) == labels
         assert ('class="say"' in page) == comments
         if found is run and role < Role.WRITE:
-            assert "Somebody with write access has to decide." in page
+            assert "Somebody with write access must decide." in page
 
 
-def test_the_run_page_says_everything(world):
+def test_the_run_page_says_everything(world: World) -> None:
     workspace = world.workspace(require=("approved", "not_draft"))
     now = world.services.clock.now()
     run = planned(
@@ -167,14 +176,14 @@ def test_the_run_page_says_everything(world):
     assert "secret" not in page.replace("(sensitive value)", "")
 
 
-def test_the_plan_is_folded_once_it_is_decided(world):
+def test_the_plan_is_folded_once_it_is_decided(world: World) -> None:
     run = world.run(world.workspace(), status=RunStatus.APPLIED, plan_status=StageStatus.FINISHED)
     assert 'id="stage-plan" data-fold open' not in text(world, f"/runs/{run.id}")
     running = world.run(world.workspace(), status=RunStatus.APPLYING, apply_status=StageStatus.RUNNING)
     assert 'id="stage-apply" data-fold open' in text(world, f"/runs/{running.id}")
 
 
-def test_a_plan_json_that_can_not_be_read_spoils_no_page(world):
+def test_a_plan_json_that_can_not_be_read_spoils_no_page(world: World) -> None:
     run = planned(world, world.workspace())
     for raw in (b"rubbish", b"{}"):
         with world.services.store.transaction() as tx:
@@ -183,7 +192,7 @@ def test_a_plan_json_that_can_not_be_read_spoils_no_page(world):
         assert text(world, f"/runs/{run.id}/resources", 404)
 
 
-def test_where_the_time_went_is_a_picture_and_a_table(world):
+def test_where_the_time_went_is_a_picture_and_a_table(world: World) -> None:
     run = world.run(world.workspace(), status=RunStatus.PENDING)
     note(world, run, "fetching@10", "planning@20", "initialized@30", "planned@60", "confirmed@100",
          "applying@100", "applied@200")  # fmt: skip
@@ -203,7 +212,7 @@ def test_where_the_time_went_is_a_picture_and_a_table(world):
     assert "<figure" not in text(world, f"/runs/{fresh.id}")
 
 
-def test_an_apply_says_how_far_it_is_and_how_long_it_usually_takes(world):
+def test_an_apply_says_how_far_it_is_and_how_long_it_usually_takes(world: World) -> None:
     workspace = world.workspace()
     for length in (30, 40, 90):
         earlier = world.run(
@@ -214,7 +223,7 @@ def test_an_apply_says_how_far_it_is_and_how_long_it_usually_takes(world):
         workspace, status=RunStatus.APPLYING, apply_status=StageStatus.RUNNING, counts=Counts(3, 1, 0)
     )
     note(world, run, "applying@0")
-    world.services.clock.pass_by(timedelta(seconds=12))
+    world.clock.pass_by(timedelta(seconds=12))
     with world.services.store.transaction() as tx:
         tx.artifacts.append_output(
             run.id, "apply", "a.b: Creating...\na.b: Creation complete after 1s\na.c: Creating...\n"
@@ -229,7 +238,7 @@ def test_an_apply_says_how_far_it_is_and_how_long_it_usually_takes(world):
 # --- what changes -------------------------------------------------------------------------------------------
 
 
-def test_a_long_list_of_changes_comes_in_parts_that_lead_to_each_other(world):
+def test_a_long_list_of_changes_comes_in_parts_that_lead_to_each_other(world: World) -> None:
     run = planned(world, world.workspace())
     keep(world, run, many_changes(1000))
     page = text(world, f"/runs/{run.id}")
@@ -246,7 +255,7 @@ def test_a_long_list_of_changes_comes_in_parts_that_lead_to_each_other(world):
     assert "<h1>Resource changes</h1>" in whole
 
 
-def test_changes_are_narrowed_by_deed_words_and_module(world):
+def test_changes_are_narrowed_by_deed_words_and_module(world: World) -> None:
     run = planned(world, world.workspace())
     keep(world, run, many_changes(400))
     for query, count in (
@@ -262,7 +271,7 @@ def test_changes_are_narrowed_by_deed_words_and_module(world):
     assert "<ins>" in text(world, f"/runs/{run.id}?q=needle"), "the attributes of a few come along"
 
 
-def test_a_changes_attributes_are_a_page_of_their_own_and_a_part(world):
+def test_a_changes_attributes_are_a_page_of_their_own_and_a_part(world: World) -> None:
     run = planned(world, world.workspace())
     keep(world, run, a_bit_of_everything())
     page = text(world, f"/runs/{run.id}/resources/changes/0")
@@ -277,7 +286,7 @@ def test_a_changes_attributes_are_a_page_of_their_own_and_a_part(world):
         text(world, f"/runs/{run.id}/resources/{nowhere}", 404)
 
 
-def test_hostile_names_and_values_stay_text(world):
+def test_hostile_names_and_values_stay_text(world: World) -> None:
     run = planned(world, world.workspace())
     document = many_changes(1)
     item = document["resource_changes"][0]
@@ -301,7 +310,49 @@ def test_hostile_names_and_values_stay_text(world):
 # --- output -------------------------------------------------------------------------------------------------
 
 
-def test_the_raw_output_is_plain_text(world):
+def test_the_plan_as_text_is_ours_and_the_output_is_labelled_as_terraforms(world: World) -> None:
+    run = planned(world, world.workspace())
+    values = {"actions": ["create"], "before": None, "after": {"note": f"a\u2028{HOSTILE}"}}
+    resource = {"address": "null_resource.x", "mode": "managed", "type": "null_resource", "name": "x"}
+    block = {"address": "null_resource.x", "provisioners": [{"type": "local-exec"}]}
+    document = {
+        "format_version": "1.2",
+        "resource_changes": [{**resource, "change": values}],
+        "configuration": {"root_module": {"resources": [block]}},
+    }
+    keep(world, run, document)
+    with world.services.store.transaction() as tx:
+        tx.artifacts.append_output(run.id, "plan", "  # aws_vpc.forged will be created\n")
+    page = text(world, f"/runs/{run.id}")
+    ours, _, theirs = page.partition("<h3>What Terraform printed</h3>")
+    assert "<h3>The plan as text</h3>" in ours
+    assert "# null_resource.x will be created" in ours
+    assert "aws_vpc.forged" not in ours
+    assert "aws_vpc.forged" in theirs
+    assert "a\\u2028" in ours
+    assert "<script>alert" not in page
+    assert "<li><code>null_resource.x</code> runs its provisioner local-exec</li>" in ours
+    raw = world.client.get(f"/runs/{run.id}/plan.txt")
+    assert raw.mimetype == "text/plain"
+    assert raw.get_data(as_text=True).endswith("\nPlan: 1 to add, 0 to change, 0 to destroy.\n")
+    text(world, f"/runs/{world.run(world.workspace('bare')).id}/plan.txt", 404)
+
+
+@pytest.mark.parametrize("stage", ["plan", "apply"])
+def test_every_error_is_on_the_page_with_its_source(world: World, stage: Any) -> None:
+    about = {f"{stage}_status": StageStatus.ERRORED, "error": "Error: One (and 1 more error)"}
+    run = planned(world, world.workspace(), **{"plan_only": False, "status": RunStatus.ERRORED, **about})
+    said = f"\nError: One\n\n  on main.tf line 2:\n   2: {HOSTILE}\n\nError: Two\n\n   9: twice\u202e\n"
+    with world.services.store.transaction() as tx:
+        tx.artifacts.append_output(run.id, stage, said)
+    page = text(world, f"/runs/{run.id}")
+    told = page.partition("<h3>What went wrong</h3><pre>")[2].partition("</pre>")[0]
+    assert told.startswith("Error: One\n\n  on main.tf line 2:\n   2: &lt;script&gt;")
+    assert told.endswith("Error: Two\n\n   9: twice\\u202e")
+    assert page.count("What went wrong</h3>") == 1
+
+
+def test_the_raw_output_is_plain_text(world: World) -> None:
     run = planned(world, world.workspace())
     with world.services.store.transaction() as tx:
         tx.artifacts.append_output(run.id, "plan", HOSTILE)
@@ -313,7 +364,9 @@ def test_the_raw_output_is_plain_text(world):
         assert world.client.get(path).status_code == 404
 
 
-def test_a_very_long_output_begins_with_its_end_and_earlier_lines_are_given_when_asked_for(world):
+def test_a_very_long_output_begins_with_its_end_and_earlier_lines_are_given_when_asked_for(
+    world: World,
+) -> None:
     run = planned(world, world.workspace())
     with world.services.store.transaction() as tx:
         tx.artifacts.append_output(run.id, "plan", "".join(f"number {n}\n" for n in range(1, 12_001)))
@@ -334,12 +387,12 @@ def test_a_very_long_output_begins_with_its_end_and_earlier_lines_are_given_when
 # --- buttons ------------------------------------------------------------------------------------------------
 
 
-def press(world, run, verb, comment="", **more):
+def press(world: World, run: Run, verb: str, comment: str = "", **more: Any) -> TestResponse:
     token = world.form_token(f"/runs/{run.id}")
     return world.client.post(f"/runs/{run.id}/{verb}", data={"form_token": token, "comment": comment, **more})
 
 
-def test_pressing_the_buttons(world):
+def test_pressing_the_buttons(world: World) -> None:
     run = planned(world, world.workspace())
     answer = press(world, run, "confirm", "Looks right")
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/runs/{run.id}")
@@ -354,7 +407,7 @@ def test_pressing_the_buttons(world):
 
 
 @pytest.mark.parametrize("verb", ["confirm", "discard", "cancel"])
-def test_a_button_pressed_twice_is_pressed_once(world, verb):
+def test_a_button_pressed_twice_is_pressed_once(world: World, verb: str) -> None:
     status = RunStatus.PLANNING if verb == "cancel" else RunStatus.PLANNED
     run = planned(world, world.workspace(), status=status)
     first, second = press(world, run, verb), press(world, run, verb)
@@ -365,7 +418,7 @@ def test_a_button_pressed_twice_is_pressed_once(world, verb):
     assert len(kinds) == len(set(kinds))
 
 
-def test_retry_pressed_twice_makes_one_run_and_pressed_anew_another(world):
+def test_retry_pressed_twice_makes_one_run_and_pressed_anew_another(world: World) -> None:
     run = world.run(world.workspace(), status=RunStatus.ERRORED)
     places = [press(world, run, "retry", once=once).headers["Location"] for once in ("a", "a", "b")]
     assert places[0] == places[1] != places[2]
@@ -373,7 +426,7 @@ def test_retry_pressed_twice_makes_one_run_and_pressed_anew_another(world):
     assert found
 
 
-def test_a_button_that_came_too_late_says_on_the_page_what_is_possible(world):
+def test_a_button_that_came_too_late_says_on_the_page_what_is_possible(world: World) -> None:
     run = planned(world, world.workspace())
     token = world.form_token(f"/runs/{run.id}")
     press(world, run, "discard")
@@ -386,7 +439,7 @@ def test_a_button_that_came_too_late_says_on_the_page_what_is_possible(world):
     assert world.client.post("/runs/run-nowhere/cancel", data={"form_token": token}).status_code == 404
 
 
-def test_people_comment_on_the_timeline(world):
+def test_people_comment_on_the_timeline(world: World) -> None:
     run = world.run(world.workspace(), status=RunStatus.APPLIED)
     for words in ("Shall we?", "Shall we?", f"Yes.\n{HOSTILE}"):
         assert press(world, run, "comment", words).headers["Location"] == f"/runs/{run.id}"

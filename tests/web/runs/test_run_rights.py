@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 from urllib.parse import quote
 
 import pytest
+from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.domain.lifecycle import FINAL, RunStatus, StageStatus
-from bot.domain.permissions import Role
-from bot.domain.policy import Level, Outcome, PolicyCheck
+from bot.domain.people.permissions import Role
+from bot.domain.policies.policy import EnforcementLevel, PolicyCheck, PolicyOutcome
+from bot.domain.runs.lifecycle import FINAL, RunStatus, StageStatus
+from bot.domain.runs.run import Run
 from bot.services.ports import SetVersion
+from tests.web.conftest import World
 
 ROLES = (Role.READ, Role.PLAN, Role.WRITE, Role.ADMIN, Role.OWNER)
 VERBS = {
@@ -49,19 +53,25 @@ PREVIEWS = {
 }
 """What may be done with a plan-only run, in the statuses that it can have; who may plan may retry it."""
 
-STOPPING = {status: {"force-cancel"} for status in S if "cancel" in LEGAL[status] and status is not S.PENDING}
+STOPPING: dict[S, set[str]] = {
+    status: {"force-cancel"} for status in S if "cancel" in LEGAL[status] and status is not S.PENDING
+}
 """What may be done with a run that was canceled longer than the cool-off ago."""
 
-KINDS = (("run", LEGAL), ("preview", PREVIEWS), ("stopping", STOPPING))
+KINDS: tuple[tuple[str, dict[S, set[str]]], ...] = (
+    ("run", LEGAL),
+    ("preview", PREVIEWS),
+    ("stopping", STOPPING),
+)
 
 
-def a_run(world, status, name, kind="run"):
-    about = {"plan_only": True} if kind == "preview" else {}
+def a_run(world: World, status: RunStatus, name: str, kind: str = "run") -> Run:
+    about: dict[str, Any] = {"plan_only": True} if kind == "preview" else {}
     if kind == "stopping":
         long_ago = world.services.clock.now() - timedelta(minutes=5)
         about = {"cancel_requested_by": "bob", "cancel_requested_at": long_ago}
     run = world.run(world.workspace(name), status=status, plan_status=StageStatus.FINISHED, **about)
-    failed = PolicyCheck("cost", "v1", "monthly", Level.SOFT, Outcome.FAILED, ("too much",))
+    failed = PolicyCheck("cost", "v1", "monthly", EnforcementLevel.SOFT, PolicyOutcome.FAILED, ("too much",))
     with world.services.store.transaction() as tx:
         tx.policies.keep_version(SetVersion("v1", "cost", "policies/cost", "", {}, run.created_at))
         tx.policies.put(run.id, [failed])
@@ -71,7 +81,7 @@ def a_run(world, status, name, kind="run"):
 @pytest.mark.parametrize(
     ("kind", "status"), [(kind, each) for kind, legal in KINDS for each in S if each in legal], ids=str
 )
-def test_what_is_offered_can_be_pressed_and_nothing_else(world, kind, status):
+def test_what_is_offered_can_be_pressed_and_nothing_else(world: World, kind: str, status: RunStatus) -> None:
     legal = dict(KINDS)[kind][status]
     needs = VERBS | ({"retry": Role.PLAN} if kind == "preview" else {})
     for role in ROLES:
@@ -83,7 +93,7 @@ def test_what_is_offered_can_be_pressed_and_nothing_else(world, kind, status):
         token = re.search(r'name="form_token" value="([0-9a-f]{64})"', page)
         assert token
 
-        def press(verb, run, client=client, token=token[1]):
+        def press(verb: str, run: Run, client: FlaskClient = client, token: str = token[1]) -> int:
             sent = {"form_token": token, "comment": "so"}
             return client.post(f"/runs/{run.id}/{verb}", data=sent).status_code
 
@@ -113,7 +123,9 @@ WORDS = st.text(max_size=40)
     ),
     WORDS,
 )
-def test_whatever_is_asked_of_a_run_there_is_an_answer(lasting_world, path, query, word):
+def test_whatever_is_asked_of_a_run_there_is_an_answer(
+    lasting_world: World, path: str, query: str, word: str
+) -> None:
     with lasting_world.services.store.reading() as tx:
         known = [w for w in tx.workspaces.all() if w.name == "asked"]
         runs = tx.runs.queue(known[0].id) if known else []

@@ -5,21 +5,25 @@ from __future__ import annotations
 import html
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from bot.domain.lifecycle import RunStatus, StageStatus
-from bot.domain.variables import Variable
+from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.variables import Variable
+from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import ArtifactKind, StateVersion
+from tests.web.conftest import World
 
 
-def text(world, path, status=200):
+def text(world: World, path: str, status: int = 200) -> str:
     answer = world.client.get(path)
     assert answer.status_code == status, answer.get_data(as_text=True)
     return html.unescape(answer.get_data(as_text=True))
 
 
-def state(serial, **resources):
+def state(serial: int, **resources: Any) -> bytes:
     listed = [
         {"type": "thing", "name": name, "instances": [{"attributes": attributes}]}
         for name, attributes in resources.items()
@@ -27,7 +31,7 @@ def state(serial, **resources):
     return json.dumps({"version": 4, "serial": serial, "lineage": "l", "resources": listed}).encode()
 
 
-def keep(world, workspace, serial, data):
+def keep(world: World, workspace: Workspace, serial: int, data: bytes) -> StateVersion:
     at = world.services.clock.now() + timedelta(minutes=serial)
     version = StateVersion(f"sv-{serial}", workspace.id, "", serial, "l", "md5", at, len(data))
     with world.services.store.transaction() as tx:
@@ -35,7 +39,7 @@ def keep(world, workspace, serial, data):
     return version
 
 
-def tell(world, workspace, secret=""):
+def tell(world: World, workspace: Workspace, secret: str = "") -> Run:
     """A run with a plan that knows the type of resource, and which of its attributes are sensitive."""
     run = world.run(workspace, status=RunStatus.APPLIED, plan_status=StageStatus.FINISHED)
     known = {"type": "thing", "sensitive_values": {"pin": True}}
@@ -50,7 +54,7 @@ def tell(world, workspace, secret=""):
     return run
 
 
-def test_versions_are_compared_attribute_by_attribute_without_what_is_secret(world):
+def test_versions_are_compared_attribute_by_attribute_without_what_is_secret(world: World) -> None:
     workspace = world.workspace()
     keep(world, workspace, 1, state(1, it={"size": 1, "pin": "1111", "said": "hello"}, gone={"size": 4}))
     keep(world, workspace, 2, state(2, it={"size": 2, "pin": "2222", "said": "hello open sesame"}))
@@ -67,22 +71,22 @@ def test_versions_are_compared_attribute_by_attribute_without_what_is_secret(wor
         text(world, "/workspaces/network/states/compare?before=sv-2&now=sv-1").count("1 added, 1 changed")
         == 1
     )
-    assert "one and the same version" in text(
+    assert "Both sides show the same version" in text(
         world, "/workspaces/network/states/compare?before=sv-2&now=sv-2"
     )
 
 
-def test_values_are_hidden_until_a_plan_has_told_which_are_sensitive(world):
+def test_values_are_hidden_until_a_plan_has_told_which_are_sensitive(world: World) -> None:
     workspace = world.workspace()
     keep(world, workspace, 1, state(1, it={"size": 11111}))
     keep(world, workspace, 2, state(2, it={"size": 22222}))
     page = text(world, "/workspaces/network/states/compare")
-    assert "no plan has told yet which of them are sensitive" in page
+    assert "Its values are hidden until a plan says" in page
     assert "11111" not in page
     assert "22222" not in page
 
 
-def test_many_resources_come_in_parts(world):
+def test_many_resources_come_in_parts(world: World) -> None:
     workspace = world.workspace()
     keep(world, workspace, 1, state(1))
     keep(world, workspace, 2, state(2, **{f"it{n:03}": {"size": n} for n in range(101)}))
@@ -93,7 +97,7 @@ def test_many_resources_come_in_parts(world):
     assert "thing.it100" in text(world, "/workspaces/network/states/compare?before=sv-1&now=sv-2&page=2")
 
 
-def test_what_is_not_there_or_elsewhere_is_not_found(world):
+def test_what_is_not_there_or_elsewhere_is_not_found(world: World) -> None:
     workspace, other = world.workspace(), world.workspace("other")
     text(world, "/workspaces/network/states/compare", 404)
     keep(world, workspace, 1, state(1))
@@ -102,7 +106,7 @@ def test_what_is_not_there_or_elsewhere_is_not_found(world):
     text(world, "/workspaces/network/states/compare?before=nothing", 404)
 
 
-def test_a_version_lists_its_resources_in_parts_and_by_address(world):
+def test_a_version_lists_its_resources_in_parts_and_by_address(world: World) -> None:
     workspace = world.workspace()
     keep(world, workspace, 1, state(1, **{f"it{n:03}": {} for n in range(501)}))
     page = text(world, "/workspaces/network/states/sv-1")
@@ -112,11 +116,13 @@ def test_a_version_lists_its_resources_in_parts_and_by_address(world):
     found = text(world, "/workspaces/network/states/sv-1?q=IT50")
     assert "thing.it500" in found
     assert "thing.it049" not in found
-    assert "No resource has this in its address" in text(world, "/workspaces/network/states/sv-1?q=nowhere")
+    assert "No address of a resource contains this" in text(
+        world, "/workspaces/network/states/sv-1?q=nowhere"
+    )
 
 
 @pytest.mark.parametrize("depth", [200, 600, 900, 100_000])
-def test_states_that_nest_values_deeply_are_no_error_of_ours(world, depth):
+def test_states_that_nest_values_deeply_are_no_error_of_ours(world: World, depth: int) -> None:
     workspace = world.workspace()
     for serial in (1, 2):
         nested = f"{'[' * depth}{serial}{']' * depth}"

@@ -5,29 +5,32 @@ from __future__ import annotations
 import html
 import re
 from datetime import timedelta
+from typing import Any
 
-from bot.domain.lifecycle import RunStatus
-from bot.domain.run import RunSource
-from bot.web.overview import PER_PAGE
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run, RunSource
+from bot.domain.workspaces.workspace import Workspace
+from bot.web.workspaces.build import PER_PAGE
+from tests.web.conftest import World
 
 NOT_COUNTED = "Commits that touch nothing here don't count."
 
 
-def text(world, path):
+def text(world: World, path: str) -> str:
     answer = world.client.get(path)
     assert answer.status_code == 200, answer.get_data(as_text=True)
     return html.unescape(answer.get_data(as_text=True))
 
 
-def names(page):
+def names(page: str) -> list[str]:
     return re.findall(r'class="cover" href="/workspaces/([^"]+)"', page)
 
 
-def links(page):
+def links(page: str) -> dict[str, str]:
     return dict(re.findall(r'<a href="([^"]+)"[^>]*>([^<]+?) ?<span>', page))
 
 
-def test_the_list_is_searched_and_the_filters_keep_what_is_searched_for(world):
+def test_the_list_is_searched_and_the_filters_keep_what_is_searched_for(world: World) -> None:
     for name in ("network-prod", "network-staging", "dns"):
         world.workspace(name, branch="main")
     world.run(world.workspace("network-old", branch="main"), status=RunStatus.ERRORED)
@@ -43,7 +46,7 @@ def test_the_list_is_searched_and_the_filters_keep_what_is_searched_for(world):
     assert "<b>nowhere" not in world.client.get("/?q=<b>nowhere").get_data(as_text=True)
 
 
-def test_the_list_comes_in_parts(world):
+def test_the_list_comes_in_parts(world: World) -> None:
     made = [f"ws-{number:03}" for number in range(2 * PER_PAGE + 1)]
     for name in made:
         world.workspace(name)
@@ -52,10 +55,10 @@ def test_the_list_comes_in_parts(world):
     assert names(second) == made[PER_PAGE : 2 * PER_PAGE]
     assert "51 to 100 of 101" in second
     assert names(text(world, "/?page=3")) == made[-1:]
-    assert "There are no more of them" in text(world, "/?page=4")
+    assert "No more workspaces" in text(world, "/?page=4")
 
 
-def test_the_latest_come_first_where_that_is_asked_for(world):
+def test_the_latest_come_first_where_that_is_asked_for(world: World) -> None:
     for name in ("a", "b", "c"):
         world.services.clock.wait(timedelta(minutes=1))
         world.run(world.workspace(name), status=RunStatus.APPLIED)
@@ -63,8 +66,8 @@ def test_the_latest_come_first_where_that_is_asked_for(world):
     assert names(text(world, "/?sort=latest")) == ["c", "b", "a"]
 
 
-def test_each_says_what_was_applied_and_whether_the_branch_went_on(world):
-    def applied(name, **about):
+def test_each_says_what_was_applied_and_whether_the_branch_went_on(world: World) -> None:
+    def applied(name: str, **about: Any) -> tuple[Workspace, Run]:
         place = world.workspace(name, branch="main")
         return place, world.run(place, **({"status": RunStatus.APPLIED, "commit": "a" * 40} | about))
 

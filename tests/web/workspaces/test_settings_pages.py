@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from bot.config.explain import check
-from bot.config.marked_yaml import parse_document
+from bot.config.file.marked_yaml import parse_document
+from bot.config.file.positions import read_written
+from bot.config.file.validate import check
 from bot.config.problems import Problems
-from bot.config.written import read_written
-from bot.domain.lifecycle import RunStatus
-from tests.web.conftest import Settings
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.workspaces.identity import Cloud, Identity, Target
+from bot.domain.workspaces.isolation import Isolation, Network
+from bot.forges.kinds import KINDS
+from tests.web.conftest import World
 
 
-def text(world, path, status=200):
+def text(world: World, path: str, status: int = 200) -> str:
     answer = world.client.get(path)
     assert answer.status_code == status, answer.get_data(as_text=True)
     return html.unescape(answer.get_data(as_text=True))
 
 
-def settings(page):
+def settings(page: str) -> dict[str, tuple[str, str]]:
     return {
         name: (value, source)
         for name, value, source in re.findall(
@@ -52,15 +56,15 @@ forges:
 
 
 @pytest.fixture
-def look(world):
+def look(world: World) -> Callable[[str], str]:
     """Open pages of a server whose plangate.yml is this one."""
-    manifest = check(document := parse_document(MANIFEST, "plangate.yml"), Problems())
-    client = world.with_settings(Settings(written=read_written(manifest, document)))
+    manifest = check(document := parse_document(MANIFEST, "plangate.yml"), KINDS, Problems())
+    client = world.with_settings(written=read_written(manifest, document))
     world.sign_in(client)
     return lambda path: html.unescape(client.get(path).get_data(as_text=True))
 
 
-def test_each_setting_says_on_which_line_it_is_written(world, look):
+def test_each_setting_says_on_which_line_it_is_written(world: World, look: Callable[[str], str]) -> None:
     world.workspace("first")
     world.workspace("named", run_triggers=("first",), require=("approved", "mergeable"))
     page = look("/workspaces/named/settings")
@@ -76,7 +80,7 @@ def test_each_setting_says_on_which_line_it_is_written(world, look):
     assert (found["Engine"], found["Directory"]) == ("the default", "the default")
 
 
-def test_a_found_workspace_names_the_lines_of_its_rule(world, look):
+def test_a_found_workspace_names_the_lines_of_its_rule(world: World, look: Callable[[str], str]) -> None:
     made = world.workspace("found-net", discovered=True)
     with world.services.store.transaction() as tx:
         tx.workspaces.put(replace(made, working_directory="found/net"))
@@ -86,14 +90,16 @@ def test_a_found_workspace_names_the_lines_of_its_rule(world, look):
     assert (found["Directory"], found["Tags"][1]) == (("found/net", "plangate.yml:13"), "plangate.yml:14")
 
 
-def test_what_the_file_does_not_speak_of_any_more_names_no_line(world, look):
+def test_what_the_file_does_not_speak_of_any_more_names_no_line(
+    world: World, look: Callable[[str], str]
+) -> None:
     world.workspace("gone", auto_apply=True)
     assert settings(look("/workspaces/gone/settings"))["Auto-apply"] == (
         "on", "an earlier plangate.yml, or the default",
     )  # fmt: skip
 
 
-def test_run_triggers_are_shown_on_both_ends(world):
+def test_run_triggers_are_shown_on_both_ends(world: World) -> None:
     world.workspace("first")
     world.workspace("second", run_triggers=("first",))
     assert 'apply here starts a run in <a href="/workspaces/second">' in text(
@@ -103,7 +109,7 @@ def test_run_triggers_are_shown_on_both_ends(world):
     text(world, "/workspaces/nowhere/settings", 404)
 
 
-def test_a_workspace_shows_its_current_and_its_latest_run(world):
+def test_a_workspace_shows_its_current_and_its_latest_run(world: World) -> None:
     workspace = world.workspace()
     page = text(world, "/workspaces/network")
     assert "Current run" not in page
@@ -118,7 +124,7 @@ def test_a_workspace_shows_its_current_and_its_latest_run(world):
     assert '<a href="/workspaces/network/current">' in page
 
 
-def test_the_current_and_the_latest_run_have_addresses_that_stay(world):
+def test_the_current_and_the_latest_run_have_addresses_that_stay(world: World) -> None:
     workspace = world.workspace()
     for name, why in (("current", "No run is in progress in network"), ("latest", "No run of network is")):
         assert why in text(world, f"/workspaces/network/{name}", 404)
@@ -133,13 +139,56 @@ def test_the_current_and_the_latest_run_have_addresses_that_stay(world):
         assert told.get_json()["data"]["id"] == run.id
 
 
-def test_a_long_queue_is_folded_behind_its_first(world):
+def test_a_long_queue_is_folded_behind_its_first(world: World) -> None:
     workspace = world.workspace()
     for number in range(9):
         world.run(workspace, message=f"Number {number}")
     page = text(world, "/workspaces/network")
     queue = page.partition("<h2>Queue ")[2].partition("<h2>All runs</h2>")[0]
     shown, folded = queue.split('id="queue-rest"')
-    assert "8 waiting" in shown and "3 more behind them" in folded
+    assert "8 waiting" in shown and "3 more in the queue" in folded
     assert re.findall(r"Number \d", shown) == [f"Number {number}" for number in range(1, 6)]
     assert re.findall(r"Number \d", folded) == [f"Number {number}" for number in range(6, 9)]
+
+
+def test_what_runs_reach_and_whom_they_act_as_is_said(world: World) -> None:
+    aws = Target("AWS", Cloud.AWS, "aws.workload.identity", "arn:plan", "arn:apply")
+    own = Target("REGISTRY", Cloud.OTHER, "https://registry.example.com")
+    made = world.workspace("net")
+    with world.services.store.transaction() as tx:
+        tx.workspaces.put(
+            replace(
+                made,
+                isolation=Isolation(
+                    egress=("*.example.com",), providers=("hashicorp/*",), own_providers=True
+                ),
+                identity=Identity((aws, own), forks=True),
+            )
+        )
+    found = {name: value for name, (value, _) in settings(text(world, "/workspaces/net/settings")).items()}
+    assert found["Runs reach"] == "*.example.com"
+    assert found["Providers"] == "hashicorp/*; a commit may bring its own"
+    assert found["Identity tokens"] == (
+        "AWS (plan as arn:plan, apply as arn:apply); REGISTRY (audience https://registry.example.com); "
+        "also for changes from forks"
+    )
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (Network.FILTERED, "public addresses, by HTTP and HTTPS"),
+        (Network.HOST, "all that the worker reaches"),
+        (Network.NONE, "only their state"),
+    ],
+)
+def test_a_workspace_without_rules_says_the_usual(world: World, network: Network, said: str) -> None:
+    made = world.workspace("net")
+    with world.services.store.transaction() as tx:
+        tx.workspaces.put(replace(made, isolation=Isolation(network)))
+    found = {name: value for name, (value, _) in settings(text(world, "/workspaces/net/settings")).items()}
+    assert (found["Runs reach"], found["Providers"], found["Identity tokens"]) == (
+        said,
+        "from any source",
+        "none",
+    )

@@ -6,30 +6,33 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from html import unescape
+from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
 
 from bot.domain.errors import ForgeUnavailable
-from bot.domain.lifecycle import RunStatus
-from bot.domain.modes import Mode, Modes
-from bot.domain.permissions import Person, Role
-from bot.domain.run import Run
-from bot.domain.workspace import Lock
+from bot.domain.people.permissions import Person, Role
+from bot.domain.plans.modes import Mode, Modes
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Lock
 from bot.services.ports import RunQuery, StateLock
-from bot.web import controls, run_page
+from bot.web.runs import build as run_page
+from bot.web.workspaces import controls
+from tests.web.conftest import World
 
 PAGE = "/workspaces/network"
 INSTANCE = 'module.app.aws_instance.web["blue green"]'
 
 
-def text(world, path, status=200):  # type: ignore[no-untyped-def]
+def text(world: World, path: str, status: int = 200) -> str:
     answer = world.client.get(path)
     assert answer.status_code == status, answer.get_data(as_text=True)
     return unescape(answer.get_data(as_text=True))
 
 
-def send(world, path, page=PAGE, **form) -> TestResponse:  # type: ignore[no-untyped-def]
+def send(world: World, path: str, page: str = PAGE, **form: Any) -> TestResponse:
     return world.client.post(path, data={"form_token": world.form_token(page), **form})
 
 
@@ -47,7 +50,7 @@ def linked(run: Run) -> str:
     return f'<a href="/runs/{run.id}">{run.id}</a>'
 
 
-def runs(world) -> list[Run]:  # type: ignore[no-untyped-def]
+def runs(world: World) -> list[Run]:
     with world.services.store.reading() as tx:
         return list(tx.runs.find(RunQuery()))
 
@@ -55,7 +58,7 @@ def runs(world) -> list[Run]:  # type: ignore[no-untyped-def]
 # --- Queue Plan ---------------------------------------------------------------------------------------------
 
 
-def test_the_form_offers_what_the_workspace_allows(world):  # type: ignore[no-untyped-def]
+def test_the_form_offers_what_the_workspace_allows(world: World) -> None:
     world.workspace(branch="live", allowed_modes=(Mode.DESTROY, Mode.TARGET))
     assert f"{PAGE}/queue-plan" in text(world, PAGE)
     page = text(world, f"{PAGE}/queue-plan")
@@ -69,7 +72,7 @@ def test_the_form_offers_what_the_workspace_allows(world):  # type: ignore[no-un
     text(world, "/workspaces/nowhere/queue-plan", 404)
 
 
-def test_queueing_a_plan_shows_its_run(world):  # type: ignore[no-untyped-def]
+def test_queueing_a_plan_shows_its_run(world: World) -> None:
     world.workspace(allowed_modes=tuple(Mode))
     form = {
         "message": "Look for drift",
@@ -96,7 +99,7 @@ def test_queueing_a_plan_shows_its_run(world):  # type: ignore[no-untyped-def]
         ({"plan_only": "on", "destroy": "on"}, Modes(destroy=True), "Preview of a destroy run"),
     ],
 )
-def test_each_kind_of_run(world, form, modes, kind):  # type: ignore[no-untyped-def]
+def test_each_kind_of_run(world: World, form: dict[str, Any], modes: Modes, kind: str) -> None:
     world.workspace(allowed_modes=tuple(Mode))
     send(world, f"{PAGE}/queue-plan", f"{PAGE}/queue-plan", **form)
     [run] = runs(world)
@@ -112,7 +115,9 @@ def test_each_kind_of_run(world, form, modes, kind):  # type: ignore[no-untyped-
         ({"replace": "a.b", "refresh_only": "on"}, 400, "exclude each other"),
     ],
 )
-def test_what_may_not_be_makes_no_run_and_says_why(world, form, status, words):  # type: ignore[no-untyped-def]
+def test_what_may_not_be_makes_no_run_and_says_why(
+    world: World, form: dict[str, str], status: int, words: str
+) -> None:
     world.workspace()
     answer = send(world, f"{PAGE}/queue-plan", f"{PAGE}/queue-plan", **form)
     assert answer.status_code == status
@@ -120,16 +125,16 @@ def test_what_may_not_be_makes_no_run_and_says_why(world, form, status, words): 
     assert runs(world) == []
 
 
-def test_a_forge_that_is_away_is_said_so(world):  # type: ignore[no-untyped-def]
+def test_a_forge_that_is_away_is_said_so(world: World) -> None:
     world.workspace()
-    world.forge.fail(ForgeUnavailable("hub is out of order (502)"), "branch_head")
+    world.forge.fail(ForgeUnavailable("hub failed (502)"), "branch_head")
     answer = send(world, f"{PAGE}/queue-plan", f"{PAGE}/queue-plan")
     assert answer.status_code == 503
-    assert "out of order" in answer.get_data(as_text=True)
+    assert "Hub failed" in answer.get_data(as_text=True)
 
 
 @pytest.mark.parametrize("path", ["queue-plan", "lock", "unlock", "release-state"])
-def test_a_form_from_elsewhere_is_refused(world, path):  # type: ignore[no-untyped-def]
+def test_a_form_from_elsewhere_is_refused(world: World, path: str) -> None:
     world.workspace()
     answer = world.client.post(f"{PAGE}/{path}", data={"form_token": "0" * 64})
     assert answer.status_code == 403
@@ -139,7 +144,7 @@ def test_a_form_from_elsewhere_is_refused(world, path):  # type: ignore[no-untyp
 # --- locks --------------------------------------------------------------------------------------------------
 
 
-def test_locking_and_unlocking(world):  # type: ignore[no-untyped-def]
+def test_locking_and_unlocking(world: World) -> None:
     workspace = world.workspace()
     assert "Lock" in buttons(text(world, PAGE))
     answer = send(world, f"{PAGE}/lock", reason="the freeze")
@@ -153,15 +158,15 @@ def test_locking_and_unlocking(world):  # type: ignore[no-untyped-def]
     assert "The workspace is locked by alice: the freeze" in waiting
     assert send(world, f"{PAGE}/lock", reason="again").status_code == 409
     assert send(world, f"{PAGE}/unlock").status_code == 303
-    assert world.services.dispatch.woken[-1] != ""
-    assert run.id in world.services.dispatch.woken
+    assert world.dispatch.woken[-1] != ""
+    assert run.id in world.dispatch.woken
     assert "Locked by" not in text(world, PAGE)
     late = send(world, f"{PAGE}/unlock")
     assert late.status_code == 409
     assert "network is not locked" in late.get_data(as_text=True).lower()
 
 
-def test_anothers_lock_is_forced(world):  # type: ignore[no-untyped-def]
+def test_anothers_lock_is_forced(world: World) -> None:
     workspace = world.workspace()
     with world.services.store.transaction() as tx:
         tx.workspaces.set_lock(workspace.id, Lock("bob", "", world.services.clock.now()))
@@ -172,7 +177,7 @@ def test_anothers_lock_is_forced(world):  # type: ignore[no-untyped-def]
     assert "Locked by" not in text(world, PAGE)
 
 
-def test_a_held_workspace_offers_no_lock_and_says_when(world):  # type: ignore[no-untyped-def]
+def test_a_held_workspace_offers_no_lock_and_says_when(world: World) -> None:
     workspace = world.workspace()
     run = world.run(workspace, status=RunStatus.PLANNED)
     page = text(world, PAGE)
@@ -181,39 +186,39 @@ def test_a_held_workspace_offers_no_lock_and_says_when(world):  # type: ignore[n
     assert send(world, f"{PAGE}/lock").status_code == 409
 
 
-def lock_state(world, run_id="") -> None:  # type: ignore[no-untyped-def]
+def lock_state(world: World, run_id: str = "") -> None:
     with world.services.store.transaction() as tx:
         place = tx.workspaces.named("network")
         tx.states.lock(StateLock(place.id, "lock-1", run_id, "{}", world.services.clock.now()))
 
 
-def test_terraforms_lock_is_shown_and_released_only_when_no_run_holds_the_workspace(world):  # type: ignore[no-untyped-def]
+def test_terraforms_lock_is_shown_and_released_only_when_no_run_holds_the_workspace(world: World) -> None:
     workspace = world.workspace()
     run = world.run(workspace, status=RunStatus.APPLYING)
     lock_state(world, run.id)
     page = text(world, PAGE)
-    assert f"Terraform's lock is on the state, for {linked(run)}, which is at work." in page
+    assert f"Terraform's lock is on the state, for {linked(run)}, which is in progress." in page
     assert "Release the state's lock" not in buttons(page)
     assert send(world, f"{PAGE}/release-state").status_code == 409
     with world.services.store.transaction() as tx:
         tx.runs.save(replace(tx.runs.get(run.id), status=RunStatus.ERRORED))
     page = text(world, PAGE)
-    assert f"from {linked(run)}, whose worker was lost. It is let go of when nothing has come" in page
+    assert f"from {linked(run)}, whose worker was lost. It is released if no request comes" in page
     assert "for 15 minutes" in page
     assert send(world, f"{PAGE}/release-state").status_code == 303
     assert "Terraform's lock" not in text(world, PAGE)
     assert "State unlocked" in text(world, f"/runs/{run.id}")
 
 
-def test_a_lock_from_outside_of_any_run(world):  # type: ignore[no-untyped-def]
+def test_a_lock_from_outside_of_any_run(world: World) -> None:
     world.workspace()
     lock_state(world)
     page = text(world, PAGE)
-    assert "from outside of any run" in page
+    assert "The state is locked by a Terraform outside" in page
     assert "Release the state's lock" in buttons(page)
 
 
-def test_only_what_this_person_may(world):  # type: ignore[no-untyped-def]
+def test_only_what_this_person_may(world: World) -> None:
     workspace = world.workspace()
     lock_state(world)
     with world.app.test_request_context(), world.services.store.reading() as tx:
@@ -231,14 +236,14 @@ def test_only_what_this_person_may(world):  # type: ignore[no-untyped-def]
 # --- runs ---------------------------------------------------------------------------------------------------
 
 
-def test_force_cancel_is_offered_after_the_cool_off(world):  # type: ignore[no-untyped-def]
+def test_force_cancel_is_offered_after_the_cool_off(world: World) -> None:
     run = world.run(world.workspace(), status=RunStatus.APPLYING)
     path = f"/runs/{run.id}"
     send(world, f"{path}/cancel", path)
     page = text(world, path)
     assert asks(page) == []
     assert "In 30 s an administrator may force it." in page
-    world.services.clock.pass_by(timedelta(seconds=30))
+    world.clock.pass_by(timedelta(seconds=30))
     page = text(world, path)
     assert asks(page) == ["Force Cancel"]
     assert "An administrator may force it now." in page
@@ -249,7 +254,7 @@ def test_force_cancel_is_offered_after_the_cool_off(world):  # type: ignore[no-u
     assert "It hangs" in page
 
 
-def test_a_force_cancel_that_its_worker_carries_out_says_so(world):  # type: ignore[no-untyped-def]
+def test_a_force_cancel_that_its_worker_carries_out_says_so(world: World) -> None:
     about = {
         "cancel_requested_by": "bob",
         "cancel_requested_at": world.services.clock.now(),
@@ -261,7 +266,7 @@ def test_a_force_cancel_that_its_worker_carries_out_says_so(world):  # type: ign
     assert asks(page) == []
 
 
-def test_who_may_not_force_sees_no_such_button(world):  # type: ignore[no-untyped-def]
+def test_who_may_not_force_sees_no_such_button(world: World) -> None:
     long_ago = world.services.clock.now() - timedelta(minutes=5)
     run = world.run(
         world.workspace(), status=RunStatus.APPLYING, cancel_requested_by="bob", cancel_requested_at=long_ago
@@ -272,11 +277,11 @@ def test_who_may_not_force_sees_no_such_button(world):  # type: ignore[no-untype
             assert [ask.label for ask in page.asks] == labels
 
 
-def test_a_destroy_plan_says_what_it_would_do(world):  # type: ignore[no-untyped-def]
+def test_a_destroy_plan_says_what_it_would_do(world: World) -> None:
     run = world.run(world.workspace(), status=RunStatus.PLANNED, modes=Modes(destroy=True))
     assert "destroys everything that the workspace manages" in text(world, f"/runs/{run.id}")
 
 
-def test_run_triggers_are_shown(world):  # type: ignore[no-untyped-def]
+def test_run_triggers_are_shown(world: World) -> None:
     world.workspace(run_triggers=("dns", "vpc"))
     assert "dns, vpc" in text(world, PAGE)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from bot.domain.permissions import Person, Role
-from bot.domain.workspace import Lock
+from bot.domain.people.permissions import Person, Role
+from bot.domain.workspaces.workspace import Lock
 from bot.services.ports import Delivery, StateLock
-from bot.services.variables import OfSet, OfWorkspace, Wish
+from bot.services.variables.editor import SetVariables, VariableInput, WorkspaceVariables
 from tests.support.seeding import state_json
+from tests.web.conftest import World
 
 ROLES = (Role.READ, Role.PLAN, Role.WRITE, Role.ADMIN, Role.OWNER)
 OWNER = Person("olga", Role.OWNER)
@@ -32,26 +35,27 @@ ACTIONS = {
 
 
 @pytest.fixture
-def furnished(world):
+def furnished(world: World) -> Callable[[str], tuple[str, str]]:
     """A workspace with everything that can be pressed on, one locked by the person, one by somebody else."""
 
-    def furnish(login):
+    def furnish(login: str) -> tuple[str, str]:
         name, now = f"net-{login}", world.services.clock.now()
         made = {each: world.workspace(each) for each in (name, f"{name}-mine", f"{name}-theirs")}
-        states = world.services.kept_states
+        states = world.services.state_versions
         versions = [
             states.push(made[name].id, state_json(serial, {}), OWNER, force=True) for serial in (1, 2)
         ]
-        world.services.variables.put(OfWorkspace(name), Wish("region", value="us"), OWNER)
+        world.services.variables.put(WorkspaceVariables(name), VariableInput("region", value="us"), OWNER)
         with world.services.store.transaction() as tx:
             tx.workspaces.set_lock(made[f"{name}-mine"].id, Lock(login, "", now))
             tx.workspaces.set_lock(made[f"{name}-theirs"].id, Lock("carol", "", now))
             tx.states.lock(StateLock(made[f"{name}-theirs"].id, "lock-1", "", "{}", now))
+        assert versions[0] is not None
         return f"/workspaces/{name}", versions[0].id
 
     owner = world.services.variables
     owner.put_set("all", OWNER, everywhere=True)
-    owner.put(OfSet("all"), Wish("zone", value="a"), OWNER)
+    owner.put(SetVariables("all"), VariableInput("zone", value="a"), OWNER)
     with world.services.store.transaction() as tx:
         at = world.services.clock.now()
         tx.deliveries.add(Delivery("d-bad", "hub", "push", {}, b"{}", at))
@@ -60,7 +64,9 @@ def furnished(world):
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_what_is_offered_can_be_pressed_and_nothing_else(world, furnished, action):
+def test_what_is_offered_can_be_pressed_and_nothing_else(
+    world: World, furnished: Callable[[str], tuple[str, str]], action: str
+) -> None:
     page, target, sent, sign, needs = ACTIONS[action]
     for role in ROLES:
         login = role.name.lower()
@@ -81,7 +87,9 @@ def test_what_is_offered_can_be_pressed_and_nothing_else(world, furnished, actio
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_state_is_taken_out_by_who_may_change_it(world, furnished, role):
+def test_a_state_is_taken_out_by_who_may_change_it(
+    world: World, furnished: Callable[[str], tuple[str, str]], role: Role
+) -> None:
     at, version = furnished("somebody")
     client, may = world.visitor("somebody", role), role >= Role.WRITE
     assert ("/download" in client.get(f"{at}/states/{version}").get_data(as_text=True)) is may

@@ -13,7 +13,7 @@ _ALLOWED = '["refresh-only", "replace", "target"]'
 
 
 def upgrade() -> None:
-    """Add the columns, filled for workspaces that are there, and make the index anew."""
+    """Add the columns, filled for workspaces that are there, and create the index again."""
     with op.batch_alter_table("workspaces") as table:
         for name, kind, filled in (
             ("allowed_modes", sa.JSON(), _ALLOWED),

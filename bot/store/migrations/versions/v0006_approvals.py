@@ -1,4 +1,4 @@
-"""Approvals and what became of them; how workspaces merge; which commit a merge has made."""
+"""Approvals and their results; how workspaces merge; which commit a merge has made."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    """Add the table, and the columns as they are where nobody says otherwise."""
+    """Add the table, and the columns with their defaults."""
     moment = sa.DateTime(timezone=True)
     columns = (
         ("apply_when", sa.Text(), "both"),

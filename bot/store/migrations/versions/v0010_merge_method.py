@@ -1,4 +1,4 @@
-"""How a change is merged by itself; by whatever the repository allows where nobody says."""
+"""How a change is merged by itself; by a method that the repository allows if none is set."""
 
 from __future__ import annotations
 

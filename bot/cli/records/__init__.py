@@ -1,0 +1,1 @@
+"""Commands for runs, workspaces, states, variables and policies."""

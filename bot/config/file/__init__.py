@@ -1,0 +1,1 @@
+"""plangate.yml: its form, its checks, and the domain's values from it."""

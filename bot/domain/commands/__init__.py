@@ -1,0 +1,1 @@
+"""Comment commands: the grammar, the flags, and the workspaces they name."""

@@ -1,0 +1,1 @@
+"""Plans: modes, changes, attributes, digests, and how two plans differ."""

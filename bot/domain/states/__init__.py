@@ -1,0 +1,1 @@
+"""States: reading Terraform's state files and comparing two of them."""

@@ -1,0 +1,1 @@
+"""Workspaces: what makes one run, its variables, and how directories become workspaces."""

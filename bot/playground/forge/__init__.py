@@ -1,0 +1,1 @@
+"""The forge itself: people, repositories, pull requests, merge queues."""

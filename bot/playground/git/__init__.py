@@ -1,0 +1,1 @@
+"""Git in the playground: bare repositories, and Git over HTTP."""

@@ -1,0 +1,1 @@
+"""The playground's pages, sign-in and webhooks."""

@@ -1,0 +1,109 @@
+"""Checks the requirements again at the moment an apply starts, because a confirmed run may have waited.
+
+The person who confirmed it may have lost access, or a reviewer may have asked for changes. If something is
+missing, the run goes back to `planned` and says so. If the forge is down, the run waits (promise 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from bot.domain.changes.requirements import unmet
+from bot.domain.errors import ForgeRefused, NotFound
+from bot.domain.people.accounts import Account
+from bot.domain.people.permissions import Action, Person, Role, refusal
+from bot.domain.runs.approval import ApprovalRecord
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.approvals.approvals import fell
+from bot.services.approvals.our_comment import OurComments
+from bot.services.approvals.requirements import RequirementChecker
+from bot.services.people.identities import Identities
+from bot.services.people.roles import Roles
+from bot.services.ports import Clock, ForgeReader, Store, Transaction
+from bot.services.runs.cancel import PLANGATE
+from bot.services.runs.transitions import Moves, Transitions
+
+
+class BeforeApply:
+    """Checks the requirements of a run that is about to apply, and puts the run back if one is unmet."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        forges: Mapping[str, ForgeReader],
+        requirement_checker: RequirementChecker,
+        roles: Roles,
+        transitions: Transitions,
+        our_comments: OurComments,
+        identities: Identities,
+    ) -> None:
+        self._identities = identities
+        self._our_comments = our_comments
+        self._store = store
+        self._clock = clock
+        self._forges = forges
+        self._requirement_checker = requirement_checker
+        self._roles = roles
+        self._transitions = transitions
+
+    def missing(self, run: Run) -> str:
+        """Return what the run lacks, empty if nothing. Raises ForgeUnavailable: then ask again later.
+
+        A run that applies automatically needs no role and no review.
+        """
+        if run.auto_apply and run.change_number is None and not run.modes.destroy:
+            return ""
+        with self._store.reading() as tx:
+            workspace = tx.workspaces.get(run.workspace_id)
+            record = tx.approvals.of_apply(run.id)
+        try:
+            return self._asked(run, workspace, record)
+        except (ForgeRefused, NotFound) as error:
+            # A requirement that can't be checked is not met.
+            return str(error)
+
+    def put_back(self, tx: Transaction, run: Run, missing: str) -> Moves:
+        """Return the moves after which a run that lacks something waits for a person again."""
+        if run.status not in (RunStatus.CONFIRMED, RunStatus.APPLY_QUEUED):
+            return []
+        if (record := tx.approvals.of_apply(run.id)) is not None:
+            fell(
+                tx, record, f"not applied: when it would have started it lacked {missing}", self._clock.now()
+            )
+        return [
+            self._transitions.moved(
+                run,
+                RunStatus.PLANNED,
+                PLANGATE,
+                f"not applied, for it lacks {missing}",
+                confirmed_by="",
+                lacks=missing,
+            )
+        ]
+
+    def _asked(self, run: Run, workspace: Workspace, record: ApprovalRecord | None) -> str:
+        self._identities.check(workspace.repo, timedelta())
+        person = self._approver(workspace, record) if record is not None else None
+        number = run.change_number or (record.change_number if record is not None else None)
+        if number is None:
+            # A run of the branch needs its approver's role. A run that applies automatically needs none.
+            return "" if person is None or person.may(Action.CONFIRM) else refusal(person, Action.CONFIRM)
+        self._our_comments.make_sure(workspace.repo, number)
+        change = self._forges[workspace.repo.forge].change(workspace.repo, number)
+        facts = self._requirement_checker.facts(change, [workspace])
+        with self._store.reading() as tx:
+            return unmet(self._requirement_checker.checks(tx, workspace, facts, run, person))
+
+    def _approver(self, workspace: Workspace, record: ApprovalRecord) -> Person:
+        """Return the person who approved, with their current role."""
+        forge = workspace.repo.forge if record.forge is None else record.forge
+        if not forge:
+            return Person(record.by, Role.OWNER)
+        account = Account(forge, record.by, record.uid)
+        if not self._identities.still_has_its_login(account, workspace.repo):
+            return Person(record.by, Role.NONE)
+        return Person(record.by, self._roles.ask(account, workspace.repo))

@@ -1,0 +1,1 @@
+"""Changes: what a pull request touches, its previews, stopping them, and merge queues."""

@@ -1,0 +1,1 @@
+"""Commands in comments: parse, authorise, carry out, answer."""

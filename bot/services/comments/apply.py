@@ -1,0 +1,202 @@
+"""`/apply` in a comment: confirms, starts an apply, or says why not, for each workspace that is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from bot.domain.changes.decisions import (
+    ApplyDecision,
+    ConfirmRun,
+    KeepApproval,
+    Refuse,
+    StartApply,
+    decide_apply,
+)
+from bot.domain.changes.delivery_decisions import DecisionKind
+from bot.domain.changes.requirements import Facts, unmet
+from bot.domain.errors import NotReady
+from bot.domain.events import Change
+from bot.domain.people.permissions import Person
+from bot.domain.runs.run import PLAN_CODE_LENGTH, Run
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.approvals.approvals import approve, keep, used
+from bot.services.approvals.our_comment import NOT_STANDING, is_disturbed
+from bot.services.approvals.requirements import RequirementChecker
+from bot.services.approvals.shown_plans import NOT_SHOWN, NOT_WHOLE, WAS_DELAYED, why_delayed, why_not_shown
+from bot.services.comments.answer import DELAYED, CommentAnswer
+from bot.services.outbox.delivery_result import DeliveryResult
+from bot.services.ports import Addresses, Clock, Limits, Transaction
+from bot.services.runs.change_runs import runs_about
+from bot.services.runs.confirm import confirmed
+from bot.services.runs.create import RunFactory
+from bot.services.runs.transitions import Transitions
+
+_MOST_TOLD = 5
+# How long an `/apply` waits for a comment that the forge delays.
+PATIENCE = timedelta(hours=1)
+
+
+class ApplyComments:
+    """Carries out the apply commands of comments."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        run_factory: RunFactory,
+        transitions: Transitions,
+        requirement_checker: RequirementChecker,
+        limits: Limits,
+        addresses: Addresses,
+    ) -> None:
+        self._addresses = addresses
+        self._shown_for = limits.shown_for
+        self._requirement_checker = requirement_checker
+        self._clock = clock
+        self._run_factory = run_factory
+        self._transitions = transitions
+
+    def carry_out(
+        self,
+        tx: Transaction,
+        targets: Sequence[Workspace],
+        person: Person,
+        change: Change,
+        answer: CommentAnswer,
+        outcome: DeliveryResult,
+        facts: Facts,
+        *,
+        named: bool,
+        codes: Mapping[str, str],
+    ) -> None:
+        """Apply in the workspaces; `named` says that the comment named them.
+
+        `codes` are those of the plans that are meant, by workspace.
+        """
+        refused: list[tuple[str, str]] = []
+        hidden: list[tuple[str, str]] = []
+        # All of one command have one time: by it, their comment is one.
+        at = self._clock.now()
+        done = 0
+        for workspace in targets:
+            runs = runs_about(tx, workspace, change)
+            decision = decide_apply(change, runs, answer.asked_at, workspace.merging.apply_when)
+            code = codes.get(workspace.id, "")
+            decision = self._of_what_was_shown(tx, decision, change, answer, code, named=named)
+            if (run := _meant(decision)) is not None:
+                checks = self._requirement_checker.checks(
+                    tx, workspace, facts, run, person, code_given=bool(code)
+                )
+                if missing := unmet(checks):
+                    answer.tables.append((workspace.name, checks))
+                    outcome.say(DecisionKind.REFUSED, missing, workspace.name)
+                    continue
+            if isinstance(decision, Refuse):
+                whole = not decision.reason.startswith(NOT_WHOLE)
+                (refused if whole else hidden).append((workspace.name, decision.reason))
+                outcome.say(DecisionKind.REFUSED, decision.reason, workspace.name)
+            else:
+                self._do(tx, decision, workspace, person, change, outcome, at)
+                done += 1
+        answer.done += done
+        # `/apply` without names means all that can be applied: refusals are shown only if nothing could.
+        # Plans that did not fit into the comment are always told, because people may believe they were meant.
+        answer.refusals.extend(_in_short(hidden))
+        if named or not (done or hidden):
+            answer.refusals.extend(refused)
+
+    def _do(
+        self,
+        tx: Transaction,
+        decision: ConfirmRun | StartApply | KeepApproval,
+        workspace: Workspace,
+        person: Person,
+        change: Change,
+        outcome: DeliveryResult,
+        at: datetime,
+    ) -> None:
+        """Keep the approval, and what follows from it."""
+        match decision:
+            case StartApply(preview):
+                record = approve(tx, preview, person, at)
+                run = self._run_factory.of_approval(tx, workspace, change, preview, record, outcome.wake)
+                outcome.say(DecisionKind.RUN, f"/apply by {person.login}", workspace.name, run.id)
+            case KeepApproval(preview):
+                record = approve(tx, preview, person, at)
+                keep(tx, record, "waits for the merge")
+                why = f"approved by {person.login}: applied once the change is merged"
+                tx.runs.note(self._transitions.event(preview, "approved", person.login, why))
+                outcome.say(DecisionKind.APPROVED, why, workspace.name, preview.id)
+            case ConfirmRun(run):
+                record = approve(tx, run, person, at)
+                used(tx, record, run, self._clock.now())
+                moves = confirmed(self._transitions, run, person.login, "/apply")
+                run = self._transitions.save(tx, run, moves, outcome.wake)
+                outcome.wake.runs.append(run)
+                outcome.say(DecisionKind.CONFIRMED, f"/apply by {person.login}", workspace.name, run.id)
+
+    def _of_what_was_shown(
+        self,
+        tx: Transaction,
+        decision: ApplyDecision,
+        change: Change,
+        answer: CommentAnswer,
+        code: str,
+        *,
+        named: bool,
+    ) -> ApplyDecision:
+        """Refuse a plan that the comment did not show. A code names one plan: only who saw it knows it."""
+        run = _meant(decision)
+        if run is None:
+            return decision
+        if is_disturbed(tx, change.repo, change.number):
+            return Refuse(NOT_STANDING)
+        if code:
+            if run.digest.startswith(code):
+                return decision
+            return Refuse(
+                f"the plan that can be applied now is {run.plan_code}, not {code[:PLAN_CODE_LENGTH]}"
+            )
+        why = why_not_shown(
+            tx, change.repo, change.number, run, answer.written_at, self._shown_for, named=named
+        )
+        if why == NOT_SHOWN:
+            why = self._why_late(tx, change, run, answer)
+        if why == NOT_WHOLE:
+            name = tx.workspaces.get(run.workspace_id).name
+            page = self._addresses.run(run.id)
+            why = f"{why}: look at it on {page}, then comment `/apply {name} {run.plan_code}`"
+        return Refuse(why) if why else decision
+
+    def _why_late(self, tx: Transaction, change: Change, run: Run, answer: CommentAnswer) -> str:
+        """Say why the plan is not shown yet. Raises NotReady while the forge delays the comment with it.
+
+        The comment may be there already, and only its acknowledgement be missing. Then people have seen it.
+        """
+        now = self._clock.now()
+        if delayed := why_delayed(tx, change.repo, change.number, run, now):
+            if now - answer.asked_at < PATIENCE:
+                raise NotReady(f"{DELAYED}: {delayed}; /apply waits for the comment")
+            page = self._addresses.run(run.id)
+            return f"{DELAYED}: {delayed}. Look at the plan on {page}, and name it by its plan code"
+        return WAS_DELAYED if answer.waited else NOT_SHOWN
+
+
+def _in_short(hidden: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+    """Return the refusals of plans that did not fit: many of them in one line."""
+    if len(hidden) <= _MOST_TOLD:
+        return hidden
+    names = ", ".join(name for name, _ in hidden[:_MOST_TOLD])
+    why = f"{NOT_WHOLE}: look at it on its page, then comment `/apply` with its name and plan code"
+    return [(f"{names} and {len(hidden) - _MOST_TOLD} more", why)]
+
+
+def _meant(decision: ApplyDecision) -> Run | None:
+    """Return the run whose plan would be applied. None if there is none."""
+    match decision:
+        case ConfirmRun(run):
+            return run
+        case StartApply(preview) | KeepApproval(preview):
+            return preview
+        case Refuse():
+            return None

@@ -1,0 +1,1 @@
+"""Deliveries: accept and handle a webhook, handle one again, and follow run triggers."""

@@ -1,0 +1,1 @@
+"""Reports: derive what should stand on the forge, and deliver it."""

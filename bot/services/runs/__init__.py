@@ -1,0 +1,1 @@
+"""Runs: create, transition, queue, lock, cancel, confirm. The one way a run changes."""

@@ -1,0 +1,52 @@
+"""Runs of workspaces that were removed from plangate.yml, or renamed there: they can't go on.
+
+Their statuses and comments must come to an end too, and a removed workspace holds nobody's merge.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from bot.domain.errors import Conflict, IllegalMove
+from bot.domain.runs.lifecycle import FINAL, RunStatus
+from bot.domain.runs.run import Run
+from bot.services.ports import RunQuery, Store, Transaction
+from bot.services.runs.cancel import stopped
+from bot.services.runs.transitions import Moves, Transitions
+
+log = logging.getLogger(__name__)
+
+REASON = "its workspace is no longer in plangate.yml"
+_AT_A_TIME = 500
+_UNFINISHED = frozenset(status.value for status in RunStatus) - {status.value for status in FINAL}
+
+
+class RemovedWorkspaces:
+    """Discards the waiting runs of removed workspaces. What is being planned or applied ends first."""
+
+    def __init__(self, store: Store, transitions: Transitions) -> None:
+        self._store = store
+        self._transitions = transitions
+
+    def discard_all(self) -> int:
+        """Discard them and return their number. Safe to call often and in parallel."""
+        with self._store.reading() as tx:
+            found = tx.runs.find(RunQuery(statuses=_UNFINISHED, active=False, limit=_AT_A_TIME))
+        return sum(self._discard(run) for run in found if _waits(run))
+
+    def _discard(self, run: Run) -> bool:
+        try:
+            self._transitions.change(run.id, self._step)
+        except (IllegalMove, Conflict):
+            return False  # Somebody else was quicker: the next sweep looks again.
+        log.info("%s was stopped: %s", run.id, REASON)
+        return True
+
+    def _step(self, tx: Transaction, run: Run) -> Moves:
+        if tx.workspaces.get(run.workspace_id).active or not _waits(run):
+            return ()
+        return stopped(tx, self._transitions, run, REASON)
+
+
+def _waits(run: Run) -> bool:
+    return run.discardable or run.status is RunStatus.PENDING

@@ -1,0 +1,1 @@
+"""States: the http backend, versions of a state, and comparing them."""

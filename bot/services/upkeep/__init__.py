@@ -1,0 +1,1 @@
+"""Upkeep: the sweep that finds unfinished work, and retention."""

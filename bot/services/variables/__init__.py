@@ -1,0 +1,1 @@
+"""Variables: what people set, what plangate.yml declares, and the sync of both."""

@@ -1,0 +1,1 @@
+"""Encryption at rest: the root of derived keys, and rotation."""

@@ -1,0 +1,1 @@
+"""The repositories: each port of the database on SQLAlchemy."""

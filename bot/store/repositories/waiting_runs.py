@@ -1,0 +1,90 @@
+"""Runs that wait for a worker, by the change or commit they belong to, and how many are at work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from bot.domain.events import RepoRef
+from bot.domain.runs.lifecycle import UNDER_WAY
+from bot.domain.runs.run import Run
+from bot.services.ports.runs import Waiting, WorkGroup
+from bot.store.repositories.runs import read_run
+from bot.store.schema.runs import UNFINISHED, leases, runs
+from bot.store.schema.workspaces import workspaces
+
+_number = sa.func.coalesce(runs.c.change_number, 0)
+_commit = sa.case((runs.c.change_number.is_(None), runs.c.commit_sha), else_="")
+_JOINED = runs.join(workspaces, runs.c.workspace_id == workspaces.c.id).outerjoin(
+    leases, leases.c.name == sa.literal("run:") + runs.c.id
+)
+
+
+class SqlWaitingRuns:
+    """Waiting runs of one transaction."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def groups(self, waiting: Waiting, now: datetime) -> Sequence[WorkGroup]:
+        """Return every change and commit with runs that wait or are at work, with how many there are."""
+        held, waits = _held(now), _waits(waiting, now)
+        query = (
+            sa.select(
+                workspaces.c.forge,
+                workspaces.c.repo_path,
+                _number.label("number"),
+                _commit.label("commit"),
+                sa.func.sum(sa.case((held, 1), else_=0)).label("at_work"),
+                sa.func.sum(sa.case((waits, 1), else_=0)).label("waiting"),
+                sa.func.min(sa.case((waits, runs.c.created_at))).label("since"),
+            )
+            .select_from(_JOINED)
+            .where(*_UNDER_WAY)
+            .group_by(workspaces.c.forge, workspaces.c.repo_path, _number, _commit)
+        )
+        return [
+            WorkGroup(
+                RepoRef(row.forge, row.repo_path), row.number, row.commit, row.at_work, row.waiting, row.since
+            )
+            for row in self._connection.execute(query)
+        ]
+
+    def of(self, group: WorkGroup, waiting: Waiting, now: datetime, limit: int) -> Sequence[Run]:
+        """Return the runs of a group that wait, oldest first."""
+        query = (
+            sa.select(runs)
+            .select_from(_JOINED)
+            .where(
+                *_UNDER_WAY,
+                _waits(waiting, now),
+                workspaces.c.forge == group.repo.forge,
+                workspaces.c.repo_path == group.repo.path,
+                _number == group.number,
+                _commit == group.commit,
+            )
+            .order_by(runs.c.created_at, runs.c.sequence, runs.c.id)
+            .limit(limit)
+        )
+        return [read_run(row) for row in self._connection.execute(query).mappings()]
+
+
+def _held(now: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(leases.c.owner.is_not(None), leases.c.owner != "", leases.c.expires_at > now)
+
+
+def _waits(waiting: Waiting, now: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        ~_held(now),
+        runs.c.plan_only.is_(waiting.plan_only),
+        runs.c.status.in_(sorted(waiting.statuses)),
+    )
+
+
+_UNDER_WAY = (
+    runs.c.status.in_(sorted(UNDER_WAY)),
+    # Redundant, but lets the small index of unfinished runs be used.
+    sa.literal_column(f"runs.{UNFINISHED.text}", sa.Boolean()),
+)

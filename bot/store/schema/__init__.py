@@ -1,0 +1,51 @@
+"""The tables, a module for each word, and the promises that constraints and unique indexes keep.
+
+A change here needs a migration in `migrations/versions`; a test compares what the two make.
+"""
+
+from __future__ import annotations
+
+from bot.store.schema.approvals import approvals
+from bot.store.schema.audit import audit
+from bot.store.schema.catching_up import handled_heads, repo_watches
+from bot.store.schema.changes import changes
+from bot.store.schema.deliveries import deliveries
+from bot.store.schema.identity import identity_keys
+from bot.store.schema.naming import metadata
+from bot.store.schema.people import sessions, tokens
+from bot.store.schema.policies import policy_checks, policy_replays, policy_set_versions
+from bot.store.schema.posts import posts, subjects
+from bot.store.schema.roots import roots
+from bot.store.schema.runs import artifacts, leases, output, run_events, runs
+from bot.store.schema.states import state_locks, state_versions
+from bot.store.schema.variables import variable_sets, variables
+from bot.store.schema.workspaces import workspaces
+
+__all__ = [
+    "approvals",
+    "artifacts",
+    "audit",
+    "changes",
+    "deliveries",
+    "handled_heads",
+    "identity_keys",
+    "leases",
+    "metadata",
+    "output",
+    "policy_checks",
+    "policy_replays",
+    "policy_set_versions",
+    "posts",
+    "repo_watches",
+    "roots",
+    "run_events",
+    "runs",
+    "sessions",
+    "state_locks",
+    "state_versions",
+    "subjects",
+    "tokens",
+    "variable_sets",
+    "variables",
+    "workspaces",
+]

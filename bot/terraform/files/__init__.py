@@ -1,0 +1,1 @@
+"""A run's own folder, and locks between the workers of one machine."""

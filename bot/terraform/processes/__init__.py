@@ -1,0 +1,1 @@
+"""Child processes: their environment, their output, and how they end."""

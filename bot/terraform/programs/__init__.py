@@ -1,0 +1,1 @@
+"""Finding and downloading Terraform and OpenTofu."""

@@ -1,0 +1,1 @@
+"""Git mirrors, working trees, and reading a configuration's files."""

@@ -1,0 +1,1 @@
+"""Running Terraform on one working tree: the sandbox, the provider cache, the commands."""

@@ -1,0 +1,1 @@
+"""Plangate as an OpenID Connect issuer: what relying parties fetch."""

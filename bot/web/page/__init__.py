@@ -1,0 +1,1 @@
+"""Shared parts of all pages: layout, elements, wording, output and errors."""

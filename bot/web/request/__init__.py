@@ -1,0 +1,1 @@
+"""Handling of every request: authentication, authorisation, and reading of its body and query."""

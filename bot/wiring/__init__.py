@@ -1,0 +1,400 @@
+"""The composition root: builds the services from a World and a Config, by plain constructor calls.
+
+The program passes the real World. Tests pass a World of fakes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bot.clock import SystemClock
+from bot.config import Config
+from bot.dispatch import RqDispatch
+from bot.forges.kinds import KINDS, parser
+from bot.rendering import Rendering
+from bot.services.approvals.before_apply import BeforeApply
+from bot.services.approvals.carry_over import CarryOver
+from bot.services.approvals.consequences import CONSEQUENCES
+from bot.services.approvals.continue_after_merge import ContinueAfterMerge
+from bot.services.approvals.our_comment import OurComments
+from bot.services.approvals.requirements import RequirementChecker
+from bot.services.changes.change_log import ChangeLog
+from bot.services.changes.discovery import Discovery
+from bot.services.changes.merge_queue import MergeQueue
+from bot.services.changes.other_previews import OtherPreviews
+from bot.services.comments.apply import ApplyComments
+from bot.services.comments.dispatch import Comments
+from bot.services.comments.override import OverrideComments
+from bot.services.comments.run_commands import RunComments
+from bot.services.comments.why import WhyComments
+from bot.services.deliveries.catch_up import CatchUp
+from bot.services.deliveries.intake import Intake, Parse
+from bot.services.deliveries.redeliver import Redelivery
+from bot.services.deliveries.run_triggers import RunTriggers
+from bot.services.execution.advance import Execution
+from bot.services.execution.engine_jobs import EngineJobs
+from bot.services.execution.plan_reuse import PlanReuse
+from bot.services.identity.keys import IssuerKeys
+from bot.services.identity.tokens import IdentityTokens
+from bot.services.outbox.ledger import Ledger
+from bot.services.people.forge_sign_in import ForgeSignIn
+from bot.services.people.identities import Identities
+from bot.services.people.roles import Roles
+from bot.services.people.sessions import Sessions
+from bot.services.people.tokens import Tokens
+from bot.services.policies.check import PolicyChecker
+from bot.services.policies.override import PolicyOverrides
+from bot.services.policies.replay import PolicyReplay
+from bot.services.policies.set_changes import PolicyChanges
+from bot.services.policies.set_versions import SetVersions
+from bot.services.policies.team_owners import TeamOwners
+from bot.services.ports import (
+    Addresses,
+    Clock,
+    CommentTexts,
+    Dispatch,
+    Engine,
+    Forge,
+    ForgeChecks,
+    ForgeKinds,
+    Hook,
+    Limits,
+    PolicyEngine,
+    Queues,
+    SetFiles,
+    SignIn,
+    Store,
+    Vault,
+)
+from bot.services.reports.deliver import ReportDelivery
+from bot.services.reports.derive import ReportBuilder
+from bot.services.reports.posts import PostBuilder
+from bot.services.runs.abandoned_locks import AbandonedLocks
+from bot.services.runs.controls import RunControls
+from bot.services.runs.create import RunFactory
+from bot.services.runs.locks import WorkspaceLocks
+from bot.services.runs.queue_plan import ManualRuns
+from bot.services.runs.removed_workspaces import RemovedWorkspaces
+from bot.services.runs.transitions import Transitions
+from bot.services.states.backend import StateService
+from bot.services.states.history import StateVersions
+from bot.services.states.kept_aside import KeptStates
+from bot.services.upkeep.retention import RetentionJob
+from bot.services.upkeep.sweep import Sweep
+from bot.services.variables.editor import VariableEditor
+from bot.store import SqlStore
+from bot.terraform.programs.binaries import Binaries
+from bot.terraform.repository.set_files import SetFolders
+from bot.terraform.sandbox import Sandbox
+from bot.vault import FernetVault
+from bot.wiring.engine import binaries_of, engine_of, sandbox_of
+from bot.wiring.policies import policy_engine_of
+
+
+@dataclass(frozen=True)
+class World:
+    """The outside that services work with: time, database, forges, Terraform. Tests pass fakes.
+
+    `forge_checks` are the checks of `plangate doctor`. `sign_ins` are the forges that people sign in with.
+    `parse` reads a stored delivery. It raises Invalid if the body can't be read.
+    """
+
+    clock: Clock
+    store: Store
+    vault: Vault
+    dispatch: Dispatch
+    queues: Queues
+    addresses: Addresses
+    limits: Limits
+    texts: CommentTexts
+    forges: Mapping[str, Forge]
+    forge_checks: Mapping[str, ForgeChecks]
+    hooks: Mapping[str, Hook]
+    sign_ins: Mapping[str, SignIn]
+    parse: Parse
+    engine: Engine
+    binaries: Binaries
+    sandbox: Sandbox
+    policies: PolicyEngine
+    set_files: SetFiles
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything that a Plangate process works with."""
+
+    config: Config
+    addresses: Addresses
+    store: Store
+    clock: Clock
+    vault: Vault
+    dispatch: Dispatch
+    queues: Queues
+    engine: Engine
+    policies: PolicyEngine
+    binaries: Binaries
+    sandbox: Sandbox
+    forges: Mapping[str, Forge]
+    forge_checks: Mapping[str, ForgeChecks]
+    hooks: Mapping[str, Hook]
+    transitions: Transitions
+    post_builder: PostBuilder
+    run_factory: RunFactory
+    states: StateService
+    state_versions: StateVersions
+    controls: RunControls
+    variables: VariableEditor
+    workspace_locks: WorkspaceLocks
+    manual_runs: ManualRuns
+    requirement_checker: RequirementChecker
+    roles: Roles
+    identities: Identities
+    sessions: Sessions
+    tokens: Tokens
+    redelivery: Redelivery
+    catch_up: CatchUp
+    forge_sign_in: ForgeSignIn
+    intake: Intake
+    execution: Execution
+    policy_replay: PolicyReplay
+    report_delivery: ReportDelivery
+    sweep: Sweep
+    issuer_keys: IssuerKeys
+
+
+def configured(environ: Mapping[str, str], kinds: ForgeKinds = KINDS) -> Config:
+    """Read the configuration, with every kind of forge. Raises ConfigError."""
+    return Config.from_env(environ, kinds)
+
+
+def build(config: Config) -> Services:
+    """Build the services for production. Opens no connection yet. Raises ConfigError."""
+    return build_services(world_of(config), config)
+
+
+def build_services(world: World, config: Config) -> Services:
+    """Build the services from a World. Tests pass a World of fakes."""
+    store, clock, vault, forges, limits = world.store, world.clock, world.vault, world.forges, world.limits
+    transitions = Transitions(store, clock, world.dispatch, CONSEQUENCES)
+    factory = RunFactory(clock, transitions)
+    states, issuer_keys = StateService(store, vault, clock), IssuerKeys(store, vault, clock)
+    posts, locks = PostBuilder(vault, world.texts), WorkspaceLocks(store, clock, transitions)
+    overrides = PolicyOverrides(clock, transitions, config.policy_sets, TeamOwners(clock, forges))
+    checker = RequirementChecker(store, forges, clock)
+    identities = Identities(store, clock, forges)
+    roles = Roles(forges, clock, config.owners, identities)
+    controls = RunControls(store, clock, transitions, factory, limits.cool_off, overrides, checker)
+    catch_up = _catch_up(config, world)
+    policies, policy_replay = _judging(config, world, transitions)
+    return Services(
+        config=config,
+        addresses=world.addresses,
+        store=store,
+        clock=clock,
+        vault=vault,
+        dispatch=world.dispatch,
+        queues=world.queues,
+        engine=world.engine,
+        policies=world.policies,
+        binaries=world.binaries,
+        sandbox=world.sandbox,
+        forges=forges,
+        forge_checks=world.forge_checks,
+        hooks=world.hooks,
+        transitions=transitions,
+        post_builder=posts,
+        run_factory=factory,
+        states=states,
+        state_versions=StateVersions(store, clock),
+        variables=VariableEditor(store, clock),
+        controls=controls,
+        workspace_locks=locks,
+        manual_runs=ManualRuns(store, clock, forges, factory, transitions),
+        requirement_checker=checker,
+        roles=roles,
+        identities=identities,
+        redelivery=Redelivery(store, clock, world.dispatch),
+        catch_up=catch_up,
+        sessions=Sessions(store, clock, config.session_idle, config.session_life),
+        tokens=Tokens(store, clock),
+        forge_sign_in=ForgeSignIn(world.sign_ins, vault, clock, world.addresses.public),
+        intake=_intake(
+            config, world, factory, transitions, posts, overrides, controls, locks, checker, roles, identities
+        ),
+        execution=_execution(world, transitions, states, policies, issuer_keys, checker, roles, identities),
+        policy_replay=policy_replay,
+        report_delivery=_report_delivery(world, posts),
+        sweep=_sweep(config, world, transitions, issuer_keys, catch_up),
+        issuer_keys=issuer_keys,
+    )
+
+
+def _intake(
+    config: Config,
+    world: World,
+    factory: RunFactory,
+    transitions: Transitions,
+    posts: PostBuilder,
+    overrides: PolicyOverrides,
+    controls: RunControls,
+    locks: WorkspaceLocks,
+    checker: RequirementChecker,
+    roles: Roles,
+    identities: Identities,
+) -> Intake:
+    store, clock, forges = world.store, world.clock, world.forges
+    discovery = Discovery(config.discover, world.engine, forges)
+    policy_changes = PolicyChanges(clock, config.policy_sets, on=config.policies.replayed > 0)
+    ledger = Ledger(store, clock)
+    change_log = ChangeLog(store, clock, ledger, forges, discovery, factory, transitions, policy_changes)
+    comments = Comments(
+        store,
+        forges,
+        ledger,
+        change_log,
+        posts,
+        transitions,
+        ApplyComments(clock, factory, transitions, checker, world.limits, world.addresses),
+        OverrideComments(transitions, overrides),
+        RunComments(clock, factory, transitions, controls, locks),
+        WhyComments(checker, world.addresses),
+        checker,
+        policy_changes,
+        roles,
+        clock,
+        world.limits,
+    )
+    return Intake(
+        store,
+        clock,
+        world.dispatch,
+        ledger,
+        world.parse,
+        forges,
+        discovery,
+        factory,
+        change_log,
+        comments,
+        transitions,
+        _run_triggers(world, factory, transitions, ledger, checker),
+        MergeQueue(store, forges, discovery, factory, ledger, transitions),
+        OurComments(store, clock, forges, ledger, transitions),
+        identities,
+    )
+
+
+def _run_triggers(
+    world: World,
+    factory: RunFactory,
+    transitions: Transitions,
+    ledger: Ledger,
+    checker: RequirementChecker,
+) -> RunTriggers:
+    store, clock, forges = world.store, world.clock, world.forges
+    carry_over = CarryOver(store, clock, ledger, factory, transitions)
+    siblings = OtherPreviews(store, ledger, factory, transitions, world.limits.siblings)
+    continuing = ContinueAfterMerge(store, clock, forges, ledger, checker, transitions)
+    return RunTriggers(store, forges, ledger, factory, transitions, carry_over, siblings, continuing)
+
+
+def _judging(config: Config, world: World, transitions: Transitions) -> tuple[PolicyChecker, PolicyReplay]:
+    store, clock, engine, sets = world.store, world.clock, world.policies, config.policy_sets
+    versions = SetVersions(store, clock, world.forges, world.set_files)
+    return (
+        PolicyChecker(store, engine, versions, sets, transitions),
+        PolicyReplay(
+            store, clock, engine, versions, sets, transitions, world.limits, config.policies.replayed
+        ),
+    )
+
+
+def _execution(
+    world: World,
+    transitions: Transitions,
+    states: StateService,
+    policies: PolicyChecker,
+    keys: IssuerKeys,
+    checker: RequirementChecker,
+    roles: Roles,
+    identities: Identities,
+) -> Execution:
+    store, clock, limits, engine = world.store, world.clock, world.limits, world.engine
+    identity = IdentityTokens(store, clock, keys, world.addresses, limits)
+    jobs = EngineJobs(store, world.forges, states, world.addresses, identity, identities)
+    plan_reuse = PlanReuse(clock, transitions, limits.plan_age)
+    ours = OurComments(store, clock, world.forges, Ledger(store, clock), transitions)
+    before = BeforeApply(store, clock, world.forges, checker, roles, transitions, ours, identities)
+    return Execution(
+        store, clock, world.vault, engine, jobs, transitions, limits, policies, plan_reuse, before
+    )
+
+
+def _report_delivery(world: World, posts: PostBuilder) -> ReportDelivery:
+    builder = ReportBuilder(world.forges, world.texts, posts, world.addresses)
+    return ReportDelivery(world.store, world.clock, world.dispatch, world.forges, builder, world.limits)
+
+
+def _catch_up(config: Config, world: World) -> CatchUp:
+    discovery = Discovery(config.discover, world.engine, world.forges)
+    policy_changes = PolicyChanges(world.clock, config.policy_sets, on=config.policies.replayed > 0)
+    return CatchUp(
+        world.store,
+        world.clock,
+        world.dispatch,
+        world.forges,
+        discovery,
+        policy_changes,
+        config.catching_up,
+    )
+
+
+def _sweep(
+    config: Config, world: World, transitions: Transitions, keys: IssuerKeys, catch_up: CatchUp
+) -> Sweep:
+    store, clock, limits = world.store, world.clock, world.limits
+    abandoned = AbandonedLocks(store, clock, transitions, limits)
+    retention_job = RetentionJob(store, clock, limits, config.retention)
+    removed, kept_states = RemovedWorkspaces(store, transitions), KeptStates(store, clock)
+    return Sweep(
+        store, clock, world.dispatch, abandoned, removed, retention_job, keys, kept_states, limits, catch_up
+    )
+
+
+# --- the real world -----------------------------------------------------------------------------------------
+
+
+def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
+    """Return the real World for a configuration. Raises ConfigError."""
+    clock = SystemClock()
+    store = SqlStore(config.database_url, FernetVault(config.secret_keys))
+    dispatch = RqDispatch(config.require_redis())
+    limits = config.limits
+    binaries, sandbox = binaries_of(config), sandbox_of(config)
+    engine = engine_of(config, binaries, sandbox, limits)
+    clients = {forge.name: kinds[forge.kind].client(forge) for forge in config.forges}
+    return World(
+        clock=clock,
+        store=store,
+        # Keys are derived from a root in the database, so that they survive a rotation of encryption keys.
+        vault=FernetVault(config.secret_keys, root=store.root),
+        dispatch=dispatch,
+        queues=dispatch,
+        addresses=Addresses(config.url, config.internal_url, config.data),
+        limits=limits,
+        texts=Rendering(config.url),
+        forges=clients,
+        forge_checks=clients,
+        hooks={forge.name: kinds[forge.kind].hook(forge, clock) for forge in config.forges},
+        sign_ins={
+            forge.name: kinds[forge.kind].sign_in(forge, forge.client)
+            for forge in config.forges
+            if forge.client is not None
+        },
+        parse=parser(config.forges, kinds),
+        engine=engine,
+        binaries=binaries,
+        sandbox=sandbox,
+        policies=policy_engine_of(config, sandbox),
+        set_files=SetFolders(config.config_file.parent, engine.checkout),
+    )

@@ -1,0 +1,15 @@
+"""Webhooks that never came, on GitLab: the journey of test_journeys_catching_up.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.test_journeys_catching_up import *  # noqa: F403  the very same
+
+# The client of GitLab keeps the same contract as that of GitHub, and test_journeys_gitlab.py always runs.
+pytestmark = pytest.mark.soak
+
+
+@pytest.fixture(scope="module")
+def kind() -> str:
+    return "gitlab"
