@@ -48,11 +48,17 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
         for _ in range(2):
             journey.repo()
         services = journey.services
-        journey.until(lambda: services.queues.condition().swept_at, "a sweep")
+        journey.until(lambda: _all_at_work(services) or None, "both workers, and a sweep")
         # The first comparison may have found no repository yet, and is tried again only in some minutes.
         services.catch_up.hurry()
         journey.until(lambda: _compared(services) or None, "a comparison with the forge")
         yield journey
+
+
+def _all_at_work(services: Services) -> bool:
+    """Whether every worker is registered. One alone can sweep, while the other has still to start."""
+    health = services.queues.condition()
+    return health.swept_at is not None and set(health.workers.values()) == {2}
 
 
 def _compared(services: Services) -> bool:
