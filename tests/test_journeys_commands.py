@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from bot.domain.people.permissions import Person, Role
 from bot.services.ports import RunQuery
+from tests.support import processes
 from tests.support.journeys import Journey, Repo, manifest, resource, rooms
 
 pytestmark = pytest.mark.e2e
@@ -98,6 +100,33 @@ def test_an_apply_is_canceled_by_a_comment(journey: Journey) -> None:
     assert ended["description"] == "Apply canceled by ben"
     journey.ana.comment(repo.name, number, "/why")
     assert "Apply canceled by ben" in repo.comment_with(number, "### Why")
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel does not group sessions")
+def test_a_run_leaves_the_processor_to_the_web(journey: Journey) -> None:
+    repo = quiet(journey)
+    number, sha = repo.pull("nice", {"net/main.tf": resource("net", "two", SLOW)})
+    repo.settled(sha)
+    journey.ben.approve(repo.name, number)
+    journey.ana.comment(repo.name, number, "/apply")
+
+    def gives_way() -> bool | None:
+        # An apply is no child of its worker. The kernel takes only some changes a second, so it may take one.
+        ours = [pid for each in processes.mentioning(journey.stage.root) for pid in processes.below(each)]
+        asleep = [pid for pid in ours if b"sleep" in _read(pid, "cmdline")]
+        groups = {_read(pid, "autogroup").rpartition(b"nice ")[2].strip() for pid in asleep}
+        return groups == {b"10"} or None
+
+    journey.until(gives_way, "the apply to give way")
+    journey.ben.comment(repo.name, number, "/cancel")
+    assert repo.settled(sha, f"plangate/{repo.short}-net/apply", "error")["description"].startswith("Apply")
+
+
+def _read(pid: int, name: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:
+        return b""
 
 
 def test_a_fork_waits_for_somebody_who_may_and_each_commit_needs_it_again(journey: Journey) -> None:

@@ -24,11 +24,12 @@ from bot.cli.loading import configuration, serving
 from bot.cli.server.worker_pool import WorkerPool
 from bot.config import Config, LogLevel
 from bot.dispatch import LIGHT_QUEUES, QUEUES, PlangateJob, PlangateQueue, RqDispatch, queue_of
+from bot.terraform.sandbox import priority
 
 log = logging.getLogger(__name__)
 
 # If the web and the workers share few cores, answering a webhook is more urgent than a plan.
-_NICENESS = 5
+_NICENESS = 10
 
 # In seconds: before a worker whose Redis went away looks for it again.
 _PAUSE = 1.0
@@ -116,6 +117,7 @@ def worker(queues: str, count: int) -> None:
     config = configuration()
     serving(config)
     os.nice(_NICENESS)
+    priority.share_by_niceness()
     jobs.prepare()
     if count == 1:
         _keep_working(config, names)

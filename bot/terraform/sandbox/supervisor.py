@@ -28,12 +28,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from bot.terraform.network.proxy import Proxy
-from bot.terraform.sandbox import cgroups, namespaces
+from bot.terraform.sandbox import cgroups, namespaces, priority
 from bot.terraform.sandbox.limits import Watcher, children, descendants, restrain
 from bot.terraform.sandbox.task import Task, Verdict
 
 PROXY_PORT = 3128
-_WATCH_SECONDS, _RETRY_SECONDS = 0.25, 0.02
+_FIRST_LOOK_SECONDS, _WATCH_SECONDS, _RETRY_SECONDS = 0.05, 0.25, 0.02
 _SWEEP_SECONDS = 20.0
 _IGNORED = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGPIPE)
 # The first process of a run in its namespace; its parent is bubblewrap, with the number 1.
@@ -239,7 +239,8 @@ class _Supervisor:
         poll.register(self._lifeline, select.POLLIN)
         ended = os.pidfd_open(self._child)
         poll.register(ended, select.POLLIN)
-        next_look = time.monotonic() + _WATCH_SECONDS
+        next_look = time.monotonic() + _FIRST_LOOK_SECONDS
+        nice = False
         while True:
             wait = _RETRY_SECONDS if self._asked and not self._interrupted else _WATCH_SECONDS
             wait = max(0.0, min(wait, next_look - time.monotonic()))
@@ -253,6 +254,8 @@ class _Supervisor:
             if time.monotonic() < next_look:
                 continue
             next_look = time.monotonic() + _WATCH_SECONDS
+            # Only now: bubblewrap starts its session after everything else.
+            nice = nice or priority.share_by_niceness(watched)
             if self._deadline is not None and time.monotonic() >= self._deadline:
                 self._kill()
             if not self._exceeded and (exceeded := watcher.exceeded()):
