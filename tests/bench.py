@@ -64,6 +64,11 @@ def webhook_to_answer(journey: Journey, database: str) -> None:
     Workers handle them meanwhile. The first second is not counted: connections are made then.
     """
     address, secret = journey.stage.url.removeprefix("http://"), journey.stage.webhook_secret
+    queues = journey.services.queues
+    # A worker that starts is as urgent as the web: only then does it give way.
+    journey.until(
+        lambda: min(queues.condition().workers.values()) == journey.stage.workers or None, "the workers"
+    )
     body = storm.push("bench", "2" * 40)
     answers = storm.send(address, [storm.genuine(body, secret) for _ in range(RATE * (SECONDS + 1))], RATE)
     row(f"webhook to answer, {database}, {RATE}/s for {SECONDS} s", [each.seconds for each in answers[RATE:]])
