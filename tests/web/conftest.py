@@ -30,7 +30,7 @@ from bot.domain.workspaces.workspace import Workspace
 from bot.forges.github.receiver import GitHubHook
 from bot.services.people import local_sign_in
 from bot.services.ports import Addresses, Delivery, Limits, QueueHealth
-from bot.store import SqlStore, migrate
+from bot.store import SqlStore
 from bot.vault import FernetVault, generate_key
 from bot.web import create_app
 from bot.wiring.engine import binaries_of, sandbox_of
@@ -39,6 +39,7 @@ from tests.fakes.forge import FakeForge
 from tests.fakes.policies import FakePolicies
 from tests.fakes.settings import settings
 from tests.fakes.texts import PlainTexts
+from tests.support import databases
 
 SECRET = "the webhook's secret"
 INFRA = RepoRef("hub", "acme/infra")
@@ -199,9 +200,7 @@ class World:
 @pytest.fixture(scope="session")
 def schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database: copying it is quicker than migrating one for each test."""
-    path = tmp_path_factory.mktemp("schema") / "empty.db"
-    migrate(f"sqlite:///{path}")
-    return path
+    return databases.put(tmp_path_factory.mktemp("schema") / "empty.db")
 
 
 def _parse(delivery: Delivery) -> Ignored:
