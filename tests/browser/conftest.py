@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from bot.store import migrate
+from tests.support import databases
 from tests.support.backend import live
 from tests.support.seeding import Seeded, seed
 from tests.web.conftest import World, built
@@ -82,8 +82,7 @@ def browser() -> Iterator[Browser]:
 def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The seeded application, served for a module's tests."""
     folder: Path = tmp_path_factory.mktemp("site")
-    empty = folder / "empty.db"
-    migrate(f"sqlite:///{empty}")
+    empty = databases.put(folder / "empty.db")
     (folder / "data").mkdir()
     with built(empty, folder / "data") as world:
         seeded = seed(world)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 
@@ -49,6 +50,19 @@ def test_the_table_says_that_no_answer_is_wrong() -> None:
     assert int(rows()["all"][0]) >= 1242
 
 
+def sampled(cases: Sequence[dict[str, object]], every: int) -> list[dict[str, object]]:
+    """Of each category every so manyth case, beginning with the first."""
+    seen: Counter[str] = Counter()
+    chosen = []
+    for case in cases:
+        name = conformance.category(case)
+        if seen[name] % every == 0:
+            chosen.append(case)
+        seen[name] += 1
+    return chosen
+
+
+@pytest.mark.soak
 @pytest.mark.parametrize("part", range(HOW_MANY))
 def test_the_bundled_evaluator_answers_opas_cases_as_the_table_says(part: int) -> None:
     cases = chosen_cases()
@@ -60,16 +74,21 @@ def test_the_bundled_evaluator_answers_opas_cases_as_the_table_says(part: int) -
     }
 
 
-def test_opa_answers_its_own_cases_as_the_table_says() -> None:
-    """A sample, of each category the first cases: OPA's start costs more than a case."""
+def test_the_bundled_evaluator_answers_no_case_in_ten_otherwise_than_opa() -> None:
+    found = conformance.counted(None, sampled(chosen_cases(), 10))
+    answered = sum(found.values(), Counter[Verdict]())
+    assert answered[Verdict.WRONG] == 0
+    # About as many as of all cases.
+    share = int(rows()["all"][4]) / int(rows()["all"][0])
+    assert answered[Verdict.PASS] > answered.total() * (share - 0.1)
+
+
+@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.soak), 8])
+def test_opa_answers_its_own_cases_as_the_table_says(step: int) -> None:
+    """The first case of each category, or of one category in eight: OPA's start costs more than a case."""
     opa = opa_or_skip().find()
-    seen: Counter[str] = Counter()
-    chosen = []
-    for case in chosen_cases():
-        name = conformance.category(case)
-        seen[name] += 1
-        if seen[name] == 1:
-            chosen.append(case)
+    cases = chosen_cases()
+    chosen = sampled(cases, len(cases))[::step]
     found = conformance.counted(opa, chosen)
     assert sum((counts[Verdict.WRONG] for counts in found.values()), 0) == 0
     assert sum((counts[Verdict.PASS] for counts in found.values()), 0) > len(chosen) * 0.9

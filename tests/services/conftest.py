@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from bot.store import migrate
 from tests.fakes.house import House
+from tests.support import databases
 
 # The store syncs each commit to the disk, which these tests need not wait for.
 _IN_MEMORY = Path("/dev/shm")
@@ -20,9 +20,7 @@ _IN_MEMORY = Path("/dev/shm")
 @pytest.fixture(scope="session")
 def migrated() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir=_IN_MEMORY if _IN_MEMORY.is_dir() else None) as folder:
-        path = Path(folder) / "migrated.sqlite"
-        migrate(f"sqlite:///{path}")
-        yield path
+        yield databases.put(Path(folder) / "migrated.sqlite")
 
 
 @pytest.fixture

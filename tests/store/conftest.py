@@ -14,6 +14,7 @@ import pytest
 
 from bot.store import SqlStore, migrate
 from bot.vault import FernetVault, generate_key
+from tests.support import databases
 from tests.support.postgres import PostgresMissing, PostgresServer, running_postgres
 
 _numbers = count(1)
@@ -78,9 +79,7 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("template") / "migrated.sqlite"
-    migrate(f"sqlite:///{path}")
-    return path
+    return databases.put(tmp_path_factory.mktemp("template") / "migrated.sqlite")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -14,8 +14,8 @@ from bot.domain.events import Ignored
 from bot.services.deliveries.catch_up import CatchUpSettings
 from bot.services.ports import Delivery
 from bot.services.ports.deliveries import FOUND_PUSH
-from bot.store import migrate
 from tests.fakes.house import NEVER, REPO, House
+from tests.support import databases
 
 EVERY = timedelta(minutes=5)
 Build = Callable[[CatchUpSettings], House]
@@ -23,8 +23,7 @@ Build = Callable[[CatchUpSettings], House]
 
 @pytest.fixture
 def build(tmp_path: Path) -> Iterator[Build]:
-    url, built = f"sqlite:///{tmp_path / 'house.sqlite'}", []
-    migrate(url)
+    url, built = f"sqlite:///{databases.put(tmp_path / 'house.sqlite')}", []
 
     def new_house(settings: CatchUpSettings) -> House:
         built.append(House(url, catching_up=settings))

@@ -18,6 +18,7 @@ from bot.domain.events import RepoRef
 from bot.domain.runs.run import Run
 from bot.wiring import Services, build_services, world_of
 from tests.fakes.forge import FakeForge
+from tests.support import databases
 
 REPO = RepoRef("github", "acme/infra")
 MANIFEST = """
@@ -60,7 +61,7 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     (tmp_path / "plangate.yml").write_text(MANIFEST)
     settings = {
         "PLANGATE_CONFIG": str(tmp_path / "plangate.yml"),
-        "PLANGATE_DATA": str(tmp_path / "data"),
+        "PLANGATE_DATA": str(databases.data_folder(tmp_path / "data")),
         "PLANGATE_URL": "https://plangate.test",
         "PLANGATE_SECRET_KEY": "A" * 43 + "=",
         "PLANGATE_GITHUB_TOKEN": "token",

@@ -14,6 +14,7 @@ from bot.cli import cli
 from bot.domain.errors import ConfigError, Invalid, NotFound
 from bot.store import SqlStore
 from bot.vault import FernetVault, generate_key
+from tests.support import databases
 
 SECRET = "xyzzy-plugh-42"
 KEY = generate_key()
@@ -30,7 +31,7 @@ def settings(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "plangate.yml").write_text(MANIFEST)
     return {
         "PLANGATE_CONFIG": str(tmp_path / "plangate.yml"),
-        "PLANGATE_DATA": str(tmp_path / "data"),
+        "PLANGATE_DATA": str(databases.data_folder(tmp_path / "data")),
         "PLANGATE_URL": "https://plangate.example.com",
         "PLANGATE_SECRET_KEY": KEY,
         "PLANGATE_GITHUB_WEBHOOK_SECRET": "hook",

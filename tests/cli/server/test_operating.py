@@ -14,6 +14,7 @@ from bot.domain.changes.delivery_decisions import DecisionKind, DeliveryDecision
 from bot.domain.people.audit import AuditAction
 from bot.services.ports import AuditQuery, Delivery
 from bot.vault import generate_key
+from tests.support import databases
 
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -49,7 +50,7 @@ class Operator:
 def operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Operator:
     settings = {
         "PLANGATE_CONFIG": str(tmp_path / "plangate.yml"),
-        "PLANGATE_DATA": str(tmp_path / "data"),
+        "PLANGATE_DATA": str(databases.data_folder(tmp_path / "data")),
         "PLANGATE_URL": "https://plangate.test",
         "PLANGATE_SECRET_KEY": generate_key(),
         "PLANGATE_GITHUB_TOKEN": "token",
@@ -73,7 +74,8 @@ def test_a_sync_says_what_it_did_and_other_commands_say_nothing(operator: Operat
     ]
 
 
-def test_a_migration_leaves_a_line_where_it_did_something(operator: Operator) -> None:
+def test_a_migration_leaves_a_line_where_it_did_something(operator: Operator, tmp_path: Path) -> None:
+    (tmp_path / "data" / "plangate.db").unlink()
     assert "applied" in operator.type("migrate")
     assert "up to date" in operator.type("migrate")
     [(login, _, detail)] = operator.lines(AuditAction.MIGRATE)

@@ -22,6 +22,7 @@ from bot.domain.people.accounts import Account
 from bot.services.people.sessions import Sessions
 from bot.store import SqlStore
 from bot.vault import FernetVault, generate_key
+from tests.support import databases
 
 MANIFEST = "workspaces:\n  - {name: net, repo: acme/infra}\n  - {name: app, repo: acme/infra}\n"
 
@@ -49,7 +50,7 @@ class Terminal:
         config.write_text(MANIFEST)
         self.environment: dict[str, str] = {
             "PLANGATE_CONFIG": str(config),
-            "PLANGATE_DATA": str(folder / "data"),
+            "PLANGATE_DATA": str(databases.data_folder(folder / "data")),
             "PLANGATE_URL": "http://127.0.0.1:8000",
             "PLANGATE_SECRET_KEY": generate_key(),
             "PLANGATE_GITHUB_TOKEN": "ghp_x",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,8 +22,9 @@ from bot.domain.runs.run import Run, RunEvent, RunSource
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import StateVersion
 from bot.services.states.backend import Access, Grant, StateService
-from bot.store import SqlStore, migrate
+from bot.store import SqlStore
 from bot.vault import FernetVault, generate_key
+from tests.support import databases
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 WS, OTHER_WS = "ws-one", "ws-two"
@@ -77,17 +77,9 @@ class Room:
         return [version.refused for version in self.versions() if version.refused]
 
 
-@pytest.fixture(scope="module")
-def schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("schema") / "empty.db"
-    migrate(f"sqlite:///{path}")
-    return path
-
-
 @pytest.fixture
-def room(schema: Path, tmp_path: Path) -> Iterator[Room]:
-    shutil.copy(schema, tmp_path / "states.db")
-    url = f"sqlite:///{tmp_path / 'states.db'}"
+def room(tmp_path: Path) -> Iterator[Room]:
+    url = f"sqlite:///{databases.put(tmp_path / 'states.db')}"
     vault, clock = FernetVault([generate_key()]), Clock()
     store = SqlStore(url, vault)
     with store.transaction() as tx:
