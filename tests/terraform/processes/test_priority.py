@@ -24,12 +24,14 @@ def share(pid):
 
 os.nice(7)
 share(0)
-with subprocess.Popen(["sleep", "60"]) as follows, subprocess.Popen(["sleep", "60"], start_new_session=True) as leads:
-    led = share_by_niceness(follows.pid)
-    share(leads.pid)
-    print(of("self"), of(leads.pid), led)
-    follows.kill()
-    leads.kill()
+command = ["sleep", "60"]
+follows, leads = subprocess.Popen(command), subprocess.Popen(command, start_new_session=True)
+led = share_by_niceness(follows.pid)
+share(leads.pid)
+print(of("self"), of(leads.pid), led)
+for each in (follows, leads):
+    each.kill()
+    each.wait()
 """
 
 
