@@ -93,7 +93,6 @@ class CatchUp:
         """Make every repository due: webhooks may have been missed, because we start."""
         with self._store.transaction() as tx:
             tx.repo_watches.all_due(self._clock.now())
-            self._failed_deliveries.hurry(tx)
 
     def wake(self) -> int:
         """Wake workers for the repositories and lists that are due, within the limit. Return how many."""

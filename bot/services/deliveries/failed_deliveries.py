@@ -25,8 +25,6 @@ _MINUTE = timedelta(minutes=1)
 _PAUSE = timedelta(minutes=5)
 # After the forge has refused to show its list: somebody may grant it.
 _REFUSED = timedelta(hours=1)
-# After a start the web does not answer at once.
-_STARTING = timedelta(seconds=5)
 # GitLab takes five in a minute for each webhook.
 _AT_ONCE = 4
 # How long after it was asked for, a delivery is asked for once more. Then never again.
@@ -82,11 +80,13 @@ class FailedDeliveryChecks:
         self._url_of = url_of
         self._every = every
 
-    def hurry(self, tx: Transaction) -> None:
-        """Make every list due, and what is to be asked for again: we start."""
-        at = self._clock.now() + _STARTING
-        tx.hook_watches.all_due(at)
-        tx.failed_deliveries.all_due(at)
+    def hurry(self) -> None:
+        """Make every list due, and what is to be asked for again: webhooks arrive from now on."""
+        now = self._clock.now()
+        with self._store.transaction() as tx:
+            tx.hook_watches.all_due(now)
+            # Each process of the web calls this. What was asked for just now is on its way.
+            tx.failed_deliveries.all_due(now, asked_before=now - _MINUTE)
 
     def watches(self, tx: Transaction, repos: set[RepoRef]) -> Sequence[HookWatch]:
         """Return the state of the webhooks that bring the events of repositories."""

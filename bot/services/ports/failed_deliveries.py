@@ -132,8 +132,8 @@ class FailedDeliveries(Protocol):
         """Return what a forge is to be asked for at a time: what has not arrived, earliest due first."""
         ...
 
-    def all_due(self, at: datetime) -> None:
-        """Make everything due at a time, or earlier, that the forge is to be asked for later."""
+    def all_due(self, at: datetime, asked_before: datetime) -> None:
+        """Make due at a time what is due later, but not what was asked for since `asked_before`."""
         ...
 
     def since(self, at: datetime) -> Sequence[FailedDelivery]:

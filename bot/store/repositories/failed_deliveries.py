@@ -113,10 +113,12 @@ class SqlFailedDeliveries:
         )
         return [_read(row) for row in self._connection.execute(query).mappings()]
 
-    def all_due(self, at: datetime) -> None:
-        """Make everything due at a time, or earlier, that the forge is to be asked for later."""
-        later = failed_deliveries.c.due_at > at
-        self._connection.execute(sa.update(failed_deliveries).where(later).values(due_at=at))
+    def all_due(self, at: datetime, asked_before: datetime) -> None:
+        """Make due at a time what is due later, but not what was asked for since `asked_before`."""
+        asked_at = failed_deliveries.c.asked_at
+        long_ago = sa.or_(asked_at.is_(None), asked_at < asked_before)
+        later = sa.update(failed_deliveries).where(failed_deliveries.c.due_at > at, long_ago)
+        self._connection.execute(later.values(due_at=at))
 
     def since(self, at: datetime) -> Sequence[FailedDelivery]:
         """Return what failed since a time, latest first."""

@@ -33,9 +33,11 @@ def test_all_are_made_due_and_none_later_than_it_was(store: SqlStore) -> None:
         assert {watch.due_at for watch in unit.hook_watches.all()} == {AT, AT - MINUTE}
         for name, due in (("d-1", AT + MINUTE), ("d-2", AT - MINUTE), ("d-3", None)):
             unit.failed_deliveries.add(replace(FAILED, id=name, due_at=due))
-        unit.failed_deliveries.all_due(AT)
+        for name, asked in (("d-4", AT - MINUTE), ("d-5", AT)):
+            unit.failed_deliveries.add(replace(FAILED, id=name, asked_at=asked))
+        unit.failed_deliveries.all_due(AT, asked_before=AT)
         found = {each.id: each.due_at for each in unit.failed_deliveries.since(AT)}
-        assert found == {"d-1": AT, "d-2": AT - MINUTE, "d-3": None}
+        assert found == {"d-1": AT, "d-2": AT - MINUTE, "d-3": None, "d-4": AT, "d-5": AT + MINUTE}
 
 
 def test_a_failed_delivery_is_stored_once_and_changed(store: SqlStore) -> None:
