@@ -167,8 +167,12 @@ class FailedDeliveryChecks:
 
     def _send_again(self, hook: RepoRef) -> tuple[int, str]:
         """Ask for what is due. Return the requests that it took, and why it had to stop, empty if not."""
-        with self._store.reading() as tx:
-            due = tx.failed_deliveries.due(hook, self._clock.now(), _AT_ONCE)
+        with self._store.transaction() as tx:
+            now = self._clock.now()
+            due = tx.failed_deliveries.due(hook, now, _AT_ONCE)
+            for each in due:
+                # So that nobody else asks for it meanwhile. If we are killed, it is due again then.
+                tx.failed_deliveries.put(replace(each, due_at=now + _PAUSE))
         for calls, each in enumerate(due, start=1):
             try:
                 self._forges[hook.forge].send_again(hook, each.attempt_id)

@@ -171,6 +171,21 @@ def test_a_forge_that_is_away_is_asked_again_and_nothing_is_lost(house: House) -
     assert (house.forge.sent_again, watch(house).error) == (["1"], "")
 
 
+def test_two_workers_at_once_ask_once(house: House) -> None:
+    fail(house, "d-1", "d-2")
+    ask = house.forge.send_again
+
+    def slow(hook: RepoRef, attempt_id: str) -> None:
+        house.forge.send_again = ask  # type: ignore[method-assign]
+        house.services.failed_deliveries.check("github:")
+        ask(hook, attempt_id)
+
+    house.forge.send_again = slow  # type: ignore[method-assign]
+    house.clock.forward(minutes=6)
+    house.services.failed_deliveries.check("github:")
+    assert sorted(house.forge.sent_again) == ["1", "2"]
+
+
 def test_a_delivery_that_the_forge_does_not_send_again_holds_up_no_other(house: House) -> None:
     fail(house, "d-1", "d-2")
     house.forge.fail(ForgeRefused("github refused: too old"), on="send_again")
