@@ -36,7 +36,8 @@ from bot.services.ports import QueueHealth
 log = logging.getLogger(__name__)
 
 JOBS = frozenset(
-    f"bot.jobs.{name}" for name in ("receive", "advance", "report", "replay", "catch_up", "sweep")
+    f"bot.jobs.{name}"
+    for name in ("receive", "advance", "report", "replay", "catch_up", "check_hook", "sweep")
 )
 """The functions that a worker runs. A job that names another one is dropped."""
 
@@ -192,6 +193,10 @@ class RqDispatch:
     def catch_up(self, repo: str, *, swept: bool = False) -> None:
         """Enqueue the comparison of a repository with its forge, among the reports."""
         self._enqueue("report", "bot.jobs.catch_up", repo, _SHORT_JOB, swept)
+
+    def check_hook(self, hook: str, *, swept: bool = False) -> None:
+        """Enqueue a look at the failed deliveries of a webhook, among the reports."""
+        self._enqueue("report", "bot.jobs.check_hook", hook, _SHORT_JOB, swept)
 
     def sweep(self, every: float) -> None:
         """Enqueue a sweep, at most once in `every` seconds over all processes."""

@@ -59,6 +59,12 @@ def catch_up(repo: str) -> None:
         _services().catch_up.check(repo)
 
 
+def check_hook(hook: str) -> None:
+    """Have a forge send again the deliveries of a webhook that failed."""
+    with _timed(f"check_hook {hook}"):
+        _services().failed_deliveries.check(hook)
+
+
 def sweep() -> None:
     """Enqueue everything that the database says is due."""
     services = _services()

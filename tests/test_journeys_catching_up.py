@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from bot.demo.stage import BOT
 from bot.domain.events import RepoRef
 from bot.domain.people.permissions import Person, Role
-from bot.services.ports import DeliveryQuery
+from bot.domain.runs.run import RunSource
+from bot.services.ports import DeliveryQuery, RunQuery
 from tests.support.journeys import Journey, resource
 
 pytestmark = pytest.mark.e2e
@@ -59,6 +62,54 @@ def test_what_happened_while_the_web_was_down_is_made_up_for_once_it_is_back(jou
         "comment (found)",
         "push (found)",
     ]
+
+
+def test_what_comparing_cannot_find_is_sent_again_once_the_web_is_back(journey: Journey) -> None:
+    repo = journey.repo()
+    journey.stage.admin("PUT", f"/repos/{repo.name}/roles/{BOT}", {"role": "admin"})
+    journey.ana.push(repo.tree, "main")
+    first = journey.ana.git(repo.tree, "rev-parse", "HEAD")
+    for name in ("net", "app"):
+        _discard(journey, repo.run_of(repo.settled(first, f"plangate/{repo.short}-{name}/apply", "pending")))
+    journey.stage.admin(
+        "PUT", f"/repos/{repo.name}/protections/main", {"contexts": ["plangate"], "queue": True}
+    )
+    number, sha = repo.pull("queueing", {"net/more.tf": resource("more", "one")})
+    assert repo.settled(sha)["state"] == "success"
+    journey.services.failed_deliveries.hurry()
+    journey.until(lambda: _listed(journey, repo.name), "the first look at the webhook's deliveries")
+    found = _found(journey)
+
+    # The merge queue asks for a status of its own commit, and asks nobody twice.
+    journey.stage.parts["web"].kill()
+    queued = journey.ana.enqueue(repo.name, number)
+    journey.until(lambda: _failed(journey), "a failed delivery on the forge")
+    journey.stage.start_web()
+
+    repo.settled(queued)
+    summary = journey.services.failed_deliveries.summary()
+    assert (summary.arrived, summary.lost) == (summary.asked, 0)
+    with journey.services.store.reading() as tx:
+        sent_again = [record.event for record in tx.deliveries.recent(100) if record.id in summary.ids]
+        runs = tx.runs.find(RunQuery(commit=queued))
+    assert {"github": "merge_group", "gitlab": "Pipeline Hook"}[journey.kind] in sent_again
+    assert [run.source for run in runs] == [RunSource.QUEUE]
+    # It came as a webhook, with a signature: comparing did not find it.
+    assert _found(journey) == found
+
+
+def _listed(journey: Journey, name: str) -> bool | None:
+    """Whether the list of a repository's webhook was read."""
+    hook = RepoRef(journey.kind, name)
+    read = [watch for watch in journey.services.catch_up.hooks() if watch.repo == hook and watch.listed_at]
+    return True if read else None
+
+
+def _failed(journey: Journey) -> bool | None:
+    """Whether the forge could not deliver the merge queue's event."""
+    wanted = {"github": "merge_group", "gitlab": "Pipeline Hook"}[journey.kind]
+    deliveries: Any = journey.stage.admin("GET", "/deliveries", {})
+    return True if any(each["event"] == wanted and each["error"] for each in deliveries) else None
 
 
 def _discard(journey: Journey, run_id: str) -> None:

@@ -199,7 +199,8 @@ _OTHERS: tuple[Setting, ...] = (
     Setting(
         "PLANGATE_CATCH_UP_EVERY",
         "5m",
-        "How often each repository is compared with its forge, to find webhooks that never came",
+        "How often each repository is compared with its forge, and the forge's list of failed deliveries "
+        "is read, to find webhooks that never came",
     ),
     Setting(
         "PLANGATE_CATCH_UP_CALLS",

@@ -74,7 +74,7 @@ class Playground:
         events, token = self._events, self.admin_token
         app.register_blueprint(admin_blueprint(self.forge, self.outbox, events, token, self.oauth))
         app.register_blueprint(github_blueprint(desk))
-        app.register_blueprint(gitlab_blueprint(GitLabDesk(self.forge, self._gitlab_shapes)))
+        app.register_blueprint(gitlab_blueprint(GitLabDesk(self.forge, self._gitlab_shapes), self.outbox))
         app.register_blueprint(git_blueprint(self.forge))
         app.register_blueprint(oauth_blueprint(self.oauth))
         app.register_blueprint(pages_blueprint(self.forge))

@@ -22,6 +22,7 @@ from bot.store.repositories.audit import SqlAuditLog
 from bot.store.repositories.catching_up import SqlRepoWatches
 from bot.store.repositories.changes import SqlChanges
 from bot.store.repositories.deliveries import SqlDeliveries, SqlHeard, SqlRedeliveries
+from bot.store.repositories.failed_deliveries import SqlFailedDeliveries, SqlHookWatches
 from bot.store.repositories.identity_keys import SqlIdentityKeys
 from bot.store.repositories.leases import SqlLeases
 from bot.store.repositories.overview import SqlOverviews
@@ -48,6 +49,8 @@ class SqlTransaction:
     leases: SqlLeases
     changes: SqlChanges
     repo_watches: SqlRepoWatches
+    hook_watches: SqlHookWatches
+    failed_deliveries: SqlFailedDeliveries
     heard: SqlHeard
     posts: SqlPosts
     shown: SqlShown
@@ -144,6 +147,8 @@ class SqlStore:
             leases=SqlLeases(connection),
             changes=SqlChanges(connection),
             repo_watches=SqlRepoWatches(connection),
+            hook_watches=SqlHookWatches(connection),
+            failed_deliveries=SqlFailedDeliveries(connection),
             heard=SqlHeard(connection),
             posts=SqlPosts(connection),
             shown=SqlShown(connection),

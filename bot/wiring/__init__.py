@@ -29,6 +29,7 @@ from bot.services.comments.override import OverrideComments
 from bot.services.comments.run_commands import RunComments
 from bot.services.comments.why import WhyComments
 from bot.services.deliveries.catch_up import CatchUp
+from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
 from bot.services.deliveries.intake import Intake, Parse
 from bot.services.deliveries.redeliver import Redelivery
 from bot.services.deliveries.run_triggers import RunTriggers
@@ -88,6 +89,7 @@ from bot.terraform.programs.binaries import Binaries
 from bot.terraform.repository.set_files import SetFolders
 from bot.terraform.sandbox import Sandbox
 from bot.vault import FernetVault
+from bot.wiring.catching_up import catching_up
 from bot.wiring.engine import binaries_of, engine_of, sandbox_of
 from bot.wiring.policies import policy_engine_of
 
@@ -154,6 +156,7 @@ class Services:
     tokens: Tokens
     redelivery: Redelivery
     catch_up: CatchUp
+    failed_deliveries: FailedDeliveryChecks
     forge_sign_in: ForgeSignIn
     intake: Intake
     execution: Execution
@@ -181,11 +184,10 @@ def build_services(world: World, config: Config) -> Services:
     states, issuer_keys = StateService(store, vault, clock), IssuerKeys(store, vault, clock)
     posts, locks = PostBuilder(vault, world.texts), WorkspaceLocks(store, clock, transitions)
     overrides = PolicyOverrides(clock, transitions, config.policy_sets, TeamOwners(clock, forges))
-    checker = RequirementChecker(store, forges, clock)
-    identities = Identities(store, clock, forges)
+    checker, identities = RequirementChecker(store, forges, clock), Identities(store, clock, forges)
     roles = Roles(forges, clock, config.owners, identities)
     controls = RunControls(store, clock, transitions, factory, limits.cool_off, overrides, checker)
-    catch_up = _catch_up(config, world)
+    catch_up, failed_deliveries = catching_up(config, world)
     policies, policy_replay = _judging(config, world, transitions)
     return Services(
         config=config,
@@ -216,6 +218,7 @@ def build_services(world: World, config: Config) -> Services:
         identities=identities,
         redelivery=Redelivery(store, clock, world.dispatch),
         catch_up=catch_up,
+        failed_deliveries=failed_deliveries,
         sessions=Sessions(store, clock, config.session_idle, config.session_life),
         tokens=Tokens(store, clock),
         forge_sign_in=ForgeSignIn(world.sign_ins, vault, clock, world.addresses.public),
@@ -333,20 +336,6 @@ def _execution(
 def _report_delivery(world: World, posts: PostBuilder) -> ReportDelivery:
     builder = ReportBuilder(world.forges, world.texts, posts, world.addresses)
     return ReportDelivery(world.store, world.clock, world.dispatch, world.forges, builder, world.limits)
-
-
-def _catch_up(config: Config, world: World) -> CatchUp:
-    discovery = Discovery(config.discover, world.engine, world.forges)
-    policy_changes = PolicyChanges(world.clock, config.policy_sets, on=config.policies.replayed > 0)
-    return CatchUp(
-        world.store,
-        world.clock,
-        world.dispatch,
-        world.forges,
-        discovery,
-        policy_changes,
-        config.catching_up,
-    )
 
 
 def _sweep(

@@ -10,7 +10,7 @@ from bot.domain.runs.lifecycle import APPLY_STAGES
 from bot.domain.runs.run import Run
 from bot.services.ports import QueueHealth
 
-PRIORITY = ("receive", "apply", "plan", "preview", "replay", "report", "catch_up")
+PRIORITY = ("receive", "apply", "plan", "preview", "replay", "report", "catch_up", "check_hook")
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,9 @@ class FakeDispatch:
 
     def catch_up(self, repo: str, *, swept: bool = False) -> None:
         self._put(Job("catch_up", repo, swept))
+
+    def check_hook(self, hook: str, *, swept: bool = False) -> None:
+        self._put(Job("check_hook", hook, swept))
 
     def ping(self) -> None:
         if self.down:

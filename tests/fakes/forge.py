@@ -22,6 +22,7 @@ from bot.domain.workspaces.merge_method import MergeMethod
 from bot.forges.descriptions import fitted, narrow
 from bot.services.ports import ForgeComment, GitRemote
 from bot.services.ports.catching_up import BranchHead, ForgeNews
+from bot.services.ports.failed_deliveries import FailedAttempt, HookNews
 
 
 @dataclass
@@ -65,6 +66,10 @@ class FakeForge:
         self.name = name
         self.login = login
         self.calls: list[str] = []
+        # The forge's list of failed deliveries, oldest first; only where `lists_deliveries` is set.
+        self.lists_deliveries = False
+        self.failed: list[FailedAttempt] = []
+        self.sent_again: list[str] = []
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.repo_ids: dict[RepoRef, str] = {}
         self.account_ids: dict[str, str] = {}
@@ -392,6 +397,18 @@ class FakeForge:
                 heads,
                 calls=4,
             )
+
+    def hook_of(self, repo: RepoRef) -> RepoRef | None:
+        return RepoRef(self.name, "") if self.lists_deliveries else None
+
+    def failed_deliveries(self, hook: RepoRef, url: str, mark: str) -> HookNews:
+        with self._called("failed_deliveries"):
+            new = self.failed[int(mark) :] if mark else []
+            return HookNews(tuple(reversed(new)), str(len(self.failed)), calls=1)
+
+    def send_again(self, hook: RepoRef, attempt_id: str) -> None:
+        with self._called("send_again"):
+            self.sent_again.append(attempt_id)
 
     # Within
 

@@ -205,6 +205,8 @@ class House:
                     self.intake.handle(job.subject)
                 case "catch_up":
                     self.services.catch_up.check(job.subject)
+                case "check_hook":
+                    self.services.failed_deliveries.check(job.subject)
                 case "replay":
                     self.policy_replay.replay(job.subject)
                 case "report":

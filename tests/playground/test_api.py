@@ -300,6 +300,55 @@ def test_an_app_can_look_through_its_deliveries_and_ask_for_one_again(
     assert (again["guid"], again["redelivery"], first["redelivery"]) == (ping["guid"], True, False)
 
 
+def test_an_apps_deliveries_come_in_pages_by_a_cursor(
+    playground: Playground, description: GitHubDescription | None, key: rsa.RSAPrivateKey
+) -> None:
+    playground.forge.register_app(42, "plangate")
+    for _ in range(3):
+        playground.add_hook("http://127.0.0.1:1/gone")
+    playground.add_hook("http://127.0.0.1:1/gone", repo="acme/infra")
+    playground.settle()
+    app = GitHubClient(playground, app_token(key, 42), description)
+    first = app("GET", "/app/hook/deliveries?per_page=2")
+    rest = app("GET", first.links["next"]["url"].removeprefix(playground.url).removeprefix("/api/v3"))
+    # Those of a repository's own webhook are not the App's.
+    assert [one["id"] for one in first.json() + rest.json()] == [3, 2, 1]
+    assert "next" not in rest.links
+    app.get("/app/hook/deliveries?cursor=elsewhere", 422)
+
+
+def test_a_repositorys_administrator_sees_its_deliveries_as_an_app_sees_its_own(
+    playground: Playground, as_user: Callable[[str], GitHubClient], key: rsa.RSAPrivateKey
+) -> None:
+    playground.forge.register_app(42, "plangate")
+    hook = playground.add_hook("http://127.0.0.1:1/gone", repo="acme/infra")
+    playground.add_hook("http://127.0.0.1:1/gone")
+    playground.settle()
+    ada, at = as_user("ada"), f"/repos/acme/infra/hooks/{hook.id}/deliveries"
+    (ping,) = ada.get(at)
+    # The description has only an app's list.
+    (of_app,) = GitHubClient(playground, app_token(key, 42)).get("/app/hook/deliveries")
+    assert ping.keys() == of_app.keys()
+    ada.post(f"{at}/{ping['id']}/attempts", status=202)
+    playground.settle()
+    assert [one["redelivery"] for one in ada.get(at)] == [True, False]
+    ada.post(f"{at}/999/attempts", status=404)
+    ada.get("/repos/acme/infra/hooks/999/deliveries", 404)
+    as_user("alice").get(at, 403)
+
+
+def test_what_got_lost_on_its_way_is_not_in_the_list(
+    playground: Playground, as_user: Callable[[str], GitHubClient]
+) -> None:
+    hook = playground.add_hook("http://127.0.0.1:1/gone", repo="acme/infra")
+    playground.settle()
+    playground.outbox.lose(1.0)
+    playground.forge.commit("acme/infra", "main", {"a.tf": "# a\n"}, "alice", "More")
+    playground.settle()
+    found = as_user("ada").get(f"/repos/acme/infra/hooks/{hook.id}/deliveries")
+    assert [one["event"] for one in found] == ["ping"]
+
+
 def test_an_installations_token_opens_git_too(playground: Playground, tmp_path: Path) -> None:
     forge = playground.forge
     forge.create_repo("acme/secret", private=True)

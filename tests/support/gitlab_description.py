@@ -24,6 +24,8 @@ LACKING = {
     ("GET", re.compile(r".*/repository/merge_base")): "docs.gitlab.com/api/repositories/#merge-base",
     ("GET", re.compile(r".*/merge_trains/merge_requests/\d+")): "docs.gitlab.com/api/merge_trains",
     ("POST", re.compile(r".*/merge_trains/merge_requests/\d+")): "docs.gitlab.com/api/merge_trains",
+    ("GET", re.compile(r".*/hooks/\d+/events")): "docs.gitlab.com/api/project_webhooks",
+    ("POST", re.compile(r".*/hooks/\d+/events/\d+/resend")): "docs.gitlab.com/api/project_webhooks",
     ("POST", re.compile(r".*/merge_requests/\d+/(un)?approve")): "people do, the bot never does",
     # Of these it has no word, though the bot asks for them.
     ("GET", re.compile(r".*/merge_requests/\d+/reviewers")): "docs.gitlab.com/api/merge_requests",

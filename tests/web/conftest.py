@@ -109,6 +109,10 @@ class QuietDispatch:
         self.ping()
         self.woken.append(repo)
 
+    def check_hook(self, hook: str, *, swept: bool = False) -> None:
+        self.ping()
+        self.woken.append(hook)
+
 
 @dataclass
 class World:

@@ -41,6 +41,8 @@ def database(services: Services) -> Iterator[Finding]:
     yield _keys(services)
     yield webhooks(services)
     yield catching_up(services)
+    if services.config.catching_up.calls:
+        yield failed_deliveries(services)
 
 
 def webhooks(services: Services) -> Finding:
@@ -84,6 +86,25 @@ def catching_up(services: Services) -> Finding:
         )
     count = f"{len(watches)} repositor{'y is' if len(watches) == 1 else 'ies are'}"
     return ok("catching up", f"{count} compared with the forge")
+
+
+def failed_deliveries(services: Services) -> Finding:
+    """Whether the forges send failed deliveries again, and for which webhooks they list them."""
+    name, hooks = "failed deliveries", services.catch_up.hooks()
+    summary = services.failed_deliveries.summary()
+    if troubled := [watch for watch in hooks if watch.error and not watch.refused]:
+        place = str(troubled[0].repo).removesuffix(":")
+        return warning(name, f"{place}: {troubled[0].error}", "It is tried again by itself")
+    if summary.lost:
+        advice = "Look at the webhook's recent deliveries on the forge: why do they fail?"
+        return warning(name, summary.words, advice)
+    said = summary.words or "none was asked for again within a day"
+    refused = [watch for watch in hooks if watch.refused]
+    if not refused:
+        return ok(name, said)
+    more = f"; and {len(refused) - 1} more" if len(refused) > 1 else ""
+    advice = "Comparing finds most of what is missed. To find all, let our token see and resend webhooks"
+    return ok(name, f"{said}; not listed: {refused[0].error}{more}", advice)
 
 
 def _keys(services: Services) -> Finding:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+from collections.abc import Callable
 
 import click
 
 from bot.cli.loading import configuration, ready, serving
 from bot.cli.server.http_server import Listening, serve
-from bot.domain.errors import ConfigError
+from bot.domain.errors import ConfigError, PlangateError
 from bot.services.people.local_sign_in import address, password
 from bot.web import create_app
 from bot.web.runs.live import Streams
 from bot.wiring import Services
+
+log = logging.getLogger(__name__)
 
 
 def _how_to_sign_in(services: Services) -> str:
@@ -70,4 +74,13 @@ def web(bind: str, processes: int, threads: int) -> None:
     streams = Streams(max(threads // 2, 1))
     listening = Listening(bind, processes, threads, streams.most, services.config.log_level.value.lower())
     app = create_app(services, streams, services.config.trusted_proxies)
-    serve(app, listening, streams.end_when)
+
+    def started(stops: Callable[[], bool]) -> None:
+        streams.end_when(stops)
+        try:
+            # Only now does what a forge sends again arrive.
+            services.failed_deliveries.hurry()
+        except PlangateError as error:
+            log.warning("failed deliveries are asked for later: %s", error)
+
+    serve(app, listening, started)

@@ -47,6 +47,7 @@ class Ask:
 class Answer:
     """GitHub's JSON, and whether GitHub says that another page follows (None: it does not say).
 
+    `following` is the address of that page, empty if there is none or GitHub does not say.
     Not `fresh` if it is what the call's `etag` stands for: then there is no JSON. `scopes` are those of a
     classic token, None if GitHub does not name them; `ends` is when a token does.
     """
@@ -57,6 +58,7 @@ class Answer:
     ends: datetime | None = None
     etag: str = ""
     fresh: bool = True
+    following: str = ""
 
 
 @cache
@@ -129,6 +131,7 @@ class Api(Answering):
             _ends(response.headers.get("github-authentication-token-expiration")),
             response.headers.get("etag", ""),
             fresh=response.status_code != 304,
+            following=response.links.get("next", {}).get("url", ""),
         )
 
     def date(self) -> datetime:

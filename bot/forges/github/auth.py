@@ -20,6 +20,7 @@ from bot.forges.github import webhook_setup
 from bot.forges.github.api import Api, Ask
 from bot.forges.github.app_manifest import EVENTS, FOR_MERGING, FOR_TEAMS, OPTIONAL, PERMISSIONS
 from bot.forges.github.errors import NotPermitted
+from bot.forges.github.hook_log import HookLog
 from bot.forges.github.paths import repo_path, segment
 from bot.services.ports import ForgeFault
 
@@ -86,6 +87,10 @@ class Credentials(Protocol):
 
     def hook_faults(self, repos: Sequence[RepoRef], url: str) -> tuple[ForgeFault, ...]:
         """Return what is wrong with the webhooks that should lead to `url`."""
+        ...
+
+    def hook_log(self) -> HookLog:
+        """Return the list of the deliveries of our webhooks."""
         ...
 
 
@@ -164,6 +169,10 @@ class TokenCredentials:
 
         return tuple(fault for repo in repos for fault in webhook_setup.of_repo(ask, repo, url))
 
+    def hook_log(self) -> HookLog:
+        """Return the lists of the repositories' webhooks."""
+        return HookLog(self._api, lambda ask: self._api.call(self._token, ask), of_app=False)
+
 
 class AppCredentials:
     """A token for each account that installed the App, kept until shortly before it ends."""
@@ -238,6 +247,10 @@ class AppCredentials:
             return self._api.call(self._app.get_jwt(), Ask("GET", path, what)).data
 
         return tuple(webhook_setup.of_app(ask, url))
+
+    def hook_log(self) -> HookLog:
+        """Return the list of the App's one webhook."""
+        return HookLog(self._api, lambda ask: self._api.call(self._app.get_jwt(), ask), of_app=True)
 
     def _token(self, repo: RepoRef) -> str:
         remembered = _owner(repo) in self._installations

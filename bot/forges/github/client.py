@@ -31,6 +31,7 @@ from bot.forges.github.shapes import read_change
 from bot.forges.timeouts import Timeouts
 from bot.services.ports import ForgeComment, ForgeFault, GitRemote
 from bot.services.ports.catching_up import ForgeNews
+from bot.services.ports.failed_deliveries import HookNews
 
 DESCRIPTION_LIMIT = 140
 # GitHub allows 100 calls at once, from everything that has our credentials.
@@ -84,6 +85,7 @@ class GitHubForge:
         self._reviews = Reviews(self._api, self._send)
         self._merges = Merges(self._api, self._send)
         self._history = History(self._api, self._send)
+        self._hook_log = self._credentials.hook_log()
         self._web = (web_url or web_address(api_url)).rstrip("/")
 
     @property
@@ -263,6 +265,14 @@ class GitHubForge:
         """Return what is new in a repository: four calls or more, most of them without an answer."""
         return self._history.news(repo, branches, since, marks)
 
+    def hook_of(self, repo: RepoRef) -> RepoRef:
+        """Return the webhook that brings a repository's events: an App has one for all."""
+        return self._hook_log.hook_of(repo)
+
+    def failed_deliveries(self, hook: RepoRef, url: str, mark: str) -> HookNews:
+        """Return the failed deliveries of a webhook: one or two calls, and one for each hundred."""
+        return self._hook_log.failed(hook, url, mark, self._now())
+
     # Writing
 
     def set_status(self, repo: RepoRef, status: StatusReport) -> None:
@@ -325,6 +335,10 @@ class GitHubForge:
     def merge(self, repo: RepoRef, number: int, head_sha: str, method: MergeMethod | None = None) -> str:
         """Merge a pull request at one commit: one call, two without a method; no retry."""
         return self._merges.merge(repo, number, head_sha, method)
+
+    def send_again(self, hook: RepoRef, attempt_id: str) -> None:
+        """Have a webhook's delivery sent again: one call."""
+        self._hook_log.send_again(hook, attempt_id)
 
     def queue_base(self, _repo: RepoRef, _number: int, _sha: str) -> str | None:
         """Return none: GitHub itself marks the commits of its queue."""

@@ -87,6 +87,11 @@ def understand(forge: str, event: str, payload: dict[str, object]) -> Outcome:
     return reader(forge, payload)
 
 
+def concerns_us(event: str) -> bool:
+    """Return whether an event, as the header names it, may lead to something."""
+    return event in _READERS
+
+
 def load(body: bytes, content_type: str) -> dict[str, object]:
     """Decode a delivery's body. Raises Invalid."""
     raw: bytes | str = body

@@ -39,7 +39,7 @@ def of_repo(ask: Ask, repo: RepoRef, url: str) -> Iterator[ForgeFault]:
         hooks = ask(f"{repo_path(repo)}/hooks?per_page=100", f"webhooks of {repo.path}")
     except (ForgeRefused, NotFound):
         return
-    here = [hook for hook in hooks if _leads(hook, url)] if isinstance(hooks, list) else []
+    here = [hook for hook in hooks if leads(hook, url)] if isinstance(hooks, list) else []
     if not here:
         advice = f"Add one that leads to {url}, unless the organization has it"
         yield ForgeFault(f"{repo.path} has no webhook of its own that leads here", advice, sure=False)
@@ -59,5 +59,6 @@ def of_repo(ask: Ask, repo: RepoRef, url: str) -> Iterator[ForgeFault]:
             yield from unanswered(url, code, optional_text(hook, "last_response.message") or "")
 
 
-def _leads(hook: object, url: str) -> bool:
+def leads(hook: object, url: str) -> bool:
+    """Return whether a webhook, as the API has it, leads to an address."""
     return (optional_text(hook, "config.url") or "").rstrip("/") == url

@@ -22,6 +22,7 @@ from bot.forges.gitlab import branch_protection, files, webhook_setup
 from bot.forges.gitlab.api import PUBLIC_URL, Api, TokenLogin
 from bot.forges.gitlab.errors import Unprocessable
 from bot.forges.gitlab.history import History
+from bot.forges.gitlab.hook_log import HookLog
 from bot.forges.gitlab.merging import Merges
 from bot.forges.gitlab.paths import project, segment
 from bot.forges.gitlab.reviews import Reviews
@@ -31,6 +32,7 @@ from bot.forges.gitlab.trains import Trains
 from bot.forges.timeouts import Timeouts
 from bot.services.ports import ForgeComment, ForgeFault, GitRemote
 from bot.services.ports.catching_up import ForgeNews
+from bot.services.ports.failed_deliveries import HookNews
 
 # GitLab takes 1,000,000, but turns a long one into a page slowly and shows it without its Markdown.
 COMMENT_LIMIT = 250_000
@@ -70,6 +72,7 @@ class GitLabForge:
         self._statuses = Statuses(self._api)
         self._reviews = Reviews(self._api)
         self._history = History(self._api)
+        self._hook_log = HookLog(self._api)
         self._trains = Trains(self._api)
         self._merges = Merges(self._api, self._trains)
         self._own_id = 0
@@ -271,6 +274,14 @@ class GitLabForge:
         """Return what is new in a project: three calls, and one for each updated merge request."""
         return self._history.news(repo, branches, since, marks)
 
+    def hook_of(self, repo: RepoRef) -> RepoRef:
+        """Return the webhook that brings a project's events: the project's own."""
+        return self._hook_log.hook_of(repo)
+
+    def failed_deliveries(self, hook: RepoRef, url: str, mark: str) -> HookNews:
+        """Return the failed deliveries of a webhook: two calls, and one for each twenty."""
+        return self._hook_log.failed(hook, url, mark)
+
     # Writing
 
     def set_status(self, repo: RepoRef, status: StatusReport) -> None:
@@ -327,6 +338,10 @@ class GitLabForge:
     def merge(self, repo: RepoRef, number: int, head_sha: str, method: MergeMethod | None = None) -> str:
         """Merge a merge request at one commit, or have it join its train: two calls or more, once."""
         return self._merges.merge(repo, number, head_sha, method)
+
+    def send_again(self, hook: RepoRef, attempt_id: str) -> None:
+        """Have a webhook's delivery sent again: one call."""
+        self._hook_log.send_again(hook, attempt_id)
 
     def queue_base(self, repo: RepoRef, number: int, sha: str) -> str | None:
         """Return the base of a merge train's commit, None if no train has it: one call or two."""

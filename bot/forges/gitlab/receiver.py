@@ -18,7 +18,7 @@ from bot.services.ports import HookEvent, HookHeaders
 
 # Within how many seconds the same body for the same event counts as the same delivery.
 WINDOW = 300
-_IDEMPOTENCY = "idempotency-key"
+IDEMPOTENCY_HEADER = "idempotency-key"
 _EVENT_HEADER = webhook.EVENT_HEADER.lower()
 _DELIVERY = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 _EVENT = re.compile(r"[A-Za-z][A-Za-z ]{0,59}")
@@ -48,7 +48,7 @@ class GitLabHook:
         if not _EVENT.fullmatch(event):
             raise Invalid(f"the header {webhook.EVENT_HEADER} is missing or is not the name of an event")
         # Not X-Gitlab-Event-UUID: webhooks that set each other off share it.
-        for name in (signing.ID_HEADER, _IDEMPOTENCY):
+        for name in (signing.ID_HEADER, IDEMPOTENCY_HEADER):
             if (given := headers.get(name, "")) and not _DELIVERY.fullmatch(given):
                 raise Invalid(f"the header {name} is not the id of a delivery")
             if given:

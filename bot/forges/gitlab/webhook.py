@@ -59,6 +59,11 @@ def understand(forge: str, event: str, payload: dict[str, object]) -> Outcome:
     return reader(forge, payload)
 
 
+def concerns_us(event: str) -> bool:
+    """Return whether an event, as the header names it, may lead to something."""
+    return event in _READERS
+
+
 def is_a_tokens_user(login: str) -> bool:
     """Whether a login is that of an access token, and not of a person."""
     return _TOKENS_USER.fullmatch(login) is not None

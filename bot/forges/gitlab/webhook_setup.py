@@ -51,7 +51,7 @@ def hook_faults(api: Api, repo: RepoRef, url: str) -> Iterator[ForgeFault]:
         pages = list(api.pages(f"{project(repo)}/hooks", f"webhooks of {repo.path}"))
     except (ForgeRefused, NotFound):
         return
-    here = [hook for page in pages for hook in page if _leads(hook, url)]
+    here = [hook for page in pages for hook in page if leads(hook, url)]
     if not here:
         advice = f"Add one that leads to {url}, unless a group above has it"
         yield ForgeFault(f"{repo.path} has no webhook of its own that leads here", advice, sure=False)
@@ -71,5 +71,6 @@ def hook_faults(api: Api, repo: RepoRef, url: str) -> Iterator[ForgeFault]:
         yield ForgeFault(f"the webhook of {repo.path} does not verify who answers", advice, sure=False)
 
 
-def _leads(hook: object, url: str) -> bool:
+def leads(hook: object, url: str) -> bool:
+    """Return whether a webhook, as the API has it, leads to an address."""
     return (optional_text(hook, "url") or "").rstrip("/") == url

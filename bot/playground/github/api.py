@@ -7,6 +7,7 @@ from flask import Blueprint, Response, request
 from bot.playground.github.apps import apps_blueprint
 from bot.playground.github.conversation import conversation_blueprint
 from bot.playground.github.desk import Desk, refusal_response
+from bot.playground.github.hooks import hooks_blueprint
 from bot.playground.github.pulls import pulls_blueprint
 from bot.playground.github.repos import repos_blueprint
 from bot.playground.github.statuses import statuses_blueprint
@@ -24,6 +25,7 @@ def github_blueprint(desk: Desk) -> Blueprint:
         conversation_blueprint,
         statuses_blueprint,
         apps_blueprint,
+        hooks_blueprint,
     ):
         blueprint.register_blueprint(part(desk))
     return blueprint

@@ -1,4 +1,4 @@
-"""GitHub Apps: who they are, if they are installed, their tokens, and their webhook deliveries."""
+"""GitHub Apps: who they are, if they are installed, and their tokens."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import Any
 from flask import Blueprint, Response
 
 from bot.playground.forge.apps import App, Installation
-from bot.playground.forge.model import Hook, Repo, Role, forbidden, not_found
+from bot.playground.forge.model import Repo, forbidden, not_found
 from bot.playground.github.addresses import node_id
 from bot.playground.github.desk import Desk
 from bot.playground.github.shapes import moment
 from bot.playground.web.access import unauthorized
-from bot.playground.web.webhooks import Delivery
 
 Answer = dict[str, Any]
 _PERMISSIONS = {
@@ -29,7 +28,6 @@ def apps_blueprint(desk: Desk) -> Blueprint:
     """Serve an app its own affairs."""
     blueprint = Blueprint("github-apps", __name__)
     _installations(blueprint, desk)
-    _deliveries(blueprint, desk)
     return blueprint
 
 
@@ -125,77 +123,4 @@ def _installation(desk: Desk, one: Installation) -> Answer:
         "single_file_name": None,
         "suspended_by": None,
         "suspended_at": None,
-    }
-
-
-def _deliveries(blueprint: Blueprint, desk: Desk) -> None:
-    @blueprint.get("/app/hook/config")
-    def hook() -> Answer:
-        desk.app()
-        found = [one for one in desk.forge.hooks if one.flavour == "github" and one.repo is None]
-        if not found:
-            raise not_found()
-        return {"content_type": "json", "insecure_ssl": "0", "secret": "********", "url": found[0].url}
-
-    @blueprint.get("/repos/<owner>/<name>/hooks")
-    def hooks(owner: str, name: str) -> Response:
-        repo = desk.repo(owner, name, Role.admin)
-        found = [one for one in desk.forge.hooks if one.flavour == "github" and one.repo in (None, repo)]
-        return desk.page(found, lambda one: _hook(desk, repo, one))
-
-    @blueprint.get("/app/hook/deliveries")
-    def deliveries() -> Response:
-        desk.app()
-        return desk.page(desk.outbox.log[::-1], _delivery)
-
-    @blueprint.post("/app/hook/deliveries/<int:number>/attempts")
-    def attempt(number: int) -> tuple[Answer, int]:
-        desk.app()
-        found = next((one for one in desk.outbox.log if one.number == number), None)
-        if found is None:
-            raise not_found()
-        desk.outbox.redeliver(found.id)
-        return {}, 202
-
-
-def _hook(desk: Desk, repo: Repo, hook: Hook) -> Answer:
-    last = next((one for one in desk.outbox.log[::-1] if one.hook is hook), None)
-    here = f"{desk.shapes.at.repo(repo.full_name)}/hooks/{hook.id}"
-    return {
-        "type": "Repository",
-        "id": hook.id,
-        "name": "web",
-        "active": True,
-        "events": list(hook.events),
-        "config": {"content_type": "json", "insecure_ssl": "0", "secret": "********", "url": hook.url},
-        "created_at": moment(hook.created_at),
-        "updated_at": moment(hook.created_at),
-        "url": here,
-        "test_url": f"{here}/tests",
-        "ping_url": f"{here}/pings",
-        "last_response": {
-            "code": last.status if last else None,
-            "status": "active" if last else "unused",
-            "message": last.error or "OK" if last else None,
-        },
-    }
-
-
-def _delivery(delivery: Delivery) -> Answer:
-    payload = delivery.payload()
-    numbers = {}
-    for key in ("installation", "repository"):
-        part = payload.get(key)
-        numbers[f"{key}_id"] = part["id"] if isinstance(part, dict) else None
-    return {
-        "id": delivery.number,
-        "guid": delivery.id,
-        "delivered_at": moment(delivery.delivered_at),
-        "redelivery": delivery.redelivery,
-        "duration": round(delivery.duration, 2),
-        "status": "OK" if 200 <= delivery.status < 300 else delivery.error or "Invalid HTTP Response",
-        "status_code": delivery.status,
-        "event": delivery.event,
-        "action": delivery.action or None,
-        **numbers,
     }

@@ -21,6 +21,7 @@ _STATUS = {
     "not_mergeable": 405,
     "conflict": 409,
     "invalid": 400,
+    "unprocessable": 422,
 }
 _WORDS = {401: "401 Unauthorized", 403: "403 Forbidden", 404: "404 Not Found", 405: "405 Method Not Allowed"}
 
@@ -94,9 +95,9 @@ class GitLabDesk:
             raise ForgeError("bad_request", f"{key} is invalid")
         return value or ""
 
-    def page(self, items: Sequence[Item], shape: Callable[[Item], Any]) -> Response:
+    def page(self, items: Sequence[Item], shape: Callable[[Item], Any], *, most: int = 100) -> Response:
         """Answer one page of a list, and say in GitLab's headers where the others are."""
-        size = min(max(request.args.get("per_page", 20, int), 1), 100)
+        size = min(max(request.args.get("per_page", 20, int), 1), most)
         number = max(request.args.get("page", 1, int), 1)
         last = max(-(-len(items) // size), 1)
         response = jsonify([shape(item) for item in items[(number - 1) * size : number * size]])

@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # GitHub gives up on a receiver after this long, and does not try again by itself.
 ANSWER_WITHIN = 10.0
+# One that waits for another one before it.
+_LONGEST = 3 * ANSWER_WITHIN
 # How a GitLab signing token begins.
 SIGNING_PREFIX = "whsec_"
 LOST = "lost on its way"
@@ -48,6 +50,16 @@ class Delivery:
     error: str = ""
     duration: float = 0.0
     delivered_at: datetime = field(default_factory=now)
+    sent: threading.Event = field(default_factory=threading.Event, compare=False, repr=False)
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the receiver has taken it."""
+        return 200 <= self.status < 300
+
+    def wait(self) -> None:
+        """Wait until it was sent, or nobody answered."""
+        self.sent.wait(_LONGEST)
 
     def payload(self) -> dict[str, object]:
         """Read the body again."""
@@ -142,8 +154,20 @@ class Outbox:
             found = next((one for one in self.log if one.id == delivery_id), None)
         if found is None:
             raise KeyError(delivery_id)
-        again = replace(found, redelivery=True, status=0, error="", duration=0.0, delivered_at=now())
-        return self._enqueue(again)
+        return self.send_again(found)
+
+    def send_again(self, attempt: Delivery) -> Delivery:
+        """Send what an attempt brought once more, with the same id and a new signature."""
+        hook, event = attempt.hook, attempt.event
+        headers = gitlab_headers if hook.flavour == "gitlab" else github_headers
+        sent = headers(hook, event, attempt.id, attempt.body)
+        return self._enqueue(Delivery(attempt.id, 0, hook, event, attempt.action, sent, attempt.body, True))
+
+    def ended(self, wanted: Callable[[Delivery], bool]) -> list[Delivery]:
+        """List the attempts that have ended, newest first, as far as the forge knows of them."""
+        with self._lock:
+            known = [one for one in self.log[::-1] if one.sent.is_set() and one.error != LOST]
+        return [one for one in known if wanted(one)]
 
     def settle(self) -> None:
         """Wait until everything queued so far has been sent."""
@@ -164,6 +188,7 @@ class Outbox:
             try:
                 self._send(client, delivery)
             finally:
+                delivery.sent.set()
                 self._queue.task_done()
         if client:
             client.close()
@@ -173,7 +198,7 @@ class Outbox:
         if self._loss and self._dice.random() < self._loss:
             delivery.error = LOST
             return
-        began = time.monotonic()
+        began, delivery.delivered_at = time.monotonic(), now()
         try:
             answer = client.post(delivery.hook.url, content=delivery.body, headers=delivery.headers)
             delivery.status = answer.status_code

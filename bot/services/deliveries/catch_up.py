@@ -3,6 +3,8 @@
 Compares branch heads, changes and comments with what was handled. What is missing becomes a delivery, as if
 the webhook had come: it has the same path, is handled once, and is listed with the others.
 
+What comparing can't find, `failed_deliveries` finds. It shares our limit of requests.
+
 The first check of a repository only stores how things are, except for changes that we know: plans for all the
 old changes of a repository would be a surprise.
 """
@@ -29,10 +31,12 @@ from bot.domain.events import (
     RepoRef,
 )
 from bot.services.changes.discovery import Discovery
+from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
 from bot.services.policies.set_changes import PolicyChanges
 from bot.services.ports import ChangeRecord, Clock, Delivery, Dispatch, Forge, Store, Transaction
 from bot.services.ports.catching_up import BranchHead, ForgeNews, RepoWatch
 from bot.services.ports.deliveries import FOUND_CHANGE, FOUND_COMMENT, FOUND_PUSH
+from bot.services.ports.failed_deliveries import HookWatch
 from bot.services.reports.posts import MARKER_PREFIX
 
 log = logging.getLogger(__name__)
@@ -45,7 +49,7 @@ _PAUSE = timedelta(minutes=5)
 _OVERLAP = timedelta(minutes=5)
 # Deliveries that wait longer than this are a backlog: what they bring is not missing.
 _BACKLOG = timedelta(seconds=5)
-# For a repository that was not checked yet: the requests that a check needs at least.
+# For what was not checked yet: the requests that a check needs at least.
 _USUAL_CALLS = 4
 _MOST_ENDED = 200
 
@@ -55,6 +59,7 @@ class CatchUpSettings:
     """How often each repository is compared with its forge, and the requests for that.
 
     `calls` is the limit per minute, for all repositories and processes together. With zero, none is compared.
+    The lists of failed deliveries are read as often, and their requests count too.
     """
 
     every: timedelta = timedelta(minutes=5)
@@ -72,6 +77,7 @@ class CatchUp:
         forges: Mapping[str, Forge],
         discovery: Discovery,
         policy_changes: PolicyChanges,
+        failed_deliveries: FailedDeliveryChecks,
         settings: CatchUpSettings,
     ) -> None:
         self._store = store
@@ -80,6 +86,7 @@ class CatchUp:
         self._forges = forges
         self._discovery = discovery
         self._policy_changes = policy_changes
+        self._failed_deliveries = failed_deliveries
         self._settings = settings
 
     def hurry(self) -> None:
@@ -88,10 +95,13 @@ class CatchUp:
             tx.repo_watches.all_due(self._clock.now())
 
     def wake(self) -> int:
-        """Wake workers for the repositories that are due, within the limit. Return how many."""
+        """Wake workers for the repositories and lists that are due, within the limit. Return how many."""
         chosen = self._choose() if self._settings.calls else []
-        for repo in chosen:
-            self._dispatch.catch_up(str(repo), swept=True)
+        for watch in chosen:
+            if isinstance(watch, HookWatch):
+                self._dispatch.check_hook(str(watch.repo), swept=True)
+            else:
+                self._dispatch.catch_up(str(watch.repo), swept=True)
         return len(chosen)
 
     def watches(self) -> Sequence[RepoWatch]:
@@ -101,11 +111,16 @@ class CatchUp:
             known = {watch.repo: watch for watch in tx.repo_watches.all()}
             return [known.get(repo) or RepoWatch(repo, now, now) for repo in self._repos(tx)]
 
-    def _choose(self) -> list[RepoRef]:
-        watches = self.watches()
+    def hooks(self) -> Sequence[HookWatch]:
+        """Return the state of each list of failed deliveries that is of use."""
+        with self._store.reading() as tx:
+            return self._failed_deliveries.watches(tx, self._repos(tx))
+
+    def _choose(self) -> list[RepoWatch | HookWatch]:
+        watches: list[RepoWatch | HookWatch] = [*self.watches(), *self.hooks()]
         now = self._clock.now()
         spent = sum(watch.calls for watch in watches if now - watch.checked_at < _MINUTE)
-        chosen = []
+        chosen: list[RepoWatch | HookWatch] = []
         for watch in sorted(watches, key=lambda each: (each.due_at, each.repo)):
             calls = watch.calls or _USUAL_CALLS
             if watch.due_at > now or (spent and spent + calls > self._settings.calls):
@@ -116,8 +131,11 @@ class CatchUp:
         if chosen:
             with self._store.transaction() as tx:
                 for watch in chosen:
-                    tx.repo_watches.put(watch)
-        return [watch.repo for watch in chosen]
+                    if isinstance(watch, HookWatch):
+                        tx.hook_watches.put(watch)
+                    else:
+                        tx.repo_watches.put(watch)
+        return chosen
 
     def _repos(self, tx: Transaction) -> set[RepoRef]:
         """Return the repositories that somebody follows on a forge that is configured."""

@@ -51,7 +51,7 @@ from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.outbox.ledger import Ledger
 from bot.services.outbox.outbox import is_ours
 from bot.services.people.identities import Identities
-from bot.services.ports import Clock, Delivery, Dispatch, ForgeReader, Store, Transaction
+from bot.services.ports import Clock, Delivery, Dispatch, ForgeReader, RunQuery, Store, Transaction
 from bot.services.ports.deliveries import was_found
 from bot.services.runs.create import RunFactory
 from bot.services.runs.transitions import TRIES, Transitions
@@ -63,6 +63,9 @@ Parse = Callable[[Delivery], ForgeEvent | Ignored]
 # A delivery is retried for a day while the forge is down. Other failures are retried this many times.
 FORGE_PATIENCE = timedelta(hours=24)
 MAX_ATTEMPTS = 20
+_TOO_LATE = (
+    "the webhook of this tag came late, and there is a newer run here: start one by hand if it is wanted"
+)
 _NOT_THERE = "the forge does not have this commit on the branch, so nothing is applied automatically"
 # A job waits this long, this often. After that, the sweep retries.
 _MOMENT = timedelta(milliseconds=500)
@@ -269,6 +272,8 @@ class Intake:
                 if isinstance(event, BranchPushed)
                 else decide_tag(event, workspaces)
             )
+            if isinstance(event, TagPushed):
+                decisions = self._in_time(tx, decisions, delivery)
             self._start(tx, event, decisions, outcome)
             # Only now: later runs in these workspaces wait for ours in the queue.
             if not overtaken and tx.deliveries.overtaken(delivery):
@@ -279,6 +284,26 @@ class Intake:
                 tx.repo_watches.moved(event.repo, event.branch, event.after, self._clock.now())
             self._ledger.done(tx, delivery.id, outcome)
         self._transitions.wake(outcome.wake)
+
+    def _in_time(
+        self, tx: Transaction, decisions: tuple[Decision, ...], delivery: Delivery
+    ) -> tuple[Decision, ...]:
+        """Leave out workspaces with newer runs if a tag's webhook failed, and was asked for again later.
+
+        A tag says nothing of its time: an older one must not be applied after what came since.
+        """
+        failed_at = tx.failed_deliveries.failed_at(delivery.id)
+        if failed_at is None:
+            return decisions
+        found: list[Decision] = []
+        for decision in decisions:
+            if isinstance(decision, StartRun):
+                query = RunQuery(workspace_id=decision.workspace.id, plan_only=False, limit=1)
+                if any(run.created_at >= failed_at for run in tx.runs.find(query)):
+                    found.append(NoRun(decision.workspace.name, _TOO_LATE))
+                    continue
+            found.append(decision)
+        return tuple(found)
 
     def _caught_up(self, event: BranchPushed, since: str) -> BranchPushed:
         """Return a late or overtaken push, updated to the current commit of its branch.

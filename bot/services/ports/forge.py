@@ -16,6 +16,7 @@ from bot.domain.reports.report import StatusReport
 from bot.domain.terms import ForgeWords
 from bot.domain.workspaces.merge_method import MergeMethod
 from bot.services.ports.catching_up import ForgeHistory
+from bot.services.ports.failed_deliveries import ForgeHookLog
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ class ForgeMerging(Protocol):
         ...
 
 
-class Forge(ForgeReader, ForgeWriter, ForgeReviews, ForgeMerging, ForgeHistory, Protocol):
+class Forge(ForgeReader, ForgeWriter, ForgeReviews, ForgeMerging, ForgeHistory, ForgeHookLog, Protocol):
     """A forge: GitHub, GitLab, or the tests' fake."""
 
     @property

@@ -9,6 +9,7 @@ from typing import Protocol
 from bot.services.ports.catching_up import RepoWatches
 from bot.services.ports.changes import Changes, Posts, Shown
 from bot.services.ports.deliveries import Deliveries, Delivery, Heard, Redeliveries
+from bot.services.ports.failed_deliveries import FailedDeliveries, HookWatches
 from bot.services.ports.identity import IdentityKeys
 from bot.services.ports.people import AuditLog, IdentityRecords, SessionRecords, TokenRecords
 from bot.services.ports.policies import PolicyChecks, Replays
@@ -59,6 +60,16 @@ class Transaction(Protocol):
     @property
     def repo_watches(self) -> RepoWatches:
         """How far each repository is known."""
+        ...
+
+    @property
+    def hook_watches(self) -> HookWatches:
+        """How far the list of each webhook's deliveries is known."""
+        ...
+
+    @property
+    def failed_deliveries(self) -> FailedDeliveries:
+        """Deliveries that failed on their forge."""
         ...
 
     @property

@@ -81,6 +81,10 @@ class Dispatch(Protocol):
         """Enqueue the comparison of a repository with its forge."""
         ...
 
+    def check_hook(self, hook: str, *, swept: bool = False) -> None:
+        """Enqueue a look at the failed deliveries of a webhook."""
+        ...
+
 
 @dataclass(frozen=True)
 class QueueHealth:
@@ -193,6 +197,10 @@ class Addresses:
     def change(self, change_id: str) -> str:
         """Return the address of a change's page."""
         return f"{self.public}/changes/{change_id}"
+
+    def hook(self, forge: str) -> str:
+        """Return the address that a forge's webhooks lead to."""
+        return f"{self.public}/hooks/{forge}"
 
     def state(self, workspace_id: str) -> str:
         """Return the address of a workspace's state. It never changes, because saved plans contain it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import datetime
 from typing import Any
 
@@ -47,6 +48,7 @@ def show() -> str:
     """Show the deliveries that match, newest first."""
     person, query = access.person_asking(), _query()
     number, now = elements.page_number(), services().clock.now()
+    failed = services().failed_deliveries.summary()
     with services().store.reading() as tx:
         found = tx.deliveries.recent(PER_PAGE + 1, (number - 1) * PER_PAGE, query)
     asked = {"event": query.event, "repo": query.repo, "outcome": query.outcome.value, "q": query.text}
@@ -54,7 +56,7 @@ def show() -> str:
     live = any(delivery.handled_at is None for delivery in found)
     page = DeliveriesPage(
         chrome=elements.chrome("Deliveries", person, "deliveries", live),
-        rows=tuple(_row(delivery, now) for delivery in found[:PER_PAGE]),
+        rows=tuple(_row(delivery, now, failed.ids) for delivery in found[:PER_PAGE]),
         pager=elements.pager(number, len(found) > PER_PAGE, ".show", **kept),
         filters=tuple(
             Filter(label, _address(kept, came), None, came is query.outcome)
@@ -62,6 +64,8 @@ def show() -> str:
         ),
         filter=DeliveryFilter(**asked),
         filtered=bool(kept),
+        asked_again=failed.words,
+        trouble=tuple(harmless(" ".join(why.split())) for why in failed.trouble),
     )
     return render_template("deliveries.html", page=page)
 
@@ -85,10 +89,10 @@ def _address(kept: dict[str, str], came: DeliveryStatus) -> str:
     return url_for(".show", **values)
 
 
-def _row(delivery: DeliveryRecord, now: datetime) -> DeliveryRow:
+def _row(delivery: DeliveryRecord, now: datetime, asked_again: Container[str]) -> DeliveryRow:
     return DeliveryRow(
         id=delivery.id,
-        origin=_origin(delivery),
+        origin=_origin(delivery, asked_again),
         event=harmless(delivery.event.removesuffix(FOUND)),
         repo=harmless(delivery.repo),
         badge=_badge(delivery),
@@ -100,9 +104,11 @@ def _row(delivery: DeliveryRecord, now: datetime) -> DeliveryRow:
     )
 
 
-def _origin(delivery: DeliveryRecord) -> str:
+def _origin(delivery: DeliveryRecord, asked_again: Container[str]) -> str:
     if was_found(delivery):
         return f"found on {delivery.forge}: its webhook did not come"
+    if delivery.id in asked_again:
+        return f"from {delivery.forge}, which was asked to send it again"
     return f"from {delivery.forge or 'plangate'}"
 
 

@@ -196,7 +196,11 @@ class DeliveryFilter:
 
 @dataclass(frozen=True)
 class DeliveriesPage:
-    """Webhook calls, newest first. `filtered`: a filter is active."""
+    """Webhook calls, newest first. `filtered`: a filter is active.
+
+    `asked_again` says how many failed ones the forges were asked for, empty if none. `trouble` is why a list
+    of failed deliveries could not be read.
+    """
 
     chrome: Chrome
     rows: tuple[DeliveryRow, ...]
@@ -204,3 +208,5 @@ class DeliveriesPage:
     filters: tuple[Filter, ...]
     filter: DeliveryFilter
     filtered: bool
+    asked_again: str = ""
+    trouble: tuple[str, ...] = ()

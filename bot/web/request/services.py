@@ -13,6 +13,7 @@ from bot.domain.people.permissions import Person
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.requirements import RequirementChecker
+from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
 from bot.services.deliveries.redeliver import Redelivery
 from bot.services.identity.keys import IssuerKeys
 from bot.services.people.forge_sign_in import ForgeSignIn
@@ -186,6 +187,11 @@ class Services(Protocol):
     @property
     def forge_sign_in(self) -> ForgeSignIn:
         """How people sign in with a forge."""
+        ...
+
+    @property
+    def failed_deliveries(self) -> FailedDeliveryChecks:
+        """What asks the forges for failed deliveries again."""
         ...
 
     @property

@@ -107,7 +107,7 @@ def test_every_part_is_looked_at_and_only_the_demo_s_administrator_is_remarked(d
     assert set(guarded.values()) == {"it has no branch staging"}
     assert [name for name in findings if name not in guarded] == [
         *("configuration", "data folder", "disk", "database", "keys", "webhooks", "catching up"),
-        *("redis", "workers", "sweep"),
+        *("failed deliveries", "redis", "workers", "sweep"),
         *("github: webhook secret", "github: API", "github: sign-in", "github: permissions"),
         "signing in with github",
         *("git", "terraform", "terraform (any version)", "policies", "sandbox"),

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from bot.cli.checkup import servers
-from bot.domain.errors import NotLetIn
+from bot.domain.errors import ForgeRefused, ForgeUnavailable, NotLetIn
 from bot.domain.events import Ignored
 from bot.services.deliveries.catch_up import CatchUpSettings
 from bot.services.ports import Delivery
 from bot.services.ports.deliveries import FOUND_PUSH
+from bot.services.ports.failed_deliveries import FailedAttempt
 from tests.fakes.house import NEVER, REPO, House
 from tests.support import databases
 
@@ -84,3 +85,38 @@ def test_repositories_are_compared_or_it_is_said_why_not(build: Build) -> None:
 
 def test_where_it_is_off_it_is_remarked(build: Build) -> None:
     assert "it is off" in servers.catching_up(build(NEVER).services).found
+
+
+def test_failed_deliveries_are_counted_or_it_is_said_why_they_are_not_seen(build: Build) -> None:
+    house = build(CatchUpSettings(EVERY))
+    house.forge.lists_deliveries = True
+    house.workspace("network")
+    house.forge.set_branch(REPO, "main", "c0")
+    house.sweep()
+    finding = servers.failed_deliveries(house.services)
+    assert (finding.state, finding.found) == ("ok", "none was asked for again within a day")
+
+    for name in ("d-1", "d-2"):
+        house.forge.failed.append(FailedAttempt(name, name, "push", house.clock.now()))
+    house.sweep(minutes=6)
+    house.deliver(Ignored("a star"), "d-1")
+    words = "2 failed deliveries of the last day were asked for again: 1 arrived, 1 not yet"
+    assert servers.failed_deliveries(house.services).found == words
+
+    house.forge.fail(ForgeUnavailable("github failed (502)"), on="failed_deliveries")
+    house.sweep(minutes=6)
+    finding = servers.failed_deliveries(house.services)
+    assert (finding.state, finding.found) == ("warning", "github: github failed (502)")
+
+    house.forge.fail(ForgeRefused("github refused webhooks of acme/infra"), on="failed_deliveries")
+    house.sweep(minutes=6)
+    finding = servers.failed_deliveries(house.services)
+    assert (finding.state, finding.found) == (
+        "ok",
+        f"{words}; not listed: github refused webhooks of acme/infra",
+    )
+
+    for _ in range(15):
+        house.sweep(hours=1)
+    finding = servers.failed_deliveries(house.services)
+    assert (finding.state, finding.found.rpartition(": ")[2]) == ("warning", "1 arrived, 1 lost")

@@ -8,8 +8,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from bot.domain.changes.delivery_decisions import DecisionKind, DeliveryDecision
+from bot.domain.events import RepoRef
 from bot.services.ports import AuditQuery, Delivery
 from bot.services.ports.deliveries import FOUND_PUSH
+from bot.services.ports.failed_deliveries import FailedDelivery, HookWatch
 from tests.web.conftest import World
 
 
@@ -76,3 +78,21 @@ def test_what_no_webhook_told_of_says_so(world: World, failed: None) -> None:
         ("push", "from hub"),
         ("push", "from hub"),
     ]
+
+
+def test_what_was_asked_for_again_is_counted_and_marked(world: World, failed: None) -> None:
+    now, hook = world.services.clock.now(), RepoRef("hub", "")
+    olga = world.visitor("olga")
+    assert "asked for again" not in olga.get("/deliveries").text
+    with world.services.store.transaction() as tx:
+        tx.hook_watches.put(HookWatch(hook, now, now, error="hub failed (502) <b>"))
+    for name in ("d-good-later", "d-lost"):
+        with world.services.store.transaction() as tx:
+            asked = FailedDelivery(hook, name, "7", "push", now, None, times=1, asked_at=now)
+            assert tx.failed_deliveries.add(asked)
+    with world.services.store.transaction() as tx:
+        tx.deliveries.add(Delivery("d-good-later", "hub", "push", {}, b"{}", now))
+    page = olga.get("/deliveries").text
+    assert "2 failed deliveries of the last day were asked for again: 1 arrived, 1 lost" in page
+    assert page.count("from hub, which was asked to send it again") == 1
+    assert "hub failed (502) &lt;b&gt;" in page
