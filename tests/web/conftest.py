@@ -33,9 +33,11 @@ from bot.services.ports import Addresses, Delivery, Limits, QueueHealth
 from bot.store import SqlStore, migrate
 from bot.vault import FernetVault, generate_key
 from bot.web import create_app
+from bot.wiring import world as outside
 from bot.wiring.engine import binaries_of, sandbox_of
 from tests.fakes.engine import FakeEngine
 from tests.fakes.forge import FakeForge
+from tests.fakes.merges import FakeMerges
 from tests.fakes.policies import FakePolicies
 from tests.fakes.settings import settings
 from tests.fakes.texts import PlainTexts
@@ -226,7 +228,7 @@ def built(schema: Path, folder: Path) -> Iterator[World]:
     )
     policies = FakePolicies()
     services = wiring.build_services(
-        wiring.World(
+        outside.World(
             clock=clock,
             store=store,
             vault=vault,
@@ -241,6 +243,7 @@ def built(schema: Path, folder: Path) -> Iterator[World]:
             sign_ins={},
             parse=_parse,
             engine=FakeEngine(),
+            merges=FakeMerges(),
             binaries=binaries_of(config),
             sandbox=sandbox_of(config),
             policies=policies,

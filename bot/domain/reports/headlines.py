@@ -10,6 +10,7 @@ from bot.domain.policies.policy import EnforcementLevel, PolicyCheck, tally
 from bot.domain.reports.report import StatusState
 from bot.domain.runs import lifecycle
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.merge_result import MergeResult
 from bot.domain.runs.run import Run, RunSource
 
 Headline = tuple[StatusState, str]
@@ -194,6 +195,20 @@ def aggregate(workspaces: Sequence[tuple[str, Run | None, str]], note: str = "",
     if open_ones:
         return StatusState.PENDING, f"{len(open_ones)} of {len(states)} workspaces are not finished"
     return StatusState.SUCCESS, _success([run for _, run, _, _ in states if run])
+
+
+def conflict_headline(merge: MergeResult) -> Headline:
+    """Say that a change is not planned, because it can't be merged."""
+    if merge.conflicts == ("",):
+        return StatusState.FAILURE, f"No history in common with {merge.base_branch}: nothing is planned"
+    files = len(merge.conflicts)
+    where = f" in {files} file{'s' if files != 1 else ''}" if files else ""
+    return StatusState.FAILURE, f"Conflicts with {merge.base_branch}{where}: nothing is planned"
+
+
+def outdated_words(why: str, words: str) -> str:
+    """Say that a plan is not of the change as it would be merged now, before what the plan found."""
+    return f"Outdated, {why}; it was: {words}"
 
 
 def why_ended(change: Change) -> str:

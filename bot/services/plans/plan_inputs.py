@@ -7,7 +7,7 @@ another change touch the same resources?
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -27,7 +27,8 @@ class PlanInputs:
     `backend` is the type of the backend that keeps it, empty if that is Plangate.
 
     The others are hashes: `configuration` of the modules in the saved plan, `files` of all that the
-    configuration can read, `providers` of what the lock file says.
+    configuration can read, `providers` of what the lock file says. `places` are the folders with these files,
+    None if they may be anywhere.
     """
 
     engine: str
@@ -41,6 +42,7 @@ class PlanInputs:
     configuration: str = ""
     files: str = ""
     providers: str = ""
+    places: tuple[str, ...] | None = None
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -84,7 +86,9 @@ def saved_inputs(tx: Transaction, run_id: str) -> PlanInputs | None:
     if not raw:
         return None
     document = json.loads(raw)
-    return PlanInputs(**{**document, "addresses": tuple(document["addresses"])})
+    places = document.get("places")
+    lists = {"addresses": tuple(document["addresses"]), "places": None if places is None else tuple(places)}
+    return PlanInputs(**{**document, **lists})
 
 
 def made_from_the_same(tx: Transaction, record: ApprovalRecord, run: Run) -> bool:
@@ -96,6 +100,25 @@ def made_from_the_same(tx: Transaction, record: ApprovalRecord, run: Run) -> boo
     if inputs is None or not record.files:
         return False
     return (inputs.files, inputs.providers) == (record.files, record.providers)
+
+
+def may_have_read(inputs: PlanInputs | None, paths: Collection[str]) -> bool:
+    """Whether a plan may have read one of the paths of its repository. True if that is not known.
+
+    Attributes of Git say how files are written to the disk, so they count wherever they are.
+    """
+    if not paths:
+        return False
+    if inputs is None or inputs.places is None:
+        return True
+    return any(
+        path.lower().endswith(".gitattributes") or any(_is_in(path, place) for place in inputs.places)
+        for path in paths
+    )
+
+
+def _is_in(path: str, place: str) -> bool:
+    return place in (".", path) or path.startswith(f"{place}/")
 
 
 def state_has_moved(tx: Transaction, run: Run) -> bool:
