@@ -6,6 +6,7 @@ from bot.config import Config
 from bot.services.approvals.carry_over import CarryOver
 from bot.services.approvals.continue_after_merge import ContinueAfterMerge
 from bot.services.approvals.our_comment import OurComments
+from bot.services.changes.base_moves import BaseMoves
 from bot.services.changes.change_log import ChangeLog
 from bot.services.changes.discovery import Discovery
 from bot.services.changes.merge_queue import MergeQueue
@@ -18,6 +19,7 @@ from bot.services.comments.why import WhyComments
 from bot.services.deliveries.catch_up import CatchUp
 from bot.services.deliveries.intake import Intake
 from bot.services.deliveries.run_triggers import RunTriggers
+from bot.services.merging.applied_before import AppliedBefore
 from bot.services.outbox.ledger import Ledger
 from bot.services.policies.set_changes import PolicyChanges
 from bot.wiring.foundation import Foundation
@@ -71,6 +73,7 @@ def intake_of(config: Config, world: World, foundation: Foundation) -> Intake:
         MergeQueue(store, forges, discovery, factory, ledger, transitions),
         OurComments(store, clock, forges, ledger, transitions),
         foundation.identities,
+        AppliedBefore(store, forges, world.merges),
     )
 
 
@@ -84,7 +87,11 @@ def _run_triggers(world: World, foundation: Foundation, ledger: Ledger) -> RunTr
     carry_over = CarryOver(store, clock, ledger, factory, transitions)
     siblings = OtherPreviews(store, ledger, factory, transitions, world.limits.siblings)
     continuing = ContinueAfterMerge(store, clock, forges, ledger, checker, transitions)
-    return RunTriggers(store, forges, ledger, factory, transitions, carry_over, siblings, continuing)
+    limit = world.limits.siblings
+    base_moves = BaseMoves(store, clock, forges, ledger, foundation.merges, factory, transitions, limit)
+    return RunTriggers(
+        store, forges, ledger, factory, transitions, carry_over, siblings, continuing, base_moves
+    )
 
 
 def catch_up_of(config: Config, world: World) -> CatchUp:

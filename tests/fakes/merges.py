@@ -19,6 +19,7 @@ class FakeMerges:
         self.heads: dict[str, dict[str, str]] = {}
         self.conflicts: dict[tuple[str, str], tuple[str, ...]] = {}
         self.faults: list[EngineError] = []
+        self.comparing: list[EngineError] = []
 
     def merge(self, remote: GitRemote, head: str, base: str, base_branch: str) -> MergeResult:
         if self.faults:
@@ -30,6 +31,8 @@ class FakeMerges:
         return MergeResult(base_branch, base, f"merge-{head}-{base}", repr(own))
 
     def differing(self, remote: GitRemote, before: MergedCommit, after: MergedCommit) -> frozenset[str]:
+        if self.comparing:
+            raise self.comparing.pop(0)
         one, other = self._files(before), self._files(after)
         return frozenset(path for path in one.keys() | other.keys() if one.get(path) != other.get(path))
 

@@ -127,10 +127,14 @@ def _resources(run: Run) -> bool:
 
 
 def _planned(run: Run) -> str:
-    """What the plan found; one that was made in a way of its own says so before anything else."""
+    """What the plan found; one that was made in a way of its own says so before anything else.
+
+    A run that ended without Terraform has no plan, and so no digest.
+    """
     made = f" with {run.modes}" if run.modes else ""
     if not run.has_changes:
-        return f"No changes{made}"
+        before = run.as_applied
+        return f"As applied on {before.change}" if before and not run.digest else f"No changes{made}"
     return f"Plan{made}: {amount(run.counts) if _resources(run) else 'only outputs or addresses change'}"
 
 
@@ -144,7 +148,7 @@ def state_words(run: Run, waits: str = "") -> str:
     state, words = headline(run, waits)
     if run.status is RunStatus.PLANNED_AND_FINISHED:
         made = f" with {run.modes}" if run.modes else ""
-        return f"Planned{made}" if run.has_changes else f"No changes{made}"
+        return f"Planned{made}" if run.has_changes else _planned(run)
     if run.status in lifecycle.APPLY_STAGES and run.confirmed_by:
         return f"Applying, confirmed by {run.confirmed_by}"
     if run.status is RunStatus.APPLIED:

@@ -62,14 +62,16 @@ class ChangeMerges:
         self._likes = likes
         self._transitions = transitions
 
-    def look(self, change: Change) -> MergeSight | None:
+    def look(self, change: Change, base: str = "") -> MergeSight | None:
         """Merge an open change into its base. None if no workspace plans that.
 
-        Raises ForgeUnavailable, ForgeRefused, NotFound, EngineError.
+        `base` is the commit of its base now, if the caller has asked for it. Raises ForgeUnavailable,
+        ForgeRefused, NotFound, EngineError.
         """
         if not change.open or not self._are_planned(change):
             return None
-        _, base = self._forges[change.repo.forge].branch_head(change.repo, change.base_branch)
+        if not base:
+            _, base = self._forges[change.repo.forge].branch_head(change.repo, change.base_branch)
         return self._sight(change, base)
 
     def why_moved(self, run: Run, change: Change) -> str:

@@ -94,12 +94,23 @@ def saved_inputs(tx: Transaction, run_id: str) -> PlanInputs | None:
 def made_from_the_same(tx: Transaction, record: ApprovalRecord, run: Run) -> bool:
     """Whether a run's plan was made from the readable files and the providers of the approved plan.
 
-    An approval is carried over only then, because a plan does not show all that an apply does with them.
+    An approval is carried over only then, because a plan does not show all that an apply does with them. If
+    only the base of the change has moved, the files that the change modifies count: the others were reviewed
+    there.
     """
     inputs = saved_inputs(tx, run.id)
     if inputs is None or not record.files:
         return False
-    return (inputs.files, inputs.providers) == (record.files, record.providers)
+    same_files = inputs.files == record.files or _only_base_moved(tx, record, run)
+    return same_files and inputs.providers == record.providers
+
+
+def _only_base_moved(tx: Transaction, record: ApprovalRecord, run: Run) -> bool:
+    """Whether a run is of the approved commit on another base, with the same files of the change."""
+    if run.merge is None or (run.commit, run.change_number) != (record.commit, record.change_number):
+        return False
+    approved = tx.runs.get(record.shown_run_id).merge
+    return approved is not None and approved.own == run.merge.own
 
 
 def may_have_read(inputs: PlanInputs | None, paths: Collection[str]) -> bool:
