@@ -1,4 +1,4 @@
-"""A branch has moved: what becomes of the plans of changes into it, and of their approvals.
+"""Follows a branch that has moved: the plans of changes into it, and their approvals.
 
 A plan that can read no file that is another one stays, with its approval. The others are planned again, those
 with the oldest approvals first, up to a limit. What is over the limit is outdated and can't be applied until
