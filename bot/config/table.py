@@ -153,7 +153,8 @@ _OTHERS: tuple[Setting, ...] = (
     Setting(
         "PLANGATE_REPLAN_SIBLINGS",
         "10",
-        "How many other open changes of a workspace an apply has planned again. The rest are only marked",
+        "How many other open changes of a workspace an apply has planned again, and how many plans a push to "
+        "their base. The rest are only marked",
     ),
     Setting(
         "PLANGATE_POLICY_TIMEOUT",

@@ -118,9 +118,9 @@ class Person:
         found = self.api("GET", f"/repos/{repo}/commits/{sha}/statuses?per_page=100")
         return list(reversed(found))
 
-    def merge(self, repo: str, number: int) -> str:
-        """Merge a pull request and return the merge commit."""
-        return str(self.api("PUT", f"/repos/{repo}/pulls/{number}/merge", {})["sha"])
+    def merge(self, repo: str, number: int, method: str = "merge") -> str:
+        """Merge a pull request and return the branch's new commit."""
+        return str(self.api("PUT", f"/repos/{repo}/pulls/{number}/merge", {"merge_method": method})["sha"])
 
     def merged(self, repo: str, number: int) -> str | None:
         """Return the commit that has merged a pull request, None while nobody has."""
@@ -179,9 +179,10 @@ class GitLabPerson(Person):
             for status in found
         ]
 
-    def merge(self, repo: str, number: int) -> str:
-        """Merge a merge request and return the merge commit."""
-        merged = self.api("PUT", f"{_project(repo)}/merge_requests/{number}/merge", {})
+    def merge(self, repo: str, number: int, method: str = "merge") -> str:
+        """Merge a merge request and return the branch's new commit; GitLab rebases by hand only."""
+        body = {"squash": method == "squash"}
+        merged = self.api("PUT", f"{_project(repo)}/merge_requests/{number}/merge", body)
         return str(merged["merge_commit_sha"])
 
     def merged(self, repo: str, number: int) -> str | None:

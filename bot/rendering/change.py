@@ -9,6 +9,7 @@ from bot.domain.plans.plan import Counts
 from bot.domain.reports.report import ChangeReport, WorkspaceSection
 from bot.domain.runs import lifecycle
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.rendering.conflicts import ConflictPart, conflict_part
 from bot.rendering.delta import DeltaPart, delta_part
 from bot.rendering.escape import Markdown, cell, code, html, link, phrase, plain
 from bot.rendering.fit import Depth
@@ -89,6 +90,8 @@ class ChangeContext:
     policies: tuple[PolicyPart, ...]
     merging: Markdown
     edited: Markdown
+    conflict: ConflictPart | None
+    top: Markdown
     hints: tuple[Hint, ...]
     folds: tuple[Fold, ...]
     details: tuple[Detail, ...]
@@ -103,6 +106,8 @@ class ChangeView:
         self._sections = report.sections
         self._merging = phrase(report.merging, 600)
         self._edited = phrase(report.edited, 300)
+        self._conflict = conflict_part(report)
+        self._top = code(report.top, 120) if report.top else Markdown("")
         self._sha = code(report.sha[:7])
         self._home = link(Markdown("all runs"), report.url or home)
         self._plans = [plan_lines(section.plan_text, limit) for section in report.sections]
@@ -172,6 +177,8 @@ class ChangeView:
             ),
             merging=self._merging,
             edited=self._edited,
+            conflict=self._conflict,
+            top=self._top,
             hints=hints(self._sections, frozenset(self.whole(depth)), self._home, depth.warned),
             folds=tuple(self._folds(depth)),
             details=tuple(

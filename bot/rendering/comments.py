@@ -17,7 +17,8 @@ from bot.domain.reports.report import ApplyReport, ChangeReport, ChangeText
 from bot.rendering.applies import AppliesView
 from bot.rendering.apply_report import ApplyReportView
 from bot.rendering.change import ChangeView
-from bot.rendering.escape import Markdown, cell, code, phrase
+from bot.rendering.conflicts import conflict_part
+from bot.rendering.escape import Markdown, cell, code, link, phrase
 from bot.rendering.fit import Depth, fit
 from bot.rendering.replays import most_runs, replay_context
 from bot.rendering.requirements import requirement_table
@@ -47,6 +48,11 @@ class Rendering:
 
     def change_comment(self, report: ChangeReport, limit: int) -> ChangeText:
         """Return the one comment that a change has, without its marker, of at most `limit` characters."""
+        if not report.sections and (conflict := conflict_part(report)):
+            home = link(Markdown("all runs"), report.url or self._home)
+            return ChangeText(
+                self._render("conflicting.md", conflict=conflict, sha=code(report.sha[:7]), home=home)
+            )
         if not report.sections:
             reason = phrase(report.none_affected.strip().rstrip("."))
             sha = code(report.sha[:7])

@@ -18,6 +18,7 @@ from bot.terraform.processes.transcript import success_of
 from bot.terraform.programs.binaries import Binaries, Program
 from bot.terraform.repository.checkout import Checkout
 from bot.terraform.repository.commit_trees import CommitTrees
+from bot.terraform.repository.merging import MirrorMerges
 from bot.terraform.repository.reach import reach
 from bot.terraform.running.apply_record import ERRORED_STATE, LeftApply
 from bot.terraform.running.room import Terms
@@ -70,6 +71,7 @@ class TerraformEngine:
         outside = worker_environment or {}
         limit = limits.plan.total_seconds()
         self._checkout = Checkout(self._data, outside, limit)
+        self._merges = MirrorMerges(self._checkout)
         most = trees_disk * MEGABYTE
         self._trees = CommitTrees(self._data, self._checkout, most=most, limit=limit, fewest=trees_from)
         self._settings = Settings(
@@ -89,6 +91,11 @@ class TerraformEngine:
         """The mirrors, for whatever else is fetched from repositories."""
         return self._checkout
 
+    @property
+    def merges(self) -> MirrorMerges:
+        """Merges in the mirrors."""
+        return self._merges
+
     def fetch(self, job: EngineJob, watch: Watch) -> None:
         """Bring the commit here and lay out the run's working tree.
 
@@ -100,6 +107,8 @@ class TerraformEngine:
     def _lay_out(self, job: EngineJob, watch: Watch) -> RunFolder:
         folder = self._sandbox.folder(self._data, job.run_id)
         folder.create()
+        if job.merged is not None:
+            self._merges.provide(job.remote, job.merged, watch)
         place, shared = job.working_directory, self._sandbox.layers(self._data)
         self._trees.lay_out(job.remote, job.commit, job.ref, folder, place, watch, shared=shared)
         folder.hand_over()
@@ -124,7 +133,7 @@ class TerraformEngine:
         bench.init()
         # Before the plan, for the change's code could write other ones (promise 5).
         listing, dependency_lock = self._trees.listing(folder), bench.read(LOCK_FILE)
-        files = reach(listing, folder, bench.directory)
+        reached = reach(listing, folder, bench.directory)
         expected = expect(folder, bench.directory, job, bench.backend, bench.state_here)
         saved = bench.plan(_PLAN)
         shown = bench.show(_PLAN, saved, dependency_lock)
@@ -134,7 +143,8 @@ class TerraformEngine:
             configuration=verify(saved, shown, expected),
             dependency_lock=dependency_lock,
             version=program.version,
-            files=files,
+            files=reached.hash,
+            places=reached.places,
             state_here=bench.state_here,
             refused=tuple(bench.refused),
             backend=bench.backend,

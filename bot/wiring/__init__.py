@@ -14,25 +14,12 @@ from bot.dispatch import RqDispatch
 from bot.forges.kinds import KINDS, parser
 from bot.rendering import Rendering
 from bot.services.approvals.before_apply import BeforeApply
-from bot.services.approvals.carry_over import CarryOver
-from bot.services.approvals.consequences import CONSEQUENCES
-from bot.services.approvals.continue_after_merge import ContinueAfterMerge
 from bot.services.approvals.our_comment import OurComments
 from bot.services.approvals.requirements import RequirementChecker
-from bot.services.changes.change_log import ChangeLog
-from bot.services.changes.discovery import Discovery
-from bot.services.changes.merge_queue import MergeQueue
-from bot.services.changes.other_previews import OtherPreviews
-from bot.services.comments.apply import ApplyComments
-from bot.services.comments.dispatch import Comments
-from bot.services.comments.override import OverrideComments
-from bot.services.comments.run_commands import RunComments
-from bot.services.comments.why import WhyComments
 from bot.services.deliveries.catch_up import CatchUp
 from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
-from bot.services.deliveries.intake import Intake, Parse
+from bot.services.deliveries.intake import Intake
 from bot.services.deliveries.redeliver import Redelivery
-from bot.services.deliveries.run_triggers import RunTriggers
 from bot.services.execution.advance import Execution
 from bot.services.execution.engine_jobs import EngineJobs
 from bot.services.execution.plan_reuse import PlanReuse
@@ -45,26 +32,19 @@ from bot.services.people.roles import Roles
 from bot.services.people.sessions import Sessions
 from bot.services.people.tokens import Tokens
 from bot.services.policies.check import PolicyChecker
-from bot.services.policies.override import PolicyOverrides
 from bot.services.policies.replay import PolicyReplay
-from bot.services.policies.set_changes import PolicyChanges
 from bot.services.policies.set_versions import SetVersions
-from bot.services.policies.team_owners import TeamOwners
 from bot.services.ports import (
     Addresses,
     Clock,
-    CommentTexts,
     Dispatch,
     Engine,
     Forge,
     ForgeChecks,
     ForgeKinds,
     Hook,
-    Limits,
     PolicyEngine,
     Queues,
-    SetFiles,
-    SignIn,
     Store,
     Vault,
 )
@@ -90,36 +70,11 @@ from bot.terraform.repository.set_files import SetFolders
 from bot.terraform.sandbox import Sandbox
 from bot.vault import FernetVault
 from bot.wiring.catching_up import catching_up
+from bot.wiring.deliveries import intake_of
 from bot.wiring.engine import binaries_of, engine_of, sandbox_of
+from bot.wiring.foundation import Foundation, foundation_of
 from bot.wiring.policies import policy_engine_of
-
-
-@dataclass(frozen=True)
-class World:
-    """The outside that services work with: time, database, forges, Terraform. Tests pass fakes.
-
-    `forge_checks` are the checks of `plangate doctor`. `sign_ins` are the forges that people sign in with.
-    `parse` reads a stored delivery. It raises Invalid if the body can't be read.
-    """
-
-    clock: Clock
-    store: Store
-    vault: Vault
-    dispatch: Dispatch
-    queues: Queues
-    addresses: Addresses
-    limits: Limits
-    texts: CommentTexts
-    forges: Mapping[str, Forge]
-    forge_checks: Mapping[str, ForgeChecks]
-    hooks: Mapping[str, Hook]
-    sign_ins: Mapping[str, SignIn]
-    parse: Parse
-    engine: Engine
-    binaries: Binaries
-    sandbox: Sandbox
-    policies: PolicyEngine
-    set_files: SetFiles
+from bot.wiring.world import World
 
 
 @dataclass(frozen=True)
@@ -178,15 +133,10 @@ def build(config: Config) -> Services:
 
 def build_services(world: World, config: Config) -> Services:
     """Build the services from a World. Tests pass a World of fakes."""
-    store, clock, vault, forges, limits = world.store, world.clock, world.vault, world.forges, world.limits
-    transitions = Transitions(store, clock, world.dispatch, CONSEQUENCES)
-    factory = RunFactory(clock, transitions)
+    store, clock, vault, forges = world.store, world.clock, world.vault, world.forges
+    foundation = foundation_of(config, world)
+    transitions, factory = foundation.transitions, foundation.run_factory
     states, issuer_keys = StateService(store, vault, clock), IssuerKeys(store, vault, clock)
-    posts, locks = PostBuilder(vault, world.texts), WorkspaceLocks(store, clock, transitions)
-    overrides = PolicyOverrides(clock, transitions, config.policy_sets, TeamOwners(clock, forges))
-    checker, identities = RequirementChecker(store, forges, clock), Identities(store, clock, forges)
-    roles = Roles(forges, clock, config.owners, identities)
-    controls = RunControls(store, clock, transitions, factory, limits.cool_off, overrides, checker)
     catch_up, failed_deliveries = catching_up(config, world)
     policies, policy_replay = _judging(config, world, transitions)
     return Services(
@@ -205,100 +155,30 @@ def build_services(world: World, config: Config) -> Services:
         forge_checks=world.forge_checks,
         hooks=world.hooks,
         transitions=transitions,
-        post_builder=posts,
+        post_builder=foundation.post_builder,
         run_factory=factory,
         states=states,
         state_versions=StateVersions(store, clock),
         variables=VariableEditor(store, clock),
-        controls=controls,
-        workspace_locks=locks,
+        controls=foundation.controls,
+        workspace_locks=foundation.workspace_locks,
         manual_runs=ManualRuns(store, clock, forges, factory, transitions),
-        requirement_checker=checker,
-        roles=roles,
-        identities=identities,
+        requirement_checker=foundation.requirement_checker,
+        roles=foundation.roles,
+        identities=foundation.identities,
         redelivery=Redelivery(store, clock, world.dispatch),
         catch_up=catch_up,
         failed_deliveries=failed_deliveries,
         sessions=Sessions(store, clock, config.session_idle, config.session_life),
         tokens=Tokens(store, clock),
         forge_sign_in=ForgeSignIn(world.sign_ins, vault, clock, world.addresses.public),
-        intake=_intake(
-            config, world, factory, transitions, posts, overrides, controls, locks, checker, roles, identities
-        ),
-        execution=_execution(world, transitions, states, policies, issuer_keys, checker, roles, identities),
+        intake=intake_of(config, world, foundation),
+        execution=_execution(world, foundation, states, policies, issuer_keys),
         policy_replay=policy_replay,
-        report_delivery=_report_delivery(world, posts),
+        report_delivery=_report_delivery(world, foundation.post_builder),
         sweep=_sweep(config, world, transitions, issuer_keys, catch_up),
         issuer_keys=issuer_keys,
     )
-
-
-def _intake(
-    config: Config,
-    world: World,
-    factory: RunFactory,
-    transitions: Transitions,
-    posts: PostBuilder,
-    overrides: PolicyOverrides,
-    controls: RunControls,
-    locks: WorkspaceLocks,
-    checker: RequirementChecker,
-    roles: Roles,
-    identities: Identities,
-) -> Intake:
-    store, clock, forges = world.store, world.clock, world.forges
-    discovery = Discovery(config.discover, world.engine, forges)
-    policy_changes = PolicyChanges(clock, config.policy_sets, on=config.policies.replayed > 0)
-    ledger = Ledger(store, clock)
-    change_log = ChangeLog(store, clock, ledger, forges, discovery, factory, transitions, policy_changes)
-    comments = Comments(
-        store,
-        forges,
-        ledger,
-        change_log,
-        posts,
-        transitions,
-        ApplyComments(clock, factory, transitions, checker, world.limits, world.addresses),
-        OverrideComments(transitions, overrides),
-        RunComments(clock, factory, transitions, controls, locks),
-        WhyComments(checker, world.addresses),
-        checker,
-        policy_changes,
-        roles,
-        clock,
-        world.limits,
-    )
-    return Intake(
-        store,
-        clock,
-        world.dispatch,
-        ledger,
-        world.parse,
-        forges,
-        discovery,
-        factory,
-        change_log,
-        comments,
-        transitions,
-        _run_triggers(world, factory, transitions, ledger, checker),
-        MergeQueue(store, forges, discovery, factory, ledger, transitions),
-        OurComments(store, clock, forges, ledger, transitions),
-        identities,
-    )
-
-
-def _run_triggers(
-    world: World,
-    factory: RunFactory,
-    transitions: Transitions,
-    ledger: Ledger,
-    checker: RequirementChecker,
-) -> RunTriggers:
-    store, clock, forges = world.store, world.clock, world.forges
-    carry_over = CarryOver(store, clock, ledger, factory, transitions)
-    siblings = OtherPreviews(store, ledger, factory, transitions, world.limits.siblings)
-    continuing = ContinueAfterMerge(store, clock, forges, ledger, checker, transitions)
-    return RunTriggers(store, forges, ledger, factory, transitions, carry_over, siblings, continuing)
 
 
 def _judging(config: Config, world: World, transitions: Transitions) -> tuple[PolicyChecker, PolicyReplay]:
@@ -313,21 +193,25 @@ def _judging(config: Config, world: World, transitions: Transitions) -> tuple[Po
 
 
 def _execution(
-    world: World,
-    transitions: Transitions,
-    states: StateService,
-    policies: PolicyChecker,
-    keys: IssuerKeys,
-    checker: RequirementChecker,
-    roles: Roles,
-    identities: Identities,
+    world: World, foundation: Foundation, states: StateService, policies: PolicyChecker, keys: IssuerKeys
 ) -> Execution:
     store, clock, limits, engine = world.store, world.clock, world.limits, world.engine
+    transitions, identities = foundation.transitions, foundation.identities
     identity = IdentityTokens(store, clock, keys, world.addresses, limits)
     jobs = EngineJobs(store, world.forges, states, world.addresses, identity, identities)
     plan_reuse = PlanReuse(clock, transitions, limits.plan_age)
     ours = OurComments(store, clock, world.forges, Ledger(store, clock), transitions)
-    before = BeforeApply(store, clock, world.forges, checker, roles, transitions, ours, identities)
+    before = BeforeApply(
+        store,
+        clock,
+        world.forges,
+        foundation.requirement_checker,
+        foundation.roles,
+        transitions,
+        ours,
+        identities,
+        foundation.merges,
+    )
     return Execution(
         store, clock, world.vault, engine, jobs, transitions, limits, policies, plan_reuse, before
     )
@@ -382,6 +266,7 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
         },
         parse=parser(config.forges, kinds),
         engine=engine,
+        merges=engine.merges,
         binaries=binaries,
         sandbox=sandbox,
         policies=policy_engine_of(config, sandbox),

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from bot.config import Config
 from bot.services.changes.discovery import Discovery
 from bot.services.deliveries.catch_up import CatchUp
 from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
 from bot.services.policies.set_changes import PolicyChanges
-
-if TYPE_CHECKING:
-    from bot.wiring import World
+from bot.wiring.world import World
 
 
 def catching_up(config: Config, world: World) -> tuple[CatchUp, FailedDeliveryChecks]:

@@ -62,6 +62,7 @@ class FakeEngine:
         self.backend = ""
         self.prints = ""
         self.files: dict[str, str] = {}
+        self.places: tuple[str, ...] | None = None
         self.locks: dict[str, bytes] = {}
         self.full = ""
         self.tidied = 0
@@ -109,7 +110,7 @@ class FakeEngine:
             self._saved(job), json.dumps(document).encode(), self.locks.get(job.commit, b"the lock file"),
             "1.15.5",
             files=self.files.get(job.commit, "the files"), state_here=self.state_here, backend=self.backend,
-            configuration=f"modules of {job.commit}",
+            configuration=f"modules of {job.commit}", places=self.places,
         )  # fmt: skip
 
     def apply(self, job: EngineJob, plan: PlanResult, watch: Watch) -> ApplyResult:

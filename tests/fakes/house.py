@@ -35,12 +35,14 @@ from bot.services.deliveries.catch_up import CatchUpSettings
 from bot.services.ports import Addresses, ArtifactKind, CommentTexts, Delivery, Limits, RunQuery
 from bot.store import SqlStore
 from bot.vault import FernetVault, generate_key
-from bot.wiring import World, build_services
+from bot.wiring import build_services
 from bot.wiring.engine import binaries_of, sandbox_of
+from bot.wiring.world import World
 from tests.fakes.clock import FakeClock
 from tests.fakes.dispatch import FakeDispatch, Job
 from tests.fakes.engine import FakeEngine
 from tests.fakes.forge import FakeForge
+from tests.fakes.merges import FakeMerges
 from tests.fakes.policies import FakePolicies
 from tests.fakes.settings import settings
 from tests.fakes.texts import PlainTexts
@@ -67,7 +69,7 @@ class House:
         self.texts = texts or PlainTexts()
         self.limits = limits or Limits()
         self.clock, self.dispatch, self.engine = FakeClock(), FakeDispatch(), FakeEngine()
-        self.forge, self.policies = FakeForge("github"), FakePolicies()
+        self.forge, self.policies, self.merges = FakeForge("github"), FakePolicies(), FakeMerges()
         self.forge.now = self.clock.now
         self.vault = FernetVault([generate_key()])
         self.store = SqlStore(url, self.vault)
@@ -106,6 +108,7 @@ class House:
             sign_ins={},
             parse=self._parse,
             engine=self.engine,
+            merges=self.merges,
             binaries=binaries_of(config),
             sandbox=sandbox_of(config),
             policies=self.policies,

@@ -27,6 +27,8 @@ class PlainTexts:
         lines += [f"delta: {s.run.delta}" for s in report.sections if s.run.delta]
         lines += [report.merging] if report.merging else []
         lines += [report.edited] if report.edited else []
+        lines += [f"on top of {report.top}"] if report.top else []
+        lines += [report.conflict, *report.conflicts] if report.conflict else []
         lines += [f"note: {words}" for s in report.sections for words in s.notes]
         text = "\n".join([f"plans of {report.sha}", *lines, report.none_affected])[:limit]
         whole = [s.run.id for s in report.sections if s.workspace.name not in self.hidden]

@@ -25,6 +25,7 @@ from bot.domain.plans.plan import Counts, ResourceChange
 from bot.domain.policies.policy import EnforcementLevel, PolicyCheck, PolicyOutcome
 from bot.domain.reports.report import ApplyReport, ChangeReport, WorkspaceSection
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.merge_result import MergeResult
 from bot.domain.runs.run import Approval, Run, RunSource
 from bot.domain.workspaces.workspace import Workspace
 from bot.rendering import Rendering
@@ -151,6 +152,7 @@ STOPPED = section(
 )
 APPLIED = section("edge", run(RunStatus.APPLIED, plan_only=False), "Applied", counts=Counts(1, 0, 0))
 
+CONFLICT = MergeResult("main", "1a2b3c4d", "", conflicts=("net/a.tf",))
 CHANGES = {
     "one_ready": ChangeReport("0123456789abcdef", (READY,)),
     "mixed": ChangeReport("0123456789abcdef", (READY, SAME, FAILED, WAITING, PLANNING, STOPPED, APPLIED)),
@@ -161,6 +163,17 @@ CHANGES = {
         merging="Applied, but not merged yet: At least 1 approving review is required. It is tried again",
     ),
     "none_affected": ChangeReport("0123456789abcdef", (), "`network-prod` watches network/, modules/."),
+    "on_top": ChangeReport("0123456789abcdef", (READY,), top="main at 1a2b3c4"),
+    "conflict": ChangeReport(
+        "0123456789abcdef", (), conflict=CONFLICT.why_conflicting, conflicts=("net/a.tf",)
+    ),
+    "conflict_of_a_planned_one": ChangeReport(
+        "0123456789abcdef",
+        (replace(READY, headline=f"Planned, outdated: {CONFLICT.why_conflicting}", next_step=""),),
+        conflict=CONFLICT.why_conflicting,
+        conflicts=("net/a.tf", "`@ben` <b>.tf", *(f"app/{number}.tf" for number in range(30))),
+        top="main at 1a2b3c4",
+    ),
 }
 OUTCOME = ApplyReport(
     READY.workspace,
@@ -304,7 +317,10 @@ def test_no_comment_of_ours_is_a_command() -> None:
 
 def test_every_template_is_held_to_an_expected_comment() -> None:
     templates = {path.stem for path in (Path(__file__).parents[2] / "templates/comments").glob("*.md")}
-    assert templates == {"applies", "change", "help", "none", "outcome", "policies", "refusal", "why"}
+    assert templates == {"applies", "change", "help", "none", "outcome", "policies", "refusal", "why"} | {
+        "conflict",
+        "conflicting",
+    }
 
 
 def test_a_template_that_prints_raw_text_is_refused(tmp_path: Path) -> None:

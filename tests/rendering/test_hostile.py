@@ -162,6 +162,11 @@ def not_merged(why: str) -> str:
     return TEXTS.change_comment(ChangeReport("abc", (part(),), merging=why), LIMIT).text
 
 
+def conflict(name: str, *sections: WorkspaceSection) -> str:
+    report = ChangeReport("abc", sections, conflict="it has conflicts with main", conflicts=("b.tf", name))
+    return TEXTS.change_comment(report, LIMIT).text
+
+
 def lacks(name: str, *checks: Check) -> str:
     return TEXTS.refusal_comment("ada", [], LIMIT, [(name, checks)])
 
@@ -197,6 +202,11 @@ PLACES: dict[str, Callable[[str], str]] = {
     "delta's value": lambda text: change(differing("a.b", "size", f'"{text}"')),
     "commit": lambda text: TEXTS.change_comment(ChangeReport(f"a{text}", (part(),)), LIMIT).text,
     "why none": lambda text: TEXTS.change_comment(ChangeReport("abc", (), f"because {text}"), LIMIT).text,
+    "conflicting file": lambda text: conflict(f"a{text}"),
+    "conflicting file of a planned change": lambda text: conflict(f"a{text}", part()),
+    "base branch": lambda text: (
+        TEXTS.change_comment(ChangeReport("abc", (part(),), top=f"a{text} at 1a2b3c4"), LIMIT).text
+    ),
     "applied workspace": lambda text: outcome(RunStatus.APPLIED, name=text),
     "output": lambda text: outcome(RunStatus.APPLIED, tail=f"{text}\n{text}\nend"),
     "summary": lambda text: outcome(RunStatus.APPLIED, tail="Apply complete! " + text.replace("\n", " ")),

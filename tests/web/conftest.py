@@ -36,9 +36,11 @@ from bot.web import create_app
 from bot.web.request import services as needs
 from bot.web.runs import live as runs_live
 from bot.web.runs.live import Streams
+from bot.wiring import world as outside
 from bot.wiring.engine import binaries_of, sandbox_of
 from tests.fakes.engine import FakeEngine
 from tests.fakes.forge import FakeForge
+from tests.fakes.merges import FakeMerges
 from tests.fakes.policies import FakePolicies
 from tests.fakes.settings import settings
 from tests.fakes.texts import PlainTexts
@@ -233,7 +235,7 @@ def built(schema: Path, folder: Path, app: Flask | None = None) -> Iterator[Worl
     )
     policies = FakePolicies()
     services = wiring.build_services(
-        wiring.World(
+        outside.World(
             clock=clock,
             store=store,
             vault=vault,
@@ -248,6 +250,7 @@ def built(schema: Path, folder: Path, app: Flask | None = None) -> Iterator[Worl
             sign_ins={},
             parse=_parse,
             engine=FakeEngine(),
+            merges=FakeMerges(),
             binaries=binaries_of(config),
             sandbox=sandbox_of(config),
             policies=policies,

@@ -15,6 +15,7 @@ from bot.domain.workspaces.isolation import Network
 from bot.domain.workspaces.workspace import EngineKind, Workspace
 from bot.services.ports import WatchSignal
 from bot.terraform.repository.git import git_version
+from bot.terraform.repository.merging import OLDEST_GIT as OLDEST_MERGING
 from bot.wiring import Services
 
 _LITTLE_DISK = 1 << 30
@@ -72,9 +73,14 @@ def git(config: Config) -> Iterator[Finding]:
         yield failed("git", str(error), "Install Git")
         return
     said = ".".join(map(str, version))
-    if version < _OLDEST_GIT:
-        least = ".".join(map(str, _OLDEST_GIT))
-        yield failed("git", f"{said} is too old", f"Install Git {least} or newer")
+    known = (*config.workspaces, *(rule.like for rule in config.discover))
+    merging = any(workspace.merging.plans_merges for workspace in known)
+    oldest = OLDEST_MERGING if merging else _OLDEST_GIT
+    if version < oldest:
+        least = ".".join(map(str, oldest))
+        what = f"{said} is too old{' to plan merge results' if version >= _OLDEST_GIT else ''}"
+        instead = ", or set `plan_of: head`" if version >= _OLDEST_GIT else ""
+        yield failed("git", what, f"Install Git {least} or newer{instead}")
     else:
         yield ok("git", said)
 

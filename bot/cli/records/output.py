@@ -59,6 +59,8 @@ def run_document(
         "source": run.source.value,
         "plan_only": run.plan_only,
         "commit": run.commit,
+        "base_commit": run.merge.base if run.merge else None,
+        "merge_commit": run.merge.commit if run.merge else None,
         "branch": run.branch,
         "change": run.change_number,
         "message": run.message,

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, create_model
 from bot.config.file.entry import Entry
 from bot.config.file.identity import IdentityEntry
 from bot.config.file.policies import PolicySetEntry, Tags
+from bot.config.file.requirements import Require
 from bot.config.file.variable_entries import Variables, VariableSetEntry
 from bot.config.problems import did_you_mean, looks_secret, shown
 from bot.config.settings import web_address
@@ -157,25 +158,6 @@ RepoName = Annotated[
 ]
 
 
-class RequiredApprovals(Entry):
-    """How many people have to approve: `approved: 2`."""
-
-    approved: int = Field(ge=1, le=10, description="How many people have to approve the latest commit")
-
-
-Require = (
-    Literal[
-        "approved",
-        "codeowners",
-        "mergeable",
-        "up_to_date",
-        "policies_passed",
-        "not_draft",
-        "plan_code",
-        "other_person",
-    ]
-    | RequiredApprovals
-)
 Directory = Annotated[str, AfterValidator(_directories)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 WorkspaceName = Annotated[str, AfterValidator(_name)]
@@ -248,6 +230,10 @@ class Options(Entry):
     )
     keep_approval_if_same_plan: bool | None = Field(
         default=None, description="`true`: an approval stays valid after a new commit if the plan is the same"
+    )
+    plan_of: Literal["head", "merge"] | None = Field(
+        default=None,
+        description="What a change's plan is made of: its head, or its head merged into its base",
     )
     replan_siblings: bool | None = Field(
         default=None,

@@ -8,16 +8,16 @@ from bot.config.file.manifest import (
     DiscoverEntry,
     Manifest,
     Options,
-    RequiredApprovals,
     WorkspaceEntry,
     split_repo,
 )
+from bot.config.file.requirements import RequiredApprovals
 from bot.domain.events import RepoRef
 from bot.domain.plans.modes import ALLOWED_BY_DEFAULT, Mode
 from bot.domain.workspaces.discovery import DiscoverRule
 from bot.domain.workspaces.isolation import Network
 from bot.domain.workspaces.merge_method import MergeMethod
-from bot.domain.workspaces.workspace import ApplyWhen, EngineKind, Merging, Triggers, Workspace
+from bot.domain.workspaces.workspace import ApplyWhen, EngineKind, Merging, PlanOf, Triggers, Workspace
 
 
 def read_workspaces(manifest: Manifest, network: Network = Network.FILTERED) -> tuple[Workspace, ...]:
@@ -80,6 +80,7 @@ def _workspace(
             replan_siblings=options.replan_siblings is not False,
             automerge=bool(options.automerge),
             merge_method=MergeMethod(options.merge_method) if options.merge_method else None,
+            plan_of=PlanOf(options.plan_of or "head"),
         ),
         isolation=isolation_of(options, network),
         own_backend=bool(options.own_backend),

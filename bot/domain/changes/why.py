@@ -58,15 +58,19 @@ def why_sentences(
     note: str,
     applying: ApplyDecision,
     approver: str = "",
+    moved: str = "",
 ) -> tuple[str, ...]:
     """Say why a touched workspace runs, its status, and what prevents an apply.
 
-    `approver` has approved the shown plan, which is applied after the merge.
+    `approver` has approved the shown plan, which is applied after the merge. `moved` says why the plan is not
+    of the change as it would be merged now.
     """
     first = f"runs on this change: {here}"
     if run is None:
         return first, note or "nothing has run here yet: comment `/plan`"
     said = [first, f"{run.id}: {headlines.headline(run, waits)[1]}"]
+    if run.merge is not None:
+        said.append(f"planned on top of {run.merge.top}{f', {moved}' if moved else ''}")
     if approver:
         said.append(headlines.approved_words(approver))
     elif isinstance(applying, Refuse):

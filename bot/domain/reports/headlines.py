@@ -10,6 +10,7 @@ from bot.domain.policies.policy import EnforcementLevel, PolicyCheck, tally
 from bot.domain.reports.report import StatusState
 from bot.domain.runs import lifecycle
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.merge_result import MergeResult
 from bot.domain.runs.run import Run, RunSource
 
 Headline = tuple[StatusState, str]
@@ -126,10 +127,14 @@ def _resources(run: Run) -> bool:
 
 
 def _planned(run: Run) -> str:
-    """What the plan found; one that was made in a way of its own says so before anything else."""
+    """What the plan found; one that was made in a way of its own says so before anything else.
+
+    A run that ended without Terraform has no plan, and so no digest.
+    """
     made = f" with {run.modes}" if run.modes else ""
     if not run.has_changes:
-        return f"No changes{made}"
+        before = run.as_applied
+        return f"As applied on {before.change}" if before and not run.digest else f"No changes{made}"
     return f"Plan{made}: {amount(run.counts) if _resources(run) else 'only outputs or addresses change'}"
 
 
@@ -143,7 +148,7 @@ def state_words(run: Run, waits: str = "") -> str:
     state, words = headline(run, waits)
     if run.status is RunStatus.PLANNED_AND_FINISHED:
         made = f" with {run.modes}" if run.modes else ""
-        return f"Planned{made}" if run.has_changes else f"No changes{made}"
+        return f"Planned{made}" if run.has_changes else _planned(run)
     if run.status in lifecycle.APPLY_STAGES and run.confirmed_by:
         return f"Applying, confirmed by {run.confirmed_by}"
     if run.status is RunStatus.APPLIED:
@@ -194,6 +199,20 @@ def aggregate(workspaces: Sequence[tuple[str, Run | None, str]], note: str = "",
     if open_ones:
         return StatusState.PENDING, f"{len(open_ones)} of {len(states)} workspaces are not finished"
     return StatusState.SUCCESS, _success([run for _, run, _, _ in states if run])
+
+
+def conflict_headline(merge: MergeResult) -> Headline:
+    """Say that a change is not planned, because it can't be merged."""
+    if merge.conflicts == ("",):
+        return StatusState.FAILURE, f"No history in common with {merge.base_branch}: nothing is planned"
+    files = len(merge.conflicts)
+    where = f" in {files} file{'s' if files != 1 else ''}" if files else ""
+    return StatusState.FAILURE, f"Conflicts with {merge.base_branch}{where}: nothing is planned"
+
+
+def outdated_words(why: str, words: str) -> str:
+    """Say that a plan is not of the change as it would be merged now, before what the plan found."""
+    return f"Outdated, {why}; it was: {words}"
 
 
 def why_ended(change: Change) -> str:

@@ -66,7 +66,9 @@ class WorkspaceSection:
 class ChangeReport:
     """The content of a change's comment. `merging` says why it is not merged automatically.
 
-    `url` is the page with all its runs. `edited` says who edited the comment.
+    `url` is the page with all its runs. `edited` says who edited the comment. `top` is the commit of the base
+    that plans are on top of, such as `main at 1a2b3c4`. `conflict` says why the change can't be merged, and
+    `conflicts` are the files: hostile text.
     """
 
     sha: str
@@ -75,6 +77,9 @@ class ChangeReport:
     merging: str = ""
     url: str = ""
     edited: str = ""
+    top: str = ""
+    conflict: str = ""
+    conflicts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

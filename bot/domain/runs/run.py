@@ -13,6 +13,7 @@ from bot.domain.plans.modes import Modes
 from bot.domain.plans.plan import Counts
 from bot.domain.runs import lifecycle
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.merge_result import AsApplied, MergeResult
 
 PLAN_CODE_LENGTH = 7
 
@@ -57,7 +58,9 @@ class Run:
     `sequence` orders the runs of one workspace (first in, first out). `version` guards each update.
     `engine_version` is the version that made the plan, such as `1.15.5`.
     `lacks` is what was missing to continue with an approval that was given elsewhere.
-    `change_number` is the change that shows the run, None for a run of the branch.
+    `change_number` is the change that shows the run, None for a run of the branch. `commit` is what the forge
+    knows. If there is a `merge`, its commit is planned and applied instead. `as_applied` is a run that has
+    applied the same files before: then this one may end without Terraform.
     """
 
     id: str
@@ -90,6 +93,13 @@ class Run:
     cancel_requested_by: str = ""
     cancel_requested_at: datetime | None = None
     force_cancel: bool = False
+    merge: MergeResult | None = None
+    as_applied: AsApplied | None = None
+
+    @property
+    def files_of(self) -> str:
+        """The commit whose files are planned and applied."""
+        return self.merge.commit if self.merge is not None else self.commit
 
     @property
     def final(self) -> bool:

@@ -118,13 +118,20 @@ class ApplyWhen(StrEnum):
         return self is not ApplyWhen.BEFORE_MERGE
 
 
+class PlanOf(StrEnum):
+    """What a change's plan is made of: its head alone, or its head merged into its base."""
+
+    HEAD = "head"
+    MERGE = "merge"
+
+
 @dataclass(frozen=True)
 class Merging:
     """What becomes of approvals and other changes when a change moves on.
 
     `keep_approval`: an approval outlives a new commit whose plan is the same. `replan_siblings`: an apply has
     the other open changes of the workspace planned again. `automerge`: a change is merged once it is applied,
-    by `merge_method`, or if that is None by one that the repository allows.
+    by `merge_method`, or if that is None by one that the repository allows. `plan_of`: what it plans.
     """
 
     apply_when: ApplyWhen = ApplyWhen.BOTH
@@ -132,6 +139,12 @@ class Merging:
     replan_siblings: bool = True
     automerge: bool = False
     merge_method: MergeMethod | None = None
+    plan_of: PlanOf = PlanOf.HEAD
+
+    @property
+    def plans_merges(self) -> bool:
+        """Whether a change's plan is made of its head merged into its base."""
+        return self.plan_of is PlanOf.MERGE
 
 
 @dataclass(frozen=True)

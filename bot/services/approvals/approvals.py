@@ -49,6 +49,13 @@ def used(tx: Transaction, record: ApprovalRecord, run: Run, at: datetime) -> Non
     tx.approvals.save(replace(record, state=ApprovalState.USED, run_id=run.id, ended_at=at))
 
 
+def made_again(tx: Transaction, record: ApprovalRecord, shown: Run) -> ApprovalRecord:
+    """Return a new record of an approval, as one of the plan that was made again on another base."""
+    basis = saved_inputs(tx, shown.id)
+    configuration, files = (basis.configuration, basis.files) if basis else ("", "")
+    return replace(record, id=new_id("apv"), shown_run_id=shown.id, configuration=configuration, files=files)
+
+
 def keep(tx: Transaction, record: ApprovalRecord, why: str) -> None:
     """Keep an approval for another plan. It replaces earlier ones that wait."""
     for other in tx.approvals.of_change(record.workspace_id, record.change_number or 0):

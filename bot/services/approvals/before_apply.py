@@ -20,6 +20,7 @@ from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.approvals import fell
 from bot.services.approvals.our_comment import OurComments
 from bot.services.approvals.requirements import RequirementChecker
+from bot.services.merging.merge_results import ChangeMerges
 from bot.services.people.identities import Identities
 from bot.services.people.roles import Roles
 from bot.services.ports import Clock, ForgeReader, Store, Transaction
@@ -40,7 +41,9 @@ class BeforeApply:
         transitions: Transitions,
         our_comments: OurComments,
         identities: Identities,
+        merges: ChangeMerges,
     ) -> None:
+        self._merges = merges
         self._identities = identities
         self._our_comments = our_comments
         self._store = store
@@ -94,6 +97,8 @@ class BeforeApply:
             return "" if person is None or person.may(Action.CONFIRM) else refusal(person, Action.CONFIRM)
         self._our_comments.make_sure(workspace.repo, number)
         change = self._forges[workspace.repo.forge].change(workspace.repo, number)
+        if moved := self._merges.why_moved(run, change):
+            return moved
         facts = self._requirement_checker.facts(change, [workspace])
         with self._store.reading() as tx:
             return unmet(self._requirement_checker.checks(tx, workspace, facts, run, person))

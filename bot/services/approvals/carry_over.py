@@ -6,14 +6,19 @@ comparison is requested in the transaction that stores the plan (see `outbox`), 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.domain.changes.delivery_decisions import DecisionKind
+from bot.domain.plans.delta import sentence
+from bot.domain.runs.approval import ApprovalRecord
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
-from bot.services.approvals.approvals import OTHER_MATERIALS, fell, kept_approval
+from bot.services.approvals.approvals import OTHER_MATERIALS, fell, kept_approval, made_again
 from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.outbox.ledger import Ledger
 from bot.services.outbox.outbox import wanted_by
 from bot.services.plans.plan_inputs import made_from_the_same
+from bot.services.plans.shown_plan import shown_delta
 from bot.services.ports import Clock, Delivery, Store, Transaction
 from bot.services.runs.create import RunFactory
 from bot.services.runs.transitions import Transitions
@@ -52,20 +57,35 @@ class CarryOver:
             return outcome.say(
                 DecisionKind.NOTHING, "this is not the change's latest commit any more", workspace.name
             )
-        if kept.digest != shown.digest or not shown.has_changes:
-            why = f"the plan of {shown.commit[:8]} is not the one that was approved"
+        if why := self._why_other(tx, kept, shown):
             fell(tx, kept, why, self._clock.now())
+            asked = f"{kept.by}'s approval does not stand: {why}"
+            event = self._transitions.event(shown, "approval not carried over", message=asked)
+            self._transitions.save(tx, shown, [(replace(shown, delta=asked), event)], outcome.wake)
             outcome.say(DecisionKind.NOTHING, why, workspace.name)
-        elif not made_from_the_same(tx, kept, shown):
-            fell(tx, kept, OTHER_MATERIALS, self._clock.now())
-            outcome.say(DecisionKind.NOTHING, OTHER_MATERIALS, workspace.name)
         elif not workspace.merging.apply_when.before:
+            if kept.commit == shown.commit:
+                # The branch will have the files of this plan. What was approved stays on record as it was.
+                tx.approvals.add(made_again(tx, kept, shown))
+                fell(tx, kept, "the same plan was made again on another base", self._clock.now())
             why = f"{kept.by} has approved this plan, to be applied once the change is merged"
             outcome.say(DecisionKind.NOTHING, why, workspace.name)
         else:
             run = self._run_factory.of_approval(tx, workspace, record.change, shown, kept, outcome.wake)
-            why = f"the plan equals the one that {kept.by} approved for {kept.commit[:8]}"
+            on = f" on top of {shown.merge.top}" if shown.merge and kept.commit == shown.commit else ""
+            why = f"the plan{on} equals the one that {kept.by} approved for {kept.commit[:8]}"
             tx.runs.note(self._transitions.event(run, "approval carried over", kept.by, why))
             outcome.say(DecisionKind.RUN, why, workspace.name, run.id)
         self._transitions.report(tx, record.id, outcome.wake)
         return None
+
+    @staticmethod
+    def _why_other(tx: Transaction, kept: ApprovalRecord, shown: Run) -> str:
+        """Say why a plan is not the approved one, with the difference. Empty if it is."""
+        if kept.digest == shown.digest and shown.has_changes:
+            return "" if made_from_the_same(tx, kept, shown) else OTHER_MATERIALS
+        rows = shown_delta(tx, kept.shown_run_id, shown.id)
+        since = sentence(rows) if rows else ""
+        where = shown.commit[:8] if shown.merge is None or shown.commit != kept.commit else shown.merge.top
+        what = "the plan of" if where == shown.commit[:8] else "the plan on top of"
+        return f"{what} {where} is not the one that was approved{f' ({since})' if since else ''}"

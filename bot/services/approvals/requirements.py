@@ -24,6 +24,7 @@ from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.approvals import approve, used
 from bot.services.ports import Clock, Forge, Store, Transaction
+from bot.services.runs.merge_results import why_plan_outdated
 
 _REVIEWED = frozenset({Requirement.APPROVED, Requirement.CODEOWNERS})
 _AUTHORED = _REVIEWED | {Requirement.OTHER_PERSON}
@@ -108,8 +109,12 @@ class RequirementChecker:
         policies = tx.policies.of_run(run.id) if run is not None else ()
         checks = evaluate(workspace, facts, policies, person, code_given=code_given)
         head = facts.change.head_sha
-        if run is None or run.change_number is None or run.commit == head:
+        if run is None or run.change_number is None:
             return checks
+        if run.commit == head:
+            record = tx.changes.numbered(facts.change.repo, facts.change.number)
+            why = why_plan_outdated(record, workspace, run)
+            return (*checks, Check("latest base", False, why)) if why else checks
         why = f"the plan is of {run.commit[:7]}, and the change is at {head[:7]}: comment `/plan`"
         return (*checks, Check("latest commit", False, why))
 

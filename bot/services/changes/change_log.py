@@ -17,13 +17,16 @@ from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.merge_approvals import keep_for_merge, settle_merge
 from bot.services.changes.discovery import Discovery
 from bot.services.changes.stop_previews import stop_older
+from bot.services.merging.merge_results import ChangeMerges, MergeSight
 from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.outbox.ledger import Ledger
+from bot.services.outbox.wake import Wake
 from bot.services.policies.set_changes import PolicyChanges
 from bot.services.ports import ChangeRecord, Clock, ForgeReader, RunQuery, Store, Transaction
 from bot.services.runs.cancel import PLANGATE, discarded
 from bot.services.runs.change_runs import runs_everywhere
 from bot.services.runs.create import RunFactory
+from bot.services.runs.merge_results import why_not_planned, why_plan_outdated
 from bot.services.runs.transitions import Transitions
 
 # A forge sends webhooks before its own API knows the same everywhere. This is how long that may take.
@@ -33,10 +36,14 @@ FORK_NOTE = "a change from a fork: someone with write access may comment /plan"
 
 @dataclass(frozen=True)
 class ChangeFacts:
-    """A change's files and directories, fetched from the forge and Git before the transaction."""
+    """A change's files and directories, fetched from the forge and Git before the transaction.
+
+    `merge` is what it makes in its base, if a workspace plans that.
+    """
 
     files: ChangedFiles
     found: Sequence[Workspace] | None
+    merge: MergeSight | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,9 @@ class ChangeLog:
         run_factory: RunFactory,
         transitions: Transitions,
         policy_changes: PolicyChanges,
+        merges: ChangeMerges,
     ) -> None:
+        self._merges = merges
         self._policy_changes = policy_changes
         self._store = store
         self._clock = clock
@@ -186,7 +195,7 @@ class ChangeLog:
             found = self._discovery.look(
                 change.repo, change.base_branch, change.default_branch, change.head_sha
             )
-        return ChangeFacts(files, found)
+        return ChangeFacts(files, found, self._merges.look(change))
 
     def keep(
         self,
@@ -216,9 +225,21 @@ class ChangeLog:
         head_at = known.head_at if known is not None and same else pushed_at or asked_at
         edited = known.edited if known is not None else ""
         record = ChangeRecord(
-            new_id("chg"), change, tuple(touched), asked_at, note, reasons, tuple(pushers), head_at, edited
+            new_id("chg"),
+            change,
+            tuple(touched),
+            asked_at,
+            note,
+            reasons,
+            tuple(pushers),
+            head_at,
+            edited,
+            sight.merge.result if sight.merge is not None else None,
         )
-        return LoggedChange(tx.changes.put(record), decisions)
+        kept = tx.changes.put(record)
+        if sight.merge is not None:
+            self._merges.keep(tx, kept, sight.merge, Wake())
+        return LoggedChange(kept, decisions)
 
     def _stop_older(self, tx: Transaction, change: Change, outcome: DeliveryResult) -> None:
         # An approval is of a plan that was shown: where it is, the change has a run.
@@ -232,8 +253,11 @@ class ChangeLog:
         runs = runs_everywhere(tx, change)
         for decision in kept.decisions:
             match decision:
+                case StartRun(workspace, reason) if conflict := why_not_planned(tx, workspace, change):
+                    self._run_factory.cancel_previews(tx, workspace, change, conflict, outcome.wake)
+                    outcome.say(DecisionKind.NOTHING, conflict, workspace.name)
                 case StartRun(workspace, reason):
-                    if planned := _planned_before(runs.get(workspace.id, ()), change):
+                    if planned := _planned_before(runs.get(workspace.id, ()), record, workspace):
                         outcome.say(
                             DecisionKind.NOTHING, f"this commit has a plan: {planned.id}", workspace.name
                         )
@@ -263,7 +287,8 @@ class ChangeLog:
                 outcome.say(DecisionKind.DISCARDED, why, workspace.name, run.id)
 
 
-def _planned_before(runs: Sequence[Run], change: Change) -> Run | None:
-    """Return the run of the change's commit that is not to be made again."""
-    of_commit = (run for run in runs if run.commit == change.head_sha)
-    return next((run for run in of_commit if run.status is not RunStatus.CANCELED), None)
+def _planned_before(runs: Sequence[Run], record: ChangeRecord, workspace: Workspace) -> Run | None:
+    """Return the run of the change's commit, and of its base, that is not to be made again."""
+    of_commit = (run for run in runs if run.commit == record.change.head_sha)
+    found = (run for run in of_commit if run.status is not RunStatus.CANCELED)
+    return next((run for run in found if not why_plan_outdated(record, workspace, run)), None)

@@ -13,6 +13,7 @@ from bot.services.outbox.outbox import wanted_by
 from bot.services.plans.neighbours import latest_preview
 from bot.services.ports import ChangeRecord, Delivery, Store, Transaction
 from bot.services.runs.create import RunFactory
+from bot.services.runs.merge_results import why_not_planned
 from bot.services.runs.transitions import Transitions
 
 
@@ -39,6 +40,9 @@ class OtherPreviews:
             for record, preview in self._previewed(tx, run):
                 name = f"{workspace.name}, change {record.change.number}"
                 self._transitions.report(tx, record.id, outcome.wake)
+                if conflict := why_not_planned(tx, workspace, record.change):
+                    outcome.say(DecisionKind.NOTHING, conflict, name)
+                    continue
                 if not left:
                     outcome.say(DecisionKind.NOTHING, f"outdated by {run.id}; /plan plans it again", name)
                     continue

@@ -30,6 +30,7 @@ from bot.services.ports import Addresses, Clock, Limits, Transaction
 from bot.services.runs.change_runs import runs_about
 from bot.services.runs.confirm import confirmed
 from bot.services.runs.create import RunFactory
+from bot.services.runs.merge_results import why_not_planned
 from bot.services.runs.transitions import Transitions
 
 _MOST_TOLD = 5
@@ -81,6 +82,8 @@ class ApplyComments:
         for workspace in targets:
             runs = runs_about(tx, workspace, change)
             decision = decide_apply(change, runs, answer.asked_at, workspace.merging.apply_when)
+            if conflict := why_not_planned(tx, workspace, change):
+                decision = Refuse(conflict)
             code = codes.get(workspace.id, "")
             decision = self._of_what_was_shown(tx, decision, change, answer, code, named=named)
             if (run := _meant(decision)) is not None:

@@ -19,6 +19,7 @@ from bot.services.ports import Clock, Limits, Transaction
 from bot.services.runs.controls import RunControls
 from bot.services.runs.create import RunFactory
 from bot.services.runs.locks import WorkspaceLocks
+from bot.services.runs.merge_results import why_not_planned, why_plan_outdated
 from bot.services.runs.transitions import Transitions
 
 _KINDS = {
@@ -128,6 +129,9 @@ class RunComments:
                     raise Refused(_CLOSED)
                 if run.commit != change.head_sha:
                     raise Refused(f"{run.id} is of an older commit: comment `/plan` to plan the latest")
+                record = tx.changes.numbered(change.repo, change.number)
+                if outdated := why_plan_outdated(record, workspace, run):
+                    raise Refused(outdated)
                 run = self._controls.retried(tx, run.id, person, wake)
         return run.id
 
@@ -141,6 +145,7 @@ class RunComments:
         outcome: DeliveryResult,
     ) -> str:
         why = "" if change.open else _CLOSED
+        why = why or why_not_planned(tx, workspace, change)
         if why := why or why_not_allowed(command.modes, workspace.allowed_modes, workspace.name):
             raise Refused(why)
         because = _why(command, person)

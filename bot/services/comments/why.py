@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.domain.changes.decisions import decide_apply
+from bot.domain.changes.decisions import Refuse, decide_apply
 from bot.domain.changes.delivery_decisions import DecisionKind
 from bot.domain.changes.why import WhyReport, WhySection, why_decided, why_sentences, with_checks
 from bot.domain.commands.grammar import CommentCommand
@@ -15,6 +15,7 @@ from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.ports import Addresses, ChangeRecord, Transaction
 from bot.services.reports.automerge import approved_for_merge, decided, said_of_merge
 from bot.services.runs.change_runs import runs_about
+from bot.services.runs.merge_results import why_not_planned, why_plan_outdated
 from bot.services.runs.queue_position import why_it_waits
 
 
@@ -59,9 +60,15 @@ class WhyComments:
         runs = runs_about(tx, workspace, change)
         run = speaking_run_of_change(change, runs)
         applying = decide_apply(change, runs, answer.asked_at, workspace.merging.apply_when)
+        if conflict := why_not_planned(tx, workspace, change):
+            applying = Refuse(conflict)
         waits = why_it_waits(tx, workspace, run) if run else ""
         approver = approved_for_merge(tx, record, workspace.id, run.digest) if run and change.open else ""
-        said = why_sentences(workspace, here, run, waits, record.note, applying, approver)
+        moved = why_plan_outdated(record, workspace, run) if run is not None else ""
+        if moved and not isinstance(applying, Refuse):
+            applying = Refuse(moved)
+        note = conflict or record.note
+        said = why_sentences(workspace, here, run, waits, note, applying, approver, moved)
         if run is None:
             return WhySection(workspace.name, True, said)
         facts = answer.facts

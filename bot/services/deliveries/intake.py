@@ -40,6 +40,7 @@ from bot.domain.events import (
     TagPushed,
 )
 from bot.domain.ids import new_id
+from bot.domain.runs.merge_result import AsApplied
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.our_comment import OurComments
 from bot.services.changes.change_log import SETTLING, ChangeLog
@@ -47,9 +48,10 @@ from bot.services.changes.discovery import Discovery
 from bot.services.changes.merge_queue import MergeQueue
 from bot.services.comments.dispatch import Comments
 from bot.services.deliveries.run_triggers import RunTriggers
+from bot.services.merging.applied_before import AppliedBefore
 from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.outbox.ledger import Ledger
-from bot.services.outbox.outbox import is_ours
+from bot.services.outbox.outbox import is_ours, want_base_moves
 from bot.services.people.identities import Identities
 from bot.services.ports import Clock, Delivery, Dispatch, ForgeReader, RunQuery, Store, Transaction
 from bot.services.ports.deliveries import was_found
@@ -92,7 +94,9 @@ class Intake:
         queue: MergeQueue,
         our_comments: OurComments,
         identities: Identities,
+        applied_before: AppliedBefore,
     ) -> None:
+        self._applied_before = applied_before
         self._identities = identities
         self._our_comments = our_comments
         self._queue = queue
@@ -254,12 +258,13 @@ class Intake:
         late = overtaken or jumps or delivery.attempts or was_found(delivery)
         if isinstance(event, BranchPushed) and late:
             event = self._caught_up(event, handled if jumps else event.before)
-        files, found = None, None
+        files, found, applied = None, None, dict[str, AsApplied]()
         if isinstance(event, BranchPushed):
             found = self._discovery.look(event.repo, event.branch, event.default_branch, event.after)
             here = found or [w for w in configured if w.on_branch(event.branch, event.default_branch)]
             if here:
                 files = self._files(event)
+                applied.update(self._applied_before.by_workspace(event, configured))
         with self._store.transaction() as tx:
             if not self._ledger.is_due(tx, delivery.id):
                 return
@@ -274,7 +279,7 @@ class Intake:
             )
             if isinstance(event, TagPushed):
                 decisions = self._in_time(tx, decisions, delivery)
-            self._start(tx, event, decisions, outcome)
+            self._start(tx, event, decisions, outcome, applied)
             # Only now: later runs in these workspaces wait for ours in the queue.
             if not overtaken and tx.deliveries.overtaken(delivery):
                 raise Conflict("another push arrived meanwhile")
@@ -282,6 +287,9 @@ class Intake:
                 raise Conflict("another push of this branch was handled meanwhile")
             if isinstance(event, BranchPushed):
                 tx.repo_watches.moved(event.repo, event.branch, event.after, self._clock.now())
+                outcome.wake.deliveries += want_base_moves(
+                    tx, delivery, event.repo, event.branch, self._clock.now()
+                )
             self._ledger.done(tx, delivery.id, outcome)
         self._transitions.wake(outcome.wake)
 
@@ -353,13 +361,15 @@ class Intake:
         event: BranchPushed | TagPushed,
         decisions: tuple[Decision, ...],
         outcome: DeliveryResult,
+        applied: Mapping[str, AsApplied],
     ) -> None:
         for decision in decisions:
             match decision:
                 case NoRun(name, reason):
                     outcome.say(DecisionKind.NOTHING, reason, name)
                 case StartRun(workspace, reason):
-                    run = self._run_factory.of_push(tx, workspace, event, reason, outcome.wake)
+                    before = applied.get(workspace.id)
+                    run = self._run_factory.of_push(tx, workspace, event, reason, outcome.wake, before)
                     if run is None:
                         outcome.say(
                             DecisionKind.NOTHING, "this commit has a run here already", workspace.name

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping
 from bot.domain.changes.delivery_decisions import DecisionKind
 from bot.services.approvals.carry_over import CarryOver
 from bot.services.approvals.continue_after_merge import ContinueAfterMerge
+from bot.services.changes.base_moves import BaseMoves
 from bot.services.changes.other_previews import OtherPreviews
 from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.outbox.ledger import Ledger
-from bot.services.outbox.outbox import APPLIED, ASKED, OUTDATED, PLANNED, wanted_by
+from bot.services.outbox.outbox import APPLIED, ASKED, BASE_MOVED, OUTDATED, PLANNED, wanted_by
 from bot.services.ports import Delivery, ForgeReader, Store
 from bot.services.runs.create import RunFactory
 from bot.services.runs.transitions import Transitions
@@ -34,6 +35,7 @@ class RunTriggers:
         carry_over: CarryOver,
         other_previews: OtherPreviews,
         continue_after_merge: ContinueAfterMerge,
+        base_moves: BaseMoves,
     ) -> None:
         self._store = store
         self._forges = forges
@@ -45,6 +47,7 @@ class RunTriggers:
             PLANNED: carry_over.planned,
             ASKED: continue_after_merge.asked,
             OUTDATED: other_previews.applied,
+            BASE_MOVED: base_moves.moved,
         }
 
     def handle(self, delivery: Delivery, outcome: DeliveryResult) -> None:

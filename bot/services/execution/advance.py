@@ -265,6 +265,7 @@ class Execution:
                 backend="" if result.state_here else result.backend,
                 configuration=result.configuration,
                 files=result.files,
+                places=result.places,
                 providers=providers_hash(result.dependency_lock),
             )
             save_inputs(tx, run.id, made_of, about)

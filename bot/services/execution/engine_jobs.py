@@ -14,6 +14,7 @@ from bot.services.identity.tokens import IdentityTokens
 from bot.services.people.identities import JUST_NOW, Identities
 from bot.services.plans.snapshot import variables_of
 from bot.services.ports import Addresses, EngineJob, ForgeReader, StateAccess, Store
+from bot.services.runs.merge_results import merged_commit
 from bot.services.states.backend import Access, StateService
 
 
@@ -54,7 +55,7 @@ class EngineJobs:
         return EngineJob(
             run_id=run.id,
             remote=remote,
-            commit=run.commit,
+            commit=run.files_of,
             working_directory=workspace.working_directory,
             engine=workspace.engine,
             version=workspace.engine_version,
@@ -74,6 +75,7 @@ class EngineJobs:
             own_backend=workspace.own_backend,
             files=handed.files,
             remark=handed.remark,
+            merged=merged_commit(run) if run.merge is not None else None,
         )
 
 

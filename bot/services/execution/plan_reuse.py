@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run, RunEvent
+from bot.services.execution.as_applied import ended_as_applied
 from bot.services.plans.plan_inputs import saved_inputs, state_now
 from bot.services.plans.snapshot import variables_of
 from bot.services.ports import ArtifactKind, Clock, Transaction
@@ -43,6 +44,8 @@ class PlanReuse:
 
     def start(self, tx: Transaction, run: Run) -> list[tuple[Run, RunEvent]]:
         """Return the steps that start a run: to its plan if one is reused, else to the fetch."""
+        if ended := ended_as_applied(tx, self._transitions, run):
+            return ended
         if run.approval is None:
             return [self._transitions.moved(run, RunStatus.FETCHING)]
         shown = tx.runs.get(run.approval.shown_run_id)
@@ -64,7 +67,7 @@ class PlanReuse:
         )
         checks = (
             (shown.status not in _PLANNED, f"{shown.id} has no plan that holds"),
-            (shown.commit != run.commit, "the commit is another"),
+            (shown.files_of != run.files_of, "the commit is another"),
             (shown.digest != (run.approval.digest if run.approval else ""), "another plan was approved"),
             (basis.settings != settings, "the workspace's settings have changed"),
             (variables_of(tx, shown.id) != variables_of(tx, run.id), "variables have changed"),

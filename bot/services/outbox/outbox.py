@@ -6,6 +6,7 @@ import json
 from datetime import datetime
 
 from bot.domain.changes.delivery_decisions import DecisionKind, DeliveryDecision
+from bot.domain.events import RepoRef
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.run_triggers import followers, why_circular
 from bot.services.ports import Delivery, Transaction
@@ -19,6 +20,8 @@ PLANNED = "planned"
 ASKED = "asked"
 # Plan other changes again: their plans are outdated.
 OUTDATED = "outdated"
+# Look at the changes into a branch, which has moved.
+BASE_MOVED = "base-moved"
 
 
 def want_followers(tx: Transaction, run: Run, at: datetime) -> list[str]:
@@ -52,9 +55,25 @@ def want(tx: Transaction, event: str, run: Run, at: datetime) -> list[str]:
     return [delivery.id] if tx.deliveries.add(delivery) else []
 
 
+def want_base_moves(tx: Transaction, cause: Delivery, repo: RepoRef, branch: str, at: datetime) -> list[str]:
+    """Record, in the transaction that handles a push, that changes into the branch are looked at."""
+    merging = any(workspace.merging.plans_merges for workspace in tx.workspaces.of_repo(repo))
+    if not merging or not any(each.change.base_branch == branch for each in tx.changes.open_of(repo, None)):
+        return []
+    body = json.dumps({"forge": repo.forge, "repo": repo.path, "branch": branch}).encode()
+    delivery = Delivery(f"{BASE_MOVED}:{cause.id}", OURS, BASE_MOVED, {}, body, at, repo=repo.path)
+    return [delivery.id] if tx.deliveries.add(delivery) else []
+
+
 def is_ours(delivery: Delivery) -> bool:
     """Whether a delivery is internal, and not from a forge."""
-    return delivery.forge == OURS and delivery.event in (APPLIED, PLANNED, ASKED, OUTDATED)
+    return delivery.forge == OURS and delivery.event in (
+        APPLIED,
+        PLANNED,
+        ASKED,
+        OUTDATED,
+        BASE_MOVED,
+    )
 
 
 def wanted_by(delivery: Delivery) -> tuple[str, str]:

@@ -7,7 +7,7 @@ another change touch the same resources?
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -27,7 +27,8 @@ class PlanInputs:
     `backend` is the type of the backend that keeps it, empty if that is Plangate.
 
     The others are hashes: `configuration` of the modules in the saved plan, `files` of all that the
-    configuration can read, `providers` of what the lock file says.
+    configuration can read, `providers` of what the lock file says. `places` are the folders with these files,
+    None if they may be anywhere.
     """
 
     engine: str
@@ -41,6 +42,7 @@ class PlanInputs:
     configuration: str = ""
     files: str = ""
     providers: str = ""
+    places: tuple[str, ...] | None = None
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -84,18 +86,50 @@ def saved_inputs(tx: Transaction, run_id: str) -> PlanInputs | None:
     if not raw:
         return None
     document = json.loads(raw)
-    return PlanInputs(**{**document, "addresses": tuple(document["addresses"])})
+    places = document.get("places")
+    lists = {"addresses": tuple(document["addresses"]), "places": None if places is None else tuple(places)}
+    return PlanInputs(**{**document, **lists})
 
 
 def made_from_the_same(tx: Transaction, record: ApprovalRecord, run: Run) -> bool:
     """Whether a run's plan was made from the readable files and the providers of the approved plan.
 
-    An approval is carried over only then, because a plan does not show all that an apply does with them.
+    An approval is carried over only then, because a plan does not show all that an apply does with them. If
+    only the base of the change has moved, the files that the change modifies count: the others were reviewed
+    there.
     """
     inputs = saved_inputs(tx, run.id)
     if inputs is None or not record.files:
         return False
-    return (inputs.files, inputs.providers) == (record.files, record.providers)
+    same_files = inputs.files == record.files or _only_base_moved(tx, record, run)
+    return same_files and inputs.providers == record.providers
+
+
+def _only_base_moved(tx: Transaction, record: ApprovalRecord, run: Run) -> bool:
+    """Whether a run is of the approved commit on another base, with the same files of the change."""
+    if run.merge is None or (run.commit, run.change_number) != (record.commit, record.change_number):
+        return False
+    approved = tx.runs.get(record.shown_run_id).merge
+    return approved is not None and approved.own == run.merge.own
+
+
+def may_have_read(inputs: PlanInputs | None, paths: Collection[str]) -> bool:
+    """Whether a plan may have read one of the paths of its repository. True if that is not known.
+
+    Attributes of Git say how files are written to the disk, so they count wherever they are.
+    """
+    if not paths:
+        return False
+    if inputs is None or inputs.places is None:
+        return True
+    return any(
+        path.lower().endswith(".gitattributes") or any(_is_in(path, place) for place in inputs.places)
+        for path in paths
+    )
+
+
+def _is_in(path: str, place: str) -> bool:
+    return place in (".", path) or path.startswith(f"{place}/")
 
 
 def state_has_moved(tx: Transaction, run: Run) -> bool:

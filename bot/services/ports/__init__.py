@@ -47,6 +47,7 @@ from bot.services.ports.forge_kinds import (
     ReportProblem,
 )
 from bot.services.ports.identity import IdentityKey, IdentityKeys
+from bot.services.ports.merging import MergeCommits, MergedCommit
 from bot.services.ports.people import (
     AuditLog,
     AuditQuery,
@@ -139,6 +140,8 @@ __all__ = [
     "IdentityKeys",
     "Leases",
     "Limits",
+    "MergeCommits",
+    "MergedCommit",
     "OAuthClient",
     "OpenChange",
     "Overview",

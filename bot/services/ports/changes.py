@@ -10,6 +10,7 @@ from typing import Protocol
 from bot.domain.events import Change, RepoRef
 from bot.domain.reports.posts import PostContent
 from bot.domain.reports.report import StatusReport
+from bot.domain.runs.merge_result import MergeResult
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class ChangeRecord:
     `reasons` say why a workspace runs for it or not: pairs of a name (empty: all workspaces) and a sentence.
     `pushers` are the logins of the people who pushed to it, as far as the forge told. `head_at` is the time
     since which its head is this commit, by the forge's clock if that is known. `edited` is the login of the
-    person who edited our comment, empty if nobody did.
+    person who edited our comment, empty if nobody did. `merge` is what its head makes in its base, None if no
+    workspace plans that.
     """
 
     id: str
@@ -31,6 +33,7 @@ class ChangeRecord:
     pushers: tuple[str, ...] = ()
     head_at: datetime | None = None
     edited: str = ""
+    merge: MergeResult | None = None
 
 
 @dataclass(frozen=True)

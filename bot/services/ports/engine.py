@@ -13,6 +13,7 @@ from bot.domain.workspaces.isolation import Isolation
 from bot.domain.workspaces.variables import Variable
 from bot.domain.workspaces.workspace import EngineKind
 from bot.services.ports.forge import GitRemote
+from bot.services.ports.merging import MergedCommit
 
 
 class WatchSignal(Enum):
@@ -80,7 +81,7 @@ class EngineJob:
     clean environment. `fills_cache` says that later runs of the repository may use the downloads of its
     init: never set it for code of a change. `isolation` is the workspace's. `own_backend` says that the
     configuration keeps its state itself: without it, a backend is refused. `files` are there for this phase
-    only. `remark` is shown in its output.
+    only. `remark` is shown in its output. If the commit is a merge of our own, `merged` says of what.
     """
 
     run_id: str
@@ -100,6 +101,7 @@ class EngineJob:
     own_backend: bool = False
     files: tuple[RunFile, ...] = ()
     remark: str = ""
+    merged: MergedCommit | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ class PlanResult:
     """The result of a plan: Terraform's saved plan, its JSON, and the dependency lock file that it used.
 
     The JSON is held against the saved plan. `configuration` is a hash of the modules in the saved plan, which
-    the apply uses; `files` is a hash of everything that the configuration can read. `state_here` says that
+    the apply uses; `files` is a hash of everything that the configuration can read, and `places` are the
+    folders of the repository where that lies; None: all of it, or unknown. `state_here` says that
     Plangate stores the state, `backend` is the type of its backend. `refused` is where the run's
     code wanted to go and was not let.
     """
@@ -121,6 +124,7 @@ class PlanResult:
     refused: tuple[str, ...] = ()
     configuration: str = ""
     backend: str = ""
+    places: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.domain.events import Change, RepoRef
+from bot.domain.events import RepoRef
 from bot.domain.reports import headlines
 from bot.domain.reports.report import ChangeReport, StatusState, WorkspaceSection
 from bot.domain.reports.speaking_run import is_of_latest_commit, speaking_run_of_change
@@ -22,16 +22,18 @@ from bot.services.ports import (
 )
 from bot.services.reports.applies import ApplyOutcomes
 from bot.services.reports.automerge import decided, merge_posts, said_of_merge
-from bot.services.reports.inputs import ReportInputs
+from bot.services.reports.inputs import ReportInputs, conflict_of
 from bot.services.reports.plan_facts import FactsMemory, KeptFacts
 from bot.services.reports.posts import PostBuilder
 from bot.services.reports.replay_posts import ReplayPosts
 from bot.services.reports.statuses import CommitStatuses
 from bot.services.runs.change_runs import all_runs_of_merge, by_workspace, runs_to_report
+from bot.services.runs.merge_results import why_plan_outdated
 from bot.services.runs.report_subjects import parse_commit
 
 # Characters of a comment that are reserved: the marker and the line before it.
 _RESERVED = 200
+_MOST_TOPS = 3
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class ReportBuilder:
         inputs.load(record.workspace_ids, runs)
         posts += self._applies.posts(tx, inputs, record, runs, self._limit(repo))
         merge = decided(tx, record)
-        if runs:
+        if runs or conflict_of(record, inputs):
             said = (
                 said_of_merge(tx, record, merge),
                 _said_of_queue(tx, queued) if record.change.open else "",
@@ -103,11 +105,20 @@ class ReportBuilder:
         inputs.load_neighbours(change, speaking)
         if change.open:
             inputs.load_approvers(change, [run.workspace_id for run in speaking])
-        sections = [self._section(inputs, change, run) for run in speaking]
+        sections = [self._section(inputs, record, run) for run in speaking]
         sections.sort(key=lambda section: section.workspace.name)
         none = "" if sections else "No workspace is affected by the latest commit."
+        conflict = conflict_of(record, inputs)
         report = ChangeReport(
-            change.head_sha, tuple(sections), none, merging, self._addresses.change(record.id), record.edited
+            change.head_sha,
+            tuple(sections),
+            none,
+            merging,
+            self._addresses.change(record.id),
+            record.edited,
+            top=_top(speaking),
+            conflict=conflict.why_conflicting if conflict else "",
+            conflicts=conflict.conflicts if conflict else (),
         )
         told = self._texts.change_comment(report, self._limit(change.repo))
         settled = not any(section.run.status in UNDER_WAY for section in sections)
@@ -124,7 +135,8 @@ class ReportBuilder:
             lists=[run_id for run_id in planned if run_id not in whole],
         )
 
-    def _section(self, inputs: ReportInputs, change: Change, run: Run) -> WorkspaceSection:
+    def _section(self, inputs: ReportInputs, record: ChangeRecord, run: Run) -> WorkspaceSection:
+        change = record.change
         workspace, facts = inputs.workspace(run.workspace_id), inputs.facts(run)
         open_ = change.open or run.change_number is None
         approver = inputs.approver(run) if change.open else ""
@@ -133,11 +145,15 @@ class ReportBuilder:
         begun = run.apply_status is not StageStatus.PENDING
         old = open_ and inputs.is_outdated(run)
         planned = open_ and run.has_changes and not begun
+        moved = why_plan_outdated(record, workspace, run) if run.final and not begun else ""
+        following = next_step(workspace, run) if open_ and not approver else ""
+        if moved:
+            words, following = f"{words}, outdated: {moved}", _replan(record, workspace)
         return WorkspaceSection(
             workspace=workspace,
             run=run,
             headline=f"{words}, outdated: the state has moved since" if old else words,
-            next_step=next_step(workspace, run) if open_ and not approver else "",
+            next_step=following,
             run_url=self._addresses.run(run.id),
             resources=facts.resources,
             counts=run.counts,
@@ -152,6 +168,7 @@ class ReportBuilder:
             notes=(
                 *_kept_elsewhere(run, facts.backend),
                 *_lacks(run),
+                *_asked_again(run),
                 *(inputs.overlaps(run, self._forges[change.repo.forge].words) if planned else ()),
             ),
         )
@@ -191,6 +208,22 @@ def _kept_elsewhere(run: Run, backend: str) -> tuple[str, ...]:
 
 def _lacks(run: Run) -> tuple[str, ...]:
     return (headlines.lacking_words(run),) if run.lacks and run.awaits_confirmation else ()
+
+
+def _asked_again(run: Run) -> tuple[str, ...]:
+    """Say why an approval does not stand for a preview, which has to be approved again."""
+    return (run.delta,) if run.plan_only and run.delta and run.source is not RunSource.QUEUE else ()
+
+
+def _top(runs: Sequence[Run]) -> str:
+    """Say which commits of the base the plans are on top of; mostly it is one."""
+    tops = dict.fromkeys(run.merge.top for run in runs if run.merge is not None)
+    return ", ".join(list(tops)[:_MOST_TOPS]) + (" and others" if len(tops) > _MOST_TOPS else "")
+
+
+def _replan(record: ChangeRecord, workspace: Workspace) -> str:
+    conflicting = record.merge is not None and record.merge.conflicting
+    return "" if conflicting else f"/plan {workspace.name}"
 
 
 def next_step(workspace: Workspace, run: Run) -> str:

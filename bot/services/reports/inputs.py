@@ -13,6 +13,7 @@ from bot.domain.plans.delta import DeltaRow
 from bot.domain.policies.policy import PolicyCheck
 from bot.domain.runs.approval import ApprovalState
 from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.merge_result import MergeResult
 from bot.domain.runs.queue import why_waits
 from bot.domain.runs.run import Run
 from bot.domain.terms import ForgeWords
@@ -20,7 +21,7 @@ from bot.domain.workspaces.workspace import Workspace
 from bot.services.plans.neighbours import Neighbours, find_neighbours, overlap_words, too_many_words
 from bot.services.plans.plan_inputs import state_name
 from bot.services.plans.shown_plan import shown_delta
-from bot.services.ports import ArtifactKind, StateVersion, Transaction
+from bot.services.ports import ArtifactKind, ChangeRecord, StateVersion, Transaction
 from bot.services.reports.plan_facts import (
     NOTHING,
     FactsMemory,
@@ -31,6 +32,15 @@ from bot.services.reports.plan_facts import (
     has_facts,
     kept_facts,
 )
+
+
+def conflict_of(record: ChangeRecord, inputs: ReportInputs) -> MergeResult | None:
+    """Return the merge of a change that can't be made, if a workspace that it touches plans the merge."""
+    merge = record.merge
+    if merge is None or not merge.conflicting or not record.change.open:
+        return None
+    planned = any(inputs.workspace(each).merging.plans_merges for each in record.workspace_ids)
+    return merge if planned else None
 
 
 class ReportInputs:

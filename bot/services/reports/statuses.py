@@ -14,9 +14,10 @@ from bot.domain.runs.lifecycle import UNDER_WAY, RunStatus
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import Addresses, ChangeRecord, Post, RunQuery, Transaction
-from bot.services.reports.inputs import ReportInputs
+from bot.services.reports.inputs import ReportInputs, conflict_of
 from bot.services.reports.posts import PostBuilder
 from bot.services.runs.change_runs import by_workspace
+from bot.services.runs.merge_results import why_plan_outdated
 from bot.services.runs.report_subjects import CommitSubject
 
 _CONTEXT = "plangate"
@@ -159,6 +160,8 @@ class CommitStatuses:
             if len(whole) > _MANY:
                 statuses = [each for each in statuses if not each.waits or each.report.context in about.told]
             state, words = headlines.aggregate(whole, note, about.ended)
+            if latest and record is not None and (conflict := conflict_of(record, inputs)):
+                state, words = headlines.conflict_headline(conflict)
             report = StatusReport(about.sha, _CONTEXT, state, words, self._target(whole, record))
             statuses.append(_Status(report, any(_is_progress(report, run) for _, run, _ in whole)))
         shown = {self._addresses.run(run.id): run.id for _, run, _ in whole if run and run.has_changes}
@@ -181,6 +184,8 @@ class CommitStatuses:
         state, words = headlines.plan_headline(run, waits)
         if inputs.is_outdated(run):
             words = f"Outdated, the state has moved since: {words}"
+        if run.final and (why := why_plan_outdated(about.record, workspace, run)):
+            words = headlines.outdated_words(why, words)
         url = self._addresses.run(run.id)
         plan = StatusReport(about.sha, f"{_CONTEXT}/{workspace.name}/plan", state, words, url)
         found = [_status(plan, run, first=len(runs) == 1)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bot.domain.errors import IllegalMove
 from bot.domain.events import BranchPushed, Change, GroupQueued, TagPushed
 from bot.domain.ids import new_id
 from bot.domain.people.permissions import Action, Person
@@ -12,12 +13,14 @@ from bot.domain.plans.modes import NORMAL, Modes
 from bot.domain.runs.approval import ApprovalRecord, ApprovalState
 from bot.domain.runs.auto_apply import auto_applies
 from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.merge_result import AsApplied, MergeResult
 from bot.domain.runs.run import Approval, Run, RunSource
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.outbox.wake import Wake
 from bot.services.ports import Clock, RunQuery, Transaction
 from bot.services.runs.cancel import PLANGATE, canceled
 from bot.services.runs.change_runs import runs_of_change
+from bot.services.runs.merge_results import merge_of
 from bot.services.runs.transitions import Transitions
 
 
@@ -29,9 +32,18 @@ class RunFactory:
         self._transitions = transitions
 
     def of_push(
-        self, tx: Transaction, workspace: Workspace, event: BranchPushed | TagPushed, why: str, wake: Wake
+        self,
+        tx: Transaction,
+        workspace: Workspace,
+        event: BranchPushed | TagPushed,
+        why: str,
+        wake: Wake,
+        as_applied: AsApplied | None = None,
     ) -> Run | None:
-        """Add a run that may apply. None if this commit has one in this workspace already."""
+        """Add a run that may apply. None if this commit has one in this workspace already.
+
+        `as_applied` is the run that has applied the same files before, if one has.
+        """
         commit = event.after if isinstance(event, BranchPushed) else event.commit
         ref = event.branch if isinstance(event, BranchPushed) else event.tag
         source = RunSource.PUSH if isinstance(event, BranchPushed) else RunSource.TAG
@@ -45,6 +57,7 @@ class RunFactory:
             event.message,
             event.pusher,
             auto_apply=auto_applies(workspace, source),
+            as_applied=as_applied,
         )
         return self._add(tx, run, why, wake)
 
@@ -114,10 +127,14 @@ class RunFactory:
     ) -> Run:
         """Add a plan-only run for a change's latest commit, and cancel the runs that it outdates.
 
+        It is of the merge of the change, if the workspace plans that. Raises IllegalMove if there is none.
         `older` are the change's runs in the workspace if the caller has read them in this transaction.
         """
         if older is None or older:
             self.cancel_previews(tx, workspace, change, "a newer plan was asked for", wake)
+        merge = merge_of(tx, workspace, change)
+        if merge is not None and merge.conflicting:
+            raise IllegalMove(merge.why_conflicting)
         run = self._new(
             workspace,
             RunSource.CHANGE,
@@ -128,6 +145,7 @@ class RunFactory:
             plan_only=True,
             change_number=change.number,
             modes=modes,
+            merge=merge,
         )
         return self._add(tx, run, why, wake)
 
@@ -175,6 +193,7 @@ class RunFactory:
             change_number=change.number,
             approval=approval,
             modes=preview.modes,
+            merge=preview.merge,
         )
         added = self._add(tx, run, f"/apply by {by}, of the plan that {preview.id} shows", wake)
         tx.approvals.save(replace(record, state=ApprovalState.STANDING, run_id=added.id))
@@ -193,6 +212,7 @@ class RunFactory:
             change_number=old.change_number,
             modes=old.modes,
             run_id=as_id,
+            merge=old.merge,
         )
         return self._add(tx, run, why, wake)
 
@@ -229,6 +249,8 @@ class RunFactory:
         approval: Approval | None = None,
         modes: Modes = NORMAL,
         run_id: str = "",
+        merge: MergeResult | None = None,
+        as_applied: AsApplied | None = None,
     ) -> Run:
         now = self._clock.now()
         return Run(
@@ -247,6 +269,8 @@ class RunFactory:
             change_number=change_number,
             approval=approval,
             modes=modes,
+            merge=merge,
+            as_applied=as_applied,
         )
 
     def _add(self, tx: Transaction, run: Run, why: str, wake: Wake) -> Run:

@@ -11,6 +11,7 @@ from bot.domain.errors import Conflict, NotFound
 from bot.domain.events import Change, RepoRef
 from bot.services.ports.changes import ChangeRecord, OpenChange
 from bot.store.connection.upserts import insert_or_update
+from bot.store.repositories.merges import merge_row, read_merge
 from bot.store.schema.changes import changes
 
 _KEY = ("forge", "repo_path", "number")
@@ -115,6 +116,7 @@ def _row(record: ChangeRecord) -> dict[str, Any]:
         "pushers": list(record.pushers),
         "head_at": record.head_at,
         "edited": record.edited,
+        "merge": merge_row(record.merge),
     }
 
 
@@ -146,4 +148,5 @@ def _read(row: sa.RowMapping) -> ChangeRecord:
         tuple(row["pushers"]),
         row["head_at"],
         row["edited"],
+        read_merge(row["merge"]),
     )

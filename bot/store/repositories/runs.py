@@ -21,6 +21,7 @@ from bot.services.ports.world import Vault
 from bot.store.connection.failures import in_our_words
 from bot.store.connection.in_parts import in_parts
 from bot.store.connection.upserts import insert_or_update
+from bot.store.repositories.merges import applied_row, merge_row, read_applied, read_merge
 from bot.store.schema.columns import keepable
 from bot.store.schema.runs import UNFINISHED, artifacts, output, run_events, runs
 from bot.store.schema.workspaces import workspaces
@@ -293,6 +294,8 @@ def run_row(run: Run) -> dict[str, Any]:
         "cancel_requested_by": run.cancel_requested_by,
         "cancel_requested_at": run.cancel_requested_at,
         "force_cancel": run.force_cancel,
+        "merge": merge_row(run.merge),
+        "as_applied": applied_row(run.as_applied),
     }
 
 
@@ -335,6 +338,8 @@ def read_run(row: sa.RowMapping) -> Run:
         cancel_requested_by=row["cancel_requested_by"],
         cancel_requested_at=row["cancel_requested_at"],
         force_cancel=row["force_cancel"],
+        merge=read_merge(row["merge"]),
+        as_applied=read_applied(row["as_applied"]),
     )
 
 

@@ -13,7 +13,15 @@ from bot.domain.plans.modes import Mode
 from bot.domain.workspaces.identity import Cloud, Identity, Target
 from bot.domain.workspaces.isolation import Isolation, Network
 from bot.domain.workspaces.merge_method import MergeMethod
-from bot.domain.workspaces.workspace import ApplyWhen, EngineKind, Lock, Merging, Triggers, Workspace
+from bot.domain.workspaces.workspace import (
+    ApplyWhen,
+    EngineKind,
+    Lock,
+    Merging,
+    PlanOf,
+    Triggers,
+    Workspace,
+)
 from bot.store.connection.in_parts import in_parts
 from bot.store.connection.upserts import insert_or_update
 from bot.store.schema.workspaces import workspaces
@@ -127,6 +135,7 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         "replan_siblings": workspace.merging.replan_siblings,
         "automerge": workspace.merging.automerge,
         "merge_method": workspace.merging.merge_method.value if workspace.merging.merge_method else "",
+        "plan_of": workspace.merging.plan_of.value,
         "isolation": {
             "network": workspace.isolation.network.value,
             "egress": list(workspace.isolation.egress),
@@ -183,6 +192,7 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
             row["replan_siblings"],
             row["automerge"],
             MergeMethod(row["merge_method"]) if row["merge_method"] else None,
+            PlanOf(row["plan_of"]),
         ),
         isolation=Isolation(
             Network(row["isolation"]["network"]),

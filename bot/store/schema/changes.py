@@ -35,5 +35,6 @@ changes = Table(
     Column("pushers", Json, nullable=False, server_default=sa.text("'[]'")),
     Column("head_at", Moment),
     Column("edited", Words, nullable=False, server_default=""),
+    Column("merge", Json),
     UniqueConstraint("forge", "repo_path", "number"),
 )

@@ -57,6 +57,8 @@ runs = Table(
     Column("cancel_requested_by", Words, nullable=False),
     Column("cancel_requested_at", Moment),
     Column("force_cancel", sa.Boolean, nullable=False),
+    Column("merge", Json),
+    Column("as_applied", Json),
     UniqueConstraint("workspace_id", "sequence"),
     # Applies queue: at most one run holds a workspace, even if the code has a bug (promise 2).
     Index(

@@ -35,6 +35,7 @@ workspaces = Table(
     Column("replan_siblings", sa.Boolean, nullable=False),
     Column("automerge", sa.Boolean, nullable=False),
     Column("merge_method", Words, nullable=False),
+    Column("plan_of", Words, nullable=False, server_default="head"),
     Column("identity", Json, nullable=False),
     Column("lock_by", Words),
     Column("lock_reason", Words),

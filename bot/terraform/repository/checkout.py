@@ -25,6 +25,8 @@ _CONFIGURATION = (".tf", ".tf.json", ".tofu", ".tofu.json")
 
 _REMOTE = "origin"
 _MOST_COMMITS = 100
+# Git's word for no limit.
+_ALL = "--depth=2147483647"
 
 LARGEST = 16 << 20
 _PLAIN = ("100644", "100755")
@@ -84,7 +86,7 @@ class Checkout:
             return listing
 
         try:
-            return self._with_commit(remote, commit, ref, watch, checkout)
+            return self.with_commit(remote, commit, ref, watch, checkout)
         finally:
             index.unlink(missing_ok=True)
 
@@ -94,7 +96,7 @@ class Checkout:
         def names(git: Git) -> bytes:
             return git.local("ls-tree", "-r", "--name-only", "-z", commit)
 
-        listed = self._with_commit(remote, commit, "", _Patience(), names)
+        listed = self.with_commit(remote, commit, "", Patience(), names)
         paths = listed.decode(errors="surrogateescape").split("\0")
         found = {path.rpartition("/")[0] for path in paths if path.endswith(_CONFIGURATION)}
         return tuple(sorted(name for name in found if ".terraform" not in name.split("/")))
@@ -129,12 +131,15 @@ class Checkout:
                 found[path.removeprefix(prefix)] = git.local("cat-file", "blob", words[2])
             return found
 
-        return self._with_commit(remote, commit, "", watch, read)
+        return self.with_commit(remote, commit, "", watch, read)
 
-    def _with_commit(
+    def with_commit(
         self, remote: GitRemote, commit: str, ref: str, watch: Watch, use: Callable[[Git], Result]
     ) -> Result:
-        """Do something with a commit: fetched where it is not here, waited for where it is nowhere."""
+        """Do something with a commit's mirror: fetched if it is not here, waited for if it is nowhere.
+
+        Raises EngineError.
+        """
         pauses = iter(self._settling)
         renew = remote.renew
         while True:
@@ -202,6 +207,39 @@ class Checkout:
             if _has(git, commit):
                 return True
         return False
+
+    def has(self, remote: GitRemote, commit: str) -> bool:
+        """Whether a commit is in the repository's mirror."""
+        return (self._mirror(remote) / _kept(commit)).is_file()
+
+    def keep(self, git: Git, remote: GitRemote, commit: str) -> None:
+        """Keep a commit that was made in the mirror, as long as the last ones that were fetched."""
+        git.local("update-ref", _kept(commit), commit)
+        _forget_old(self._mirror(remote) / _kept(commit))
+
+    def deepen(self, remote: GitRemote, watch: Watch, commits: Iterable[str]) -> None:
+        """Bring all of the history of commits here, with its files. Raises EngineError."""
+        mirror = self._mirror(remote)
+        wanted = [f"+{each}:{_kept(each)}" for each in commits]
+        with locked(mirror.with_suffix(".lock"), watch, limit=self._limit):
+            Git(mirror, remote, self._passed).fetch(watch, self._limit, _ALL, _REMOTE, *wanted)
+
+    def ancestry(self, remote: GitRemote, watch: Watch, commits: Iterable[str]) -> Git:
+        """Return Git on a mirror that has the commits and all before them, without any of their files.
+
+        A server that can't leave the files out sends them too. Raises EngineError.
+        """
+        mirror = self._mirrors / f"{repository_folder(remote)}.ancestry"
+        git = Git(mirror, remote, self._passed)
+        with locked(mirror.with_suffix(".ancestry-lock"), watch, limit=self._limit):
+            if not (mirror / "HEAD").is_file():
+                _make(git, mirror)
+            missing = [each for each in commits if not (mirror / _kept(each)).is_file()]
+            if missing:
+                wanted = [f"+{each}:{_kept(each)}" for each in missing]
+                git.fetch(watch, self._limit, "--filter=tree:0", _REMOTE, *wanted)
+                _forget_old(mirror / _kept(missing[-1]))
+        return git
 
     def _mirror(self, remote: GitRemote) -> Path:
         return self._mirrors / f"{repository_folder(remote)}.git"
@@ -272,7 +310,7 @@ def _pause(seconds: float, watch: Watch) -> None:
         time.sleep(min(seconds, 1.0))
 
 
-class _Patience:
+class Patience:
     """The watcher of what nobody watches."""
 
     def output(self, text: str) -> None:

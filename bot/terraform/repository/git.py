@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -31,6 +31,8 @@ _SETTINGS = {
     # The checkout looks for a commit's ref by its file.
     "gc.packRefs": "false",
     "fetch.recurseSubmodules": "false",
+    # Merges follow the repository's files alone. A driver for merges would be a program.
+    "core.attributesFile": os.devnull,
     "protocol.version": "2",
 }
 _UNREACHABLE = re.compile(
@@ -101,6 +103,7 @@ class Git:
     def __init__(self, mirror: Path, remote: GitRemote, passed: Mapping[str, str]) -> None:
         self._mirror = mirror
         self._remote = remote
+        self._path = passed.get("PATH", SAFE_PATH)
         header = remote.auth_header
         if header and not header.lower().startswith("authorization:"):
             header = f"Authorization: {header}"
@@ -112,6 +115,15 @@ class Git:
 
         `given` is what it reads.
         Raises GitFailed.
+        """
+        return self.answer((0,), *args, given=given, **more)[1]
+
+    def answer(
+        self, codes: Collection[int], *args: str, given: bytes = b"", **more: str
+    ) -> tuple[int, bytes]:
+        """Run a command that answers by its exit code too; return both. `codes` are those of answers.
+
+        Raises GitFailed, as `local` does.
         """
         try:
             done = subprocess.run(
@@ -127,9 +139,13 @@ class Git:
             raise GitFailed(f"git {args[0]} took longer than {_LOCAL_SECONDS} seconds") from error
         except OSError as error:
             raise GitFailed(f"git can't be started: {error.strerror}") from error
-        if done.returncode:
+        if done.returncode not in codes:
             raise GitFailed(f"git {args[0]} failed: {self._words(done.stderr)}")
-        return done.stdout
+        return done.returncode, done.stdout
+
+    def version(self) -> tuple[int, ...]:
+        """Return the version of the Git that is called here. Raises EngineError if there is none."""
+        return git_version(self._path)
 
     def fetch(self, watch: Watch, limit: float, *args: str) -> None:
         """Fetch from the remote; `limit` is in seconds.
@@ -187,6 +203,7 @@ def _environment(mirror: Path, url: str, header: str, passed: Mapping[str, str])
         "GIT_DIR": str(mirror),
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_ATTR_NOSYSTEM": "1",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "true",
         "GIT_ALLOW_PROTOCOL": "file" if local else "https:http",

@@ -52,8 +52,19 @@ class _Module:
     downloaded: bool
 
 
-def reach(listing: bytes, folder: RunFolder, directory: Path) -> str:
-    """Return a hash of what a configuration can read, hexadecimal.
+@dataclass(frozen=True)
+class Reach:
+    """What a configuration can read: a hash of it, hexadecimal, and the folders of the repository with it.
+
+    `places` are relative to the repository's root, `.` for itself. None if it can read every file.
+    """
+
+    hash: str
+    places: tuple[str, ...] | None
+
+
+def reach(listing: bytes, folder: RunFolder, directory: Path) -> Reach:
+    """Return what a configuration can read.
 
     `listing` is the commit's `git ls-tree -r -z`; `directory` has been inited, and no code of the change has
     run in it since.
@@ -63,15 +74,18 @@ def reach(listing: bytes, folder: RunFolder, directory: Path) -> str:
     local = {each.place for each in known if not each.downloaded}
     near = [entry for entry in entries if any(_is_below(entry.path, each) for each in local)]
     downloaded = list(_downloaded(folder, directory))
-    if _leads_elsewhere(folder, near, known) or _is_led_elsewhere(downloaded, known):
-        near = entries
+    places: tuple[str, ...] | None = tuple(sorted(local))
+    # A module without files of its own lies behind a symbolic link.
+    behind = any(not any(_is_below(entry.path, each) for entry in entries) for each in local)
+    if behind or _leads_elsewhere(folder, near, known) or _is_led_elsewhere(downloaded, known):
+        near, places = entries, None
     hashed = hashlib.sha256()
     for entry in near:
         hashed.update(f"{entry.mode} {entry.blob} {entry.path}\0".encode(errors="surrogateescape"))
     for name, content in downloaded:
         hashed.update(f"{name}\0{len(content)}\0".encode(errors="surrogateescape"))
         hashed.update(content)
-    return hashed.hexdigest()
+    return Reach(hashed.hexdigest(), places)
 
 
 def _entries(listing: bytes) -> Iterator[_Entry]:

@@ -20,6 +20,7 @@ from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import ChangeRecord, RunQuery, Transaction
 from bot.services.reports.derive import next_step
 from bot.services.runs.change_runs import runs_of_merge
+from bot.services.runs.merge_results import why_plan_outdated
 from bot.services.runs.queue_position import why_it_waits
 from bot.web.changes import plan_deltas
 from bot.web.changes.context import (
@@ -41,6 +42,7 @@ RUNS_SHOWN = 12
 blueprint = Blueprint("changes", __name__)
 
 _FROM_FORGE = frozenset({Requirement.APPROVED, Requirement.CODEOWNERS, Requirement.UP_TO_DATE})
+_MOST_CONFLICTS = 20
 _NOT_ASKED = "only the forge knows"
 _APPROVALS = {
     ApprovalState.STANDING: Badge("Stands", Tone.GOOD),
@@ -83,7 +85,7 @@ def show(change_id: str) -> str:
         state=_state(change),
         words=_line(headlines.aggregate(whole, record.note, headlines.why_ended(change))[1]),
         note=harmless(record.note),
-        facts=_page_facts(change),
+        facts=_page_facts(record),
         action=url_for(".show", change_id=record.id),
         ask_forge_url=url_for(".show", change_id=record.id, ask="forge")
         if needed_by(workspaces) & _FROM_FORGE and not asked
@@ -149,6 +151,8 @@ def _workspace(tx: Transaction, known: _Known, workspace: Workspace) -> ChangeWo
     waits = why_it_waits(tx, workspace, run) if run else ""
     outdated = run is not None and not is_of_latest_commit(record.change, run)
     older = "; that was an older commit" if outdated else ""
+    if run is not None and run.final and (moved := why_plan_outdated(record, workspace, run)):
+        outdated, older = True, f"; outdated: {moved}"
     open_ = record.change.open or (run is not None and run.change_number is None)
     return ChangeWorkspace(
         link=Link(harmless(workspace.name), elements.workspace_url(workspace.name)),
@@ -213,13 +217,24 @@ def _state(change: Change) -> Badge:
     return Badge("Draft", Tone.WAIT) if change.draft else Badge("Open", Tone.GOOD)
 
 
-def _page_facts(change: Change) -> tuple[Fact, ...]:
+def _page_facts(record: ChangeRecord) -> tuple[Fact, ...]:
+    change, merge = record.change, record.merge
+    if merge is None or not change.open:
+        merged: tuple[Fact, ...] = ()
+    elif merge.conflicting:
+        files = ", ".join(filter(None, merge.conflicts[:_MOST_CONFLICTS]))
+        more = len(merge.conflicts) - _MOST_CONFLICTS
+        said = f"{headlines.conflict_headline(merge)[1]}{f' ({files})' if files else ''}"
+        merged = (Fact("Merge", Link(harmless(said + (f" and {more} more files" if more > 0 else "")))),)
+    else:
+        merged = (Fact("On top of", Link(harmless(merge.top))),)
     return (
         Fact("Repository", Link(harmless(change.repo.path))),
         Fact("By", Link(harmless(change.author))),
         Fact("From", Link(harmless(change.head_branch) + (", a fork" if change.from_fork else ""))),
         Fact("Into", Link(harmless(change.base_branch))),
         Fact("Latest commit", elements.commit_link(change.repo, change.head_sha)),
+        *merged,
     )
 
 

@@ -139,6 +139,11 @@ def _facts(found: Found) -> tuple[Fact, ...]:
         Fact("Repository", Link(repo.path)),
         Fact("Branch", Link(harmless(run.branch))),
     ]
+    if run.merge is not None:
+        facts += [
+            Fact("On top of", Link(harmless(run.merge.top))),
+            Fact("Merge", Link(wording.short(run.merge.commit))),
+        ]
     if run.change_number is not None:
         words = elements.words_of(repo)
         number = Link(words.numbered(run.change_number), elements.web_address(found.change_url))

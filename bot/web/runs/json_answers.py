@@ -130,6 +130,8 @@ def _attributes(run: Run) -> _Fields:
         "source": run.source.value,
         "message": run.message,
         "commit": run.commit,
+        "base-commit": run.merge.base if run.merge else None,
+        "merge-commit": run.merge.commit if run.merge else None,
         "branch": run.branch,
         "change": run.change_number,
         "created-by": run.created_by,

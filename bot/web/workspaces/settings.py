@@ -9,7 +9,7 @@ from bot.domain.runs.lifecycle import StageStatus
 from bot.domain.workspaces.identity import Identity, Target
 from bot.domain.workspaces.isolation import Isolation, Network
 from bot.domain.workspaces.phase import Phase
-from bot.domain.workspaces.workspace import ApplyWhen, Workspace
+from bot.domain.workspaces.workspace import ApplyWhen, PlanOf, Workspace
 from bot.services.ports import RunQuery, Transaction
 from bot.web.page import elements
 from bot.web.page.layout import Link
@@ -24,6 +24,7 @@ _APPLIED = {
     ApplyWhen.AFTER_MERGE: "after the merge",
     ApplyWhen.BOTH: "before or after the merge",
 }
+_PLANNED_OF = {PlanOf.HEAD: "their head", PlanOf.MERGE: "their head merged into their base"}
 
 
 def build(name: str) -> SettingsPage:
@@ -94,6 +95,7 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
             _on(merging.keep_approval),
             "keep_approval_if_same_plan",
         ),
+        row("Plans of changes are of", _PLANNED_OF[merging.plan_of], "plan_of"),
         row("Plans other changes again after an apply", _on(merging.replan_siblings), "replan_siblings"),
         row("Merges by itself", _on(merging.automerge), "automerge"),
         row("Merge method", method, "merge_method"),

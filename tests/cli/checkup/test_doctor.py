@@ -333,6 +333,19 @@ def test_a_machine_without_git(doctor: Doctor, tmp_path: Path) -> None:
     assert doctor(PATH=str(tmp_path))["git"]["state"] == "failed"
 
 
+def test_plans_of_merge_results_need_a_newer_git(doctor: Doctor, furnished: Journey, tmp_path: Path) -> None:
+    git = tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    git.write_text("#!/bin/sh\necho git version 2.30.2\n")
+    git.chmod(0o755)
+    path = f"{git.parent}:/usr/bin:/bin"
+    heads = doctor(PATH=path, PLANGATE_CONFIG=manifest(furnished, tmp_path))["git"]
+    assert (heads["state"], heads["found"]) == ("ok", "2.30.2")
+    merges = doctor(PATH=path, PLANGATE_CONFIG=manifest(furnished, tmp_path, plan_of="merge"))["git"]
+    assert (merges["state"], merges["found"]) == ("failed", "2.30.2 is too old to plan merge results")
+    assert merges["advice"] == "Install Git 2.38 or newer, or set `plan_of: head`"
+
+
 def test_an_address_where_nobody_is(doctor: Doctor) -> None:
     findings = doctor(PLANGATE_INTERNAL_URL="http://127.0.0.1:9")
     assert findings["public address"]["state"] == "ok"

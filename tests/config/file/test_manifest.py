@@ -22,7 +22,7 @@ from bot.domain.workspaces.isolation import Isolation, Network
 from bot.domain.workspaces.merge_method import MergeMethod
 from bot.domain.workspaces.phase import Phase
 from bot.domain.workspaces.versions import Constraint
-from bot.domain.workspaces.workspace import EngineKind, Merging, Triggers, Workspace
+from bot.domain.workspaces.workspace import EngineKind, Merging, PlanOf, Triggers, Workspace
 from bot.forges.kinds import KINDS
 from bot.wiring import configured
 
@@ -91,7 +91,7 @@ def test_the_example_shows_every_option_and_loads() -> None:
             )
         ),
         tags=("production", "pci"),
-        merging=Merging(keep_approval=True, merge_method=MergeMethod.SQUASH),
+        merging=Merging(keep_approval=True, merge_method=MergeMethod.SQUASH, plan_of=PlanOf.MERGE),
         isolation=Isolation(
             egress=("*.amazonaws.com", "registry.terraform.io", "releases.hashicorp.com", "10.20.0.0/16"),
             providers=("hashicorp/*",),

@@ -28,7 +28,7 @@ def read(folder: RunFolder, files: dict[str, str], mode: str = "100644") -> str:
         path.write_text(text)
         blob = hashlib.sha1(text.encode()).hexdigest()
         listing += f"{mode if name.startswith('here') else '100644'} blob {blob}\t{name}\0".encode()
-    return reach(listing, folder, folder.tree / "here")
+    return reach(listing, folder, folder.tree / "here").hash
 
 
 @pytest.mark.parametrize(

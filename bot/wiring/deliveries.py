@@ -1,0 +1,93 @@
+"""Builds what handles deliveries, and what follows from them."""
+
+from __future__ import annotations
+
+from bot.config import Config
+from bot.services.approvals.carry_over import CarryOver
+from bot.services.approvals.continue_after_merge import ContinueAfterMerge
+from bot.services.approvals.our_comment import OurComments
+from bot.services.changes.base_moves import BaseMoves
+from bot.services.changes.change_log import ChangeLog
+from bot.services.changes.discovery import Discovery
+from bot.services.changes.merge_queue import MergeQueue
+from bot.services.changes.other_previews import OtherPreviews
+from bot.services.comments.apply import ApplyComments
+from bot.services.comments.dispatch import Comments
+from bot.services.comments.override import OverrideComments
+from bot.services.comments.run_commands import RunComments
+from bot.services.comments.why import WhyComments
+from bot.services.deliveries.intake import Intake
+from bot.services.deliveries.run_triggers import RunTriggers
+from bot.services.merging.applied_before import AppliedBefore
+from bot.services.outbox.ledger import Ledger
+from bot.services.policies.set_changes import PolicyChanges
+from bot.wiring.foundation import Foundation
+from bot.wiring.world import World
+
+
+def intake_of(config: Config, world: World, foundation: Foundation) -> Intake:
+    """Build what handles deliveries."""
+    factory, transitions, checker = (
+        foundation.run_factory,
+        foundation.transitions,
+        foundation.requirement_checker,
+    )
+    store, clock, forges = world.store, world.clock, world.forges
+    discovery = Discovery(config.discover, world.engine, forges)
+    policy_changes = PolicyChanges(clock, config.policy_sets, on=config.policies.replayed > 0)
+    ledger = Ledger(store, clock)
+    change_log = ChangeLog(
+        store, clock, ledger, forges, discovery, factory, transitions, policy_changes, foundation.merges
+    )
+    comments = Comments(
+        store,
+        forges,
+        ledger,
+        change_log,
+        foundation.post_builder,
+        transitions,
+        ApplyComments(clock, factory, transitions, checker, world.limits, world.addresses),
+        OverrideComments(transitions, foundation.overrides),
+        RunComments(clock, factory, transitions, foundation.controls, foundation.workspace_locks),
+        WhyComments(checker, world.addresses),
+        checker,
+        policy_changes,
+        foundation.roles,
+        clock,
+        world.limits,
+    )
+    return Intake(
+        store,
+        clock,
+        world.dispatch,
+        ledger,
+        world.parse,
+        forges,
+        discovery,
+        factory,
+        change_log,
+        comments,
+        transitions,
+        _run_triggers(world, foundation, ledger),
+        MergeQueue(store, forges, discovery, factory, ledger, transitions),
+        OurComments(store, clock, forges, ledger, transitions),
+        foundation.identities,
+        AppliedBefore(store, forges, world.merges),
+    )
+
+
+def _run_triggers(world: World, foundation: Foundation, ledger: Ledger) -> RunTriggers:
+    store, clock, forges = world.store, world.clock, world.forges
+    factory, transitions, checker = (
+        foundation.run_factory,
+        foundation.transitions,
+        foundation.requirement_checker,
+    )
+    carry_over = CarryOver(store, clock, ledger, factory, transitions)
+    siblings = OtherPreviews(store, ledger, factory, transitions, world.limits.siblings)
+    continuing = ContinueAfterMerge(store, clock, forges, ledger, checker, transitions)
+    limit = world.limits.siblings
+    base_moves = BaseMoves(store, clock, forges, ledger, foundation.merges, factory, transitions, limit)
+    return RunTriggers(
+        store, forges, ledger, factory, transitions, carry_over, siblings, continuing, base_moves
+    )
