@@ -20,9 +20,10 @@ GENERATED = {"docs/reference/conformance.md"}
 
 # What is hard to read on a page, and what to write instead. The phrases of tests/test_language.py count too.
 _IF = "it|they|there|nobody|nothing|none|one|unset|set|left|needed|either|neither|both|that|this|you say"
+_STATE = "it|this|that|the|a|an|wrong|missing|different|not there|in it|in a"
 PROSE = {
     # A clause in the place of a noun, as in "shows what is planned".
-    r"\b[Ww]hat (?:is|are|was|were) (?!it\b|this\b|that\b|the\b|a\b|an\b)\w+": "a noun: the plan that it has",
+    rf"\b[Ww]hat (?:is|are|was|were) (?!(?:{_STATE})\b)\w+": "a noun: the plan that it has",
     r"\b[Ww]hat (?:has|have|had) \w+": "a noun",
     r"(?:^|[.:;] )Who (?:may|would|can|is|has|wants)\b[^?]*$": "people who",
     r"\bwhose\b": "of, with, that has",
@@ -67,8 +68,9 @@ def units(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def plain(text: str) -> str:
-    """Take a link's address away, and marks of emphasis."""
-    return re.sub(r"!?\[([^]]*)\]\([^)]*\)", r"\1", text).replace("**", "")
+    """Take a link's address away, marks of emphasis, and words in quotes, which a rule may name."""
+    text = re.sub(r"!?\[([^]]*)\]\([^)]*\)", r"\1", text).replace("**", "")
+    return re.sub(r'"[^"]{1,12}"', '"..."', text)
 
 
 def sentences(text: str) -> list[str]:

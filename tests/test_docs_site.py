@@ -29,15 +29,11 @@ _Config.add_multi_constructor("tag:yaml.org,2002:python/name:", lambda _loader, 
 
 def nav(entries: Any) -> Iterator[str]:
     """The pages of the site's navigation."""
-    match entries:
-        case str():
-            yield entries
-        case dict():
-            for inner in entries.values():
-                yield from nav(inner)
-        case list():
-            for inner in entries:
-                yield from nav(inner)
+    if isinstance(entries, str):
+        yield entries
+        return
+    for inner in entries.values() if isinstance(entries, dict) else entries:
+        yield from nav(inner)
 
 
 def test_every_page_is_in_the_navigation_once() -> None:
