@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -35,6 +38,7 @@ class Shell:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
 
     def run(self, commands: str) -> str:
@@ -48,10 +52,11 @@ class Shell:
             said += line
         raise AssertionError(f"the shell ended within:\n{commands}\n{said}")
 
-    def end(self) -> int:
-        assert self._bash.stdin
-        self._bash.stdin.close()
-        return self._bash.wait()
+    def end(self) -> None:
+        """End the shell, and all that it has started: after a failure the reader's cleaning up is missing."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._bash.pid, signal.SIGTERM)
+        self._bash.wait()
 
 
 @pytest.fixture
@@ -67,10 +72,12 @@ def forge(stage_folder: Path) -> Iterator[Stage]:
 
 def until(ask: Callable[[], bool], what: str, log: Path) -> None:
     end = time.monotonic() + PATIENCE
-    while not ask():
-        logs = "\n".join(path.read_text()[-2000:] for path in sorted(log.glob("*.log")))
-        assert time.monotonic() < end, f"{what} did not come\n{logs}"
+    while time.monotonic() < end:
+        if ask():
+            return
         time.sleep(0.2)
+    logs = "\n".join(path.read_text()[-2000:] for path in sorted(log.glob("*.log")))
+    raise AssertionError(f"{what} did not come\n{logs}")
 
 
 def commented(ana: Person, number: int, words: str) -> Callable[[], bool]:
@@ -133,6 +140,6 @@ def test_the_tutorial_works_as_it_is_written(forge: Stage, tmp_path: Path) -> No
         assert "applied" in said
         assert "terraform_data.greeting" in said
         assert f"http://127.0.0.1:{port}/sign-in" in said
-    finally:
         shell.run(clean_up + "wait\n")
-        assert shell.end() == 0
+    finally:
+        shell.end()
