@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +22,8 @@ REPO = "ana/plangate-tutorial"
 DONE = "--- done ---"
 # `make demo ONCE=1` is tested in tests/test_demo.py.
 SETS_UP = "make demo ONCE=1\n"
+# After a failure, the reader's cleaning up is missing.
+ENDS_JOBS = "trap 'for job in $(jobs -p); do pkill -P $job || true; kill -- -$job || true; done' EXIT\n"
 
 
 class Shell:
@@ -31,15 +31,16 @@ class Shell:
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self._bash = subprocess.Popen(
-            ["bash", "--norc", "-e"],
+            # As in a terminal, each job has a process group of its own (-m), which `kill %1` ends.
+            ["bash", "--norc", "-e", "-m"],
             cwd=ROOT,
             env={**kept_environment(), "HOME": str(folder), **environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            start_new_session=True,
         )
+        self.run(ENDS_JOBS)
 
     def run(self, commands: str) -> str:
         assert self._bash.stdin and self._bash.stdout
@@ -53,9 +54,10 @@ class Shell:
         raise AssertionError(f"the shell ended within:\n{commands}\n{said}")
 
     def end(self) -> None:
-        """End the shell, and all that it has started: after a failure the reader's cleaning up is missing."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._bash.pid, signal.SIGTERM)
+        """End the shell. If a command failed, it has ended already, and its jobs with it."""
+        assert self._bash.stdin
+        with contextlib.suppress(BrokenPipeError):
+            self._bash.stdin.close()
         self._bash.wait()
 
 
