@@ -23,7 +23,7 @@ DONE = "--- done ---"
 # `make demo ONCE=1` is tested in tests/test_demo.py.
 SETS_UP = "make demo ONCE=1\n"
 # After a failure, the reader's cleaning up is missing.
-ENDS_JOBS = "trap 'for job in $(jobs -p); do pkill -P $job || true; kill -- -$job || true; done' EXIT\n"
+ENDS_JOBS = "trap 'for job in $(jobs -p); do pkill -9 -P $job || true; kill -9 $job || true; done' EXIT\n"
 
 
 class Shell:
@@ -31,8 +31,7 @@ class Shell:
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self._bash = subprocess.Popen(
-            # As in a terminal, each job has a process group of its own (-m), which `kill %1` ends.
-            ["bash", "--norc", "-e", "-m"],
+            ["bash", "--norc", "-e"],
             cwd=ROOT,
             env={**kept_environment(), "HOME": str(folder), **environment},
             stdin=subprocess.PIPE,
