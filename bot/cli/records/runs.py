@@ -125,7 +125,7 @@ def _acts(command: _F) -> _F:
 @runs.command()
 @_acts
 def confirm(run_id: str, comment: str, *, as_json: bool) -> None:
-    """Let a run that waits apply the plan that it shows."""
+    """Confirm a waiting run: its plan is applied."""
     services, _ = ready(configuration())
     _say(services, services.controls.confirm(run_id, operator(), comment), as_json)
 
@@ -142,7 +142,7 @@ def discard(run_id: str, comment: str, *, as_json: bool) -> None:
 @click.option("--force", is_flag=True, help="Kill a run that an earlier cancel did not end.")
 @_acts
 def cancel(run_id: str, comment: str, *, force: bool, as_json: bool) -> None:
-    """Stop a run; Terraform ends its step first."""
+    """Stop a run. Terraform finishes its step first."""
     services, _ = ready(configuration())
     act = services.controls.force_cancel if force else services.controls.cancel
     _say(services, act(run_id, operator(), comment), as_json)

@@ -103,7 +103,7 @@ def rollback(workspace: str, version: str, *, as_json: bool) -> None:
 @click.option("--force", is_flag=True, help="Accept a state of another lineage, or an older one.")
 @as_json_option
 def push(workspace: str, file: BinaryIO, *, force: bool, as_json: bool) -> None:
-    """Bring a state along from a file (`-`: standard input), such as `terraform state pull` gives."""
+    """Store a state from a file (`-`: standard input), such as the output of `terraform state pull`."""
     services, workspace_id = _services(workspace)
     data = file.read(STATE_LIMIT + 1)
     if not data.strip():

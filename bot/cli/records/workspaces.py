@@ -37,7 +37,7 @@ def list_(*, as_json: bool) -> None:
 @click.argument("reason", default="")
 @as_json_option
 def lock(workspace: str, reason: str, *, as_json: bool) -> None:
-    """Lock a workspace: runs are created and wait, previews go on."""
+    """Lock a workspace. New runs wait, previews still run."""
     services, _ = ready(configuration())
     _say(services, services.workspace_locks.lock(workspace, operator(), reason), as_json)
 
@@ -48,7 +48,7 @@ def lock(workspace: str, reason: str, *, as_json: bool) -> None:
 @click.option("--state", is_flag=True, help="Release Terraform's lock on the state that a lost run left.")
 @as_json_option
 def unlock(workspace: str, *, force: bool, state: bool, as_json: bool) -> None:
-    """Let a workspace go: the run whose turn it is starts."""
+    """Unlock a workspace. The next run in its queue starts."""
     services, _ = ready(configuration())
     if state:
         _say(services, services.workspace_locks.release_state(workspace, operator()), as_json)

@@ -32,7 +32,7 @@ def generate() -> None:
 @keys.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def rotate(*, as_json: bool) -> None:
-    """Encrypt everything stored with the first key of PLANGATE_SECRET_KEY, so that the others can go.
+    """Encrypt everything stored with the first key of PLANGATE_SECRET_KEY. Then drop the others.
 
     Put the new key first, before the old ones, and restart every web process and worker; then run this. The
     servers go on in the meantime. It may be stopped and run again. After it, the old keys can be dropped.

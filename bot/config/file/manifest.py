@@ -266,7 +266,7 @@ class Options(Entry):
         description="`true`: the configuration keeps its state itself, by a `backend` or `cloud` block",
     )
     identity: IdentityEntry | None = Field(
-        default=None, description="Clouds for which runs get identity tokens; see docs/identity.md"
+        default=None, description="Clouds for which runs get identity tokens; see docs/how-to/identity.md"
     )
     engine: Literal["terraform", "tofu"] | None = Field(default=None, description="Program that runs it")
     terraform_version: Annotated[str, AfterValidator(_version)] | None = Field(

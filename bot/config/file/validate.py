@@ -176,7 +176,7 @@ def _fix(kind: str, loc: Loc, value: object) -> str:
     if kind == "bool_type" and str(value).casefold() in ("true", "false", "yes", "no"):
         return ": write it without quotes"
     if kind == "string_type" and isinstance(value, float) and loc[-1] == "terraform_version":
-        return ': put it in quotes, for YAML reads 1.10 as 1.1: "1.10"'
+        return ': put it in quotes, because YAML reads 1.10 as 1.1: "1.10"'
     if kind == "string_type" and value is not None and not isinstance(value, list | dict):
         return ": put it in quotes"
     return ""

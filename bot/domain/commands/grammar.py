@@ -39,31 +39,29 @@ class Usage:
 
 
 _WHERE = "[workspace ...]"
-# The table that `/help` answers with. The README has the same table.
+# The table that `/help` answers with. docs/reference/comments.md has a longer one.
 USAGES: dict[Verb, Usage] = {
     Verb.PLAN: Usage(
         f"/plan {_WHERE}",
         Action.PLAN,
-        "plans the latest commit again, or only if it is the one named (`/plan 1b77cbb`); "
+        "plans the latest commit again; with a commit (`/plan 1b77cbb`), only if it is the latest; "
         "flags: `-destroy`, `-refresh-only`, `-replace=...`, `-target=...`",
     ),
     Verb.APPLY: Usage(
         f"/apply {_WHERE}",
         Action.CONFIRM,
-        "applies what the comment shows; with a plan code behind the name, that plan only",
+        "applies the plans that the comment shows; with a plan code after the name, only that plan",
     ),
     Verb.DISCARD: Usage(
         f"/discard {_WHERE} [because ...]",
         Action.DISCARD,
-        "puts a waiting run aside, and lets the next go on",
+        "discards a waiting run; the next run starts",
     ),
-    Verb.CANCEL: Usage(
-        f"/cancel {_WHERE} [because ...]", Action.CANCEL, "stops plans and applies that are under way"
-    ),
+    Verb.CANCEL: Usage(f"/cancel {_WHERE} [because ...]", Action.CANCEL, "stops running plans and applies"),
     Verb.OVERRIDE: Usage(
         "/override [workspace] [policy] reason",
         Action.OVERRIDE_POLICY,
-        "overrides failed soft-mandatory policies, for this run",
+        "overrides failed soft-mandatory policies for this run",
     ),
     Verb.LOCK: Usage(
         f"/lock {_WHERE} [because ...]", Action.LOCK, "locks workspaces: new runs wait; previews still run"
@@ -73,7 +71,7 @@ USAGES: dict[Verb, Usage] = {
         Action.LOCK,
         "unlocks workspaces; another person's lock only by an administrator, with `-force`",
     ),
-    Verb.RETRY: Usage(f"/retry {_WHERE}", Action.RETRY, "does the latest run again, on the same commit"),
+    Verb.RETRY: Usage(f"/retry {_WHERE}", Action.RETRY, "starts the latest run again, on the same commit"),
     Verb.WHY: Usage(
         f"/why {_WHERE}", Action.SEE, "says why workspaces ran or did not, and what an apply still needs"
     ),

@@ -1,4 +1,4 @@
-"""Identity: as whom a workspace's runs present themselves to clouds, and what a token of theirs says."""
+"""Identity: how a workspace's runs present themselves to clouds, and the claims of their tokens."""
 
 from __future__ import annotations
 

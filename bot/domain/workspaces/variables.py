@@ -56,7 +56,7 @@ class Category(StrEnum):
 class Variable:
     """One value handed to Terraform. `terraform` variables with `hcl` are parsed as expressions.
 
-    The value is left out of the repr, for it may be secret (promise 6).
+    The repr does not have the value, because it may be secret (promise 6).
     """
 
     key: str

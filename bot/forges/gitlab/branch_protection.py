@@ -46,5 +46,5 @@ def advice(api: Api, repo: RepoRef) -> tuple[ForgeFault, ...]:
             "'Skipped pipelines are considered successful' is on: a skipped pipeline does not block a merge"
         )
     return tuple(
-        ForgeFault(one, "See *Guard the merge* in the README, On GitLab", sure=False) for one in said
+        ForgeFault(one, "See *Guard the merge* in docs/how-to/gitlab.md", sure=False) for one in said
     )

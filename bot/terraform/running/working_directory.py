@@ -82,7 +82,7 @@ class Bench:
         )
 
     def lay_inputs(self, dependency_lock: bytes = b"") -> None:
-        """Put our files beside the configuration's; remove what a hostile commit may have brought along."""
+        """Put our files beside the configuration's; remove files that a hostile commit may contain."""
         # A `.terraform` from the commit could name another backend and hold plugins (promise 5).
         for name in (".terraform", "terraform.tfstate", "terraform.tfstate.backup", "errored.tfstate"):
             remove_tree(self.directory / name)

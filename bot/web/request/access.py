@@ -28,9 +28,9 @@ from bot.web.request.services import Services, services
 FIELD = "form_token"
 
 STRANGER = (
-    "Nobody can sign in here yet. Either have people sign in with the forge (the README's *Signing in* says "
-    "how), or, on the machine that Plangate runs on and by its loopback address: set PLANGATE_LOCAL_ADMIN to "
-    "your login for plangate web; then plangate sign-in prints the address to open and the password."
+    "Nobody can sign in here yet. Set up signing in with the forge: docs/how-to/sign-in.md says how. Or sign "
+    "in on the machine that Plangate runs on, at its loopback address: set PLANGATE_LOCAL_ADMIN to your "
+    "login for plangate web. Then plangate sign-in prints the address to open and the password."
 )
 AGAIN = "You are no longer signed in: sign in, go back and try again."
 _NOT_LOCAL = "This works only on the machine that Plangate runs on, at its loopback address."

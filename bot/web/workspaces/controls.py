@@ -83,7 +83,7 @@ def lock(name: str) -> Response:
 
 @blueprint.post("/workspaces/<path:name>/unlock")
 def unlock(name: str) -> Response:
-    """Let the workspace go; another's lock by force."""
+    """Unlock the workspace; another's lock by force."""
     services().workspace_locks.unlock(name, access.person_asking(), force="force" in request.args)
     return redirect(elements.workspace_url(name), 303)
 

@@ -321,7 +321,7 @@ W = "workspaces:\n  - name: one\n    repo: acme/infra\n"
         (W + "    branch: [main]", "must be text, not a list"),
         (W + "    branch: a..b", "is not a valid branch name"),
         (W + "    branch: refs/heads/main", "is not a valid branch name"),
-        (W + "    terraform_version: 1.10", "for YAML reads 1.10 as 1.1"),
+        (W + "    terraform_version: 1.10", "because YAML reads 1.10 as 1.1"),
         (W + "    terraform_version: latest", "is not a version: write one such as 1.9.5"),
         (W + "    engine: tofuu", "`tofuu` is not known; did you mean `tofu`?"),
         (W + "    tag_regex: '(['", "is not a valid regular expression"),
