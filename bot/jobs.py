@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from functools import lru_cache
 
 from bot.domain.errors import EngineError, PlangateError
-from bot.terraform.running import verified_plan
+from bot.terraform.running import apply_record, delivery, verified_plan
+from bot.terraform.sandbox.fork_server import ForkServer
 from bot.wiring import Services, build, configured
 
 log = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ def _warm_up(services: Services) -> None:
 
     The process of a run is a fork of the worker. It inherits this cache.
     """
+    ForkServer.launch((apply_record.__name__, delivery.__name__))
     services.sandbox.describe()
     services.sandbox.layers(services.config.data)
     verified_plan.warm_up()

@@ -61,7 +61,7 @@ class TerraformEngine:
         own_hosts: tuple[str, ...] = (),
         disk_free: int = 0,
         trees_disk: int = 2048,
-        trees_from: int = 500,
+        trees_from: int = 100,
     ) -> None:
         self._data = data.absolute()
         self._binaries = binaries
