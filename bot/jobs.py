@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 
 from bot.domain.errors import EngineError, PlangateError
@@ -89,7 +89,9 @@ def _warm_up(services: Services) -> None:
 
     The process of a run is a fork of the worker. It inherits this cache.
     """
-    ForkServer.launch((apply_record.__name__, delivery.__name__))
+    # Without it, supervisors are forks of the jobs' processes.
+    with suppress(OSError):
+        ForkServer.launch((apply_record.__name__, delivery.__name__))
     services.sandbox.describe()
     services.sandbox.layers(services.config.data)
     verified_plan.warm_up()

@@ -62,7 +62,7 @@ class ForkServer:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-c", call],
                 stdin=subprocess.DEVNULL,
-                env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"},
+                env={"PATH": os.defpath, "LANG": "C.UTF-8"},
                 pass_fds=(number,),
                 start_new_session=True,
             )
@@ -147,7 +147,7 @@ def _by(server: ForkServer | None, task: Task, out: int, err: int) -> Started | 
 
 
 def serve(number: int, modules: Sequence[str]) -> None:
-    """Fork supervisors for whoever asks, until nobody can."""
+    """Fork supervisors for the processes that ask, until none is left that can."""
     for name in modules:
         importlib.import_module(name)
     for ignored in _IGNORED:
@@ -158,7 +158,7 @@ def serve(number: int, modules: Sequence[str]) -> None:
             said, given, _, _ = socket.recv_fds(asked, 16, _MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
             if not said:
                 return
-            # If it can't be done, whoever asks hears of it by the end of the socket.
+            # If it can't be done, the asking process hears of it by the end of the socket.
             with contextlib.suppress(OSError, ValueError):
                 _answer(given, apart=said == _APART)
             for each in given:
