@@ -76,6 +76,7 @@ def test_terraform_outlives_its_worker_only_to_push_its_state(rig: Rig, mode: st
     lose_a_worker(rig, rig.job(SLOW), mode)
     assert rig.server.unlocked.wait(60)
     assert "terraform_data.first" in rig.server.resources
+    until(lambda: rig.server.left)
     until(lambda: not at_work(rig.data))
 
 
