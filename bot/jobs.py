@@ -6,11 +6,12 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 
 from bot.domain.errors import EngineError, PlangateError
-from bot.terraform.running import verified_plan
+from bot.terraform.running import apply_record, delivery, verified_plan
+from bot.terraform.sandbox.fork_server import ForkServer
 from bot.wiring import Services, build, configured
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,9 @@ def _warm_up(services: Services) -> None:
 
     The process of a run is a fork of the worker. It inherits this cache.
     """
+    # Without it, supervisors are forks of the jobs' processes.
+    with suppress(OSError):
+        ForkServer.launch((apply_record.__name__, delivery.__name__))
     services.sandbox.describe()
     services.sandbox.layers(services.config.data)
     verified_plan.warm_up()

@@ -21,6 +21,7 @@ from bot.terraform.repository.commit_trees import CommitTrees
 from bot.terraform.repository.merging import MirrorMerges
 from bot.terraform.repository.reach import reach
 from bot.terraform.running.apply_record import ERRORED_STATE, LeftApply
+from bot.terraform.running.init_needs import InitNeeded
 from bot.terraform.running.room import Terms
 from bot.terraform.running.verified_plan import expect, verify
 from bot.terraform.running.working_directory import LOCK_FILE, Bench, Settings
@@ -61,7 +62,7 @@ class TerraformEngine:
         own_hosts: tuple[str, ...] = (),
         disk_free: int = 0,
         trees_disk: int = 2048,
-        trees_from: int = 500,
+        trees_from: int = 100,
     ) -> None:
         self._data = data.absolute()
         self._binaries = binaries
@@ -116,7 +117,7 @@ class TerraformEngine:
         return self._trees.of(folder)
 
     def plan(self, job: EngineJob, watch: StageWatch) -> PlanResult:
-        """Init, plan, show and verify. Needs `fetch` before, in the same process."""
+        """Init if it is needed, plan, show and verify. Needs `fetch` before, in the same process."""
         folder = self._folder(job.run_id)
         if not folder.tree.is_dir():
             raise EngineError("the run's working tree is not on this worker: fetch it first")
@@ -124,13 +125,22 @@ class TerraformEngine:
         bench = self._bench(job, folder, program, watch)
         self._introduce(bench, program, job)
         try:
+            bench.lay_inputs()
+            if bench.ready_to_plan():
+                try:
+                    return self._planned(job, folder, bench, program)
+                except InitNeeded:
+                    # On a new tree: nobody knows what has run in this one (promise 5).
+                    folder, said = self._lay_out(job, watch), bench.said
+                    bench = self._bench(job, folder, program, watch)
+                    bench.said = said
+                    bench.lay_inputs()
+            bench.init()
             return self._planned(job, folder, bench, program)
         finally:
             bench.take_back()
 
     def _planned(self, job: EngineJob, folder: RunFolder, bench: Bench, program: Program) -> PlanResult:
-        bench.lay_inputs()
-        bench.init()
         # Before the plan, for the change's code could write other ones (promise 5).
         listing, dependency_lock = self._trees.listing(folder), bench.read(LOCK_FILE)
         reached = reach(listing, folder, bench.directory)
@@ -163,7 +173,7 @@ class TerraformEngine:
             self._introduce(bench, program, job)
             bench.lay_inputs(plan.dependency_lock)
         try:
-            if not bench.inited and not bench.needs_no_init(plan):
+            if not bench.inited and not bench.ready_to_apply(plan):
                 bench.init(readonly_lock=bool(plan.dependency_lock))
             return self._outcome(bench, bench.apply(_PLAN, plan.saved_plan))
         finally:

@@ -25,8 +25,8 @@ from typing import IO
 from bot.domain.errors import EngineError, Interrupted, TimedOut
 from bot.services.ports import Watch, WatchSignal
 from bot.terraform.processes.transcript import Transcript
+from bot.terraform.sandbox.fork_server import start
 from bot.terraform.sandbox.limits import words
-from bot.terraform.sandbox.supervisor import start
 from bot.terraform.sandbox.task import Task, Verdict
 
 _POLL_SECONDS = 0.1
@@ -274,9 +274,9 @@ class _Tail:
 class _Child:
     """A process in a session of its own, so that a terminal's interrupt does not reach it."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, pidfd: int = -1) -> None:
         self._pid = pid
-        self._pidfd = os.pidfd_open(pid)
+        self._pidfd = pidfd if pidfd >= 0 else os.pidfd_open(pid)
         self._done: Verdict | None = None
 
     def ended(self, seconds: float, captured: _Captured | None = None) -> bool:
@@ -357,11 +357,11 @@ class _Supervised(_Child):
         if task.enclosure is None and not os.access(task.argv[0], os.X_OK):
             raise EngineError(f"{task.argv[0]} can't be started: it is not there, or not executable")
         try:
-            pid, self._lifeline, self._report = start(task, out, err)
+            started = start(task, out, err)
         except OSError as error:
             raise EngineError(f"{task.argv[0]} can't be started: {error.strerror}") from error
-        super().__init__(pid)
-        self._ours = task.record is None
+        super().__init__(started.pid, started.pidfd)
+        self._ours, self._lifeline, self._report = started.ours, started.lifeline, started.report
 
     def interrupt(self) -> None:
         """Ask the program, and nothing around it, to stop."""

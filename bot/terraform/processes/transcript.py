@@ -17,6 +17,7 @@ LARGEST_OUTPUT = 8_000_000
 _KEPT = 200_000
 _LONGEST_WORDS = 600
 _ERROR = re.compile(r"^[│╷ ]*Error: (?P<title>.+)$", re.MULTILINE)
+_REFUSAL = "Error: "
 _PLACE = re.compile(r"^ *on (?P<place>.+? line \d+)", re.MULTILINE)
 _SUMMARY = re.compile(r"^(?:Apply|Destroy) complete!.*$", re.MULTILINE)
 
@@ -58,6 +59,7 @@ class Transcript:
         self._printed = PrintedState()
         self._shown = 0
         self._kept = ""
+        self._held: str | None = None
 
     @property
     def printed_state(self) -> bytes:
@@ -92,6 +94,20 @@ class Transcript:
         rest = self._printed.feed(self._decoder.decode(b"", final=True)) + self._printed.end()
         self._take(self._masker.feed(rest) + self._masker.flush())
         self._decoder.reset()
+
+    def hold(self) -> None:
+        """Hold back what the next command says, as long as that is only that it can't begin."""
+        self._held = ""
+
+    def drop(self) -> None:
+        """Forget what was held back."""
+        self._held = None
+
+    def release(self) -> None:
+        """Show what was held back, if anything was."""
+        held, self._held = self._held, None
+        if held:
+            self._show(held)
 
     def error_words(self) -> str:
         """Return the last command's first error in one line fit for a comment; empty if it told none.
@@ -140,7 +156,18 @@ class Transcript:
         self._shown += len(text)
         if self._shown >= LARGEST_OUTPUT:
             text += f"\n[more than {LARGEST_OUTPUT // 1_000_000} MB of output: the rest is not shown]\n"
+        if self._held is not None:
+            self._held += text
+            if not _may_refuse(self._held):
+                self.release()
+            return
         self._show(text)
+
+
+def _may_refuse(text: str) -> bool:
+    """Whether an output begins with an error, or may become one that does."""
+    begun = text.lstrip(" \n╷│")[: len(_REFUSAL)]
+    return _REFUSAL.startswith(begun)
 
 
 def _explanation(block: str) -> str:

@@ -30,15 +30,22 @@ from bot.terraform.sandbox import SAFE_PATH
 _TITLES = {EngineKind.TERRAFORM: "Terraform", EngineKind.TOFU: "OpenTofu"}
 _PROBE_SECONDS = 60
 _PROBES = 2
-# Calls the library without its package, whose imports take longer than the interpreter's own start; `signal`
-# takes longer than what it is made of. An interrupt is left to the library: Python's handler only notes it.
+# Calls the library without its package, whose imports take longer than the interpreter's own start. `ctypes`,
+# `os` and `signal` take longer than what they are made of. An interrupt is left to the library: Python's
+# handler only notes it.
 _BUNDLED_CALL = """
-import _signal, ctypes, os, sys
+import _ctypes, _signal, posix, sys
 _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-call = ctypes.CDLL(sys.argv[1]).RunCli
-call.argtypes = [ctypes.c_int64, ctypes.POINTER(ctypes.c_char_p), ctypes.c_int64, ctypes.c_int64]
-words = [os.fsencode(word) for word in sys.argv[2:]]
-os._exit(call(len(words), (ctypes.c_char_p * len(words))(*words), 1, 2))
+class Number(_ctypes._SimpleCData):
+    _type_ = "q"
+class Text(_ctypes._SimpleCData):
+    _type_ = "z"
+class Call(_ctypes.CFuncPtr):
+    _flags_ = _ctypes.FUNCFLAG_CDECL
+    _restype_ = Number
+words = [word.encode(sys.getfilesystemencoding(), "surrogateescape") for word in sys.argv[2:]]
+call = Call(_ctypes.dlsym(_ctypes.dlopen(sys.argv[1], 2), "RunCli"))
+posix._exit(call(Number(len(words)), (Text * len(words))(*words), Number(1), Number(2)))
 """
 _ODD = re.compile(r"[^0-9A-Za-z.+-]")
 

@@ -141,7 +141,7 @@ def _blocks(document: Any, name: str) -> Iterator[dict[str, Any]]:
 def _in_hcl(text: str) -> str:
     stack: list[tuple[str, ...]] = []
     header: list[str] = []
-    for sign in _tokens(text):
+    for sign in tokens(text):
         if sign == "{":
             if stack == [("terraform",)] and header and header[0] in _KEEPERS and "=" not in header:
                 return header[1].strip('"') if len(header) > 1 else header[0]
@@ -158,7 +158,7 @@ def _in_hcl(text: str) -> str:
     return ""
 
 
-def _tokens(text: str) -> Iterator[str]:
+def tokens(text: str) -> Iterator[str]:
     """Return the words, quoted strings, braces, line ends and other signs of HCL, without its comments."""
     at = 0
     while at < len(text):

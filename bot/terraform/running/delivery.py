@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import urlsplit
 
 from bot.services.ports import StateAccess
@@ -24,17 +25,17 @@ _SERVER_ERROR = 500
 
 def delivery(state: StateAccess, upstream: Upstream, patience: float) -> Callable[[bytes, bool], None]:
     """Return what delivers for a run. It tries for `patience` seconds, in which nothing stops it."""
+    return partial(_deliver, state, upstream, patience)
 
-    def deliver(data: bytes, succeeded: bool) -> None:
-        until = time.monotonic() + patience
-        pause = _PAUSE
-        request = _request(state, data, succeeded)
-        opener = urllib.request.build_opener(_proxies(state.address, upstream))
-        while not _sent(opener, request) and time.monotonic() < until:
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
 
-    return deliver
+def _deliver(state: StateAccess, upstream: Upstream, patience: float, data: bytes, succeeded: bool) -> None:
+    until = time.monotonic() + patience
+    pause = _PAUSE
+    request = _request(state, data, succeeded)
+    opener = urllib.request.build_opener(_proxies(state.address, upstream))
+    while not _sent(opener, request) and time.monotonic() < until:
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def _request(state: StateAccess, data: bytes, succeeded: bool) -> urllib.request.Request:

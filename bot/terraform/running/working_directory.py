@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bot.domain.errors import EngineError
 from bot.domain.runs.masking import TerraformMasker
+from bot.domain.workspaces.versions import Version
 from bot.domain.workspaces.workspace import EngineKind
 from bot.services.ports import HERE, EngineJob, PlanResult, StageWatch, StateAccess
 from bot.terraform.files.runfolder import RunFolder, remove_tree
@@ -21,7 +22,7 @@ from bot.terraform.processes.transcript import Transcript, signal_of
 from bot.terraform.programs.binaries import Program
 from bot.terraform.repository import configuration
 from bot.terraform.repository.checkout import repository_folder
-from bot.terraform.running import apply_needs, provider_cache
+from bot.terraform.running import init_needs, provider_cache, state_keeper
 from bot.terraform.running.apply_record import ApplyRecord
 from bot.terraform.running.delivery import delivery
 from bot.terraform.running.job_secrets import secrets_of
@@ -75,6 +76,7 @@ class Bench:
         self.directory = folder.working_directory(job.working_directory)
         self.said = Transcript(TerraformMasker(secrets_of(job)), watch.output)
         self.refused: dict[str, None] = {}
+        self._early = False
         reads = [path for path in (settings.mirror, self._cache) if path]
         reads += map(Path, self._authorities())
         self._room = Room(
@@ -89,7 +91,7 @@ class Bench:
         files = list(configuration.variable_files(self.directory, self._job.variables))
         state = None
         own = configuration.own_backend(self.directory, self._job.engine, self._folder.tree)
-        self._check_keeper(own)
+        state_keeper.check_configuration(self._job, own)
         if self._job.state and not own:
             files.append((configuration.override_name(self.directory), configuration.OVERRIDE))
             state = self._job.state
@@ -116,30 +118,53 @@ class Bench:
             self._succeed("init", flags, limit=limit)
             if cache is not None and self._job.fills_cache:
                 provider_cache.add(cache, self.directory)
-        self._check_backend()
+        state_keeper.check_pointer(self._job, self.read(str(init_needs.POINTER)), self.state_here)
         self._check_sources()
         self._room.keep_providers()
         self._note({**self._noted(), "inited": self._mark()})
         self._watch.initialized()
 
-    def needs_no_init(self, plan: PlanResult) -> bool:
+    def ready_to_plan(self) -> bool:
+        """Make the tree ready to plan without `init`; False if the plan needs one.
+
+        Should Terraform want an `init` after all, `plan` raises InitNeeded.
+        """
+        version, lock = self._program.version, self.read(LOCK_FILE)
+        if not self._is_plain() or Version.parse(version).full < init_needs.SINCE:
+            return False
+        packages = init_needs.locked_packages(lock, self._cache)
+        if packages is None:
+            return False
+        if (files := init_needs.files_of_init(self._folder, self.directory, lock, version)) is None:
+            return False
+        init_needs.write(self._folder, self.directory, files)
+        self._ready(packages)
+        self._early = True
+        return True
+
+    def ready_to_apply(self, plan: PlanResult) -> bool:
         """Make the tree ready to apply a plan without `init`; False if the apply needs one.
 
         The plan was verified when it was made, with its modules and its backend.
         """
+        if not self._is_plain():
+            return False
+        packages = init_needs.packages(plan.saved_plan, plan.dependency_lock, self._cache)
+        if packages is None:
+            return False
+        self._ready(packages)
+        return True
+
+    def _is_plain(self) -> bool:
         plain = self._program.kind is EngineKind.TERRAFORM and self._sandbox.active and self.state_here
-        if not plain or provider_cache.brings_providers(self.directory):
-            return False
+        return plain and not provider_cache.brings_providers(self.directory)
+
+    def _ready(self, packages: Sequence[Path]) -> None:
         self._check_sources()
-        cache = self._cache
-        found = apply_needs.packages(plan.saved_plan, plan.dependency_lock, cache)
-        if found is None:
-            return False
-        if cache:
-            self._room.link_providers(cache, found)
+        if cache := self._cache:
+            self._room.link_providers(cache, packages)
         self._note({**self._noted(), "inited": self._mark()})
         self._watch.initialized()
-        return True
 
     def _check_sources(self) -> None:
         """Make sure that every provider of the lock file comes from where this workspace may have it from."""
@@ -183,7 +208,7 @@ class Bench:
         return str(self._noted().get("backend", ""))
 
     def plan(self, name: str) -> bytes:
-        """Plan, and return the saved plan."""
+        """Plan, and return the saved plan. Raises InitNeeded only after `ready_to_plan`."""
         job = self._job
         modes = [
             *(["-destroy"] if job.modes.destroy else []),
@@ -264,8 +289,16 @@ class Bench:
     ) -> None:
         name = f"{self._program.kind.value} {command}"
         self.said.heading(f"$ {name} {shown}".rstrip())
-        done = self._run(command, flags, limit)
-        done.check(name, limit)
+        if self._early:
+            self.said.hold()
+        try:
+            done = self._run(command, flags, limit)
+            done.check(name, limit)
+            if self._early and done.code and init_needs.wanted(self.said.everything()):
+                self.said.drop()
+                raise init_needs.InitNeeded
+        finally:
+            self.said.release()
         if done.code:
             raise EngineError(self.words(command, done))
 
@@ -345,38 +378,6 @@ class Bench:
         if self._job.state and not self._job.state.lock:
             return ("-lock=false",)
         return ("-lock-timeout=30s",)
-
-    def _check_keeper(self, own: str) -> None:
-        """Refuse a configuration that keeps its state elsewhere than plangate.yml says (promise 5).
-
-        Resources that exist look new to an empty state, and what is applied is then kept elsewhere.
-        """
-        if self._job.state is None or bool(own) == self._job.own_backend:
-            return
-        if own:
-            raise EngineError(
-                f"the configuration keeps its state itself (`{own}`), not in Plangate: remove its backend or "
-                "cloud block, or write `own_backend: true` for this workspace in plangate.yml"
-            )
-        raise EngineError(
-            "plangate.yml says `own_backend: true` for this workspace, but its configuration has no backend "
-            "or cloud block: add the block, or remove the line from plangate.yml"
-        )
-
-    def _check_backend(self) -> None:
-        """Make sure that the state outlives the tree, should our reading of the files have been wrong."""
-        if self._job.state is None:
-            return
-        try:
-            pointer = json.loads(self.read(".terraform/terraform.tfstate") or b"{}")
-            kind = str((pointer.get("backend") or pointer.get("state_store") or {}).get("type", ""))
-        except (ValueError, AttributeError):
-            kind = ""
-        if kind in ("", "local") or (self.state_here and kind != "http"):
-            raise EngineError(
-                f"after init the state would be kept in {kind or 'the working tree'} and be lost; "
-                "remove the backend block to keep it in Plangate"
-            )
 
     def _result(self, place: Path) -> bytes:
         data = self._folder.read(place)

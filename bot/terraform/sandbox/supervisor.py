@@ -1,6 +1,6 @@
 """Looks after one command of a run from outside of its sandbox, and outlives the worker if it must.
 
-A fork of the worker, so it costs no second interpreter; that of an apply is not the worker's child. The run's
+A fork of the worker, or of the worker's fork server; that of an apply is not the worker's child. The run's
 processes are in another process namespace, and as root another user's too: they can't see, stop or end it.
 Its lifeline is a pipe whose other end only the worker holds: `i` means "interrupt", `k` means "kill", and the
 end of it means that the worker is gone. Orphaned, Terraform gets some time to finish its step and to push its
@@ -21,9 +21,8 @@ import json
 import os
 import select
 import signal
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -33,6 +32,8 @@ from bot.terraform.sandbox.limits import Watcher, children, descendants, restrai
 from bot.terraform.sandbox.task import Task, Verdict
 
 PROXY_PORT = 3128
+BEGIN = b"g"
+"""The first word for a supervisor that came from a server."""
 _FIRST_LOOK_SECONDS, _WATCH_SECONDS, _RETRY_SECONDS = 0.05, 0.25, 0.02
 _SWEEP_SECONDS = 20.0
 _IGNORED = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGPIPE)
@@ -42,32 +43,16 @@ _FIRST = 2
 _FIRST_FREE, _LAST = 64, 1 << 30
 
 
-def start(task: Task, out: int, err: int) -> tuple[int, int, int]:
-    """Start a supervisor; return its process id, its lifeline to write to, and its report to read.
+def forked(supervises: Callable[[], NoReturn], *, apart: bool) -> int:
+    """Return the process id of a new supervisor. Raises OSError.
 
-    `out` and `err` are the command's. Raises OSError.
+    One that is apart, for a command with a record, is nobody's child: who signals the worker and everything
+    below it, does not mean an apply.
     """
-    lifeline, rope = os.pipe()
-    report, tell = os.pipe()
-    sys.audit("plangate.command", task.argv)
-    child = _forked(task, out, err, lifeline, tell)
-    os.close(lifeline)
-    os.close(tell)
-    if task.record is not None:
-        task.record.close()
-    return child, rope, report
-
-
-def _forked(task: Task, out: int, err: int, lifeline: int, tell: int) -> int:
-    """Return the process id of a new supervisor.
-
-    That of a command with a record is nobody's child: who signals the worker and everything below it, does
-    not mean an apply.
-    """
-    if task.record is None:
+    if not apart:
         child = os.fork()
         if child == 0:
-            _supervise(task, out, err, lifeline, tell)
+            supervises()
         return child
     heard, say = os.pipe()
     between = os.fork()
@@ -75,21 +60,26 @@ def _forked(task: Task, out: int, err: int, lifeline: int, tell: int) -> int:
         try:
             child = os.fork()
             if child == 0:
-                _supervise(task, out, err, lifeline, tell)
+                supervises()
             os.write(say, str(child).encode())
         finally:
             os._exit(0)
     os.close(say)
     with os.fdopen(heard, "rb") as stream:
         number = stream.read()
-    os.waitpid(between, 0)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(between, 0)
     if not number:
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
     return int(number)
 
 
-def _supervise(task: Task, out: int, err: int, lifeline: int, tell: int) -> NoReturn:
-    code = 127
+def supervise(task: Task, out: int, err: int, lifeline: int, tell: int, *, told: bool = False) -> NoReturn:
+    """Look after a task in this process, which is a fork for that alone.
+
+    `told` says that the first word on the lifeline is `BEGIN`; without it, nothing is started.
+    """
+    code, telling = 127, -1
     try:
         gc.freeze()
         os.setsid()
@@ -99,6 +89,9 @@ def _supervise(task: Task, out: int, err: int, lifeline: int, tell: int) -> NoRe
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         record = task.record
         kept = _alone(out, err, lifeline, tell, *([record.descriptor] if record else []))
+        if told and os.read(kept[2], len(BEGIN)) != BEGIN:
+            os._exit(code)
+        telling = kept[3]
         if record:
             record.descriptor = kept[4]
             record.begun()
@@ -107,13 +100,18 @@ def _supervise(task: Task, out: int, err: int, lifeline: int, tell: int) -> NoRe
         code = verdict.code
         if record:
             record.ended(verdict, kept[0], orphaned=supervisor.orphaned)
-        said = {"code": code, "exceeded": verdict.exceeded, "refused": verdict.refused}
-        os.write(kept[3], json.dumps(said).encode())
+        _tell(telling, verdict)
     except BaseException as error:
         with contextlib.suppress(OSError):
             os.write(2, f"{task.argv[0]} can't be started: {error}\n".encode())
+            _tell(telling, Verdict(code))
     finally:
         os._exit(code & 0xFF)
+
+
+def _tell(report: int, verdict: Verdict) -> None:
+    said = {"code": verdict.code, "exceeded": verdict.exceeded, "refused": verdict.refused}
+    os.write(report, json.dumps(said).encode())
 
 
 def _alone(*kept: int) -> list[int]:

@@ -104,9 +104,10 @@ def python(*more: Path) -> Iterator[Mount]:
 
 def unseen(paths: Iterable[Path]) -> list[Path]:
     """Return those real paths that do not lie in the system's folders, each once."""
-    seen = [Path(place).resolve() for place in _SYSTEM]
-    real = dict.fromkeys(path.resolve() for path in paths if path.exists())
-    return [path for path in real if not any(path.is_relative_to(place) for place in seen)]
+    # As texts: each sandbox asks this, of many paths.
+    seen = tuple(f"{os.path.realpath(place)}/" for place in _SYSTEM)
+    real = dict.fromkeys(os.path.realpath(path) for path in paths if os.path.exists(path))  # noqa: PTH110
+    return [Path(path) for path in real if not f"{path}/".startswith(seen)]
 
 
 def options(mounts: Iterable[Mount], staged: dict[Path, Path] | None = None) -> list[str]:

@@ -82,8 +82,9 @@ def test_plan_and_apply_keep_the_state_on_the_server(rig: Rig, onlooker: Callabl
     assert done.summary == "Apply complete! Resources: 1 added, 0 changed, 0 destroyed."
     assert rig.server.resources == ["terraform_data.x"]
     assert rig.server.lock == b""
-    # One process each, and no second init for an apply on the same worker.
-    assert headings(watch) == ["$ terraform init", "$ terraform plan", "$ terraform apply"]
+    # One process each. An init would bring nothing that is not here.
+    init = [] if Sandbox(SandboxMode.AUTO).active else ["$ terraform init"]
+    assert headings(watch) == [*init, "$ terraform plan", "$ terraform apply"]
     assert plan.version.startswith("1.")
 
 
@@ -378,7 +379,7 @@ def test_an_interrupted_plan_raises(rig: Rig, onlooker: Callable[..., Onlooker])
 def test_a_plan_that_takes_too_long_is_stopped(rig: Rig, onlooker: Callable[..., Onlooker]) -> None:
     job = rig.job(RESOURCE)
     rig.engine().fetch(job, onlooker())
-    with pytest.raises(TimedOut, match="terraform init took longer than 0 seconds"):
+    with pytest.raises(TimedOut, match=r"terraform (init|plan) took longer than 0 seconds"):
         rig.engine(limits=Limits(plan=timedelta(seconds=0))).plan(job, onlooker())
 
 

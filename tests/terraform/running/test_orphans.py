@@ -33,6 +33,7 @@ from bot.services.ports import EngineJob, GitRemote, StateAccess, WatchSignal
 from bot.terraform.programs.binaries import Binaries
 from bot.terraform.engine import TerraformEngine
 from bot.terraform.sandbox import Sandbox, SandboxMode
+from bot.terraform.sandbox.fork_server import ForkServer
 
 data, url, commit, address, password, mode = sys.argv[1:]
 
@@ -44,6 +45,9 @@ class Watch:
     def initialized(self):
         pass
 
+if mode == "served":
+    mode = "auto"
+    ForkServer.launch(("bot.terraform.running.apply_record", "bot.terraform.running.delivery"))
 engine = TerraformEngine(Path(data), Binaries(), Sandbox(SandboxMode(mode)))
 state = StateAccess(address, "run", password)
 remote = GitRemote(RepoRef("test", "acme/infra"), url)
@@ -67,11 +71,12 @@ def at_work(data: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("mode", ["auto", "off"])
+@pytest.mark.parametrize("mode", ["auto", "off", "served"])
 def test_terraform_outlives_its_worker_only_to_push_its_state(rig: Rig, mode: str) -> None:
     lose_a_worker(rig, rig.job(SLOW), mode)
     assert rig.server.unlocked.wait(60)
     assert "terraform_data.first" in rig.server.resources
+    until(lambda: rig.server.left)
     until(lambda: not at_work(rig.data))
 
 
@@ -100,12 +105,12 @@ def until(ask: Callable[[], object]) -> None:
     assert found
 
 
-@pytest.mark.parametrize("mode", ["auto", "off"])
+@pytest.mark.parametrize("mode", ["auto", "off", "served"])
 def test_a_lost_workers_state_that_nobody_takes_stays_here_and_is_delivered(rig: Rig, mode: str) -> None:
     job = rig.job(SLOW)
     rig.server.refuse_posts = True
     lose_a_worker(rig, job, mode)
-    engine = rig.engine(sandbox=SandboxMode(mode))
+    engine = rig.engine(sandbox=SandboxMode("auto" if mode == "served" else mode))
     # Whoever takes over on this machine waits for the end, and finds the state.
     done = engine.lost_apply("run-1", Onlooker())
     assert done is not None
