@@ -68,7 +68,7 @@ def test_a_kept_approval_falls_with_another_plan(house: House) -> None:
     assert house.statuses()[1:] == ["discarded", "planned_and_finished"]
     (record,) = approvals(house, "network")
     assert record.state is ApprovalState.FALLEN
-    assert record.why == "the plan of h2 is not the one that was approved"
+    assert record.why == "the plan of h2 is not the one that was approved (+ aws_s3_bucket.more)"
 
 
 def test_a_kept_approval_outlives_several_commits(house: House) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from bot.domain.errors import ForgeUnavailable
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.merge_result import MergeResult
 from bot.services.ports import ArtifactKind
 from tests.support.seeding import CHANGE, HEADS, Seeded, seed
 from tests.web.conftest import World
@@ -124,3 +125,32 @@ def test_nothing_hostile_gets_through(world: World, seeded: Seeded) -> None:
     assert "<script>alert" not in page
     assert "<b>" not in page
     assert 'href="javascript' not in page
+
+
+@pytest.mark.parametrize(
+    ("merge", "said"),
+    [
+        (MergeResult("main", "1a2b3c4d5e", "f" * 40), "main at 1a2b3c4"),
+        (
+            MergeResult("main", "1a2b3c4d5e", "", conflicts=("net/<b>.tf", "b.tf")),
+            "Conflicts with main in 2 files: nothing is planned (net/<b>.tf, b.tf)",
+        ),
+    ],
+)
+def test_the_page_says_what_the_change_is_on_top_of(
+    world: World, seeded: Seeded, merge: MergeResult, said: str
+) -> None:
+    with world.services.store.transaction() as tx:
+        tx.changes.put(replace(tx.changes.get("chg-second-zone"), merge=merge))
+    assert said in text(world, PATH)
+    assert "<b>.tf" not in raw(world, PATH)
+
+
+def test_the_page_of_a_run_says_which_merge_it_plans(world: World, seeded: Seeded) -> None:
+    run = seeded.runs["preview-network-prod"]
+    with world.services.store.transaction() as tx:
+        merge = MergeResult("main", "1a2b3c4d5e", "abcdef1234")
+        tx.runs.save(replace(tx.runs.get(run.id), merge=merge))
+    page = text(world, f"/runs/{run.id}")
+    assert "main at 1a2b3c4" in page
+    assert "abcdef1" in page
