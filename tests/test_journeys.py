@@ -109,6 +109,25 @@ def test_new_commits_are_planned_anew_in_the_same_comment(journey: Journey) -> N
     assert len(repo.bot_comments(number)) == 1
 
 
+def test_a_new_commit_with_the_same_files_for_a_workspace_reuses_its_plan(journey: Journey) -> None:
+    repo = journey.repo()
+    number, sha = _pull_on_quiet_main(journey, repo, "notes", {"net/main.tf": resource("net", "two")})
+    first = repo.run_of(repo.settled(sha, f"plangate/{repo.short}-net/plan", "success"))
+    newer = repo.push("notes", "Say why", {"docs/notes.md": "Because.\n"})
+    done = repo.settled(newer, f"plangate/{repo.short}-net/plan", "success")
+    assert done["description"].endswith(f", as planned for {sha[:7]}")
+    repo.comment_with(number, f"As planned for {sha[:7]}")
+    with journey.services.store.reading() as tx:
+        messages = [event.message for event in tx.runs.timeline(repo.run_of(done))]
+    assert f"the plan of {first} is reused: none of its inputs has changed" in messages
+
+    journey.ben.comment(repo.name, number, "/apply")
+    applied = repo.settled(newer, f"plangate/{repo.short}-net/apply", "success")
+    with journey.services.store.reading() as tx:
+        messages = [event.message for event in tx.runs.timeline(repo.run_of(applied))]
+    assert any("is reused" in message for message in messages)
+
+
 def test_a_plan_that_fails_says_why_and_can_not_be_applied(journey: Journey) -> None:
     repo = journey.repo()
     broken = 'resource "terraform_data" "net" {\n  input = var.missing\n}\n'

@@ -143,7 +143,8 @@ _OTHERS: tuple[Setting, ...] = (
     Setting(
         "PLANGATE_PLAN_AGE",
         "1h",
-        "Greatest age of a plan that `/apply` reuses if nothing has changed. An older plan is made again",
+        "Greatest age of a plan that `/apply` or a newer commit reuses if nothing has changed. "
+        "An older plan is made again. `0s`: none is reused",
     ),
     Setting(
         "PLANGATE_SHOWN_FOR",

@@ -21,6 +21,7 @@ from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
 from bot.services.deliveries.intake import Intake
 from bot.services.deliveries.redeliver import Redelivery
 from bot.services.execution.advance import Execution
+from bot.services.execution.earlier_plans import EarlierPlans
 from bot.services.execution.engine_jobs import EngineJobs
 from bot.services.execution.plan_reuse import PlanReuse
 from bot.services.identity.keys import IssuerKeys
@@ -199,7 +200,9 @@ def _execution(
     transitions, identities = foundation.transitions, foundation.identities
     identity = IdentityTokens(store, clock, keys, world.addresses, limits)
     jobs = EngineJobs(store, world.forges, states, world.addresses, identity, identities)
-    plan_reuse = PlanReuse(clock, transitions, limits.plan_age)
+    plan_reuse = PlanReuse(
+        clock, transitions, limits.plan_age, EarlierPlans(store, world.forges, world.merges)
+    )
     ours = OurComments(store, clock, world.forges, Ledger(store, clock), transitions)
     before = BeforeApply(
         store,

@@ -11,7 +11,8 @@ class FakeMerges:
     """The MergeCommits port.
 
     `bases` are the files of a branch's commits, `heads` those that a change's commit modifies: paths with
-    contents. `conflicts` are the files that stand in the way of a merge, by the head and the base.
+    contents. A commit that is neither has one file, which no other has. `conflicts` are the files that stand
+    in the way of a merge, by the head and the base.
     """
 
     def __init__(self) -> None:
@@ -39,7 +40,8 @@ class FakeMerges:
     def _files(self, commit: MergedCommit) -> dict[str, str]:
         if commit.base:
             return {**self.bases.get(commit.base, {}), **self._head(commit.head)}
-        return self.bases.get(commit.commit, {})
+        there = self.bases.get(commit.commit)
+        return self._head(commit.commit) if there is None else there
 
     def _head(self, commit: str) -> dict[str, str]:
         return self.heads.get(commit, {"head.tf": commit})

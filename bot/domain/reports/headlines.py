@@ -134,8 +134,19 @@ def _planned(run: Run) -> str:
     made = f" with {run.modes}" if run.modes else ""
     if not run.has_changes:
         before = run.as_applied
-        return f"As applied on {before.change}" if before and not run.digest else f"No changes{made}"
-    return f"Plan{made}: {amount(run.counts) if _resources(run) else 'only outputs or addresses change'}"
+        return (
+            f"As applied on {before.change}"
+            if before and not run.digest
+            else f"No changes{made}{_earlier(run)}"
+        )
+    found = amount(run.counts) if _resources(run) else "only outputs or addresses change"
+    return f"Plan{made}: {found}{_earlier(run)}"
+
+
+def _earlier(run: Run) -> str:
+    """Say of which commit a reused plan is."""
+    before = run.as_planned
+    return f", as planned for {before.commit[:7]}" if before is not None and before.reused else ""
 
 
 def headline(run: Run, waits: str = "") -> Headline:
@@ -148,7 +159,10 @@ def state_words(run: Run, waits: str = "") -> str:
     state, words = headline(run, waits)
     if run.status is RunStatus.PLANNED_AND_FINISHED:
         made = f" with {run.modes}" if run.modes else ""
-        return f"Planned{made}" if run.has_changes else _planned(run)
+        if not run.has_changes:
+            return _planned(run)
+        earlier = _earlier(run).removeprefix(", ")
+        return f"A{earlier[1:]}" if earlier else f"Planned{made}"
     if run.status in lifecycle.APPLY_STAGES and run.confirmed_by:
         return f"Applying, confirmed by {run.confirmed_by}"
     if run.status is RunStatus.APPLIED:

@@ -52,6 +52,15 @@ class Approval:
 
 
 @dataclass(frozen=True)
+class AsPlanned:
+    """The earlier preview whose plan a preview may reuse, with its commit. `reused`: it did."""
+
+    run_id: str
+    commit: str
+    reused: bool = False
+
+
+@dataclass(frozen=True)
 class Run:
     """One plan, and perhaps apply, in a workspace. Fixed at creation to a commit and variables' values.
 
@@ -95,6 +104,7 @@ class Run:
     force_cancel: bool = False
     merge: MergeResult | None = None
     as_applied: AsApplied | None = None
+    as_planned: AsPlanned | None = None
 
     @property
     def files_of(self) -> str:

@@ -264,7 +264,14 @@ class ChangeLog:
                         continue
                     older = runs.get(workspace.id, ())
                     run = self._run_factory.preview(
-                        tx, workspace, change, by, reason, outcome.wake, older=older
+                        tx,
+                        workspace,
+                        change,
+                        by,
+                        reason,
+                        outcome.wake,
+                        older=older,
+                        reusing=_earlier_plan(older),
                     )
                     outcome.say(DecisionKind.PREVIEW, reason, workspace.name, run.id)
                 case NoRun(name, reason):
@@ -285,6 +292,16 @@ class ChangeLog:
                 moves = discarded(self._transitions, run, PLANGATE, why)
                 self._transitions.save(tx, run, moves, outcome.wake)
                 outcome.say(DecisionKind.DISCARDED, why, workspace.name, run.id)
+
+
+def _earlier_plan(runs: Sequence[Run]) -> Run | None:
+    """Return the newest preview of these runs, newest first, if it has a plan made in the usual way."""
+    newest = next((run for run in runs if run.plan_only and run.status is not RunStatus.CANCELED), None)
+    has_plan = newest is not None and newest.status in (
+        RunStatus.PLANNED_AND_FINISHED,
+        RunStatus.POLICY_SOFT_FAILED,
+    )
+    return newest if newest is not None and has_plan and not newest.modes and newest.digest else None
 
 
 def _planned_before(runs: Sequence[Run], record: ChangeRecord, workspace: Workspace) -> Run | None:

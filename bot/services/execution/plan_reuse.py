@@ -1,5 +1,7 @@
 """Plan reuse: the saved plan that a preview showed is the file that is applied (promise 1).
 
+A preview of a change's newer commit reuses the plan of the earlier one, too.
+
 Only if none of the plan's inputs has changed. This is checked in the transaction that starts the run, when it
 is next in the queue, so that nobody can change the state after it. Terraform checks once more, under the
 state's lock. Policies judge the plan again, by their current sets, as they do every plan.
@@ -8,11 +10,13 @@ state's lock. Policies judge the plan again, by their current sets, as they do e
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run, RunEvent
 from bot.services.execution.as_applied import ended_as_applied
+from bot.services.execution.earlier_plans import EarlierPlans
 from bot.services.plans.plan_inputs import saved_inputs, state_now
 from bot.services.plans.snapshot import variables_of
 from bot.services.ports import ArtifactKind, Clock, Transaction
@@ -37,18 +41,30 @@ STALE = (
 class PlanReuse:
     """Reuses plans that were shown. `age` is the oldest plan to reuse; 0 turns reuse off."""
 
-    def __init__(self, clock: Clock, transitions: Transitions, age: timedelta) -> None:
+    def __init__(self, clock: Clock, transitions: Transitions, age: timedelta, earlier: EarlierPlans) -> None:
+        self._earlier = earlier
         self._clock = clock
         self._transitions = transitions
         self._age = age
 
-    def start(self, tx: Transaction, run: Run) -> list[tuple[Run, RunEvent]]:
-        """Return the steps that start a run: to its plan if one is reused, else to the fetch."""
+    def same_files(self, run_id: str) -> bool:
+        """Whether a preview may reuse the plan of an earlier commit, as far as files are concerned."""
+        return bool(self._age) and self._earlier.same_files(run_id)
+
+    def start(self, tx: Transaction, run: Run, *, same_files: bool = False) -> list[tuple[Run, RunEvent]]:
+        """Return the steps that start a run: to its plan if one is reused, else to the fetch.
+
+        `same_files` is the answer to the method of that name.
+        """
         if ended := ended_as_applied(tx, self._transitions, run):
             return ended
-        if run.approval is None:
+        if run.approval is not None:
+            reused = run.approval.shown_run_id
+        elif run.as_planned is not None and same_files:
+            reused = run.as_planned.run_id
+        else:
             return [self._transitions.moved(run, RunStatus.FETCHING)]
-        shown = tx.runs.get(run.approval.shown_run_id)
+        shown = tx.runs.get(reused)
         if why := self._why_not(tx, run, shown):
             return [self._transitions.moved(run, RunStatus.FETCHING, message=f"planned again: {why}")]
         return self._taken(tx, run, shown)
@@ -65,10 +81,11 @@ class PlanReuse:
             workspace.working_directory,
             str(run.modes),
         )
+        approval = run.approval
         checks = (
             (shown.status not in _PLANNED, f"{shown.id} has no plan that holds"),
-            (shown.files_of != run.files_of, "the commit is another"),
-            (shown.digest != (run.approval.digest if run.approval else ""), "another plan was approved"),
+            (approval is not None and shown.files_of != run.files_of, "the commit is another"),
+            (approval is not None and shown.digest != approval.digest, "another plan was approved"),
             (basis.settings != settings, "the workspace's settings have changed"),
             (variables_of(tx, shown.id) != variables_of(tx, run.id), "variables have changed"),
             (basis.state != state_now(tx, run.workspace_id), "the state has moved"),
@@ -96,6 +113,7 @@ class PlanReuse:
             counts=shown.counts,
             digest=shown.digest,
             engine_version=shown.engine_version,
+            as_planned=run.as_planned and replace(run.as_planned, reused=True),
         )
         return [*moves, planned]
 

@@ -14,7 +14,7 @@ from bot.domain.runs.approval import ApprovalRecord, ApprovalState
 from bot.domain.runs.auto_apply import auto_applies
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.merge_result import AsApplied, MergeResult
-from bot.domain.runs.run import Approval, Run, RunSource
+from bot.domain.runs.run import Approval, AsPlanned, Run, RunSource
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.outbox.wake import Wake
 from bot.services.ports import Clock, RunQuery, Transaction
@@ -124,11 +124,13 @@ class RunFactory:
         wake: Wake,
         modes: Modes = NORMAL,
         older: Sequence[Run] | None = None,
+        reusing: Run | None = None,
     ) -> Run:
         """Add a plan-only run for a change's latest commit, and cancel the runs that it outdates.
 
         It is of the merge of the change, if the workspace plans that. Raises IllegalMove if there is none.
         `older` are the change's runs in the workspace if the caller has read them in this transaction.
+        `reusing` is an earlier preview whose plan is taken if nothing that it depends on has changed.
         """
         if older is None or older:
             self.cancel_previews(tx, workspace, change, "a newer plan was asked for", wake)
@@ -147,6 +149,8 @@ class RunFactory:
             modes=modes,
             merge=merge,
         )
+        if reusing is not None:
+            run = replace(run, as_planned=AsPlanned(reusing.id, reusing.commit))
         return self._add(tx, run, why, wake)
 
     def of_queue(

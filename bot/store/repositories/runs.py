@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from bot.domain.plans.modes import Modes
 from bot.domain.plans.plan import Counts
 from bot.domain.runs import lifecycle
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
-from bot.domain.runs.run import Approval, Run, RunEvent, RunSource
+from bot.domain.runs.run import Approval, AsPlanned, Run, RunEvent, RunSource
 from bot.services.ports.runs import ArtifactKind, OutputEnd, RunQuery
 from bot.services.ports.world import Vault
 from bot.store.connection.failures import in_our_words
@@ -296,6 +296,7 @@ def run_row(run: Run) -> dict[str, Any]:
         "force_cancel": run.force_cancel,
         "merge": merge_row(run.merge),
         "as_applied": applied_row(run.as_applied),
+        "as_planned": None if run.as_planned is None else asdict(run.as_planned),
     }
 
 
@@ -340,6 +341,7 @@ def read_run(row: sa.RowMapping) -> Run:
         force_cancel=row["force_cancel"],
         merge=read_merge(row["merge"]),
         as_applied=read_applied(row["as_applied"]),
+        as_planned=AsPlanned(**row["as_planned"]) if row["as_planned"] else None,
     )
 
 

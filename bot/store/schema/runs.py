@@ -59,6 +59,7 @@ runs = Table(
     Column("force_cancel", sa.Boolean, nullable=False),
     Column("merge", Json),
     Column("as_applied", Json),
+    Column("as_planned", Json),
     UniqueConstraint("workspace_id", "sequence"),
     # Applies queue: at most one run holds a workspace, even if the code has a bug (promise 2).
     Index(

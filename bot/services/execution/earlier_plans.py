@@ -1,0 +1,48 @@
+"""Whether the plan of an earlier commit is still the plan of a change's newest one.
+
+It is if the two commits differ in no file that the plan can read. This is asked of Git, outside of any
+transaction, when the newer run starts. What else a plan depends on is compared in the transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from bot.domain.errors import EngineError, ForgeError
+from bot.domain.runs.lifecycle import RunStatus
+from bot.services.plans.plan_inputs import may_have_read, saved_inputs
+from bot.services.ports import ForgeReader, MergeCommits, Store
+from bot.services.runs.merge_results import merged_commit
+
+log = logging.getLogger(__name__)
+
+
+class EarlierPlans:
+    """Compares commits of a change, in the files that a plan can read."""
+
+    def __init__(self, store: Store, forges: Mapping[str, ForgeReader], merges: MergeCommits) -> None:
+        self._store = store
+        self._forges = forges
+        self._merges = merges
+
+    def same_files(self, run_id: str) -> bool:
+        """Whether a run plans the same readable files as the earlier preview that it may reuse.
+
+        False if there is none, or if that is not known: the plan is then made as usual.
+        """
+        with self._store.reading() as tx:
+            run = tx.runs.get(run_id)
+            if run.as_planned is None or run.status is not RunStatus.PENDING:
+                return False
+            earlier, inputs = tx.runs.get(run.as_planned.run_id), saved_inputs(tx, run.as_planned.run_id)
+            repo = tx.workspaces.get(run.workspace_id).repo
+        if inputs is None or inputs.places is None:
+            return False
+        try:
+            remote = self._forges[repo.forge].remote(repo)
+            paths = self._merges.differing(remote, merged_commit(earlier), merged_commit(run))
+        except (EngineError, ForgeError) as error:
+            log.info("%s is planned, because it can't be compared with %s: %s", run_id, earlier.id, error)
+            return False
+        return not may_have_read(inputs, paths)
