@@ -64,7 +64,7 @@ class CarryOver:
             self._transitions.save(tx, shown, [(replace(shown, delta=asked), event)], outcome.wake)
             outcome.say(DecisionKind.NOTHING, why, workspace.name)
         elif not workspace.merging.apply_when.before:
-            if kept.commit == shown.commit:
+            if kept.commit == shown.commit and tx.runs.get(kept.shown_run_id).merge != shown.merge:
                 # The branch will have the files of this plan. What was approved stays on record as it was.
                 tx.approvals.add(made_again(tx, kept, shown))
                 fell(tx, kept, "the same plan was made again on another base", self._clock.now())
