@@ -67,11 +67,16 @@ def merged_elsewhere(repo: Repo, files: dict[str, str], place: str) -> str:
 
 
 def replanned(repo: Repo, place: str, base: str) -> Run:
-    """Wait until a preview on top of a commit of main has ended, and return it."""
+    """Wait until a preview on top of a commit of main, which is applied, has ended; return it.
+
+    The apply has plans made again that ended before it.
+    """
+    (applied,) = runs(repo, place, commit=base, plan_only=False)
 
     def ask() -> Run | None:
         found = [run for run in runs(repo, place, plan_only=True) if run.merge and run.merge.base == base]
-        return found[0] if found and found[0].final else None
+        newest = found[0] if found and found[0].final else None
+        return newest if newest is not None and newest.status_at > applied.status_at else None
 
     return repo.journey.until(ask, f"a plan of {place} on top of {base[:8]}")
 
