@@ -22,7 +22,7 @@ TWO = {"net/main.tf": resource("net", "two")}
 @pytest.fixture(scope="module")
 def journey(tmp_path_factory: pytest.TempPathFactory, kind: str) -> Iterator[Journey]:
     """The usual stage, on which an apply needs more than a role."""
-    text = manifest(rooms(kind)[:3], "defaults: {require: [approved, up_to_date, mergeable, not_draft]}\n")
+    text = manifest(rooms(kind)[:4], "defaults: {require: [approved, up_to_date, mergeable, not_draft]}\n")
     with Journey(tmp_path_factory.mktemp("commands"), text, kind=kind) as found:
         yield found
 
