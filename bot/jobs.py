@@ -97,7 +97,7 @@ def _warm_up(services: Services) -> None:
     """
     # Without it, supervisors are forks of the jobs' processes.
     with suppress(OSError):
-        ForkServer.launch((apply_record.__name__, delivery.__name__))
+        ForkServer.launch((apply_record.__name__, delivery.__name__), str(services.config.data))
     services.sandbox.describe()
     services.sandbox.layers(services.config.data)
     verified_plan.warm_up()

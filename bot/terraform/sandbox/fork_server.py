@@ -52,8 +52,11 @@ class ForkServer:
 
     _current: ForkServer | None = None
 
-    def __init__(self, modules: Sequence[str] = ()) -> None:
-        """Start a server. It loads `modules` too: what the records of tasks are made of. Raises OSError."""
+    def __init__(self, modules: Sequence[str] = (), data: str = "") -> None:
+        """Start a server. It loads `modules` too: what the records of tasks are made of. Raises OSError.
+
+        `data` is the data folder: in its environment, it shows whose process it is.
+        """
         self._asking, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             number = theirs.fileno()
@@ -62,15 +65,15 @@ class ForkServer:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-c", call],
                 stdin=subprocess.DEVNULL,
-                env={"PATH": os.defpath, "LANG": "C.UTF-8", **_whose()},
+                env={"PATH": os.defpath, "LANG": "C.UTF-8", "PLANGATE_DATA": data},
                 pass_fds=(number,),
                 start_new_session=True,
             )
 
     @classmethod
-    def launch(cls, modules: Sequence[str] = ()) -> ForkServer:
+    def launch(cls, modules: Sequence[str] = (), data: str = "") -> ForkServer:
         """Start a server, and have `start` use it from now on. Raises OSError."""
-        cls._current = cls(modules)
+        cls._current = cls(modules, data)
         return cls._current
 
     @classmethod
@@ -110,12 +113,6 @@ class ForkServer:
             except OSError:
                 return None
         return (int(said), received[0]) if said and received else None
-
-
-def _whose() -> dict[str, str]:
-    """Return the setting by which people see whose process it is. The others may be secrets."""
-    place = os.environ.get("PLANGATE_DATA")
-    return {"PLANGATE_DATA": place} if place else {}
 
 
 def start(task: Task, out: int, err: int) -> Started:
