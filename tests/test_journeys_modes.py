@@ -129,7 +129,9 @@ def test_a_cancel_in_mid_apply_interrupts_and_keeps_the_state_so_far(journey: Jo
 
     def at_work() -> bool | None:
         with journey.services.store.reading() as tx:
-            return "terraform_data.slow: Provisioning" in tx.artifacts.output(waiting.id, "apply") or None
+            said, run = tx.artifacts.output(waiting.id, "apply"), tx.runs.get(waiting.id)
+        assert not run.final, f"{run.status} {run.error}: {said}"
+        return "terraform_data.slow: Provisioning" in said or None
 
     journey.until(at_work, "the slow step")
     journey.services.controls.cancel(waiting.id, ADMIN, "too slow")
