@@ -25,6 +25,8 @@ from tests.support.postgres import PostgresServer
 
 FAILING, LOST = 0.2, 0.1
 _TICK = 0.1
+# In seconds: the longest that a worker's last job may take once the forge works again.
+_LAST_JOB = 120.0
 
 
 class Database(Protocol):
@@ -138,8 +140,12 @@ class Chaos:
         for each in sorted(self._repairs, key=lambda each: each[0]):
             each[2]()
         self._repairs = []
-        self._keep()
         calm_forge(self._stage)
+        # A worker that was asked to end finishes its job first. Then another one takes its place.
+        for part in tuple(self._stage.parts.values()):
+            if part.process is not None and part.process.pid in self._expected:
+                part.process.wait(timeout=_LAST_JOB)
+        self._keep()
         if self._broken is not None:
             raise self._broken
 
