@@ -87,17 +87,23 @@ class Journey:
         self.stage.stop()
 
     def _have_look_first(self, who: Person) -> None:
-        """Have somebody wait for the bot's comment before they comment `/apply`, as people do."""
+        """Have somebody look before they comment `/apply`, or `/plan` on a fork's change, as people do."""
         comment = who.comment
 
         def looked(repo: str, number: int, body: str) -> int:
-            if "/apply" in body:
+            if "/apply" in body or ("/plan" in body and self._from_fork(repo, number)):
                 self.until(lambda: self._told(repo, number), f"what is said on #{number}")
                 # A forge's times may be whole seconds.
                 time.sleep(_LOOK)
             return comment(repo, number, body)
 
         who.comment = looked  # type: ignore[method-assign]
+
+    def _from_fork(self, path: str, number: int) -> bool:
+        """Whether a change that is known here comes from a fork."""
+        with self.services.store.reading() as tx:
+            record = tx.changes.numbered(RepoRef(self.kind, path), number)
+            return record is not None and record.change.from_fork
 
     def _told(self, path: str, number: int) -> bool | None:
         """Whether nothing is left to be told on a change."""
