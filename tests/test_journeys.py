@@ -89,8 +89,8 @@ def test_a_pull_request_is_planned_applied_by_a_comment_and_merged(journey: Jour
 
     merged = journey.ana.merge(repo.name, number)
     done = repo.settled(merged, f"plangate/{repo.short}-net/plan", "success")
-    assert done["description"] == "No changes"
-    # No changes: finished by itself, without an apply.
+    assert done["description"] == f"As applied on {journey.stage.words.numbered(number)}"
+    # The same files as those that were applied: finished by itself, without Terraform.
     assert repo.status(merged, f"plangate/{repo.short}-net/apply") is None
     with journey.services.store.reading() as tx:
         assert tx.runs.get(repo.run_of(done)).status is RunStatus.PLANNED_AND_FINISHED

@@ -24,7 +24,6 @@ def journey(tmp_path_factory: pytest.TempPathFactory, kind: str) -> Iterator[Jou
     """A stage whose workspaces plan merge results."""
     lines = [
         'forges:\n  {kind}: {kind: {kind}, url: "{forge}"}\n',
-        "defaults: {plan_of: merge}",
         "workspaces:",
     ]
     for repo in rooms(kind)[:9]:

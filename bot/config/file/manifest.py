@@ -233,7 +233,7 @@ class Options(Entry):
     )
     plan_of: Literal["head", "merge"] | None = Field(
         default=None,
-        description="What a change's plan is made of: its head, or its head merged into its base",
+        description="What a change's plan is made of: its head merged into its base (`merge`), or its head",
     )
     replan_siblings: bool | None = Field(
         default=None,

@@ -80,7 +80,7 @@ def _workspace(
             replan_siblings=options.replan_siblings is not False,
             automerge=bool(options.automerge),
             merge_method=MergeMethod(options.merge_method) if options.merge_method else None,
-            plan_of=PlanOf(options.plan_of or "head"),
+            plan_of=PlanOf(options.plan_of or "merge"),
         ),
         isolation=isolation_of(options, network),
         own_backend=bool(options.own_backend),

@@ -339,9 +339,9 @@ def test_plans_of_merge_results_need_a_newer_git(doctor: Doctor, furnished: Jour
     git.write_text("#!/bin/sh\necho git version 2.30.2\n")
     git.chmod(0o755)
     path = f"{git.parent}:/usr/bin:/bin"
-    heads = doctor(PATH=path, PLANGATE_CONFIG=manifest(furnished, tmp_path))["git"]
+    heads = doctor(PATH=path, PLANGATE_CONFIG=manifest(furnished, tmp_path, plan_of="head"))["git"]
     assert (heads["state"], heads["found"]) == ("ok", "2.30.2")
-    merges = doctor(PATH=path, PLANGATE_CONFIG=manifest(furnished, tmp_path, plan_of="merge"))["git"]
+    merges = doctor(PATH=path, PLANGATE_CONFIG=manifest(furnished, tmp_path))["git"]
     assert (merges["state"], merges["found"]) == ("failed", "2.30.2 is too old to plan merge results")
     assert merges["advice"] == "Install Git 2.38 or newer, or set `plan_of: head`"
 

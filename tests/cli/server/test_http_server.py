@@ -27,6 +27,7 @@ ends = []
 def app(environ, start):
     path, size = environ["PATH_INFO"], len(environ["wsgi.input"].read())
     if path == "/slow":
+        print("in hand", flush=True)
         time.sleep(1)
     if path.endswith("/events"):
         start("200 OK", [("Content-Type", "text/event-stream")])
@@ -47,7 +48,8 @@ def server() -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
 @contextlib.contextmanager
 def serving() -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-c", APP, f"127.0.0.1:{port}"], cwd=ROOT)
+    command = [sys.executable, "-c", APP, f"127.0.0.1:{port}"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
     try:
         for _ in range(300):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
@@ -147,7 +149,8 @@ def test_a_malformed_chunk_is_a_bad_request(server: tuple[int, subprocess.Popen[
 
 def test_a_request_in_hand_is_answered_before_the_server_stops() -> None:
     with serving() as (port, process), opened(port, b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n") as one:
-        time.sleep(0.3)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"in hand\n"
         process.send_signal(signal.SIGTERM)
         assert one.recv(100).startswith(b"HTTP/1.1 200")
         assert process.wait(30) == 0
