@@ -39,13 +39,13 @@ class FailedSummary:
     """The result for the deliveries that failed within a day, on all forges.
 
     `asked` were asked for again; of these `arrived` came, and `lost` did not and are not asked for any more.
-    `ids` are those of all that were asked for. `trouble` is why lists could not be read.
+    `ids` are the forges and ids of all that were asked for. `trouble` is why lists could not be read.
     """
 
     asked: int
     arrived: int
     lost: int
-    ids: frozenset[str]
+    ids: frozenset[tuple[str, str]]
     trouble: tuple[str, ...] = ()
 
     @property
@@ -105,7 +105,9 @@ class FailedDeliveryChecks:
         lost = sum(each.due_at is None and not each.arrived for each in found)
         # Comparing finds most of what a list that we are not shown would have.
         trouble = tuple(each.error for each in watches if each.error and not each.refused)
-        return FailedSummary(len(found), arrived, lost, frozenset(each.id for each in found), trouble)
+        return FailedSummary(
+            len(found), arrived, lost, frozenset((each.hook.forge, each.id) for each in found), trouble
+        )
 
     def check(self, subject: str) -> None:
         """Read the list of a webhook's deliveries, and have the forge send again what failed.

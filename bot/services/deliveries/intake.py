@@ -300,7 +300,7 @@ class Intake:
 
         A tag says nothing of its time: an older one must not be applied after what came since.
         """
-        failed_at = tx.failed_deliveries.failed_at(delivery.id)
+        failed_at = tx.failed_deliveries.failed_at(delivery.forge, delivery.id)
         if failed_at is None:
             return decisions
         found: list[Decision] = []

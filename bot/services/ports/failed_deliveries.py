@@ -140,8 +140,8 @@ class FailedDeliveries(Protocol):
         """Return what failed since a time, latest first."""
         ...
 
-    def failed_at(self, delivery_id: str) -> datetime | None:
-        """Return when a delivery failed at the earliest, None if it was not listed as failed."""
+    def failed_at(self, forge: str, delivery_id: str) -> datetime | None:
+        """Return when a forge's delivery failed at the earliest, None if it was not listed as failed."""
         ...
 
     def forget(self, before: datetime) -> int:

@@ -129,14 +129,12 @@ class SqlFailedDeliveries:
         )
         return [_read(row) for row in self._connection.execute(query).mappings()]
 
-    def failed_at(self, delivery_id: str) -> datetime | None:
-        """Return when a delivery failed at the earliest, None if it was not listed as failed."""
-        query = sa.select(
-            sa.func.min(failed_deliveries.c.failed_at, type_=failed_deliveries.c.failed_at.type)
+    def failed_at(self, forge: str, delivery_id: str) -> datetime | None:
+        """Return when a forge's delivery failed at the earliest, None if it was not listed as failed."""
+        query = sa.select(failed_deliveries.c.failed_at).where(
+            failed_deliveries.c.forge == forge, failed_deliveries.c.id == delivery_id
         )
-        found: datetime | None = self._connection.execute(
-            query.where(failed_deliveries.c.id == delivery_id)
-        ).scalar_one()
+        found: datetime | None = self._connection.execute(query).scalar_one_or_none()
         return found
 
     def forget(self, before: datetime) -> int:

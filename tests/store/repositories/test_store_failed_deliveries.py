@@ -79,7 +79,16 @@ def test_old_ones_are_forgotten(store: SqlStore) -> None:
     with store.transaction() as unit:
         unit.failed_deliveries.add(FAILED)
         unit.failed_deliveries.add(replace(FAILED, id="d-2", failed_at=AT + MINUTE))
-        assert unit.failed_deliveries.failed_at("d-1") == AT
-        assert unit.failed_deliveries.failed_at("d-9") is None
+        assert unit.failed_deliveries.failed_at("github", "d-1") == AT
+        assert unit.failed_deliveries.failed_at("github", "d-9") is None
         assert unit.failed_deliveries.forget(AT + MINUTE) == 1
         assert [each.id for each in unit.failed_deliveries.since(AT)] == ["d-2"]
+
+
+def test_when_a_delivery_failed_is_told_of_the_forge_that_sends_it(store: SqlStore) -> None:
+    with store.transaction() as unit:
+        unit.failed_deliveries.add(replace(FAILED, hook=OF_REPO, failed_at=AT - MINUTE))
+        assert unit.failed_deliveries.failed_at("github", "d-1") is None
+        unit.failed_deliveries.add(FAILED)
+        assert unit.failed_deliveries.failed_at("github", "d-1") == AT
+        assert unit.failed_deliveries.failed_at("gitlab", "d-1") == AT - MINUTE
