@@ -73,6 +73,7 @@ class FakeForge:
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.repo_ids: dict[RepoRef, str] = {}
         self.account_ids: dict[str, str] = {}
+        self.tags: dict[tuple[RepoRef, str], str] = {}
         self.queued: dict[tuple[RepoRef, int, str], str] = {}
         self.statuses: list[tuple[RepoRef, StatusReport]] = []
         self.comments: list[FakeComment] = []
@@ -279,6 +280,12 @@ class FakeForge:
     def is_on_branch(self, repo: RepoRef, branch: str, sha: str) -> bool:
         with self._called("is_on_branch"):
             return sha in self._history.get((repo, branch), ())
+
+    def tag_commit(self, repo: RepoRef, tag: str) -> str:
+        with self._called("tag_commit"):
+            if (repo, tag) not in self.tags:
+                raise self._missing(f"tag {tag} of {repo.path}")
+            return self.tags[repo, tag]
 
     def role(self, repo: RepoRef, login: str) -> Role:
         with self._called("role"):

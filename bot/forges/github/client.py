@@ -19,7 +19,7 @@ from bot.domain.workspaces.merge_method import MergeMethod
 from bot.forges.descriptions import fitted, narrow
 from bot.forges.diagnosis import ending
 from bot.forges.fields import moment, number, optional_text, sha, storable, text
-from bot.forges.github import branch_protection, files
+from bot.forges.github import branch_protection, files, tags
 from bot.forges.github.api import PUBLIC_API, Answer, Api, Ask
 from bot.forges.github.auth import AppLogin, TokenLogin, credentials
 from bot.forges.github.errors import BadCredentials, NotPermitted, Unprocessable
@@ -204,6 +204,12 @@ class GitHubForge:
         except (NotFound, Unprocessable):
             return False
         return optional_text(found, "status") in ("ahead", "identical")
+
+    def tag_commit(self, repo: RepoRef, tag: str) -> str:
+        """Return the commit that a tag points at: one call, two for an annotated tag."""
+        what = f"tag {tag} of {repo.path}"
+        with self._api.expecting(what):
+            return tags.commit_of(tag, what, lambda path, what: self._call(repo, "GET", path, what).data)
 
     def comment(self, repo: RepoRef, number: int, comment_id: str) -> ForgeComment:
         """Return a comment as it is now: one call. Raises NotFound if it was deleted."""

@@ -106,6 +106,23 @@ def _code(blueprint: Blueprint, desk: GitLabDesk) -> None:
             "web_url": f"{desk.shapes.at.web}/{repo.full_name}/-/tree/{branch}",
         }
 
+    @blueprint.get(f"{_AT}/repository/tags/<path:tag>")
+    def one_tag(project: str, tag: str) -> Answer:
+        repo = desk.repo(project)
+        target = repo.git.ref(f"refs/tags/{tag}")
+        tip = repo.git.ref(f"refs/tags/{tag}^{{commit}}")
+        if target is None or tip is None:
+            raise not_found("404 Tag Not Found")
+        return {
+            "name": tag,
+            "message": "",
+            "target": target,
+            "commit": desk.shapes.commit(repo, repo.git.commit(tip)),
+            "release": None,
+            "protected": False,
+            "created_at": None,
+        }
+
     @blueprint.get(f"{_AT}/repository/commits/<sha>")
     def one_commit(project: str, sha: str) -> Answer:
         repo = desk.repo(project)

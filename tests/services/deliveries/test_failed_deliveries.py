@@ -226,6 +226,7 @@ def test_what_comparing_has_found_and_is_sent_again_makes_nothing_twice(house: H
 def test_an_older_tag_that_is_sent_again_is_not_applied_after_what_came_since(house: House) -> None:
     tagged = house.workspace("releases", triggers=Triggers(tag_regex="v.*"))
     house.engine.will_find("releases", BUCKET)
+    house.forge.tags.update({(REPO, "v1"): "c1", (REPO, "v2"): "c2"})
     fail(house, "d-1", "d-2")
     house.clock.forward(seconds=10)
     house.deliver(TagPushed(REPO, "v2", "c2", WRITER.login, "two", "main"))
@@ -240,11 +241,46 @@ def test_an_older_tag_that_is_sent_again_is_not_applied_after_what_came_since(ho
 def test_a_tag_that_is_sent_again_runs_if_nothing_came_since(house: House) -> None:
     tagged = house.workspace("releases", triggers=Triggers(tag_regex="v.*"))
     house.engine.will_find("releases", BUCKET)
+    house.forge.tags[REPO, "v1"] = "c1"
     fail(house, "d-1")
     house.sweep(minutes=6)
     house.deliver(TagPushed(REPO, "v1", "c1", WRITER.login, "one", "main"), "d-1")
     house.work()
     assert [run.commit for run in house.runs(tagged)] == ["c1"]
+
+
+@pytest.mark.parametrize(
+    ("now", "reason"),
+    [
+        ("", "the forge does not have tag v1, so nothing runs"),
+        ("c2", "tag v1 points at c2 now, not at c1, so nothing runs"),
+    ],
+)
+@pytest.mark.parametrize("asked_again", [True, False])
+def test_a_tag_that_was_deleted_or_moved_before_its_push_came_does_not_run(
+    house: House, now: str, reason: str, asked_again: bool
+) -> None:
+    house.workspace("releases", triggers=Triggers(tag_regex="v.*"))
+    if now:
+        house.forge.tags[REPO, "v1"] = now
+    if asked_again:
+        fail(house, "d-1")
+        house.sweep(minutes=6)
+    delivery = house.deliver(TagPushed(REPO, "v1", "c1", WRITER.login, "one", "main"), "d-1")
+    house.work()
+    house.sweep(minutes=2)
+    assert house.runs() == []
+    assert house.reasons(delivery) == [reason]
+
+
+def test_a_tag_that_the_forge_knows_a_moment_later_runs(house: House) -> None:
+    house.workspace("releases", triggers=Triggers(tag_regex="v.*"))
+    house.engine.will_find("releases", BUCKET)
+    house.deliver(TagPushed(REPO, "v1", "c1", WRITER.login, "one", "main"))
+    house.work()
+    house.forge.tags[REPO, "v1"] = "c1"
+    house.sweep(seconds=10)
+    assert [run.commit for run in house.runs()] == ["c1"]
 
 
 def test_each_repository_may_have_a_webhook_of_its_own(house: House) -> None:
