@@ -408,9 +408,11 @@ class FakeForge:
     def hook_of(self, repo: RepoRef) -> RepoRef | None:
         return RepoRef(self.name, "") if self.lists_deliveries else None
 
-    def failed_deliveries(self, hook: RepoRef, url: str, mark: str) -> HookNews:
+    def failed_deliveries(self, hook: RepoRef, url: str, mark: str, since: datetime) -> HookNews:
         with self._called("failed_deliveries"):
-            new = self.failed[int(mark) :] if mark else []
+            new = [
+                each for each in (self.failed[int(mark) :] if mark else []) if not each.at or each.at >= since
+            ]
             return HookNews(tuple(reversed(new)), str(len(self.failed)), calls=1)
 
     def send_again(self, hook: RepoRef, attempt_id: str) -> None:

@@ -275,9 +275,9 @@ class GitHubForge:
         """Return the webhook that brings a repository's events: an App has one for all."""
         return self._hook_log.hook_of(repo)
 
-    def failed_deliveries(self, hook: RepoRef, url: str, mark: str) -> HookNews:
+    def failed_deliveries(self, hook: RepoRef, url: str, mark: str, since: datetime) -> HookNews:
         """Return the failed deliveries of a webhook: one or two calls, and one for each hundred."""
-        return self._hook_log.failed(hook, url, mark, self._now())
+        return self._hook_log.failed(hook, url, mark, since)
 
     # Writing
 

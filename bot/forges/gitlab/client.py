@@ -284,7 +284,7 @@ class GitLabForge:
         """Return the webhook that brings a project's events: the project's own."""
         return self._hook_log.hook_of(repo)
 
-    def failed_deliveries(self, hook: RepoRef, url: str, mark: str) -> HookNews:
+    def failed_deliveries(self, hook: RepoRef, url: str, mark: str, since: datetime) -> HookNews:  # noqa: ARG002
         """Return the failed deliveries of a webhook: two calls, and one for each twenty."""
         return self._hook_log.failed(hook, url, mark)
 

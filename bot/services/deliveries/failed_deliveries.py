@@ -32,6 +32,7 @@ _AGAIN = (timedelta(minutes=1), timedelta(minutes=30), timedelta(hours=12))
 # Longer than a forge keeps its deliveries.
 _FORGET = timedelta(days=8)
 _RECENT = timedelta(days=1)
+_KEPT = timedelta(days=3)
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class FailedDeliveryChecks:
             return
         begun = self._clock.now()
         try:
-            news = self._forges[forge].failed_deliveries(hook, self._url_of(forge), watch.mark)
+            news = self._forges[forge].failed_deliveries(hook, self._url_of(forge), watch.mark, begun - _KEPT)
         except (ForgeRefused, NotFound) as error:
             if watch.error != str(error):
                 log.info("failed deliveries of %s are not looked for: %s", hook, error)

@@ -48,16 +48,19 @@ class ForgeHookLog(Protocol):
         """
         ...
 
-    def failed_deliveries(self, hook: RepoRef, url: str, mark: str) -> HookNews:
+    def failed_deliveries(self, hook: RepoRef, url: str, mark: str, since: datetime) -> HookNews:
         """Return the failed deliveries of the webhook that leads to `url`, since the last call.
 
         `mark` is that of the last call. If it is empty, returns only a mark. Leaves out events that lead to
-        nothing, and what the forge no longer sends again.
+        nothing, ids that no webhook can have, and what failed before `since` if the forge tells the time.
         """
         ...
 
     def send_again(self, hook: RepoRef, attempt_id: str) -> None:
-        """Have the forge send a delivery again, as a webhook with the same id. Not retried automatically."""
+        """Have the forge send a delivery again, as a webhook with the same id. Not retried automatically.
+
+        Raises NotOffered if the forge's version can't do that.
+        """
         ...
 
 
