@@ -66,9 +66,11 @@ class FakeForge:
         self.name = name
         self.login = login
         self.calls: list[str] = []
-        # The forge's list of failed deliveries, oldest first; only where `lists_deliveries` is set.
+        # The forge's list of failed deliveries, oldest first; only where `lists_deliveries` is set. One look
+        # reads `most_listed` of them.
         self.lists_deliveries = False
         self.failed: list[FailedAttempt] = []
+        self.most_listed = 1_000
         self.sent_again: list[str] = []
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.repo_ids: dict[RepoRef, str] = {}
@@ -410,10 +412,14 @@ class FakeForge:
 
     def failed_deliveries(self, hook: RepoRef, url: str, mark: str, since: datetime) -> HookNews:
         with self._called("failed_deliveries"):
-            new = [
-                each for each in (self.failed[int(mark) :] if mark else []) if not each.at or each.at >= since
-            ]
-            return HookNews(tuple(reversed(new)), str(len(self.failed)), calls=1)
+            if not mark:
+                return HookNews(mark=str(len(self.failed)), calls=1)
+            # Up to `known` it was read before; while a long list is read, from `newest` down to `rest`.
+            known, newest, rest = (*map(int, mark.split("/")), len(self.failed), len(self.failed))[:3]
+            begin = max(known, rest - self.most_listed)
+            new = [each for each in self.failed[begin:rest] if each.at is None or each.at >= since]
+            after = f"{known}/{newest}/{begin}" if begin > known else str(newest)
+            return HookNews(tuple(reversed(new)), after, begin > known, calls=1)
 
     def send_again(self, hook: RepoRef, attempt_id: str) -> None:
         with self._called("send_again"):
