@@ -245,6 +245,7 @@ class Intake:
         with self._store.reading() as tx:
             configured = tx.workspaces.of_repo(event.repo)
             overtaken = tx.deliveries.overtaken(delivery)
+            sent_again = tx.failed_deliveries.failed_at(delivery.forge, delivery.id) is not None
             handled = _handled_head(tx, event)
         if why := self._why_outdated(event, delivery, configured):
             return self._ledger.nothing(delivery.id, outcome, why)
@@ -255,7 +256,7 @@ class Intake:
             if believed is None:
                 return self._ledger.nothing(delivery.id, outcome, _NOT_THERE)
             event = believed
-        late = overtaken or jumps or delivery.attempts or was_found(delivery)
+        late = overtaken or jumps or sent_again or delivery.attempts or was_found(delivery)
         if isinstance(event, BranchPushed) and late:
             event = self._caught_up(event, handled if jumps else event.before)
         files, found, applied = None, None, dict[str, AsApplied]()

@@ -383,6 +383,18 @@ def test_what_comparing_has_found_and_is_sent_again_makes_nothing_twice(house: H
     assert summary(house) == (1, 1, 0)
 
 
+def test_a_push_that_was_undone_before_it_was_sent_again_runs_nothing(house: House) -> None:
+    """Somebody pushed c1, which failed to arrive, and then put the branch back."""
+    house.forge.set_files_between(REPO, "c0", "c1", ["network/main.tf"])
+    house.forge.set_files_between(REPO, "c0", "c0", [])
+    fail(house, "d-1")
+    house.sweep(minutes=6)
+    late = house.deliver(BranchPushed(REPO, "main", "c0", "c1", WRITER.login, "one", "main"), "d-1")
+    house.work()
+    assert house.runs() == []
+    assert house.outcomes(late) == ["nothing"]
+
+
 def test_an_older_tag_that_is_sent_again_is_not_applied_after_what_came_since(house: House) -> None:
     tagged = house.workspace("releases", triggers=Triggers(tag_regex="v.*"))
     house.engine.will_find("releases", BUCKET)
