@@ -33,6 +33,7 @@ def projects_blueprint(desk: GitLabDesk) -> Blueprint:
     _groups(blueprint, desk)
     _files(blueprint, desk)
     _code(blueprint, desk)
+    _tags(blueprint, desk)
     _history(blueprint, desk)
     _statuses(blueprint, desk)
     return blueprint
@@ -87,6 +88,25 @@ def _members(repo: Repo, desk: GitLabDesk) -> list[User]:
     return granted if repo.owner.type != "User" or repo.owner in granted else [repo.owner, *granted]
 
 
+def _tags(blueprint: Blueprint, desk: GitLabDesk) -> None:
+    @blueprint.get(f"{_AT}/repository/tags/<path:tag>")
+    def one_tag(project: str, tag: str) -> Answer:
+        repo = desk.repo(project)
+        target = repo.git.ref(f"refs/tags/{tag}")
+        tip = repo.git.ref(f"refs/tags/{tag}^{{commit}}")
+        if target is None or tip is None:
+            raise not_found("404 Tag Not Found")
+        return {
+            "name": tag,
+            "message": "",
+            "target": target,
+            "commit": desk.shapes.commit(repo, repo.git.commit(tip)),
+            "release": None,
+            "protected": False,
+            "created_at": None,
+        }
+
+
 def _code(blueprint: Blueprint, desk: GitLabDesk) -> None:
     @blueprint.get(f"{_AT}/repository/branches/<path:branch>")
     def one_branch(project: str, branch: str) -> Answer:
@@ -104,23 +124,6 @@ def _code(blueprint: Blueprint, desk: GitLabDesk) -> None:
             "can_push": desk.forge.role_of(repo, desk.viewer()) >= Role.write,
             "default": branch == repo.default_branch,
             "web_url": f"{desk.shapes.at.web}/{repo.full_name}/-/tree/{branch}",
-        }
-
-    @blueprint.get(f"{_AT}/repository/tags/<path:tag>")
-    def one_tag(project: str, tag: str) -> Answer:
-        repo = desk.repo(project)
-        target = repo.git.ref(f"refs/tags/{tag}")
-        tip = repo.git.ref(f"refs/tags/{tag}^{{commit}}")
-        if target is None or tip is None:
-            raise not_found("404 Tag Not Found")
-        return {
-            "name": tag,
-            "message": "",
-            "target": target,
-            "commit": desk.shapes.commit(repo, repo.git.commit(tip)),
-            "release": None,
-            "protected": False,
-            "created_at": None,
         }
 
     @blueprint.get(f"{_AT}/repository/commits/<sha>")
