@@ -90,7 +90,9 @@ def test_what_comparing_cannot_find_is_sent_again_once_the_web_is_back(journey: 
     summary = journey.services.failed_deliveries.summary()
     assert (summary.arrived, summary.lost) == (summary.asked, 0)
     with journey.services.store.reading() as tx:
-        sent_again = [record.event for record in tx.deliveries.recent(100) if record.id in summary.ids]
+        sent_again = [
+            record.event for record in tx.deliveries.recent(100) if (record.forge, record.id) in summary.ids
+        ]
         runs = tx.runs.find(RunQuery(commit=queued))
     assert {"github": "merge_group", "gitlab": "Pipeline Hook"}[journey.kind] in sent_again
     assert [run.source for run in runs] == [RunSource.QUEUE]

@@ -20,6 +20,8 @@ PlangateError
 │   ├── NotMergeable     the forge does not allow the merge now; later it may
 │   └── ForgeRefused     trying again does not help
 │       ├── NotLetIn     our credentials, or what they may do, are refused: an administrator can fix that
+│       │   └── NotAuthenticated  the credentials themselves are not valid, or not any more
+│       ├── NotOffered   this version of the forge can't do it
 │       └── HeadMoved    the change has another commit than the one to merge
 ├── StoreUnavailable     the database does not answer: try again later
 └── ConfigError          says which line, what is wrong and what to write instead
@@ -106,6 +108,14 @@ class ForgeRefused(ForgeError):
 
 class NotLetIn(ForgeRefused):
     """The forge refuses our credentials or what they are for. Temporary: an administrator can fix that."""
+
+
+class NotAuthenticated(NotLetIn):
+    """The forge does not accept our credentials (401): they are wrong, have expired or were revoked."""
+
+
+class NotOffered(ForgeRefused):
+    """This version of the forge can't do it. The message says which version can."""
 
 
 class HeadMoved(ForgeRefused):

@@ -13,7 +13,8 @@ from bot.wiring.world import World
 def catching_up(config: Config, world: World) -> tuple[CatchUp, FailedDeliveryChecks]:
     """Return what compares repositories with their forges, and what asks for failed deliveries again."""
     settings, store, clock, forges = config.catching_up, world.store, world.clock, world.forges
-    failed = FailedDeliveryChecks(store, clock, forges, world.addresses.hook, settings.every)
+    kept = config.retention.deliveries
+    failed = FailedDeliveryChecks(store, clock, forges, world.addresses.hook, settings.every, kept)
     discovery = Discovery(config.discover, world.engine, forges)
     policy_changes = PolicyChanges(clock, config.policy_sets, on=config.policies.replayed > 0)
     found = CatchUp(store, clock, world.dispatch, forges, discovery, policy_changes, failed, settings)

@@ -66,13 +66,16 @@ class FakeForge:
         self.name = name
         self.login = login
         self.calls: list[str] = []
-        # The forge's list of failed deliveries, oldest first; only where `lists_deliveries` is set.
+        # The forge's list of failed deliveries, oldest first; only where `lists_deliveries` is set. One look
+        # reads `most_listed` of them.
         self.lists_deliveries = False
         self.failed: list[FailedAttempt] = []
+        self.most_listed = 1_000
         self.sent_again: list[str] = []
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.repo_ids: dict[RepoRef, str] = {}
         self.account_ids: dict[str, str] = {}
+        self.tags: dict[tuple[RepoRef, str], str] = {}
         self.queued: dict[tuple[RepoRef, int, str], str] = {}
         self.statuses: list[tuple[RepoRef, StatusReport]] = []
         self.comments: list[FakeComment] = []
@@ -280,6 +283,12 @@ class FakeForge:
         with self._called("is_on_branch"):
             return sha in self._history.get((repo, branch), ())
 
+    def tag_commit(self, repo: RepoRef, tag: str) -> str:
+        with self._called("tag_commit"):
+            if (repo, tag) not in self.tags:
+                raise self._missing(f"tag {tag} of {repo.path}")
+            return self.tags[repo, tag]
+
     def role(self, repo: RepoRef, login: str) -> Role:
         with self._called("role"):
             return self._roles.get((repo, login.lower()), Role.NONE)
@@ -401,10 +410,16 @@ class FakeForge:
     def hook_of(self, repo: RepoRef) -> RepoRef | None:
         return RepoRef(self.name, "") if self.lists_deliveries else None
 
-    def failed_deliveries(self, hook: RepoRef, url: str, mark: str) -> HookNews:
+    def failed_deliveries(self, hook: RepoRef, url: str, mark: str, since: datetime) -> HookNews:
         with self._called("failed_deliveries"):
-            new = self.failed[int(mark) :] if mark else []
-            return HookNews(tuple(reversed(new)), str(len(self.failed)), calls=1)
+            if not mark:
+                return HookNews(mark=str(len(self.failed)), calls=1)
+            # Up to `known` it was read before; while a long list is read, from `newest` down to `rest`.
+            known, newest, rest = (*map(int, mark.split("/")), len(self.failed), len(self.failed))[:3]
+            begin = max(known, rest - self.most_listed)
+            new = [each for each in self.failed[begin:rest] if each.at is None or each.at >= since]
+            after = f"{known}/{newest}/{begin}" if begin > known else str(newest)
+            return HookNews(tuple(reversed(new)), after, begin > known, calls=1)
 
     def send_again(self, hook: RepoRef, attempt_id: str) -> None:
         with self._called("send_again"):

@@ -62,6 +62,7 @@ class World(Protocol):
     def join(self, team: str, login: str) -> None: ...
     def own(self, text: str) -> None: ...
     def allow_merging_by(self, *methods: MergeMethod) -> None: ...
+    def tag(self, name: str, sha: str, *, annotated: bool = False) -> None: ...
     def edit_comment(self, comment_id: str, body: str) -> None: ...
     def delete_comment(self, comment_id: str) -> None: ...
     def body(self, comment_id: str) -> str: ...
@@ -152,6 +153,9 @@ class FakeWorld:
 
     def own(self, text: str) -> None:
         self.fake.set_code_owners(self.repo, text)
+
+    def tag(self, name: str, sha: str, *, annotated: bool = False) -> None:
+        self.fake.tags[self.repo, name] = sha
 
     def edit_comment(self, comment_id: str, body: str) -> None:
         self.fake.edit_comment(comment_id, body)
@@ -265,6 +269,10 @@ class GitHubWorld:
 
     def own(self, text: str) -> None:
         self.push("main", {"docs/CODEOWNERS": text})
+
+    def tag(self, name: str, sha: str, *, annotated: bool = False) -> None:
+        how = ("-c", "user.name=alice", "-c", "user.email=alice@example.test", "tag", "--force")
+        self.git.git.git(*how, *(("--annotate", "--message=it") if annotated else ()), name, sha)
 
     def edit_comment(self, comment_id: str, body: str) -> None:
         # To the second, as GitHub tells times, this would be the same moment.
@@ -689,6 +697,22 @@ def test_a_commit_is_on_a_branch_if_the_branch_has_it_in_its_history(world: Worl
     assert world.forge.is_on_branch(world.repo, "main", second)
     assert not world.forge.is_on_branch(world.repo, "main", elsewhere)
     assert not world.forge.is_on_branch(world.repo, "main", "f" * 40)
+
+
+def test_a_tag_points_at_its_commit(world: World) -> None:
+    _, first = world.push("main", {"a.tf": "x\n"})
+    _, second = world.push("main", {"b.tf": "x\n"})
+    world.tag("v1", first)
+    world.tag("releases/v2", second, annotated=True)
+    assert world.forge.tag_commit(world.repo, "v1") == first
+    assert world.forge.tag_commit(world.repo, "releases/v2") == second
+    world.tag("v1", second)
+    assert world.forge.tag_commit(world.repo, "v1") == second
+    # A branch is no tag, whatever its name.
+    world.open_change("tags/v3", {"c.tf": "x\n"})
+    for name in ("v3", "tags/v3", "main", "../heads/main"):
+        with pytest.raises(NotFound):
+            world.forge.tag_commit(world.repo, name)
 
 
 def test_a_repository_and_an_account_have_numbers_of_their_own(world: World) -> None:

@@ -22,6 +22,8 @@ PREFIX = "/api/v4/"
 LACKING = {
     ("POST", re.compile(r"/api/v4/projects/[^/]+/merge_requests")): "people open them, the bot never does",
     ("GET", re.compile(r".*/repository/merge_base")): "docs.gitlab.com/api/repositories/#merge-base",
+    ("GET", re.compile(r"/api/v4/version")): "docs.gitlab.com/api/version",
+    ("GET", re.compile(r".*/repository/tags/.+")): "docs.gitlab.com/api/tags/#retrieve-a-repository-tag",
     ("GET", re.compile(r".*/merge_trains/merge_requests/\d+")): "docs.gitlab.com/api/merge_trains",
     ("POST", re.compile(r".*/merge_trains/merge_requests/\d+")): "docs.gitlab.com/api/merge_trains",
     ("GET", re.compile(r".*/hooks/\d+/events")): "docs.gitlab.com/api/project_webhooks",

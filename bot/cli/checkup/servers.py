@@ -98,13 +98,13 @@ def failed_deliveries(services: Services) -> Finding:
     if summary.lost:
         advice = "Look at the webhook's recent deliveries on the forge: why do they fail?"
         return warning(name, summary.words, advice)
-    said = summary.words or "none was asked for again within a day"
+    said = summary.words or "none was asked for again within 4 days"
     refused = [watch for watch in hooks if watch.refused]
     if not refused:
         return ok(name, said)
     more = f"; and {len(refused) - 1} more" if len(refused) > 1 else ""
     advice = "Comparing finds most of what is missed. To find all, let our token see and resend webhooks"
-    return ok(name, f"{said}; not listed: {refused[0].error}{more}", advice)
+    return ok(name, f"{said}; not looked for: {refused[0].error}{more}", advice)
 
 
 def _keys(services: Services) -> Finding:

@@ -19,7 +19,7 @@ from bot.domain.workspaces.merge_method import MergeMethod
 from bot.forges.descriptions import fitted, narrow
 from bot.forges.diagnosis import ending
 from bot.forges.fields import moment, number, optional_text, sha, storable, text
-from bot.forges.github import branch_protection, files
+from bot.forges.github import branch_protection, files, tags
 from bot.forges.github.api import PUBLIC_API, Answer, Api, Ask
 from bot.forges.github.auth import AppLogin, TokenLogin, credentials
 from bot.forges.github.errors import BadCredentials, NotPermitted, Unprocessable
@@ -205,6 +205,12 @@ class GitHubForge:
             return False
         return optional_text(found, "status") in ("ahead", "identical")
 
+    def tag_commit(self, repo: RepoRef, tag: str) -> str:
+        """Return the commit that a tag points at: one call, two for an annotated tag."""
+        what = f"tag {tag} of {repo.path}"
+        with self._api.expecting(what):
+            return tags.commit_of(tag, what, lambda path, what: self._call(repo, "GET", path, what).data)
+
     def comment(self, repo: RepoRef, number: int, comment_id: str) -> ForgeComment:
         """Return a comment as it is now: one call. Raises NotFound if it was deleted."""
         what = f"comment {comment_id} on {repo.path}#{number}"
@@ -269,9 +275,9 @@ class GitHubForge:
         """Return the webhook that brings a repository's events: an App has one for all."""
         return self._hook_log.hook_of(repo)
 
-    def failed_deliveries(self, hook: RepoRef, url: str, mark: str) -> HookNews:
+    def failed_deliveries(self, hook: RepoRef, url: str, mark: str, since: datetime) -> HookNews:
         """Return the failed deliveries of a webhook: one or two calls, and one for each hundred."""
-        return self._hook_log.failed(hook, url, mark, self._now())
+        return self._hook_log.failed(hook, url, mark, since)
 
     # Writing
 

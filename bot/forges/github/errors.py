@@ -14,14 +14,21 @@ from githubkit.exception import (
     RequestTimeout,
 )
 
-from bot.domain.errors import ForgeRefused, ForgeUnavailable, NotFound, NotLetIn, PlangateError
+from bot.domain.errors import (
+    ForgeRefused,
+    ForgeUnavailable,
+    NotAuthenticated,
+    NotFound,
+    NotLetIn,
+    PlangateError,
+)
 from bot.forges.fields import look, optional_text, shown
 from bot.forges.timeouts import LONGEST_WAIT, limited
 
 _MESSAGE_LENGTH = 300
 
 
-class BadCredentials(NotLetIn):
+class BadCredentials(NotAuthenticated):
     """401: the token is not, or no longer, good. Nothing has happened, so even a write may be repeated."""
 
 

@@ -13,11 +13,11 @@ from urllib.parse import parse_qs, urlsplit
 from bot.domain.errors import Invalid, NotFound
 from bot.domain.events import RepoRef
 from bot.forges.fields import look, moment, number, text
-from bot.forges.github import webhook
+from bot.forges.github import receiver, webhook
 from bot.forges.github.api import PER_PAGE, Answer, Api, Ask
 from bot.forges.github.paths import repo_path
 from bot.forges.github.webhook_setup import leads
-from bot.forges.hook_log import KEPT, ListedAttempt, Page, read
+from bot.forges.hook_log import ListedAttempt, Page, read
 from bot.services.ports.failed_deliveries import FailedAttempt, HookNews
 
 # An attempt is listed when it ends. It has up to ten seconds, and its time is when it began.
@@ -38,7 +38,7 @@ class HookLog:
         """Return the webhook of a repository; an App has one for all of them."""
         return RepoRef(repo.forge, "") if self._of_app else repo
 
-    def failed(self, hook: RepoRef, url: str, mark: str, now: datetime) -> HookNews:
+    def failed(self, hook: RepoRef, url: str, mark: str, since: datetime) -> HookNews:
         """Return the deliveries that failed: one call for each hundred, and for a repository another one.
 
         Raises NotFound if the repository has no webhook of its own that leads to `url`.
@@ -56,8 +56,8 @@ class HookLog:
             return Page([_entry(each, here) for each in answer.data], _cursor(answer.following))
 
         with self._api.expecting(what):
-            oldest = int((now - KEPT).timestamp())
-            news = read(mark, page, overlap=int(_OVERLAP.total_seconds()), oldest=oldest)
+            overlap, oldest = int(_OVERLAP.total_seconds()), int(since.timestamp())
+            news = read(mark, page, overlap=overlap, oldest=oldest)
         return HookNews(news.failed, news.mark, news.more, news.calls + bool(here))
 
     def send_again(self, hook: RepoRef, attempt_id: str) -> None:
@@ -90,7 +90,9 @@ def _entry(found: object, here: str) -> ListedAttempt:
     about = FailedAttempt(f"{here}/{name}" if here else name, text(found, "guid"), text(found, "event"), at)
     code = look(found, "status_code")
     delivered = isinstance(code, int) and 200 <= code < 300
-    return ListedAttempt(int(at.timestamp()), delivered, about if webhook.concerns_us(about.event) else None)
+    # What we would not take in is not asked for.
+    wanted = webhook.concerns_us(about.event) and receiver.is_delivery_id(about.delivery_id)
+    return ListedAttempt(int(at.timestamp()), delivered, about if wanted else None)
 
 
 def _cursor(following: str) -> str:

@@ -37,7 +37,7 @@ class GitHubHook:
         """Return the delivery's id and event. Raises Invalid if a header is missing or malformed."""
         delivery = headers.get(webhook.DELIVERY_HEADER.lower(), "")
         event = headers.get(webhook.EVENT_HEADER.lower(), "")
-        if not _DELIVERY.fullmatch(delivery):
+        if not is_delivery_id(delivery):
             raise Invalid(f"the header {webhook.DELIVERY_HEADER} is missing or is not the id of a delivery")
         if not _EVENT.fullmatch(event):
             raise Invalid(f"the header {webhook.EVENT_HEADER} is missing or is not the name of an event")
@@ -53,3 +53,8 @@ class GitHubHook:
     def commit_url(self, repo: RepoRef, sha: str) -> str:
         """Return the page of a commit."""
         return f"{self.web_url}/{quote(repo.path)}/commit/{quote(sha)}" if self.web_url else ""
+
+
+def is_delivery_id(given: str) -> bool:
+    """Whether a text can be the id of a delivery."""
+    return _DELIVERY.fullmatch(given) is not None

@@ -63,8 +63,12 @@ class Api(Answering):
         *,
         query: Mapping[str, str | int | list[str]] | None = None,
         body: Mapping[str, object] | None = None,
+        role: str = "Developer",
     ) -> Answer:
-        """Make one call; `what` says in words what for. Raises ForgeUnavailable, ForgeRefused, NotFound."""
+        """Make one call; `what` says in words what for. It needs a `role`, which an error names.
+
+        Raises ForgeUnavailable, ForgeRefused, NotFound.
+        """
         sent: dict[str, Any] = {"post_data": dict(body)} if body is not None else {}
         try:
             response = self._gitlab.http_request(
@@ -81,7 +85,7 @@ class Api(Answering):
             )
             data = response.json() if response.content else None
         except _Refusal as refusal:
-            raise refused(refusal.response, self.where, what) from None
+            raise refused(refusal.response, self.where, what, role) from None
         except RedirectError as error:
             raise ForgeRefused(
                 f"{self.where} redirects when asked for {what}: use the address of the redirect, with https"
@@ -112,13 +116,17 @@ class Api(Answering):
         return found.replace(tzinfo=found.tzinfo or UTC)
 
     def pages(
-        self, path: str, what: str, query: Mapping[str, str | int] | None = None
+        self,
+        path: str,
+        what: str,
+        query: Mapping[str, str | int] | None = None,
+        role: str = "Developer",
     ) -> Iterator[list[object]]:
         """Yield a list's pages, asking for the next only when it is wanted."""
         page = 1
         while page:
             wanted = {**(query or {}), "per_page": PER_PAGE, "page": page}
-            answer = self.call("get", path, what, query=wanted)
+            answer = self.call("get", path, what, query=wanted, role=role)
             if not isinstance(answer.data, list):
                 raise self.unexpected(what)
             yield answer.data

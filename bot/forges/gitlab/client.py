@@ -212,6 +212,12 @@ class GitLabForge:
             return False
         return optional_text(found, "id") == sha
 
+    def tag_commit(self, repo: RepoRef, tag: str) -> str:
+        """Return the commit that a tag points at: one call."""
+        what = f"tag {tag} of {repo.path}"
+        with self._api.expecting(what):
+            return sha(self._get(repo, f"/repository/tags/{segment(tag)}", what), "commit.id")
+
     def comment(self, repo: RepoRef, number: int, comment_id: str) -> ForgeComment:
         """Return a note as it is now: one call. Raises NotFound if it was deleted."""
         what = f"comment {comment_id} on {repo.path}!{number}"
@@ -278,7 +284,7 @@ class GitLabForge:
         """Return the webhook that brings a project's events: the project's own."""
         return self._hook_log.hook_of(repo)
 
-    def failed_deliveries(self, hook: RepoRef, url: str, mark: str) -> HookNews:
+    def failed_deliveries(self, hook: RepoRef, url: str, mark: str, since: datetime) -> HookNews:  # noqa: ARG002
         """Return the failed deliveries of a webhook: two calls, and one for each twenty."""
         return self._hook_log.failed(hook, url, mark)
 

@@ -10,7 +10,14 @@ from collections.abc import Iterator
 
 import requests
 
-from bot.domain.errors import ForgeRefused, ForgeUnavailable, NotFound, NotLetIn, PlangateError
+from bot.domain.errors import (
+    ForgeRefused,
+    ForgeUnavailable,
+    NotAuthenticated,
+    NotFound,
+    NotLetIn,
+    PlangateError,
+)
 from bot.forges.fields import optional_text, storable
 from bot.forges.timeouts import LONGEST_WAIT, USUAL_WAIT, limited
 
@@ -37,7 +44,7 @@ class Contended(ForgeUnavailable):
         self.said = said
 
 
-class Unauthorized(NotLetIn):
+class Unauthorized(NotAuthenticated):
     """401: the token is invalid, or, for a merge, its account lacks the permission."""
 
 
@@ -60,8 +67,8 @@ def unreachable(error: requests.RequestException, where: str, what: str) -> Plan
             return ForgeRefused(f"{where} could not be asked for {what}: {type(error).__name__}")
 
 
-def refused(response: requests.Response, where: str, what: str) -> PlangateError:
-    """Return our error for an answer that is none of success; `what` is the thing asked for."""
+def refused(response: requests.Response, where: str, what: str, role: str) -> PlangateError:
+    """Return our error for an answer that is none of success; `what` was asked for, and needs a `role`."""
     said = _said(response)
     match response.status_code:
         case 401:
@@ -70,7 +77,7 @@ def refused(response: requests.Response, where: str, what: str) -> PlangateError
             )
         case 403:
             return NotLetIn(
-                f"{where} refused {what}: {said}; the token needs the scope `api` and the role Developer"
+                f"{where} refused {what}: {said}; the token needs the scope `api` and the role {role}"
             )
         case 404 | 410:
             return NotFound(f"{where} has no {what}, or our token does not reach it")

@@ -128,6 +128,14 @@ class GitRepository:
         done = self.run("rev-parse", "--verify", "--quiet", "--end-of-options", full_name, check=False)
         return done.stdout.decode().strip() or None if full_name.startswith("refs/") else None
 
+    def annotated(self, sha: str) -> tuple[str, str, str] | None:
+        """Give the name of an annotated tag's object, and the type and hash of what it points to."""
+        if not _SHA.fullmatch(sha) or self.run("cat-file", "-t", sha, check=False).stdout != b"tag\n":
+            return None
+        lines = self.git("cat-file", "tag", sha).partition("\n\n")[0].splitlines()
+        said = dict(line.split(" ", 1) for line in lines)
+        return said["tag"], said["type"], said["object"]
+
     def branch(self, name: str) -> str | None:
         """Give the commit at the tip of a branch."""
         return self.ref(f"refs/heads/{name}")

@@ -136,6 +136,21 @@ def _git_refs(blueprint: Blueprint, desk: Desk) -> None:
             raise not_found()
         return desk.shapes.ref(repo, f"refs/{ref}", sha)
 
+    @blueprint.get("/repos/<owner>/<name>/git/tags/<sha>")
+    def one_tag(owner: str, name: str, sha: str) -> Answer:
+        repo = desk.repo(owner, name)
+        found = repo.git.annotated(sha)
+        if found is None:
+            raise not_found()
+        name_of_it, kind, target = found
+        here = f"{desk.shapes.at.repo(repo.full_name)}/git"
+        return {
+            "tag": name_of_it,
+            "sha": sha,
+            "url": f"{here}/tags/{sha}",
+            "object": {"type": kind, "sha": target, "url": f"{here}/{kind}s/{target}"},
+        }
+
     @blueprint.get("/repos/<owner>/<name>/git/matching-refs/<path:ref>")
     def matching_refs(owner: str, name: str, ref: str) -> Response:
         repo = desk.repo(owner, name)

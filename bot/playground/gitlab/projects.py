@@ -33,6 +33,7 @@ def projects_blueprint(desk: GitLabDesk) -> Blueprint:
     _groups(blueprint, desk)
     _files(blueprint, desk)
     _code(blueprint, desk)
+    _tags(blueprint, desk)
     _history(blueprint, desk)
     _statuses(blueprint, desk)
     return blueprint
@@ -85,6 +86,25 @@ def _groups(blueprint: Blueprint, desk: GitLabDesk) -> None:
 def _members(repo: Repo, desk: GitLabDesk) -> list[User]:
     granted = [desk.forge.user(login) for login, role in repo.roles.items() if role > Role.none]
     return granted if repo.owner.type != "User" or repo.owner in granted else [repo.owner, *granted]
+
+
+def _tags(blueprint: Blueprint, desk: GitLabDesk) -> None:
+    @blueprint.get(f"{_AT}/repository/tags/<path:tag>")
+    def one_tag(project: str, tag: str) -> Answer:
+        repo = desk.repo(project)
+        target = repo.git.ref(f"refs/tags/{tag}")
+        tip = repo.git.ref(f"refs/tags/{tag}^{{commit}}")
+        if target is None or tip is None:
+            raise not_found("404 Tag Not Found")
+        return {
+            "name": tag,
+            "message": "",
+            "target": target,
+            "commit": desk.shapes.commit(repo, repo.git.commit(tip)),
+            "release": None,
+            "protected": False,
+            "created_at": None,
+        }
 
 
 def _code(blueprint: Blueprint, desk: GitLabDesk) -> None:

@@ -30,6 +30,8 @@ class CommentAnswer:
     workspaces that are not ready. `why` is the answer to `/why`. `teams` are the owners of policy sets, if
     the comment asks to override. `files` are the files that the change touches. `waited` says that the
     answer waited for our comment, which the forge delayed.
+
+    `taken_back` says why nothing is carried out of a comment that does not stand as it was written.
     """
 
     asked_at: datetime
@@ -44,6 +46,7 @@ class CommentAnswer:
     files: ChangedFiles = field(default_factory=ChangedFiles.unknown)
     tables: list[tuple[str, Sequence[Check]]] = field(default_factory=list)
     waited: bool = False
+    taken_back: str = ""
 
     def refuse(self, outcome: DeliveryResult, what: str, why: str, workspace: str = "") -> None:
         """Add a refusal. The same reason for the same workspace is added once."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from bot.domain.changes.decisions import StartRun, decide_change
 from bot.domain.changes.delivery_decisions import DecisionKind
@@ -30,6 +30,7 @@ from bot.services.comments.apply import ApplyComments
 from bot.services.comments.audit import note, note_unheard
 from bot.services.comments.override import OverrideComments
 from bot.services.comments.run_commands import RunComments
+from bot.services.comments.standing import DELETED, StandingComments
 from bot.services.comments.why import WhyComments
 from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.outbox.ledger import Ledger
@@ -69,6 +70,7 @@ class Comments:
         limits: Limits,
     ) -> None:
         self._around = limits.shown_for
+        self._standing = StandingComments(store, clock, forges)
         self._policy_changes = policy_changes
         self._roles = roles
         self._clock = clock
@@ -115,10 +117,20 @@ class Comments:
                 tx.heard.add(event.repo, event.comment_id, self._clock.now())
                 note_unheard(tx, self._clock, person, commands[:MOST_COMMANDS], why)
             return self._ledger.nothing(delivery.id, outcome, why)
-        written_at = event.created_at or self._written_at(event)
+        written_at = self._standing.written_at(event)
+        taken_back = self._standing.why_not(event, written_at, delivery, commands)
+        if taken_back == DELETED:
+            return self._ledger.nothing(delivery.id, outcome, taken_back)
         welcome = any(_may_say(person, c.verb) for c in commands)
         waited = delivery.error.startswith(DELAYED)
-        answer = CommentAnswer(delivery.received_at, written_at, welcome=welcome, teams=teams, waited=waited)
+        answer = CommentAnswer(
+            delivery.received_at,
+            written_at,
+            welcome=welcome,
+            teams=teams,
+            waited=waited,
+            taken_back=taken_back,
+        )
         return self._answered(event, delivery, commands, almost, person, configured, answer, outcome)
 
     def _answered(
@@ -149,9 +161,10 @@ class Comments:
                 outcome.say(DecisionKind.NOTHING, _HEARD)
                 return self._ledger.done(tx, delivery.id, outcome)
             record = self._change_log.keep(tx, change, sight, looked_at).record
-            if answer.asked_at - answer.written_at > LATEST:
+            too_late = _TOO_LATE if answer.asked_at - answer.written_at > LATEST else ""
+            if why := answer.taken_back or too_late:
                 for command in commands[:MOST_COMMANDS]:
-                    answer.refuse(outcome, str(command), _TOO_LATE)
+                    answer.refuse(outcome, str(command), why)
             else:
                 self._carry_out_all(tx, commands, person, record, answer, outcome)
             for written, verb in almost:
@@ -163,11 +176,6 @@ class Comments:
             self._ledger.done(tx, delivery.id, outcome)
         self._transitions.wake(outcome.wake)
         return None
-
-    def _written_at(self, event: CommentAdded) -> datetime:
-        """Ask the forge when a comment was written whose delivery does not say; if nobody knows: long ago."""
-        found = self._forges[event.repo.forge].comment(event.repo, event.number, event.comment_id)
-        return found.created_at or datetime.min.replace(tzinfo=UTC)
 
     def _carry_out_all(
         self,

@@ -47,13 +47,14 @@ from bot.services.changes.change_log import SETTLING, ChangeLog
 from bot.services.changes.discovery import Discovery
 from bot.services.changes.merge_queue import MergeQueue
 from bot.services.comments.dispatch import Comments
+from bot.services.deliveries import tags
 from bot.services.deliveries.run_triggers import RunTriggers
 from bot.services.merging.applied_before import AppliedBefore
 from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.outbox.ledger import Ledger
 from bot.services.outbox.outbox import is_ours, want_base_moves
 from bot.services.people.identities import Identities
-from bot.services.ports import Clock, Delivery, Dispatch, ForgeReader, RunQuery, Store, Transaction
+from bot.services.ports import Clock, Delivery, Dispatch, ForgeReader, Store, Transaction
 from bot.services.ports.deliveries import was_found
 from bot.services.runs.create import RunFactory
 from bot.services.runs.transitions import TRIES, Transitions
@@ -65,9 +66,6 @@ Parse = Callable[[Delivery], ForgeEvent | Ignored]
 # A delivery is retried for a day while the forge is down. Other failures are retried this many times.
 FORGE_PATIENCE = timedelta(hours=24)
 MAX_ATTEMPTS = 20
-_TOO_LATE = (
-    "the webhook of this tag came late, and there is a newer run here: start one by hand if it is wanted"
-)
 _NOT_THERE = "the forge does not have this commit on the branch, so nothing is applied automatically"
 # A job waits this long, this often. After that, the sweep retries.
 _MOMENT = timedelta(milliseconds=500)
@@ -247,7 +245,10 @@ class Intake:
         with self._store.reading() as tx:
             configured = tx.workspaces.of_repo(event.repo)
             overtaken = tx.deliveries.overtaken(delivery)
+            sent_again = tx.failed_deliveries.failed_at(delivery.forge, delivery.id) is not None
             handled = _handled_head(tx, event)
+        if why := self._why_outdated(event, delivery, configured):
+            return self._ledger.nothing(delivery.id, outcome, why)
         # It does not follow what was handled last: webhooks are missing, or came in another order.
         jumps = isinstance(event, BranchPushed) and handled not in ("", event.before, event.after)
         if isinstance(event, BranchPushed) and self._may_apply(event, configured):
@@ -255,7 +256,7 @@ class Intake:
             if believed is None:
                 return self._ledger.nothing(delivery.id, outcome, _NOT_THERE)
             event = believed
-        late = overtaken or jumps or delivery.attempts or was_found(delivery)
+        late = overtaken or jumps or sent_again or delivery.attempts or was_found(delivery)
         if isinstance(event, BranchPushed) and late:
             event = self._caught_up(event, handled if jumps else event.before)
         files, found, applied = None, None, dict[str, AsApplied]()
@@ -278,7 +279,7 @@ class Intake:
                 else decide_tag(event, workspaces)
             )
             if isinstance(event, TagPushed):
-                decisions = self._in_time(tx, decisions, delivery)
+                decisions = tags.in_time(tx, decisions, delivery)
             self._start(tx, event, decisions, outcome, applied)
             # Only now: later runs in these workspaces wait for ours in the queue.
             if not overtaken and tx.deliveries.overtaken(delivery):
@@ -293,25 +294,16 @@ class Intake:
             self._ledger.done(tx, delivery.id, outcome)
         self._transitions.wake(outcome.wake)
 
-    def _in_time(
-        self, tx: Transaction, decisions: tuple[Decision, ...], delivery: Delivery
-    ) -> tuple[Decision, ...]:
-        """Leave out workspaces with newer runs if a tag's webhook failed, and was asked for again later.
-
-        A tag says nothing of its time: an older one must not be applied after what came since.
-        """
-        failed_at = tx.failed_deliveries.failed_at(delivery.id)
-        if failed_at is None:
-            return decisions
-        found: list[Decision] = []
-        for decision in decisions:
-            if isinstance(decision, StartRun):
-                query = RunQuery(workspace_id=decision.workspace.id, plan_only=False, limit=1)
-                if any(run.created_at >= failed_at for run in tx.runs.find(query)):
-                    found.append(NoRun(decision.workspace.name, _TOO_LATE))
-                    continue
-            found.append(decision)
-        return tuple(found)
+    def _why_outdated(
+        self, event: BranchPushed | TagPushed, delivery: Delivery, configured: Sequence[Workspace]
+    ) -> str:
+        """Say why a push of a tag no longer holds. Asks only if a workspace would run."""
+        if not isinstance(event, TagPushed):
+            return ""
+        if not any(isinstance(decision, StartRun) for decision in decide_tag(event, configured)):
+            return ""
+        forge = self._forges[event.repo.forge]
+        return tags.why_outdated(forge, event, settles=self._settles(delivery))
 
     def _caught_up(self, event: BranchPushed, since: str) -> BranchPushed:
         """Return a late or overtaken push, updated to the current commit of its branch.

@@ -48,16 +48,19 @@ class ForgeHookLog(Protocol):
         """
         ...
 
-    def failed_deliveries(self, hook: RepoRef, url: str, mark: str) -> HookNews:
+    def failed_deliveries(self, hook: RepoRef, url: str, mark: str, since: datetime) -> HookNews:
         """Return the failed deliveries of the webhook that leads to `url`, since the last call.
 
         `mark` is that of the last call. If it is empty, returns only a mark. Leaves out events that lead to
-        nothing, and what the forge no longer sends again.
+        nothing, ids that no webhook can have, and what failed before `since` if the forge tells the time.
         """
         ...
 
     def send_again(self, hook: RepoRef, attempt_id: str) -> None:
-        """Have the forge send a delivery again, as a webhook with the same id. Not retried automatically."""
+        """Have the forge send a delivery again, as a webhook with the same id. Not retried automatically.
+
+        Raises NotOffered if the forge's version can't do that.
+        """
         ...
 
 
@@ -65,9 +68,10 @@ class ForgeHookLog(Protocol):
 class HookWatch:
     """How far the list of a webhook's deliveries is known. `repo` is as `ForgeHookLog.hook_of` names it.
 
-    `checked_at` is when the last check began, `due_at` when the next one is due, `listed_at` when the last
-    check began that went well. `error` says why the last one failed, empty if it did not. `refused`: the
-    forge does not show us the list, so it is not used.
+    `checked_at` is when the last check began, `due_at` when the next one is due. `listed_at` is when the
+    reading began that came to the end of what was new; `begun_at` when the one began that is going on, None
+    if none is. `error` says why the last check failed, empty if it did not. `refused`: the forge does not
+    show us the list or send again, so it is tried seldom.
     """
 
     repo: RepoRef
@@ -78,6 +82,7 @@ class HookWatch:
     calls: int = 0
     error: str = ""
     refused: bool = False
+    begun_at: datetime | None = None
 
 
 class HookWatches(Protocol):
@@ -100,9 +105,9 @@ class HookWatches(Protocol):
 class FailedDelivery:
     """A delivery that failed on the forge. `id` is the one that it has if it arrives.
 
-    It failed at `failed_at` or later. The forge was asked `times` times to send it again, last at `asked_at`,
-    and is asked again at `due_at`, or never if that is None. `error` says why the forge refused, empty if it
-    did not. `arrived`: it is among the deliveries.
+    It failed at `failed_at` or later. The forge was asked `times` times to send it again, first at
+    `first_asked_at` and last at `asked_at`, and is asked again at `due_at`, or never if that is None. `error`
+    says why the forge refused, empty if it did not. `arrived`: it is among the deliveries, or was.
     """
 
     hook: RepoRef
@@ -115,6 +120,7 @@ class FailedDelivery:
     asked_at: datetime | None = None
     error: str = ""
     arrived: bool = False
+    first_asked_at: datetime | None = None
 
 
 class FailedDeliveries(Protocol):
@@ -140,10 +146,10 @@ class FailedDeliveries(Protocol):
         """Return what failed since a time, latest first."""
         ...
 
-    def failed_at(self, delivery_id: str) -> datetime | None:
-        """Return when a delivery failed at the earliest, None if it was not listed as failed."""
+    def failed_at(self, forge: str, delivery_id: str) -> datetime | None:
+        """Return when a forge's delivery failed at the earliest, None if it was not listed as failed."""
         ...
 
-    def forget(self, before: datetime) -> int:
-        """Delete what failed before a time. Return how many."""
+    def give_up(self, before: datetime) -> int:
+        """Ask no more for what failed before a time and has not arrived. Return how many these are."""
         ...

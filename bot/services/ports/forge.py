@@ -58,6 +58,10 @@ class ForgeFacts(Protocol):
         """Whether a commit is on a branch: its head, or one that the head descends from."""
         ...
 
+    def tag_commit(self, repo: RepoRef, tag: str) -> str:
+        """Return the commit that a tag points at now, through annotated tags. Raises NotFound."""
+        ...
+
     def comment(self, repo: RepoRef, number: int, comment_id: str) -> ForgeComment:
         """Return a comment on a change as it is now. Raises NotFound if it was deleted."""
         ...

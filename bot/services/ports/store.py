@@ -189,7 +189,7 @@ class Retention(Protocol):
     """
 
     def deliveries(self, before: datetime, limit: int) -> int:
-        """Delete handled deliveries that were received before `before`."""
+        """Delete handled deliveries that were received before `before`. It stays known that they arrived."""
         ...
 
     def saved_plans(self, before: datetime, limit: int) -> int:
@@ -198,6 +198,14 @@ class Retention(Protocol):
 
     def previews(self, before: datetime, limit: int) -> int:
         """Delete output and plans of previews that ended before `before`, unless their change is open."""
+        ...
+
+    def failed_deliveries(self, before: datetime, limit: int) -> int:
+        """Delete deliveries that failed before `before`."""
+        ...
+
+    def hook_watches(self, before: datetime, limit: int) -> int:
+        """Delete the state of webhooks whose lists were last read before `before`: nobody follows them."""
         ...
 
     def leases(self, before: datetime, limit: int) -> int:

@@ -1,4 +1,4 @@
-"""Retention: deletes old deliveries, old previews' output and plans, and old leases.
+"""Retention: deletes old deliveries, failed ones too, old previews' output and plans, and old leases.
 
 Never deletes a version of a state, nor anything of a run that may have applied. Runs at most once an hour
 over all processes, in short transactions.
@@ -21,6 +21,8 @@ _EVERY = timedelta(hours=1)
 _AT_A_TIME = 200
 _MOST_BATCHES = 50
 _SPARE = timedelta(days=1)
+# Longer than a forge keeps its deliveries.
+_FAILED = timedelta(days=8)
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class RetentionJob:
         retention = self._retention
         steps: tuple[tuple[str, timedelta, Callable[[Transaction, datetime], int]], ...] = (
             ("deliveries", retention.deliveries, lambda tx, at: tx.retention.deliveries(at, _AT_A_TIME)),
+            ("failed deliveries", _FAILED, lambda tx, at: tx.retention.failed_deliveries(at, _AT_A_TIME)),
+            ("webhooks", retention.previews, lambda tx, at: tx.retention.hook_watches(at, _AT_A_TIME)),
             ("saved plans", self._limits.plan_age + _SPARE, lambda tx, at: tx.retention.saved_plans(at, 50)),
             ("previews", retention.previews, lambda tx, at: tx.retention.previews(at, 50)),
             ("leases", retention.previews, lambda tx, at: tx.retention.leases(at, _AT_A_TIME)),

@@ -36,6 +36,7 @@ class SqlHookWatches:
                 calls=row["calls"],
                 error=row["error"],
                 refused=row["refused"],
+                begun_at=row["begun_at"],
             )
             for row in rows
         ]
@@ -50,6 +51,7 @@ class SqlHookWatches:
             "calls": watch.calls,
             "error": watch.error,
             "refused": watch.refused,
+            "begun_at": watch.begun_at,
         }
         row = {"forge": watch.repo.forge, "repo_path": watch.repo.path, **changed}
         insert_or_update(self._connection, hook_watches, _HOOK_KEY, row, changed)
@@ -60,9 +62,13 @@ class SqlHookWatches:
         self._connection.execute(sa.update(hook_watches).where(later).values(due_at=at))
 
 
-_ARRIVED = sa.exists().where(
-    deliveries.c.id == failed_deliveries.c.id, deliveries.c.forge == failed_deliveries.c.forge
+ARRIVED = sa.or_(
+    failed_deliveries.c.arrived,
+    sa.exists().where(
+        deliveries.c.id == failed_deliveries.c.id, deliveries.c.forge == failed_deliveries.c.forge
+    ),
 )
+"""That a failed delivery has arrived: it is among the deliveries, or was before it was deleted there."""
 
 
 class SqlFailedDeliveries:
@@ -101,12 +107,12 @@ class SqlFailedDeliveries:
     def due(self, hook: RepoRef, at: datetime, limit: int) -> Sequence[FailedDelivery]:
         """Return what has not arrived and is due, earliest due first."""
         query = (
-            sa.select(failed_deliveries, _ARRIVED.label("arrived"))
+            sa.select(failed_deliveries, ARRIVED.label("has_arrived"))
             .where(
                 failed_deliveries.c.forge == hook.forge,
                 failed_deliveries.c.repo_path == hook.path,
                 failed_deliveries.c.due_at <= at,
-                ~_ARRIVED,
+                ~ARRIVED,
             )
             .order_by(failed_deliveries.c.due_at, failed_deliveries.c.failed_at, failed_deliveries.c.id)
             .limit(limit)
@@ -123,26 +129,26 @@ class SqlFailedDeliveries:
     def since(self, at: datetime) -> Sequence[FailedDelivery]:
         """Return what failed since a time, latest first."""
         query = (
-            sa.select(failed_deliveries, _ARRIVED.label("arrived"))
+            sa.select(failed_deliveries, ARRIVED.label("has_arrived"))
             .where(failed_deliveries.c.failed_at >= at)
             .order_by(failed_deliveries.c.failed_at.desc(), failed_deliveries.c.id)
         )
         return [_read(row) for row in self._connection.execute(query).mappings()]
 
-    def failed_at(self, delivery_id: str) -> datetime | None:
-        """Return when a delivery failed at the earliest, None if it was not listed as failed."""
-        query = sa.select(
-            sa.func.min(failed_deliveries.c.failed_at, type_=failed_deliveries.c.failed_at.type)
+    def failed_at(self, forge: str, delivery_id: str) -> datetime | None:
+        """Return when a forge's delivery failed at the earliest, None if it was not listed as failed."""
+        query = sa.select(failed_deliveries.c.failed_at).where(
+            failed_deliveries.c.forge == forge, failed_deliveries.c.id == delivery_id
         )
-        found: datetime | None = self._connection.execute(
-            query.where(failed_deliveries.c.id == delivery_id)
-        ).scalar_one()
+        found: datetime | None = self._connection.execute(query).scalar_one_or_none()
         return found
 
-    def forget(self, before: datetime) -> int:
-        """Delete what failed before a time."""
-        old = sa.delete(failed_deliveries).where(failed_deliveries.c.failed_at < before)
-        return self._connection.execute(old).rowcount
+    def give_up(self, before: datetime) -> int:
+        """Ask no more for what failed before a time and has not arrived."""
+        late = sa.update(failed_deliveries).where(
+            failed_deliveries.c.failed_at < before, failed_deliveries.c.due_at.is_not(None), ~ARRIVED
+        )
+        return self._connection.execute(late.values(due_at=None)).rowcount
 
 
 def _asked(failed: FailedDelivery) -> dict[str, object]:
@@ -151,6 +157,7 @@ def _asked(failed: FailedDelivery) -> dict[str, object]:
         "due_at": failed.due_at,
         "times": failed.times,
         "asked_at": failed.asked_at,
+        "first_asked_at": failed.first_asked_at,
         "error": failed.error,
     }
 
@@ -165,6 +172,7 @@ def _read(row: sa.RowMapping) -> FailedDelivery:
         due_at=row["due_at"],
         times=row["times"],
         asked_at=row["asked_at"],
+        first_asked_at=row["first_asked_at"],
         error=row["error"],
-        arrived=bool(row["arrived"]),
+        arrived=bool(row["has_arrived"]),
     )

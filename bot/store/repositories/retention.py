@@ -9,8 +9,10 @@ import sqlalchemy as sa
 
 from bot.domain.runs import lifecycle
 from bot.services.ports.runs import ArtifactKind
+from bot.store.repositories.failed_deliveries import ARRIVED
 from bot.store.schema.changes import changes
 from bot.store.schema.deliveries import deliveries
+from bot.store.schema.failed_deliveries import failed_deliveries, hook_watches
 from bot.store.schema.runs import artifacts, leases, output, runs
 from bot.store.schema.workspaces import workspaces
 
@@ -34,7 +36,26 @@ class SqlRetention:
             .limit(limit)
         )
         found = self._connection.execute(old).scalars().all()
+        # Otherwise the forge would be asked for them again.
+        arrived = sa.update(failed_deliveries).where(failed_deliveries.c.id.in_(found), ARRIVED)
+        self._connection.execute(arrived.values(arrived=True))
         self._connection.execute(sa.delete(deliveries).where(deliveries.c.id.in_(found)))
+        return len(found)
+
+    def failed_deliveries(self, before: datetime, limit: int) -> int:
+        """Forget deliveries that failed before `before`."""
+        return self._hooks(
+            failed_deliveries, failed_deliveries.c.id, failed_deliveries.c.failed_at < before, limit
+        )
+
+    def hook_watches(self, before: datetime, limit: int) -> int:
+        """Forget webhooks whose lists were last read before `before`."""
+        return self._hooks(hook_watches, hook_watches.c.repo_path, hook_watches.c.checked_at < before, limit)
+
+    def _hooks(self, table: sa.Table, name: sa.Column[str], which: sa.ColumnElement[bool], limit: int) -> int:
+        key = sa.tuple_(table.c.forge, name)
+        found = self._connection.execute(sa.select(table.c.forge, name).where(which).limit(limit)).all()
+        self._connection.execute(sa.delete(table).where(key.in_([tuple(row) for row in found])))
         return len(found)
 
     def saved_plans(self, before: datetime, limit: int) -> int:

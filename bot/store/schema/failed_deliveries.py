@@ -21,9 +21,10 @@ hook_watches = Table(
     Column("calls", sa.Integer, nullable=False),
     Column("error", Words, nullable=False),
     Column("refused", sa.Boolean, nullable=False),
+    Column("begun_at", Moment),
 )
 
-# The same delivery id as in `deliveries`, once it has arrived.
+# The same delivery id as in `deliveries`, once it has arrived. `arrived` outlives that row.
 failed_deliveries = Table(
     "failed_deliveries",
     metadata,
@@ -37,5 +38,7 @@ failed_deliveries = Table(
     Column("times", sa.Integer, nullable=False),
     Column("asked_at", Moment),
     Column("error", Words, nullable=False),
+    Column("first_asked_at", Moment),
+    Column("arrived", sa.Boolean, nullable=False, server_default=sa.false()),
     Index("ix_failed_deliveries_failed_at", "failed_at"),
 )

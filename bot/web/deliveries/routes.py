@@ -89,7 +89,7 @@ def _address(kept: dict[str, str], came: DeliveryStatus) -> str:
     return url_for(".show", **values)
 
 
-def _row(delivery: DeliveryRecord, now: datetime, asked_again: Container[str]) -> DeliveryRow:
+def _row(delivery: DeliveryRecord, now: datetime, asked_again: Container[tuple[str, str]]) -> DeliveryRow:
     return DeliveryRow(
         id=delivery.id,
         origin=_origin(delivery, asked_again),
@@ -104,10 +104,10 @@ def _row(delivery: DeliveryRecord, now: datetime, asked_again: Container[str]) -
     )
 
 
-def _origin(delivery: DeliveryRecord, asked_again: Container[str]) -> str:
+def _origin(delivery: DeliveryRecord, asked_again: Container[tuple[str, str]]) -> str:
     if was_found(delivery):
         return f"found on {delivery.forge}: its webhook did not come"
-    if delivery.id in asked_again:
+    if (delivery.forge, delivery.id) in asked_again:
         return f"from {delivery.forge}, which was asked to send it again"
     return f"from {delivery.forge or 'plangate'}"
 

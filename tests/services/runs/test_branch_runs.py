@@ -170,6 +170,7 @@ def test_a_tag_runs_the_workspaces_that_listen_to_it_and_a_push_does_not(house: 
     house.engine.will_find("releases", BUCKET)
     house.push("c1", "releases/main.tf")
     assert house.runs() == []
+    house.forge.tags[REPO, "v1"] = "c1"
     house.deliver(TagPushed(REPO, "v1", "c1", WRITER.login, "first", "main"))
     beta = house.deliver(TagPushed(REPO, "v1-beta", "c1", WRITER.login, "beta", "main"))
     house.work()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bot.domain.events import RepoRef
 from bot.services.ports import ArtifactKind
+from bot.services.ports.failed_deliveries import FailedDelivery, HookWatch
 from bot.services.runs.transitions import lease_of
 from tests.fakes.engine import change
 from tests.fakes.house import REPO, WRITER, House
@@ -80,3 +82,20 @@ def _subject(house: House) -> str:
         record = tx.changes.numbered(REPO, 1)
         assert record is not None
         return record.id
+
+
+def test_old_failed_deliveries_and_webhooks_that_nobody_follows_go(house: House) -> None:
+    at, hook = house.clock.now(), RepoRef("github", "")
+    with house.store.transaction() as tx:
+        tx.hook_watches.put(HookWatch(hook, at, at))
+        for number in range(450):
+            tx.failed_deliveries.add(FailedDelivery(hook, f"d-{number}", "1", "push", at, None))
+    house.sweep(days=7)
+    with house.store.reading() as tx:
+        assert len(tx.failed_deliveries.since(at)) == 450
+    house.sweep(days=2)
+    with house.store.reading() as tx:
+        assert (tx.failed_deliveries.since(at), len(tx.hook_watches.all())) == ([], 1)
+    house.sweep(days=25)
+    with house.store.reading() as tx:
+        assert tx.hook_watches.all() == []
