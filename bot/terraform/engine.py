@@ -24,7 +24,7 @@ from bot.terraform.running.apply_record import ERRORED_STATE, LeftApply
 from bot.terraform.running.init_needs import InitNeeded
 from bot.terraform.running.room import Terms
 from bot.terraform.running.verified_plan import expect, verify
-from bot.terraform.running.working_directory import LOCK_FILE, Bench, Settings
+from bot.terraform.running.working_directory import Bench, Settings
 from bot.terraform.sandbox import Sandbox
 from bot.terraform.sandbox.limits import MEGABYTE, RunLimits
 
@@ -142,7 +142,7 @@ class TerraformEngine:
 
     def _planned(self, job: EngineJob, folder: RunFolder, bench: Bench, program: Program) -> PlanResult:
         # Before the plan, for the change's code could write other ones (promise 5).
-        listing, dependency_lock = self._trees.listing(folder), bench.read(LOCK_FILE)
+        listing, dependency_lock = self._trees.listing(folder), bench.dependency_lock()
         reached = reach(listing, folder, bench.directory)
         expected = expect(folder, bench.directory, job, bench.backend, bench.state_here)
         saved = bench.plan(_PLAN)

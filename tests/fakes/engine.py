@@ -107,7 +107,7 @@ class FakeEngine:
         watch.output("\n".join(["Terraform will perform the following actions:", "", *lines, ""]))
         watch.output(self.prints)
         return PlanResult(
-            self._saved(job), json.dumps(document).encode(), self.locks.get(job.commit, b"the lock file"),
+            self._saved(job), json.dumps(document).encode(), self.locks.get(job.commit, b"# the lock file\n"),
             "1.15.5",
             files=self.files.get(job.commit, "the files"), state_here=self.state_here, backend=self.backend,
             configuration=f"modules of {job.commit}", places=self.places,

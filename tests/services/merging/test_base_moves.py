@@ -16,7 +16,7 @@ from tests.fakes.engine import change, plan_json
 from tests.fakes.house import REPO, House
 
 MERGES = Merging(plan_of=PlanOf.MERGE)
-OTHER_PROVIDER = b'provider "example.com/a/b" {\n  version = "6.0.0"\n  hashes = ["h1:x"]\n}\n'
+OTHER_PROVIDER = b'provider "example.com/a/b" {\n  version = "6.0.0"\n  hashes = [\n    "h1:x",\n  ]\n}\n'
 AFTER = Merging(ApplyWhen.AFTER_MERGE, plan_of=PlanOf.MERGE)
 
 
