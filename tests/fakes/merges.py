@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bot.domain.errors import EngineError
-from bot.domain.runs.merge_result import MergeResult
-from bot.services.ports import GitRemote, MergedCommit
+from bot.domain.runs.merge_result import MergedCommit, MergeResult
+from bot.services.ports import GitRemote
 
 
 class FakeMerges:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 
 from bot.domain.errors import (
@@ -28,7 +27,7 @@ from bot.domain.ids import new_id
 from bot.domain.people.audit import AuditAction
 from bot.domain.people.origins import Origin, Via
 from bot.domain.people.permissions import Person, Role
-from bot.domain.plans.digest import DigestInputs, plan_digest, providers_hash
+from bot.domain.plans.digest import DigestInputs, plan_digest
 from bot.domain.plans.plan import load_plan_json, read_plan
 from bot.domain.runs.lifecycle import APPLY_STAGES, PLAN_STAGES, RunStatus
 from bot.domain.runs.run import Run, RunEvent
@@ -43,7 +42,14 @@ from bot.services.execution.take_over import TakeOver
 from bot.services.execution.turns import Turns
 from bot.services.execution.watch import RunWatch
 from bot.services.outbox import audit_log
-from bot.services.plans.plan_inputs import PlanInputs, current_inputs, save_inputs, state_now
+from bot.services.plans.plan_inputs import (
+    PlanInputs,
+    current_inputs,
+    inputs_of,
+    save_inputs,
+    saved_inputs,
+    state_now,
+)
 from bot.services.plans.plan_text import packed_text
 from bot.services.plans.snapshot import open_environment, secrets_of_run
 from bot.services.plans.views import packed
@@ -257,19 +263,8 @@ class Execution:
             tx.artifacts.put(run.id, ArtifactKind.DEPENDENCY_LOCK, result.dependency_lock)
             tx.artifacts.put(run.id, ArtifactKind.PLAN_VIEW, view)
             tx.artifacts.put(run.id, ArtifactKind.PLAN_TEXT, text)
-            # The state changed during the plan, so the version that the plan read is unknown.
-            known = result.state_here and basis.state == state_now(tx, run.workspace_id)
             about = [resource.address for resource in plan.resources]
-            made_of = replace(
-                basis,
-                state=basis.state if known else "",
-                backend="" if result.state_here else result.backend,
-                configuration=result.configuration,
-                files=result.files,
-                places=result.places,
-                providers=providers_hash(result.dependency_lock),
-            )
-            save_inputs(tx, run.id, made_of, about)
+            save_inputs(tx, run.id, inputs_of(basis, result, state_now(tx, run.workspace_id)), about)
             message = str(plan.counts) if plan.has_changes else "no changes"
             first = self._transitions.moved(
                 run,
@@ -315,11 +310,13 @@ class Execution:
             return
         job = self._jobs.for_run(run, Phase.APPLY, self._clock.now() + self._limits.apply + _SPARE)
         with self._store.reading() as tx:
+            inputs = saved_inputs(tx, run.id)
             plan = PlanResult(
                 saved_plan=tx.artifacts.get(run.id, ArtifactKind.SAVED_PLAN) or b"",
                 plan_json=b"",
                 dependency_lock=tx.artifacts.get(run.id, ArtifactKind.DEPENDENCY_LOCK) or b"",
                 version=run.engine_version,
+                modules=inputs.modules if inputs is not None else None,
             )
         run = self._onward(run, fence, RunStatus.APPLY_QUEUED, RunStatus.APPLYING)
         if run.status is not RunStatus.APPLYING:

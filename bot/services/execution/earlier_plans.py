@@ -36,13 +36,15 @@ class EarlierPlans:
             if run.as_planned is None or run.status is not RunStatus.PENDING:
                 return False
             earlier, inputs = tx.runs.get(run.as_planned.run_id), saved_inputs(tx, run.as_planned.run_id)
-            repo = tx.workspaces.get(run.workspace_id).repo
-        if inputs is None or inputs.places is None:
+            workspace = tx.workspaces.get(run.workspace_id)
+        # Nobody knows what an init would download now: a branch or a tag may have moved.
+        if inputs is None or inputs.places is None or inputs.modules != "":
             return False
+        repo = workspace.repo
         try:
             remote = self._forges[repo.forge].remote(repo)
             paths = self._merges.differing(remote, merged_commit(earlier), merged_commit(run))
         except (EngineError, ForgeError) as error:
             log.info("%s is planned, because it can't be compared with %s: %s", run_id, earlier.id, error)
             return False
-        return not may_have_read(inputs, paths)
+        return not may_have_read(inputs, paths, workspace.triggers)

@@ -72,7 +72,7 @@ class PlanReuse:
     def _why_not(self, tx: Transaction, run: Run, shown: Run) -> str:
         """Say why the run needs a new plan. Empty if the shown plan can be reused."""
         basis = saved_inputs(tx, shown.id)
-        if basis is None or not basis.state:
+        if basis is None or not basis.state or basis.backend:
             return "Plangate does not store the state, so it can't know whether it has changed"
         workspace = tx.workspaces.get(run.workspace_id)
         settings = (

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from bot.domain.events import Change, RepoRef
 from bot.domain.runs.lifecycle import RunStatus
-from bot.domain.runs.merge_result import MergeResult, why_outdated
+from bot.domain.runs.merge_result import MergedCommit, MergeResult, why_outdated
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.outbox.wake import Wake
@@ -19,7 +19,6 @@ from bot.services.ports import (
     ChangeRecord,
     ForgeReader,
     MergeCommits,
-    MergedCommit,
     RunQuery,
     Store,
     Transaction,
@@ -144,4 +143,5 @@ def _holds(tx: Transaction, run: Run, sight: MergeSight) -> bool:
         return False
     # A run that waits for its turn takes over the plan that was shown, or makes the same again.
     planned_by = run.id if run.digest or run.approval is None else run.approval.shown_run_id
-    return not may_have_read(saved_inputs(tx, planned_by), differs)
+    triggers = tx.workspaces.get(run.workspace_id).triggers
+    return not may_have_read(saved_inputs(tx, planned_by), differs, triggers)

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
-from bot.domain.runs.merge_result import MergeResult
+from bot.domain.runs.merge_result import MergedCommit, MergeResult
 from bot.services.ports.forge import GitRemote
-
-
-@dataclass(frozen=True)
-class MergedCommit:
-    """A commit of a repository; or one that we made, with the two that it merges, to make it again."""
-
-    commit: str
-    head: str = ""
-    base: str = ""
 
 
 class MergeCommits(Protocol):

@@ -13,8 +13,8 @@ import hashlib
 from collections.abc import Iterator
 
 from bot.domain.errors import EngineError
-from bot.domain.runs.merge_result import MergeResult
-from bot.services.ports import GitRemote, MergedCommit, Watch
+from bot.domain.runs.merge_result import MergedCommit, MergeResult
+from bot.services.ports import GitRemote, Watch
 from bot.terraform.repository.checkout import Checkout, Patience, check_commit
 from bot.terraform.repository.git import Git
 

@@ -10,7 +10,7 @@ import pytest
 from bot.domain.errors import EngineError
 from bot.domain.people.permissions import Person, Role
 from bot.domain.runs.approval import ApprovalState
-from bot.domain.workspaces.workspace import ApplyWhen, Merging, PlanOf, Workspace
+from bot.domain.workspaces.workspace import ApplyWhen, Merging, PlanOf, Triggers, Workspace
 from bot.services.ports import Limits
 from tests.fakes.engine import change, plan_json
 from tests.fakes.house import REPO, House
@@ -74,6 +74,20 @@ def test_a_configuration_that_can_read_everything_is_planned_again(house: House)
     house.say(1, "/plan")
     move(house, "base2", other__x="1")
     assert previews(house)[-1] == "merge-head1-base2"
+
+
+NAMED = [
+    Triggers(prefixes=("other",)),
+    Triggers(patterns=("network/*", "**/x.tf")),
+    Triggers(file_triggers=False),
+]
+
+
+@pytest.mark.parametrize("triggers", NAMED)
+def test_a_file_that_a_trigger_names_has_it_planned_again(house: House, triggers: Triggers) -> None:
+    opened(house, 1, triggers=triggers)
+    move(house, "base2", other__x="1")
+    assert previews(house) == ["merge-head1-base1", "merge-head1-base2"]
 
 
 def test_changes_that_plan_their_heads_are_left_alone(house: House) -> None:
@@ -164,6 +178,15 @@ def test_an_approval_falls_if_the_providers_are_others(house: House) -> None:
     workspace = opened(house, 1, merging=AFTER)
     house.say(1, "/apply")
     house.engine.locks["merge-head1-base2"] = OTHER_PROVIDER
+    move(house, "base2", network__x="1")
+    assert approvals(house, workspace) == [ApprovalState.FALLEN]
+
+
+def test_an_approval_falls_if_the_downloaded_modules_are_others(house: House) -> None:
+    workspace = opened(house, 1, merging=AFTER)
+    house.say(1, "/apply")
+    house.engine.files["merge-head1-base2"] = "other files"
+    house.engine.modules["merge-head1-base2"] = "a branch that has moved"
     move(house, "base2", network__x="1")
     assert approvals(house, workspace) == [ApprovalState.FALLEN]
 
