@@ -147,11 +147,13 @@ class Execution:
         try:
             if self._taken_over(run_id, fence) or self._waits_for_room(run_id, fence):
                 return
-            run = self._begin(run_id, fence)
+            with self._watching(run_id, fence, "plan") as watch:
+                same_files = self._plan_reuse.same_files(run_id, watch)
+            run = self._begin(run_id, fence, same_files)
             if run.status in PLAN_STAGES and run.status is not RunStatus.POLICY_CHECKING:
                 run = self._plan(run, fence)
             if run.status is RunStatus.POLICY_CHECKING:
-                with self._watching(run, fence, "plan") as watch:
+                with self._watching(run.id, fence, "plan") as watch:
                     run = self._policy_checker.check(run, fence, watch)
             if run.status in APPLY_STAGES:
                 self._apply(run, fence)
@@ -174,9 +176,8 @@ class Execution:
                 run_id, fence, RunStatus.ERRORED, f"Plangate itself failed; the log has it as {reference}"
             )
 
-    def _begin(self, run_id: str, fence: int) -> Run:
+    def _begin(self, run_id: str, fence: int, same_files: bool) -> Run:
         """Start the run if it is next in the queue. End it after a cancel or a lost worker."""
-        same_files = self._plan_reuse.same_files(run_id)
 
         def step(tx: Transaction, run: Run) -> Moves:
             if run.final:
@@ -224,7 +225,7 @@ class Execution:
 
     def _plan(self, run: Run, fence: int) -> Run:
         job = self._jobs.for_run(run, Phase.PLAN, self._clock.now() + self._limits.plan + _SPARE)
-        with self._watching(run, fence, "plan") as watch:
+        with self._watching(run.id, fence, "plan") as watch:
             self._engine.fetch(job, watch)
             run = self._onward(
                 run, fence, RunStatus.FETCHING_COMPLETED, RunStatus.PLAN_QUEUED, RunStatus.PLANNING
@@ -291,7 +292,7 @@ class Execution:
             run = tx.runs.get(run_id)
         if run.status is not RunStatus.APPLYING:
             return False
-        with self._watching(run, fence, "apply") as watch:
+        with self._watching(run_id, fence, "apply") as watch:
             ending = self._take_over.ending(run, watch)
         if ending is None:
             log.warning("%s: its worker was lost, but its Terraform may still be at work elsewhere", run_id)
@@ -303,7 +304,9 @@ class Execution:
 
     def _apply(self, run: Run, fence: int) -> None:
         # Before the run is marked applying: a forge that is down must not look like an interrupted apply.
-        if missing := self._before_apply.missing(run):
+        with self._watching(run.id, fence, "apply") as watch:
+            missing = self._before_apply.missing(run, watch)
+        if missing:
             self._transitions.change(
                 run.id, lambda tx, run: self._before_apply.put_back(tx, run, missing), fence
             )
@@ -321,7 +324,7 @@ class Execution:
         run = self._onward(run, fence, RunStatus.APPLY_QUEUED, RunStatus.APPLYING)
         if run.status is not RunStatus.APPLYING:
             return  # canceled during the request to the forge
-        with self._watching(run, fence, "apply") as watch:
+        with self._watching(run.id, fence, "apply") as watch:
             result = patiently(lambda: self._engine.apply(job, plan, watch), self._clock, watch)
         self._applied(run, fence, result)
 
@@ -385,9 +388,9 @@ class Execution:
             log.warning("%s waits for the forge: %s", run_id, error)
 
     @contextmanager
-    def _watching(self, run: Run, fence: int, stage: str) -> Iterator[RunWatch]:
+    def _watching(self, run_id: str, fence: int, stage: str) -> Iterator[RunWatch]:
         """Watch a stage. Stores its last output also if it fails, because it says why."""
-        watch = RunWatch(self._store, self._clock, self._limits, run.id, fence, stage)
+        watch = RunWatch(self._store, self._clock, self._limits, run_id, fence, stage)
         # A stage starts with a full lease. A slow database and many short stages could otherwise use it up
         # before the first tick (promise 3).
         watch.tick()

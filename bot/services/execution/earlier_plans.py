@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from bot.domain.errors import EngineError, ForgeError
+from bot.domain.errors import EngineError, ForgeError, Interrupted
 from bot.domain.runs.lifecycle import RunStatus
 from bot.services.plans.plan_inputs import may_have_read, saved_inputs
-from bot.services.ports import ForgeReader, MergeCommits, Store
+from bot.services.ports import ForgeReader, MergeCommits, Store, Watch
 from bot.services.runs.merge_results import merged_commit
 
 log = logging.getLogger(__name__)
@@ -26,10 +26,10 @@ class EarlierPlans:
         self._forges = forges
         self._merges = merges
 
-    def same_files(self, run_id: str) -> bool:
+    def same_files(self, run_id: str, watch: Watch) -> bool:
         """Whether a run plans the same readable files as the earlier preview that it may reuse.
 
-        False if there is none, or if that is not known: the plan is then made as usual.
+        False if there is none, or if that is not known: the plan is then made as usual. Raises Interrupted.
         """
         with self._store.reading() as tx:
             run = tx.runs.get(run_id)
@@ -43,7 +43,9 @@ class EarlierPlans:
         repo = workspace.repo
         try:
             remote = self._forges[repo.forge].remote(repo)
-            paths = self._merges.differing(remote, merged_commit(earlier), merged_commit(run))
+            paths = self._merges.differing(remote, merged_commit(earlier), merged_commit(run), watch)
+        except Interrupted:
+            raise
         except (EngineError, ForgeError) as error:
             log.info("%s is planned, because it can't be compared with %s: %s", run_id, earlier.id, error)
             return False

@@ -16,6 +16,7 @@ from bot.domain.workspaces.variables import Category, StoredVariable, Variable
 from bot.domain.workspaces.workspace import Triggers
 from bot.services.plans.plan_inputs import save_inputs, saved_inputs
 from bot.services.ports import ArtifactKind, StateVersion
+from bot.services.runs.transitions import lease_of
 from tests.fakes.engine import change
 from tests.fakes.house import WRITER, House
 
@@ -83,6 +84,32 @@ def test_a_third_commit_reuses_it_from_the_second_but_no_older_than_the_age(show
     shown.clock.forward(seconds=1801)
     newer(shown, "h5")
     assert shown.engine.count("plan") == 2
+
+
+def test_the_lease_is_kept_while_git_compares_for_long(shown: House) -> None:
+    held: list[frozenset[str]] = []
+
+    def long() -> None:
+        shown.clock.forward(seconds=shown.limits.lease.total_seconds() * 0.6)
+        with shown.store.reading() as tx:
+            held.append(tx.leases.held([lease_of(shown.runs()[-1].id)], shown.clock.now()))
+
+    shown.merges.moments += [long, long, long]
+    newer(shown)
+    assert held == [frozenset({lease_of(shown.runs()[-1].id)})] * 3
+    assert (shown.engine.count("plan"), shown.runs()[-1].status) == (1, RunStatus.PLANNED_AND_FINISHED)
+
+
+def test_a_cancel_is_seen_while_git_compares(shown: House) -> None:
+    def cancel() -> None:
+        shown.controls.cancel(shown.runs()[-1].id, WRITER)
+
+    def never() -> None:
+        raise AssertionError("it goes on after a cancel")
+
+    shown.merges.moments += [cancel, never]
+    newer(shown)
+    assert (shown.runs()[-1].status, shown.engine.count("plan")) == (RunStatus.CANCELED, 1)
 
 
 def a_file(house: House) -> str:
