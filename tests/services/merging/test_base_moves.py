@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -209,6 +210,52 @@ def test_a_change_that_can_not_be_merged_here_does_not_hold_up_the_others(house:
     house.sweep(minutes=10)
     assert (previews(house, 1)[-1], previews(house, 2)[-1]) == ("merge-head1-base2", "merge-head2-base2")
     assert len(previews(house, 2)) == 2
+
+
+def test_a_retry_makes_no_more_plans_than_one_push_may(build: Callable[..., House]) -> None:
+    house = build(limits=Limits(siblings=1))
+    opened(house, 1, 2)
+    house.merges.faults.append(EngineError("git merge-tree failed: once"))
+    move(house, "base2", network__x="1")
+    house.sweep(minutes=10)
+    assert (previews(house, 1)[-1], previews(house, 2)[-1]) == ("merge-head1-base1", "merge-head2-base2")
+    assert "outdated: main has moved to base2" in house.summary(1)
+    move(house, "base3", network__x="2")
+    assert previews(house, 1)[-1] == "merge-head1-base3"
+
+
+def test_a_branch_that_never_rests_keeps_no_worker(house: House) -> None:
+    opened(house, 1)
+    numbers = itertools.count(3)
+
+    def again() -> None:
+        house.forge.set_branch(REPO, "main", f"base{next(numbers)}")
+        house.merges.moments.append(again)
+
+    house.merges.moments.append(again)
+    move(house, "base2", network__x="1")
+    house.merges.moments.clear()
+    assert next(numbers) < 20
+    move(house, "base20", network__x="2")
+    assert previews(house)[-1] == "merge-head1-base20"
+
+
+def test_a_slow_look_at_a_change_does_not_put_an_older_base_over_a_newer_one(house: House) -> None:
+    opened(house, 1)
+    # While Git merges the newer commit into base1, the branch moves on, which another worker handles first.
+    house.merges.moments.append(lambda: _moved_elsewhere(house))
+    house.update_change(1, "head1b", "network/a.tf")
+    house.work()
+    with house.store.reading() as tx:
+        record = tx.changes.numbered(REPO, 1)
+    assert record is not None
+    assert record.merge is not None
+    assert (record.change.head_sha, record.merge.base) == ("head1b", "base2")
+    assert previews(house)[-1] == "merge-head1b-base2"
+
+
+def _moved_elsewhere(house: House) -> None:
+    move(house, "base2", network__x="1")
 
 
 @pytest.mark.parametrize("state", ["merged", "closed"])
