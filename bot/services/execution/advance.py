@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 
 from bot.domain.errors import (
     Conflict,
@@ -147,8 +148,7 @@ class Execution:
         try:
             if self._taken_over(run_id, fence) or self._waits_for_room(run_id, fence):
                 return
-            with self._watching(run_id, fence, "plan") as watch:
-                same_files = self._plan_reuse.same_files(run_id, watch)
+            same_files = self._plan_reuse.same_files(run_id, partial(self._watching, run_id, fence, "plan"))
             run = self._begin(run_id, fence, same_files)
             if run.status in PLAN_STAGES and run.status is not RunStatus.POLICY_CHECKING:
                 run = self._plan(run, fence)

@@ -7,13 +7,17 @@ transaction, when the newer run starts. What else a plan depends on is compared 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 
 from bot.domain.errors import EngineError, ForgeError, Interrupted
 from bot.domain.runs.lifecycle import RunStatus
 from bot.services.plans.plan_inputs import may_have_read, saved_inputs
 from bot.services.ports import ForgeReader, MergeCommits, Store, Watch
 from bot.services.runs.merge_results import merged_commit
+
+Watching = Callable[[], AbstractContextManager[Watch]]
+"""Watches for as long as Git is at work: keeps the run's lease, and sees a cancel."""
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +30,7 @@ class EarlierPlans:
         self._forges = forges
         self._merges = merges
 
-    def same_files(self, run_id: str, watch: Watch) -> bool:
+    def same_files(self, run_id: str, watching: Watching) -> bool:
         """Whether a run plans the same readable files as the earlier preview that it may reuse.
 
         False if there is none, or if that is not known: the plan is then made as usual. Raises Interrupted.
@@ -43,7 +47,8 @@ class EarlierPlans:
         repo = workspace.repo
         try:
             remote = self._forges[repo.forge].remote(repo)
-            paths = self._merges.differing(remote, merged_commit(earlier), merged_commit(run), watch)
+            with watching() as watch:
+                paths = self._merges.differing(remote, merged_commit(earlier), merged_commit(run), watch)
         except Interrupted:
             raise
         except (EngineError, ForgeError) as error:

@@ -16,10 +16,10 @@ from datetime import datetime, timedelta
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run, RunEvent
 from bot.services.execution.as_applied import ended_as_applied
-from bot.services.execution.earlier_plans import EarlierPlans
+from bot.services.execution.earlier_plans import EarlierPlans, Watching
 from bot.services.plans.plan_inputs import saved_inputs, state_now
 from bot.services.plans.snapshot import variables_of
-from bot.services.ports import ArtifactKind, Clock, Transaction, Watch
+from bot.services.ports import ArtifactKind, Clock, Transaction
 from bot.services.runs.transitions import Transitions
 
 _TAKEN = (
@@ -47,12 +47,12 @@ class PlanReuse:
         self._transitions = transitions
         self._age = age
 
-    def same_files(self, run_id: str, watch: Watch) -> bool:
+    def same_files(self, run_id: str, watching: Watching) -> bool:
         """Whether a preview may reuse the plan of an earlier commit, as far as files are concerned.
 
         Git may have to fetch both commits, which the watch stops. Raises Interrupted.
         """
-        return bool(self._age) and self._earlier.same_files(run_id, watch)
+        return bool(self._age) and self._earlier.same_files(run_id, watching)
 
     def start(self, tx: Transaction, run: Run, *, same_files: bool = False) -> list[tuple[Run, RunEvent]]:
         """Return the steps that start a run: to its plan if one is reused, else to the fetch.
