@@ -19,16 +19,20 @@ from bot.terraform.programs.binaries import Binaries, Program
 from bot.terraform.repository.checkout import Checkout
 from bot.terraform.repository.commit_trees import CommitTrees
 from bot.terraform.repository.merging import MirrorMerges
-from bot.terraform.repository.reach import reach
+from bot.terraform.repository.reach import modules_hash, reach
 from bot.terraform.running.apply_record import ERRORED_STATE, LeftApply
 from bot.terraform.running.init_needs import InitNeeded
 from bot.terraform.running.room import Terms
 from bot.terraform.running.verified_plan import expect, verify
-from bot.terraform.running.working_directory import LOCK_FILE, Bench, Settings
+from bot.terraform.running.working_directory import Bench, Settings
 from bot.terraform.sandbox import Sandbox
 from bot.terraform.sandbox.limits import MEGABYTE, RunLimits
 
 _PLAN = "plan.tfplan"
+_OTHER_MODULES = (
+    "a module that `init` downloads is not the one that was planned, so nothing was applied: "
+    "comment /plan, or retry the run, and pin the module to a version or a commit"
+)
 FINISHED = "its worker was lost, but Terraform finished the apply"
 _INTERRUPTED = "interrupted: Terraform finished the step it was at and stopped; the state holds what was done"
 _KILLED = "killed: the state may lack what was done last, and may still be locked"
@@ -142,8 +146,9 @@ class TerraformEngine:
 
     def _planned(self, job: EngineJob, folder: RunFolder, bench: Bench, program: Program) -> PlanResult:
         # Before the plan, for the change's code could write other ones (promise 5).
-        listing, dependency_lock = self._trees.listing(folder), bench.read(LOCK_FILE)
-        reached = reach(listing, folder, bench.directory)
+        listing, dependency_lock = self._trees.listing(folder), bench.dependency_lock()
+        values = (*(each.value for each in job.variables), *job.environment.values())
+        reached = reach(listing, folder, bench.directory, values)
         expected = expect(folder, bench.directory, job, bench.backend, bench.state_here)
         saved = bench.plan(_PLAN)
         shown = bench.show(_PLAN, saved, dependency_lock)
@@ -155,6 +160,7 @@ class TerraformEngine:
             version=program.version,
             files=reached.hash,
             places=reached.places,
+            modules=reached.modules,
             state_here=bench.state_here,
             refused=tuple(bench.refused),
             backend=bench.backend,
@@ -175,6 +181,8 @@ class TerraformEngine:
         try:
             if not bench.inited and not bench.ready_to_apply(plan):
                 bench.init(readonly_lock=bool(plan.dependency_lock))
+            if plan.modules is not None and plan.modules != modules_hash(folder, bench.directory):
+                raise EngineError(_OTHER_MODULES)
             return self._outcome(bench, bench.apply(_PLAN, plan.saved_plan))
         finally:
             bench.take_back()

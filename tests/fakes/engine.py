@@ -44,8 +44,8 @@ class FakeEngine:
     `trees` are the runs whose working tree lies on the machine, `tidied` is how often it was tidied.
     `state_here` says whether configurations
     leave their state to Plangate; where not, runs plan again whatever was shown. `prints` is what a program
-    of the change writes into the output of the plan. `files` and `locks` are what the configuration reads and
-    its lock file, by commit, where they differ from those of other commits. `full` says why the disk is full.
+    of the change writes into the output of the plan. `files`, `modules` and `locks` are what configurations
+    read, download and lock, by commit, where they differ from others. `full` says why the disk is full.
     `lost` is how applies ended whose worker was lost, None for those of another machine; `left_states` are
     states that they could not push, None while at work.
     """
@@ -64,6 +64,7 @@ class FakeEngine:
         self.files: dict[str, str] = {}
         self.places: tuple[str, ...] | None = None
         self.locks: dict[str, bytes] = {}
+        self.modules: dict[str, str] = {}
         self.full = ""
         self.tidied = 0
         self.lost: dict[str, ApplyResult | None] = {}
@@ -107,10 +108,11 @@ class FakeEngine:
         watch.output("\n".join(["Terraform will perform the following actions:", "", *lines, ""]))
         watch.output(self.prints)
         return PlanResult(
-            self._saved(job), json.dumps(document).encode(), self.locks.get(job.commit, b"the lock file"),
+            self._saved(job), json.dumps(document).encode(), self.locks.get(job.commit, b"# the lock file\n"),
             "1.15.5",
             files=self.files.get(job.commit, "the files"), state_here=self.state_here, backend=self.backend,
             configuration=f"modules of {job.commit}", places=self.places,
+            modules=self.modules.get(job.commit, ""),
         )  # fmt: skip
 
     def apply(self, job: EngineJob, plan: PlanResult, watch: Watch) -> ApplyResult:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from bot.domain.errors import EngineError
-from bot.domain.runs.merge_result import MergeResult
-from bot.services.ports import GitRemote, MergedCommit
+from collections.abc import Callable
+
+from bot.domain.errors import EngineError, Interrupted
+from bot.domain.runs.merge_result import MergedCommit, MergeResult
+from bot.services.ports import GitRemote, Watch, WatchSignal
 
 
 class FakeMerges:
@@ -12,7 +14,8 @@ class FakeMerges:
 
     `bases` are the files of a branch's commits, `heads` those that a change's commit modifies: paths with
     contents. A commit that is neither has one file, which no other has. `conflicts` are the files that stand
-    in the way of a merge, by the head and the base.
+    in the way of a merge, by the head and the base. `moments` are what happens during the next merge or
+    comparison; after each of them the watcher is asked.
     """
 
     def __init__(self) -> None:
@@ -21,8 +24,12 @@ class FakeMerges:
         self.conflicts: dict[tuple[str, str], tuple[str, ...]] = {}
         self.faults: list[EngineError] = []
         self.comparing: list[EngineError] = []
+        self.moments: list[Callable[[], None]] = []
 
-    def merge(self, remote: GitRemote, head: str, base: str, base_branch: str) -> MergeResult:
+    def merge(
+        self, remote: GitRemote, head: str, base: str, base_branch: str, watch: Watch | None = None
+    ) -> MergeResult:
+        self._take_long(watch)
         if self.faults:
             raise self.faults.pop(0)
         if names := self.conflicts.get((head, base)):
@@ -31,11 +38,21 @@ class FakeMerges:
         own = sorted(item for item in self._head(head).items() if item not in there.items())
         return MergeResult(base_branch, base, f"merge-{head}-{base}", repr(own))
 
-    def differing(self, remote: GitRemote, before: MergedCommit, after: MergedCommit) -> frozenset[str]:
+    def differing(
+        self, remote: GitRemote, before: MergedCommit, after: MergedCommit, watch: Watch | None = None
+    ) -> frozenset[str]:
+        self._take_long(watch)
         if self.comparing:
             raise self.comparing.pop(0)
         one, other = self._files(before), self._files(after)
         return frozenset(path for path in one.keys() | other.keys() if one.get(path) != other.get(path))
+
+    def _take_long(self, watch: Watch | None) -> None:
+        moments, self.moments = self.moments, []
+        for moment in moments:
+            moment()
+            if watch is not None and watch.tick() is not WatchSignal.GO_ON:
+                raise Interrupted("stopped")
 
     def _files(self, commit: MergedCommit) -> dict[str, str]:
         if commit.base:

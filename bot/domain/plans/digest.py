@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.domain.errors import EngineError
+from bot.domain.plans.dependency_lock import read_lock
 
 _CHANGE_KEYS = (
     "actions",
@@ -34,10 +35,6 @@ _CHANGE_KEYS = (
     "replace_paths",
     "importing",
 )
-_PROVIDER = re.compile(
-    r'^provider "([^"]+)" \{\s*\n\s*version\s*=\s*"([^"]+)"(.*?)^\}', re.MULTILINE | re.DOTALL
-)
-_HASH = re.compile(r'"((?:h1|zh):[^"]+)"')
 _INDEX = re.compile(r"\[(?:\d+|\"(?:[^\"\\]|\\.)*\")\]")
 
 
@@ -59,7 +56,10 @@ NO_INPUTS = DigestInputs()
 
 
 def plan_digest(document: Mapping[str, Any], key: bytes, around: DigestInputs = NO_INPUTS) -> str:
-    """Return the plan's digest, hexadecimal. Raises EngineError if values are nested too deeply."""
+    """Return the plan's digest, hexadecimal.
+
+    Raises EngineError if values are nested too deeply, and for a lock file that is not laid out as usual.
+    """
     try:
         form = canonical(document, around)
     except RecursionError:
@@ -99,17 +99,17 @@ def canonical(document: Mapping[str, Any], around: DigestInputs = NO_INPUTS) -> 
 def locked_providers(dependency_lock: bytes) -> dict[str, list[Any]]:
     """Return the version and the hashes of each provider that a lock file names.
 
-    Another binary under the same version is another provider: it does what the plan does not show.
+    Another binary under the same version is another provider: it does what the plan does not show. Raises
+    EngineError as `read_lock` does.
     """
-    text = dependency_lock.decode(errors="replace")
-    return {
-        source: [version, sorted(set(_HASH.findall(body)))]
-        for source, version, body in _PROVIDER.findall(text)
-    }
+    return {each.address: [each.version, sorted(each.hashes)] for each in read_lock(dependency_lock)}
 
 
 def providers_hash(dependency_lock: bytes) -> str:
-    """Return a hash, hexadecimal, that two lock files share only if they name the same providers."""
+    """Return a hash, hexadecimal, that two lock files share only if they name the same providers.
+
+    Raises EngineError as `read_lock` does.
+    """
     return hashlib.sha256(json.dumps(locked_providers(dependency_lock), sort_keys=True).encode()).hexdigest()
 
 

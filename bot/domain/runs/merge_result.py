@@ -50,6 +50,15 @@ class MergeResult:
 
 
 @dataclass(frozen=True)
+class MergedCommit:
+    """A commit of a repository; or one that we made, with the two that it merges, to make it again."""
+
+    commit: str
+    head: str = ""
+    base: str = ""
+
+
+@dataclass(frozen=True)
 class AsApplied:
     """The run of a change that applied the files which a commit of the branch has.
 

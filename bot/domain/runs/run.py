@@ -53,7 +53,10 @@ class Approval:
 
 @dataclass(frozen=True)
 class AsPlanned:
-    """The earlier preview whose plan a preview may reuse, with its commit. `reused`: it did."""
+    """The earlier preview whose plan a preview may reuse. `reused`: it did.
+
+    `commit` is the one that was planned, also if that preview itself has reused a plan.
+    """
 
     run_id: str
     commit: str
@@ -110,6 +113,12 @@ class Run:
     def files_of(self) -> str:
         """The commit whose files are planned and applied."""
         return self.merge.commit if self.merge is not None else self.commit
+
+    @property
+    def planned_commit(self) -> str:
+        """The commit that was planned: an earlier one if the run reused a plan."""
+        reused = self.as_planned is not None and self.as_planned.reused
+        return self.as_planned.commit if self.as_planned is not None and reused else self.commit
 
     @property
     def final(self) -> bool:

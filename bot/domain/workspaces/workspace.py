@@ -83,6 +83,14 @@ class Triggers:
                     return f"{path} is in {prefix.strip('/') or 'the repository'}"
         return None
 
+    def names(self, path: str) -> bool:
+        """Whether a setting says that a file counts, whatever the configuration can read."""
+        if not self.file_triggers:
+            return True
+        if self.patterns:
+            return any(pattern_regex(pattern).match(path) for pattern in self.patterns)
+        return any(_inside(path, prefix) for prefix in self.prefixes)
+
     def watched(self, working_directory: str) -> str:
         """Say in a few words which paths count, for the reason why nothing ran."""
         if self.patterns:

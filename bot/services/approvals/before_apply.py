@@ -23,7 +23,7 @@ from bot.services.approvals.requirements import RequirementChecker
 from bot.services.merging.merge_results import ChangeMerges
 from bot.services.people.identities import Identities
 from bot.services.people.roles import Roles
-from bot.services.ports import Clock, ForgeReader, Store, Transaction
+from bot.services.ports import Clock, ForgeReader, Store, Transaction, Watch
 from bot.services.runs.cancel import PLANGATE
 from bot.services.runs.transitions import Moves, Transitions
 
@@ -53,9 +53,10 @@ class BeforeApply:
         self._roles = roles
         self._transitions = transitions
 
-    def missing(self, run: Run) -> str:
+    def missing(self, run: Run, watch: Watch) -> str:
         """Return what the run lacks, empty if nothing. Raises ForgeUnavailable: then ask again later.
 
+        Git may have to fetch the base, which the watch stops: then it raises Interrupted.
         A run that applies automatically needs no role and no review.
         """
         if run.auto_apply and run.change_number is None and not run.modes.destroy:
@@ -64,7 +65,7 @@ class BeforeApply:
             workspace = tx.workspaces.get(run.workspace_id)
             record = tx.approvals.of_apply(run.id)
         try:
-            return self._asked(run, workspace, record)
+            return self._asked(run, workspace, record, watch)
         except (ForgeRefused, NotFound) as error:
             # A requirement that can't be checked is not met.
             return str(error)
@@ -88,7 +89,7 @@ class BeforeApply:
             )
         ]
 
-    def _asked(self, run: Run, workspace: Workspace, record: ApprovalRecord | None) -> str:
+    def _asked(self, run: Run, workspace: Workspace, record: ApprovalRecord | None, watch: Watch) -> str:
         self._identities.check(workspace.repo, timedelta())
         person = self._approver(workspace, record) if record is not None else None
         number = run.change_number or (record.change_number if record is not None else None)
@@ -97,7 +98,7 @@ class BeforeApply:
             return "" if person is None or person.may(Action.CONFIRM) else refusal(person, Action.CONFIRM)
         self._our_comments.make_sure(workspace.repo, number)
         change = self._forges[workspace.repo.forge].change(workspace.repo, number)
-        if moved := self._merges.why_moved(run, change):
+        if moved := self._merges.why_moved(run, change, watch):
             return moved
         facts = self._requirement_checker.facts(change, [workspace])
         with self._store.reading() as tx:

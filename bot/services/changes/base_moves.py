@@ -24,7 +24,7 @@ from bot.services.approvals.approvals import fell
 from bot.services.merging.merge_results import ChangeMerges, MergeSight
 from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.outbox.ledger import Ledger
-from bot.services.ports import ChangeRecord, Clock, Delivery, ForgeReader, Store, Transaction
+from bot.services.ports import ChangeRecord, Clock, Delivery, ForgeReader, RunQuery, Store, Transaction
 from bot.services.runs.cancel import PLANGATE, stopped
 from bot.services.runs.change_runs import runs_of_change
 from bot.services.runs.create import RunFactory
@@ -35,11 +35,32 @@ _APPLIED = frozenset({RunStatus.APPLYING, RunStatus.APPLIED})
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
 
+# A branch that moves on while its changes are looked at is looked at again. Later pushes have deliveries of
+# their own.
+_PASSES = 5
+
+
 @dataclass
 class _Left:
-    """How many plans may still be made because of one push."""
+    """How many plans may still be made because of one push, None until somebody asks.
 
-    plans: int
+    What was made at an earlier try of the same `delivery` counts.
+    """
+
+    delivery: Delivery
+    repo: RepoRef
+    branch: str
+    most: int
+    plans: int | None = None
+
+    def take(self, tx: Transaction) -> bool:
+        """Whether one more may be made. Counts it."""
+        if self.plans is None:
+            self.plans = self.most - _made_since(tx, self.repo, self.branch, self.delivery.received_at)
+        if self.plans <= 0:
+            return False
+        self.plans -= 1
+        return True
 
 
 class BaseMoves:
@@ -73,8 +94,8 @@ class BaseMoves:
         """
         said = json.loads(delivery.body)
         repo, branch = RepoRef(said["forge"], said["repo"]), said["branch"]
-        left, seen, failed = _Left(self._limit), "", None
-        while True:
+        left, seen, failed = _Left(delivery, repo, branch, self._limit), "", None
+        for _ in range(_PASSES):
             try:
                 _, base = self._forges[repo.forge].branch_head(repo, branch)
             except NotFound:
@@ -132,7 +153,7 @@ class BaseMoves:
         if any(run.status in _APPLIED for run in runs):
             return
         old = [run for run in runs if why_plan_outdated(record, workspace, run)]
-        why = f"{change.base_branch} has moved to {sight.result.base[:8]}"
+        why = f"{_moved(change.base_branch)} {sight.result.base[:8]}"
         self._stop(tx, workspace, old, why, outcome)
         if shown is not None and shown not in old:
             outcome.say(DecisionKind.NOTHING, f"{why}: no file that the plan can read has changed", name)
@@ -143,10 +164,9 @@ class BaseMoves:
         elif shown is None and change.from_fork:
             # Promise 5: a fork's code is planned again only if a person had this commit planned.
             outcome.say(DecisionKind.NOTHING, f"{why}; /plan plans it", name)
-        elif not left.plans:
+        elif not left.take(tx):
             outcome.say(DecisionKind.NOTHING, f"{why}, so the plan is outdated; /plan plans it again", name)
         else:
-            left.plans -= 1
             modes = shown.modes if shown is not None else NORMAL
             made = self._run_factory.preview(tx, workspace, change, PLANGATE, why, outcome.wake, modes)
             outcome.say(DecisionKind.PREVIEW, why, name, made.id)
@@ -172,6 +192,25 @@ class BaseMoves:
             if moves := stopped(tx, self._transitions, run, why):
                 self._transitions.save(tx, run, moves, outcome.wake)
                 outcome.say(DecisionKind.DISCARDED, why, workspace.name, run.id)
+
+
+def _moved(branch: str) -> str:
+    return f"{branch} has moved to"
+
+
+def _made_since(tx: Transaction, repo: RepoRef, branch: str, at: datetime) -> int:
+    """Return how many plans were made since a moment because a branch had moved."""
+    made = 0
+    for record in tx.changes.open_of(repo, None):
+        change = record.change
+        query = RunQuery(repo=repo, change_number=change.number, plan_only=True, limit=None)
+        if change.base_branch != branch:
+            continue
+        for run in tx.runs.find(query):
+            if run.created_at < at or run.created_by != PLANGATE:
+                continue
+            made += tx.runs.timeline(run.id)[0].message.startswith(_moved(branch))
+    return made
 
 
 def _in_order(tx: Transaction, repo: RepoRef, branch: str) -> list[ChangeRecord]:

@@ -209,8 +209,10 @@ class ChangeLog:
         """Store the change as fetched. Decide which workspaces it touches, and why.
 
         `pusher` pushed to it, and `pushed_at` is when its head became what it is, if that is known.
-        Raises Conflict if a later answer of the forge is stored: fetch it again.
+        Raises Conflict if a later answer of the forge is stored, or a later base: fetch it again.
         """
+        if sight.merge is not None:
+            self._merges.check_newest(tx, change, sight.merge)
         if sight.found is not None:
             self._discovery.keep(tx, change.repo, sight.found)
         decisions = decide_change(change, tx.workspaces.of_repo(change.repo), sight.files)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from bot.domain.errors import (
     Conflict,
@@ -28,7 +28,7 @@ from bot.domain.ids import new_id
 from bot.domain.people.audit import AuditAction
 from bot.domain.people.origins import Origin, Via
 from bot.domain.people.permissions import Person, Role
-from bot.domain.plans.digest import DigestInputs, plan_digest, providers_hash
+from bot.domain.plans.digest import DigestInputs, plan_digest
 from bot.domain.plans.plan import load_plan_json, read_plan
 from bot.domain.runs.lifecycle import APPLY_STAGES, PLAN_STAGES, RunStatus
 from bot.domain.runs.run import Run, RunEvent
@@ -43,7 +43,14 @@ from bot.services.execution.take_over import TakeOver
 from bot.services.execution.turns import Turns
 from bot.services.execution.watch import RunWatch
 from bot.services.outbox import audit_log
-from bot.services.plans.plan_inputs import PlanInputs, current_inputs, save_inputs, state_now
+from bot.services.plans.plan_inputs import (
+    PlanInputs,
+    current_inputs,
+    inputs_of,
+    save_inputs,
+    saved_inputs,
+    state_now,
+)
 from bot.services.plans.plan_text import packed_text
 from bot.services.plans.snapshot import open_environment, secrets_of_run
 from bot.services.plans.views import packed
@@ -141,11 +148,12 @@ class Execution:
         try:
             if self._taken_over(run_id, fence) or self._waits_for_room(run_id, fence):
                 return
-            run = self._begin(run_id, fence)
+            same_files = self._plan_reuse.same_files(run_id, partial(self._watching, run_id, fence, "plan"))
+            run = self._begin(run_id, fence, same_files)
             if run.status in PLAN_STAGES and run.status is not RunStatus.POLICY_CHECKING:
                 run = self._plan(run, fence)
             if run.status is RunStatus.POLICY_CHECKING:
-                with self._watching(run, fence, "plan") as watch:
+                with self._watching(run.id, fence, "plan") as watch:
                     run = self._policy_checker.check(run, fence, watch)
             if run.status in APPLY_STAGES:
                 self._apply(run, fence)
@@ -168,9 +176,8 @@ class Execution:
                 run_id, fence, RunStatus.ERRORED, f"Plangate itself failed; the log has it as {reference}"
             )
 
-    def _begin(self, run_id: str, fence: int) -> Run:
+    def _begin(self, run_id: str, fence: int, same_files: bool) -> Run:
         """Start the run if it is next in the queue. End it after a cancel or a lost worker."""
-        same_files = self._plan_reuse.same_files(run_id)
 
         def step(tx: Transaction, run: Run) -> Moves:
             if run.final:
@@ -218,7 +225,7 @@ class Execution:
 
     def _plan(self, run: Run, fence: int) -> Run:
         job = self._jobs.for_run(run, Phase.PLAN, self._clock.now() + self._limits.plan + _SPARE)
-        with self._watching(run, fence, "plan") as watch:
+        with self._watching(run.id, fence, "plan") as watch:
             self._engine.fetch(job, watch)
             run = self._onward(
                 run, fence, RunStatus.FETCHING_COMPLETED, RunStatus.PLAN_QUEUED, RunStatus.PLANNING
@@ -257,19 +264,8 @@ class Execution:
             tx.artifacts.put(run.id, ArtifactKind.DEPENDENCY_LOCK, result.dependency_lock)
             tx.artifacts.put(run.id, ArtifactKind.PLAN_VIEW, view)
             tx.artifacts.put(run.id, ArtifactKind.PLAN_TEXT, text)
-            # The state changed during the plan, so the version that the plan read is unknown.
-            known = result.state_here and basis.state == state_now(tx, run.workspace_id)
             about = [resource.address for resource in plan.resources]
-            made_of = replace(
-                basis,
-                state=basis.state if known else "",
-                backend="" if result.state_here else result.backend,
-                configuration=result.configuration,
-                files=result.files,
-                places=result.places,
-                providers=providers_hash(result.dependency_lock),
-            )
-            save_inputs(tx, run.id, made_of, about)
+            save_inputs(tx, run.id, inputs_of(basis, result, state_now(tx, run.workspace_id)), about)
             message = str(plan.counts) if plan.has_changes else "no changes"
             first = self._transitions.moved(
                 run,
@@ -296,7 +292,7 @@ class Execution:
             run = tx.runs.get(run_id)
         if run.status is not RunStatus.APPLYING:
             return False
-        with self._watching(run, fence, "apply") as watch:
+        with self._watching(run_id, fence, "apply") as watch:
             ending = self._take_over.ending(run, watch)
         if ending is None:
             log.warning("%s: its worker was lost, but its Terraform may still be at work elsewhere", run_id)
@@ -308,23 +304,27 @@ class Execution:
 
     def _apply(self, run: Run, fence: int) -> None:
         # Before the run is marked applying: a forge that is down must not look like an interrupted apply.
-        if missing := self._before_apply.missing(run):
+        with self._watching(run.id, fence, "apply") as watch:
+            missing = self._before_apply.missing(run, watch)
+        if missing:
             self._transitions.change(
                 run.id, lambda tx, run: self._before_apply.put_back(tx, run, missing), fence
             )
             return
         job = self._jobs.for_run(run, Phase.APPLY, self._clock.now() + self._limits.apply + _SPARE)
         with self._store.reading() as tx:
+            inputs = saved_inputs(tx, run.id)
             plan = PlanResult(
                 saved_plan=tx.artifacts.get(run.id, ArtifactKind.SAVED_PLAN) or b"",
                 plan_json=b"",
                 dependency_lock=tx.artifacts.get(run.id, ArtifactKind.DEPENDENCY_LOCK) or b"",
                 version=run.engine_version,
+                modules=inputs.modules if inputs is not None else None,
             )
         run = self._onward(run, fence, RunStatus.APPLY_QUEUED, RunStatus.APPLYING)
         if run.status is not RunStatus.APPLYING:
             return  # canceled during the request to the forge
-        with self._watching(run, fence, "apply") as watch:
+        with self._watching(run.id, fence, "apply") as watch:
             result = patiently(lambda: self._engine.apply(job, plan, watch), self._clock, watch)
         self._applied(run, fence, result)
 
@@ -388,9 +388,9 @@ class Execution:
             log.warning("%s waits for the forge: %s", run_id, error)
 
     @contextmanager
-    def _watching(self, run: Run, fence: int, stage: str) -> Iterator[RunWatch]:
+    def _watching(self, run_id: str, fence: int, stage: str) -> Iterator[RunWatch]:
         """Watch a stage. Stores its last output also if it fails, because it says why."""
-        watch = RunWatch(self._store, self._clock, self._limits, run.id, fence, stage)
+        watch = RunWatch(self._store, self._clock, self._limits, run_id, fence, stage)
         # A stage starts with a full lease. A slow database and many short stages could otherwise use it up
         # before the first tick (promise 3).
         watch.tick()

@@ -35,5 +35,7 @@ def _is_in_effect(tx: Transaction, run: Run, applied: Run) -> bool:
     state, basis = tx.states.current(workspace.id), saved_inputs(tx, applied.id)
     if state is None or state.run_id != applied.id or basis is None or run.modes:
         return False
+    if basis.backend:
+        return False  # the state that counts is elsewhere; what is stored here could not be pushed there
     settings = (workspace.engine.value, workspace.engine_version, workspace.working_directory, str(run.modes))
     return basis.settings == settings and variables_of(tx, applied.id) == variables_of(tx, run.id)

@@ -7,13 +7,17 @@ transaction, when the newer run starts. What else a plan depends on is compared 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 
-from bot.domain.errors import EngineError, ForgeError
+from bot.domain.errors import EngineError, ForgeError, Interrupted
 from bot.domain.runs.lifecycle import RunStatus
 from bot.services.plans.plan_inputs import may_have_read, saved_inputs
-from bot.services.ports import ForgeReader, MergeCommits, Store
+from bot.services.ports import ForgeReader, MergeCommits, Store, Watch
 from bot.services.runs.merge_results import merged_commit
+
+Watching = Callable[[], AbstractContextManager[Watch]]
+"""Watches for as long as Git is at work: keeps the run's lease, and sees a cancel."""
 
 log = logging.getLogger(__name__)
 
@@ -26,23 +30,28 @@ class EarlierPlans:
         self._forges = forges
         self._merges = merges
 
-    def same_files(self, run_id: str) -> bool:
+    def same_files(self, run_id: str, watching: Watching) -> bool:
         """Whether a run plans the same readable files as the earlier preview that it may reuse.
 
-        False if there is none, or if that is not known: the plan is then made as usual.
+        False if there is none, or if that is not known: the plan is then made as usual. Raises Interrupted.
         """
         with self._store.reading() as tx:
             run = tx.runs.get(run_id)
             if run.as_planned is None or run.status is not RunStatus.PENDING:
                 return False
             earlier, inputs = tx.runs.get(run.as_planned.run_id), saved_inputs(tx, run.as_planned.run_id)
-            repo = tx.workspaces.get(run.workspace_id).repo
-        if inputs is None or inputs.places is None:
+            workspace = tx.workspaces.get(run.workspace_id)
+        # Nobody knows what an init would download now: a branch or a tag may have moved.
+        if inputs is None or inputs.places is None or inputs.modules != "":
             return False
+        repo = workspace.repo
         try:
             remote = self._forges[repo.forge].remote(repo)
-            paths = self._merges.differing(remote, merged_commit(earlier), merged_commit(run))
+            with watching() as watch:
+                paths = self._merges.differing(remote, merged_commit(earlier), merged_commit(run), watch)
+        except Interrupted:
+            raise
         except (EngineError, ForgeError) as error:
             log.info("%s is planned, because it can't be compared with %s: %s", run_id, earlier.id, error)
             return False
-        return not may_have_read(inputs, paths)
+        return not may_have_read(inputs, paths, workspace.triggers)

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run, RunEvent
 from bot.services.execution.as_applied import ended_as_applied
-from bot.services.execution.earlier_plans import EarlierPlans
+from bot.services.execution.earlier_plans import EarlierPlans, Watching
 from bot.services.plans.plan_inputs import saved_inputs, state_now
 from bot.services.plans.snapshot import variables_of
 from bot.services.ports import ArtifactKind, Clock, Transaction
@@ -47,9 +47,12 @@ class PlanReuse:
         self._transitions = transitions
         self._age = age
 
-    def same_files(self, run_id: str) -> bool:
-        """Whether a preview may reuse the plan of an earlier commit, as far as files are concerned."""
-        return bool(self._age) and self._earlier.same_files(run_id)
+    def same_files(self, run_id: str, watching: Watching) -> bool:
+        """Whether a preview may reuse the plan of an earlier commit, as far as files are concerned.
+
+        Git may have to fetch both commits, which the watch stops. Raises Interrupted.
+        """
+        return bool(self._age) and self._earlier.same_files(run_id, watching)
 
     def start(self, tx: Transaction, run: Run, *, same_files: bool = False) -> list[tuple[Run, RunEvent]]:
         """Return the steps that start a run: to its plan if one is reused, else to the fetch.
@@ -72,7 +75,7 @@ class PlanReuse:
     def _why_not(self, tx: Transaction, run: Run, shown: Run) -> str:
         """Say why the run needs a new plan. Empty if the shown plan can be reused."""
         basis = saved_inputs(tx, shown.id)
-        if basis is None or not basis.state:
+        if basis is None or not basis.state or basis.backend:
             return "Plangate does not store the state, so it can't know whether it has changed"
         workspace = tx.workspaces.get(run.workspace_id)
         settings = (

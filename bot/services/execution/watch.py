@@ -6,6 +6,7 @@ import logging
 from datetime import datetime
 
 from bot.domain.errors import LeaseLost, PlangateError
+from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import RunEvent
 from bot.domain.runs.timing import INITIALIZED
 from bot.services.ports import Clock, Limits, Store, WatchSignal
@@ -101,4 +102,6 @@ class RunWatch:
             run = tx.runs.get(self._run_id)
         if run.force_cancel:
             return WatchSignal.KILL
-        return WatchSignal.INTERRUPT if run.cancel_requested_at else WatchSignal.GO_ON
+        # A run that has not started is canceled at once.
+        stop = run.cancel_requested_at or run.status is RunStatus.CANCELED
+        return WatchSignal.INTERRUPT if stop else WatchSignal.GO_ON

@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from bot.domain.errors import EngineError
 from bot.domain.events import BranchPushed
 from bot.domain.runs.lifecycle import RunStatus
-from bot.domain.runs.merge_result import AsApplied
+from bot.domain.runs.merge_result import AsApplied, MergedCommit
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.plans.plan_inputs import may_have_read, saved_inputs
-from bot.services.ports import Forge, MergeCommits, MergedCommit, RunQuery, Store, Transaction
+from bot.services.ports import Forge, MergeCommits, RunQuery, Store, Transaction
 from bot.services.runs.merge_results import merged_commit
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ class AppliedBefore:
         with self._store.reading() as tx:
             applied = {each.id: run for each in workspaces if (run := _applied(tx, each, event)) is not None}
             inputs = {run.id: saved_inputs(tx, run.id) for run in applied.values()}
+        triggers = {each.id: each.triggers for each in workspaces}
         if not applied:
             return {}
         forge = self._forges[event.repo.forge]
@@ -51,7 +52,7 @@ class AppliedBefore:
             except EngineError as error:
                 log.warning("%s: can't compare it with %s: %s", event.after, run.id, error)
                 continue
-            if not may_have_read(inputs[run.id], differs[run.files_of]):
+            if not may_have_read(inputs[run.id], differs[run.files_of], triggers[workspace_id]):
                 found[workspace_id] = AsApplied(run.id, words.numbered(run.change_number or 0))
         return found
 

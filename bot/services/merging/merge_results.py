@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from bot.domain.errors import Conflict
 from bot.domain.events import Change, RepoRef
 from bot.domain.runs.lifecycle import RunStatus
-from bot.domain.runs.merge_result import MergeResult, why_outdated
+from bot.domain.runs.merge_result import MergedCommit, MergeResult, why_outdated
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.outbox.wake import Wake
@@ -19,10 +20,10 @@ from bot.services.ports import (
     ChangeRecord,
     ForgeReader,
     MergeCommits,
-    MergedCommit,
     RunQuery,
     Store,
     Transaction,
+    Watch,
 )
 from bot.services.runs.merge_results import merged_commit
 from bot.services.runs.transitions import Transitions
@@ -36,10 +37,12 @@ class MergeSight:
     """What a change makes in its base now.
 
     `differs` has the paths in which that differs from the merges that runs were made of, by their commits.
+    `known` are the commits of the base that were known before it was asked for.
     """
 
     result: MergeResult
     differs: Mapping[str, frozenset[str]]
+    known: frozenset[str] = frozenset()
 
 
 class ChangeMerges:
@@ -70,21 +73,31 @@ class ChangeMerges:
         """
         if not change.open or not self._are_planned(change):
             return None
+        with self._store.reading() as tx:
+            known = _known_bases(tx, change)
         if not base:
             _, base = self._forges[change.repo.forge].branch_head(change.repo, change.base_branch)
-        return self._sight(change, base)
+        return replace(self._sight(change, base), known=known)
 
-    def why_moved(self, run: Run, change: Change) -> str:
+    def check_newest(self, tx: Transaction, change: Change, sight: MergeSight) -> None:
+        """Check that nobody has seen another commit of the base while we looked. Raises Conflict: look again.
+
+        Git may take minutes. By then the branch may have moved, and its changes were looked at.
+        """
+        if _known_bases(tx, change) - sight.known - {sight.result.base}:
+            raise Conflict(f"{change.base_branch} has moved while change {change.number} was looked at")
+
+    def why_moved(self, run: Run, change: Change, watch: Watch) -> str:
         """Say why a run's plan is not as good as one on the base's commit of this moment. Empty if it is.
 
-        Asks the forge, whatever webhooks told. Raises as `look` does.
+        Asks the forge, whatever webhooks told. Raises as `look` does, and Interrupted.
         """
         if run.merge is None or not change.open:
             return ""
         _, base = self._forges[change.repo.forge].branch_head(change.repo, change.base_branch)
         if run.merge.holds_on(base):
             return ""
-        sight = self._sight(change, base)
+        sight = self._sight(change, base, watch)
         with self._store.reading() as tx:
             return "" if _holds(tx, run, sight) else why_outdated(run.merge, sight.result)
 
@@ -106,9 +119,9 @@ class ChangeMerges:
             for each in here
         )
 
-    def _sight(self, change: Change, base: str) -> MergeSight:
+    def _sight(self, change: Change, base: str, watch: Watch | None = None) -> MergeSight:
         remote = self._forges[change.repo.forge].remote(change.repo)
-        result = self._merges.merge(remote, change.head_sha, base, change.base_branch)
+        result = self._merges.merge(remote, change.head_sha, base, change.base_branch, watch)
         if result.conflicting:
             return MergeSight(result, {})
         with self._store.reading() as tx:
@@ -117,8 +130,20 @@ class ChangeMerges:
         others = {
             run.merge.commit: merged_commit(run) for run in runs if run.merge and not run.merge.holds_on(base)
         }
-        differs = {commit: self._merges.differing(remote, each, now) for commit, each in others.items()}
+        differs = {
+            commit: self._merges.differing(remote, each, now, watch) for commit, each in others.items()
+        }
         return MergeSight(result, differs)
+
+
+def _known_bases(tx: Transaction, change: Change) -> frozenset[str]:
+    """Return the commits of a change's base that pushes and the last look at the change have told of."""
+    head, record = (
+        tx.repo_watches.head(change.repo, change.base_branch),
+        tx.changes.numbered(change.repo, change.number),
+    )
+    merge = record.merge if record is not None else None
+    return frozenset([*([head.commit] if head else []), *([merge.base] if merge else [])])
 
 
 def _runs(tx: Transaction, change: Change) -> list[Run]:
@@ -144,4 +169,5 @@ def _holds(tx: Transaction, run: Run, sight: MergeSight) -> bool:
         return False
     # A run that waits for its turn takes over the plan that was shown, or makes the same again.
     planned_by = run.id if run.digest or run.approval is None else run.approval.shown_run_id
-    return not may_have_read(saved_inputs(tx, planned_by), differs)
+    triggers = tx.workspaces.get(run.workspace_id).triggers
+    return not may_have_read(saved_inputs(tx, planned_by), differs, triggers)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
+from bot.domain.plans.digest import providers_hash
 from bot.domain.runs.approval import ApprovalRecord
 from bot.domain.runs.run import Run
-from bot.services.ports import ArtifactKind, StateVersion, Transaction
+from bot.domain.workspaces.workspace import Triggers
+from bot.services.ports import ArtifactKind, PlanResult, StateVersion, Transaction
 
 # More addresses are not compared with other changes: the first ones are enough for a warning.
 MOST_ADDRESSES = 2000
@@ -27,8 +29,8 @@ class PlanInputs:
     `backend` is the type of the backend that keeps it, empty if that is Plangate.
 
     The others are hashes: `configuration` of the modules in the saved plan, `files` of all that the
-    configuration can read, `providers` of what the lock file says. `places` are the folders with these files,
-    None if they may be anywhere.
+    configuration can read, `modules` of those that were downloaded (empty: none, None: unknown), `providers`
+    of what the lock file says. `places` are the folders with these files, None if they may be anywhere.
     """
 
     engine: str
@@ -43,6 +45,7 @@ class PlanInputs:
     files: str = ""
     providers: str = ""
     places: tuple[str, ...] | None = None
+    modules: str | None = None
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -60,6 +63,24 @@ def current_inputs(tx: Transaction, run: Run, at: datetime) -> PlanInputs:
         modes=str(run.modes),
         state=state_now(tx, workspace.id),
         made_at=at.isoformat(),
+    )
+
+
+def inputs_of(basis: PlanInputs, result: PlanResult, state: str) -> PlanInputs:
+    """Return the inputs of a plan that was made. `state` names the state after it.
+
+    If the state changed during the plan, nobody knows which version the plan read.
+    """
+    known = result.state_here and basis.state == state
+    return replace(
+        basis,
+        state=basis.state if known else "",
+        backend="" if result.state_here else result.backend,
+        configuration=result.configuration,
+        files=result.files,
+        places=result.places,
+        modules=result.modules,
+        providers=providers_hash(result.dependency_lock),
     )
 
 
@@ -101,31 +122,39 @@ def made_from_the_same(tx: Transaction, record: ApprovalRecord, run: Run) -> boo
     inputs = saved_inputs(tx, run.id)
     if inputs is None or not record.files:
         return False
-    same_files = inputs.files == record.files or _only_base_moved(tx, record, run)
+    same_files = inputs.files == record.files or _only_base_moved(tx, record, run, inputs)
     return same_files and inputs.providers == record.providers
 
 
-def _only_base_moved(tx: Transaction, record: ApprovalRecord, run: Run) -> bool:
-    """Whether a run is of the approved commit on another base, with the same files of the change."""
+def _only_base_moved(tx: Transaction, record: ApprovalRecord, run: Run, inputs: PlanInputs) -> bool:
+    """Whether a run is of the approved commit on another base, with the same files of the change.
+
+    Downloaded modules are files of neither, so nobody reviewed them on the base: they must be the same.
+    """
     if run.merge is None or (run.commit, run.change_number) != (record.commit, record.change_number):
         return False
-    approved = tx.runs.get(record.shown_run_id).merge
+    approved, shown = tx.runs.get(record.shown_run_id).merge, saved_inputs(tx, record.shown_run_id)
+    if shown is None or shown.modules is None or shown.modules != inputs.modules:
+        return False
     return approved is not None and approved.own == run.merge.own
 
 
-def may_have_read(inputs: PlanInputs | None, paths: Collection[str]) -> bool:
+def may_have_read(inputs: PlanInputs | None, paths: Collection[str], triggers: Triggers) -> bool:
     """Whether a plan may have read one of the paths of its repository. True if that is not known.
 
+    Files that the workspace's triggers name count: somebody said that the workspace depends on them.
     Attributes of Git say how files are written to the disk, so they count wherever they are.
     """
     if not paths:
         return False
     if inputs is None or inputs.places is None:
         return True
-    return any(
-        path.lower().endswith(".gitattributes") or any(_is_in(path, place) for place in inputs.places)
-        for path in paths
-    )
+    return any(_counts(path, inputs.places, triggers) for path in paths)
+
+
+def _counts(path: str, places: tuple[str, ...], triggers: Triggers) -> bool:
+    attributes = path.lower().endswith(".gitattributes")
+    return attributes or triggers.names(path) or any(_is_in(path, place) for place in places)
 
 
 def _is_in(path: str, place: str) -> bool:

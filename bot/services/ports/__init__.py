@@ -47,7 +47,7 @@ from bot.services.ports.forge_kinds import (
     ReportProblem,
 )
 from bot.services.ports.identity import IdentityKey, IdentityKeys
-from bot.services.ports.merging import MergeCommits, MergedCommit
+from bot.services.ports.merging import MergeCommits
 from bot.services.ports.people import (
     AuditLog,
     AuditQuery,
@@ -141,7 +141,6 @@ __all__ = [
     "Leases",
     "Limits",
     "MergeCommits",
-    "MergedCommit",
     "OAuthClient",
     "OpenChange",
     "Overview",

@@ -9,11 +9,11 @@ from enum import Enum
 from typing import Protocol
 
 from bot.domain.plans.modes import Modes
+from bot.domain.runs.merge_result import MergedCommit
 from bot.domain.workspaces.isolation import Isolation
 from bot.domain.workspaces.variables import Variable
 from bot.domain.workspaces.workspace import EngineKind
 from bot.services.ports.forge import GitRemote
-from bot.services.ports.merging import MergedCommit
 
 
 class WatchSignal(Enum):
@@ -110,8 +110,9 @@ class PlanResult:
 
     The JSON is held against the saved plan. `configuration` is a hash of the modules in the saved plan, which
     the apply uses; `files` is a hash of everything that the configuration can read, and `places` are the
-    folders of the repository where that lies; None: all of it, or unknown. `state_here` says that
-    Plangate stores the state, `backend` is the type of its backend. `refused` is where the run's
+    folders of the repository where that lies; None: all of it, or unknown. `modules` is a hash of the modules
+    that were downloaded, empty for none, None if unknown: an apply with other ones is refused. `state_here`
+    says that Plangate stores the state, `backend` is the type of its backend. `refused` is where the run's
     code wanted to go and was not let.
     """
 
@@ -125,6 +126,7 @@ class PlanResult:
     configuration: str = ""
     backend: str = ""
     places: tuple[str, ...] | None = None
+    modules: str | None = None
 
 
 @dataclass(frozen=True)

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
-from bot.domain.runs.merge_result import MergeResult
+from bot.domain.runs.merge_result import MergedCommit, MergeResult
+from bot.services.ports.engine import Watch
 from bot.services.ports.forge import GitRemote
 
 
-@dataclass(frozen=True)
-class MergedCommit:
-    """A commit of a repository; or one that we made, with the two that it merges, to make it again."""
-
-    commit: str
-    head: str = ""
-    base: str = ""
-
-
 class MergeCommits(Protocol):
-    """Merges commits without a working tree. Raises EngineError, Interrupted, TimedOut."""
+    """Merges commits without a working tree. Raises EngineError, Interrupted, TimedOut.
 
-    def merge(self, remote: GitRemote, head: str, base: str, base_branch: str) -> MergeResult:
+    Fetches may take minutes: the watch of a run keeps its lease meanwhile, and stops them.
+    """
+
+    def merge(
+        self, remote: GitRemote, head: str, base: str, base_branch: str, watch: Watch | None = None
+    ) -> MergeResult:
         """Merge a head into the commit of its base. The same two commits give the same result everywhere."""
         ...
 
-    def differing(self, remote: GitRemote, before: MergedCommit, after: MergedCommit) -> frozenset[str]:
+    def differing(
+        self, remote: GitRemote, before: MergedCommit, after: MergedCommit, watch: Watch | None = None
+    ) -> frozenset[str]:
         """Return the paths that differ between the files of two commits."""
         ...

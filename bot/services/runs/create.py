@@ -150,7 +150,7 @@ class RunFactory:
             merge=merge,
         )
         if reusing is not None:
-            run = replace(run, as_planned=AsPlanned(reusing.id, reusing.commit))
+            run = replace(run, as_planned=AsPlanned(reusing.id, reusing.planned_commit))
         return self._add(tx, run, why, wake)
 
     def of_queue(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bot.domain.events import Change
-from bot.domain.runs.merge_result import MergeResult, why_outdated
+from bot.domain.runs.merge_result import MergedCommit, MergeResult, why_outdated
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
-from bot.services.ports import ChangeRecord, MergedCommit, Transaction
+from bot.services.ports import ChangeRecord, Transaction
 
 
 def merged_commit(run: Run) -> MergedCommit:

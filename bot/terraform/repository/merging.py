@@ -13,8 +13,8 @@ import hashlib
 from collections.abc import Iterator
 
 from bot.domain.errors import EngineError
-from bot.domain.runs.merge_result import MergeResult
-from bot.services.ports import GitRemote, MergedCommit, Watch
+from bot.domain.runs.merge_result import MergedCommit, MergeResult
+from bot.services.ports import GitRemote, Watch
 from bot.terraform.repository.checkout import Checkout, Patience, check_commit
 from bot.terraform.repository.git import Git
 
@@ -41,9 +41,11 @@ class MirrorMerges:
     def __init__(self, checkout: Checkout) -> None:
         self._checkout = checkout
 
-    def merge(self, remote: GitRemote, head: str, base: str, base_branch: str) -> MergeResult:
+    def merge(
+        self, remote: GitRemote, head: str, base: str, base_branch: str, watch: Watch | None = None
+    ) -> MergeResult:
         """Merge a head into the commit of its base. Raises EngineError."""
-        watch = Patience()
+        watch = watch or Patience()
         for commit in (head, base):
             check_commit(commit)
         made = self._merged(remote, head, base, watch)
@@ -62,7 +64,9 @@ class MirrorMerges:
                     "have all workers use the same version of Git, and plan again"
                 )
 
-    def differing(self, remote: GitRemote, before: MergedCommit, after: MergedCommit) -> frozenset[str]:
+    def differing(
+        self, remote: GitRemote, before: MergedCommit, after: MergedCommit, watch: Watch | None = None
+    ) -> frozenset[str]:
         """Return the paths that differ between two commits. Raises EngineError.
 
         Names that are not UTF-8 have surrogates for their bytes.
@@ -72,7 +76,7 @@ class MirrorMerges:
             listed = git.local("diff-tree", "-r", "-z", "--name-only", "--no-renames", one, other)
             return frozenset(path for path in _texts(listed) if path)
 
-        watch, one, other = Patience(), before.commit, after.commit
+        watch, one, other = watch or Patience(), before.commit, after.commit
         for each in (before, after):
             self.provide(remote, each, watch)
         self._checkout.with_commit(remote, one, "", watch, _nothing)

@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from bot.domain.plans.dependency_lock import read_lock
 from bot.terraform.files.runfolder import RunFolder
 from bot.terraform.repository.calls import Calls, calls_of
 from bot.terraform.running import provider_cache
@@ -105,8 +106,8 @@ def _manifest(calls: Calls) -> bytes:
 
 def _has_locked(calls: Calls, dependency_lock: bytes) -> bool:
     """Whether `init` would leave the lock file as it is: it removes what nothing names any more."""
-    locked = provider_cache.locked(dependency_lock)
-    return all(map(calls.names, locked)) if locked else not calls.foreign
+    locked = read_lock(dependency_lock)
+    return all(calls.names(each.address) for each in locked) if locked else not calls.foreign
 
 
 def _has_downloads(saved_plan: bytes) -> bool:

@@ -12,56 +12,44 @@ import base64
 import contextlib
 import hashlib
 import os
-import re
 import shutil
 import tempfile
 import time
 from pathlib import Path
 
+from bot.domain.plans.dependency_lock import read_lock
 from bot.terraform.processes.environment import platform_name
 
 _COMING = ".coming-"
 # In seconds: what a killed worker left on its way is older than any that is still being moved.
 _LONGEST_MOVE = 24 * 3600
 
-_BLOCK = re.compile(
-    r'^provider "([^"]+)" \{\s*\n\s*version\s*=\s*"([^"]+)"(.*?)^\}', re.MULTILINE | re.DOTALL
-)
-_HASH = re.compile(r'"(h1:[^"]+)"')
 # The file beside a package that holds its hash.
 _SUFFIX = ".h1"
-_LOCKED = re.compile(r'^provider "([^"]+)" \{\s*\n\s*version\s*=\s*"([^"]+)"', re.MULTILINE)
-
-
-def locked(dependency_lock: bytes) -> list[str]:
-    """Return the addresses of the providers that a dependency lock file names."""
-    return [address for address, _ in _LOCKED.findall(dependency_lock.decode(errors="replace"))]
 
 
 def has_all(cache: Path, dependency_lock: bytes) -> bool:
     """Whether all that a dependency lock file names is there, with a hash that it names.
 
     False if it names nothing. The hash was taken when the package came, before any code of a change could
-    have written to it.
+    have written to it. Raises EngineError as `read_lock` does.
     """
-    text = dependency_lock.decode(errors="replace")
-    here = platform_name()
-    blocks = _BLOCK.findall(text)
-    return bool(blocks) and all(
-        (cache / address / version / here).exists()
-        and _hash_of(cache / address / version) in _HASH.findall(body)
-        for address, version, body in blocks
+    here, wanted = platform_name(), read_lock(dependency_lock)
+    return bool(wanted) and all(
+        (cache / each.address / each.version / here).exists()
+        and _hash_of(cache / each.address / each.version) in each.hashes
+        for each in wanted
     )
 
 
 def packages(cache: Path, dependency_lock: bytes) -> list[Path] | None:
-    """Return the places below the cache of all that a lock file names; None if one is not there."""
+    """Return the places below the cache of all that a lock file names; None if one is not there.
+
+    Each is `<host>/<namespace>/<type>/<version>/<platform>`. Raises EngineError as `read_lock` does.
+    """
     if not has_all(cache, dependency_lock):
         return None
-    found = _BLOCK.findall(dependency_lock.decode(errors="replace"))
-    places = [Path(address, version, platform_name()) for address, version, _ in found]
-    # <host>/<namespace>/<type>/<version>/<platform>; a place that leads elsewhere is nobody's package.
-    return places if all(len(each.parts) == 5 and ".." not in each.parts for each in places) else None
+    return [Path(each.address, each.version, platform_name()) for each in read_lock(dependency_lock)]
 
 
 def package_hash(package: Path) -> str:

@@ -26,10 +26,10 @@ from bot.terraform.running import init_needs, provider_cache, state_keeper
 from bot.terraform.running.apply_record import ApplyRecord
 from bot.terraform.running.delivery import delivery
 from bot.terraform.running.job_secrets import secrets_of
+from bot.terraform.running.lock_file import LOCK_FILE, check_sources, lock_file
 from bot.terraform.running.room import Room, Terms
 from bot.terraform.sandbox import Sandbox
 
-LOCK_FILE = ".terraform.lock.hcl"
 # Providers make their sockets in TMPDIR, and a socket's path holds 107 characters at most.
 _LONGEST_TMP = 85
 _TMP = Path("/tmp")  # noqa: S108 -- a sandbox's own
@@ -129,7 +129,7 @@ class Bench:
 
         Should Terraform want an `init` after all, `plan` raises InitNeeded.
         """
-        version, lock = self._program.version, self.read(LOCK_FILE)
+        version, lock = self._program.version, self.dependency_lock()
         if not self._is_plain() or Version.parse(version).full < init_needs.SINCE:
             return False
         packages = init_needs.locked_packages(lock, self._cache)
@@ -167,17 +167,11 @@ class Bench:
         self._watch.initialized()
 
     def _check_sources(self) -> None:
-        """Make sure that every provider of the lock file comes from where this workspace may have it from."""
-        for address in provider_cache.locked(self.read(LOCK_FILE)):
-            if not self._job.isolation.allows(address):
-                allowed = ", ".join(self._job.isolation.providers)
-                raise EngineError(
-                    f"the provider {address} is not allowed here: `providers` in plangate.yml has {allowed}"
-                )
+        check_sources(self.dependency_lock(), self._job.isolation)
 
     def _inited_from(self, cache: Path, flags: tuple[str, ...]) -> bool:
         """Init with the providers of the cache; False if it lacks some."""
-        if not provider_cache.has_all(cache, self.read(LOCK_FILE)):
+        if not provider_cache.has_all(cache, self.dependency_lock()):
             return False
         self.said.heading(f"$ {self._program.kind.value} init")
         done = self._run("init", flags, self._settings.plan_limit, cached=True)
@@ -266,6 +260,10 @@ class Bench:
         state = self._state()
         upstream = Upstream.of(self._settings.terms.passed)
         return delivery(state, upstream, self._settings.state_patience) if state else None
+
+    def dependency_lock(self) -> bytes:
+        """Return the dependency lock file; empty if there is none. Raises EngineError as `lock_file` does."""
+        return lock_file(self._folder, self.directory)
 
     def read(self, name: str) -> bytes:
         """Return a file of the working directory; empty if there is none."""

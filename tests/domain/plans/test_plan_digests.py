@@ -174,7 +174,9 @@ LOCK = b"""
 provider "registry.terraform.io/hashicorp/null" {
   version     = "2.1.2"
   constraints = ">= 2.0.0"
-  hashes = ["h1:one"]
+  hashes = [
+    "h1:one",
+  ]
 }
 """
 
@@ -185,10 +187,10 @@ def test_the_provider_s_version_and_the_hashes_in_its_lock_matter_and_their_orde
     def digest(lock: bytes) -> str:
         return plan_digest(shown, KEY, DigestInputs(lock))
 
-    two = LOCK.replace(b'"h1:one"', b'"h1:one", "zh:two"')
+    two = LOCK.replace(b'    "h1:one",\n', b'    "h1:one",\n    "zh:two",\n')
     assert digest(LOCK) != digest(LOCK.replace(b"h1:one", b"h1:two")), "another binary under its version"
     assert digest(LOCK) != digest(two)
-    assert digest(two) == digest(LOCK.replace(b'"h1:one"', b'\n    "zh:two",\n    "h1:one",\n  '))
+    assert digest(two) == digest(LOCK.replace(b'    "h1:one",\n', b'    "zh:two",\n    "h1:one",\n'))
     assert digest(LOCK) != digest(LOCK.replace(b"2.1.2", b"2.1.3"))
     assert digest(LOCK) != digest(b"")
 

@@ -78,3 +78,20 @@ def test_a_workspace_says_what_it_watches() -> None:
     assert Triggers().watched("") == "the whole repository"
     assert Triggers(prefixes=("modules/",)).watched("net") == "net/, modules/"
     assert Triggers(patterns=("a/*", "b/*")).watched("net") == "a/*, b/*"
+
+
+@pytest.mark.parametrize(
+    ("triggers", "named"),
+    [
+        (Triggers(), ()),
+        (Triggers(prefixes=("/shared/",)), ("shared/a.tf",)),
+        (Triggers(prefixes=(".",)), ("net/a.tf", "shared/a.tf", "a.md")),
+        (Triggers(patterns=("/**/*.md", "net/*")), ("net/a.tf", "a.md")),
+        (Triggers(file_triggers=False), ("net/a.tf", "shared/a.tf", "a.md")),
+    ],
+)
+def test_files_that_settings_name_are_told_from_those_that_count_by_default(
+    triggers: Triggers, named: tuple[str, ...]
+) -> None:
+    paths = ("net/a.tf", "shared/a.tf", "a.md")
+    assert tuple(filter(triggers.names, paths)) == named

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,7 +13,10 @@ from bot.domain.errors import EngineError
 from bot.domain.ids import new_id
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.workspaces.variables import Category, StoredVariable, Variable
-from bot.services.ports import StateVersion
+from bot.domain.workspaces.workspace import Triggers
+from bot.services.plans.plan_inputs import save_inputs, saved_inputs
+from bot.services.ports import ArtifactKind, StateVersion
+from bot.services.runs.transitions import lease_of
 from tests.fakes.engine import change
 from tests.fakes.house import WRITER, House
 
@@ -74,10 +78,38 @@ def test_a_third_commit_reuses_it_from_the_second_but_no_older_than_the_age(show
     shown.clock.forward(seconds=1800)
     newer(shown, "h4")
     assert shown.engine.count("plan") == 1
+    # The commit that was planned, not the one between them.
+    assert shown.said("h4", "plangate/network/plan")[1].endswith("as planned for h1")
     # The age is that of the plan itself, not of the run that reused it.
     shown.clock.forward(seconds=1801)
     newer(shown, "h5")
     assert shown.engine.count("plan") == 2
+
+
+def test_the_lease_is_kept_while_git_compares_for_long(shown: House) -> None:
+    held: list[frozenset[str]] = []
+
+    def long() -> None:
+        shown.clock.forward(seconds=shown.limits.lease.total_seconds() * 0.6)
+        with shown.store.reading() as tx:
+            held.append(tx.leases.held([lease_of(shown.runs()[-1].id)], shown.clock.now()))
+
+    shown.merges.moments += [long, long, long]
+    newer(shown)
+    assert held == [frozenset({lease_of(shown.runs()[-1].id)})] * 3
+    assert (shown.engine.count("plan"), shown.runs()[-1].status) == (1, RunStatus.PLANNED_AND_FINISHED)
+
+
+def test_a_cancel_is_seen_while_git_compares(shown: House) -> None:
+    def cancel() -> None:
+        shown.controls.cancel(shown.runs()[-1].id, WRITER)
+
+    def never() -> None:
+        raise AssertionError("it goes on after a cancel")
+
+    shown.merges.moments += [cancel, never]
+    newer(shown)
+    assert (shown.runs()[-1].status, shown.engine.count("plan")) == (RunStatus.CANCELED, 1)
 
 
 def a_file(house: House) -> str:
@@ -116,12 +148,64 @@ def git(house: House) -> str:
     return "h2"
 
 
+def own_backend(house: House) -> str:
+    of = house.only_run().id
+    with house.store.transaction() as tx:
+        inputs = saved_inputs(tx, of)
+        assert inputs is not None
+        save_inputs(tx, of, replace(inputs, backend="s3"), ())
+    return "h2"
+
+
+def modules(house: House) -> str:
+    of = house.only_run().id
+    with house.store.transaction() as tx:
+        inputs = saved_inputs(tx, of)
+        assert inputs is not None
+        # Nobody knows what an init would download now.
+        save_inputs(tx, of, replace(inputs, modules="some modules"), ())
+    return "h2"
+
+
+def a_plan_of_an_older_version(house: House) -> str:
+    of = house.only_run().id
+    with house.store.transaction() as tx:
+        document = json.loads(tx.artifacts.get(of, ArtifactKind.BASIS) or b"")
+        del document["modules"]
+        tx.artifacts.put(of, ArtifactKind.BASIS, json.dumps(document).encode())
+    return "h2"
+
+
+def trigger(house: House) -> str:
+    return triggers(house, Triggers(prefixes=("/docs/",)))
+
+
+def pattern(house: House) -> str:
+    return triggers(house, Triggers(patterns=("network/*", "/**/*.md")))
+
+
+def every_push(house: House) -> str:
+    return triggers(house, Triggers(file_triggers=False))
+
+
+def triggers(house: House, wanted: Triggers) -> str:
+    with house.store.transaction() as tx:
+        tx.workspaces.put(replace(tx.workspaces.named("network"), triggers=wanted))
+    return "h2"
+
+
 def age(house: House) -> str:
     house.clock.forward(seconds=3600)
     return "h2"
 
 
-@pytest.mark.parametrize("happens", [a_file, state, variable, version, git, age])
+HAPPENS = [
+    *(a_file, state, variable, version, git, age, own_backend, modules, a_plan_of_an_older_version),
+    *(trigger, pattern, every_push),
+]
+
+
+@pytest.mark.parametrize("happens", HAPPENS)
 def test_it_is_planned_if_anything_may_have_changed(shown: House, happens: Callable[[House], str]) -> None:
     commit = happens(shown)
     newer(shown, commit)

@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bot.domain.people.permissions import Person, Role
+from bot.domain.runs.merge_result import MergedCommit
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import ApplyWhen, Merging, PlanOf
-from bot.services.ports import EngineJob, MergedCommit
+from bot.services.ports import EngineJob
 from tests.fakes.engine import change, plan_json
 from tests.fakes.house import REPO, House
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bot.domain.errors import EngineError
 from bot.domain.ids import new_id
-from bot.domain.workspaces.workspace import Merging, PlanOf, Workspace
+from bot.domain.workspaces.workspace import Merging, PlanOf, Triggers, Workspace
+from bot.services.plans.plan_inputs import save_inputs, saved_inputs
 from bot.services.ports import StateVersion
 from tests.fakes.engine import change, plan_json
 from tests.fakes.house import REPO, House
@@ -80,6 +82,29 @@ def test_files_that_the_plan_can_not_read_do_not_matter(house: House) -> None:
     house.say(1, "/apply")
     run = squashed(house, **{"other/new.tf": "1"})
     assert house.engine.count("plan", run) == 0
+
+
+@pytest.mark.parametrize("triggers", [Triggers(prefixes=("other",)), Triggers(file_triggers=False)])
+def test_files_that_a_trigger_names_do(house: House, triggers: Triggers) -> None:
+    applied(house, triggers=triggers)
+    with house.store.transaction() as tx:
+        of = house.runs()[-1].id
+        inputs = saved_inputs(tx, of)
+        assert inputs is not None
+        save_inputs(tx, of, replace(inputs, places=("network",)), ())
+    run = squashed(house, **{"other/new.tf": "1"})
+    assert house.engine.count("plan", run) == 1
+
+
+def test_an_apply_whose_configuration_had_a_backend_of_its_own_is_planned(house: House) -> None:
+    applied(house)
+    with house.store.transaction() as tx:
+        of = house.runs()[-1].id
+        inputs = saved_inputs(tx, of)
+        assert inputs is not None
+        save_inputs(tx, of, replace(inputs, backend="s3", state=""), ())
+    run = squashed(house)
+    assert house.engine.count("plan", run) == 1
 
 
 def test_a_state_that_has_moved_since_is_planned(house: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,13 +11,13 @@ import pytest
 from bot.domain.errors import EngineError
 from bot.domain.people.permissions import Person, Role
 from bot.domain.runs.approval import ApprovalState
-from bot.domain.workspaces.workspace import ApplyWhen, Merging, PlanOf, Workspace
+from bot.domain.workspaces.workspace import ApplyWhen, Merging, PlanOf, Triggers, Workspace
 from bot.services.ports import Limits
 from tests.fakes.engine import change, plan_json
 from tests.fakes.house import REPO, House
 
 MERGES = Merging(plan_of=PlanOf.MERGE)
-OTHER_PROVIDER = b'provider "example.com/a/b" {\n  version = "6.0.0"\n  hashes = ["h1:x"]\n}\n'
+OTHER_PROVIDER = b'provider "example.com/a/b" {\n  version = "6.0.0"\n  hashes = [\n    "h1:x",\n  ]\n}\n'
 AFTER = Merging(ApplyWhen.AFTER_MERGE, plan_of=PlanOf.MERGE)
 
 
@@ -74,6 +75,20 @@ def test_a_configuration_that_can_read_everything_is_planned_again(house: House)
     house.say(1, "/plan")
     move(house, "base2", other__x="1")
     assert previews(house)[-1] == "merge-head1-base2"
+
+
+NAMED = [
+    Triggers(prefixes=("other",)),
+    Triggers(patterns=("network/*", "**/x.tf")),
+    Triggers(file_triggers=False),
+]
+
+
+@pytest.mark.parametrize("triggers", NAMED)
+def test_a_file_that_a_trigger_names_has_it_planned_again(house: House, triggers: Triggers) -> None:
+    opened(house, 1, triggers=triggers)
+    move(house, "base2", other__x="1")
+    assert previews(house) == ["merge-head1-base1", "merge-head1-base2"]
 
 
 def test_changes_that_plan_their_heads_are_left_alone(house: House) -> None:
@@ -168,6 +183,15 @@ def test_an_approval_falls_if_the_providers_are_others(house: House) -> None:
     assert approvals(house, workspace) == [ApprovalState.FALLEN]
 
 
+def test_an_approval_falls_if_the_downloaded_modules_are_others(house: House) -> None:
+    workspace = opened(house, 1, merging=AFTER)
+    house.say(1, "/apply")
+    house.engine.files["merge-head1-base2"] = "other files"
+    house.engine.modules["merge-head1-base2"] = "a branch that has moved"
+    move(house, "base2", network__x="1")
+    assert approvals(house, workspace) == [ApprovalState.FALLEN]
+
+
 def test_a_fork_is_planned_again_only_if_somebody_had_it_planned(house: House) -> None:
     network(house)
     house.open_change(1, "head1", "network/a.tf", fork=True)
@@ -186,6 +210,52 @@ def test_a_change_that_can_not_be_merged_here_does_not_hold_up_the_others(house:
     house.sweep(minutes=10)
     assert (previews(house, 1)[-1], previews(house, 2)[-1]) == ("merge-head1-base2", "merge-head2-base2")
     assert len(previews(house, 2)) == 2
+
+
+def test_a_retry_makes_no_more_plans_than_one_push_may(build: Callable[..., House]) -> None:
+    house = build(limits=Limits(siblings=1))
+    opened(house, 1, 2)
+    house.merges.faults.append(EngineError("git merge-tree failed: once"))
+    move(house, "base2", network__x="1")
+    house.sweep(minutes=10)
+    assert (previews(house, 1)[-1], previews(house, 2)[-1]) == ("merge-head1-base1", "merge-head2-base2")
+    assert "outdated: main has moved to base2" in house.summary(1)
+    move(house, "base3", network__x="2")
+    assert previews(house, 1)[-1] == "merge-head1-base3"
+
+
+def test_a_branch_that_never_rests_keeps_no_worker(house: House) -> None:
+    opened(house, 1)
+    numbers = itertools.count(3)
+
+    def again() -> None:
+        house.forge.set_branch(REPO, "main", f"base{next(numbers)}")
+        house.merges.moments.append(again)
+
+    house.merges.moments.append(again)
+    move(house, "base2", network__x="1")
+    house.merges.moments.clear()
+    assert next(numbers) < 20
+    move(house, "base20", network__x="2")
+    assert previews(house)[-1] == "merge-head1-base20"
+
+
+def test_a_slow_look_at_a_change_does_not_put_an_older_base_over_a_newer_one(house: House) -> None:
+    opened(house, 1)
+    # While Git merges the newer commit into base1, the branch moves on, which another worker handles first.
+    house.merges.moments.append(lambda: _moved_elsewhere(house))
+    house.update_change(1, "head1b", "network/a.tf")
+    house.work()
+    with house.store.reading() as tx:
+        record = tx.changes.numbered(REPO, 1)
+    assert record is not None
+    assert record.merge is not None
+    assert (record.change.head_sha, record.merge.base) == ("head1b", "base2")
+    assert previews(house)[-1] == "merge-head1b-base2"
+
+
+def _moved_elsewhere(house: House) -> None:
+    move(house, "base2", network__x="1")
 
 
 @pytest.mark.parametrize("state", ["merged", "closed"])

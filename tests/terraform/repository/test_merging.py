@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import EngineError
-from bot.domain.runs.merge_result import MergeResult
-from bot.services.ports import MergedCommit
+from bot.domain.runs.merge_result import MergedCommit, MergeResult
 from bot.terraform.files.runfolder import RunFolder
 from bot.terraform.repository.checkout import Checkout, Patience
 from bot.terraform.repository.git import Git

@@ -33,7 +33,9 @@ resource "null_resource" "x" {}
 LOCK = b"""
 provider "registry.terraform.io/hashicorp/null" {
   version = "2.1.2"
-  hashes = ["h1:known"]
+  hashes = [
+    "h1:known",
+  ]
 }
 """
 PLACE = Path("registry.terraform.io/hashicorp/null/2.1.2", platform_name())
@@ -77,7 +79,8 @@ def test_an_init_is_needed_for_what_is_not_here(cache: Path, plan: bytes, lock: 
 
 def test_an_address_that_leads_out_of_the_cache_is_nobody_s_provider(cache: Path) -> None:
     address = b"registry.terraform.io/hashicorp/../hashicorp/null"
-    assert packages(saved("."), LOCK.replace(b"registry.terraform.io/hashicorp/null", address), cache) is None
+    with pytest.raises(EngineError, match="not laid out"):
+        packages(saved("."), LOCK.replace(b"registry.terraform.io/hashicorp/null", address), cache)
 
 
 @pytest.fixture

@@ -81,10 +81,12 @@ def test_all_that_is_locked_must_be_there(tmp_path: Path, brought: Callable[[str
     known = provider_cache.package_hash(tmp_path / PLACE)
     lock = (
         'provider "registry.terraform.io/hashicorp/null" {\n  version = "%s"\n'
-        + f'  hashes = ["{known}"]\n}}\n'
+        + f'  hashes = [\n    "{known}",\n  ]\n}}\n'
     )
+    other = (lock % "3.0.0").replace("hashicorp/null", "hashicorp/random")
     assert provider_cache.has_all(tmp_path, (lock % "2.1.2").encode())
-    assert not provider_cache.has_all(tmp_path, (lock % "2.1.2" + lock % "3.0.0").encode())
+    assert not provider_cache.has_all(tmp_path, (lock % "3.0.0").encode())
+    assert not provider_cache.has_all(tmp_path, (lock % "2.1.2" + other).encode())
     assert not provider_cache.has_all(tmp_path, (lock % "2.1.2").replace(known, "h1:another").encode())
     assert not provider_cache.has_all(tmp_path, b"")
 
