@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +145,50 @@ def manifests() -> list[tuple[str, str]]:
     return [
         (name, block) for name, block in shown if re.search(r"^(workspaces|discover):", block, re.MULTILINE)
     ]
+
+
+def fragments() -> list[tuple[str, str]]:
+    """Each part of a plangate.yml that a page shows, with the page's name; other files are left out."""
+    shown = [
+        (name_of(path), textwrap.dedent(block))
+        for path in PAGES
+        for block in re.findall(r"^ *```ya?ml\n(.*?)^ *```", path.read_text(), re.MULTILINE | re.DOTALL)
+    ]
+    return [(name, block) for name, block in shown if set(yaml.safe_load(block)) <= _PARTS]
+
+
+_PARTS = {*Manifest.model_fields, "identity"}
+
+
+@pytest.mark.parametrize(("name", "text"), fragments())
+def test_a_part_of_plangate_yml_that_a_page_shows_loads(name: str, text: str, tmp_path: Path) -> None:
+    part = yaml.safe_load(text)
+    if "identity" in part:
+        part = {"defaults": part}
+    path = tmp_path / "plangate.yml"
+    path.write_text(yaml.safe_dump({"workspaces": [{"name": "lab", "repo": "acme/lab"}], **part}))
+    settings = environment(path)
+    for forge in part.get("forges", ()):
+        settings |= {f"PLANGATE_{forge.upper()}_{role}": "secret" for role in ("TOKEN", "WEBHOOK_SECRET")}
+    assert configured(settings).config_file == path, name
+
+
+def test_most_blocks_of_yaml_are_parts_of_plangate_yml() -> None:
+    whole = {name for name, _ in fragments()}
+    assert {"docs/how-to/github-app.md", "docs/how-to/identity.md", "docs/how-to/policies.md"} <= whole
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").iterdir()), ids=lambda path: path.name)
+def test_every_example_is_read_as_its_reader_reads_it(path: Path) -> None:
+    if path.name == "plangate.yml":
+        secrets = re.findall(r"_env: ([A-Z_]+)", path.read_text())
+        settings = environment(path) | {name: "secret" for name in secrets if "_APP_" not in name}
+        assert configured(settings).workspaces
+    elif path.is_dir():
+        done = CliRunner().invoke(cli, ["policy", "test", str(path)])
+        assert (done.exit_code, " 0 failed" in done.output) == (0, True), done.output
+    else:
+        assert [ip_network(each) for each in yaml.safe_load(path.read_text())], path
 
 
 def test_the_pages_show_files_that_load(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def demo(*, once: bool, data: Path, forge: str) -> None:
     except ImportError as error:
         raise ConfigError(
             f"the demo needs the extras `embedded` and `playground` ({error.name} is missing): "
-            "pip install 'plangate[embedded,playground]'"
+            "run `make demo` in a clone of the repository, or pip install '.[embedded,playground]' there"
         ) from error
     if not show(data, once=once, kind=forge):
         sys.exit(1)

@@ -70,7 +70,10 @@ def _checks(services: Services) -> dict[str, Check]:
 
 
 def _configuration(config: Config) -> Iterator[Finding]:
-    count = f"{len(config.workspaces)} workspaces, {len(config.discover)} rules"
+    count = ", ".join(
+        f"{len(found)} {word}{'' if len(found) == 1 else 's'}"
+        for found, word in ((config.workspaces, "workspace"), (config.discover, "rule"))
+    )
     if config.workspaces or config.discover:
         yield ok("configuration", f"{config.config_file}: {count}")
     else:

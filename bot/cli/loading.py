@@ -49,6 +49,17 @@ def configuration() -> Config:
     return config
 
 
+def make_data_folder(config: Config) -> None:
+    """Create the data folder if it is missing, readable only by this user. Raises ConfigError."""
+    try:
+        config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(
+            f"PLANGATE_DATA: can't create the folder {config.data}: {error.strerror}. Create it, give it to "
+            "the user that Plangate runs as, or correct PLANGATE_DATA"
+        ) from error
+
+
 def ready(config: Config, *, serves: bool = False, by: Person | None = None) -> tuple[Services, SyncResult]:
     """Migrate the database, store the configured workspaces, and build the services.
 
@@ -57,7 +68,7 @@ def ready(config: Config, *, serves: bool = False, by: Person | None = None) -> 
     by many processes at once. `by` is who asks for just this, and then has a line in the audit log.
     Raises StoreUnavailable. Can then be repeated from the start.
     """
-    config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_data_folder(config)
     migrate(config.database_url)
     services = build(config)
     if serves and (loud := services.sandbox.warning()):

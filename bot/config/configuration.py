@@ -42,6 +42,8 @@ PASSED_ON = (
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR"),
 )
+# Variables of programs that use a token, as the pages and the documentation name it.
+_OF_PROGRAMS = {"PLANGATE_TOKEN"}
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,99}")
 
 
@@ -282,7 +284,7 @@ def _local_admin(env: Environment, url: str, problems: Problems) -> str:
 
 def _unknown(environ: Mapping[str, str], env: Environment, kinds: ForgeKinds) -> Iterator[str]:
     known = {setting.name for setting in table(kinds)} | env.known
-    for name in sorted(set(environ) - known):
+    for name in sorted(set(environ) - known - _OF_PROGRAMS):
         if name.startswith("PLANGATE_"):
             near = difflib.get_close_matches(name, sorted(known), n=1)
             hint = f": did you mean {near[0]}?" if near else ""

@@ -206,6 +206,10 @@ def test_the_repr_shows_no_secret(environ: dict[str, str]) -> None:
     assert "https://plangate.example.com" in text
 
 
+def test_the_variable_of_programs_for_their_token_is_no_misspelt_setting(environ: dict[str, str]) -> None:
+    assert not configured(environ | {"PLANGATE_TOKEN": "plangate_x"}).warnings
+
+
 def test_a_misspelt_setting_is_warned_of(environ: dict[str, str]) -> None:
     config = configured(environ | {"PLANGATE_SANDBX": "off", "HOME": "/root"})
     assert config.warnings == (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bot.cli.loading import configuration, ready
+from bot.cli.loading import configuration, make_data_folder, ready
 from bot.cli.records.operator import operator
 from bot.clock import SystemClock
 from bot.domain.people.audit import AuditAction
@@ -18,7 +18,7 @@ from bot.vault import FernetVault
 def migrate() -> None:
     """Bring the database's schema up to date."""
     config = configuration()
-    config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_data_folder(config)
     applied = migrate_database(config.database_url)
     if applied:
         store = SqlStore(config.database_url, FernetVault(config.secret_keys))

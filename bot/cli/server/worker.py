@@ -25,6 +25,7 @@ from bot.cli.server.worker_pool import WorkerPool
 from bot.config import Config, LogLevel
 from bot.dispatch import LIGHT_QUEUES, QUEUES, PlangateJob, PlangateQueue, RqDispatch, queue_of
 from bot.terraform.sandbox import priority
+from bot.terraform.sandbox.fork_server import ForkServer
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,7 @@ class PlangateWorker(Worker):
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run a job: in this process, or in a child process if it runs Terraform."""
         if queue.name not in LIGHT_QUEUES:
+            ForkServer.renew()
             super().execute_job(job, queue)
             _reap()
             return

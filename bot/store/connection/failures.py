@@ -14,12 +14,17 @@ _FOREIGN = {"23503", "SQLITE_CONSTRAINT_FOREIGNKEY"}
 # PostgreSQL: serialization failure, deadlock, lock not available. SQLite: its busy timeout ran out.
 _IN_THE_WAY = {"40001", "40P01", "55P03", "SQLITE_BUSY", "SQLITE_LOCKED"}
 
+# PostgreSQL: undefined table, undefined column. SQLite has only words for these.
+_NOT_MIGRATED = {"42P01", "42703"}
+_NOT_MIGRATED_WORDS = ("no such table", "no such column")
+
 
 @contextmanager
 def in_our_words() -> Iterator[None]:
     """Translate the database's errors within the block into Conflict, NotFound or StoreUnavailable.
 
-    An error in a statement is a bug and passes through.
+    A database without this version's tables can't be used. Another error in a statement is a bug and passes
+    through.
     """
     try:
         yield
@@ -33,7 +38,11 @@ def in_our_words() -> Iterator[None]:
     except exc.OperationalError as error:
         if _code(error).removesuffix("_SNAPSHOT").removesuffix("_RECOVERY") in _IN_THE_WAY:
             raise StoreBusy("the database is busy with another change of the same data: try again") from error
-        raise StoreUnavailable(f"the database can't be used: {_first_line(error)}") from error
+        raise StoreUnavailable(_unusable(error)) from error
+    except exc.ProgrammingError as error:
+        if _code(error) in _NOT_MIGRATED:
+            raise StoreUnavailable(_unusable(error)) from error
+        raise
     except exc.TimeoutError as error:
         raise StoreUnavailable("the database can't be used: every connection to it is in use") from error
 
@@ -42,6 +51,13 @@ def _code(error: exc.DBAPIError) -> str:
     """The SQLSTATE that PostgreSQL gave, or the name of SQLite's error."""
     code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None)
     return str(code or "")
+
+
+def _unusable(error: exc.DBAPIError) -> str:
+    said = f"the database can't be used: {_first_line(error)}"
+    if _code(error) in _NOT_MIGRATED or _first_line(error).startswith(_NOT_MIGRATED_WORDS):
+        return f"{said}. Its schema is not of this version: run `plangate migrate`"
+    return said
 
 
 def _first_line(error: exc.DBAPIError) -> str:

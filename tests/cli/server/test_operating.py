@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 
 from bot.cli import cli, loading
 from bot.domain.changes.delivery_decisions import DecisionKind, DeliveryDecision
+from bot.domain.errors import ConfigError
 from bot.domain.people.audit import AuditAction
 from bot.services.ports import AuditQuery, Delivery
 from bot.vault import generate_key
@@ -80,6 +82,25 @@ def test_a_migration_leaves_a_line_where_it_did_something(operator: Operator, tm
     assert "up to date" in operator.type("migrate")
     [(login, _, detail)] = operator.lines(AuditAction.MIGRATE)
     assert login == "cli:ops" and detail.startswith("0001, ")
+
+
+def test_a_data_folder_that_is_not_there_is_created_for_its_user_alone(
+    operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "var" / "plangate"
+    monkeypatch.setenv("PLANGATE_DATA", str(folder))
+    operator.type("migrate")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["states", "list", "network"]])
+def test_a_data_folder_that_can_t_be_created_is_named_with_the_way_out(
+    operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PLANGATE_DATA", str(tmp_path / "file" / "below"))
+    with pytest.raises(ConfigError, match=r"can't create the folder .*/below: Not a directory. Create it"):
+        operator.type(*command)
 
 
 def test_a_rotation_leaves_a_line_before_it_and_one_after(

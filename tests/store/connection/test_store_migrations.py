@@ -14,7 +14,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from bot.domain.errors import ConfigError, PlangateError
+from bot.domain.errors import ConfigError, PlangateError, StoreUnavailable
 from bot.store import SqlStore, migrate, pending
 from bot.store.connection import engines
 from bot.store.migrations import versions
@@ -146,3 +146,9 @@ def test_sqlite_is_set_to_lose_nothing(tmp_path: Path) -> None:
         "foreign_keys": 1,
         "busy_timeout": 30_000,
     }
+
+
+def test_a_database_that_was_never_migrated_says_so(empty: Database, vault: FernetVault) -> None:
+    refused = pytest.raises(StoreUnavailable, match="run `plangate migrate`")
+    with refused, SqlStore(empty.url, vault).reading() as tx:
+        tx.workspaces.all()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import select
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,7 +39,14 @@ time.sleep(300)
 def server() -> Iterator[ForkServer]:
     found = ForkServer.launch(RECORDS)
     yield found
-    found.close()
+    (ForkServer.current() or found).close()
+
+
+class Unreadable(dict[str, str]):
+    """An environment that only this process can read."""
+
+    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
+        return importlib.import_module, ("a_module_of_another_version",)
 
 
 def task_of(root: Path, script: str, *args: str) -> Task:
@@ -116,7 +125,6 @@ def test_a_supervisor_that_hears_no_first_word_starts_nothing(server: ForkServer
     task = task_of(tmp_path, "open('started', 'w')")
     with (tmp_path / "out").open("wb") as out:
         found = server.ask(task, out.fileno(), out.fileno(), lifeline, tell)
-    assert found is not None
     for each in (lifeline, tell, rope):
         os.close(each)
     assert end_of(found[1])
@@ -124,6 +132,54 @@ def test_a_supervisor_that_hears_no_first_word_starts_nothing(server: ForkServer
     assert not (tmp_path / "started").exists()
     for each in (report, found[1]):
         os.close(each)
+
+
+def test_a_task_that_the_server_can_t_read_runs_without_it(
+    server: ForkServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    readable = task_of(tmp_path, "print('done')")
+    watch = Onlooker()
+    task = replace(readable, environment=Unreadable(readable.environment))
+    done = process.run(task, watch, Transcript(Masker(()), watch.output), limit=60.0, grace=60.0)
+    assert (done.code, watch.text) == (0, "done\n")
+    assert "a_module_of_another_version" in caplog.text
+    # It is forgotten by this process, and by all that share it.
+    assert ForkServer.current() is None
+    assert server.gone
+    assert gone(server.pid)
+
+
+@pytest.mark.parametrize("why", ["stopped", "killed", "unreadable"])
+def test_the_run_after_one_that_the_server_failed_has_a_new_server(
+    server: ForkServer, tmp_path: Path, why: str
+) -> None:
+    readable = task_of(tmp_path, "import sys; sys.exit(4)")
+    task = (
+        replace(readable, environment=Unreadable(readable.environment)) if why == "unreadable" else readable
+    )
+    if why != "unreadable":
+        os.kill(server.pid, signal.SIGSTOP if why == "stopped" else signal.SIGKILL)
+    # As a worker has it: the process of a job is a fork, and what it forgets the worker must learn.
+    job = os.fork()
+    if job == 0:
+        watch = Onlooker()
+        done = process.run(task, watch, Transcript(Masker(()), watch.output), limit=60.0, grace=60.0)
+        os._exit(done.code)
+    assert os.waitstatus_to_exitcode(os.waitpid(job, 0)[1]) == 4
+    ForkServer.renew()
+    successor = ForkServer.current()
+    assert successor is not None
+    assert successor.pid != server.pid
+    assert gone(server.pid)
+    with (tmp_path / "out").open("wb") as out:
+        started = start(task_of(tmp_path, "print('next')"), out.fileno(), out.fileno())
+    assert not started.ours
+    assert end_of(started.pidfd)
+    assert (tmp_path / "out").read_text() == "next\n"
+    for each in (started.pidfd, started.lifeline, started.report):
+        os.close(each)
+    ForkServer.renew()
+    assert ForkServer.current() is successor
 
 
 def test_the_server_ends_with_the_last_process_that_could_ask() -> None:
