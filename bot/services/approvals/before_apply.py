@@ -2,6 +2,8 @@
 
 The person who confirmed it may have lost access, or a reviewer may have asked for changes. If something is
 missing, the run goes back to `planned` and says so. If the forge is down, the run waits (promise 1).
+
+Runs of the same `/apply` share the forge's good answers for a few seconds.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from bot.domain.changes.requirements import unmet
+from bot.domain.changes.requirements import Requirement, required, unmet
 from bot.domain.errors import ForgeRefused, NotFound
 from bot.domain.people.accounts import Account
 from bot.domain.people.permissions import Action, Person, Role, refusal
@@ -18,14 +20,18 @@ from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.approvals import fell
-from bot.services.approvals.our_comment import OurComments
+from bot.services.approvals.our_comment import OurComments, is_disturbed
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.merging.merge_results import ChangeMerges
-from bot.services.people.identities import Identities
+from bot.services.people.identities import JUST_NOW, Identities
+from bot.services.people.recent_answers import RecentAnswers
 from bot.services.people.roles import Roles
 from bot.services.ports import Clock, ForgeReader, Store, Transaction
 from bot.services.runs.cancel import PLANGATE
 from bot.services.runs.transitions import Moves, Transitions
+
+# Requirements that depend on the workspace's directory or on the run's own plan.
+_OF_ITS_OWN = frozenset({Requirement.CODEOWNERS, Requirement.POLICIES_PASSED})
 
 
 class BeforeApply:
@@ -52,6 +58,7 @@ class BeforeApply:
         self._requirement_checker = requirement_checker
         self._roles = roles
         self._transitions = transitions
+        self._recent = RecentAnswers(store, clock)
 
     def missing(self, run: Run) -> str:
         """Return what the run lacks, empty if nothing. Raises ForgeUnavailable: then ask again later.
@@ -64,7 +71,10 @@ class BeforeApply:
             workspace = tx.workspaces.get(run.workspace_id)
             record = tx.approvals.of_apply(run.id)
         try:
-            return self._asked(run, workspace, record)
+            shared = self._shared(run, workspace, record)
+            if not shared:
+                return self._asked(run, workspace, record)
+            return self._recent.once(shared, JUST_NOW, lambda: self._asked(run, workspace, record))
         except (ForgeRefused, NotFound) as error:
             # A requirement that can't be checked is not met.
             return str(error)
@@ -87,6 +97,25 @@ class BeforeApply:
                 lacks=missing,
             )
         ]
+
+    def _shared(self, run: Run, workspace: Workspace, record: ApprovalRecord | None) -> str:
+        """Return what the forge's answers depend on, empty if this run has to ask by itself.
+
+        Runs of one change that the same person approved share a good answer. It is as old as JUST_NOW at
+        most. What the database knows better already is not hidden by it.
+        """
+        number = run.change_number or (record.change_number if record is not None else None)
+        if number is None or run.merge is not None or _OF_ITS_OWN & required(workspace).keys():
+            return ""
+        with self._store.reading() as tx:
+            change = tx.changes.numbered(workspace.repo, number)
+            if is_disturbed(tx, workspace.repo, number):
+                return ""
+        if change is None or (run.change_number is not None and change.change.head_sha != run.commit):
+            return ""
+        by = (record.forge, record.by, record.uid) if record is not None else ()
+        about = (workspace.repo.forge, workspace.repo.path, number, run.change_number, run.commit)
+        return repr(("apply", *about, by, workspace.require))
 
     def _asked(self, run: Run, workspace: Workspace, record: ApprovalRecord | None) -> str:
         self._identities.check(workspace.repo, timedelta())
