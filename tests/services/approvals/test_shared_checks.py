@@ -19,7 +19,7 @@ QUESTIONS = ("role", "change", "comment", "reviews")
 
 
 def confirmed(house: House, first: str = "", second: str = "") -> list[Run]:
-    """Have two workspaces approved by one `/apply`, and the first one applied. The second has a worker yet."""
+    """Have two workspaces approved by one `/apply`, and the first one applied. The second waits."""
     for name, require in (("a", first), ("b", second)):
         house.workspace(name, require=(require,) if require else ())
         house.engine.will_find(name, BUCKET)
