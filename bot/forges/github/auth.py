@@ -285,7 +285,7 @@ class AppCredentials:
         return kept.token
 
     def _name(self, repo: RepoRef) -> str:
-        """Return for whom a token is: an account has one installation of an App at a time."""
+        """Return which account a token belongs to: an account has one installation of an App at a time."""
         account = f"installation {self._fixed}" if self._fixed else _owner(repo)
         return f"{self._api.url}: App {self._app_id} on {account}"
 

@@ -163,7 +163,7 @@ class AccessTokens(Protocol):
     def get(self, name: str, spare: timedelta, fetch: Callable[[], AccessToken]) -> AccessToken:
         """Return the token of that name that is valid for longer than `spare`; if there is none, fetch it.
 
-        `name` says for whom the token is: forge, App and account. Raises what `fetch` raises.
+        `name` identifies the forge, the App and the account. Raises what `fetch` raises.
         """
         ...
 
