@@ -13,4 +13,6 @@ def upgrade() -> None:
     """Add the columns. Workspaces from before are in no group until plangate.yml is read again."""
     with op.batch_alter_table("workspaces") as table:
         table.add_column(sa.Column("concurrency_group", sa.Text(), nullable=False, server_default=""))
-        table.add_column(sa.Column("concurrency_limit", sa.Integer(), nullable=False, server_default="0"))
+        table.add_column(
+            sa.Column("concurrency_limit", sa.Integer(), nullable=False, server_default=sa.text("0"))
+        )
