@@ -65,6 +65,7 @@ from bot.services.states.kept_aside import KeptStates
 from bot.services.upkeep.retention import RetentionJob
 from bot.services.upkeep.sweep import Sweep
 from bot.services.variables.editor import VariableEditor
+from bot.shared_tokens import RedisTokens
 from bot.store import SqlStore
 from bot.terraform.programs.binaries import Binaries
 from bot.terraform.repository.set_files import SetFolders
@@ -248,12 +249,14 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
     limits = config.limits
     binaries, sandbox = binaries_of(config), sandbox_of(config)
     engine = engine_of(config, binaries, sandbox, limits)
-    clients = {forge.name: kinds[forge.kind].client(forge) for forge in config.forges}
+    # Keys are derived from a root in the database, so that they survive a rotation of encryption keys.
+    vault = FernetVault(config.secret_keys, root=store.root)
+    tokens = RedisTokens(config.require_redis(), vault, clock)
+    clients = {forge.name: kinds[forge.kind].client(forge, tokens) for forge in config.forges}
     return World(
         clock=clock,
         store=store,
-        # Keys are derived from a root in the database, so that they survive a rotation of encryption keys.
-        vault=FernetVault(config.secret_keys, root=store.root),
+        vault=vault,
         dispatch=dispatch,
         queues=dispatch,
         addresses=Addresses(config.url, config.internal_url, config.data),

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
+from bot.config.file.concurrency import GroupLimit, GroupName
 from bot.config.file.entry import Entry
 from bot.config.file.identity import IdentityEntry
 from bot.config.file.policies import PolicySetEntry, Tags
@@ -265,6 +266,9 @@ class Options(Entry):
         default=None,
         description="`true`: the configuration keeps its state itself, by a `backend` or `cloud` block",
     )
+    concurrency: GroupName | None = Field(
+        default=None, description="Group, of those under `concurrency:`, whose limit its runs keep"
+    )
     identity: IdentityEntry | None = Field(
         default=None, description="Clouds for which runs get identity tokens; see docs/how-to/identity.md"
     )
@@ -316,6 +320,9 @@ class Manifest(Entry):
 
     forges: dict[ForgeName, ForgeEntry] | None = Field(
         default=None, description="Forges by name. If unset: one named `github`, on github.com"
+    )
+    concurrency: dict[GroupName, GroupLimit] | None = Field(
+        default=None, description="Groups of workspaces: how many of their runs may be at work at once"
     )
     defaults: Options | None = Field(
         default=None, description="Options for all workspaces; each can set its own"

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from bot.config.file.concurrency import across_groups
 from bot.config.file.identity import CLOUDS, IdentityEntry
 from bot.config.file.manifest import (
     DEFAULT_FORGE,
@@ -193,9 +194,11 @@ def _across(data: Mapping[str, Any], there: ForgeKinds) -> Iterator[tuple[Loc, s
     if not parts:
         yield (), "names no workspace: write one under `workspaces:`, or a rule under `discover:`"
     yield from _triggers(("defaults",), data.get("defaults"))
+    yield from across_groups(("defaults",), data.get("defaults"), data.get("concurrency"))
     for key, entries in parts:
         for index, entry in enumerate(entries if isinstance(entries, list) else []):
             yield from _triggers((key, index), entry)
+            yield from across_groups((key, index), entry, data.get("concurrency"))
             yield from _forge((key, index), entry, kinds, grouped)
     yield from _doubled(data.get("workspaces"))
     yield from across_variables(data)

@@ -14,6 +14,7 @@ from bot.config.file.manifest import (
 from bot.config.file.requirements import RequiredApprovals
 from bot.domain.events import RepoRef
 from bot.domain.plans.modes import ALLOWED_BY_DEFAULT, Mode
+from bot.domain.workspaces.concurrency import Concurrency
 from bot.domain.workspaces.discovery import DiscoverRule
 from bot.domain.workspaces.isolation import Network
 from bot.domain.workspaces.merge_method import MergeMethod
@@ -87,7 +88,12 @@ def _workspace(
         engine=EngineKind(options.engine or "terraform"),
         engine_version=options.terraform_version or "",
         identity=read_identity(options.identity),
+        concurrency=_concurrency(manifest, options.concurrency),
     )
+
+
+def _concurrency(manifest: Manifest, group: str | None) -> Concurrency | None:
+    return None if group is None else Concurrency(group, (manifest.concurrency or {})[group])
 
 
 def _requirement(entry: str | RequiredApprovals) -> str:

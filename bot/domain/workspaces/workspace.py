@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from bot.domain.events import ChangedFiles, RepoRef
 from bot.domain.plans.modes import ALLOWED_BY_DEFAULT, Mode
+from bot.domain.workspaces.concurrency import Concurrency
 from bot.domain.workspaces.identity import Identity
 from bot.domain.workspaces.isolation import Isolation
 from bot.domain.workspaces.merge_method import MergeMethod
@@ -162,8 +163,8 @@ class Workspace:
     `branch` is empty for the repository's default branch. `working_directory` is empty for the root.
     `run_triggers` names the workspaces whose applies start a run here. Policy sets choose by
     `tags`. `require` is what an apply of a change needs (domain/requirements). `own_backend` says that the
-    configuration keeps its state itself. `identity` names the
-    audiences that runs get tokens for.
+    configuration keeps its state itself. `identity` names the audiences that runs get tokens for.
+    `concurrency` is the group of which only some runs are at work at once.
     """
 
     id: str
@@ -187,6 +188,7 @@ class Workspace:
     isolation: Isolation = field(default_factory=Isolation)
     own_backend: bool = False
     identity: Identity = field(default_factory=Identity)
+    concurrency: Concurrency | None = None
 
     def on_branch(self, branch: str, default_branch: str) -> bool:
         """Whether a push to `branch` is a push to this workspace's branch."""

@@ -121,7 +121,7 @@ class Execution:
         self._policy_checker = policy_checker
         self._plan_reuse = plan_reuse
         self._turns = Turns(store, clock)
-        self._leases = RunLeases(store, clock, engine, limits)
+        self._leases = RunLeases(store, clock, engine, limits, transitions)
         self._take_over = TakeOver(store, clock, engine, limits)
 
     def warm_up(self) -> None:

@@ -34,6 +34,8 @@ from bot.services.ports.forge import (
     HookHeaders,
 )
 from bot.services.ports.forge_kinds import (
+    AccessToken,
+    AccessTokens,
     ForgeChecks,
     ForgeClient,
     ForgeConfig,
@@ -97,6 +99,8 @@ from bot.services.ports.world import (
 __all__ = [
     "DOUBTS_LAST",
     "HERE",
+    "AccessToken",
+    "AccessTokens",
     "Addresses",
     "ApplyResult",
     "Approvals",

@@ -32,6 +32,7 @@ from bot.services.reports.plan_facts import (
     has_facts,
     kept_facts,
 )
+from bot.services.runs.places import without_place
 
 
 def conflict_of(record: ChangeRecord, inputs: ReportInputs) -> MergeResult | None:
@@ -188,6 +189,7 @@ class ReportInputs:
             self._memory.put(run, facts)
 
     def _load_waits(self, runs: Sequence[Run]) -> None:
+        self._waits.update(without_place(self._tx, runs))
         waiting = [run for run in runs if run.status is RunStatus.PENDING and not run.plan_only]
         if not waiting:
             return
@@ -195,7 +197,8 @@ class ReportInputs:
         queues, left = self._tx.runs.queues(ids), self._left_by(ids)
         for run in waiting:
             queue, holder = queues.get(run.workspace_id, ()), left.get(run.workspace_id, "")
-            self._waits[run.id] = why_waits(run, self.workspace(run.workspace_id), queue, holder)
+            if because := why_waits(run, self.workspace(run.workspace_id), queue, holder):
+                self._waits[run.id] = because
 
     def _left_by(self, workspace_ids: Collection[str]) -> Mapping[str, str]:
         """Return the finished runs that still hold the lock of a state, by workspace."""

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from bot.domain.errors import NotFound
 from bot.domain.events import RepoRef
 from bot.domain.plans.modes import Mode
+from bot.domain.workspaces.concurrency import Concurrency
 from bot.domain.workspaces.identity import Cloud, Identity, Target
 from bot.domain.workspaces.isolation import Isolation, Network
 from bot.domain.workspaces.merge_method import MergeMethod
@@ -144,6 +145,8 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         },
         "own_backend": workspace.own_backend,
         "identity": _identity_row(workspace.identity),
+        "concurrency_group": workspace.concurrency.group if workspace.concurrency else "",
+        "concurrency_limit": workspace.concurrency.limit if workspace.concurrency else 0,
         **_lock_row(workspace.lock),
     }
 
@@ -202,4 +205,7 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
         ),
         own_backend=row["own_backend"],
         identity=_identity(row["identity"]),
+        concurrency=Concurrency(row["concurrency_group"], row["concurrency_limit"])
+        if row["concurrency_group"]
+        else None,
     )

@@ -37,6 +37,9 @@ workspaces = Table(
     Column("merge_method", Words, nullable=False),
     Column("plan_of", Words, nullable=False, server_default="head"),
     Column("identity", Json, nullable=False),
+    # Empty, and 0, for none.
+    Column("concurrency_group", Words, nullable=False, server_default=""),
+    Column("concurrency_limit", sa.Integer, nullable=False, server_default=sa.text("0")),
     Column("lock_by", Words),
     Column("lock_reason", Words),
     Column("lock_at", Moment),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from bot.domain.plans.modes import Mode
 from bot.domain.runs.lifecycle import StageStatus
+from bot.domain.workspaces.concurrency import Concurrency
 from bot.domain.workspaces.identity import Identity, Target
 from bot.domain.workspaces.isolation import Isolation, Network
 from bot.domain.workspaces.phase import Phase
@@ -103,6 +104,7 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
         row("Runs reach", _reach(workspace.isolation), "network", "egress"),
         row("Providers", _providers(workspace.isolation), "providers", "own_providers"),
         row("Identity tokens", _identity(workspace.identity), "identity"),
+        row("Runs at work at once", _concurrency(workspace.concurrency), "concurrency"),
         row("Tags", ", ".join(workspace.tags) or "none", "tags"),
     ]
 
@@ -135,6 +137,10 @@ def _target(target: Target) -> str:
         f"{phase.value} as {role}" for phase in (Phase.PLAN, Phase.APPLY) if (role := target.acts_as(phase))
     ]
     return f"{target.tag} ({', '.join(acting)})" if acting else f"{target.tag} (audience {target.audience})"
+
+
+def _concurrency(group: Concurrency | None) -> str:
+    return f"{group.limit} in the group {group.group}" if group else "one for each worker"
 
 
 def _on(value: bool) -> str:
