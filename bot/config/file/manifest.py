@@ -86,6 +86,16 @@ def _pattern(text: str) -> str:
     return _inside("pattern", slash="/")(text)
 
 
+def _source_place(text: str) -> str:
+    relative = re.match(r"(?:\./|(?:\.\./)+)", text)
+    if relative is None:
+        return _directories(text)
+    # It starts at the workspace's own directory, so it may leave that.
+    if ".." in (rest := text[relative.end() :]).split("/") or not rest:
+        raise ValueError(f"{shown(text)} is not a directory: write it like `../network`")
+    return relative[0] + _pattern(rest)
+
+
 def _directories(text: str) -> str:
     return "." if text in (".", "/", "./") else _pattern(text)
 
@@ -160,6 +170,7 @@ RepoName = Annotated[
 
 Directory = Annotated[str, AfterValidator(_directories)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
+DependsOn = Annotated[str, AfterValidator(_source_place)]
 WorkspaceName = Annotated[str, AfterValidator(_name)]
 
 
@@ -289,6 +300,10 @@ class WorkspaceEntry(Options):
     run_triggers: list[WorkspaceName] | None = Field(
         default=None, description="Workspaces whose successful applies start a run here"
     )
+    depends_on: list[DependsOn] | None = Field(
+        default=None,
+        description="Workspaces of the repository that are applied before it: names, directories, patterns",
+    )
     variables: Variables | None = Field(
         default=None, description="Its own variables. They take precedence over those of sets"
     )
@@ -304,6 +319,9 @@ class DiscoverEntry(Options):
     exclude: list[Directory] | None = Field(default=None, description="Patterns of directories to leave out")
     run_triggers: list[WorkspaceName] | None = Field(
         default=None, description="Workspaces whose successful applies start a run in each"
+    )
+    depends_on: list[DependsOn] | None = Field(
+        default=None, description="Workspaces that are applied before each. `../` starts at its directory"
     )
     name: Annotated[str, AfterValidator(_template)] | None = Field(
         default=None,

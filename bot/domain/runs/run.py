@@ -69,7 +69,8 @@ class Run:
     `lacks` is what was missing to continue with an approval that was given elsewhere.
     `change_number` is the change that shows the run, None for a run of the branch. `commit` is what the forge
     knows. If there is a `merge`, its commit is planned and applied instead. `as_applied` is a run that has
-    applied the same files before: then this one may end without Terraform.
+    applied the same files before: then this one may end without Terraform. `after` are the ids of the runs of
+    other workspaces that this one waits for (`depends_on`).
     """
 
     id: str
@@ -105,6 +106,7 @@ class Run:
     merge: MergeResult | None = None
     as_applied: AsApplied | None = None
     as_planned: AsPlanned | None = None
+    after: tuple[str, ...] = ()
 
     @property
     def files_of(self) -> str:

@@ -297,6 +297,7 @@ def run_row(run: Run) -> dict[str, Any]:
         "merge": merge_row(run.merge),
         "as_applied": applied_row(run.as_applied),
         "as_planned": None if run.as_planned is None else asdict(run.as_planned),
+        "after": list(run.after),
     }
 
 
@@ -342,6 +343,7 @@ def read_run(row: sa.RowMapping) -> Run:
         merge=read_merge(row["merge"]),
         as_applied=read_applied(row["as_applied"]),
         as_planned=AsPlanned(**row["as_planned"]) if row["as_planned"] else None,
+        after=tuple(row["after"]),
     )
 
 
