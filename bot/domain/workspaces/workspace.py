@@ -153,8 +153,8 @@ class Workspace:
 
     `branch` is empty for the repository's default branch. `working_directory` is empty for the root.
     `run_triggers` names the workspaces whose applies start a run here. `depends_on` says which of the
-    repository's workspaces are applied before this one (domain/workspaces/order). Policy sets choose by `tags`.
-    `require` is what an apply of a change needs (domain/requirements). `own_backend` says that the
+    repository's workspaces are applied before this one (domain/workspaces/order). Policy sets choose by
+    `tags`. `require` is what an apply of a change needs (domain/requirements). `own_backend` says that the
     configuration keeps its state itself. `identity` names the audiences that runs get tokens for.
     """
 

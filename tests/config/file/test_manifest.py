@@ -246,9 +246,9 @@ def test_depends_on_is_read_and_doubles_count_once() -> None:
     network, app = manifest("""
 workspaces:
   - {name: network-prod, repo: acme/a, working_directory: network}
-  - {name: app-prod, repo: Acme/A, depends_on: [network-prod, network-prod, ../network]}
+  - {name: app-prod, repo: Acme/A, depends_on: [network-prod, network-prod, network]}
 """)
-    assert (network.depends_on, app.depends_on) == ((), ("network-prod", "../network"))
+    assert (network.depends_on, app.depends_on) == ((), ("network-prod", "network"))
 
 
 @pytest.mark.parametrize("entry", ["network", "network-*", "net/prod", "net/**", "../prod"])
