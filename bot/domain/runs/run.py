@@ -119,6 +119,12 @@ class Run:
         return self.status in lifecycle.FINAL
 
     @property
+    def in_effect(self) -> bool:
+        """Whether the run has applied its files, or found nothing to apply."""
+        nothing = self.status is RunStatus.PLANNED_AND_FINISHED and self.has_changes is False
+        return not self.plan_only and (self.status is RunStatus.APPLIED or nothing)
+
+    @property
     def cut_off(self) -> bool:
         """Whether the apply's worker was lost, so that nobody saw how the apply ended."""
         return self.status is RunStatus.ERRORED and self.error == CUT_OFF
@@ -157,6 +163,11 @@ class Run:
     def plan_code(self) -> str:
         """The short code by which a comment names the run's plan; empty if it has none."""
         return self.digest[:PLAN_CODE_LENGTH]
+
+    def follows(self, other: Run) -> bool:
+        """Whether the run came later in the same workspace, and both are of one change, or of none."""
+        same = (self.workspace_id, self.change_number) == (other.workspace_id, other.change_number)
+        return same and self.sequence > other.sequence
 
     def legal(self) -> tuple[Action, ...]:
         """The possible actions on the run now, for people with the role: defined only here."""

@@ -20,6 +20,7 @@ from bot.services.outbox.outbox import wanted_by
 from bot.services.plans.plan_inputs import made_from_the_same
 from bot.services.plans.shown_plan import shown_delta
 from bot.services.ports import Clock, Delivery, Store, Transaction
+from bot.services.runs.apply_order import Place, place_of
 from bot.services.runs.create import RunFactory
 from bot.services.runs.transitions import Transitions
 
@@ -57,13 +58,16 @@ class CarryOver:
             return outcome.say(
                 DecisionKind.NOTHING, "this is not the change's latest commit any more", workspace.name
             )
-        if why := self._why_other(tx, kept, shown):
+        touched = [tx.workspaces.get(each) for each in record.workspace_ids]
+        applies_now = workspace.merging.apply_when.before
+        place = place_of(tx, workspace, record.change, touched, {}) if applies_now else Place()
+        if why := self._why_other(tx, kept, shown) or place.why:
             fell(tx, kept, why, self._clock.now())
             asked = f"{kept.by}'s approval does not stand: {why}"
             event = self._transitions.event(shown, "approval not carried over", message=asked)
             self._transitions.save(tx, shown, [(replace(shown, delta=asked), event)], outcome.wake)
             outcome.say(DecisionKind.NOTHING, why, workspace.name)
-        elif not workspace.merging.apply_when.before:
+        elif not applies_now:
             if kept.commit == shown.commit and tx.runs.get(kept.shown_run_id).merge != shown.merge:
                 # The branch will have the files of this plan. What was approved stays on record as it was.
                 tx.approvals.add(made_again(tx, kept, shown))
@@ -71,7 +75,9 @@ class CarryOver:
             why = f"{kept.by} has approved this plan, to be applied once the change is merged"
             outcome.say(DecisionKind.NOTHING, why, workspace.name)
         else:
-            run = self._run_factory.of_approval(tx, workspace, record.change, shown, kept, outcome.wake)
+            run = self._run_factory.of_approval(
+                tx, workspace, record.change, shown, kept, outcome.wake, place.after
+            )
             on = f" on top of {shown.merge.top}" if shown.merge and kept.commit == shown.commit else ""
             why = f"the plan{on} equals the one that {kept.by} approved for {kept.commit[:8]}"
             tx.runs.note(self._transitions.event(run, "approval carried over", kept.by, why))

@@ -32,6 +32,7 @@ from bot.services.reports.plan_facts import (
     has_facts,
     kept_facts,
 )
+from bot.services.runs.order import held
 
 
 def conflict_of(record: ChangeRecord, inputs: ReportInputs) -> MergeResult | None:
@@ -193,9 +194,11 @@ class ReportInputs:
             return
         ids = {run.workspace_id for run in waiting}
         queues, left = self._tx.runs.queues(ids), self._left_by(ids)
+        ordered = held(self._tx, (run for queue in queues.values() for run in queue))
         for run in waiting:
             queue, holder = queues.get(run.workspace_id, ()), left.get(run.workspace_id, "")
-            self._waits[run.id] = why_waits(run, self.workspace(run.workspace_id), queue, holder)
+            place = self.workspace(run.workspace_id)
+            self._waits[run.id] = why_waits(run, place, queue, holder, ordered)
 
     def _left_by(self, workspace_ids: Collection[str]) -> Mapping[str, str]:
         """Return the finished runs that still hold the lock of a state, by workspace."""

@@ -9,6 +9,7 @@ from bot.domain.runs.queue import next_run, why_waits
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import Transaction
+from bot.services.runs.order import held
 
 
 def whose_turn(tx: Transaction, workspace_id: str, *, for_update: bool = False) -> Run | None:
@@ -18,7 +19,8 @@ def whose_turn(tx: Transaction, workspace_id: str, *, for_update: bool = False) 
     fail at the state's lock.
     """
     workspace = tx.workspaces.get(workspace_id, for_update=for_update)
-    turn = next_run(workspace, tx.runs.queue(workspace_id))
+    queue = tx.runs.queue(workspace_id)
+    turn = next_run(workspace, queue, held(tx, queue))
     return None if turn is not None and left_by(tx, workspace_id) else turn
 
 
@@ -27,7 +29,7 @@ def why_it_waits(tx: Transaction, workspace: Workspace, run: Run, queue: Sequenc
     if run.status is not RunStatus.PENDING or run.plan_only:
         return ""
     ahead = tx.runs.queue(workspace.id) if queue is None else queue
-    return why_waits(run, workspace, ahead, left_by(tx, workspace.id))
+    return why_waits(run, workspace, ahead, left_by(tx, workspace.id), held(tx, ahead))
 
 
 def left_by(tx: Transaction, workspace_id: str) -> str:

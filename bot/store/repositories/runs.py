@@ -155,6 +155,8 @@ def _conditions(query: RunQuery) -> list[sa.ColumnElement[bool]]:
         conditions.append(sa.or_(runs.c.commit_sha == query.telling, ~runs.c.plan_only, queued))
     if query.change_number is not None:
         conditions.append(runs.c.change_number == query.change_number)
+    if query.since is not None:
+        conditions.append(runs.c.sequence > query.since)
     if query.plan_only is not None:
         conditions.append(runs.c.plan_only.is_(query.plan_only))
     if query.statuses is not None:

@@ -1,0 +1,64 @@
+"""Which runs wait for runs of other workspaces (`depends_on`), from the database as it is now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from bot.domain.runs.awaited import Awaited, deciding, why_held
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.order import before
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.ports import RunQuery, Transaction
+
+_PENDING = frozenset({RunStatus.PENDING.value})
+
+
+def held(tx: Transaction, queue: Iterable[Run]) -> Mapping[str, str]:
+    """Say why pending runs of a queue wait for other workspaces, by the runs' ids."""
+    waiting = (run for run in queue if run.after and run.status is RunStatus.PENDING)
+    return {run.id: why for run in waiting if (why := why_held(awaited(tx, run)))}
+
+
+def awaited(tx: Transaction, run: Run) -> Sequence[Awaited]:
+    """Return the workspaces that a run waits for, or has waited for, each with the run that decides."""
+    found = []
+    for run_id in run.after:
+        first = tx.runs.get(run_id)
+        later: Sequence[Run] = ()
+        # While it is not final, no later run of its workspace can have been applied for the same change.
+        if first.final and not first.in_effect:
+            query = RunQuery(
+                workspace_id=first.workspace_id,
+                change_number=first.change_number,
+                plan_only=False,
+                since=first.sequence,
+                limit=None,
+            )
+            later = tx.runs.find(query)
+        found.append(Awaited(tx.workspaces.get(first.workspace_id).name, deciding(first, later)))
+    return found
+
+
+def applied_since(tx: Transaction, run: Run) -> str:
+    """Return the name of a workspace that was applied before a run of another one, as `depends_on` says.
+
+    Empty if there is none. Then a plan from before that apply may have read something else.
+    """
+    return next((e.workspace for e in awaited(tx, run) if e.run.status is RunStatus.APPLIED), "")
+
+
+def workspaces_with_waiting(tx: Transaction, run: Run) -> Sequence[str]:
+    """Return the other workspaces that have runs which may wait for this run, or for one like it."""
+    repo = tx.workspaces.get(run.workspace_id).repo
+    waiting = tx.runs.find(RunQuery(repo=repo, plan_only=False, statuses=_PENDING, limit=None))
+    found = (each.workspace_id for each in waiting if each.after and each.workspace_id != run.workspace_id)
+    return list(dict.fromkeys(found))
+
+
+def after(workspace: Workspace, touched: Sequence[Workspace], made: Mapping[str, Run]) -> tuple[str, ...]:
+    """Return the ids of the runs that a new run waits for, of those that were `made` together with it.
+
+    `made` holds them by workspace. `touched` are the workspaces that have an order here.
+    """
+    return tuple(made[each.id].id for each in before(workspace, touched) if each.id in made)
