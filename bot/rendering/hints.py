@@ -57,7 +57,11 @@ _ALL = Markdown("To apply the plans of this comment")
 
 
 def _commands(sections: Sequence[WorkspaceSection]) -> Markdown:
-    return fence("\n".join(one_line(section.next_step) for section in sections))
+    steps = list(dict.fromkeys(section.next_step for section in sections))
+    # A command that applies in order names what comes first: that needs no command of its own.
+    words = [frozenset(step.split()) for step in steps]
+    alone = [step for step, mine in zip(steps, words, strict=True) if not any(mine < each for each in words)]
+    return fence("\n".join(map(one_line, alone)))
 
 
 def _of_the_shown(sections: Sequence[WorkspaceSection]) -> Markdown:

@@ -82,6 +82,12 @@ def levels(workspaces: Sequence[Workspace]) -> list[list[Workspace]]:
     return found
 
 
+def linked(workspaces: Sequence[Workspace]) -> list[Workspace]:
+    """Return those of the workspaces that depend on another of them, or that another depends on."""
+    ids = {each.id for workspace in workspaces for each in sources(workspace, workspaces)}
+    return [each for each in workspaces if each.id in ids or sources(each, workspaces)]
+
+
 def circle(workspaces: Sequence[Workspace]) -> tuple[str, ...]:
     """Return a circle of names in `depends_on`, such as `(a, b, a)`, empty if there is none."""
     return find_cycle({each.name: [s.name for s in sources(each, workspaces)] for each in workspaces})

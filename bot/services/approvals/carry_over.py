@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bot.domain.changes.apply_order import Place, place_of
 from bot.domain.changes.delivery_decisions import DecisionKind
 from bot.domain.plans.delta import sentence
 from bot.domain.runs.approval import ApprovalRecord
@@ -20,7 +21,7 @@ from bot.services.outbox.outbox import wanted_by
 from bot.services.plans.plan_inputs import made_from_the_same
 from bot.services.plans.shown_plan import shown_delta
 from bot.services.ports import Clock, Delivery, Store, Transaction
-from bot.services.runs.apply_order import Place, place_of
+from bot.services.runs.change_runs import runs_of_change
 from bot.services.runs.create import RunFactory
 from bot.services.runs.transitions import Transitions
 
@@ -60,7 +61,10 @@ class CarryOver:
             )
         touched = [tx.workspaces.get(each) for each in record.workspace_ids]
         applies_now = workspace.merging.apply_when.before
-        place = place_of(tx, workspace, record.change, touched, {}) if applies_now else Place()
+        place = Place()
+        if applies_now:
+            change = record.change
+            place = place_of(workspace, change, touched, lambda other: runs_of_change(tx, other, change))
         if why := self._why_other(tx, kept, shown) or place.why:
             fell(tx, kept, why, self._clock.now())
             asked = f"{kept.by}'s approval does not stand: {why}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from bot.domain.changes.apply_order import Place, place_of, why_others_first
 from bot.domain.changes.decisions import (
     ApplyDecision,
     ConfirmRun,
@@ -29,8 +30,7 @@ from bot.services.approvals.shown_plans import NOT_SHOWN, NOT_WHOLE, WAS_DELAYED
 from bot.services.comments.answer import DELAYED, CommentAnswer
 from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.ports import Addresses, Clock, Limits, Transaction
-from bot.services.runs.apply_order import Place, place_of, why_others_first
-from bot.services.runs.change_runs import runs_about
+from bot.services.runs.change_runs import runs_about, runs_of_change
 from bot.services.runs.confirm import confirmed
 from bot.services.runs.create import RunFactory
 from bot.services.runs.merge_results import why_not_planned
@@ -131,7 +131,13 @@ class ApplyComments:
             return asked.refuse(workspace, missing)
         place = Place()
         if isinstance(decision, StartApply):
-            place = place_of(asked.tx, workspace, asked.change, asked.touched, asked.made)
+            place = place_of(
+                workspace,
+                asked.change,
+                asked.touched,
+                lambda other: runs_of_change(asked.tx, other, asked.change),
+                asked.made,
+            )
             if place.first:
                 why = why_others_first(place, workspace, asked.whys, lambda w: self._refusal(asked, w))
                 return asked.refuse(workspace, why, asked.in_order)

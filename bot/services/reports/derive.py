@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from bot.domain.changes.apply_order import place_of, step_in_order
 from bot.domain.events import RepoRef
 from bot.domain.reports import headlines
 from bot.domain.reports.report import ChangeReport, StatusState, WorkspaceSection
@@ -105,7 +106,7 @@ class ReportBuilder:
         inputs.load_neighbours(change, speaking)
         if change.open:
             inputs.load_approvers(change, [run.workspace_id for run in speaking])
-        sections = [self._section(inputs, record, run) for run in speaking]
+        sections = _in_order(record, [self._section(inputs, record, run) for run in speaking], runs)
         sections.sort(key=lambda section: section.workspace.name)
         none = "" if sections else "No workspace is affected by the latest commit."
         conflict = conflict_of(record, inputs)
@@ -189,6 +190,25 @@ def _speaking(record: ChangeRecord, runs: Sequence[Run]) -> list[Run]:
         if run is not None and (workspace_id in touched or is_of_latest_commit(record.change, run)):
             found.append(run)
     return found
+
+
+def _in_order(
+    record: ChangeRecord, sections: Sequence[WorkspaceSection], runs: Sequence[Run]
+) -> list[WorkspaceSection]:
+    """Return the sections with next commands that name what is applied first, too."""
+    if not record.change.open or not any(section.workspace.depends_on for section in sections):
+        return list(sections)
+    touched, mine = [section.workspace for section in sections], by_workspace(runs)
+    steps = {section.workspace.id: section.next_step for section in sections}
+
+    def step(section: WorkspaceSection) -> str:
+        workspace = section.workspace
+        if not section.run.plan_only or not workspace.merging.apply_when.before:
+            return section.next_step
+        place = place_of(workspace, record.change, touched, lambda other: mine.get(other.id, ()))
+        return step_in_order(place, workspace, steps)
+
+    return [replace(section, next_step=step(section)) for section in sections]
 
 
 def _said_of_queue(tx: Transaction, queued: Sequence[Run]) -> str:

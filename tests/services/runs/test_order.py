@@ -191,6 +191,33 @@ def test_a_dependent_alone_is_refused_and_the_command_for_both_is_told(opened: H
     assert applied(opened) == list(ROW)
 
 
+def test_the_comment_shows_the_order_and_suggests_only_what_is_carried_out(opened: House) -> None:
+    codes = [opened.runs(opened.find_workspace(name))[0].plan_code for name in ROW]
+    step = "/apply " + " ".join(f"{name} {code}" for name, code in zip(ROW, codes, strict=True))
+    assert f"app: Planned; next: {step}" in opened.summary(1)
+    opened.say(1, step)
+    assert applied(opened) == list(ROW)
+
+
+def test_nothing_is_suggested_for_a_dependent_of_one_that_can_t_be_applied(opened: House) -> None:
+    opened.engine.fail("plan", EngineError("no such module"))
+    opened.say(1, "/plan network")
+    said = opened.summary(1)
+    assert "next: /plan network" in said
+    assert "next: /apply" not in said
+
+
+def test_why_knows_the_order(opened: House) -> None:
+    opened.say(1, "/why app")
+    (said,) = [text for text in opened.comments(1) if "applied after" in text]
+    assert "it is applied after cluster, network" in said
+    assert "comment `/apply network cluster app` to apply them in order" in said
+    opened.engine.fail("apply", FAILED)
+    opened.say(1, "/apply")
+    opened.say(1, "/why app")
+    assert any("Waits for network, which failed" in text for text in opened.comments(1))
+
+
 def test_a_dependent_alone_is_applied_if_nothing_is_left_before_it(opened: House) -> None:
     opened.engine.will_find("cluster")
     opened.say(1, "/plan cluster")

@@ -11,8 +11,8 @@ from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.order import before, in_order
 from bot.domain.workspaces.workspace import Workspace
-from bot.services.ports import Transaction
-from bot.services.runs.change_runs import runs_of_change
+
+_APPLY = "/apply "
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,21 @@ class Place:
 
 
 def place_of(
-    tx: Transaction,
     workspace: Workspace,
     change: Change,
     touched: Sequence[Workspace],
-    made: Mapping[str, Run],
+    runs_in: Callable[[Workspace], Sequence[Run]],
+    made: Mapping[str, Run] | None = None,
 ) -> Place:
     """Return the place of a workspace in the order of its change's applies.
 
-    `touched` are the change's workspaces, `made` the runs that the same command has created, by workspace.
+    `touched` are the change's workspaces, `runs_in` returns the change's runs in one, newest first.
+    `made` are the runs that the same command has created, by workspace.
     """
     after, first, why = [], [], ""
     for source in before(workspace, [each for each in touched if each.active]):
-        run, missing = (made[source.id], "") if source.id in made else _standing(tx, source, change)
+        new = (made or {}).get(source.id)
+        run, missing = (new, "") if new else _standing(source, change, runs_in(source))
         if missing:
             first.append(source)
             why = why or f"depends on {source.name}, {missing}"
@@ -56,20 +58,36 @@ def why_others_first(
     for source in place.first:
         if why := refusals.get(source.id) or refusal_of(source):
             return f"{place.why}, and {source.name} can't be applied now: {why}"
-    codes = (Requirement.PLAN_CODE.value in each.require for each in (*place.first, workspace))
-    named = zip((*place.first, workspace), codes, strict=True)
-    words = " ".join(f"{each.name} CODE" if code else each.name for each, code in named)
-    return f"{place.why}: comment `/apply {words}` to apply them in order"
+    return f"{place.why}: comment `{_APPLY}{_names(place, workspace)}` to apply them in order"
 
 
-def _standing(tx: Transaction, source: Workspace, change: Change) -> tuple[Run | None, str]:
-    """Return the run of a workspace that a dependent waits for or has behind it, or what is missing."""
+def step_in_order(place: Place, workspace: Workspace, steps: Mapping[str, str]) -> str:
+    """Return the next command of a workspace that is applied after others. Empty if there is none yet.
+
+    `steps` are the next commands by workspace, as if they had no order.
+    """
+    wanted = [steps.get(each.id, "") for each in (*place.first, workspace)]
+    if not place.first or not wanted[-1].startswith(_APPLY):
+        return wanted[-1]
+    if not all(step.startswith(_APPLY) for step in wanted):
+        return ""
+    return _APPLY + " ".join(step.removeprefix(_APPLY) for step in wanted)
+
+
+def _names(place: Place, workspace: Workspace) -> str:
+    every = (*place.first, workspace)
+    by_code = Requirement.PLAN_CODE.value
+    return " ".join(f"{each.name} CODE" if by_code in each.require else each.name for each in every)
+
+
+def _standing(source: Workspace, change: Change, runs: Sequence[Run]) -> tuple[Run | None, str]:
+    """Return the run of a workspace that a dependent comes after, or what is missing."""
     if not source.merging.apply_when.before:
         return None, "which is applied after the merge"
-    runs = runs_of_change(tx, source, change)
-    if active := next((run for run in runs if not run.plan_only and not run.final), None):
+    mine = [run for run in runs if run.change_number == change.number]
+    if active := next((run for run in mine if not run.plan_only and not run.final), None):
         return active, ""
-    head = [run for run in runs if run.commit == change.head_sha]
+    head = [run for run in mine if run.commit == change.head_sha]
     applied = next((run for run in head if run.in_effect), None)
     preview = next((run for run in head if run.plan_only and run.status is not RunStatus.CANCELED), None)
     if preview is not None and (applied is None or preview.follows(applied)):
@@ -77,5 +95,5 @@ def _standing(tx: Transaction, source: Workspace, change: Change) -> tuple[Run |
             return None, "whose plan is not finished"
         if preview.status is RunStatus.ERRORED:
             return None, "whose plan failed"
-        return (applied, "") if not preview.has_changes else (None, "which is not applied on this change")
+        return (None, "which is not applied on this change") if preview.has_changes else (applied, "")
     return (applied, "") if applied is not None else (None, "which has no plan of the latest commit")
