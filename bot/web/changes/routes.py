@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from bot.domain.changes.apply_order import place_of, step_in_order
 from bot.domain.changes.requirements import Check, Facts, Requirement, evaluate, needed_by
 from bot.domain.errors import EngineError, ForgeError, NotFound
 from bot.domain.events import Change
@@ -22,7 +23,7 @@ from bot.services.reports.derive import next_step
 from bot.services.runs.change_runs import runs_of_merge
 from bot.services.runs.merge_results import why_plan_outdated
 from bot.services.runs.queue_position import why_it_waits
-from bot.web.changes import plan_deltas
+from bot.web.changes import order_graph, plan_deltas
 from bot.web.changes.context import (
     ApprovalRow,
     ChangePage,
@@ -94,6 +95,7 @@ def show(change_id: str) -> str:
         workspaces=built,
         commits=_commits(known),
         kind=words.change,
+        order=order_graph.build(workspaces, {each.id: _speaking(known, each) for each in workspaces}),
     )
     return render_template("change.html", page=page)
 
@@ -162,13 +164,25 @@ def _workspace(tx: Transaction, known: _Known, workspace: Workspace) -> ChangeWo
         run=Link(run.id, elements.run_url(run.id)) if run else None,
         words=_line(headlines.headline(run, waits)[1] + older) if run else "It has no run here yet.",
         why=harmless(dict(record.reasons).get(workspace.name, "")),
-        next_step=harmless(next_step(workspace, run)) if run and open_ and not outdated else "",
+        next_step=harmless(_next_step(known, workspace, run)) if run and open_ and not outdated else "",
         checks=tuple(_check(each, known.facts) for each in _checks(tx, known, workspace, run)),
         approvals=tuple(map(_approval, tx.approvals.of_change(workspace.id, record.change.number))),
         delta=_delta(tx, workspace, mine),
         runs=tuple(elements.run_row(each, words) for each in mine[:RUNS_SHOWN]),
         more_runs=len(mine) > RUNS_SHOWN,
     )
+
+
+def _next_step(known: _Known, workspace: Workspace, run: Run) -> str:
+    """Return the next command of a workspace. It names what is applied first, too."""
+    change = known.record.change
+    if not (change.open and run.plan_only and workspace.merging.apply_when.before):
+        return next_step(workspace, run)
+    there = known.workspaces
+    speaking = {each.id: _speaking(known, each) for each in there}
+    steps = {each.id: next_step(each, found) for each in there if (found := speaking[each.id])}
+    place = place_of(workspace, change, there, lambda other: known.runs.get(other.id, ()))
+    return step_in_order(place, workspace, steps)
 
 
 def _checks(tx: Transaction, known: _Known, workspace: Workspace, run: Run | None) -> Sequence[Check]:
