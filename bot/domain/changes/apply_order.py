@@ -16,7 +16,7 @@ _APPLY = "/apply "
 
 
 @dataclass(frozen=True)
-class Place:
+class ApplyPlace:
     """The runs that an apply waits for, or the workspaces that must be applied first, with the reason."""
 
     after: tuple[str, ...] = ()
@@ -30,7 +30,7 @@ def place_of(
     touched: Sequence[Workspace],
     runs_in: Callable[[Workspace], Sequence[Run]],
     made: Mapping[str, Run] | None = None,
-) -> Place:
+) -> ApplyPlace:
     """Return the place of a workspace in the order of its change's applies.
 
     `touched` are the change's workspaces, `runs_in` returns the change's runs in one, newest first.
@@ -45,11 +45,14 @@ def place_of(
             why = why or f"depends on {source.name}, {missing}"
         elif run is not None:
             after.append(run.id)
-    return Place(tuple(after), tuple(in_order(first)), why)
+    return ApplyPlace(tuple(after), tuple(in_order(first)), why)
 
 
 def why_others_first(
-    place: Place, workspace: Workspace, refusals: Mapping[str, str], refusal_of: Callable[[Workspace], str]
+    place: ApplyPlace,
+    workspace: Workspace,
+    refusals: Mapping[str, str],
+    refusal_of: Callable[[Workspace], str],
 ) -> str:
     """Say why an apply needs others first. Suggests only what would not be refused (promise 7).
 
@@ -61,7 +64,7 @@ def why_others_first(
     return f"{place.why}: comment `{_APPLY}{_names(place, workspace)}` to apply them in order"
 
 
-def step_in_order(place: Place, workspace: Workspace, steps: Mapping[str, str]) -> str:
+def step_in_order(place: ApplyPlace, workspace: Workspace, steps: Mapping[str, str]) -> str:
     """Return the next command of a workspace that is applied after others. Empty if there is none yet.
 
     `steps` are the next commands by workspace, as if they had no order.
@@ -74,7 +77,7 @@ def step_in_order(place: Place, workspace: Workspace, steps: Mapping[str, str]) 
     return _APPLY + " ".join(step.removeprefix(_APPLY) for step in wanted)
 
 
-def _names(place: Place, workspace: Workspace) -> str:
+def _names(place: ApplyPlace, workspace: Workspace) -> str:
     every = (*place.first, workspace)
     by_code = Requirement.PLAN_CODE.value
     return " ".join(f"{each.name} CODE" if by_code in each.require else each.name for each in every)

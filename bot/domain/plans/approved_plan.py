@@ -22,7 +22,7 @@ _WITH_UNKNOWNS = frozenset({"resources", "outputs", "files"})
 _OPEN = frozenset({"after", "after_unknown", "after_sensitive", "replace_paths"})
 
 
-class Standing(StrEnum):
+class PlanMatch(StrEnum):
     """What a plan is to the approved one."""
 
     SAME = "same"
@@ -40,24 +40,24 @@ class MadePlan:
     around: DigestInputs = field(default_factory=DigestInputs, repr=False)
 
 
-def standing(approved_digest: str, approved: MadePlan | None, now: MadePlan, *, waited: bool) -> Standing:
+def match_plan(approved_digest: str, approved: MadePlan | None, now: MadePlan, *, waited: bool) -> PlanMatch:
     """Say whether a plan may be applied under the approval of a digest (promise 1).
 
     `approved` is the plan that was shown, None if it is gone. `waited` says that the run waited for other
     workspaces. Raises RecursionError if values are nested too deeply.
     """
     if approved_digest and now.digest == approved_digest:
-        return Standing.SAME
+        return PlanMatch.SAME
     if not waited or approved is None or not approved_digest or approved.digest != approved_digest:
-        return Standing.OTHER
+        return PlanMatch.OTHER
     if not approved.around.files or approved.around.files != now.around.files:
-        return Standing.OTHER
+        return PlanMatch.OTHER
     old, new = canonical_form(approved.document, approved.around), canonical_form(now.document, now.around)
     closed = (old.keys() | new.keys()) - _WITH_UNKNOWNS
     same = all(_equal(old.get(part), new.get(part)) for part in closed)
     if same and _same_resources(old["resources"], new["resources"]) and _same_outputs(old, new):
-        return Standing.BECAME_KNOWN
-    return Standing.OTHER
+        return PlanMatch.BECAME_KNOWN
+    return PlanMatch.OTHER
 
 
 def _same_resources(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> bool:

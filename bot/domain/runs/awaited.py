@@ -1,7 +1,7 @@
 """A run that waits for runs of other workspaces: it starts after they were applied (`depends_on`).
 
 A run that failed, was canceled or discarded holds those that wait for it, until a later one of the same
-change (or of the same branch) is applied. So a retry lets them go on.
+change (or of the same branch) is applied. So a retry releases them.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.domain.changes.apply_order import Place, place_of
+from bot.domain.changes.apply_order import ApplyPlace, place_of
 from bot.domain.changes.delivery_decisions import DecisionKind
 from bot.domain.plans.delta import sentence
 from bot.domain.runs.approval import ApprovalRecord
@@ -61,7 +61,7 @@ class CarryOver:
             )
         touched = [tx.workspaces.get(each) for each in record.workspace_ids]
         applies_now = workspace.merging.apply_when.before
-        place = Place()
+        place = ApplyPlace()
         if applies_now:
             change = record.change
             place = place_of(workspace, change, touched, lambda other: runs_of_change(tx, other, change))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.domain.plans.approved_plan import MadePlan, Standing, standing
+from bot.domain.plans.approved_plan import MadePlan, PlanMatch, match_plan
 from bot.domain.plans.digest import DigestInputs
 from bot.domain.plans.plan import load_plan_json
 from bot.domain.runs.run import Run
@@ -11,21 +11,21 @@ from bot.services.plans.snapshot import open_environment
 from bot.services.ports import ArtifactKind, Transaction
 
 
-def standing_of(tx: Transaction, digest: str, shown_run_id: str, run: Run) -> Standing:
+def plan_match(tx: Transaction, digest: str, shown_run_id: str, run: Run) -> PlanMatch:
     """Say what a run's plan is to the approved one, which has the digest and which another run shows."""
     waited = bool(run.after)
     if not waited or run.digest == digest or not run.digest:
-        return standing(digest, None, MadePlan(run.digest), waited=waited)
+        return match_plan(digest, None, MadePlan(run.digest), waited=waited)
     approved, now = _made(tx, tx.runs.get(shown_run_id)), _made(tx, run)
     try:
-        return standing(digest, approved, now, waited=True) if now is not None else Standing.OTHER
+        return match_plan(digest, approved, now, waited=True) if now is not None else PlanMatch.OTHER
     except RecursionError:
-        return Standing.OTHER
+        return PlanMatch.OTHER
 
 
 def covers(tx: Transaction, digest: str, shown_run_id: str, run: Run) -> bool:
     """Whether a run's plan may be applied because a plan with this digest was approved."""
-    return standing_of(tx, digest, shown_run_id, run) is not Standing.OTHER
+    return plan_match(tx, digest, shown_run_id, run) is not PlanMatch.OTHER
 
 
 def _made(tx: Transaction, run: Run) -> MadePlan | None:

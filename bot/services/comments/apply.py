@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bot.domain.changes.apply_order import Place, place_of, why_others_first
+from bot.domain.changes.apply_order import ApplyPlace, place_of, why_others_first
 from bot.domain.changes.decisions import (
     ApplyDecision,
     ConfirmRun,
@@ -29,7 +29,7 @@ from bot.services.approvals.requirements import RequirementChecker
 from bot.services.approvals.shown_plans import NOT_SHOWN, NOT_WHOLE, WAS_DELAYED, why_delayed, why_not_shown
 from bot.services.comments.answer import DELAYED, CommentAnswer
 from bot.services.outbox.delivery_result import DeliveryResult
-from bot.services.ports import Addresses, Clock, Limits, Transaction
+from bot.services.ports import Addresses, ChangeRecord, Clock, Limits, Transaction
 from bot.services.runs.change_runs import runs_about, runs_of_change
 from bot.services.runs.confirm import confirmed
 from bot.services.runs.create import RunFactory
@@ -99,21 +99,22 @@ class ApplyComments:
         tx: Transaction,
         targets: Sequence[Workspace],
         person: Person,
-        change: Change,
+        record: ChangeRecord,
         answer: CommentAnswer,
         outcome: DeliveryResult,
         facts: Facts,
         *,
         named: bool,
         codes: Mapping[str, str],
-        touched: Sequence[Workspace],
     ) -> None:
         """Apply in the workspaces, in their order; `named` says that the comment named them.
 
-        `codes` are those of the plans that are meant, by workspace. `touched` are the change's workspaces.
+        `codes` are those of the plans that are meant, by workspace.
         """
         # All of one command have one time: by it, their comment is one.
-        asked = _Asked(tx, person, change, answer, outcome, facts, touched, named, codes, self._clock.now())
+        touched = [tx.workspaces.get(workspace_id) for workspace_id in record.workspace_ids]
+        at = self._clock.now()
+        asked = _Asked(tx, person, record.change, answer, outcome, facts, touched, named, codes, at)
         for workspace in in_order(targets):
             self._apply(asked, workspace)
         answer.done += asked.done
@@ -129,7 +130,7 @@ class ApplyComments:
         if missing := unmet(checks):
             asked.answer.tables.append((workspace.name, checks))
             return asked.refuse(workspace, missing)
-        place = Place()
+        place = ApplyPlace()
         if isinstance(decision, StartApply):
             place = place_of(
                 workspace,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.domain.changes.apply_order import Place, place_of, why_others_first
+from bot.domain.changes.apply_order import ApplyPlace, place_of, why_others_first
 from bot.domain.changes.decisions import Refuse, StartApply, decide_apply
 from bot.domain.changes.delivery_decisions import DecisionKind
 from bot.domain.changes.why import WhyReport, WhySection, why_decided, why_sentences, with_checks
@@ -92,7 +92,7 @@ class WhyComments:
 
     @staticmethod
     def _others_first(
-        tx: Transaction, place: Place, workspace: Workspace, record: ChangeRecord, answer: CommentAnswer
+        tx: Transaction, place: ApplyPlace, workspace: Workspace, record: ChangeRecord, answer: CommentAnswer
     ) -> str:
         """Say what has to be applied before a workspace, and how."""
 

@@ -24,7 +24,7 @@ def start_runs(
     outcome: DeliveryResult,
     applied: Mapping[str, AsApplied],
 ) -> None:
-    """Create the decided runs, and say what became of each decision.
+    """Create the decided runs, and note the result of each decision.
 
     `applied` has the runs that have applied the same files before, by workspace.
     """

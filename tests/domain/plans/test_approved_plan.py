@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bot.domain.plans.approved_plan import MadePlan, Standing, standing
+from bot.domain.plans.approved_plan import MadePlan, PlanMatch, match_plan
 from bot.domain.plans.digest import DigestInputs, plan_digest
 from tests.fakes.engine import change, plan_json
 
@@ -26,9 +26,9 @@ def made(document: dict[str, Any], around: DigestInputs = AROUND) -> MadePlan:
     return MadePlan(plan_digest(document, KEY, around), document, around)
 
 
-def judged(approved: dict[str, Any], now: dict[str, Any], *, waited: bool = True) -> Standing:
+def judged(approved: dict[str, Any], now: dict[str, Any], *, waited: bool = True) -> PlanMatch:
     old = made(approved)
-    return standing(old.digest, old, made(now), waited=waited)
+    return match_plan(old.digest, old, made(now), waited=waited)
 
 
 class Unknown:
@@ -98,12 +98,12 @@ def test_values_that_became_known_are_covered_only_if_the_run_waited(
 ) -> None:
     approved, now = pair
     same = made(approved).digest == made(now).digest
-    assert judged(approved, now) is (Standing.SAME if same else Standing.BECAME_KNOWN)
-    assert judged(approved, now, waited=False) is (Standing.SAME if same else Standing.OTHER)
-    assert judged(approved, approved) is Standing.SAME
+    assert judged(approved, now) is (PlanMatch.SAME if same else PlanMatch.BECAME_KNOWN)
+    assert judged(approved, now, waited=False) is (PlanMatch.SAME if same else PlanMatch.OTHER)
+    assert judged(approved, approved) is PlanMatch.SAME
     # What was known never becomes unknown again under the approval.
     some = any("True" in str(each["change"]["after_unknown"]) for each in approved["resource_changes"])
-    assert not some or judged(now, approved) is Standing.OTHER
+    assert not some or judged(now, approved) is PlanMatch.OTHER
 
 
 def leaves(value: Any, marks: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -142,7 +142,7 @@ def test_no_value_that_was_known_may_be_another(
     new: Any = data.draw(SCALARS | st.just([]) | st.just({}))
     assume(type(new) is not type(old) or new != old)
     within[path[-1]] = new
-    assert judged(approved, now) is Standing.OTHER
+    assert judged(approved, now) is PlanMatch.OTHER
 
 
 @given(plans(), st.data())
@@ -159,9 +159,9 @@ def test_no_value_that_was_known_may_be_unknown_or_missing(
     assume(found)
     index, name = data.draw(st.sampled_from(found))
     del now["resource_changes"][index]["change"]["after"][name]
-    assert judged(approved, now) is Standing.OTHER
+    assert judged(approved, now) is PlanMatch.OTHER
     now["resource_changes"][index]["change"]["after_unknown"] = {name: True}
-    assert judged(approved, now) is Standing.OTHER
+    assert judged(approved, now) is PlanMatch.OTHER
 
 
 def _more(plan: dict[str, Any]) -> None:
@@ -217,9 +217,9 @@ def test_nothing_else_of_a_plan_may_differ(
 ) -> None:
     approved, now = pair
     alter(now)
-    assert judged(approved, now) is Standing.OTHER
+    assert judged(approved, now) is PlanMatch.OTHER
     # Fewer paths may force a replacement.
-    assert alter is _more_replaced or judged(now, approved) is Standing.OTHER
+    assert alter is _more_replaced or judged(now, approved) is PlanMatch.OTHER
 
 
 @given(plans())
@@ -235,10 +235,10 @@ def test_other_files_other_providers_and_a_lost_plan_are_never_covered(
         DigestInputs(b'provider "x" {\n  version = "1"\n}', "the files"),
     ):
         other = made(copy.deepcopy(pair[1]), around)
-        assert standing(approved.digest, approved, other, waited=True) is Standing.OTHER
-    assert standing(approved.digest, None, now, waited=True) is Standing.OTHER
-    assert standing("another", approved, now, waited=True) is Standing.OTHER
-    assert standing("", MadePlan("", pair[0], AROUND), now, waited=True) is Standing.OTHER
+        assert match_plan(approved.digest, approved, other, waited=True) is PlanMatch.OTHER
+    assert match_plan(approved.digest, None, now, waited=True) is PlanMatch.OTHER
+    assert match_plan("another", approved, now, waited=True) is PlanMatch.OTHER
+    assert match_plan("", MadePlan("", pair[0], AROUND), now, waited=True) is PlanMatch.OTHER
 
 
 def test_an_output_may_become_known() -> None:
@@ -246,5 +246,5 @@ def test_an_output_may_become_known() -> None:
     known = {"actions": ["create"], "before": None, "after": "vpc-1", "after_unknown": False}
     approved, now = plan_json(change("a.b")), plan_json(change("a.b"))
     approved["output_changes"], now["output_changes"] = {"id": unknown}, {"id": known}
-    assert judged(approved, now) is Standing.BECAME_KNOWN
-    assert judged(now, approved) is Standing.OTHER
+    assert judged(approved, now) is PlanMatch.BECAME_KNOWN
+    assert judged(now, approved) is PlanMatch.OTHER
