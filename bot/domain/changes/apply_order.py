@@ -48,6 +48,18 @@ def place_of(
     return ApplyPlace(tuple(after), tuple(in_order(first)), why)
 
 
+def place_of_destroy(
+    workspace: Workspace, touched: Sequence[Workspace], made: Mapping[str, Run]
+) -> ApplyPlace:
+    """Return the place of an apply that destroys everything: after those that depend on the workspace.
+
+    It waits only for runs of the same command that destroy, too.
+    """
+    dependents = [each for each in touched if any(s.id == workspace.id for s in before(each, touched))]
+    destroys = [made[each.id] for each in dependents if each.id in made and made[each.id].modes.destroy]
+    return ApplyPlace(tuple(run.id for run in destroys))
+
+
 def why_others_first(
     place: ApplyPlace,
     workspace: Workspace,
@@ -59,6 +71,8 @@ def why_others_first(
     `refusals` are those of the same command, by workspace. `refusal_of` says why another would be refused.
     """
     for source in place.first:
+        if not source.merging.apply_when.before:
+            return f"{place.why}: merge this change first"
         if why := refusals.get(source.id) or refusal_of(source):
             return f"{place.why}, and {source.name} can't be applied now: {why}"
     return f"{place.why}: comment `{_APPLY}{_names(place, workspace)}` to apply them in order"
@@ -72,7 +86,8 @@ def step_in_order(place: ApplyPlace, workspace: Workspace, steps: Mapping[str, s
     wanted = [steps.get(each.id, "") for each in (*place.first, workspace)]
     if not place.first or not wanted[-1].startswith(_APPLY):
         return wanted[-1]
-    if not all(step.startswith(_APPLY) for step in wanted):
+    applies_now = all(each.merging.apply_when.before for each in place.first)
+    if not applies_now or not all(step.startswith(_APPLY) for step in wanted):
         return ""
     return _APPLY + " ".join(step.removeprefix(_APPLY) for step in wanted)
 

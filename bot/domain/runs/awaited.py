@@ -42,9 +42,10 @@ class Awaited:
 def deciding(first: Run, later: Sequence[Run]) -> Run:
     """Return the run that decides, of the awaited one and the later runs of its workspace.
 
-    That is one after which everything is applied, else the newest one of the same change or branch.
+    That is one after which everything is applied, else the newest one of the same change or branch. One that
+    destroys everything does not count.
     """
-    same = [first, *(r for r in later if r.follows(first) and not r.plan_only and r.id != first.id)]
+    same = [first, *(run for run in later if run.follows(first) and not (run.plan_only or run.modes.destroy))]
     return next((run for run in same if run.in_effect), max(same, key=lambda run: run.sequence))
 
 

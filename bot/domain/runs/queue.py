@@ -41,7 +41,13 @@ def why_waits(
         return ""
     if run.id in held:
         return held[run.id]
-    ahead = [other for other in queue if other.id != run.id and _before(other, run, held)]
+    waiting = [other for other in queue if other.status is RunStatus.PENDING]
+    passed = {
+        other.id
+        for other in waiting
+        if other.change_number != run.change_number and _held_up(other, waiting, held)
+    }
+    ahead = [o for o in queue if o.id != run.id and o.id not in passed and _before(o, run)]
     if ahead:
         first = ahead[0]
         place = _ordinal(len(ahead) + 1)
@@ -68,11 +74,8 @@ def _locked(lock: Lock) -> str:
     return f"the workspace is locked by {lock.by}{because}"
 
 
-def _before(other: Run, run: Run, held: Mapping[str, str]) -> bool:
-    if other.holds_workspace:
-        return True
-    passed = other.id in held and not run.follows(other)
-    return other.sequence < run.sequence and not passed
+def _before(other: Run, run: Run) -> bool:
+    return other.holds_workspace or other.sequence < run.sequence
 
 
 def holds_by(run: Run) -> str:

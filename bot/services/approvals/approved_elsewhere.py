@@ -50,10 +50,12 @@ def _with_the_plan_of_the_merge(tx: Transaction, run: Run) -> ApprovalRecord | N
 
 def _with_the_plan_of_an_older_commit(tx: Transaction, run: Run) -> ApprovalRecord | None:
     approval = run.approval
-    if approval is None or not approval.id or not covers(tx, approval.digest, approval.shown_run_id, run):
+    if approval is None or not approval.id:
         return None
     record = tx.approvals.get(approval.id)
-    return record if record.open and record.commit != run.commit else None
+    if not record.open or record.commit == run.commit:
+        return None
+    return record if covers(tx, approval.digest, approval.shown_run_id, run) else None
 
 
 def to_be_asked(tx: Transaction, run: Run) -> ApprovalRecord | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bot.domain.changes.apply_order import ApplyPlace, place_of, why_others_first
+from bot.domain.changes.apply_order import ApplyPlace, place_of, place_of_destroy, why_others_first
 from bot.domain.changes.decisions import (
     ApplyDecision,
     ConfirmRun,
@@ -115,8 +115,11 @@ class ApplyComments:
         touched = [tx.workspaces.get(workspace_id) for workspace_id in record.workspace_ids]
         at = self._clock.now()
         asked = _Asked(tx, person, record.change, answer, outcome, facts, touched, named, codes, at)
-        for workspace in in_order(targets):
-            self._apply(asked, workspace)
+        decided = [(each, *self._decided(asked, each, named=asked.named)) for each in in_order(targets)]
+        destroys = [each for each in decided if _destroys(each[1])]
+        # What is destroyed goes the other way: first what depends on others.
+        for each in (*(each for each in decided if each not in destroys), *reversed(destroys)):
+            self._apply(asked, *each)
         answer.done += asked.done
         # `/apply` without names means all that can be applied: refusals are shown only if nothing could.
         # Plans that did not fit into the comment are always told, because people may believe they were meant.
@@ -125,13 +128,16 @@ class ApplyComments:
         if named or not (asked.done or asked.hidden):
             answer.refusals.extend(asked.refused)
 
-    def _apply(self, asked: _Asked, workspace: Workspace) -> None:
-        decision, checks = self._decided(asked, workspace, named=asked.named)
+    def _apply(
+        self, asked: _Asked, workspace: Workspace, decision: ApplyDecision, checks: Sequence[Check]
+    ) -> None:
         if missing := unmet(checks):
             asked.answer.tables.append((workspace.name, checks))
             return asked.refuse(workspace, missing)
         place = ApplyPlace()
-        if isinstance(decision, StartApply):
+        if _destroys(decision):
+            place = place_of_destroy(workspace, asked.touched, asked.made)
+        elif isinstance(decision, StartApply):
             place = place_of(
                 workspace,
                 asked.change,
@@ -256,6 +262,10 @@ class ApplyComments:
             page = self._addresses.run(run.id)
             return f"{DELAYED}: {delayed}. Look at the plan on {page}, and name it by its plan code"
         return WAS_DELAYED if answer.waited else NOT_SHOWN
+
+
+def _destroys(decision: ApplyDecision) -> bool:
+    return isinstance(decision, StartApply) and decision.preview.modes.destroy
 
 
 def _held(tx: Transaction, runs: Sequence[Run]) -> Refuse | None:

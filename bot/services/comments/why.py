@@ -70,7 +70,7 @@ class WhyComments:
         if moved and not isinstance(applying, Refuse):
             applying = Refuse(moved)
         touched = [tx.workspaces.get(each) for each in record.workspace_ids]
-        if isinstance(applying, StartApply):
+        if isinstance(applying, StartApply) and not applying.preview.modes.destroy:
             place = place_of(workspace, change, touched, lambda other: runs_of_change(tx, other, change))
             applying = (
                 Refuse(self._others_first(tx, place, workspace, record, answer)) if place.first else applying

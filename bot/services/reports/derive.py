@@ -203,7 +203,8 @@ def _in_order(
 
     def step(section: WorkspaceSection) -> str:
         workspace = section.workspace
-        if not section.run.plan_only or not workspace.merging.apply_when.before:
+        run = section.run
+        if not run.plan_only or run.modes.destroy or not workspace.merging.apply_when.before:
             return section.next_step
         place = place_of(workspace, record.change, touched, lambda other: mine.get(other.id, ()))
         return step_in_order(place, workspace, steps)

@@ -49,11 +49,13 @@ def applied_since(tx: Transaction, run: Run) -> str:
 
 
 def workspaces_with_waiting(tx: Transaction, run: Run) -> Sequence[str]:
-    """Return the other workspaces that have runs which may wait for this run, or for one like it."""
+    """Return the other workspaces that have runs which wait for this run, or for an earlier one like it."""
     repo = tx.workspaces.get(run.workspace_id).repo
-    waiting = tx.runs.find(RunQuery(repo=repo, plan_only=False, statuses=_PENDING, limit=None))
-    found = (each.workspace_id for each in waiting if each.after and each.workspace_id != run.workspace_id)
-    return list(dict.fromkeys(found))
+    pending = tx.runs.find(RunQuery(repo=repo, plan_only=False, statuses=_PENDING, limit=None))
+    waiting = [each for each in pending if each.after and each.change_number == run.change_number]
+    ids = dict.fromkeys(run_id for each in waiting for run_id in each.after)
+    here = {run_id for run_id in ids if run_id == run.id or run.follows(tx.runs.get(run_id))}
+    return list(dict.fromkeys(each.workspace_id for each in waiting if not here.isdisjoint(each.after)))
 
 
 def after(workspace: Workspace, touched: Sequence[Workspace], made: Mapping[str, Run]) -> tuple[str, ...]:

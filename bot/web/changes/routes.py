@@ -176,7 +176,8 @@ def _workspace(tx: Transaction, known: _Known, workspace: Workspace) -> ChangeWo
 def _next_step(known: _Known, workspace: Workspace, run: Run) -> str:
     """Return the next command of a workspace. It names what is applied first, too."""
     change = known.record.change
-    if not (change.open and run.plan_only and workspace.merging.apply_when.before):
+    ordered = run.plan_only and not run.modes.destroy and workspace.merging.apply_when.before
+    if not (change.open and ordered):
         return next_step(workspace, run)
     there = known.workspaces
     speaking = {each.id: _speaking(known, each) for each in there}

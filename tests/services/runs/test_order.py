@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bot.domain.errors import EngineError
+from bot.domain.plans.modes import Mode
 from bot.domain.runs.approval import ApprovalRecord
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run
@@ -242,6 +243,34 @@ def test_what_is_refused_holds_back_what_depends_on_it(opened: House) -> None:
     (said,) = [text for text in opened.comments(1) if "depends on" in text]
     assert "cluster: depends on network, whose plan failed, and network can't be applied now" in said
     assert "/apply network" not in said
+
+
+def test_what_is_destroyed_goes_the_other_way(house: House) -> None:
+    row(house, allowed_modes=tuple(Mode)).open_change(1, "h1", *FILES)
+    house.say(1, "/plan -destroy")
+    assert "next: /apply app" in house.summary(1)
+    house.say(1, "/apply")
+    assert applied(house) == list(reversed(ROW))
+
+
+def test_one_that_is_destroyed_by_name_needs_no_others(house: House) -> None:
+    row(house, allowed_modes=tuple(Mode)).open_change(1, "h1", *FILES)
+    house.say(1, "/plan -destroy app")
+    house.say(1, "/apply app")
+    assert applied(house) == ["app"]
+
+
+def test_one_that_is_applied_after_the_merge_is_not_suggested(house: House) -> None:
+    house.workspace("network", merging=Merging(apply_when=ApplyWhen.AFTER_MERGE))
+    house.workspace("app", depends_on=("network",))
+    for name in ("network", "app"):
+        house.engine.will_find(name, BUCKET)
+    house.open_change(1, "h1", "network/main.tf", "app/main.tf")
+    assert "next: /apply network app" not in house.summary(1)
+    house.say(1, "/apply app")
+    said = "app: depends on network, which is applied after the merge: merge this change first"
+    assert any(said in text for text in house.comments(1))
+    assert applies(house, "app") == []
 
 
 def test_a_workspace_that_waits_says_so_to_another_apply(opened: House) -> None:
