@@ -66,7 +66,10 @@ def why_waits(
 
 def _held_up(run: Run, waiting: Sequence[Run], held: Mapping[str, str]) -> bool:
     """Whether a run, or one before it of the same change or branch, waits for another workspace."""
-    return run.id in held or any(other.id in held and run.follows(other) for other in waiting)
+    # Queues are long, and mostly nothing is held.
+    return bool(held) and (
+        run.id in held or any(other.id in held and run.follows(other) for other in waiting)
+    )
 
 
 def _locked(lock: Lock) -> str:
