@@ -1,9 +1,9 @@
 """Whether a plan may be applied under the approval of another one: the one rule of promise 1.
 
 Either it is the approved plan: the digests are equal. Or the run waited for other workspaces
-(`depends_on`), and its plan was made again after they were applied. Then it may differ from the approved one
-only in values that were unknown there and are known now. Everything else must be equal: which resources,
-which actions, all other values before and after, the paths that force a replacement (there may be fewer),
+(`depends_on`), and they were applied after the approved plan was made. Then it may differ from that plan only
+in values that were unknown there and are known now. Everything else must be equal: which resources, which
+actions, all other values before and after, the paths that force a replacement (there may be fewer),
 providers, variables, files. People approved "(known after apply)" at these places, and no other.
 """
 
@@ -43,8 +43,8 @@ class MadePlan:
 def match_plan(approved_digest: str, approved: MadePlan | None, now: MadePlan, *, waited: bool) -> PlanMatch:
     """Say whether a plan may be applied under the approval of a digest (promise 1).
 
-    `approved` is the plan that was shown, None if it is gone. `waited` says that the run waited for other
-    workspaces. Raises RecursionError if values are nested too deeply.
+    `approved` is the plan that was shown, None if it is gone. `waited` says that a workspace that the run
+    waited for was applied since then. Raises RecursionError if values are nested too deeply.
     """
     if approved_digest and now.digest == approved_digest:
         return PlanMatch.SAME

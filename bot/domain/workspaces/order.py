@@ -55,6 +55,13 @@ def before(workspace: Workspace, workspaces: Sequence[Workspace]) -> tuple[Works
     return tuple(found.values())
 
 
+def nearest(workspace: Workspace, workspaces: Sequence[Workspace]) -> tuple[Workspace, ...]:
+    """Return the sources of a workspace, without those that another of its sources depends on anyway."""
+    found = sources(workspace, workspaces)
+    earlier = {each.id for source in found for each in before(source, workspaces)}
+    return tuple(each for each in found if each.id not in earlier)
+
+
 def in_order(workspaces: Sequence[Workspace]) -> list[Workspace]:
     """Return the workspaces, each after those that it depends on. Otherwise they keep their places.
 

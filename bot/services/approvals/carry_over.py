@@ -10,8 +10,10 @@ from dataclasses import replace
 
 from bot.domain.changes.apply_order import ApplyPlace, place_of
 from bot.domain.changes.delivery_decisions import DecisionKind
+from bot.domain.errors import NotReady
+from bot.domain.events import Change
 from bot.domain.plans.delta import sentence
-from bot.domain.runs.approval import ApprovalRecord
+from bot.domain.runs.approval import ApprovalRecord, ApprovalState
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.approvals import OTHER_MATERIALS, fell, kept_approval, made_again
@@ -39,7 +41,10 @@ class CarryOver:
         self._transitions = transitions
 
     def planned(self, delivery: Delivery, outcome: DeliveryResult) -> None:
-        """Create the run that applies if the plan is the approved one. Raises Conflict."""
+        """Create the run that applies if the plan is the approved one.
+
+        Raises Conflict. Raises NotReady while an approval in a workspace that comes first waits, too.
+        """
         run_id, workspace_id = wanted_by(delivery)
         with self._store.transaction() as tx:
             if not self._ledger.is_due(tx, delivery.id):
@@ -65,6 +70,8 @@ class CarryOver:
         if applies_now:
             change = record.change
             place = place_of(workspace, change, touched, lambda other: runs_of_change(tx, other, change))
+            if waiting := next((each for each in place.first if _is_carried_over(tx, each, change)), None):
+                raise NotReady(f"the approval of {waiting.name}, which comes first, is not carried over yet")
         if why := self._why_other(tx, kept, shown) or place.why:
             fell(tx, kept, why, self._clock.now())
             asked = f"{kept.by}'s approval does not stand: {why}"
@@ -99,3 +106,9 @@ class CarryOver:
         where = shown.commit[:8] if shown.merge is None or shown.commit != kept.commit else shown.merge.top
         what = "the plan of" if where == shown.commit[:8] else "the plan on top of"
         return f"{what} {where} is not the one that was approved{f' ({since})' if since else ''}"
+
+
+def _is_carried_over(tx: Transaction, workspace: Workspace, change: Change) -> bool:
+    """Whether an approval in a workspace waits for the plan of the change's latest commit."""
+    kept = (each.state is ApprovalState.KEPT for each in tx.approvals.of_change(workspace.id, change.number))
+    return workspace.merging.apply_when.before and any(kept)

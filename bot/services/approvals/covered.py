@@ -9,14 +9,17 @@ from bot.domain.runs.run import Run
 from bot.services.plans.plan_inputs import saved_inputs
 from bot.services.plans.snapshot import open_environment
 from bot.services.ports import ArtifactKind, Transaction
-from bot.services.runs.order import applied_since
+from bot.services.runs.order import applied_before
 
 
 def plan_match(tx: Transaction, digest: str, shown_run_id: str, run: Run) -> PlanMatch:
     """Say what a run's plan is to the approved one, which has the digest and which another run shows."""
-    if run.digest == digest or not run.digest or not applied_since(tx, run):
+    if run.digest == digest or not run.digest or not run.after:
         return match_plan(digest, None, MadePlan(run.digest), waited=False)
-    approved, now = _made(tx, tx.runs.get(shown_run_id)), _made(tx, run)
+    shown = tx.runs.get(shown_run_id)
+    if not applied_before(tx, run, since=shown.created_at):
+        return PlanMatch.OTHER
+    approved, now = _made(tx, shown), _made(tx, run)
     try:
         return match_plan(digest, approved, now, waited=True) if now is not None else PlanMatch.OTHER
     except RecursionError:

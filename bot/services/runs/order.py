@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from bot.domain.runs.awaited import Awaited, deciding, why_held
 from bot.domain.runs.lifecycle import RunStatus
@@ -40,12 +41,13 @@ def awaited(tx: Transaction, run: Run) -> Sequence[Awaited]:
     return found
 
 
-def applied_since(tx: Transaction, run: Run) -> str:
+def applied_before(tx: Transaction, run: Run, since: datetime | None = None) -> str:
     """Return the name of a workspace that was applied before a run of another one, as `depends_on` says.
 
-    Empty if there is none. Then a plan from before that apply may have read something else.
+    Empty if there is none, or none after the time `since`. A plan from before the apply may be another one.
     """
-    return next((e.workspace for e in awaited(tx, run) if e.run.status is RunStatus.APPLIED), "")
+    applied = (each for each in awaited(tx, run) if each.run.status is RunStatus.APPLIED)
+    return next((e.workspace for e in applied if since is None or e.run.status_at >= since), "")
 
 
 def workspaces_with_waiting(tx: Transaction, run: Run) -> Sequence[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bot.domain.runs.run import Run
-from bot.domain.workspaces.order import levels, linked, sources
+from bot.domain.workspaces.order import levels, linked, nearest
 from bot.domain.workspaces.workspace import Workspace
 from bot.web.changes.context import OrderEdge, OrderGraph, OrderNode
 from bot.web.page import wording
@@ -37,7 +37,7 @@ def build(workspaces: Sequence[Workspace], runs: Mapping[str, Run | None]) -> Or
             _middle(places[each.id]),
         )
         for each in shown
-        for source in sources(each, ordered)
+        for source in nearest(each, ordered)
         if source.id in ids
     ]
     return OrderGraph(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.events import RepoRef
-from bot.domain.workspaces.order import before, circle, in_order, levels, matches, sources
+from bot.domain.workspaces.order import before, circle, in_order, levels, matches, nearest, sources
 from bot.domain.workspaces.workspace import Workspace
 from tests.fakes.runs import a_workspace
 
@@ -49,6 +49,10 @@ def test_what_is_before_is_what_can_be_reached(every: list[Workspace]) -> None:
             reached.add(name)
             waiting += next(each.depends_on for each in every if each.name == name)
         assert {each.name for each in before(workspace, every)} == reached
+        close = nearest(workspace, every)
+        assert {each.name for each in close} <= set(workspace.depends_on)
+        found = {each.name for source in close for each in (source, *before(source, every))}
+        assert found == reached
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.sets(st.sampled_from(NAMES), max_size=3)))

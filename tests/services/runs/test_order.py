@@ -142,6 +142,16 @@ def test_a_value_that_became_known_without_waiting_asks_again(house: House) -> N
     assert applies(house, "network")[0].status is RunStatus.PLANNED
 
 
+def test_a_value_that_became_known_long_after_the_order_asks_again(opened: House) -> None:
+    opened.say(1, "/apply network")
+    opened.engine.will_find("cluster", subnet())
+    opened.say(1, "/plan cluster")
+    # This plan knew all that the network has made.
+    opened.engine.will_find("cluster", subnet("vpc-1"))
+    opened.say(1, "/apply cluster")
+    assert stands(opened)[1] == "planned"
+
+
 @pytest.mark.parametrize(
     ("ends", "said"),
     [("failed", "which failed"), ("canceled", "which was canceled"), ("discarded", "which was discarded")],
@@ -308,6 +318,26 @@ def test_an_approval_is_carried_over_only_in_the_order(house: House) -> None:
     assert applied(house) == ["network"]
     house.say(1, "/apply")
     assert stands(house) == ["applied"] * 3
+
+
+@pytest.mark.parametrize("first", ["network", "app"])
+def test_approvals_are_carried_over_in_order_whichever_plan_is_ready_first(house: House, first: str) -> None:
+    row(house, merging=Merging(keep_approval=True)).open_change(1, "h1", *FILES)
+    house.say(1, "/apply", work=False)
+    house.work("receive")
+    house.update_change(1, "h2", *FILES, work=False)
+    house.work("receive")
+    assert stands(house) == ["discarded"] * 3
+    previews = house.runs(house.find_workspace(first), plan_only=True)
+    house.execution.advance(previews[-1].id)
+    house.work("receive")
+    assert len(applies(house, first)) == (2 if first == "network" else 1)
+    house.work()
+    # One that came too early comes again, after the others.
+    house.sweep(minutes=1)
+    house.sweep(minutes=1)
+    assert stands(house) == ["applied"] * 3
+    assert applied(house) == list(ROW)
 
 
 # --- on the branch ------------------------------------------------------------------------------------------
