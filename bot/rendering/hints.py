@@ -33,8 +33,10 @@ def hints(
     """
     steps = [section.next_step for section in sections if section.next_step.startswith("/")]
     ready = [section for section in sections if section.next_step.startswith("/apply")]
-    shown = [section for section in ready if section.run.id in whole]
     hidden = [section for section in ready if section.run.id not in whole]
+    # One that is applied after a hidden one can't be applied by a command for those that are shown.
+    named = frozenset(section.workspace.name for section in hidden)
+    shown = [s for s in ready if s.run.id in whole and named.isdisjoint(s.next_step.split())]
     found = []
     if shown:
         by_code = any("plan_code" in section.workspace.require for section in sections)

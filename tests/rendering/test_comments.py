@@ -380,6 +380,19 @@ def test_one_ready_workspace_names_its_command_and_several_name_all() -> None:
     assert "comment:" not in told(CHANGES["nothing_to_do"], GITHUB)
 
 
+def test_a_plan_after_one_that_does_not_fit_is_not_offered_with_the_shown_ones() -> None:
+    small = replace(ORDER[0], workspace=replace(ORDER[0].workspace, depends_on=("network",)))
+    shown = replace(
+        small,
+        run=replace(small.run, id="run-app"),
+        plan_text="  + resource",
+        next_step="/apply network 1111111 app 4444444",
+    )
+    said = told(ChangeReport("0123456789abcdef", (shown, ORDER[3])), GITHUB)
+    assert "```\n/apply\n```" not in said
+    assert "```\n/apply network 1111111\n```" in said
+
+
 def test_commands_in_order_name_each_workspace_once() -> None:
     by_code = tuple(
         replace(each, workspace=replace(each.workspace, require=("plan_code",))) for each in ORDER
