@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.domain.reports.report import WorkspaceSection
-from bot.domain.workspaces.order import levels, linked
+from bot.domain.workspaces.order import Order
 from bot.rendering.escape import Markdown, plain
 from bot.rendering.section_states import section_state
 
@@ -19,12 +19,13 @@ def order_words(sections: Sequence[WorkspaceSection]) -> Markdown:
     """
     if not any(section.workspace.depends_on for section in sections):
         return Markdown("")
-    ordered = linked([section.workspace for section in sections])
+    order = Order(section.workspace for section in sections)
     states = {section.workspace.id: section_state(section).emoji for section in sections}
     steps, left = [], _MOST
-    for step in levels(ordered):
+    for step in order.levels():
         if shown := step[:left]:
             left -= len(shown)
             steps.append(", ".join(f"{states[each.id]} **{plain(each.name, 90)}**" for each in shown))
-    more = f" and {len(ordered) - _MOST} more" if len(ordered) > _MOST else ""
-    return Markdown(" → ".join(steps) + more)
+    more = len(order.linked()) - _MOST
+    others = f" and {more} more" if more > 0 else ""
+    return Markdown(" → ".join(steps) + others)

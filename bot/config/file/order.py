@@ -9,7 +9,7 @@ from bot.config.file.manifest import split_repo
 from bot.config.file.marked_yaml import Loc
 from bot.config.problems import did_you_mean, shown
 from bot.domain.events import RepoRef
-from bot.domain.workspaces.order import circle, matches
+from bot.domain.workspaces.order import Order, matches
 from bot.domain.workspaces.workspace import Workspace
 
 _GLOB = frozenset("*?")
@@ -26,11 +26,12 @@ def across_order(data: Mapping[str, Any], forges: Sequence[str]) -> Iterator[tup
             if wrong := _wrong(pattern, workspace, there, finds=workspace.repo in discovered):
                 clean = False
                 yield ("workspaces", index, "depends_on", position), wrong
-    if clean and (cycle := circle(there)):
+    if clean and (cycle := Order(there).circle()):
         first = next(index for index, each in places.items() if each.name == cycle[0])
-        # find_cycle goes from what is applied first: here, the one that waits is read first.
-        way = " -> ".join(reversed(cycle))
-        yield ("workspaces", first, "depends_on"), f"forms a cycle: {way}; leave one of these out"
+        yield (
+            ("workspaces", first, "depends_on"),
+            f"forms a cycle: {' -> '.join(cycle)}; leave one of these out",
+        )
 
 
 def _wrong(pattern: str, workspace: Workspace, there: Sequence[Workspace], *, finds: bool) -> str:

@@ -9,7 +9,7 @@ from bot.domain.changes.requirements import Requirement
 from bot.domain.events import Change
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run
-from bot.domain.workspaces.order import before, in_order
+from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.workspace import Workspace
 
 _APPLY = "/apply "
@@ -27,17 +27,17 @@ class ApplyPlace:
 def place_of(
     workspace: Workspace,
     change: Change,
-    touched: Sequence[Workspace],
+    order: Order,
     runs_in: Callable[[Workspace], Sequence[Run]],
     made: Mapping[str, Run] | None = None,
 ) -> ApplyPlace:
     """Return the place of a workspace in the order of its change's applies.
 
-    `touched` are the change's workspaces, `runs_in` returns the change's runs in one, newest first.
+    `order` is that of the change's workspaces, `runs_in` returns the change's runs in one, newest first.
     `made` are the runs that the same command has created, by workspace.
     """
     after, first, why = [], [], ""
-    for source in before(workspace, [each for each in touched if each.active]):
+    for source in (each for each in order.before(workspace) if each.active):
         new = (made or {}).get(source.id)
         run, missing = (new, "") if new else _standing(source, change, runs_in(source))
         if missing:
@@ -45,17 +45,15 @@ def place_of(
             why = why or f"depends on {source.name}, {missing}"
         elif run is not None:
             after.append(run.id)
-    return ApplyPlace(tuple(after), tuple(in_order(first)), why)
+    return ApplyPlace(tuple(after), tuple(order.sorted(first)), why)
 
 
-def place_of_destroy(
-    workspace: Workspace, touched: Sequence[Workspace], made: Mapping[str, Run]
-) -> ApplyPlace:
+def place_of_destroy(workspace: Workspace, order: Order, made: Mapping[str, Run]) -> ApplyPlace:
     """Return the place of an apply that destroys everything: after those that depend on the workspace.
 
     It waits only for runs of the same command that destroy, too.
     """
-    dependents = [each for each in touched if any(s.id == workspace.id for s in before(each, touched))]
+    dependents = [e for e in order.workspaces if any(s.id == workspace.id for s in order.before(e))]
     destroys = [made[each.id] for each in dependents if each.id in made and made[each.id].modes.destroy]
     return ApplyPlace(tuple(run.id for run in destroys))
 

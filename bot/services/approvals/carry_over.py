@@ -15,6 +15,7 @@ from bot.domain.events import Change
 from bot.domain.plans.delta import sentence
 from bot.domain.runs.approval import ApprovalRecord, ApprovalState
 from bot.domain.runs.run import Run
+from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.approvals import OTHER_MATERIALS, fell, kept_approval, made_again
 from bot.services.outbox.delivery_result import DeliveryResult
@@ -64,12 +65,12 @@ class CarryOver:
             return outcome.say(
                 DecisionKind.NOTHING, "this is not the change's latest commit any more", workspace.name
             )
-        touched = [tx.workspaces.get(each) for each in record.workspace_ids]
+        order = Order(tx.workspaces.get(each) for each in record.workspace_ids)
         applies_now = workspace.merging.apply_when.before
         place = ApplyPlace()
         if applies_now:
             change = record.change
-            place = place_of(workspace, change, touched, lambda other: runs_of_change(tx, other, change))
+            place = place_of(workspace, change, order, lambda other: runs_of_change(tx, other, change))
             if waiting := next((each for each in place.first if _is_carried_over(tx, each, change)), None):
                 raise NotReady(f"the approval of {waiting.name}, which comes first, is not carried over yet")
         if why := self._why_other(tx, kept, shown) or place.why:

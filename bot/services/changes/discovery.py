@@ -9,7 +9,7 @@ from bot.domain.errors import ConfigError, NotFound
 from bot.domain.events import RepoRef
 from bot.domain.ids import new_id
 from bot.domain.workspaces.discovery import DiscoverRule
-from bot.domain.workspaces.order import circle
+from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import Engine, ForgeReader, Transaction
 
@@ -62,8 +62,8 @@ class Discovery:
                 tx.workspaces.put(replace(workspace, id=new_id("ws")))
         names = {workspace.name for workspace in found}
         there = [each for each in tx.workspaces.of_repo(repo) if not each.discovered or each.name in names]
-        if cycle := circle(there):
-            way = " -> ".join(reversed(cycle))
+        if cycle := Order(there).circle():
+            way = " -> ".join(cycle)
             raise ConfigError(f"in {repo.path}, `depends_on` forms a cycle: {way}; leave one of these out")
 
     @staticmethod

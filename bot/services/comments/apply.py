@@ -21,7 +21,7 @@ from bot.domain.errors import NotReady
 from bot.domain.events import Change
 from bot.domain.people.permissions import Person
 from bot.domain.runs.run import PLAN_CODE_LENGTH, Run
-from bot.domain.workspaces.order import in_order
+from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.approvals import approve, keep, used
 from bot.services.approvals.our_comment import NOT_STANDING, is_disturbed
@@ -56,7 +56,7 @@ class _Asked:
     answer: CommentAnswer
     outcome: DeliveryResult
     facts: Facts
-    touched: Sequence[Workspace]
+    order: Order
     named: bool
     codes: Mapping[str, str]
     at: datetime
@@ -112,10 +112,10 @@ class ApplyComments:
         `codes` are those of the plans that are meant, by workspace.
         """
         # All of one command have one time: by it, their comment is one.
-        touched = [tx.workspaces.get(workspace_id) for workspace_id in record.workspace_ids]
+        order = Order(tx.workspaces.get(workspace_id) for workspace_id in record.workspace_ids)
         at = self._clock.now()
-        asked = _Asked(tx, person, record.change, answer, outcome, facts, touched, named, codes, at)
-        decided = [(each, *self._decided(asked, each, named=asked.named)) for each in in_order(targets)]
+        asked = _Asked(tx, person, record.change, answer, outcome, facts, order, named, codes, at)
+        decided = [(each, *self._decided(asked, each, named=asked.named)) for each in order.sorted(targets)]
         destroys = [each for each in decided if _destroys(each[1])]
         # What is destroyed goes the other way: first what depends on others.
         for each in (*(each for each in decided if each not in destroys), *reversed(destroys)):
@@ -136,12 +136,12 @@ class ApplyComments:
             return asked.refuse(workspace, missing)
         place = ApplyPlace()
         if _destroys(decision):
-            place = place_of_destroy(workspace, asked.touched, asked.made)
+            place = place_of_destroy(workspace, asked.order, asked.made)
         elif isinstance(decision, StartApply):
             place = place_of(
                 workspace,
                 asked.change,
-                asked.touched,
+                asked.order,
                 lambda other: runs_of_change(asked.tx, other, asked.change),
                 asked.made,
             )

@@ -9,7 +9,7 @@ from bot.domain.changes.delivery_decisions import DecisionKind
 from bot.domain.events import BranchPushed, TagPushed
 from bot.domain.runs.merge_result import AsApplied
 from bot.domain.runs.run import Run
-from bot.domain.workspaces.order import in_order
+from bot.domain.workspaces.order import Order
 from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.ports import Transaction
 from bot.services.runs.create import RunFactory
@@ -32,11 +32,11 @@ def start_runs(
         if isinstance(decision, NoRun):
             outcome.say(DecisionKind.NOTHING, decision.reason, decision.workspace_name)
     reasons = {each.workspace.id: each.reason for each in decisions if isinstance(each, StartRun)}
-    touched = in_order([each.workspace for each in decisions if isinstance(each, StartRun)])
+    order = Order(each.workspace for each in decisions if isinstance(each, StartRun))
     made: dict[str, Run] = {}
-    for workspace in touched:
+    for workspace in order.sorted():
         why, before = reasons[workspace.id], applied.get(workspace.id)
-        waits_for = after(workspace, touched, made)
+        waits_for = after(workspace, order, made)
         run = run_factory.of_push(tx, workspace, event, why, outcome.wake, before, waits_for)
         if run is None:
             outcome.say(DecisionKind.NOTHING, "this commit has a run here already", workspace.name)

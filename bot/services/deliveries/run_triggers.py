@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from bot.domain.changes.delivery_decisions import DecisionKind
 from bot.domain.errors import NotReady
 from bot.domain.runs.run import Run
-from bot.domain.workspaces.order import before
+from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.run_triggers import followers
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.carry_over import CarryOver
@@ -96,7 +96,8 @@ class RunTriggers:
         Raises NotReady while one of them is yet to be created.
         """
         found: list[str] = []
-        for other in before(workspace, followers(source, tx.workspaces.all())):
+        order = Order(followers(source, tx.workspaces.all()))
+        for other in order.before(workspace):
             delivery = tx.deliveries.get(applied_id(cause, other))
             if delivery.handled_at is None:
                 raise NotReady(f"the run of {other.name}, which comes first, is not created yet")

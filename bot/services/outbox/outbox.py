@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.domain.changes.delivery_decisions import DecisionKind, DeliveryDecision
 from bot.domain.events import RepoRef
 from bot.domain.runs.run import Run
-from bot.domain.workspaces.order import in_order
+from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.run_triggers import followers, why_circular
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import Delivery, Transaction
@@ -33,7 +33,7 @@ def want_followers(tx: Transaction, run: Run, at: datetime) -> list[str]:
     found = followers(source, workspaces)
     circle = why_circular(source, workspaces) if found else ""
     made = []
-    for follower in in_order(found):
+    for follower in Order(found).sorted():
         body = json.dumps({"run": run.id, "workspace": follower.id}).encode()
         delivery = Delivery(applied_id(run, follower), OURS, APPLIED, {}, body, at, repo=follower.repo.path)
         if not tx.deliveries.add(delivery):

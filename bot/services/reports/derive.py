@@ -12,6 +12,7 @@ from bot.domain.reports.report import ChangeReport, StatusState, WorkspaceSectio
 from bot.domain.reports.speaking_run import is_of_latest_commit, speaking_run_of_change
 from bot.domain.runs.lifecycle import UNDER_WAY, RunStatus, StageStatus
 from bot.domain.runs.run import Run, RunSource
+from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import (
     Addresses,
@@ -198,7 +199,7 @@ def _in_order(
     """Return the sections with next commands that name what is applied first, too."""
     if not record.change.open or not any(section.workspace.depends_on for section in sections):
         return list(sections)
-    touched, mine = [section.workspace for section in sections], by_workspace(runs)
+    order, mine = Order(section.workspace for section in sections), by_workspace(runs)
     steps = {section.workspace.id: section.next_step for section in sections}
 
     def step(section: WorkspaceSection) -> str:
@@ -206,7 +207,7 @@ def _in_order(
         run = section.run
         if not run.plan_only or run.modes.destroy or not workspace.merging.apply_when.before:
             return section.next_step
-        place = place_of(workspace, record.change, touched, lambda other: mine.get(other.id, ()))
+        place = place_of(workspace, record.change, order, lambda other: mine.get(other.id, ()))
         return step_in_order(place, workspace, steps)
 
     return [replace(section, next_step=step(section)) for section in sections]

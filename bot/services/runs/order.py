@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.domain.runs.awaited import Awaited, deciding, why_held
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run
-from bot.domain.workspaces.order import before
+from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import RunQuery, Transaction
 
@@ -60,9 +60,9 @@ def workspaces_with_waiting(tx: Transaction, run: Run) -> Sequence[str]:
     return list(dict.fromkeys(each.workspace_id for each in waiting if not here.isdisjoint(each.after)))
 
 
-def after(workspace: Workspace, touched: Sequence[Workspace], made: Mapping[str, Run]) -> tuple[str, ...]:
+def after(workspace: Workspace, order: Order, made: Mapping[str, Run]) -> tuple[str, ...]:
     """Return the ids of the runs that a new run waits for, of those that were `made` together with it.
 
-    `made` holds them by workspace. `touched` are the workspaces that have an order here.
+    `made` holds them by workspace.
     """
-    return tuple(made[each.id].id for each in before(workspace, touched) if each.id in made)
+    return tuple(made[each.id].id for each in order.before(workspace) if each.id in made)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bot.domain.runs.run import Run
-from bot.domain.workspaces.order import levels, linked, nearest
+from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.workspace import Workspace
 from bot.web.changes.context import OrderEdge, OrderGraph, OrderNode
 from bot.web.page import wording
@@ -22,10 +22,10 @@ _LONGEST = 24
 
 def build(workspaces: Sequence[Workspace], runs: Mapping[str, Run | None]) -> OrderGraph | None:
     """Return the drawing; `runs` are those that speak, by workspace. None if no workspace has an order."""
-    ordered = linked(workspaces)
+    order = Order(workspaces)
+    ordered, steps = order.linked(), order.levels()
     if not ordered:
         return None
-    steps = levels(ordered)
     places = {each.id: (column, row) for column, step in enumerate(steps) for row, each in enumerate(step)}
     shown = sorted(ordered, key=lambda each: places[each.id])[:_MOST]
     ids = {each.id for each in shown}
@@ -37,7 +37,7 @@ def build(workspaces: Sequence[Workspace], runs: Mapping[str, Run | None]) -> Or
             _middle(places[each.id]),
         )
         for each in shown
-        for source in nearest(each, ordered)
+        for source in order.nearest(each)
         if source.id in ids
     ]
     return OrderGraph(

@@ -17,6 +17,7 @@ from bot.domain.reports.speaking_run import is_of_latest_commit, speaking_run, s
 from bot.domain.runs.approval import ApprovalRecord, ApprovalState
 from bot.domain.runs.lifecycle import StageStatus
 from bot.domain.runs.run import Run
+from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import ChangeRecord, RunQuery, Transaction
 from bot.services.reports.derive import next_step
@@ -61,6 +62,7 @@ class _Known:
     workspaces: tuple[Workspace, ...]
     runs: Mapping[str, Sequence[Run]]
     facts: Facts
+    order: Order
 
 
 @blueprint.get("/changes/<change_id>")
@@ -72,7 +74,7 @@ def show(change_id: str) -> str:
         workspaces = _workspaces(tx, record)
     facts, asked = _facts(record.change, workspaces)
     with services().store.reading() as tx:
-        known = _Known(record, workspaces, _runs(tx, record, workspaces), facts)
+        known = _Known(record, workspaces, _runs(tx, record, workspaces), facts, Order(workspaces))
         built = tuple(_workspace(tx, known, each) for each in workspaces)
         whole = [(each.name, _speaking(known, each), "") for each in workspaces]
     change, words = record.change, elements.words_of(record.change.repo)
@@ -179,10 +181,9 @@ def _next_step(known: _Known, workspace: Workspace, run: Run) -> str:
     ordered = run.plan_only and not run.modes.destroy and workspace.merging.apply_when.before
     if not (change.open and ordered):
         return next_step(workspace, run)
-    there = known.workspaces
-    speaking = {each.id: _speaking(known, each) for each in there}
-    steps = {each.id: next_step(each, found) for each in there if (found := speaking[each.id])}
-    place = place_of(workspace, change, there, lambda other: known.runs.get(other.id, ()))
+    place = place_of(workspace, change, known.order, lambda other: known.runs.get(other.id, ()))
+    steps = {workspace.id: next_step(workspace, run)}
+    steps |= {each.id: next_step(each, it) for each in place.first if (it := _speaking(known, each))}
     return step_in_order(place, workspace, steps)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.events import RepoRef
-from bot.domain.workspaces.order import before, circle, in_order, levels, matches, nearest, sources
+from bot.domain.workspaces.order import Order, matches
 from bot.domain.workspaces.workspace import Workspace
 from tests.fakes.runs import a_workspace
 
@@ -28,19 +29,22 @@ def graphs(draw: st.DrawFn) -> list[Workspace]:
 
 @given(graphs(), st.sets(st.sampled_from(NAMES)))
 def test_each_comes_after_all_that_it_depends_on(every: list[Workspace], chosen: set[str]) -> None:
-    some = [each for each in every if each.name in chosen]
-    ordered = in_order(some)
+    order = Order(each for each in every if each.name in chosen)
+    ordered = order.sorted()
     assert sorted(w.name for w in ordered) == sorted(chosen)
     for place, workspace in enumerate(ordered):
-        assert {each.id for each in sources(workspace, some)} <= {each.id for each in ordered[:place]}
-    assert [each for step in levels(some) for each in sorted(step, key=ordered.index)] == sorted(
-        ordered, key=lambda w: ([w in step for step in levels(some)].index(True), ordered.index(w))
-    )
-    assert circle(some) == ()
+        assert {each.id for each in order.sources(workspace)} <= {each.id for each in ordered[:place]}
+    earlier: set[str] = set()
+    for step in order.levels():
+        assert all({each.id for each in order.sources(workspace)} <= earlier for workspace in step)
+        earlier |= {each.id for each in step}
+    assert earlier == {each.id for each in order.linked()}
+    assert order.circle() == ()
 
 
-@given(graphs())
-def test_what_is_before_is_what_can_be_reached(every: list[Workspace]) -> None:
+@given(graphs(), st.sets(st.sampled_from(NAMES)))
+def test_what_is_before_is_what_can_be_reached(every: list[Workspace], chosen: set[str]) -> None:
+    order = Order(every)
     for workspace in every:
         reached: set[str] = set()
         waiting = list(workspace.depends_on)
@@ -48,17 +52,25 @@ def test_what_is_before_is_what_can_be_reached(every: list[Workspace]) -> None:
             name = waiting.pop()
             reached.add(name)
             waiting += next(each.depends_on for each in every if each.name == name)
-        assert {each.name for each in before(workspace, every)} == reached
-        close = nearest(workspace, every)
+        assert {each.name for each in order.before(workspace)} == reached
+        close = order.nearest(workspace)
         assert {each.name for each in close} <= set(workspace.depends_on)
-        found = {each.name for source in close for each in (source, *before(source, every))}
-        assert found == reached
+        assert {each.name for source in close for each in (source, *order.before(source))} == reached
+    # Some of them keep the order of all.
+    some = order.sorted(each for each in every if each.name in chosen)
+    for place, workspace in enumerate(some):
+        assert not {each.id for each in order.before(workspace)} & {each.id for each in some[place:]}
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.sets(st.sampled_from(NAMES), max_size=3)))
-def test_a_circle_keeps_nobody_from_being_ordered(graph: dict[str, set[str]]) -> None:
+def test_a_circle_is_found_and_keeps_nobody_from_being_ordered(graph: dict[str, set[str]]) -> None:
     every = [a_workspace(name, depends_on=tuple(sorted(graph.get(name, ())))) for name in NAMES]
-    assert sorted(each.name for each in in_order(every)) == list(NAMES)
+    order = Order(every)
+    assert sorted(each.name for each in order.sorted()) == list(NAMES)
+    names = order.circle()
+    assert all(following in graph[one] for one, following in pairwise(names))
+    within = [w for w in every if any(w.id in {s.id for s in order.before(o)} for o in order.before(w))]
+    assert bool(names) == bool(within)
 
 
 def _app(*depends_on: str, **more: Any) -> Workspace:
@@ -83,8 +95,31 @@ def test_an_entry_is_a_name_a_directory_or_a_pattern_of_either() -> None:
 
 def test_only_workspaces_of_the_repository_and_the_branch_are_meant() -> None:
     app = _app("network", branch="main")
-    assert sources(app, [a_workspace("network")])
-    assert sources(app, [a_workspace("network", branch="main")])
-    assert not sources(app, [a_workspace("network", branch="staging")])
-    assert not sources(app, [a_workspace("network", repo=RepoRef("github", "acme/other"))])
-    assert not sources(_app("*"), [_app("*")])
+    staging = a_workspace("network", id="ws-2", branch="staging")
+    elsewhere = a_workspace("network", id="ws-3", repo=RepoRef("github", "acme/other"))
+    here, there = a_workspace("network"), a_workspace("network", id="ws-4", branch="main")
+    assert Order([app, staging, elsewhere, here, there]).sources(app) == (here, there)
+    assert not Order([_app("*")]).sources(_app("*"))
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["network", "net*", "envs/prod/network", "envs/*/network", "../network", "../*", ".", "./"]
+        ),
+        max_size=3,
+    ),
+    st.lists(
+        st.tuples(
+            st.sampled_from(["network", "net", "x"]), st.sampled_from(["", "network", "envs/prod/network"])
+        )
+    ),
+)
+def test_an_order_means_what_each_entry_means(entries: list[str], others: list[tuple[str, str]]) -> None:
+    app = _app(*entries)
+    every = [
+        a_workspace(name, id=f"ws-{number}", working_directory=directory)
+        for number, (name, directory) in enumerate(others)
+    ]
+    found = Order([*every, app]).sources(app)
+    assert list(found) == [each for each in every if any(matches(entry, app, each) for entry in entries)]
