@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ from bot.domain.people.permissions import Person, Role
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run
 from bot.services.ports import RunQuery
-from tests.support.journeys import Journey, Repo, resource, rooms
+from tests.support.journeys import PATIENCE, Journey, Repo, resource, rooms
+from tests.support.killing import LEASE_SECONDS, kill_workers, start_workers
 
 pytestmark = pytest.mark.e2e
 
@@ -23,19 +25,28 @@ PLACES = ("network", "cluster", "app")
 
 
 class States:
-    """Serves the current states by the names of their workspaces, as a team's own place for outputs would."""
+    """Serves the current states by the names of their workspaces, as a team's own place for outputs would.
+
+    While `open` is not set, readers wait, and `reached` tells of the first one.
+    """
 
     def __init__(self) -> None:
         self.journey: Journey | None = None
+        self.open, self.reached = threading.Event(), threading.Event()
+        self.open.set()
         states = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                if not states.open.is_set():
+                    states.reached.set()
+                    states.open.wait(PATIENCE)
                 found = states.of(self.path.strip("/"))
                 self.send_response(200 if found else 404)
                 self.send_header("Content-Length", str(len(found)))
                 self.end_headers()
-                self.wfile.write(found)
+                with contextlib.suppress(BrokenPipeError):
+                    self.wfile.write(found)
 
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
@@ -81,7 +92,9 @@ def journey(tmp_path_factory: pytest.TempPathFactory, kind: str, states: States)
             after = f", depends_on: [{source}]" if source else ""
             more = f"working_directory: {place}, auto_apply: {auto}{after}"
             lines.append(f"  - {{name: {short}-{place}, repo: {repo}, {more}}}")
-    with Journey(tmp_path_factory.mktemp("order"), "\n".join(lines) + "\n", kind=kind) as found:
+    text = "\n".join(lines) + "\n"
+    lease = {"PLANGATE_LEASE_SECONDS": str(LEASE_SECONDS)}
+    with Journey(tmp_path_factory.mktemp("order"), text, kind=kind, **lease) as found:
         states.journey = found
         yield found
 
@@ -232,3 +245,32 @@ def test_one_whose_plan_differs_stops_and_asks_again(journey: Journey, states: S
     assert run.status is RunStatus.PLANNED
     journey.ben.comment(repo.name, number, f"/apply {repo.short}-app")
     settled(repo, sha, "app", "success")
+
+
+def test_workers_that_die_while_a_dependent_is_planned_again_lose_nothing(
+    journey: Journey, states: States
+) -> None:
+    repo = begun(journey)
+    number, sha = repo.pull("dies", a_row(states, repo))
+    repo.settled(sha, "plangate", "success")
+    states.reached.clear()
+    states.open.clear()
+    try:
+        journey.ben.comment(repo.name, number, "/apply")
+        # The network is applied, and the cluster's plan reads what it made.
+        assert states.reached.wait(PATIENCE)
+        kill_workers(journey.stage)
+    finally:
+        states.open.set()
+    (network,), (cluster,), (app,) = (applies(repo, place, commit=sha) for place in PLACES)
+    assert (network.status, cluster.status) == (RunStatus.APPLIED, RunStatus.PLANNING)
+    assert (app.status, app.after) == (RunStatus.PENDING, (cluster.id, network.id))
+
+    start_workers(journey.stage)
+    for place in PLACES:
+        settled(repo, sha, place, "success")
+    assert inputs(repo, states, "app")["input"] == inputs(repo, states, "cluster")["id"]
+    with journey.services.store.reading() as tx:
+        kinds = [[event.kind for event in tx.runs.timeline(run.id)] for run in (network, cluster, app)]
+    assert [each.count("applying") for each in kinds] == [1, 1, 1]
+    assert "restarted" in kinds[1]
