@@ -22,6 +22,7 @@ pytestmark = pytest.mark.e2e
 
 ADMIN = Person("admin", Role.OWNER)
 PLACES = ("network", "cluster", "app")
+AUTO = 5
 
 
 class States:
@@ -78,7 +79,7 @@ def states() -> Iterator[States]:
 
 @pytest.fixture(scope="module")
 def journey(tmp_path_factory: pytest.TempPathFactory, kind: str, states: States) -> Iterator[Journey]:
-    """A stage with three workspaces in a row in each repository. In the last ones, pushes are applied."""
+    """A stage with three workspaces in a row in each repository. In the last one, pushes are applied."""
     # They read each other's outputs from an address of this machine.
     lines = [
         'forges:\n  {kind}: {kind: {kind}, url: "{forge}"}\n',
@@ -87,7 +88,7 @@ def journey(tmp_path_factory: pytest.TempPathFactory, kind: str, states: States)
     ]
     for number, repo in enumerate(rooms(kind)[:6]):
         short = repo.rpartition("/")[2]
-        auto = "true" if number == 0 else "false"
+        auto = "true" if number == AUTO else "false"
         for place, source in zip(PLACES, ("", f"{short}-network", "cluster"), strict=True):
             after = f", depends_on: [{source}]" if source else ""
             more = f"working_directory: {place}, auto_apply: {auto}{after}"
@@ -99,15 +100,18 @@ def journey(tmp_path_factory: pytest.TempPathFactory, kind: str, states: States)
         yield found
 
 
-def begun(journey: Journey) -> Repo:
-    """Return a repository whose main is applied: each place has a state, without the outputs to come."""
-    found = journey.repo({f"{place}/main.tf": resource(place, "one") for place in PLACES})
+def begun(journey: Journey, auto: str = "") -> Repo:
+    """Return a repository with an applied main: each place has a state, without the outputs to come.
+
+    `auto` is the name of the one in which pushes are applied.
+    """
+    found = journey.repo({f"{place}/main.tf": resource(place, "one") for place in PLACES}, auto)
     journey.ana.push(found.tree, "main")
     sha = journey.ana.git(found.tree, "rev-parse", "HEAD")
     for place in PLACES:
         context = f"plangate/{found.short}-{place}/apply"
-        waiting = found.settled(sha, context, "pending", "success")
-        if waiting["state"] == "pending":
+        if not auto:
+            waiting = found.settled(sha, context, "pending")
             journey.services.controls.confirm(found.run_of(waiting), ADMIN)
         found.settled(sha, context, "success")
     return found
@@ -164,7 +168,7 @@ def settled(repo: Repo, sha: str, place: str, *states: str) -> str:
 
 
 def test_pushed_runs_are_applied_in_order(journey: Journey, states: States) -> None:
-    repo = begun(journey)
+    repo = begun(journey, rooms(journey.kind)[AUTO])
     sha = repo.push("main", "All", a_row(states, repo))
     for place in PLACES:
         settled(repo, sha, place, "success")
