@@ -14,6 +14,7 @@ from bot.rendering.delta import DeltaPart, delta_part
 from bot.rendering.escape import Markdown, cell, code, html, link, phrase, plain
 from bot.rendering.fit import Depth
 from bot.rendering.hints import Hint, hints
+from bot.rendering.order import order_words
 from bot.rendering.plan_details import Detail, details, warning_lines
 from bot.rendering.plan_text import Excerpt, error_lines, plan_lines
 from bot.rendering.policies import PolicyPart, most_failed, policy_part
@@ -91,6 +92,7 @@ class ChangeContext:
     merging: Markdown
     edited: Markdown
     conflict: ConflictPart | None
+    order: Markdown
     top: Markdown
     hints: tuple[Hint, ...]
     folds: tuple[Fold, ...]
@@ -107,6 +109,7 @@ class ChangeView:
         self._merging = phrase(report.merging, 600)
         self._edited = phrase(report.edited, 300)
         self._conflict = conflict_part(report)
+        self._order_words = order_words(report.sections)
         self._top = code(report.top, 120) if report.top else Markdown("")
         self._sha = code(report.sha[:7])
         self._home = link(Markdown("all runs"), report.url or home)
@@ -178,6 +181,7 @@ class ChangeView:
             merging=self._merging,
             edited=self._edited,
             conflict=self._conflict,
+            order=self._order_words if depth.rows else Markdown(""),
             top=self._top,
             hints=hints(self._sections, frozenset(self.whole(depth)), self._home, depth.warned),
             folds=tuple(self._folds(depth)),

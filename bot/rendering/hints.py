@@ -33,8 +33,10 @@ def hints(
     """
     steps = [section.next_step for section in sections if section.next_step.startswith("/")]
     ready = [section for section in sections if section.next_step.startswith("/apply")]
-    shown = [section for section in ready if section.run.id in whole]
     hidden = [section for section in ready if section.run.id not in whole]
+    # One that is applied after a hidden one can't be applied by a command for those that are shown.
+    named = frozenset(section.workspace.name for section in hidden)
+    shown = [s for s in ready if s.run.id in whole and named.isdisjoint(s.next_step.split())]
     found = []
     if shown:
         by_code = any("plan_code" in section.workspace.require for section in sections)
@@ -57,7 +59,11 @@ _ALL = Markdown("To apply the plans of this comment")
 
 
 def _commands(sections: Sequence[WorkspaceSection]) -> Markdown:
-    return fence("\n".join(one_line(section.next_step) for section in sections))
+    steps = list(dict.fromkeys(section.next_step for section in sections))
+    # A command that applies in order names what comes first: that needs no command of its own.
+    words = [frozenset(step.split()) for step in steps]
+    alone = [step for step, mine in zip(steps, words, strict=True) if not any(mine < each for each in words)]
+    return fence("\n".join(map(one_line, alone)))
 
 
 def _of_the_shown(sections: Sequence[WorkspaceSection]) -> Markdown:

@@ -152,6 +152,24 @@ STOPPED = section(
 )
 APPLIED = section("edge", run(RunStatus.APPLIED, plan_only=False), "Applied", counts=Counts(1, 0, 0))
 
+
+def ordered(each: WorkspaceSection, name: str, *depends_on: str, step: str = "") -> WorkspaceSection:
+    workspace = replace(each.workspace, id=f"ws-{name}", name=name, depends_on=depends_on)
+    return replace(each, workspace=workspace, next_step=step, plan_text="", run_url=f"{URL}/runs/{name}")
+
+
+SMALL = section("x", run(RunStatus.PLANNED_AND_FINISHED, has_changes=True), "Planned", counts=Counts(1, 0, 0))
+HELD = section("x", run(RunStatus.PENDING, plan_only=False), "Waits for network, which failed")
+FAILED_APPLY = section(
+    "x", run(RunStatus.ERRORED, plan_only=False, apply_status=StageStatus.ERRORED), "Apply failed"
+)
+ORDER = (
+    ordered(SMALL, "app", "cluster", "dns", step="/apply network 1111111 cluster 2222222 app 4444444"),
+    ordered(SMALL, "cluster", "network", step="/apply network 1111111 cluster 2222222"),
+    ordered(SMALL, "dns", step="/apply dns 3333333"),
+    ordered(SMALL, "network", step="/apply network 1111111"),
+    ordered(SAME, "alone"),
+)
 CONFLICT = MergeResult("main", "1a2b3c4d", "", conflicts=("net/a.tf",))
 CHANGES = {
     "one_ready": ChangeReport("0123456789abcdef", (READY,)),
@@ -164,6 +182,11 @@ CHANGES = {
     ),
     "none_affected": ChangeReport("0123456789abcdef", (), "`network-prod` watches network/, modules/."),
     "on_top": ChangeReport("0123456789abcdef", (READY,), top="main at 1a2b3c4"),
+    "in_order": ChangeReport("0123456789abcdef", ORDER),
+    "held": ChangeReport(
+        "0123456789abcdef",
+        (ordered(HELD, "app", "network"), ordered(FAILED_APPLY, "network", step="/plan network")),
+    ),
     "conflict": ChangeReport(
         "0123456789abcdef", (), conflict=CONFLICT.why_conflicting, conflicts=("net/a.tf",)
     ),
@@ -355,6 +378,28 @@ def test_one_ready_workspace_names_its_command_and_several_name_all() -> None:
     assert "```\n/apply network-prod\n```" in one
     assert "```\n/apply\n```" in told(CHANGES["mixed"], GITHUB)
     assert "comment:" not in told(CHANGES["nothing_to_do"], GITHUB)
+
+
+def test_a_plan_after_one_that_does_not_fit_is_not_offered_with_the_shown_ones() -> None:
+    small = replace(ORDER[0], workspace=replace(ORDER[0].workspace, depends_on=("network",)))
+    shown = replace(
+        small,
+        run=replace(small.run, id="run-app"),
+        plan_text="  + resource",
+        next_step="/apply network 1111111 app 4444444",
+    )
+    said = told(ChangeReport("0123456789abcdef", (shown, ORDER[3])), GITHUB)
+    assert "```\n/apply\n```" not in said
+    assert "```\n/apply network 1111111\n```" in said
+
+
+def test_commands_in_order_name_each_workspace_once() -> None:
+    by_code = tuple(
+        replace(each, workspace=replace(each.workspace, require=("plan_code",))) for each in ORDER
+    )
+    said = told(ChangeReport("0123456789abcdef", by_code), GITHUB)
+    commands = "/apply network 1111111 cluster 2222222 app 4444444\n/apply dns 3333333"
+    assert f"```\n{commands}\n```" in said
 
 
 def test_what_changed_since_an_approval_is_told_only_while_it_is_asked_about() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import cache
 from typing import Annotated, Any, Literal
 
@@ -12,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, create_model
 from bot.config.file.concurrency import GroupLimit, GroupName
 from bot.config.file.entry import Entry
 from bot.config.file.identity import IdentityEntry
+from bot.config.file.paths import DependsOn, Directory, Pattern, inside
 from bot.config.file.policies import PolicySetEntry, Tags
 from bot.config.file.requirements import Require
 from bot.config.file.variable_entries import Variables, VariableSetEntry
@@ -62,33 +62,6 @@ def _branch(text: str) -> str:
             f"{shown(text)} is not a valid branch name: write it as in `git branch`, such as main"
         )
     return text
-
-
-def _inside(what: str, slash: str = "") -> Callable[[str], str]:
-    def check(text: str) -> str:
-        if not text.isprintable() or "\\" in text:
-            raise ValueError(f"{shown(text)} is no {what}: write it with forward slashes")
-        if text.startswith("/") and not slash:
-            bare = text.strip("/") or "."
-            raise ValueError(f"{shown(text)} must be relative to the repository's root: write {shown(bare)}")
-        steps = text.split("/")
-        if ".." in steps or text.startswith("~"):
-            raise ValueError(f"{shown(text)} must stay inside the repository: write it without `..` and `~`")
-        return "/".join(step for step in steps if step not in ("", ".")) or slash
-
-    return check
-
-
-def _pattern(text: str) -> str:
-    if not text.strip() or "[" in text or "!" in text[:1]:
-        raise ValueError(
-            f"{shown(text)} is not a valid pattern: `*`, `?` and `**` are known, such as network/**/*.tf"
-        )
-    return _inside("pattern", slash="/")(text)
-
-
-def _directories(text: str) -> str:
-    return "." if text in (".", "/", "./") else _pattern(text)
 
 
 def _regex(text: str) -> str:
@@ -159,8 +132,6 @@ RepoName = Annotated[
 ]
 
 
-Directory = Annotated[str, AfterValidator(_directories)]
-Pattern = Annotated[str, AfterValidator(_pattern)]
 WorkspaceName = Annotated[str, AfterValidator(_name)]
 
 
@@ -197,7 +168,7 @@ class Options(Entry):
         default=None,
         description="Branch whose pushes are applied. If unset: the repository's default branch",
     )
-    trigger_prefixes: list[Annotated[str, AfterValidator(_inside("folder", slash="/"))]] | None = Field(
+    trigger_prefixes: list[Annotated[str, AfterValidator(inside("folder", slash="/"))]] | None = Field(
         default=None,
         description="Other folders, besides the working directory, whose changes start a run",
     )
@@ -287,11 +258,15 @@ class WorkspaceEntry(Options):
         json_schema_extra={"pattern": f"^{NAME.pattern}$"},
     )
     repo: RepoName
-    working_directory: Annotated[str, AfterValidator(_inside("folder"))] | None = Field(
+    working_directory: Annotated[str, AfterValidator(inside("folder"))] | None = Field(
         default=None, description="Folder with the configuration. If unset: the repository's root"
     )
     run_triggers: list[WorkspaceName] | None = Field(
         default=None, description="Workspaces whose successful applies start a run here"
+    )
+    depends_on: list[DependsOn] | None = Field(
+        default=None,
+        description="Workspaces of the repository that are applied before it: names, directories, patterns",
     )
     variables: Variables | None = Field(
         default=None, description="Its own variables. They take precedence over those of sets"
@@ -308,6 +283,9 @@ class DiscoverEntry(Options):
     exclude: list[Directory] | None = Field(default=None, description="Patterns of directories to leave out")
     run_triggers: list[WorkspaceName] | None = Field(
         default=None, description="Workspaces whose successful applies start a run in each"
+    )
+    depends_on: list[DependsOn] | None = Field(
+        default=None, description="Workspaces that are applied before each. `../` starts at its directory"
     )
     name: Annotated[str, AfterValidator(_template)] | None = Field(
         default=None,

@@ -24,6 +24,7 @@ from bot.config.file.manifest import (
     split_repo,
 )
 from bot.config.file.marked_yaml import Document, Loc, YamlError, read_document
+from bot.config.file.order import across_order
 from bot.config.file.policies import PolicySetEntry, across_policy_sets
 from bot.config.file.variable_entries import (
     ELSEWHERE,
@@ -207,6 +208,7 @@ def _across(data: Mapping[str, Any], there: ForgeKinds) -> Iterator[tuple[Loc, s
         yield from _forge(("policy_sets", index), entry, kinds, grouped)
     yield from across_policy_sets(data, kinds)
     yield from _run_triggers(data.get("workspaces"), discovers=bool(data.get("discover")))
+    yield from across_order(data, list(kinds))
 
 
 def _kinds(forges: Mapping[str, Any], there: ForgeKinds) -> dict[str, ForgeKind | None]:

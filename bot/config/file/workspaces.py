@@ -73,6 +73,7 @@ def _workspace(
         auto_apply_run_triggers=bool(options.auto_apply_run_triggers),
         allowed_modes=_modes(options),
         run_triggers=tuple(dict.fromkeys(entry.run_triggers or ())),
+        depends_on=tuple(dict.fromkeys(entry.depends_on or ())),
         tags=tuple(dict.fromkeys(options.tags or ())),
         require=tuple(dict.fromkeys(map(_requirement, options.require or ()))),
         merging=Merging(

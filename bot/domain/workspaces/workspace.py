@@ -161,7 +161,8 @@ class Workspace:
     """One configuration directory of one repository and branch, with its state, variables and queue.
 
     `branch` is empty for the repository's default branch. `working_directory` is empty for the root.
-    `run_triggers` names the workspaces whose applies start a run here. Policy sets choose by
+    `run_triggers` names the workspaces whose applies start a run here. `depends_on` says which of the
+    repository's workspaces are applied before this one (domain/workspaces/order). Policy sets choose by
     `tags`. `require` is what an apply of a change needs (domain/requirements). `own_backend` says that the
     configuration keeps its state itself. `identity` names the audiences that runs get tokens for.
     `concurrency` is the group of which only some runs are at work at once.
@@ -182,6 +183,7 @@ class Workspace:
     allowed_modes: tuple[Mode, ...] = ALLOWED_BY_DEFAULT
     run_triggers: tuple[str, ...] = ()
     auto_apply_run_triggers: bool = False
+    depends_on: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     require: tuple[str, ...] = ()
     merging: Merging = field(default_factory=Merging)

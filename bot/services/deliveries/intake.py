@@ -12,8 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import assert_never
 
-from bot.domain.changes.decisions import Decision, NoRun, StartRun, decide_push, decide_tag
-from bot.domain.changes.delivery_decisions import DecisionKind
+from bot.domain.changes.decisions import Decision, StartRun, decide_push, decide_tag
 from bot.domain.errors import (
     ConfigError,
     Conflict,
@@ -48,6 +47,7 @@ from bot.services.changes.discovery import Discovery
 from bot.services.changes.merge_queue import MergeQueue
 from bot.services.comments.dispatch import Comments
 from bot.services.deliveries import tags
+from bot.services.deliveries.pushed_runs import start_runs
 from bot.services.deliveries.run_triggers import RunTriggers
 from bot.services.merging.applied_before import AppliedBefore
 from bot.services.outbox.delivery_result import DeliveryResult
@@ -280,7 +280,7 @@ class Intake:
             )
             if isinstance(event, TagPushed):
                 decisions = tags.in_time(tx, decisions, delivery)
-            self._start(tx, event, decisions, outcome, applied)
+            start_runs(tx, self._run_factory, event, decisions, outcome, applied)
             # Only now: later runs in these workspaces wait for ours in the queue.
             if not overtaken and tx.deliveries.overtaken(delivery):
                 raise Conflict("another push arrived meanwhile")
@@ -346,28 +346,6 @@ class Intake:
         if not event.before:
             return ChangedFiles.unknown()
         return self._forges[event.repo.forge].files_between(event.repo, event.before, event.after)
-
-    def _start(
-        self,
-        tx: Transaction,
-        event: BranchPushed | TagPushed,
-        decisions: tuple[Decision, ...],
-        outcome: DeliveryResult,
-        applied: Mapping[str, AsApplied],
-    ) -> None:
-        for decision in decisions:
-            match decision:
-                case NoRun(name, reason):
-                    outcome.say(DecisionKind.NOTHING, reason, name)
-                case StartRun(workspace, reason):
-                    before = applied.get(workspace.id)
-                    run = self._run_factory.of_push(tx, workspace, event, reason, outcome.wake, before)
-                    if run is None:
-                        outcome.say(
-                            DecisionKind.NOTHING, "this commit has a run here already", workspace.name
-                        )
-                    else:
-                        outcome.say(DecisionKind.RUN, reason, workspace.name, run.id)
 
     def _later(self, delivery: Delivery, error: str, *, give_up: bool) -> None:
         log.warning("delivery %s: %s%s", delivery.id, error, "" if give_up else "; it will be retried")

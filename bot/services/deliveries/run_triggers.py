@@ -10,14 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from bot.domain.changes.delivery_decisions import DecisionKind
+from bot.domain.errors import NotReady
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.order import Order
+from bot.domain.workspaces.run_triggers import followers
+from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.carry_over import CarryOver
 from bot.services.approvals.continue_after_merge import ContinueAfterMerge
 from bot.services.changes.base_moves import BaseMoves
 from bot.services.changes.other_previews import OtherPreviews
 from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.outbox.ledger import Ledger
-from bot.services.outbox.outbox import APPLIED, ASKED, BASE_MOVED, OUTDATED, PLANNED, wanted_by
-from bot.services.ports import Delivery, ForgeReader, Store
+from bot.services.outbox.outbox import APPLIED, ASKED, BASE_MOVED, OUTDATED, PLANNED, applied_id, wanted_by
+from bot.services.ports import Delivery, ForgeReader, Store, Transaction
 from bot.services.runs.create import RunFactory
 from bot.services.runs.transitions import Transitions
 
@@ -67,9 +72,34 @@ class RunTriggers:
                 return None
             cause = tx.runs.get(applied)
             source = tx.workspaces.get(cause.workspace_id)
+            waiting = next((run for run in tx.runs.queue(workspace_id) if cause.id in run.after), None)
+            if waiting is not None:
+                why = f"{waiting.id} has waited for {cause.id} and plans what it made"
+                outcome.say(DecisionKind.NOTHING, why, workspace.name, waiting.id)
+                return self._ledger.done(tx, delivery.id, outcome)
+            earlier = self._triggered_before(tx, workspace, cause, source)
             why = f"{cause.id} was applied in {source.name}"
-            run = self._run_factory.of_trigger(tx, workspace, branch, commit, cause, why, outcome.wake)
+            run = self._run_factory.of_trigger(
+                tx, workspace, branch, commit, cause, why, outcome.wake, earlier
+            )
             outcome.say(DecisionKind.RUN, why, workspace.name, run.id)
             self._ledger.done(tx, delivery.id, outcome)
         self._transitions.wake(outcome.wake)
         return None
+
+    @staticmethod
+    def _triggered_before(
+        tx: Transaction, workspace: Workspace, cause: Run, source: Workspace
+    ) -> tuple[str, ...]:
+        """Return the runs of the same apply that a workspace's run waits for, as `depends_on` says.
+
+        Raises NotReady while one of them is yet to be created.
+        """
+        found: list[str] = []
+        order = Order(followers(source, tx.workspaces.all()))
+        for other in order.before(workspace):
+            delivery = tx.deliveries.get(applied_id(cause, other))
+            if delivery.handled_at is None:
+                raise NotReady(f"the run of {other.name}, which comes first, is not created yet")
+            found += [each.run for each in delivery.decisions if each.kind is DecisionKind.RUN]
+        return tuple(found)

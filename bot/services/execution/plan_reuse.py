@@ -20,6 +20,7 @@ from bot.services.execution.earlier_plans import EarlierPlans, Watching
 from bot.services.plans.plan_inputs import saved_inputs, state_now
 from bot.services.plans.snapshot import variables_of
 from bot.services.ports import ArtifactKind, Clock, Transaction
+from bot.services.runs.order import applied_before
 from bot.services.runs.transitions import Transitions
 
 _TAKEN = (
@@ -92,6 +93,7 @@ class PlanReuse:
             (basis.settings != settings, "the workspace's settings have changed"),
             (variables_of(tx, shown.id) != variables_of(tx, run.id), "variables have changed"),
             (basis.state != state_now(tx, run.workspace_id), "the state has moved"),
+            (bool(source := applied_before(tx, run)), f"{source} was applied before it"),
             (self._old(basis.made_at), f"the plan is older than {_duration(self._age)}"),
             (not tx.artifacts.get(shown.id, ArtifactKind.SAVED_PLAN), "its plan file was deleted"),
         )

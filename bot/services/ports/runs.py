@@ -61,7 +61,8 @@ class RunQuery:
     """Which runs to find; None matches all. `active`: whether the workspace is in plangate.yml.
 
     `telling` is the latest commit of a change. Plans of older commits are then left out: only the runs of
-    this commit, the runs that may apply and those of a merge queue matter for its reports.
+    this commit, the runs that may apply and those of a merge queue matter for its reports. `since` is the
+    sequence in the workspace that the runs must have exceeded.
     `commits` are several, of which a run may have any. `limit` None returns all: anything that a person or a
     decision relies on must be complete.
     """
@@ -77,6 +78,7 @@ class RunQuery:
     limit: int | None = 100
     offset: int = 0
     commits: frozenset[str] | None = None
+    since: int | None = None
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from bot.domain.changes.apply_order import place_of, step_in_order
 from bot.domain.events import RepoRef
 from bot.domain.reports import headlines
 from bot.domain.reports.report import ChangeReport, StatusState, WorkspaceSection
 from bot.domain.reports.speaking_run import is_of_latest_commit, speaking_run_of_change
 from bot.domain.runs.lifecycle import UNDER_WAY, RunStatus, StageStatus
 from bot.domain.runs.run import Run, RunSource
+from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import (
     Addresses,
@@ -105,7 +107,7 @@ class ReportBuilder:
         inputs.load_neighbours(change, speaking)
         if change.open:
             inputs.load_approvers(change, [run.workspace_id for run in speaking])
-        sections = [self._section(inputs, record, run) for run in speaking]
+        sections = _in_order(record, [self._section(inputs, record, run) for run in speaking], runs)
         sections.sort(key=lambda section: section.workspace.name)
         none = "" if sections else "No workspace is affected by the latest commit."
         conflict = conflict_of(record, inputs)
@@ -189,6 +191,26 @@ def _speaking(record: ChangeRecord, runs: Sequence[Run]) -> list[Run]:
         if run is not None and (workspace_id in touched or is_of_latest_commit(record.change, run)):
             found.append(run)
     return found
+
+
+def _in_order(
+    record: ChangeRecord, sections: Sequence[WorkspaceSection], runs: Sequence[Run]
+) -> list[WorkspaceSection]:
+    """Return the sections with next commands that name what is applied first, too."""
+    if not record.change.open or not any(section.workspace.depends_on for section in sections):
+        return list(sections)
+    order, mine = Order(section.workspace for section in sections), by_workspace(runs)
+    steps = {section.workspace.id: section.next_step for section in sections}
+
+    def step(section: WorkspaceSection) -> str:
+        workspace = section.workspace
+        run = section.run
+        if not run.plan_only or run.modes.destroy or not workspace.merging.apply_when.before:
+            return section.next_step
+        place = place_of(workspace, record.change, order, lambda other: mine.get(other.id, ()))
+        return step_in_order(place, workspace, steps)
+
+    return [replace(section, next_step=step(section)) for section in sections]
 
 
 def _said_of_queue(tx: Transaction, queued: Sequence[Run]) -> str:

@@ -32,6 +32,7 @@ from bot.services.reports.plan_facts import (
     has_facts,
     kept_facts,
 )
+from bot.services.runs.order import held
 from bot.services.runs.places import without_place
 
 
@@ -195,9 +196,11 @@ class ReportInputs:
             return
         ids = {run.workspace_id for run in waiting}
         queues, left = self._tx.runs.queues(ids), self._left_by(ids)
+        ordered = held(self._tx, (run for queue in queues.values() for run in queue))
         for run in waiting:
             queue, holder = queues.get(run.workspace_id, ()), left.get(run.workspace_id, "")
-            if because := why_waits(run, self.workspace(run.workspace_id), queue, holder):
+            place = self.workspace(run.workspace_id)
+            if because := why_waits(run, place, queue, holder, ordered):
                 self._waits[run.id] = because
 
     def _left_by(self, workspace_ids: Collection[str]) -> Mapping[str, str]:

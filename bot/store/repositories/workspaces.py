@@ -129,6 +129,7 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         "allowed_modes": [mode.value for mode in workspace.allowed_modes],
         "run_triggers": list(workspace.run_triggers),
         "auto_apply_run_triggers": workspace.auto_apply_run_triggers,
+        "depends_on": list(workspace.depends_on),
         "tags": list(workspace.tags),
         "require": list(workspace.require),
         "apply_when": workspace.merging.apply_when.value,
@@ -187,6 +188,7 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
         allowed_modes=tuple(Mode(mode) for mode in row["allowed_modes"]),
         run_triggers=tuple(row["run_triggers"]),
         auto_apply_run_triggers=row["auto_apply_run_triggers"],
+        depends_on=tuple(row["depends_on"]),
         tags=tuple(row["tags"]),
         require=tuple(row["require"]),
         merging=Merging(

@@ -28,6 +28,7 @@ workspaces = Table(
     Column("isolation", Json, nullable=False),
     Column("run_triggers", Json, nullable=False),
     Column("auto_apply_run_triggers", sa.Boolean, nullable=False),
+    Column("depends_on", Json, nullable=False, server_default="[]"),
     Column("tags", Json, nullable=False),
     Column("require", Json, nullable=False),
     Column("apply_when", Words, nullable=False),

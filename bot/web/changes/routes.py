@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from bot.domain.changes.apply_order import place_of, step_in_order
 from bot.domain.changes.requirements import Check, Facts, Requirement, evaluate, needed_by
 from bot.domain.errors import EngineError, ForgeError, NotFound
 from bot.domain.events import Change
@@ -16,13 +17,14 @@ from bot.domain.reports.speaking_run import is_of_latest_commit, speaking_run, s
 from bot.domain.runs.approval import ApprovalRecord, ApprovalState
 from bot.domain.runs.lifecycle import StageStatus
 from bot.domain.runs.run import Run
+from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import ChangeRecord, RunQuery, Transaction
 from bot.services.reports.derive import next_step
 from bot.services.runs.change_runs import runs_of_merge
 from bot.services.runs.merge_results import why_plan_outdated
 from bot.services.runs.queue_position import why_it_waits
-from bot.web.changes import plan_deltas
+from bot.web.changes import order_graph, plan_deltas
 from bot.web.changes.context import (
     ApprovalRow,
     ChangePage,
@@ -60,6 +62,7 @@ class _Known:
     workspaces: tuple[Workspace, ...]
     runs: Mapping[str, Sequence[Run]]
     facts: Facts
+    order: Order
 
 
 @blueprint.get("/changes/<change_id>")
@@ -71,7 +74,7 @@ def show(change_id: str) -> str:
         workspaces = _workspaces(tx, record)
     facts, asked = _facts(record.change, workspaces)
     with services().store.reading() as tx:
-        known = _Known(record, workspaces, _runs(tx, record, workspaces), facts)
+        known = _Known(record, workspaces, _runs(tx, record, workspaces), facts, Order(workspaces))
         built = tuple(_workspace(tx, known, each) for each in workspaces)
         whole = [(each.name, _speaking(known, each), "") for each in workspaces]
     change, words = record.change, elements.words_of(record.change.repo)
@@ -94,6 +97,7 @@ def show(change_id: str) -> str:
         workspaces=built,
         commits=_commits(known),
         kind=words.change,
+        order=order_graph.build(workspaces, {each.id: _speaking(known, each) for each in workspaces}),
     )
     return render_template("change.html", page=page)
 
@@ -162,13 +166,25 @@ def _workspace(tx: Transaction, known: _Known, workspace: Workspace) -> ChangeWo
         run=Link(run.id, elements.run_url(run.id)) if run else None,
         words=_line(headlines.headline(run, waits)[1] + older) if run else "It has no run here yet.",
         why=harmless(dict(record.reasons).get(workspace.name, "")),
-        next_step=harmless(next_step(workspace, run)) if run and open_ and not outdated else "",
+        next_step=harmless(_next_step(known, workspace, run)) if run and open_ and not outdated else "",
         checks=tuple(_check(each, known.facts) for each in _checks(tx, known, workspace, run)),
         approvals=tuple(map(_approval, tx.approvals.of_change(workspace.id, record.change.number))),
         delta=_delta(tx, workspace, mine),
         runs=tuple(elements.run_row(each, words) for each in mine[:RUNS_SHOWN]),
         more_runs=len(mine) > RUNS_SHOWN,
     )
+
+
+def _next_step(known: _Known, workspace: Workspace, run: Run) -> str:
+    """Return the next command of a workspace. It names what is applied first, too."""
+    change = known.record.change
+    ordered = run.plan_only and not run.modes.destroy and workspace.merging.apply_when.before
+    if not (change.open and ordered):
+        return next_step(workspace, run)
+    place = place_of(workspace, change, known.order, lambda other: known.runs.get(other.id, ()))
+    steps = {workspace.id: next_step(workspace, run)}
+    steps |= {each.id: next_step(each, it) for each in place.first if (it := _speaking(known, each))}
+    return step_in_order(place, workspace, steps)
 
 
 def _checks(tx: Transaction, known: _Known, workspace: Workspace, run: Run | None) -> Sequence[Check]:

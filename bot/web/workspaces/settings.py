@@ -82,6 +82,7 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
         row("Runs on tags", tags, "tag_regex"),
         row("Auto-apply", _on(workspace.auto_apply), "auto_apply"),
         row("Auto-apply after others", _on(workspace.auto_apply_run_triggers), "auto_apply_run_triggers"),
+        row("Applied after", ", ".join(workspace.depends_on) or "no other workspace", "depends_on"),
         row("Engine", workspace.engine.value, "engine"),
         row("Version", workspace.engine_version or "the newest that the server has", "terraform_version"),
         row("Plans by hand may", modes or "nothing special", "allowed_modes"),

@@ -293,6 +293,85 @@ discover: [{repo: acme/a, directories: ["envs/*"]}]
     assert wrong(text) == []
 
 
+def test_depends_on_is_read_and_doubles_count_once() -> None:
+    network, app = manifest("""
+workspaces:
+  - {name: network-prod, repo: acme/a, working_directory: network}
+  - {name: app-prod, repo: Acme/A, depends_on: [network-prod, network-prod, network]}
+""")
+    assert (network.depends_on, app.depends_on) == ((), ("network-prod", "network"))
+
+
+@pytest.mark.parametrize("entry", ["network", "network-*", "net/prod", "net/**", "../prod"])
+def test_depends_on_takes_names_directories_and_patterns(entry: str) -> None:
+    text = f"""
+workspaces:
+  - {{name: network, repo: acme/a, working_directory: net/prod}}
+  - {{name: network-dns, repo: acme/a, working_directory: net/dns}}
+  - {{name: app, repo: acme/a, working_directory: net/app, depends_on: ["{entry}"]}}
+"""
+    assert wrong(text) == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("netwrok", "has this name or directory: `netwrok`; did you mean `network`?"),
+        ("other", "`other` belongs to another repository (acme/b)"),
+        ("staging", "`staging` follows another branch"),
+        ("app", "`app` is this workspace itself: leave it out"),
+        ("services/app", "`services/app` is this workspace itself: leave it out"),
+    ],
+)
+def test_depends_on_must_mean_another_workspace_of_the_repository(entry: str, said: str) -> None:
+    [problem] = wrong(f"""
+workspaces:
+  - {{name: network, repo: acme/a, branch: main, working_directory: network}}
+  - {{name: staging, repo: acme/a, branch: staging, working_directory: network}}
+  - {{name: other, repo: acme/b, working_directory: network}}
+  - {{name: app, repo: acme/a, branch: main, working_directory: services/app, depends_on: ["{entry}"]}}
+""")
+    assert "workspaces[3].depends_on" in problem
+    assert said in problem
+
+
+@pytest.mark.parametrize("entry", ["../..", "../../x/../y", "../"])
+def test_depends_on_goes_up_only_at_its_beginning(entry: str) -> None:
+    said = wrong(f"workspaces: [{{name: app, repo: acme/a, working_directory: a, depends_on: ['{entry}']}}]")
+    assert any("is not a directory: write it like `../network`" in each for each in said)
+
+
+def test_depends_on_may_form_no_cycle() -> None:
+    [said] = wrong("""
+workspaces:
+  - {name: a, repo: acme/a, working_directory: a, depends_on: [c]}
+  - {name: b, repo: acme/a, working_directory: b, depends_on: ["../a"]}
+  - {name: c, repo: acme/a, working_directory: c, depends_on: [b]}
+""")
+    assert "depends_on" in said
+    assert "forms a cycle: " in said
+    assert said.count(" -> ") == 3
+
+
+def test_a_pattern_of_depends_on_may_cover_its_own_workspace_but_no_cycle() -> None:
+    rule = 'depends_on: ["team-*"]'
+    assert (
+        wrong(f"workspaces: [{{name: team-a, repo: acme/a, {rule}}}, {{name: team-b, repo: acme/a}}]") == []
+    )
+    [said] = wrong(
+        f"workspaces: [{{name: team-a, repo: acme/a, {rule}}}, {{name: team-b, repo: acme/a, {rule}}}]"
+    )
+    assert "forms a cycle: " in said
+
+
+def test_depends_on_may_mean_what_is_only_found_later() -> None:
+    text = """
+workspaces: [{name: app, repo: acme/a, depends_on: [envs-prod]}]
+discover: [{repo: acme/a, directories: ["envs/*"], depends_on: ["../network"]}]
+"""
+    assert wrong(text) == []
+
+
 def test_groups_in_groups_are_gitlabs() -> None:
     forges = "forges: {hub: {kind: github}, lab: {kind: gitlab}}\n"
     [one] = manifest(forges + "workspaces: [{name: one, repo: 'lab:Acme/net/infra'}]")

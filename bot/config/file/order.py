@@ -1,0 +1,85 @@
+"""Checks the order of workspaces in plangate.yml: `depends_on` must mean workspaces, and form no cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bot.config.file.manifest import split_repo
+from bot.config.file.marked_yaml import Loc
+from bot.config.problems import did_you_mean, shown
+from bot.domain.events import RepoRef
+from bot.domain.workspaces.order import Order, matches
+from bot.domain.workspaces.workspace import Workspace
+
+_GLOB = frozenset("*?")
+
+
+def across_order(data: Mapping[str, Any], forges: Sequence[str]) -> Iterator[tuple[Loc, str]]:
+    """Check `depends_on` over all workspaces. Takes raw data, so that it speaks even if the form is wrong."""
+    places = dict(_named(data, forges))
+    there = list(places.values())
+    discovered = {_repo(entry, forges) for entry in _entries(data, "discover")}
+    clean = True
+    for index, workspace in places.items():
+        for position, pattern in enumerate(workspace.depends_on):
+            if wrong := _wrong(pattern, workspace, there, finds=workspace.repo in discovered):
+                clean = False
+                yield ("workspaces", index, "depends_on", position), wrong
+    if clean and (cycle := Order(there).circle()):
+        first = next(index for index, each in places.items() if each.name == cycle[0])
+        yield (
+            ("workspaces", first, "depends_on"),
+            f"forms a cycle: {' -> '.join(cycle)}; leave one of these out",
+        )
+
+
+def _wrong(pattern: str, workspace: Workspace, there: Sequence[Workspace], *, finds: bool) -> str:
+    if not _GLOB & set(pattern) and matches(pattern, workspace, workspace):
+        return f"{shown(pattern)} is this workspace itself: leave it out"
+    others = [each for each in there if each.id != workspace.id]
+    if any(matches(pattern, workspace, other) for other in others) or finds:
+        # A rule may find a workspace of that name, or in that directory, later.
+        return ""
+    elsewhere = next((each for each in others if each.name == pattern), None)
+    if elsewhere is not None and elsewhere.repo != workspace.repo:
+        return (
+            f"{shown(pattern)} belongs to another repository ({elsewhere.repo.path}), and only workspaces "
+            "of one repository have an order: use `run_triggers`"
+        )
+    if elsewhere is not None:
+        return f"{shown(pattern)} follows another branch, so no change touches both: leave it out"
+    known = [each.name for each in others if each.repo == workspace.repo]
+    hint = did_you_mean(pattern, known) if known else "it has no other workspace"
+    return f"no workspace of {workspace.repo.path} has this name or directory: {shown(pattern)}; {hint}"
+
+
+def _named(data: Mapping[str, Any], forges: Sequence[str]) -> Iterator[tuple[int, Workspace]]:
+    defaults = data.get("defaults")
+    branch = defaults.get("branch") if isinstance(defaults, dict) else None
+    for index, entry in enumerate(_entries(data, "workspaces")):
+        name, named = entry.get("name"), entry.get("depends_on")
+        if not isinstance(name, str):
+            continue
+        yield (
+            index,
+            Workspace(
+                id=name,
+                name=name,
+                repo=_repo(entry, forges),
+                branch=str(entry.get("branch") or branch or ""),
+                working_directory=str(entry.get("working_directory") or "").strip("/").removeprefix("./"),
+                depends_on=tuple(map(str, named)) if isinstance(named, list) else (),
+            ),
+        )
+
+
+def _entries(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    found = data.get(key)
+    # The place of an entry counts, so those of a wrong form stay.
+    return [each if isinstance(each, dict) else {} for each in found] if isinstance(found, list) else []
+
+
+def _repo(entry: Mapping[str, Any], forges: Sequence[str]) -> RepoRef:
+    forge, path = split_repo(str(entry.get("repo") or ""))
+    return RepoRef(forge or forges[0], path.lower())
