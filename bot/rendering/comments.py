@@ -16,7 +16,7 @@ from bot.domain.reports.replays import ReplayReport
 from bot.domain.reports.report import ApplyReport, ChangeReport, ChangeText
 from bot.rendering.applies import AppliesView
 from bot.rendering.apply_report import ApplyReportView
-from bot.rendering.change import ChangeView
+from bot.rendering.change import ChangeView, alert_marks
 from bot.rendering.conflicts import conflict_part
 from bot.rendering.escape import Markdown, cell, code, link, phrase
 from bot.rendering.fit import Depth, fit
@@ -51,7 +51,13 @@ class Rendering:
         if not report.sections and (conflict := conflict_part(report)):
             home = link(Markdown("all runs"), report.url or self._home)
             return ChangeText(
-                self._render("conflicting.md", conflict=conflict, sha=code(report.sha[:7]), home=home)
+                self._render(
+                    "conflicting.md",
+                    conflict=conflict,
+                    sha=code(report.sha[:7]),
+                    home=home,
+                    mark=alert_marks(report),
+                )
             )
         if not report.sections:
             reason = phrase(report.none_affected.strip().rstrip("."))
