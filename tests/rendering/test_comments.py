@@ -221,7 +221,6 @@ CHANGES["drift_and_warnings"] = ChangeReport(
 )
 
 
-APPROVING = {"requires": ("approved:2", "mergeable"), "unapproved": True}
 PLACED = replace(
     READY,
     workspace=replace(READY.workspace, working_directory="envs/prod"),
@@ -230,8 +229,18 @@ PLACED = replace(
 CHANGES["unapproved"] = ChangeReport(
     "0123456789",
     (
-        replace(PLACED, headline="Planned, needs an approval", **APPROVING),
-        replace(STOPPED, headline="Changed since it was approved, needs an approval", **APPROVING),
+        replace(
+            PLACED,
+            headline="Planned, needs an approval",
+            requires=("approved:2", "mergeable"),
+            unapproved=True,
+        ),
+        replace(
+            STOPPED,
+            headline="Changed since it was approved, needs an approval",
+            requires=("approved:2", "mergeable"),
+            unapproved=True,
+        ),
         section(
             "web",
             READY.run,
@@ -307,11 +316,22 @@ def test_refusal_with_a_table_of_requirements() -> None:
 
 
 def test_a_refusal_without_room_for_its_tables_says_how_many_there_are() -> None:
-    tables = [(f"ws-{n}", CHECKS) for n in range(20)]
+    tables = [(f"ws-{n}", (Check("approved", False, f"not {n}"), *CHECKS)) for n in range(20)]
     text = TEXTS.refusal_comment("ada", [("dns", "no")], 2000, tables)
     shown = text.count("is not ready to be applied:\n")
     assert 2 < shown < 20
     assert f"{20 - shown} more workspaces not ready to be applied" in text
+
+
+def test_a_refusal_tells_a_reason_once_for_all_that_it_refuses() -> None:
+    lines = [(f"ws-{n}", "the change is not approved") for n in range(40)]
+    tables = [(f"ws-{n}", CHECKS) for n in range(40)]
+    text = TEXTS.refusal_comment("ada", lines, GITHUB, tables)
+    assert text.count("the change is not approved") == 1
+    assert "- `ws-0`, `ws-1`, " in text
+    assert "`ws-24` and 15 more: the change is not approved\n" in text
+    assert text.count("| Requirement |") == 1
+    assert "ws-24 and 15 more** are not ready to be applied:\n" in text.replace("\\-", "-")
 
 
 def test_why_comment() -> None:
@@ -449,7 +469,7 @@ def test_a_long_output_keeps_its_end() -> None:
 
 
 def test_a_long_refusal_counts_what_it_leaves_out() -> None:
-    text = TEXTS.refusal_comment("ada", [(f"ws-{n}", "no " * 100) for n in range(100)], 3000)
+    text = TEXTS.refusal_comment("ada", [(f"ws-{n}", f"no {n} " * 100) for n in range(100)], 3000)
     assert len(text) <= 3000
     shown = text.count("- `ws-")
     assert shown > 3
