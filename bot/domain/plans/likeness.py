@@ -46,7 +46,7 @@ class _Form:
         marks = {text: mark for mark, text in enumerate((name, directory)) if _is_name(text)}
         longest = sorted(marks, key=len, reverse=True)
         self._marks = marks
-        # Only whole words: `app` is no part of `application`.
+        # Only whole words: `app` does not match in `application`.
         self._pattern = (
             re.compile(rf"(?<![^\W_])({'|'.join(map(re.escape, longest))})(?![^\W_])") if marks else None
         )

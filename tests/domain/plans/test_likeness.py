@@ -67,7 +67,7 @@ def test_every_other_difference_counts(other: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("key", ["resource_drift", "deferred_changes", "action_invocations", "checks"])
 def test_what_else_a_plan_tells_counts(key: str) -> None:
-    more = {key: [{"address": "a.b", "status": "fail", "change": {"actions": ["update"]}}]}
+    more: dict[str, Any] = {key: [{"address": "a.b", "status": "fail", "change": {"actions": ["update"]}}]}
     assert like("app-dev", bucket("app-dev", "create")) != like("app-eu", bucket("app-eu", "create"), **more)
 
 
