@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import random
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.plan_diff import render
 from bot.domain.plans.likeness import likeness
 from tests.fakes.engine import change, plan_json
+from tests.support.plan_corpus import stored
 
 
 def like(name: str, *changes: dict[str, Any], directory: str = "", **more: Any) -> str:
@@ -169,3 +175,51 @@ def test_texts_are_the_same_only_if_they_have_the_names_in_the_same_places(
         return like(name, bucket("x", "create", v=text))
 
     assert (formed("app-dev", one) == formed("net-prod", other)) == (one == other)
+
+
+PLANS = {f"{path.parent.name}/{path.stem}": path for path in stored()}
+Path = tuple[str | int, ...]
+
+
+def leaves(value: Any, path: Path = ()) -> Iterator[Path]:
+    if isinstance(value, dict | list) and value:
+        for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(each, (*path, key))
+    else:
+        yield path
+
+
+def altered(document: Any, path: Path) -> Any:
+    """Return a copy with another value at a path."""
+    if not path:
+        return "another" if isinstance(document, str) else {"another": 1} if document is None else None
+    copy = document.copy()
+    copy[path[0]] = altered(document[path[0]], path[1:])
+    return copy
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_whatever_alters_the_text_of_a_real_plan_alters_its_likeness(name: str) -> None:
+    document = json.loads(PLANS[name].read_text(encoding="utf-8"))
+    text, like_it = render(document).diff(), likeness(document, "app-dev", "")
+    assert like_it
+    told = 0
+    paths = [path for path in leaves(document) if path[0] not in ("prior_state", "planned_values")]
+    for path in random.Random(name).sample(paths, min(len(paths), 150)):
+        other = altered(document, path)
+        if render(other).diff() != text:
+            told += 1
+            assert likeness(other, "app-dev", "") != like_it, path
+    assert told or "Plan: 0" in text or "Plan:" not in text
+
+
+def test_real_plans_are_alike_only_if_their_texts_mark_the_same_changes() -> None:
+    """A line without a sign is a value that stays as it is, such as an id."""
+    documents = [json.loads(path.read_text(encoding="utf-8")) for path in PLANS.values()]
+    texts = [re.sub(r"^ {8}.*\n", "", render(each).diff(), flags=re.MULTILINE) for each in documents]
+    hashes = [likeness(each, "app-dev", "") for each in documents]
+    pairs = [
+        (one, other) for one in range(len(texts)) for other in range(one) if hashes[one] == hashes[other]
+    ]
+    assert pairs
+    assert all(texts[one] == texts[other] for one, other in pairs)
