@@ -156,7 +156,7 @@ class PlanFolds:
         steps = [self._sections[each].next_step for each in part.members[: max(1, most)]]
         if len(part.members) <= FEW or not steps[0].startswith("/"):
             return Markdown("")
-        return Markdown(f"For one of them: {', '.join(code(step) for step in steps)}")
+        return Markdown(f"For one of them: {', '.join(code(step, 1000) for step in steps)}")
 
 
 def _brief(fold: Fold, *, named: bool) -> Fold:

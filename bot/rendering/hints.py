@@ -12,6 +12,9 @@ from bot.domain.reports.report import WorkspaceSection
 from bot.rendering.escape import Markdown, code, fence, link, one_line, plain
 
 _MOST_HINTS = 3
+# Characters of a command: one that is cut is none.
+_LONGEST = 1000
+_NOTHING = Markdown("")
 _OVERRIDE = "To override the failed policies for this run, with your reason"
 
 
@@ -39,14 +42,15 @@ def hints(
     if shown:
         by_code = any("plan_code" in section.workspace.require for section in sections)
         exact = len(sections) == 1 or by_code
-        commands = [section.next_step for section in shown] if exact else ["/apply"]
+        commands = _steps(shown) if exact else ["/apply"]
         what = _of_the_shown(shown) if hidden else _ALL
         found.append((what, commands, _after_approval(shown)))
     if hidden:
         number = max(1, 2 * most)
         left_out = len(hidden) - number
         more = f"; {left_out} more are in {home}" if left_out > 0 else ""
-        found.append((_of_the_hidden(hidden, more), [each.next_step for each in hidden[:number]], ""))
+        what = _of_the_hidden(hidden, more, _after_approval(hidden))
+        found.append((what, _steps(hidden[:number]), ""))
     overrides = [section.next_step for section in sections if section.next_step.startswith("/override ")]
     if commands := overrides[: min(most, _MOST_HINTS)]:
         found.append((_OVERRIDE, commands, ""))
@@ -59,10 +63,14 @@ def hints(
 _ALL = "To apply the plans of this comment"
 
 
+def _steps(sections: Sequence[WorkspaceSection]) -> list[str]:
+    return [section.next_step for section in sections]
+
+
 def _hint(what: str, commands: Sequence[str], *, block: bool) -> Hint:
     if block:
-        return Hint(Markdown(what), fence("\n".join(map(one_line, commands))), Markdown(""))
-    return Hint(Markdown(what), Markdown(""), Markdown(", ".join(map(code, commands))))
+        return Hint(Markdown(what), fence("\n".join(one_line(each, _LONGEST) for each in commands)), _NOTHING)
+    return Hint(Markdown(what), _NOTHING, Markdown(", ".join(code(each, _LONGEST) for each in commands)))
 
 
 def _after_approval(sections: Sequence[WorkspaceSection]) -> str:
@@ -83,13 +91,13 @@ def _of_the_shown(sections: Sequence[WorkspaceSection]) -> str:
     return f"To apply {plans} shown here whole, of {names}"
 
 
-def _of_the_hidden(sections: Sequence[WorkspaceSection], more: str) -> str:
+def _of_the_hidden(sections: Sequence[WorkspaceSection], more: str, after: str) -> str:
     if len(sections) == 1:
         [section] = sections
         name = plain(section.workspace.name, 90)
         page = link(Markdown("its page"), section.run_url)
-        return f"The plan of **{name}** does not fit here. Look at it on {page}. To apply it"
+        return f"The plan of **{name}** does not fit here. Look at it on {page}. To apply it{after}"
     return (
         f"{len(sections)} plans do not fit here, and `/apply` does not cover them. Look at them on the "
-        f"pages of their runs. To apply one, name it{more}"
+        f"pages of their runs. To apply one{after}, name it{more}"
     )

@@ -106,4 +106,5 @@ def _next(sections: Sequence[WorkspaceSection]) -> Markdown:
 
 
 def _step(text: str) -> Markdown:
-    return code(text) if text.startswith("/") else phrase(text)
+    # A command that is cut is none.
+    return code(text, 1000) if text.startswith("/") else phrase(text)

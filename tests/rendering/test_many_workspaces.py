@@ -122,6 +122,19 @@ def test_one_plan_that_does_not_fit_has_to_be_named() -> None:
     assert "\n/apply ws-001 1a2b3c4\n" in found.text
 
 
+@pytest.mark.parametrize(("number", "which"), [(1, "it"), (3, "one")])
+def test_plans_that_do_not_fit_may_need_an_approval_first(number: int, which: str) -> None:
+    found = told(*(replace(planned(n, lines=9000), unapproved=True) for n in range(number)))
+    assert f"To apply {which} once the change is approved, " in found.text
+
+
+def test_a_long_command_is_never_cut() -> None:
+    command = " ".join(["/apply", *(f"workspace-{n:03d} 1a2b3c4" for n in range(20))])
+    text = told(replace(planned(1), next_step=command)).text
+    assert f"\n{command}\n" in text
+    assert f"`{command}` |" in text
+
+
 def test_plans_that_destroy_are_shown_before_others() -> None:
     sections = [planned(n, gone=n == 399, lines=100) for n in range(400)]
     assert "run-ws-399" in told(*sections).whole

@@ -91,7 +91,8 @@ class ChangeReport:
 class ChangeText:
     """A change's comment as text. `whole` are the ids of the runs whose plans it shows whole.
 
-    `/apply` without a name applies only those: nobody saw the others there.
+    A plan that is shown for several workspaces counts for each of them that is named beside it. `/apply`
+    without a name applies only those: nobody saw the others there.
     """
 
     text: str
