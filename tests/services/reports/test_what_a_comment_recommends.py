@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 
 from bot.domain.events import ChangeAction, ChangeUpdated
 from bot.domain.policies.sets import PolicySet, SetOrigin
 from bot.rendering import Rendering
+from bot.services.approvals.shown_plans import summary_key
 from tests.fakes.engine import change
 from tests.fakes.house import REPO, House
 
@@ -119,15 +121,29 @@ def test_plans_that_are_the_same_but_for_names_are_shown_once_and_applied_each(h
     assert house.statuses().count("applied") == 3
 
 
-def test_a_plan_that_is_no_longer_the_same_has_to_be_shown_again(house: House) -> None:
-    """Who commented before that saw another plan of that workspace."""
+def shown_since(house: House) -> dict[str, datetime]:
+    """Return since when the comment shows which runs' plans."""
+    with house.store.reading() as tx:
+        post = tx.shown.get(REPO, summary_key(1))
+    assert post is not None
+    return dict(post.shown)
+
+
+def test_a_plan_that_is_no_longer_the_same_is_shown_anew_and_the_others_since_before(house: House) -> None:
     fleet(house, "app-dev", "app-eu", "app-prod")
+    before = shown_since(house)
+    assert before.keys() == {run.id for run in house.runs()}
     house.engine.will_find("app-eu", BUCKET)
     house.say(1, "/plan app-eu")
-    comment = house.comments(1)[0]
+    comment, now = house.comments(1)[0], shown_since(house)
     assert comment.count("```diff") == 2
     assert "<b>app-dev, app-prod</b> · the same 1 to add</summary>" in comment
     assert "<b>app-eu</b> · 1 to add" in comment
+    kept = before.keys() & now.keys()
+    assert len(kept) == 2
+    assert all(now[run_id] == before[run_id] for run_id in kept)
+    [(_, newer)] = [(run_id, at) for run_id, at in now.items() if run_id not in before]
+    assert newer > max(before.values())
 
 
 def test_plans_that_differ_in_a_value_that_is_too_long_to_be_shown_are_apart(house: House) -> None:
