@@ -23,6 +23,7 @@ from bot.services.ports import (
     Transaction,
 )
 from bot.services.reports.applies import ApplyOutcomes
+from bot.services.reports.apply_steps import ApplyStep, apply_step
 from bot.services.reports.automerge import decided, merge_posts, said_of_merge
 from bot.services.reports.inputs import ReportInputs, conflict_of
 from bot.services.reports.plan_facts import FactsMemory, KeptFacts
@@ -121,6 +122,7 @@ class ReportBuilder:
             top=_top(speaking),
             conflict=conflict.why_conflicting if conflict else "",
             conflicts=conflict.conflicts if conflict else (),
+            alerts=self._forges[change.repo.forge].words.alerts,
         )
         told = self._texts.change_comment(report, self._limit(change.repo))
         settled = not any(section.run.status in UNDER_WAY for section in sections)
@@ -149,13 +151,17 @@ class ReportBuilder:
         planned = open_ and run.has_changes and not begun
         moved = why_plan_outdated(record, workspace, run) if run.final and not begun else ""
         following = next_step(workspace, run) if open_ and not approver else ""
+        step = ApplyStep(following)
         if moved:
-            words, following = f"{words}, outdated: {moved}", _replan(record, workspace)
+            words, step = f"{words}, outdated: {moved}", ApplyStep(_replan(record, workspace))
+        elif following.startswith("/apply"):
+            step = apply_step(workspace, run, change, inputs.checks(run), following)
+            words += step.also
         return WorkspaceSection(
             workspace=workspace,
             run=run,
             headline=f"{words}, outdated: the state has moved since" if old else words,
-            next_step=following,
+            next_step=step.following,
             run_url=self._addresses.run(run.id),
             resources=facts.resources,
             counts=run.counts,
@@ -166,6 +172,9 @@ class ReportBuilder:
             delta=inputs.delta(run),
             drift=() if run.modes.refresh_only else facts.drift,
             warnings=facts.warnings,
+            likeness=facts.likeness,
+            requires=step.requires,
+            unapproved=step.unapproved,
             errors=facts.errors if run.plan_status is StageStatus.ERRORED else "",
             notes=(
                 *_kept_elsewhere(run, facts.backend),
