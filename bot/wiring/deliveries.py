@@ -17,6 +17,7 @@ from bot.services.comments.override import OverrideComments
 from bot.services.comments.run_commands import RunComments
 from bot.services.comments.why import WhyComments
 from bot.services.deliveries.intake import Intake
+from bot.services.deliveries.new_outputs import NewOutputs
 from bot.services.deliveries.run_triggers import RunTriggers
 from bot.services.merging.applied_before import AppliedBefore
 from bot.services.outbox.ledger import Ledger
@@ -89,5 +90,14 @@ def _run_triggers(world: World, foundation: Foundation, ledger: Ledger) -> RunTr
     limit = world.limits.siblings
     base_moves = BaseMoves(store, clock, forges, ledger, foundation.merges, factory, transitions, limit)
     return RunTriggers(
-        store, forges, ledger, factory, transitions, carry_over, siblings, continuing, base_moves
+        store,
+        forges,
+        ledger,
+        factory,
+        transitions,
+        carry_over,
+        siblings,
+        continuing,
+        base_moves,
+        NewOutputs(factory, transitions, limit),
     )

@@ -25,6 +25,7 @@ from bot.config.file.manifest import (
 from bot.config.file.marked_yaml import Document, Loc, YamlError, read_document
 from bot.config.file.order import across_order
 from bot.config.file.policies import PolicySetEntry, across_policy_sets
+from bot.config.file.sharing import across_sharing
 from bot.config.file.variable_entries import (
     ELSEWHERE,
     TAGS,
@@ -206,6 +207,7 @@ def _across(data: Mapping[str, Any], there: ForgeKinds) -> Iterator[tuple[Loc, s
     yield from across_policy_sets(data, kinds)
     yield from _run_triggers(data.get("workspaces"), discovers=bool(data.get("discover")))
     yield from across_order(data, list(kinds))
+    yield from across_sharing(data, list(kinds))
 
 
 def _kinds(forges: Mapping[str, Any], there: ForgeKinds) -> dict[str, ForgeKind | None]:

@@ -13,6 +13,7 @@ from bot.domain.plans.modes import ALLOWED_BY_DEFAULT, Mode
 from bot.domain.workspaces.identity import Identity
 from bot.domain.workspaces.isolation import Isolation
 from bot.domain.workspaces.merge_method import MergeMethod
+from bot.domain.workspaces.outputs import Input
 
 
 class EngineKind(StrEnum):
@@ -153,9 +154,11 @@ class Workspace:
 
     `branch` is empty for the repository's default branch. `working_directory` is empty for the root.
     `run_triggers` names the workspaces whose applies start a run here. `depends_on` says which of the
-    repository's workspaces are applied before this one (domain/workspaces/order). Policy sets choose by
-    `tags`. `require` is what an apply of a change needs (domain/requirements). `own_backend` says that the
-    configuration keeps its state itself. `identity` names the audiences that runs get tokens for.
+    repository's workspaces are applied before this one (domain/workspaces/order). `share_state_with` has
+    patterns of the workspaces that may read its state, and `inputs` the outputs of others that it gets
+    (domain/workspaces/sharing). Policy sets choose by `tags`. `require` is what an apply of a change needs
+    (domain/requirements). `own_backend` says that the configuration keeps its state itself. `identity` names
+    the audiences that runs get tokens for.
     """
 
     id: str
@@ -174,6 +177,8 @@ class Workspace:
     run_triggers: tuple[str, ...] = ()
     auto_apply_run_triggers: bool = False
     depends_on: tuple[str, ...] = ()
+    share_state_with: tuple[str, ...] = ()
+    inputs: tuple[Input, ...] = ()
     tags: tuple[str, ...] = ()
     require: tuple[str, ...] = ()
     merging: Merging = field(default_factory=Merging)

@@ -170,7 +170,7 @@ class Execution:
 
     def _begin(self, run_id: str, fence: int) -> Run:
         """Start the run if it is next in the queue. End it after a cancel or a lost worker."""
-        same_files = self._plan_reuse.same_files(run_id)
+        seen = self._plan_reuse.look(run_id)
 
         def step(tx: Transaction, run: Run) -> Moves:
             if run.final:
@@ -178,7 +178,7 @@ class Execution:
             if run.cancel_requested_at and (run.status in PLAN_STAGES or run.status in APPLY_STAGES):
                 return [self._transitions.moved(run, RunStatus.CANCELED, run.cancel_requested_by)]
             if run.status is RunStatus.PENDING and (run.plan_only or self._has_turn(tx, run)):
-                moves = self._plan_reuse.start(tx, run, same_files=same_files)
+                moves = self._plan_reuse.start(tx, run, seen)
                 taken = planned_by(moves)
                 return [*moves, *self._policy_checker.after_plan(tx, taken)] if taken else moves
             if run.status is RunStatus.POLICY_CHECKING:

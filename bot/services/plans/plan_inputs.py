@@ -13,6 +13,8 @@ from datetime import datetime
 
 from bot.domain.runs.approval import ApprovalRecord
 from bot.domain.runs.run import Run
+from bot.domain.workspaces.sharing import readable
+from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import ArtifactKind, StateVersion, Transaction
 
 # More addresses are not compared with other changes: the first ones are enough for a warning.
@@ -28,7 +30,8 @@ class PlanInputs:
 
     The others are hashes: `configuration` of the modules in the saved plan, `files` of all that the
     configuration can read, `providers` of what the lock file says. `places` are the folders with these files,
-    None if they may be anywhere.
+    None if they may be anywhere. `shared` are the states of other workspaces that the plan may have read, as
+    pairs of a workspace's id and the name of the version.
     """
 
     engine: str
@@ -43,6 +46,7 @@ class PlanInputs:
     files: str = ""
     providers: str = ""
     places: tuple[str, ...] | None = None
+    shared: tuple[tuple[str, str], ...] = ()
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -60,12 +64,22 @@ def current_inputs(tx: Transaction, run: Run, at: datetime) -> PlanInputs:
         modes=str(run.modes),
         state=state_now(tx, workspace.id),
         made_at=at.isoformat(),
+        shared=shared_now(tx, workspace),
     )
 
 
 def state_now(tx: Transaction, workspace_id: str) -> str:
     """Name the current state by its lineage, its serial and a hash of its content."""
     return state_name(tx.states.current(workspace_id))
+
+
+def shared_now(tx: Transaction, workspace: Workspace) -> tuple[tuple[str, str], ...]:
+    """Name the current states that a workspace's runs may read besides their own."""
+    if workspace.own_backend:
+        return ()  # nobody hands its runs a token
+    sources = [each.id for each in readable(workspace, tx.workspaces.all(sharing=True))]
+    currents = tx.states.currents(sources)
+    return tuple((each, state_name(currents.get(each))) for each in sorted(sources))
 
 
 def state_name(current: StateVersion | None) -> str:
@@ -87,7 +101,11 @@ def saved_inputs(tx: Transaction, run_id: str) -> PlanInputs | None:
         return None
     document = json.loads(raw)
     places = document.get("places")
-    lists = {"addresses": tuple(document["addresses"]), "places": None if places is None else tuple(places)}
+    lists = {
+        "addresses": tuple(document["addresses"]),
+        "places": None if places is None else tuple(places),
+        "shared": tuple(map(tuple, document.get("shared", ()))),
+    }
     return PlanInputs(**{**document, **lists})
 
 

@@ -13,6 +13,7 @@ from bot.domain.plans.modes import Mode
 from bot.domain.workspaces.identity import Cloud, Identity, Target
 from bot.domain.workspaces.isolation import Isolation, Network
 from bot.domain.workspaces.merge_method import MergeMethod
+from bot.domain.workspaces.outputs import Input
 from bot.domain.workspaces.workspace import (
     ApplyWhen,
     EngineKind,
@@ -74,9 +75,10 @@ class SqlWorkspaces:
         """Return the active workspaces of a repository, by name."""
         return self._active(workspaces.c.forge == repo.forge, workspaces.c.repo_path == repo.path)
 
-    def all(self) -> Sequence[Workspace]:
-        """Return every active workspace, by name."""
-        return self._active()
+    def all(self, *, sharing: bool = False) -> Sequence[Workspace]:
+        """Return every active workspace, by name. With `sharing`, only those that share their states."""
+        shares = sa.cast(workspaces.c.share_state_with, sa.Text) != "[]"
+        return self._active(*([shares] if sharing else []))
 
     def put(self, workspace: Workspace) -> Workspace:
         """Insert or update by name; an existing workspace keeps its id and lock. Return it."""
@@ -129,6 +131,8 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         "run_triggers": list(workspace.run_triggers),
         "auto_apply_run_triggers": workspace.auto_apply_run_triggers,
         "depends_on": list(workspace.depends_on),
+        "share_state_with": list(workspace.share_state_with),
+        "inputs": [[each.variable, each.workspace, each.output] for each in workspace.inputs],
         "tags": list(workspace.tags),
         "require": list(workspace.require),
         "apply_when": workspace.merging.apply_when.value,
@@ -186,6 +190,8 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
         run_triggers=tuple(row["run_triggers"]),
         auto_apply_run_triggers=row["auto_apply_run_triggers"],
         depends_on=tuple(row["depends_on"]),
+        share_state_with=tuple(row["share_state_with"]),
+        inputs=tuple(Input(*each) for each in row["inputs"]),
         tags=tuple(row["tags"]),
         require=tuple(row["require"]),
         merging=Merging(

@@ -1,0 +1,82 @@
+"""Outputs that a workspace's state hands over to another workspace, as Terraform variables."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+_TEMPLATE = re.compile(r"[$%](?=\{)")
+# The escapes that HCL's strings know. JSON has others, such as `\b`.
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_SPECIAL = re.compile(r'["\\\x00-\x1f\x7f]')
+
+
+@dataclass(frozen=True)
+class Input:
+    """A Terraform variable of a workspace that is the output of another one, by the other's name."""
+
+    variable: str
+    workspace: str
+    output: str
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, as plangate.yml has it: `network-prod.vpc_id`."""
+        return f"{self.workspace}.{self.output}"
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output's value as a state has it: text as it is, anything else (`hcl`) as an expression."""
+
+    value: str
+    hcl: bool = False
+    sensitive: bool = False
+
+
+def outputs_of(state: bytes) -> dict[str, Output] | None:
+    """Return the outputs of a state by their names.
+
+    None if it can't be read: OpenTofu may have encrypted it.
+    """
+    try:
+        document = json.loads(state, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        return None
+    found = document.get("outputs", {}) if isinstance(document, dict) else None
+    if not isinstance(found, dict) or "encrypted_data" in document:
+        return None
+    return {name: _output(each) for name, each in found.items() if isinstance(each, dict) and "value" in each}
+
+
+def _output(document: dict[str, Any]) -> Output:
+    value, sensitive = document["value"], document.get("sensitive") is True
+    if isinstance(value, str):
+        return Output(value, sensitive=sensitive)
+    return Output(_expression(value), hcl=True, sensitive=sensitive)
+
+
+def _expression(value: Any) -> str:
+    """Return a value of JSON as an expression of HCL in which nothing is evaluated."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case str():
+            escaped = _SPECIAL.sub(_escape, value)
+            return '"' + _TEMPLATE.sub(lambda found: found[0] * 2, escaped) + '"'
+        case list():
+            return "[" + ", ".join(map(_expression, value)) + "]"
+        case dict():
+            pairs = (f"{_expression(key)} = {_expression(each)}" for key, each in value.items())
+            return "{" + ", ".join(pairs) + "}"
+        case _:
+            return str(value)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return _ESCAPES.get(found[0], f"\\u{ord(found[0]):04x}")
