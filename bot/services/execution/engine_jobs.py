@@ -53,11 +53,12 @@ class EngineJobs:
         with self._store.reading() as tx:
             workspace = tx.workspaces.get(run.workspace_id)
             variables = variables_of(tx, run.id)
-            shared, unread = _shared(tx, run, workspace, phase)
+            shared, unread = _shared(tx, run, workspace)
         # A repository that was created again under its name gets nothing of the old one.
         self._identities.check(workspace.repo, JUST_NOW)
         remote = self._forges[workspace.repo.forge].remote(workspace.repo)
         token = self._states.token(run.id, workspace.id, _access(run, phase), expires)
+        addresses = {each.name: self._addresses.state(each.id) for each in shared}
         handed = self._identity.hand(run, workspace, phase)
         return EngineJob(
             run_id=run.id,
@@ -72,9 +73,10 @@ class EngineJobs:
                 username=run.id,
                 password=token,
                 lock=not run.plan_only,
+                shared=tuple(addresses.values()),
             ),
             variables=held_in(phase, variables),
-            environment={**_environment(run, workspace), **self._addresses_of(shared), **handed.environment},
+            environment={**_environment(run, workspace), **_named(addresses, phase), **handed.environment},
             secrets=(token, *handed.secrets, *masking.secrets_of(variables)),
             ref=_ref(run),
             fills_cache=run.change_number is None,
@@ -85,23 +87,22 @@ class EngineJobs:
             merged=merged_commit(run) if run.merge is not None else None,
         )
 
-    def _addresses_of(self, shared: Sequence[Workspace]) -> dict[str, str]:
-        """Return where the states are that the run may read besides its own, as a Terraform variable."""
-        if not shared:
-            return {}
-        found = {each.name: self._addresses.state(each.id) for each in shared}
-        return {f"TF_VAR_{SHARED_STATES}": json.dumps(found)}
 
-
-def _shared(tx: Transaction, run: Run, workspace: Workspace, phase: Phase) -> tuple[Sequence[Workspace], str]:
-    """Return the workspaces whose states a phase may read, and why it can read none of them.
-
-    A saved plan holds the addresses already. A second set would have to be the same one.
-    """
-    if phase is Phase.APPLY or workspace.own_backend:
+def _shared(tx: Transaction, run: Run, workspace: Workspace) -> tuple[Sequence[Workspace], str]:
+    """Return the workspaces whose states a run may read, and why it can read none of them."""
+    if workspace.own_backend:
         return (), ""
     shared = readable(workspace, tx.workspaces.all(sharing=True))
     return shared, why_unread(tx, run, workspace) if shared else ""
+
+
+def _named(addresses: Mapping[str, str], phase: Phase) -> dict[str, str]:
+    """Return where shared states are, as a Terraform variable.
+
+    A saved plan holds it already, and Terraform takes no other value for its apply.
+    """
+    wanted = addresses and phase is Phase.PLAN
+    return {f"TF_VAR_{SHARED_STATES}": json.dumps(addresses)} if wanted else {}
 
 
 def _access(run: Run, phase: Phase) -> Access:

@@ -51,13 +51,15 @@ class StageWatch(Watch, Protocol):
 class StateAccess:
     """How this run's Terraform accesses its state: the `http` backend, with a token for this run only.
 
-    `lock` is False for previews, which read with a read-only token and `-lock=false`.
+    `lock` is False for previews, which read with a read-only token and `-lock=false`. `shared` are the
+    addresses of other states that the run may read with the same token.
     """
 
     address: str
     username: str
     password: str = field(repr=False)
     lock: bool = True
+    shared: tuple[str, ...] = ()
 
 
 HERE = "<folder>"
