@@ -11,6 +11,7 @@ from bot.services.changes.change_log import ChangeLog
 from bot.services.changes.discovery import Discovery
 from bot.services.changes.merge_queue import MergeQueue
 from bot.services.changes.other_previews import OtherPreviews
+from bot.services.changes.used_modules import UsedModules
 from bot.services.comments.apply import ApplyComments
 from bot.services.comments.dispatch import Comments
 from bot.services.comments.override import OverrideComments
@@ -37,8 +38,18 @@ def intake_of(config: Config, world: World, foundation: Foundation) -> Intake:
     discovery = Discovery(config.discover, world.engine, forges)
     policy_changes = PolicyChanges(clock, config.policy_sets, on=config.policies.replayed > 0)
     ledger = Ledger(store, clock)
+    used_modules = UsedModules(store, world.engine, forges)
     change_log = ChangeLog(
-        store, clock, ledger, forges, discovery, factory, transitions, policy_changes, foundation.merges
+        store,
+        clock,
+        ledger,
+        forges,
+        discovery,
+        factory,
+        transitions,
+        policy_changes,
+        foundation.merges,
+        used_modules,
     )
     comments = Comments(
         store,
@@ -70,10 +81,11 @@ def intake_of(config: Config, world: World, foundation: Foundation) -> Intake:
         comments,
         transitions,
         _run_triggers(world, foundation, ledger),
-        MergeQueue(store, forges, discovery, factory, ledger, transitions),
+        MergeQueue(store, forges, discovery, factory, ledger, transitions, used_modules),
         OurComments(store, clock, forges, ledger, transitions),
         foundation.identities,
         AppliedBefore(store, forges, world.merges),
+        used_modules,
     )
 
 

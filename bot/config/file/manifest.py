@@ -179,6 +179,9 @@ class Options(Entry):
     file_triggers: bool | None = Field(
         default=None, description="`false`: every push starts a run, whatever files it touches"
     )
+    find_modules: bool | None = Field(
+        default=None, description="`false`: changes in local modules that it uses start no run"
+    )
     tag_regex: Annotated[str, AfterValidator(_regex)] | None = Field(
         default=None,
         description="Regular expression: tags that match start a run, instead of pushes",

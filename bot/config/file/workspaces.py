@@ -69,6 +69,7 @@ def _workspace(
             prefixes=tuple(options.trigger_prefixes or ()),
             patterns=tuple(options.trigger_patterns or ()),
             tag_regex=options.tag_regex or "",
+            find_modules=options.find_modules is not False,
         ),
         auto_apply=bool(options.auto_apply),
         auto_apply_run_triggers=bool(options.auto_apply_run_triggers),

@@ -52,12 +52,21 @@ def _inside(path: str, prefix: str) -> bool:
 
 @dataclass(frozen=True)
 class Triggers:
-    """Which changed files make a workspace run, and which tags."""
+    """Which changed files make a workspace run, and which tags.
+
+    `find_modules`: also files of the local modules that the configuration uses.
+    """
 
     file_triggers: bool = True
     prefixes: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
     tag_regex: str = ""
+    find_modules: bool = True
+
+    @property
+    def by_modules(self) -> bool:
+        """Whether files of modules count. Patterns say exactly which files do."""
+        return self.find_modules and self.file_triggers and not self.patterns
 
     def reason(self, files: ChangedFiles, working_directory: str) -> str | None:
         """Say why these files touch the workspace, None if they do not.
@@ -82,7 +91,7 @@ class Triggers:
             for prefix in prefixes:
                 if _inside(path, prefix):
                     return f"{path} is in {prefix.strip('/') or 'the repository'}"
-        return None
+        return files.used.get(working_directory) if self.by_modules else None
 
     def watched(self, working_directory: str) -> str:
         """Say in a few words which paths count, for the reason why nothing ran."""

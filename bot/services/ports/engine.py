@@ -210,3 +210,10 @@ class Engine(WorkerDisk, Protocol):
     def directories(self, remote: GitRemote, commit: str) -> tuple[str, ...]:
         """Return every directory with a `.tf`, `.tf.json` or `.tofu` file at a commit; `""` is the root."""
         ...
+
+    def module_calls(self, remote: GitRemote, commit: str) -> Mapping[str, frozenset[str]]:
+        """Return which directories and files each directory of a commit uses, besides its own files.
+
+        These are local modules, and what symbolic links lead to; not what those use in turn.
+        """
+        ...
