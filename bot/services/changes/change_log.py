@@ -206,8 +206,7 @@ class ChangeLog:
         def concerned(each: Workspace) -> bool:
             return each.on_branch(change.base_branch, change.default_branch)
 
-        if change.open:
-            files = self._used_modules.look(change.repo, files, commit, concerned, found or ())
+        files = self._used_modules.look(change.repo, files, commit, concerned, found or ())
         return ChangeFacts(files, found, merge)
 
     def keep(

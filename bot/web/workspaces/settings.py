@@ -68,6 +68,8 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
 
     modes = ", ".join(mode.value for mode in Mode if mode in workspace.allowed_modes)
     paths = triggers.watched(workspace.working_directory) if triggers.file_triggers else "every push"
+    if triggers.by_modules and workspace.working_directory:
+        paths += ", and local modules that it uses"
     tags = f"tags that match {triggers.tag_regex}" if triggers.tag_regex else "no tags"
     directory = "directories" if workspace.discovered else "working_directory"
     method = (
@@ -77,11 +79,20 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
         row("Repository", workspace.repo.path, "repo"),
         row("Directory", workspace.working_directory or "the root", directory),
         row("Branch", workspace.branch or "the repository's default branch", "branch"),
-        row("Runs on changes of", paths, "file_triggers", "trigger_prefixes", "trigger_patterns"),
+        row(
+            "Runs on changes of",
+            paths,
+            "file_triggers",
+            "trigger_prefixes",
+            "trigger_patterns",
+            "find_modules",
+        ),
         row("Runs on tags", tags, "tag_regex"),
         row("Auto-apply", _on(workspace.auto_apply), "auto_apply"),
         row("Auto-apply after others", _on(workspace.auto_apply_run_triggers), "auto_apply_run_triggers"),
         row("Applied after", ", ".join(workspace.depends_on) or "no other workspace", "depends_on"),
+        row("State is read by", ", ".join(workspace.share_state_with) or "only itself", "share_state_with"),
+        row("Gets outputs", _inputs(workspace), "inputs"),
         row("Engine", workspace.engine.value, "engine"),
         row("Version", workspace.engine_version or "the newest that the server has", "terraform_version"),
         row("Plans by hand may", modes or "nothing special", "allowed_modes"),
@@ -151,3 +162,7 @@ def _policy_sets(tx: Transaction, workspace: Workspace) -> tuple[SettingRow, ...
                 for name, (origin, commit) in sorted(tx.policies.origins(run.id).items())
             )
     return ()
+
+
+def _inputs(workspace: Workspace) -> str:
+    return ", ".join(f"{each.variable} = {each.source}" for each in workspace.inputs) or "none"

@@ -10,7 +10,8 @@ import pytest
 from bot.domain.errors import EngineError, RemoteUnavailable
 from bot.domain.events import GroupQueued
 from bot.domain.workspaces.discovery import DiscoverRule
-from bot.domain.workspaces.workspace import Merging, PlanOf, Triggers, Workspace
+from bot.domain.workspaces.workspace import ApplyWhen, Merging, PlanOf, Triggers, Workspace
+from tests.fakes.engine import change
 from tests.fakes.house import REPO, House
 
 NET = "modules/net/main.tf"
@@ -114,3 +115,13 @@ def test_a_module_that_the_base_alone_uses_touches_nothing(two: House) -> None:
     delivery = two.push("c1", NET)
     assert planned(two) == []
     assert replace(Triggers(), find_modules=False).watched("app") in two.reasons(delivery)[0]
+
+
+def test_a_comment_after_the_merge_still_means_those_that_use_the_module(two: House) -> None:
+    two.workspace("app", merging=Merging(apply_when=ApplyWhen.AFTER_MERGE))
+    two.engine.will_find("app", change("aws_s3_bucket.logs", "create"))
+    two.open_change(1, "h1", NET)
+    two.close_change(1, merged=True, as_commit="m1")
+    two.push("m1", NET)
+    two.say(1, "/apply")
+    assert [run.status.value for run in two.runs(plan_only=False)] == ["applied"]
