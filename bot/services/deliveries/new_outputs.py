@@ -55,7 +55,7 @@ class NewOutputs:
 
 
 def why_nothing_new(tx: Transaction, workspace: Workspace, handed: Handed) -> str:
-    """Say why the outputs are no reason for a run of the branch. Empty if they are."""
+    """Say why the outputs need no run of the branch. Empty if they need one."""
     if handed.missing:
         return handed.missing
     query = RunQuery(workspace_id=workspace.id, plan_only=False, limit=1)
