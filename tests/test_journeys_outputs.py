@@ -121,3 +121,20 @@ def test_a_shared_state_is_read_and_its_password_is_nowhere(journey: Journey) ->
     assert config == {"address": address}
     (applied,) = runs(repo, "reader", plan_only=False, commit=sha)
     assert applied.digest == (applied.approval.digest if applied.approval else "")
+
+
+def test_a_module_runs_the_workspaces_that_use_it(journey: Journey) -> None:
+    repo = begun(journey)
+    calls = 'module "net" {\n  source = "../modules/net"\n}\n'
+    files = {
+        "other/main.tf": calls,
+        "reader/main.tf": resource("reader", "one"),
+        "modules/net/main.tf": 'module "base" {\n  source = "../base"\n}\n',
+        "modules/base/main.tf": resource("base", "one"),
+    }
+    repo.push("main", "All", files)
+    number, sha = repo.pull("module", {"modules/base/main.tf": resource("base", "two")})
+    settled(repo, sha, "other", "plan", "success")
+    assert [len(runs(repo, place, commit=sha)) for place in PLACES] == [0, 0, 0, 1]
+    journey.ben.comment(repo.name, number, f"/why {repo.short}-other")
+    repo.comment_with(number, "modules/base/main.tf is in modules/base, a module that it uses")

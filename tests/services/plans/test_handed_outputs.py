@@ -235,3 +235,32 @@ def test_a_plan_that_may_have_read_another_state_is_not_reused(house: House) -> 
     house.say(2, "/apply")
     run = runs(house, "app", plan_only=False)[-1]
     assert any("a state that it may read has moved" in each.message for each in house.timeline(run))
+
+
+def test_a_run_is_told_where_shared_states_are_and_reads_them_with_its_own_token(house: House) -> None:
+    network = house.workspace("network", share_state_with=("app",))
+    house.workspace("dns", share_state_with=("other",))
+    house.workspace("app", share_state_with=("*",))
+    house.engine.will_find("app", BUCKET)
+    house.push("c1", "app/main.tf")
+    (run,) = runs(house, "app")
+    house.controls.confirm(run.id, WRITER)
+    house.work()
+    planned, applied = house.engine.jobs[0], house.engine.jobs[-1]
+    address = house.addresses.state(network.id)
+    assert json.loads(planned.environment["TF_VAR_plangate_states"]) == {"network": address}
+    # The saved plan has the variable: Terraform refuses another value at the apply.
+    assert "TF_VAR_plangate_states" not in applied.environment
+    for job in (planned, applied):
+        assert job.state is not None
+        assert job.state.shared == (address,)
+
+
+def test_a_workspace_with_its_own_backend_reads_no_shared_state(house: House) -> None:
+    house.workspace("network", share_state_with=("app",))
+    house.workspace("app", own_backend=True)
+    house.open_change(1, "h1", "app/main.tf")
+    job = house.engine.jobs[0]
+    assert "TF_VAR_plangate_states" not in job.environment
+    assert job.state is not None
+    assert job.state.shared == ()
