@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-_TEMPLATE = re.compile(r"[$%](?=\{)")
 # The escapes that HCL's strings know. JSON has others, such as `\b`.
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_SPECIAL = re.compile(r'["\\\x00-\x1f\x7f]')
+# Templates begin with `${` or `%{`. Doubled signs are not safe: of `$$${`, HCL takes the end for a template.
+_SPECIAL = re.compile(r'["\\\x00-\x1f\x7f]|[$%](?=\{)')
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,7 @@ def _expression(value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            escaped = _SPECIAL.sub(_escape, value)
-            return '"' + _TEMPLATE.sub(lambda found: found[0] * 2, escaped) + '"'
+            return f'"{_SPECIAL.sub(_escape, value)}"'
         case list():
             return "[" + ", ".join(map(_expression, value)) + "]"
         case dict():
