@@ -39,18 +39,7 @@ def intake_of(config: Config, world: World, foundation: Foundation) -> Intake:
     policy_changes = PolicyChanges(clock, config.policy_sets, on=config.policies.replayed > 0)
     ledger = Ledger(store, clock)
     used_modules = UsedModules(store, world.engine, forges)
-    change_log = ChangeLog(
-        store,
-        clock,
-        ledger,
-        forges,
-        discovery,
-        factory,
-        transitions,
-        policy_changes,
-        foundation.merges,
-        used_modules,
-    )
+    change_log = _change_log(world, foundation, ledger, discovery, policy_changes, used_modules)
     comments = Comments(
         store,
         forges,
@@ -85,6 +74,28 @@ def intake_of(config: Config, world: World, foundation: Foundation) -> Intake:
         OurComments(store, clock, forges, ledger, transitions),
         foundation.identities,
         AppliedBefore(store, forges, world.merges),
+        used_modules,
+    )
+
+
+def _change_log(
+    world: World,
+    foundation: Foundation,
+    ledger: Ledger,
+    discovery: Discovery,
+    policy_changes: PolicyChanges,
+    used_modules: UsedModules,
+) -> ChangeLog:
+    return ChangeLog(
+        world.store,
+        world.clock,
+        ledger,
+        world.forges,
+        discovery,
+        foundation.run_factory,
+        foundation.transitions,
+        policy_changes,
+        foundation.merges,
         used_modules,
     )
 

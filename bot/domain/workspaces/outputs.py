@@ -29,7 +29,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Output:
+class OutputValue:
     """An output's value as a state has it: text as it is, anything else (`hcl`) as an expression."""
 
     value: str
@@ -37,7 +37,7 @@ class Output:
     sensitive: bool = False
 
 
-def outputs_of(state: bytes) -> dict[str, Output] | None:
+def outputs_of(state: bytes) -> dict[str, OutputValue] | None:
     """Return the outputs of a state by their names.
 
     None if it can't be read: OpenTofu may have encrypted it.
@@ -52,11 +52,12 @@ def outputs_of(state: bytes) -> dict[str, Output] | None:
     return {name: _output(each) for name, each in found.items() if isinstance(each, dict) and "value" in each}
 
 
-def _output(document: dict[str, Any]) -> Output:
-    value, sensitive = document["value"], document.get("sensitive") is True
+def _output(document: dict[str, Any]) -> OutputValue:
+    # Anything but a plain "no" makes it sensitive: what is unclear must not be shown (promise 6).
+    value, sensitive = document["value"], document.get("sensitive", False) is not False
     if isinstance(value, str):
-        return Output(value, sensitive=sensitive)
-    return Output(_expression(value), hcl=True, sensitive=sensitive)
+        return OutputValue(value, sensitive=sensitive)
+    return OutputValue(_expression(value), hcl=True, sensitive=sensitive)
 
 
 def _expression(value: Any) -> str:

@@ -10,7 +10,7 @@ from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.outbox.delivery_result import DeliveryResult
-from bot.services.plans.handed_outputs import Handed, has_same_outputs
+from bot.services.plans.handed_outputs import HandedOutputs, has_same_outputs
 from bot.services.ports import ChangeRecord, RunQuery, Transaction
 from bot.services.runs.create import RunFactory
 from bot.services.runs.merge_results import why_not_planned
@@ -26,7 +26,12 @@ class NewOutputs:
         self._limit = limit
 
     def plan_again(
-        self, tx: Transaction, workspace: Workspace, cause: Run, handed: Handed, outcome: DeliveryResult
+        self,
+        tx: Transaction,
+        workspace: Workspace,
+        cause: Run,
+        handed: HandedOutputs,
+        outcome: DeliveryResult,
     ) -> None:
         """Plan changes again in a workspace if their previews had other outputs, its own first."""
         left = self._limit if workspace.merging.replan_siblings else 0
@@ -54,7 +59,7 @@ class NewOutputs:
             outcome.say(DecisionKind.PREVIEW, why, name, made.id)
 
 
-def why_nothing_new(tx: Transaction, workspace: Workspace, handed: Handed) -> str:
+def why_nothing_new(tx: Transaction, workspace: Workspace, handed: HandedOutputs) -> str:
     """Say why the outputs need no run of the branch. Empty if they need one."""
     if handed.missing:
         return handed.missing

@@ -18,7 +18,7 @@ from bot.services.plans.snapshot import variables_of
 from bot.services.ports import Addresses, EngineJob, ForgeReader, StateAccess, Store, Transaction
 from bot.services.runs.merge_results import merged_commit
 from bot.services.states.backend import Access, StateService
-from bot.services.states.shared import why_unread
+from bot.services.states.shared_states import why_unread
 
 SHARED_STATES = "plangate_states"
 """The Terraform variable with the addresses of shared states, by the names of their workspaces."""

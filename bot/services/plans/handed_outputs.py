@@ -11,19 +11,19 @@ from dataclasses import dataclass, field
 
 from bot.domain.errors import NotFound
 from bot.domain.runs.run import Run
-from bot.domain.workspaces.outputs import Input, Output, outputs_of
+from bot.domain.workspaces.outputs import Input, OutputValue, outputs_of
 from bot.domain.workspaces.sharing import shares_with
 from bot.domain.workspaces.variables import Category, Variable, wrong_value
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.plans.snapshot import put_variables, variables_of
 from bot.services.ports import Transaction
 
-States = Mapping[str, Mapping[str, Output] | None]
+States = Mapping[str, Mapping[str, OutputValue] | None]
 """The outputs of versions of states by the versions' ids, None for a state that can't be read."""
 
 
 @dataclass(frozen=True)
-class Handed:
+class HandedOutputs:
     """The variables that a workspace's runs get from other workspaces now.
 
     `missing` says what is not there. `read` are the states that were read for it.
@@ -34,7 +34,7 @@ class Handed:
     read: States = field(default_factory=dict)
 
 
-def handed_now(tx: Transaction, workspace: Workspace, known: States | None = None) -> Handed:
+def handed_now(tx: Transaction, workspace: Workspace, known: States | None = None) -> HandedOutputs:
     """Return what the current states hand over. `known` are states that were read before.
 
     A large state takes a while to read: do that in a transaction that only reads, and pass on `read`.
@@ -50,11 +50,11 @@ def handed_now(tx: Transaction, workspace: Workspace, known: States | None = Non
             missing = missing or f"the variable {each.variable} is {each.source}, and {found}"
         else:
             variables.append(found)
-    return Handed(tuple(variables), missing, read)
+    return HandedOutputs(tuple(variables), missing, read)
 
 
 def _value(
-    tx: Transaction, workspace: Workspace, each: Input, read: dict[str, Mapping[str, Output] | None]
+    tx: Transaction, workspace: Workspace, each: Input, read: dict[str, Mapping[str, OutputValue] | None]
 ) -> Variable | str:
     """Return an input as a variable, or why there is none."""
     try:
@@ -100,7 +100,7 @@ def fix_outputs(tx: Transaction, run: Run, known: States | None = None) -> str:
     return handed.missing
 
 
-def has_same_outputs(tx: Transaction, run: Run, workspace: Workspace, handed: Handed) -> bool:
+def has_same_outputs(tx: Transaction, run: Run, workspace: Workspace, handed: HandedOutputs) -> bool:
     """Whether a run was fixed to the outputs that its workspace is handed now."""
     names = {each.variable for each in workspace.inputs}
     fixed = {each for each in variables_of(tx, run.id) if _is_one_of(each, names)}

@@ -25,7 +25,7 @@ from bot.services.runs.locks import WorkspaceLocks
 from bot.services.runs.queue_plan import ManualRuns
 from bot.services.states.backend import StateService
 from bot.services.states.history import StateVersions
-from bot.services.states.shared import SharedStates
+from bot.services.states.shared_states import SharedStates
 from bot.services.variables.editor import VariableEditor
 
 

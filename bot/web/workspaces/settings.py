@@ -57,6 +57,9 @@ def build(name: str) -> SettingsPage:
     )
 
 
+_TRIGGERS = ("file_triggers", "trigger_prefixes", "trigger_patterns", "find_modules")
+
+
 def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRow]:
     triggers, merging = workspace.triggers, workspace.merging
 
@@ -67,9 +70,6 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
         return SettingRow(name, harmless(value), source)
 
     modes = ", ".join(mode.value for mode in Mode if mode in workspace.allowed_modes)
-    paths = triggers.watched(workspace.working_directory) if triggers.file_triggers else "every push"
-    if triggers.by_modules and workspace.working_directory:
-        paths += ", and local modules that it uses"
     tags = f"tags that match {triggers.tag_regex}" if triggers.tag_regex else "no tags"
     directory = "directories" if workspace.discovered else "working_directory"
     method = (
@@ -79,14 +79,7 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
         row("Repository", workspace.repo.path, "repo"),
         row("Directory", workspace.working_directory or "the root", directory),
         row("Branch", workspace.branch or "the repository's default branch", "branch"),
-        row(
-            "Runs on changes of",
-            paths,
-            "file_triggers",
-            "trigger_prefixes",
-            "trigger_patterns",
-            "find_modules",
-        ),
+        row("Runs on changes of", _paths(workspace), *_TRIGGERS),
         row("Runs on tags", tags, "tag_regex"),
         row("Auto-apply", _on(workspace.auto_apply), "auto_apply"),
         row("Auto-apply after others", _on(workspace.auto_apply_run_triggers), "auto_apply_run_triggers"),
@@ -166,3 +159,10 @@ def _policy_sets(tx: Transaction, workspace: Workspace) -> tuple[SettingRow, ...
 
 def _inputs(workspace: Workspace) -> str:
     return ", ".join(f"{each.variable} = {each.source}" for each in workspace.inputs) or "none"
+
+
+def _paths(workspace: Workspace) -> str:
+    triggers = workspace.triggers
+    paths = triggers.watched(workspace.working_directory) if triggers.file_triggers else "every push"
+    modules = triggers.by_modules and workspace.working_directory
+    return f"{paths}, and local modules that it uses" if modules else paths

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bot.domain.workspaces.outputs import Output, outputs_of
+from bot.domain.workspaces.outputs import OutputValue, outputs_of
 
 
 def state(**outputs: object) -> bytes:
@@ -17,7 +17,12 @@ def test_text_is_handed_over_as_it_is() -> None:
     found = outputs_of(
         state(a={"value": '${x} "y"\n', "type": "string"}, b={"value": "s", "sensitive": True})
     )
-    assert found == {"a": Output('${x} "y"\n'), "b": Output("s", sensitive=True)}
+    assert found == {"a": OutputValue('${x} "y"\n'), "b": OutputValue("s", sensitive=True)}
+
+
+def test_what_is_unclear_is_sensitive() -> None:
+    unclear = outputs_of(state(x={"value": "s", "sensitive": "no"}))
+    assert unclear == {"x": OutputValue("s", sensitive=True)}
 
 
 @pytest.mark.parametrize(
@@ -36,12 +41,12 @@ def test_text_is_handed_over_as_it_is() -> None:
     ],
 )
 def test_other_values_are_expressions_that_evaluate_nothing(value: object, expression: str) -> None:
-    assert outputs_of(state(x={"value": value})) == {"x": Output(expression, hcl=True)}
+    assert outputs_of(state(x={"value": value})) == {"x": OutputValue(expression, hcl=True)}
 
 
 def test_numbers_keep_all_their_digits() -> None:
     found = outputs_of(b'{"outputs": {"x": {"value": [0.10000000000000000000001, 1e30]}}}')
-    assert found == {"x": Output("[0.10000000000000000000001, 1E+30]", hcl=True)}
+    assert found == {"x": OutputValue("[0.10000000000000000000001, 1E+30]", hcl=True)}
 
 
 @pytest.mark.parametrize(
