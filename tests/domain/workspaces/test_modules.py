@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from bot.domain.workspaces.modules import users_of
 
 
@@ -27,3 +30,27 @@ def test_circles_and_long_chains_come_to_an_end() -> None:
 def test_a_module_at_the_root_has_all_files() -> None:
     assert users_of({"examples/basic": [""]}, ["templates/a.tpl"]).keys() == {"examples/basic"}
     assert users_of({"": ["modules/a"]}, ["modules/a/x.tf"]).keys() == {""}
+
+
+_DIRECTORIES = st.sampled_from(["", "a", "a/b", "a/b/c", "d", "d/e", "f"])
+_CALLS = st.dictionaries(_DIRECTORIES, st.sets(_DIRECTORIES | st.just("a/x.tf")))
+_PATHS = st.lists(st.sampled_from(["a/x.tf", "a/b/y.tf", "d/z.tf", "f", "root.tf", "g/h.tf"]), max_size=3)
+
+
+@given(_CALLS, _PATHS)
+def test_every_user_is_found_and_no_other_directory(calls: dict[str, set[str]], paths: list[str]) -> None:
+    def reaches(directory: str) -> set[str]:
+        """Return all places that a directory uses: the plain definition."""
+        found: set[str] = set()
+        waiting = [directory]
+        while waiting:
+            new = calls.get(waiting.pop(), set()) - found
+            found |= new
+            waiting += new
+        return found
+
+    def holds(place: str, path: str) -> bool:
+        return place in ("", path) or path.startswith(f"{place}/")
+
+    expected = {each for each in calls if any(holds(p, path) for p in reaches(each) for path in paths)}
+    assert users_of(calls, paths).keys() == expected

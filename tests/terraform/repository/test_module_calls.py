@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import posixpath
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +16,7 @@ from bot.domain.errors import EngineError
 from bot.domain.workspaces.modules import users_of
 from bot.terraform.repository.checkout import Checkout
 from bot.terraform.repository.module_calls import ModuleCalls
+from tests.support.backend import TERRAFORM
 from tests.terraform.conftest import Rig
 
 
@@ -175,3 +180,25 @@ def test_a_commit_that_is_nowhere_is_an_error(reader: Reader) -> None:
     reader.rig.repository.commit({"app/main.tf": ""})
     with pytest.raises(EngineError, match="was not found"):
         reader.of("a" * 40)
+
+
+def test_what_terraform_itself_finds_is_found(reader: Reader, tmp_path: Path) -> None:
+    files = {
+        "envs/prod/main.tf": calls("../../modules/net", "./parts") + '# source = "../not/called"\n',
+        "envs/prod/more.tf.json": '{"module": {"j": {"source": "../../modules/json"}}}',
+        "envs/prod/parts/main.tf": 'module "deep" {\n  count = 0\n  source = "../../../modules/base"\n}\n',
+        "modules/net/main.tf": 'module "b" { source = "../base" }\n' + calls("../net/../zone"),
+        "modules/base/main.tf": "",
+        "modules/zone/main.tf": "",
+        "modules/json/main.tf": "",
+    }
+    commit = reader.rig.repository.commit(files)
+    tree = tmp_path / "tree"
+    shutil.copytree(reader.rig.repository.root, tree, ignore=shutil.ignore_patterns(".git"))
+    here = tree / "envs/prod"
+    subprocess.run([sys.executable, "-c", TERRAFORM, "get"], cwd=here, check=True, capture_output=True)
+    modules = json.loads((here / ".terraform/modules/modules.json").read_bytes())["Modules"]
+    places = {posixpath.normpath(posixpath.join("envs/prod", each["Dir"])) for each in modules if each["Key"]}
+    assert len(places) == 5
+    for place in places:
+        assert "envs/prod" in reader.users(commit, f"{place}/any.file"), place
