@@ -83,12 +83,13 @@ def test_an_output_is_handed_over(journey: Journey) -> None:
     repo = begun(journey)
     number, sha = repo.pull("hand", {"network/made.tf": MAKES, "app/made.tf": TAKES})
     settled(repo, sha, "network", "plan", "success")
-    settled(repo, sha, "app", "plan", "failure", "error", "failed")
+    assert "the variable network_id is" in settled(repo, sha, "app", "plan", "failure", "error", "failed")
     (failed,) = runs(repo, "app", commit=sha)
     with journey.services.store.reading() as tx:
         said = tx.runs.timeline(failed.id)[-1].message
     assert f"the variable network_id is {repo.short}-network.made" in said
     assert "has no state yet: apply it first" in said
+    repo.comment_with(number, "has no state yet: apply it first")
 
     journey.ben.comment(repo.name, number, f"/apply {repo.short}-network")
     settled(repo, sha, "network", "apply", "success")

@@ -276,9 +276,20 @@ def _run_triggers(entries: object, *, discovers: bool) -> Iterator[tuple[Loc, st
             if source not in sources and not discovers:
                 loc: Loc = ("workspaces", places[name], "run_triggers", position)
                 yield loc, f"there is no workspace {shown(source)}; {did_you_mean(source, sources)}"
+    for name, inputs in _input_sources(entries):
+        if name in sources:
+            sources[name] += [each for each in inputs if each != name]
     if cycle := find_cycle(sources):
         loc = ("workspaces", places[cycle[0]], "run_triggers")
         yield loc, f"form a cycle: {' -> '.join(cycle)}; leave one of these out"
+
+
+def _input_sources(entries: object) -> Iterator[tuple[str, list[str]]]:
+    """Yield the workspaces whose outputs each workspace gets: their applies start runs, too."""
+    for entry in entries if isinstance(entries, list) else []:
+        inputs = entry.get("inputs") if isinstance(entry, dict) else None
+        if isinstance(inputs, dict):
+            yield str(entry.get("name")), [str(each).partition(".")[0] for each in inputs.values()]
 
 
 def _doubled(entries: object) -> Iterator[tuple[Loc, str]]:

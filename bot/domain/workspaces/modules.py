@@ -21,6 +21,8 @@ def users_of(calls: Mapping[str, Iterable[str]], paths: Iterable[str]) -> dict[s
         for place in _above(path):
             waiting = callers.get(place, ())
             why = f"{path} is in {place or 'the root'}, a module that it uses"
+            if place == path:
+                why = f"{path} is a file that it uses"
             reached = [each for each in waiting if each not in found]
             while reached:
                 directory = reached.pop()

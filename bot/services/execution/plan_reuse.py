@@ -72,7 +72,8 @@ class PlanReuse:
         """
         if missing := fix_outputs(tx, run, seen.states):
             fetching = self._transitions.moved(run, RunStatus.FETCHING)
-            return [fetching, self._transitions.moved(fetching[0], RunStatus.ERRORED, message=missing)]
+            failed = self._transitions.moved(fetching[0], RunStatus.ERRORED, message=missing, error=missing)
+            return [fetching, failed]
         if ended := ended_as_applied(tx, self._transitions, run):
             return ended
         if run.approval is not None:

@@ -71,6 +71,15 @@ workspaces:
     assert "forms a cycle: " in problem
 
 
+def test_inputs_and_run_triggers_may_form_no_cycle() -> None:
+    [problem] = wrong("""
+workspaces:
+  - {name: a, repo: acme/a, working_directory: a, share_state_with: [b], run_triggers: [b]}
+  - {name: b, repo: acme/a, working_directory: b, inputs: {x: a.x}}
+""")
+    assert "form a cycle: " in problem
+
+
 def test_a_state_is_shared_with_somebody() -> None:
     [problem] = wrong(app(shares="[app, ap]"))
     assert "workspaces[0].share_state_with[1]" in problem

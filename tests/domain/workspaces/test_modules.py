@@ -15,6 +15,12 @@ def test_a_file_of_a_module_is_used_by_those_that_call_it() -> None:
     assert found["app"] == "modules/net/templates/a.tpl is in modules/net, a module that it uses"
 
 
+def test_a_single_file_may_be_used_by_a_link() -> None:
+    assert users_of({"app": ["shared/p.tf"]}, ["shared/p.tf"]) == {
+        "app": "shared/p.tf is a file that it uses"
+    }
+
+
 def test_modules_call_modules() -> None:
     calls = {"app": ["modules/a"], "modules/a": ["modules/b"], "modules/b": ["lib/c"]}
     assert users_of(calls, ["lib/c/main.tf"]).keys() == {"app", "modules/a", "modules/b"}

@@ -122,6 +122,7 @@ def test_a_run_fails_and_says_what_is_missing(two: House, outputs: dict[str, str
     (preview,) = runs(two, "app")
     assert f"the variable vpc_id is network.vpc, and {said}" in only_error(two, preview)
     assert two.engine.count("plan") == 0
+    assert "the variable vpc_id is network.vpc, and" in two.said("h1", "plangate/app/plan")[1]
 
 
 def test_an_output_comes_only_from_a_workspace_that_shares(two: House) -> None:
