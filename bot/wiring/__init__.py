@@ -62,6 +62,7 @@ from bot.services.runs.transitions import Transitions
 from bot.services.states.backend import StateService
 from bot.services.states.history import StateVersions
 from bot.services.states.kept_aside import KeptStates
+from bot.services.states.shared_states import SharedStates
 from bot.services.upkeep.retention import RetentionJob
 from bot.services.upkeep.sweep import Sweep
 from bot.services.variables.editor import VariableEditor
@@ -101,6 +102,7 @@ class Services:
     post_builder: PostBuilder
     run_factory: RunFactory
     states: StateService
+    shared_states: SharedStates
     state_versions: StateVersions
     controls: RunControls
     variables: VariableEditor
@@ -160,6 +162,7 @@ def build_services(world: World, config: Config) -> Services:
         post_builder=foundation.post_builder,
         run_factory=factory,
         states=states,
+        shared_states=SharedStates(store, states),
         state_versions=StateVersions(store, clock),
         variables=VariableEditor(store, clock),
         controls=foundation.controls,

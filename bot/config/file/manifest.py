@@ -10,11 +10,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
 from bot.config.file.concurrency import GroupLimit, GroupName
 from bot.config.file.entry import Entry
+from bot.config.file.entry import Pattern as NamePattern
 from bot.config.file.identity import IdentityEntry
 from bot.config.file.paths import DependsOn, Directory, Pattern, inside
 from bot.config.file.policies import PolicySetEntry, Tags
 from bot.config.file.requirements import Require
-from bot.config.file.variable_entries import Variables, VariableSetEntry
+from bot.config.file.variable_entries import Inputs, Variables, VariableSetEntry
 from bot.config.problems import did_you_mean, looks_secret, shown
 from bot.config.settings import web_address
 from bot.domain.errors import Invalid
@@ -179,6 +180,9 @@ class Options(Entry):
     file_triggers: bool | None = Field(
         default=None, description="`false`: every push starts a run, whatever files it touches"
     )
+    find_modules: bool | None = Field(
+        default=None, description="`false`: changes in local modules that it uses start no run"
+    )
     tag_regex: Annotated[str, AfterValidator(_regex)] | None = Field(
         default=None,
         description="Regular expression: tags that match start a run, instead of pushes",
@@ -268,6 +272,13 @@ class WorkspaceEntry(Options):
         default=None,
         description="Workspaces of the repository that are applied before it: names, directories, patterns",
     )
+    share_state_with: list[NamePattern] | None = Field(
+        default=None, description="Workspaces whose runs may read this state: names or patterns of names"
+    )
+    inputs: Inputs | None = Field(
+        default=None,
+        description="Outputs of other workspaces that it gets as Terraform variables",
+    )
     variables: Variables | None = Field(
         default=None, description="Its own variables. They take precedence over those of sets"
     )
@@ -286,6 +297,12 @@ class DiscoverEntry(Options):
     )
     depends_on: list[DependsOn] | None = Field(
         default=None, description="Workspaces that are applied before each. `../` starts at its directory"
+    )
+    share_state_with: list[NamePattern] | None = Field(
+        default=None, description="Workspaces whose runs may read the state of each"
+    )
+    inputs: Inputs | None = Field(
+        default=None, description="Outputs of other workspaces that each gets as Terraform variables"
     )
     name: Annotated[str, AfterValidator(_template)] | None = Field(
         default=None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bot.config.file.manifest import split_repo
@@ -10,6 +11,7 @@ from bot.config.file.marked_yaml import Loc
 from bot.config.problems import did_you_mean, shown
 from bot.domain.events import RepoRef
 from bot.domain.workspaces.order import Order, matches
+from bot.domain.workspaces.outputs import Input
 from bot.domain.workspaces.workspace import Workspace
 
 _GLOB = frozenset("*?")
@@ -17,21 +19,20 @@ _GLOB = frozenset("*?")
 
 def across_order(data: Mapping[str, Any], forges: Sequence[str]) -> Iterator[tuple[Loc, str]]:
     """Check `depends_on` over all workspaces. Takes raw data, so that it speaks even if the form is wrong."""
-    places = dict(_named(data, forges))
+    places = dict(named_workspaces(data, forges))
     there = list(places.values())
-    discovered = {_repo(entry, forges) for entry in _entries(data, "discover")}
+    discovered = {repo_of(entry, forges) for entry in entries(data, "discover")}
     clean = True
     for index, workspace in places.items():
         for position, pattern in enumerate(workspace.depends_on):
             if wrong := _wrong(pattern, workspace, there, finds=workspace.repo in discovered):
                 clean = False
                 yield ("workspaces", index, "depends_on", position), wrong
-    if clean and (cycle := Order(there).circle()):
+    ordered = [replace(w, depends_on=(*w.depends_on, *(i.workspace for i in w.inputs))) for w in there]
+    if clean and (cycle := Order(ordered).circle()):
         first = next(index for index, each in places.items() if each.name == cycle[0])
-        yield (
-            ("workspaces", first, "depends_on"),
-            f"forms a cycle: {' -> '.join(cycle)}; leave one of these out",
-        )
+        key = "depends_on" if places[first].depends_on else "inputs"
+        yield ("workspaces", first, key), f"forms a cycle: {' -> '.join(cycle)}; leave one of these out"
 
 
 def _wrong(pattern: str, workspace: Workspace, there: Sequence[Workspace], *, finds: bool) -> str:
@@ -54,11 +55,12 @@ def _wrong(pattern: str, workspace: Workspace, there: Sequence[Workspace], *, fi
     return f"no workspace of {workspace.repo.path} has this name or directory: {shown(pattern)}; {hint}"
 
 
-def _named(data: Mapping[str, Any], forges: Sequence[str]) -> Iterator[tuple[int, Workspace]]:
+def named_workspaces(data: Mapping[str, Any], forges: Sequence[str]) -> Iterator[tuple[int, Workspace]]:
+    """Yield what counts here of the workspaces that have a name, with their places in the list."""
     defaults = data.get("defaults")
     branch = defaults.get("branch") if isinstance(defaults, dict) else None
-    for index, entry in enumerate(_entries(data, "workspaces")):
-        name, named = entry.get("name"), entry.get("depends_on")
+    for index, entry in enumerate(entries(data, "workspaces")):
+        name = entry.get("name")
         if not isinstance(name, str):
             continue
         yield (
@@ -66,20 +68,34 @@ def _named(data: Mapping[str, Any], forges: Sequence[str]) -> Iterator[tuple[int
             Workspace(
                 id=name,
                 name=name,
-                repo=_repo(entry, forges),
+                repo=repo_of(entry, forges),
                 branch=str(entry.get("branch") or branch or ""),
                 working_directory=str(entry.get("working_directory") or "").strip("/").removeprefix("./"),
-                depends_on=tuple(map(str, named)) if isinstance(named, list) else (),
+                depends_on=_texts(entry.get("depends_on")),
+                share_state_with=_texts(entry.get("share_state_with")),
+                inputs=_inputs(entry.get("inputs")),
             ),
         )
 
 
-def _entries(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+def entries(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """Return the entries of a list of the file, empty ones for those of a wrong form."""
     found = data.get(key)
     # The place of an entry counts, so those of a wrong form stay.
     return [each if isinstance(each, dict) else {} for each in found] if isinstance(found, list) else []
 
 
-def _repo(entry: Mapping[str, Any], forges: Sequence[str]) -> RepoRef:
+def repo_of(entry: Mapping[str, Any], forges: Sequence[str]) -> RepoRef:
+    """Return the repository of an entry."""
     forge, path = split_repo(str(entry.get("repo") or ""))
     return RepoRef(forge or forges[0], path.lower())
+
+
+def _texts(written: object) -> tuple[str, ...]:
+    return tuple(map(str, written)) if isinstance(written, list) else ()
+
+
+def _inputs(written: object) -> tuple[Input, ...]:
+    pairs = written.items() if isinstance(written, dict) else ()
+    split = ((str(key), *str(source).partition(".")) for key, source in pairs)
+    return tuple(Input(key, workspace, output) for key, workspace, dot, output in split if dot)

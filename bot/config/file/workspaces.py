@@ -12,6 +12,7 @@ from bot.config.file.manifest import (
     split_repo,
 )
 from bot.config.file.requirements import RequiredApprovals
+from bot.config.file.sharing import read_inputs
 from bot.domain.events import RepoRef
 from bot.domain.plans.modes import ALLOWED_BY_DEFAULT, Mode
 from bot.domain.workspaces.concurrency import Concurrency
@@ -56,6 +57,7 @@ def _workspace(
 ) -> Workspace:
     forge, path = split_repo(repo)
     options = _filled(entry, manifest.defaults or Options())
+    inputs = read_inputs(entry.inputs or {})
     return Workspace(
         id="",
         name=name,
@@ -68,12 +70,15 @@ def _workspace(
             prefixes=tuple(options.trigger_prefixes or ()),
             patterns=tuple(options.trigger_patterns or ()),
             tag_regex=options.tag_regex or "",
+            find_modules=options.find_modules is not False,
         ),
         auto_apply=bool(options.auto_apply),
         auto_apply_run_triggers=bool(options.auto_apply_run_triggers),
         allowed_modes=_modes(options),
         run_triggers=tuple(dict.fromkeys(entry.run_triggers or ())),
-        depends_on=tuple(dict.fromkeys(entry.depends_on or ())),
+        depends_on=tuple(dict.fromkeys((*(entry.depends_on or ()), *(i.workspace for i in inputs)))),
+        share_state_with=tuple(dict.fromkeys(entry.share_state_with or ())),
+        inputs=inputs,
         tags=tuple(dict.fromkeys(options.tags or ())),
         require=tuple(dict.fromkeys(map(_requirement, options.require or ()))),
         merging=Merging(

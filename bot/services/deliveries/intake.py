@@ -45,6 +45,7 @@ from bot.services.approvals.our_comment import OurComments
 from bot.services.changes.change_log import SETTLING, ChangeLog
 from bot.services.changes.discovery import Discovery
 from bot.services.changes.merge_queue import MergeQueue
+from bot.services.changes.used_modules import UsedModules
 from bot.services.comments.dispatch import Comments
 from bot.services.deliveries import tags
 from bot.services.deliveries.pushed_runs import start_runs
@@ -93,7 +94,9 @@ class Intake:
         our_comments: OurComments,
         identities: Identities,
         applied_before: AppliedBefore,
+        used_modules: UsedModules,
     ) -> None:
+        self._used_modules = used_modules
         self._applied_before = applied_before
         self._identities = identities
         self._our_comments = our_comments
@@ -264,7 +267,7 @@ class Intake:
             found = self._discovery.look(event.repo, event.branch, event.default_branch, event.after)
             here = found or [w for w in configured if w.on_branch(event.branch, event.default_branch)]
             if here:
-                files = self._files(event)
+                files = self._files(event, found or ())
                 applied.update(self._applied_before.by_workspace(event, configured))
         with self._store.transaction() as tx:
             if not self._ledger.is_due(tx, delivery.id):
@@ -342,10 +345,15 @@ class Intake:
             raise NotReady(f"the forge does not have {event.after[:10]} on {event.branch} yet")
         return None
 
-    def _files(self, event: BranchPushed) -> ChangedFiles:
+    def _files(self, event: BranchPushed, found: Sequence[Workspace]) -> ChangedFiles:
         if not event.before:
             return ChangedFiles.unknown()
-        return self._forges[event.repo.forge].files_between(event.repo, event.before, event.after)
+        files = self._forges[event.repo.forge].files_between(event.repo, event.before, event.after)
+
+        def concerned(each: Workspace) -> bool:
+            return each.on_branch(event.branch, event.default_branch) and each.merging.apply_when.after
+
+        return self._used_modules.look(event.repo, files, event.after, concerned, found)
 
     def _later(self, delivery: Delivery, error: str, *, give_up: bool) -> None:
         log.warning("delivery %s: %s%s", delivery.id, error, "" if give_up else "; it will be retried")

@@ -14,6 +14,7 @@ from bot.domain.workspaces.concurrency import Concurrency
 from bot.domain.workspaces.identity import Cloud, Identity, Target
 from bot.domain.workspaces.isolation import Isolation, Network
 from bot.domain.workspaces.merge_method import MergeMethod
+from bot.domain.workspaces.outputs import Input
 from bot.domain.workspaces.workspace import (
     ApplyWhen,
     EngineKind,
@@ -75,9 +76,10 @@ class SqlWorkspaces:
         """Return the active workspaces of a repository, by name."""
         return self._active(workspaces.c.forge == repo.forge, workspaces.c.repo_path == repo.path)
 
-    def all(self) -> Sequence[Workspace]:
-        """Return every active workspace, by name."""
-        return self._active()
+    def all(self, *, sharing: bool = False) -> Sequence[Workspace]:
+        """Return every active workspace, by name. With `sharing`, only those that share their states."""
+        shares = sa.cast(workspaces.c.share_state_with, sa.Text) != "[]"
+        return self._active(*([shares] if sharing else []))
 
     def put(self, workspace: Workspace) -> Workspace:
         """Insert or update by name; an existing workspace keeps its id and lock. Return it."""
@@ -120,6 +122,7 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
             "prefixes": list(triggers.prefixes),
             "patterns": list(triggers.patterns),
             "tag_regex": triggers.tag_regex,
+            "find_modules": triggers.find_modules,
         },
         "auto_apply": workspace.auto_apply,
         "engine": workspace.engine.value,
@@ -130,6 +133,8 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         "run_triggers": list(workspace.run_triggers),
         "auto_apply_run_triggers": workspace.auto_apply_run_triggers,
         "depends_on": list(workspace.depends_on),
+        "share_state_with": list(workspace.share_state_with),
+        "inputs": [[each.variable, each.workspace, each.output] for each in workspace.inputs],
         "tags": list(workspace.tags),
         "require": list(workspace.require),
         "apply_when": workspace.merging.apply_when.value,
@@ -178,6 +183,7 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
             prefixes=tuple(triggers["prefixes"]),
             patterns=tuple(triggers["patterns"]),
             tag_regex=triggers["tag_regex"],
+            find_modules=triggers.get("find_modules", True),
         ),
         auto_apply=row["auto_apply"],
         engine=EngineKind(row["engine"]),
@@ -189,6 +195,8 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
         run_triggers=tuple(row["run_triggers"]),
         auto_apply_run_triggers=row["auto_apply_run_triggers"],
         depends_on=tuple(row["depends_on"]),
+        share_state_with=tuple(row["share_state_with"]),
+        inputs=tuple(Input(*each) for each in row["inputs"]),
         tags=tuple(row["tags"]),
         require=tuple(row["require"]),
         merging=Merging(

@@ -29,6 +29,8 @@ workspaces = Table(
     Column("run_triggers", Json, nullable=False),
     Column("auto_apply_run_triggers", sa.Boolean, nullable=False),
     Column("depends_on", Json, nullable=False, server_default="[]"),
+    Column("share_state_with", Json, nullable=False, server_default="[]"),
+    Column("inputs", Json, nullable=False, server_default="[]"),
     Column("tags", Json, nullable=False),
     Column("require", Json, nullable=False),
     Column("apply_when", Words, nullable=False),

@@ -126,6 +126,11 @@ def _facts(workspace: Workspace) -> tuple[Fact, ...]:
         Fact("Runs on", Link(runs_on)),
         *((Fact("Runs after", Link(", ".join(workspace.run_triggers))),) if workspace.run_triggers else ()),
         *((Fact("Applied after", Link(", ".join(workspace.depends_on))),) if workspace.depends_on else ()),
+        *(
+            (Fact("Gets", Link(", ".join(each.source for each in workspace.inputs))),)
+            if workspace.inputs
+            else ()
+        ),
         Fact("Auto-apply", Link("on" if workspace.auto_apply else "off")),
         Fact("Engine", Link(" ".join((workspace.engine.value, workspace.engine_version)).strip())),
     )

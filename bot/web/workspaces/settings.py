@@ -58,6 +58,9 @@ def build(name: str) -> SettingsPage:
     )
 
 
+_TRIGGERS = ("file_triggers", "trigger_prefixes", "trigger_patterns", "find_modules")
+
+
 def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRow]:
     triggers, merging = workspace.triggers, workspace.merging
 
@@ -68,7 +71,6 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
         return SettingRow(name, harmless(value), source)
 
     modes = ", ".join(mode.value for mode in Mode if mode in workspace.allowed_modes)
-    paths = triggers.watched(workspace.working_directory) if triggers.file_triggers else "every push"
     tags = f"tags that match {triggers.tag_regex}" if triggers.tag_regex else "no tags"
     directory = "directories" if workspace.discovered else "working_directory"
     method = (
@@ -78,11 +80,13 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
         row("Repository", workspace.repo.path, "repo"),
         row("Directory", workspace.working_directory or "the root", directory),
         row("Branch", workspace.branch or "the repository's default branch", "branch"),
-        row("Runs on changes of", paths, "file_triggers", "trigger_prefixes", "trigger_patterns"),
+        row("Runs on changes of", _paths(workspace), *_TRIGGERS),
         row("Runs on tags", tags, "tag_regex"),
         row("Auto-apply", _on(workspace.auto_apply), "auto_apply"),
         row("Auto-apply after others", _on(workspace.auto_apply_run_triggers), "auto_apply_run_triggers"),
         row("Applied after", ", ".join(workspace.depends_on) or "no other workspace", "depends_on"),
+        row("State is read by", ", ".join(workspace.share_state_with) or "only itself", "share_state_with"),
+        row("Gets outputs", _inputs(workspace), "inputs"),
         row("Engine", workspace.engine.value, "engine"),
         row("Version", workspace.engine_version or "the newest that the server has", "terraform_version"),
         row("Plans by hand may", modes or "nothing special", "allowed_modes"),
@@ -157,3 +161,14 @@ def _policy_sets(tx: Transaction, workspace: Workspace) -> tuple[SettingRow, ...
                 for name, (origin, commit) in sorted(tx.policies.origins(run.id).items())
             )
     return ()
+
+
+def _inputs(workspace: Workspace) -> str:
+    return ", ".join(f"{each.variable} = {each.source}" for each in workspace.inputs) or "none"
+
+
+def _paths(workspace: Workspace) -> str:
+    triggers = workspace.triggers
+    paths = triggers.watched(workspace.working_directory) if triggers.file_triggers else "every push"
+    modules = triggers.by_modules and workspace.working_directory
+    return f"{paths}, and local modules that it uses" if modules else paths
