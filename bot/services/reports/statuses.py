@@ -148,7 +148,11 @@ class CommitStatuses:
         ids = dict.fromkeys([*(record.workspace_ids if record and latest else ()), *runs_by_id])
         inputs.load(ids, [run for runs in runs_by_id.values() for run in runs])
         speaking = {each: speaking_run(runs) for each, runs in runs_by_id.items()}
-        planned = {each: _whose_plan(run, runs_by_id[each]) for each, run in speaking.items() if run}
+        planned = {
+            each: _whose_plan(run, runs_by_id[each], inputs.waits(run))
+            for each, run in speaking.items()
+            if run
+        }
         inputs.load_plans([*filter(None, speaking.values()), *planned.values()])
         statuses: list[_Status] = []
         whole: list[tuple[str, Run | None, str]] = []
@@ -240,13 +244,15 @@ def _status(report: StatusReport, run: Run, *, first: bool) -> _Status:
     return _Status(report, progress, since, run.status in _WAITING)
 
 
-def _whose_plan(run: Run, runs: Sequence[Run]) -> Run:
+def _whose_plan(run: Run, runs: Sequence[Run], waits: str) -> Run:
     """Return the run whose plan a workspace's plan status tells, of the runs of one commit.
+
+    A run that waits for something else than a worker says so.
 
     An apply plans again. Until it finds another plan than the one that was approved, the status stays as it
     is: it would only be replaced by the same words, twice for each workspace of a change.
     """
-    if run.plan_only or run.source is not RunSource.COMMENT:
+    if run.plan_only or run.source is not RunSource.COMMENT or waits:
         return run
     before = next((each for each in runs if each.plan_only and each.digest), None)
     if before is None or run.awaits_confirmation:
