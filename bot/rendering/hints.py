@@ -11,6 +11,7 @@ from bot.rendering.escape import Markdown, fence, link, one_line, plain
 _MOST_HINTS = 3
 _OTHERS = (
     ("/override", "To override the failed policies for this run, with your reason"),
+    ("/retry", "To go on with what is left. It is asked for again only if the plan is anything else"),
     ("/plan", "To plan again"),
 )
 

@@ -24,7 +24,18 @@ from typing import Any
 
 from bot.domain.plans.approved_plan import WITH_UNKNOWNS, MadePlan, covers_change, equal, without_change
 from bot.domain.plans.digest import canonical_form
-from bot.domain.states.instances import Key, StateObject
+
+Key = tuple[str, str]
+"""The address of an object, as in plans, and the key of a deposed one, else an empty string."""
+
+
+@dataclass(frozen=True)
+class StateObject:
+    """What a state records of one object. `tainted`: its creation failed, and the next plan replaces it."""
+
+    record: Mapping[str, Any] = field(repr=False)
+    tainted: bool = False
+
 
 Objects = Mapping[Key, StateObject]
 

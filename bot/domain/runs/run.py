@@ -61,6 +61,17 @@ class AsPlanned:
 
 
 @dataclass(frozen=True)
+class RestOf:
+    """The run whose apply failed half-way, of which a retry may go on with the rest under its approval.
+
+    `words` say how much was left, once the plan was found to be exactly that.
+    """
+
+    run_id: str
+    words: str = ""
+
+
+@dataclass(frozen=True)
 class Run:
     """One plan, and perhaps apply, in a workspace. Fixed at creation to a commit and variables' values.
 
@@ -70,7 +81,7 @@ class Run:
     `change_number` is the change that shows the run, None for a run of the branch. `commit` is what the forge
     knows. If there is a `merge`, its commit is planned and applied instead. `as_applied` is a run that has
     applied the same files before: then this one may end without Terraform. `after` are the ids of the runs of
-    other workspaces that this one waits for (`depends_on`).
+    other workspaces that this one waits for (`depends_on`). `rest_of` is the run that this one goes on with.
     """
 
     id: str
@@ -107,6 +118,7 @@ class Run:
     as_applied: AsApplied | None = None
     as_planned: AsPlanned | None = None
     after: tuple[str, ...] = ()
+    rest_of: RestOf | None = None
 
     @property
     def files_of(self) -> str:

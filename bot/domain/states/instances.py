@@ -1,33 +1,22 @@
 """What a state records of each resource: enough to say whether an apply has touched it.
 
-The recorded values are secrets (promise 6). They are compared, and never leave this module's callers.
+The recorded values are secrets (promise 6). They are compared, and stay with those who ask.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from bot.domain.plans.rest_of_plan import Key, StateObject
 from bot.domain.states.file import json_object
-
-Key = tuple[str, str]
-"""The address of an object, as in plans, and the key of a deposed one, else an empty string."""
 
 # What makes up the record of an object. Terraform also writes what the object depends on, and its provider's
 # private data: these change without an action.
 _RECORD = ("attributes", "attributes_flat", "schema_version", "status", "identity")
 # Other keys are written with escapes that differ between plans and states.
 _PLAIN_KEY = re.compile(r"[\w .,:;@/+=|-]*")
-
-
-@dataclass(frozen=True)
-class StateObject:
-    """What a state records of one object. `tainted`: its creation failed, and the next plan replaces it."""
-
-    record: Mapping[str, Any] = field(repr=False)
-    tainted: bool = False
 
 
 def read_objects(data: bytes) -> dict[Key, StateObject] | None:

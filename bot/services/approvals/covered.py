@@ -16,7 +16,7 @@ def plan_match(tx: Transaction, digest: str, shown_run_id: str, run: Run) -> Pla
     waited = bool(run.after)
     if not waited or run.digest == digest or not run.digest:
         return match_plan(digest, None, MadePlan(run.digest), waited=waited)
-    approved, now = _made(tx, tx.runs.get(shown_run_id)), _made(tx, run)
+    approved, now = made_plan(tx, tx.runs.get(shown_run_id)), made_plan(tx, run)
     try:
         return match_plan(digest, approved, now, waited=True) if now is not None else PlanMatch.OTHER
     except RecursionError:
@@ -28,7 +28,8 @@ def covers(tx: Transaction, digest: str, shown_run_id: str, run: Run) -> bool:
     return plan_match(tx, digest, shown_run_id, run) is not PlanMatch.OTHER
 
 
-def _made(tx: Transaction, run: Run) -> MadePlan | None:
+def made_plan(tx: Transaction, run: Run) -> MadePlan | None:
+    """Return a run's plan with what it was made of, as for its digest. None if it is gone."""
     raw, inputs = tx.artifacts.get(run.id, ArtifactKind.PLAN_JSON), saved_inputs(tx, run.id)
     if not raw or inputs is None:
         return None

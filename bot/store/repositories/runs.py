@@ -15,7 +15,7 @@ from bot.domain.plans.modes import Modes
 from bot.domain.plans.plan import Counts
 from bot.domain.runs import lifecycle
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
-from bot.domain.runs.run import Approval, AsPlanned, Run, RunEvent, RunSource
+from bot.domain.runs.run import Approval, AsPlanned, RestOf, Run, RunEvent, RunSource
 from bot.services.ports.runs import ArtifactKind, OutputEnd, RunQuery
 from bot.services.ports.world import Vault
 from bot.store.connection.failures import in_our_words
@@ -300,6 +300,7 @@ def run_row(run: Run) -> dict[str, Any]:
         "as_applied": applied_row(run.as_applied),
         "as_planned": None if run.as_planned is None else asdict(run.as_planned),
         "after": list(run.after),
+        "rest_of": None if run.rest_of is None else asdict(run.rest_of),
     }
 
 
@@ -346,6 +347,7 @@ def read_run(row: sa.RowMapping) -> Run:
         as_applied=read_applied(row["as_applied"]),
         as_planned=AsPlanned(**row["as_planned"]) if row["as_planned"] else None,
         after=tuple(row["after"]),
+        rest_of=RestOf(**row["rest_of"]) if row["rest_of"] else None,
     )
 
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from bot.domain.plans.approved_plan import MadePlan
 from bot.domain.plans.digest import DigestInputs, plan_digest
-from bot.domain.plans.rest_of_plan import HalfDone, Rest, rest_of
-from bot.domain.states.instances import StateObject, read_objects
+from bot.domain.plans.rest_of_plan import HalfDone, Rest, StateObject, rest_of
+from bot.domain.states.instances import read_objects
 from tests.fakes.engine import change, plan_json
 
 KEY = b"k" * 32
