@@ -1,4 +1,4 @@
-"""Applies that fail half-way on real processes: the rest goes on under its approval, anything else asks again."""
+"""Applies that fail half-way, on real processes: exactly the rest goes on, anything else asks again."""
 
 from __future__ import annotations
 
@@ -160,14 +160,15 @@ def test_a_plan_that_is_anything_else_asks_again(journey: Journey, cloud: Cloud)
     state["resources"] = [each for each in state["resources"] if each["name"] != "vpc"]
     state["serial"] += 1
     text = json.dumps(state).encode()
-    journey.services.state_versions.push(current.workspace_id, ADMIN, text)
+    journey.services.state_versions.push(current.workspace_id, text, ADMIN)
 
     journey.ben.comment(repo.name, number, f"/retry {repo.short}-net")
     context = f"plangate/{repo.short}-net/apply"
     asks = repo.words(sha, context, "changed since it was approved")
     assert "it is not exactly what" in asks["description"]
     (run, _) = runs(repo, commit=sha)
-    assert (run.status, made(repo).keys()) == (RunStatus.PLANNED, {"net"})
+    assert run.status is RunStatus.PLANNED
+    assert made(repo).keys() == {"net"}
     assert "the state is not the one that" in run.delta
     journey.ben.comment(repo.name, number, f"/apply {repo.short}-net")
     repo.settled(sha, context, "success")
