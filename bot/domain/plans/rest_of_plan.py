@@ -5,12 +5,12 @@ change, and the states from before and after the apply say what was done. A chan
 
 - **untouched**: the state records of its object what it did before. The plan must have the very change that
   was approved, but for values that are known now.
-- **unfinished, created**: the object was to be created, was not there before, and is tainted now, because its
-  provisioner failed. Terraform plans to delete exactly this object and to create it again. Nothing that is
-  older than the apply is deleted, Terraform runs no destroy-time provisioner for a tainted object, and what
-  is created was approved.
-- **unfinished, replaced**: the object was to be deleted and created again, and is gone now. The plan only
-  creates it: the other half of what was approved.
+- **unfinished, tainted**: the object was to be created, and was not there before; or it was to be deleted and
+  created again. It is tainted now, because its provisioner failed, and Terraform plans to delete exactly this
+  object and to create it again. What is deleted was made by this apply, or its deletion was approved.
+  Terraform runs no destroy-time provisioner for a tainted object, and what is created was approved.
+- **unfinished, gone**: the object was to be deleted and created again, and is gone now. The plan only creates
+  it: the other half of what was approved.
 
 Everything else was done, and the plan must not touch it again. A change that was neither done nor is
 planned now, one that was not approved, another provider, variable or file: then a person is asked.
@@ -139,13 +139,10 @@ def _is_unfinished(
 ) -> bool:
     """Whether a change ends what the apply began: the object is tainted now, or only its old one is gone."""
     was, is_now = approved["change"].get("actions"), now["change"].get("actions")
-    created = was == _CREATE and is_now == _REPLACE and before is None and after is not None
-    replaced = was == _REPLACE and is_now == _CREATE and before is not None and after is None
-    if created:
-        assert after is not None
-        if not after.tainted or reason != _TAINTED or now["change"].get("replace_paths"):
-            return False
-    elif not replaced or now["change"].get("before") is not None:
+    made_here = (was == _CREATE and before is None) or (was == _REPLACE and before is not None)
+    tainted = made_here and is_now == _REPLACE and after is not None and after.tainted and reason == _TAINTED
+    gone = was == _REPLACE and is_now == _CREATE and before is not None and after is None
+    if not tainted and not (gone and now["change"].get("before") is None):
         return False
     if approved["deposed"] or approved["previous_address"] or approved["change"].get("importing"):
         return False

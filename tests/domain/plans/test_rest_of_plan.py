@@ -30,7 +30,7 @@ ENDS = {
     "create": ("done", "untouched", "tainted"),
     "update": ("done", "untouched"),
     "delete": ("done", "untouched"),
-    "replace": ("done", "untouched", "gone"),
+    "replace": ("done", "untouched", "tainted", "gone"),
 }
 VALUES = st.dictionaries(st.sampled_from(["name", "size"]), st.integers(0, 2) | st.booleans(), max_size=2)
 
@@ -232,7 +232,11 @@ def test_only_an_object_that_the_apply_made_and_left_tainted_is_deleted(
     name = f"r{index}"
     match data.draw(st.sampled_from(["older", "not tainted", "another reason"])):
         case "older":
-            half.before.append(recorded(index, {"id": "of somebody"}))
+            # What is to be created anew was there before, or what is to be replaced was not.
+            older = [each for each in half.before if each["name"] != name]
+            if len(older) == len(half.before):
+                older.append(recorded(index, {"id": "of somebody"}))
+            half.before = older
         case "not tainted":
             (found,) = [each for each in half.after if each["name"] == name]
             found["instances"][0].pop("status")
