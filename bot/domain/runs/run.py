@@ -14,6 +14,7 @@ from bot.domain.plans.plan import Counts
 from bot.domain.runs import lifecycle
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
 from bot.domain.runs.merge_result import AsApplied, MergeResult
+from bot.domain.workspaces.freeze import Frozen
 
 PLAN_CODE_LENGTH = 7
 
@@ -82,6 +83,8 @@ class Run:
     knows. If there is a `merge`, its commit is planned and applied instead. `as_applied` is a run that has
     applied the same files before: then this one may end without Terraform. `after` are the ids of the runs of
     other workspaces that this one waits for (`depends_on`). `rest_of` is the run that this one goes on with.
+    `frozen` says until when its apply does not start. `freeze_ignored` says who let it start all the same,
+    and why.
     """
 
     id: str
@@ -119,6 +122,8 @@ class Run:
     as_planned: AsPlanned | None = None
     after: tuple[str, ...] = ()
     rest_of: RestOf | None = None
+    frozen: Frozen | None = None
+    freeze_ignored: str = ""
 
     @property
     def files_of(self) -> str:
@@ -140,6 +145,11 @@ class Run:
     def cut_off(self) -> bool:
         """Whether the apply's worker was lost, so that nobody saw how the apply ended."""
         return self.status is RunStatus.ERRORED and self.error == CUT_OFF
+
+    @property
+    def waits_for_freeze(self) -> bool:
+        """Whether the run is confirmed, and its apply waits for the end of a freeze."""
+        return self.frozen is not None and self.status in lifecycle.CONFIRMED_ALREADY
 
     @property
     def holds_workspace(self) -> bool:

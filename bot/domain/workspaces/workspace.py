@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from bot.domain.events import ChangedFiles, RepoRef
 from bot.domain.plans.modes import ALLOWED_BY_DEFAULT, Mode
+from bot.domain.workspaces.freeze import FreezeWindow
 from bot.domain.workspaces.identity import Identity
 from bot.domain.workspaces.isolation import Isolation
 from bot.domain.workspaces.merge_method import MergeMethod
@@ -156,6 +157,7 @@ class Workspace:
     repository's workspaces are applied before this one (domain/workspaces/order). Policy sets choose by
     `tags`. `require` is what an apply of a change needs (domain/requirements). `own_backend` says that the
     configuration keeps its state itself. `identity` names the audiences that runs get tokens for.
+    `freeze` are the windows in which no apply starts.
     """
 
     id: str
@@ -180,6 +182,7 @@ class Workspace:
     isolation: Isolation = field(default_factory=Isolation)
     own_backend: bool = False
     identity: Identity = field(default_factory=Identity)
+    freeze: tuple[FreezeWindow, ...] = ()
 
     def on_branch(self, branch: str, default_branch: str) -> bool:
         """Whether a push to `branch` is a push to this workspace's branch."""

@@ -25,6 +25,7 @@ from bot.services.people.identities import Identities
 from bot.services.people.roles import Roles
 from bot.services.ports import Clock, ForgeReader, Store, Transaction
 from bot.services.runs.cancel import PLANGATE
+from bot.services.runs.freezes import noted
 from bot.services.runs.transitions import Moves, Transitions
 
 
@@ -52,6 +53,14 @@ class BeforeApply:
         self._requirement_checker = requirement_checker
         self._roles = roles
         self._transitions = transitions
+
+    def is_frozen(self, run: Run, fence: int) -> bool:
+        """Note whether the run has to wait for the end of a freeze, and until when. Raises LeaseLost."""
+
+        def step(tx: Transaction, run: Run) -> Moves:
+            return noted(tx, self._transitions, run, self._clock.now())
+
+        return self._transitions.change(run.id, step, fence).frozen is not None
 
     def missing(self, run: Run) -> str:
         """Return what the run lacks, empty if nothing. Raises ForgeUnavailable: then ask again later.

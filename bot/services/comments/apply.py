@@ -19,7 +19,9 @@ from bot.domain.changes.delivery_decisions import DecisionKind
 from bot.domain.changes.requirements import Check, Facts, unmet
 from bot.domain.errors import NotReady
 from bot.domain.events import Change
-from bot.domain.people.permissions import Person
+from bot.domain.people.audit import AuditAction
+from bot.domain.people.permissions import Action, Person, refusal
+from bot.domain.runs.lifecycle import CONFIRMED_ALREADY
 from bot.domain.runs.run import PLAN_CODE_LENGTH, Run
 from bot.domain.workspaces.order import in_order
 from bot.domain.workspaces.workspace import Workspace
@@ -28,8 +30,10 @@ from bot.services.approvals.our_comment import NOT_STANDING, is_disturbed
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.approvals.shown_plans import NOT_SHOWN, NOT_WHOLE, WAS_DELAYED, why_delayed, why_not_shown
 from bot.services.comments.answer import DELAYED, CommentAnswer
+from bot.services.outbox.audit_log import done
 from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.ports import Addresses, ChangeRecord, Clock, Limits, Transaction
+from bot.services.runs import freezes
 from bot.services.runs.change_runs import runs_about, runs_of_change
 from bot.services.runs.confirm import confirmed
 from bot.services.runs.create import RunFactory
@@ -60,6 +64,7 @@ class _Asked:
     named: bool
     codes: Mapping[str, str]
     at: datetime
+    ignoring: str = ""
     done: int = 0
     made: dict[str, Run] = field(default_factory=dict)
     whys: dict[str, str] = field(default_factory=dict)
@@ -106,15 +111,19 @@ class ApplyComments:
         *,
         named: bool,
         codes: Mapping[str, str],
+        ignoring: str = "",
     ) -> None:
         """Apply in the workspaces, in their order; `named` says that the comment named them.
 
-        `codes` are those of the plans that are meant, by workspace.
+        `codes` are those of the plans that are meant, by workspace. `ignoring` is the reason to apply during
+        a freeze.
         """
+        if ignoring and not person.may(Action.IGNORE_FREEZE):
+            return answer.forbid(outcome, "/apply -ignore-freeze", refusal(person, Action.IGNORE_FREEZE))
         # All of one command have one time: by it, their comment is one.
         touched = [tx.workspaces.get(workspace_id) for workspace_id in record.workspace_ids]
         at = self._clock.now()
-        asked = _Asked(tx, person, record.change, answer, outcome, facts, touched, named, codes, at)
+        asked = _Asked(tx, person, record.change, answer, outcome, facts, touched, named, codes, at, ignoring)
         for workspace in in_order(targets):
             self._apply(asked, workspace)
         answer.done += asked.done
@@ -125,7 +134,13 @@ class ApplyComments:
         if named or not (asked.done or asked.hidden):
             answer.refusals.extend(asked.refused)
 
+        return None
+
     def _apply(self, asked: _Asked, workspace: Workspace) -> None:
+        if asked.ignoring and (frozen := _waits_for_freeze(asked, workspace)):
+            asked.made[workspace.id] = self._ignore_freeze(asked, workspace, frozen)
+            asked.done += 1
+            return None
         decision, checks = self._decided(asked, workspace, named=asked.named)
         if missing := unmet(checks):
             asked.answer.tables.append((workspace.name, checks))
@@ -148,8 +163,21 @@ class ApplyComments:
         run = self._do(asked, decision, workspace, place.after)
         asked.done += 1
         if run is not None:
-            asked.made[workspace.id] = run
+            ignored = asked.ignoring and workspace.freeze
+            asked.made[workspace.id] = self._ignore_freeze(asked, workspace, run) if ignored else run
         return None
+
+    def _ignore_freeze(self, asked: _Asked, workspace: Workspace, run: Run) -> Run:
+        """Let a run apply during a freeze, with the reason of the person."""
+        tx, person, wake = asked.tx, asked.person, asked.outcome.wake
+        moves = freezes.ignoring(self._transitions, run, person.login, asked.ignoring)
+        run = self._transitions.save(tx, run, moves, wake)
+        done(tx, self._clock, person, AuditAction.IGNORE_FREEZE, run, asked.ignoring)
+        why = f"{person.login} lets it apply during a freeze: {asked.ignoring}"
+        asked.outcome.say(DecisionKind.CONFIRMED, why, workspace.name, run.id)
+        if run.status in CONFIRMED_ALREADY:
+            wake.runs.append(run)
+        return run
 
     def _decided(
         self, asked: _Asked, workspace: Workspace, *, named: bool, code_given: bool = False
@@ -256,6 +284,12 @@ class ApplyComments:
             page = self._addresses.run(run.id)
             return f"{DELAYED}: {delayed}. Look at the plan on {page}, and name it by its plan code"
         return WAS_DELAYED if answer.waited else NOT_SHOWN
+
+
+def _waits_for_freeze(asked: _Asked, workspace: Workspace) -> Run | None:
+    """Return the run of the change that waits for the end of a freeze in a workspace."""
+    runs = runs_about(asked.tx, workspace, asked.change)
+    return next((run for run in runs if run.waits_for_freeze), None)
 
 
 def _held(tx: Transaction, runs: Sequence[Run]) -> Refuse | None:

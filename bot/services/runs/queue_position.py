@@ -24,8 +24,16 @@ def whose_turn(tx: Transaction, workspace_id: str, *, for_update: bool = False) 
     return None if turn is not None and left_by(tx, workspace_id) else turn
 
 
+def has_turn(tx: Transaction, run: Run, *, for_update: bool = False) -> bool:
+    """Whether a run may start now."""
+    turn = whose_turn(tx, run.workspace_id, for_update=for_update)
+    return turn is not None and turn.id == run.id
+
+
 def why_it_waits(tx: Transaction, workspace: Workspace, run: Run, queue: Sequence[Run] | None = None) -> str:
     """Say why a run waits. Empty if it does not wait."""
+    if run.waits_for_freeze and run.frozen is not None:
+        return run.frozen.words
     if run.status is not RunStatus.PENDING or run.plan_only:
         return ""
     ahead = tx.runs.queue(workspace.id) if queue is None else queue

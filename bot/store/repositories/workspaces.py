@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from bot.domain.errors import NotFound
 from bot.domain.events import RepoRef
 from bot.domain.plans.modes import Mode
+from bot.domain.workspaces.freeze import FreezeWindow
 from bot.domain.workspaces.identity import Cloud, Identity, Target
 from bot.domain.workspaces.isolation import Isolation, Network
 from bot.domain.workspaces.merge_method import MergeMethod
@@ -145,6 +147,7 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         },
         "own_backend": workspace.own_backend,
         "identity": _identity_row(workspace.identity),
+        "freeze": [{**vars(each), "length": int(each.length.total_seconds())} for each in workspace.freeze],
         **_lock_row(workspace.lock),
     }
 
@@ -159,6 +162,10 @@ def _identity_row(identity: Identity) -> dict[str, Any]:
 def _identity(kept: dict[str, Any]) -> Identity:
     targets = [Target(**{**each, "cloud": Cloud(each["cloud"])}) for each in kept.get("targets", ())]
     return Identity(tuple(targets), kept.get("forks", False))
+
+
+def _freeze(kept: dict[str, Any]) -> FreezeWindow:
+    return FreezeWindow(**{**kept, "length": timedelta(seconds=kept["length"])})
 
 
 def read_workspace(row: sa.RowMapping) -> Workspace:
@@ -204,4 +211,5 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
         ),
         own_backend=row["own_backend"],
         identity=_identity(row["identity"]),
+        freeze=tuple(map(_freeze, row["freeze"])),
     )

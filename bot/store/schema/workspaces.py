@@ -38,6 +38,7 @@ workspaces = Table(
     Column("merge_method", Words, nullable=False),
     Column("plan_of", Words, nullable=False, server_default="head"),
     Column("identity", Json, nullable=False),
+    Column("freeze", Json, nullable=False, server_default="[]"),
     Column("lock_by", Words),
     Column("lock_reason", Words),
     Column("lock_at", Moment),
