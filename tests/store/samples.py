@@ -121,6 +121,7 @@ _PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     int: st.integers(0, 2**31 - 2),  # a version grows by one when it is saved
     bytes: st.binary(max_size=40),
     datetime: _MOMENTS,
+    timedelta: st.integers(0, 10**8).map(lambda seconds: timedelta(seconds=seconds)),
     type(None): st.none(),
 }
 
