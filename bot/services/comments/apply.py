@@ -17,6 +17,7 @@ from bot.domain.changes.decisions import (
 )
 from bot.domain.changes.delivery_decisions import DecisionKind
 from bot.domain.changes.requirements import Check, Facts, unmet
+from bot.domain.commands.targets import Coded
 from bot.domain.errors import NotReady
 from bot.domain.events import Change
 from bot.domain.people.audit import AuditAction
@@ -107,23 +108,29 @@ class ApplyComments:
         record: ChangeRecord,
         answer: CommentAnswer,
         outcome: DeliveryResult,
-        facts: Facts,
-        *,
-        named: bool,
-        codes: Mapping[str, str],
-        ignoring: str = "",
+        exact: Coded,
     ) -> None:
-        """Apply in the workspaces, in their order; `named` says that the comment named them.
-
-        `codes` are those of the plans that are meant, by workspace. `ignoring` is the reason to apply during
-        a freeze.
-        """
-        if ignoring and not person.may(Action.IGNORE_FREEZE):
+        """Apply in the workspaces, in their order, as the command says: without names, all of them."""
+        command, codes, facts = exact.command, exact.codes, answer.facts or Facts(record.change)
+        named = command.named or bool(codes)
+        if command.ignore_freeze and not person.may(Action.IGNORE_FREEZE):
             return answer.forbid(outcome, "/apply -ignore-freeze", refusal(person, Action.IGNORE_FREEZE))
         # All of one command have one time: by it, their comment is one.
         touched = [tx.workspaces.get(workspace_id) for workspace_id in record.workspace_ids]
         at = self._clock.now()
-        asked = _Asked(tx, person, record.change, answer, outcome, facts, touched, named, codes, at, ignoring)
+        asked = _Asked(
+            tx,
+            person,
+            record.change,
+            answer,
+            outcome,
+            facts,
+            touched,
+            named,
+            codes,
+            at,
+            command.ignore_freeze,
+        )
         for workspace in in_order(targets):
             self._apply(asked, workspace)
         answer.done += asked.done

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +10,6 @@ import sqlalchemy as sa
 from bot.domain.errors import NotFound
 from bot.domain.events import RepoRef
 from bot.domain.plans.modes import Mode
-from bot.domain.workspaces.freeze import FreezeWindow
 from bot.domain.workspaces.identity import Cloud, Identity, Target
 from bot.domain.workspaces.isolation import Isolation, Network
 from bot.domain.workspaces.merge_method import MergeMethod
@@ -26,6 +24,7 @@ from bot.domain.workspaces.workspace import (
 )
 from bot.store.connection.in_parts import in_parts
 from bot.store.connection.upserts import insert_or_update
+from bot.store.repositories.freezes import read_window, window_row
 from bot.store.schema.workspaces import workspaces
 
 _KEPT = ("id", "name", "lock_by", "lock_reason", "lock_at")
@@ -147,7 +146,7 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         },
         "own_backend": workspace.own_backend,
         "identity": _identity_row(workspace.identity),
-        "freeze": [{**vars(each), "length": int(each.length.total_seconds())} for each in workspace.freeze],
+        "freeze": [window_row(each) for each in workspace.freeze],
         **_lock_row(workspace.lock),
     }
 
@@ -162,10 +161,6 @@ def _identity_row(identity: Identity) -> dict[str, Any]:
 def _identity(kept: dict[str, Any]) -> Identity:
     targets = [Target(**{**each, "cloud": Cloud(each["cloud"])}) for each in kept.get("targets", ())]
     return Identity(tuple(targets), kept.get("forks", False))
-
-
-def _freeze(kept: dict[str, Any]) -> FreezeWindow:
-    return FreezeWindow(**{**kept, "length": timedelta(seconds=kept["length"])})
 
 
 def read_workspace(row: sa.RowMapping) -> Workspace:
@@ -211,5 +206,5 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
         ),
         own_backend=row["own_backend"],
         identity=_identity(row["identity"]),
-        freeze=tuple(map(_freeze, row["freeze"])),
+        freeze=tuple(map(read_window, row["freeze"])),
     )
