@@ -17,7 +17,7 @@ import pytest
 
 from bot.domain.runs.lifecycle import RunStatus
 from tests.support import processes
-from tests.support.killing import EFFECTS, Ground, Scene
+from tests.support.killing import ADMIN, EFFECTS, Ground, Scene
 from tests.support.outside import Stranger
 
 pytestmark = pytest.mark.e2e
@@ -90,6 +90,20 @@ def killed_while_its_second_resource_is_made(scene: Scene) -> None:
     scene.goes_on({"second": 1})
 
 
+def killed_and_the_rest_goes_on_under_its_approval(scene: Scene) -> None:
+    sha = scene.started(shut="second")
+    scene.kill(sha)
+    run = scene.ends_cut_off(sha, EFFECTS)
+    scene.unlocked()
+    scene.open("second")
+    # Its Terraform stored everything before it ended, so it is known what is left: nobody is asked.
+    retry = scene.retried(run, RunStatus.APPLIED, RunStatus.PLANNED)
+    assert (retry.status, retry.delta) == (RunStatus.APPLIED, "")
+    assert scene.outside.effects(scene.name, retry.id) == {"second": 1}
+    assert retry.rest_of is not None
+    assert retry.rest_of.words == "1 done, 1 failed, 0 left: the plan is exactly the rest"
+
+
 def _ended(pid: int) -> bool | None:
     return not processes.alive(pid) or None
 
@@ -98,10 +112,15 @@ def killed_with_its_terraform_while_it_applies(scene: Scene) -> None:
     sha = scene.started(shut="second")
     for pid in scene.kill(sha, terraform=True):
         scene.ground.journey.until(partial(_ended, pid), "Terraform's end")
-    scene.ends_cut_off(sha, EFFECTS)
+    run = scene.ends_cut_off(sha, EFFECTS)
     scene.open("second")
     # Nobody is left to unlock the state: the sweep does.
     scene.unlocked()
+    # What the killed Terraform has done may not be in the state: a person has to look.
+    retry = scene.retried(run, RunStatus.APPLIED, RunStatus.PLANNED)
+    assert retry.status is RunStatus.PLANNED
+    assert "it is not certain what" in retry.delta
+    scene.ground.services.controls.discard(retry.id, ADMIN)
     scene.goes_on(EFFECTS)
 
 
@@ -157,6 +176,7 @@ def only_its_parent_is_killed(scene: Scene) -> None:
 ALWAYS: tuple[Play, ...] = (
     killed_while_it_plans,
     killed_while_its_second_resource_is_made,
+    killed_and_the_rest_goes_on_under_its_approval,
     killed_with_its_terraform_while_it_applies,
     killed_while_it_reports,
     only_its_parent_is_killed,

@@ -159,7 +159,7 @@ def _some(words: Iterable[Markdown]) -> Markdown:
 
 
 def _commands(reports: Sequence[ApplyReport]) -> Markdown:
-    lines = "\n".join(one_line(f"/plan {each.workspace.name}") for each in reports)
+    lines = "\n".join(one_line(each.again) for each in reports)
     return fence(lines) if lines else Markdown("")
 
 

@@ -66,7 +66,7 @@ class ApplyReportView:
             name=plain(name, 90),
             by=approver_words(run),
             changes=count_signs(run.counts),
-            again=fence(one_line(f"/plan {name}")) if failed else Markdown(""),
+            again=fence(one_line(self._report.again)) if failed else Markdown(""),
             error=self._error.head(depth.error) if failed else None,
             output=self._output.tail(depth.plan),
             summary=html(self._summary) or Markdown("Output"),

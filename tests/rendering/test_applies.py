@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from bot.domain.plans.plan import Counts
 from bot.domain.reports.report import ApplyReport
@@ -14,7 +15,7 @@ CHANGE = f"{URL}/changes/1"
 DONE = "aws_s3_bucket.logs: Creating...\n\nApply complete! Resources: 1 added, 0 changed, 0 destroyed.\n"
 
 
-def apply(name: str, status: RunStatus, stage: StageStatus, words: str, **more: str) -> ApplyReport:
+def apply(name: str, status: RunStatus, stage: StageStatus, words: str, **more: Any) -> ApplyReport:
     error = more.get("errors", "").partition("\n")[0]
     of = run(
         status,
@@ -81,3 +82,9 @@ def test_of_a_hundred_the_failures_come_first_and_the_output_goes_first() -> Non
     assert "/plan w097\n/plan w098\n/plan w099\n" in text
     short = told(*reports, *bad, limit=3000)
     assert "Error: number 97" in short and "<details>" not in short
+
+
+def test_a_failure_that_may_go_on_suggests_a_retry() -> None:
+    going_on = replace(failed("net"), may_go_on=True)
+    assert "/retry net\n" in told(going_on)
+    assert "/retry net\n/plan app\n" in told(going_on, failed("app"))

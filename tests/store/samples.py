@@ -122,6 +122,7 @@ _PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     int: st.integers(0, 2**31 - 2),  # a version grows by one when it is saved
     bytes: st.binary(max_size=40),
     datetime: _MOMENTS,
+    timedelta: st.integers(0, 10**8).map(lambda seconds: timedelta(seconds=seconds)),
     type(None): st.none(),
     # A group has a name: plangate.yml takes no other.
     Concurrency: st.builds(Concurrency, _TEXTS.filter(bool), st.integers(1, 2**31 - 2)),

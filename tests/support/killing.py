@@ -264,6 +264,18 @@ class Scene:
         self.reach(shut)
         return sha
 
+    def retried(self, run: Run, *statuses: RunStatus) -> Run:
+        """Retry a run, and wait until the new one has come to one of the statuses."""
+        services = self.ground.services
+        made = services.controls.retry(run.id, ADMIN)
+
+        def ask() -> Run | None:
+            with services.store.reading() as tx:
+                found = tx.runs.get(made.id)
+            return found if found.status in statuses or found.final else None
+
+        return self.ground.journey.until(ask, f"{self.name}: the retry of {run.id}")
+
     def change(self, number: int) -> str:
         """Return the id of a change."""
         with self.ground.services.store.reading() as tx:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, create_model
 from bot.config.file.concurrency import GroupLimit, GroupName
 from bot.config.file.entry import Entry
 from bot.config.file.entry import Pattern as NamePattern
+from bot.config.file.freeze import FreezeEntry
 from bot.config.file.identity import IdentityEntry
 from bot.config.file.paths import DependsOn, Directory, Pattern, inside
 from bot.config.file.policies import PolicySetEntry, Tags
@@ -220,6 +221,10 @@ class Options(Entry):
     )
     merge_method: Literal["merge", "squash", "rebase"] | None = Field(
         default=None, description="How it is merged. If unset: the first method that the repository allows"
+    )
+    freeze: list[FreezeEntry] | None = Field(
+        default=None,
+        description="Windows of time in which no apply starts, or outside of which none starts",
     )
     tags: Tags | None = Field(default=None, description="Tags by which policy sets choose workspaces")
     network: Literal["filtered", "host", "none"] | None = Field(

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from bot.config.file.concurrency import across_groups
+from bot.config.file.freeze import FreezeEntry
 from bot.config.file.identity import CLOUDS, IdentityEntry
 from bot.config.file.manifest import (
     DEFAULT_FORGE,
@@ -133,6 +134,8 @@ def _model(loc: Loc, kinds: ForgeKinds) -> type[BaseModel]:
     }
     if "variables" in loc[:-1]:
         return VariableEntry
+    if "freeze" in loc[:-1]:
+        return FreezeEntry
     if "identity" in loc[:-1]:
         return CLOUDS.get(str(loc[-2]), IdentityEntry)
     return parts.get(str(loc[0]), Manifest) if len(loc) > 1 else Manifest
@@ -146,6 +149,7 @@ def _missing(loc: Loc, kinds: ForgeKinds) -> str:
         "kind": "`kind: github`",
         "directories": '`directories: ["envs/*"]`',
         "key": "`key: region`",
+        "for": "`for: 64h`",
     }
     hint = (field.description or "") if field else ""
     return f"write {example.get(str(loc[-1]), 'it')}" + (f" ({hint[0].lower()}{hint[1:]})" if hint else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.config.file.freeze import read_freeze
 from bot.config.file.identity import read_identity
 from bot.config.file.isolation import isolation_of
 from bot.config.file.manifest import (
@@ -95,6 +96,7 @@ def _workspace(
         engine_version=options.terraform_version or "",
         identity=read_identity(options.identity),
         concurrency=_concurrency(manifest, options.concurrency),
+        freeze=read_freeze(options.freeze),
     )
 
 

@@ -155,6 +155,9 @@ def decide_apply(
             return Refuse(
                 f"policies hold {active.id}: an owner has to comment `/override` with a reason first"
             )
+        if active.waits_for_freeze and active.frozen is not None:
+            waits = f"{active.id} is approved already and {active.frozen.words}"
+            return Refuse(f"{waits}; an owner lets it start by `-ignore-freeze` with a reason")
         return Refuse(f"{active.id} is under way already ({active.status.value})")
     head = [r for r in runs if r.commit == change.head_sha]
     if not head:

@@ -50,7 +50,8 @@ USAGES: dict[Verb, Usage] = {
     Verb.APPLY: Usage(
         f"/apply {_WHERE}",
         Action.CONFIRM,
-        "applies the plans that the comment shows; with a plan code after the name, only that plan",
+        "applies the plans that the comment shows; with a plan code after the name, only that plan; "
+        "`-ignore-freeze reason` at the end: also during a freeze",
     ),
     Verb.DISCARD: Usage(
         f"/discard {_WHERE} [because ...]",
@@ -88,7 +89,8 @@ class CommentCommand:
 
     `targets` are names or globs of workspaces. `text` has the arguments of `/override` (perhaps a
     workspace, perhaps a policy, and the reason), or the reason after `because`. `problem` says what
-    is wrong with the arguments: then the command is not carried out.
+    is wrong with the arguments: then the command is not carried out. `ignore_freeze` is the reason to apply
+    during a freeze.
     """
 
     verb: Verb
@@ -98,13 +100,15 @@ class CommentCommand:
     text: str = ""
     directories: tuple[str, ...] = ()
     force: bool = False
+    ignore_freeze: str = ""
 
     def __str__(self) -> str:
         flags = [*(f"-d {directory}" for directory in self.directories), *(["-force"] if self.force else [])]
         reason = self.text.split()
         if reason and self.verb is not Verb.OVERRIDE:
             reason = ["because", *reason]
-        return " ".join([f"/{self.verb.value}", *self.modes.flags, *flags, *self.targets, *reason])
+        ignoring = ["-ignore-freeze", self.ignore_freeze] if self.ignore_freeze else []
+        return " ".join([f"/{self.verb.value}", *self.modes.flags, *flags, *self.targets, *reason, *ignoring])
 
     @property
     def named(self) -> bool:
@@ -121,6 +125,7 @@ _COMMAND = re.compile(r"^/(?:plangate[ \t]+)?([a-z]+)(?:[ \t]+(.*))?$")
 _ALMOST = re.compile(r"^/(?:plangate[ \t]+)?([A-Za-z]{2,12})[.,:;!]?(?:[ \t].*)?$")
 _REASON = re.compile(r"(?:^|\s)because(?:\s|$)")
 _VERBS = {verb.value: verb for verb in Verb}
+_IGNORING = re.compile(r"(?:^|\s)--?ignore-freeze(?:\s|$)")
 _WITH_REASON = (Verb.DISCARD, Verb.CANCEL, Verb.LOCK)
 _NEAR = 0.75
 
@@ -181,7 +186,14 @@ def _hides(line: str) -> bool:
 def _command(verb: Verb, rest: str) -> CommentCommand:
     if verb is Verb.OVERRIDE:
         return CommentCommand(verb, text=rest.strip())
-    reason = ""
+    reason = ignoring = ""
+    if verb is Verb.APPLY and (found := _IGNORING.search(rest)):
+        rest, ignoring = rest[: found.start()], " ".join(rest[found.end() :].split())
+        ignoring = ignoring.removeprefix("because").strip()
+        if not ignoring:
+            return CommentCommand(
+                verb, problem="-ignore-freeze needs a reason: -ignore-freeze the site is down"
+            )
     if verb in _WITH_REASON and (said := _REASON.search(rest)):
         rest, reason = rest[: said.start()], " ".join(rest[said.end() :].split())
     try:
@@ -192,7 +204,7 @@ def _command(verb: Verb, rest: str) -> CommentCommand:
     if read.modes and verb is not Verb.PLAN:
         what = "applies what the plan shows, flags and all" if verb is Verb.APPLY else "takes none"
         return CommentCommand(verb, problem=f"flags belong to /plan: /{verb.value} {what}")
-    return CommentCommand(verb, read.names, read.modes, "", reason, directories, force)
+    return CommentCommand(verb, read.names, read.modes, "", reason, directories, force, ignoring)
 
 
 def _where(words: list[str], verb: Verb) -> tuple[list[str], tuple[str, ...], bool]:

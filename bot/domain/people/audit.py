@@ -23,6 +23,7 @@ class AuditAction(StrEnum):
     CONFIRM = "confirm"
     DISCARD = "discard"
     OVERRIDE = "override policy"
+    IGNORE_FREEZE = "ignore freeze"
     CANCEL = "cancel"
     FORCE_CANCEL = "force-cancel"
     RETRY = "retry"

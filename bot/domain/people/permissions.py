@@ -37,6 +37,7 @@ class Action(StrEnum):
     FORCE_UNLOCK = "force-unlock"
     FORCE_CANCEL = "force-cancel"
     OVERRIDE_POLICY = "override a policy"
+    IGNORE_FREEZE = "ignore a freeze"
 
 
 NEEDS: dict[Action, Role] = {
@@ -56,6 +57,7 @@ NEEDS: dict[Action, Role] = {
     Action.FORCE_UNLOCK: Role.ADMIN,
     Action.FORCE_CANCEL: Role.ADMIN,
     Action.OVERRIDE_POLICY: Role.OWNER,
+    Action.IGNORE_FREEZE: Role.OWNER,
 }
 
 

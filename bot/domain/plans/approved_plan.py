@@ -5,6 +5,8 @@ Either it is the approved plan: the digests are equal. Or the run waited for oth
 in values that were unknown there and are known now. Everything else must be equal: which resources, which
 actions, all other values before and after, the paths that force a replacement (there may be fewer),
 providers, variables, files. People approved "(known after apply)" at these places, and no other.
+
+What is left of an approved plan after its apply has failed: see `rest_of_plan`.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Any
 from bot.domain.plans.digest import DigestInputs, canonical_form
 
 # The parts of the canonical form that have unknown values. `files` is compared whether it matters or not.
-_WITH_UNKNOWNS = frozenset({"resources", "outputs", "files"})
+WITH_UNKNOWNS = frozenset({"resources", "outputs", "files"})
 # The parts of a change that the rule looks into. `after_sensitive` has marks at the places of values.
 _OPEN = frozenset({"after", "after_unknown", "after_sensitive", "replace_paths"})
 
@@ -53,8 +55,8 @@ def match_plan(approved_digest: str, approved: MadePlan | None, now: MadePlan, *
     if not approved.around.files or approved.around.files != now.around.files:
         return PlanMatch.OTHER
     old, new = canonical_form(approved.document, approved.around), canonical_form(now.document, now.around)
-    closed = (old.keys() | new.keys()) - _WITH_UNKNOWNS
-    same = all(_equal(old.get(part), new.get(part)) for part in closed)
+    closed = (old.keys() | new.keys()) - WITH_UNKNOWNS
+    same = all(equal(old.get(part), new.get(part)) for part in closed)
     if same and _same_resources(old["resources"], new["resources"]) and _same_outputs(old, new):
         return PlanMatch.BECAME_KNOWN
     return PlanMatch.OTHER
@@ -62,27 +64,28 @@ def match_plan(approved_digest: str, approved: MadePlan | None, now: MadePlan, *
 
 def _same_resources(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> bool:
     return len(old) == len(new) and all(
-        _equal(_without_change(one), _without_change(other)) and _covers(one["change"], other["change"])
+        equal(without_change(one), without_change(other)) and covers_change(one["change"], other["change"])
         for one, other in zip(old, new, strict=True)
     )
 
 
-def _without_change(resource: Mapping[str, Any]) -> dict[str, Any]:
+def without_change(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a resource of a canonical form without what happens to it."""
     return {name: value for name, value in resource.items() if name != "change"}
 
 
 def _same_outputs(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     before, now = old["outputs"], new["outputs"]
-    return before.keys() == now.keys() and all(_covers(before[name], now[name]) for name in before)
+    return before.keys() == now.keys() and all(covers_change(before[name], now[name]) for name in before)
 
 
-def _covers(approved: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+def covers_change(approved: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Whether a change is the approved one, but for values that became known."""
     closed = (approved.keys() | now.keys()) - _OPEN
-    if not all(_equal(approved.get(part), now.get(part)) for part in closed):
+    if not all(equal(approved.get(part), now.get(part)) for part in closed):
         return False
     forced = approved.get("replace_paths") or []
-    if any(not any(_equal(path, each) for each in forced) for path in now.get("replace_paths") or []):
+    if any(not any(equal(path, each) for each in forced) for path in now.get("replace_paths") or []):
         return False
     unknown = approved.get("after_unknown")
     return (
@@ -107,7 +110,7 @@ def _settled(unknown: Any, approved: Any, now: Any) -> bool:
     if isinstance(unknown, list) and isinstance(approved, list) and isinstance(now, list):
         marks = [*unknown, *(False for _ in range(len(approved) - len(unknown)))]
         return len(marks) == len(approved) == len(now) and all(map(_settled, marks, approved, now))
-    return _equal(approved, now)
+    return equal(approved, now)
 
 
 def _as_present(unknown: Any, was: bool, now: bool) -> bool:
@@ -135,12 +138,12 @@ def _has_unknown(mark: Any) -> bool:
     return mark is True
 
 
-def _equal(one: Any, other: Any) -> bool:
+def equal(one: Any, other: Any) -> bool:
     """Whether two JSON values are the same in type, too: to Python, `1` equals `true`."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_equal(one[name], other[name]) for name in one)
+        return one.keys() == other.keys() and all(equal(one[name], other[name]) for name in one)
     if isinstance(one, list):
-        return len(one) == len(other) and all(map(_equal, one, other))
+        return len(one) == len(other) and all(map(equal, one, other))
     return bool(one == other)

@@ -70,6 +70,8 @@ def apply_headline(run: Run, waits: str = "", *, told: bool = False) -> Headline
             return StatusState.PENDING, _asks(run)
         case RunStatus.POLICY_OVERRIDE:
             return StatusState.PENDING, "Policies failed: an owner may override"
+        case _ if run.waits_for_freeze and run.frozen is not None:
+            return StatusState.PENDING, _waiting(run.frozen.words)
         case RunStatus.CONFIRMED | RunStatus.APPLY_QUEUED if waits:
             return StatusState.PENDING, f"Waiting: {waits}"
         case RunStatus.CONFIRMED | RunStatus.APPLY_QUEUED | RunStatus.APPLYING:
@@ -170,7 +172,7 @@ def state_words(run: Run, waits: str = "") -> str:
             return _planned(run)
         earlier = _earlier(run).removeprefix(", ")
         return f"A{earlier[1:]}" if earlier else f"Planned{made}"
-    if run.status in lifecycle.APPLY_STAGES and run.confirmed_by and not waits:
+    if run.status in lifecycle.APPLY_STAGES and run.confirmed_by and not (waits or run.waits_for_freeze):
         return f"Applying, confirmed by {run.confirmed_by}"
     if run.status is RunStatus.APPLIED:
         return "Applied"

@@ -103,7 +103,8 @@ class ChangeText:
 class ApplyReport:
     """A workspace's part of the comment on an `/apply`. Outdated after a later apply of the workspace.
 
-    `headline` says where the run stands: it may be in progress.
+    `headline` says where the run stands: it may be in progress. `may_go_on` says that a retry of a failed one
+    goes on under its approval.
     """
 
     workspace: Workspace
@@ -113,3 +114,9 @@ class ApplyReport:
     errors: str = ""
     superseded_by: str = ""
     headline: str = ""
+    may_go_on: bool = False
+
+    @property
+    def again(self) -> str:
+        """The command after an apply that failed."""
+        return f"/{'retry' if self.may_go_on else 'plan'} {self.workspace.name}"

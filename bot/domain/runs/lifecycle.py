@@ -88,6 +88,7 @@ CANCELABLE = frozenset(status for status, onward in TRANSITIONS.items() if _S.CA
 
 # Statuses in which a worker has the run. If the worker dies, the expired lease shows it.
 PLAN_STAGES = frozenset({_S.FETCHING, _S.FETCHING_COMPLETED, _S.PLAN_QUEUED, _S.PLANNING, _S.POLICY_CHECKING})
+CONFIRMED_ALREADY = frozenset({_S.CONFIRMED, _S.APPLY_QUEUED})
 APPLY_STAGES = frozenset({_S.CONFIRMED, _S.APPLY_QUEUED, _S.APPLYING})
 WORKING = PLAN_STAGES | APPLY_STAGES
 UNDER_WAY = WORKING | {RunStatus.PENDING}

@@ -90,6 +90,8 @@ def holds_by(run: Run) -> str:
         return ""
     if run.status in lifecycle.AWAITS_PERSON:
         return "policy override" if run.status is RunStatus.POLICY_OVERRIDE else "needs confirmation"
+    if run.waits_for_freeze:
+        return "waits for the end of a freeze"
     return "applying" if run.status in lifecycle.APPLY_STAGES else "planning"
 
 

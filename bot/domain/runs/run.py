@@ -14,6 +14,7 @@ from bot.domain.plans.plan import Counts
 from bot.domain.runs import lifecycle
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
 from bot.domain.runs.merge_result import AsApplied, MergeResult
+from bot.domain.workspaces.freeze import Frozen
 
 PLAN_CODE_LENGTH = 7
 
@@ -64,6 +65,17 @@ class AsPlanned:
 
 
 @dataclass(frozen=True)
+class RestOf:
+    """The run whose apply failed half-way, of which a retry may go on with the rest under its approval.
+
+    `words` say how much was left, once the plan was found to be exactly that.
+    """
+
+    run_id: str
+    words: str = ""
+
+
+@dataclass(frozen=True)
 class Run:
     """One plan, and perhaps apply, in a workspace. Fixed at creation to a commit and variables' values.
 
@@ -73,7 +85,9 @@ class Run:
     `change_number` is the change that shows the run, None for a run of the branch. `commit` is what the forge
     knows. If there is a `merge`, its commit is planned and applied instead. `as_applied` is a run that has
     applied the same files before: then this one may end without Terraform. `after` are the ids of the runs of
-    other workspaces that this one waits for (`depends_on`).
+    other workspaces that this one waits for (`depends_on`). `rest_of` is the run that this one goes on with.
+    `frozen` says until when its apply does not start. `freeze_ignored` says who let it start all the same,
+    and why.
     """
 
     id: str
@@ -110,6 +124,9 @@ class Run:
     as_applied: AsApplied | None = None
     as_planned: AsPlanned | None = None
     after: tuple[str, ...] = ()
+    rest_of: RestOf | None = None
+    frozen: Frozen | None = None
+    freeze_ignored: str = ""
 
     @property
     def files_of(self) -> str:
@@ -137,6 +154,11 @@ class Run:
     def cut_off(self) -> bool:
         """Whether the apply's worker was lost, so that nobody saw how the apply ended."""
         return self.status is RunStatus.ERRORED and self.error == CUT_OFF
+
+    @property
+    def waits_for_freeze(self) -> bool:
+        """Whether the run is confirmed, and its apply waits for the end of a freeze."""
+        return self.frozen is not None and self.status in lifecycle.CONFIRMED_ALREADY
 
     @property
     def holds_workspace(self) -> bool:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from bot.domain.events import ChangedFiles, RepoRef
 from bot.domain.plans.modes import ALLOWED_BY_DEFAULT, Mode
 from bot.domain.workspaces.concurrency import Concurrency
+from bot.domain.workspaces.freeze import FreezeWindow
 from bot.domain.workspaces.identity import Identity
 from bot.domain.workspaces.isolation import Isolation
 from bot.domain.workspaces.merge_method import MergeMethod
@@ -177,7 +178,7 @@ class Workspace:
     (domain/workspaces/sharing). Policy sets choose by `tags`. `require` is what an apply of a change needs
     (domain/requirements). `own_backend` says that the configuration keeps its state itself. `identity` names
     the audiences that runs get tokens for. `concurrency` is the group of which only some runs are at work at
-    once.
+    once. `freeze` are the windows in which no apply starts.
     """
 
     id: str
@@ -205,6 +206,7 @@ class Workspace:
     own_backend: bool = False
     identity: Identity = field(default_factory=Identity)
     concurrency: Concurrency | None = None
+    freeze: tuple[FreezeWindow, ...] = ()
 
     def on_branch(self, branch: str, default_branch: str) -> bool:
         """Whether a push to `branch` is a push to this workspace's branch."""

@@ -8,10 +8,11 @@ from dataclasses import replace
 from bot.domain.plans.approved_plan import PlanMatch
 from bot.domain.plans.delta import sentence
 from bot.domain.runs.lifecycle import RunStatus
-from bot.domain.runs.run import Approval, Run, RunEvent, RunSource
+from bot.domain.runs.run import Approval, RestOf, Run, RunEvent, RunSource
 from bot.services.approvals.approvals import OTHER_MATERIALS, used
 from bot.services.approvals.approved_elsewhere import approved_before_merge, carried_over, made_from_others
 from bot.services.approvals.covered import plan_match
+from bot.services.approvals.left_of_plan import left_of_plan
 from bot.services.approvals.merge_approvals import goes_on
 from bot.services.plans.merge_queue_verdict import why_not_approved
 from bot.services.plans.shown_plan import shown_delta
@@ -37,6 +38,8 @@ class AfterPlan:
             return [self._transitions.moved(run, RunStatus.PLANNED_AND_FINISHED, message=why, delta=why)]
         if run.plan_only or not run.has_changes:
             return [self._transitions.moved(run, RunStatus.PLANNED_AND_FINISHED)]
+        if run.approval is not None and run.rest_of is not None:
+            return self._of_the_rest(tx, run, run.approval, run.rest_of)
         if run.approval is not None:
             if carried_over(tx, run) is not None:
                 return []
@@ -69,6 +72,20 @@ class AfterPlan:
             if approval.id:
                 used(tx, tx.approvals.get(approval.id), run, run.status_at)
         return confirmed(self._transitions, run, approval.by, why)
+
+    def _of_the_rest(
+        self, tx: Transaction, run: Run, approval: Approval, rest_of: RestOf
+    ) -> Sequence[tuple[Run, RunEvent]]:
+        """Return the steps by which a retry goes on with exactly what a failed apply has left, or asks."""
+        found = left_of_plan(tx, run)
+        if found.rest is None:
+            delta = f"it is not exactly what {rest_of.run_id} has left: {found.why}"
+            return [(replace(run, delta=delta), self._transitions.event(run, "plan changed", message=delta))]
+        if approval.id:
+            used(tx, tx.approvals.get(approval.id), run, run.status_at)
+        words = found.rest.words
+        going_on = replace(run, rest_of=replace(rest_of, words=words))
+        return confirmed(self._transitions, going_on, approval.by, f"{words} of {rest_of.run_id}")
 
     @staticmethod
     def _closed(tx: Transaction, run: Run) -> str:

@@ -29,6 +29,7 @@ from bot.services.people.recent_answers import RecentAnswers
 from bot.services.people.roles import Roles
 from bot.services.ports import Clock, ForgeReader, Store, Transaction, Watch
 from bot.services.runs.cancel import PLANGATE
+from bot.services.runs.freezes import noted
 from bot.services.runs.transitions import Moves, Transitions
 
 # Requirements that depend on the workspace's directory or on the run's own plan.
@@ -64,6 +65,14 @@ class BeforeApply:
         self._roles = roles
         self._transitions = transitions
         self._recent = RecentAnswers(store, clock)
+
+    def is_frozen(self, run: Run, fence: int) -> bool:
+        """Note whether the run has to wait for the end of a freeze, and until when. Raises LeaseLost."""
+
+        def step(tx: Transaction, run: Run) -> Moves:
+            return noted(tx, self._transitions, run, self._clock.now())
+
+        return self._transitions.change(run.id, step, fence).frozen is not None
 
     def missing(self, run: Run, watch: Watch) -> str:
         """Return what the run lacks, empty if nothing. Raises ForgeUnavailable: then ask again later.

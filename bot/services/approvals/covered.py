@@ -19,7 +19,7 @@ def plan_match(tx: Transaction, digest: str, shown_run_id: str, run: Run) -> Pla
     shown = tx.runs.get(shown_run_id)
     if not applied_before(tx, run, since=shown.created_at):
         return PlanMatch.OTHER
-    approved, now = _made(tx, shown), _made(tx, run)
+    approved, now = made_plan(tx, shown), made_plan(tx, run)
     try:
         return match_plan(digest, approved, now, waited=True) if now is not None else PlanMatch.OTHER
     except RecursionError:
@@ -31,7 +31,8 @@ def covers(tx: Transaction, digest: str, shown_run_id: str, run: Run) -> bool:
     return plan_match(tx, digest, shown_run_id, run) is not PlanMatch.OTHER
 
 
-def _made(tx: Transaction, run: Run) -> MadePlan | None:
+def made_plan(tx: Transaction, run: Run) -> MadePlan | None:
+    """Return a run's plan with what it was made of, as for its digest. None if it is gone."""
     raw, inputs = tx.artifacts.get(run.id, ArtifactKind.PLAN_JSON), saved_inputs(tx, run.id)
     if not raw or inputs is None:
         return None

@@ -17,9 +17,12 @@ from bot.domain.changes.decisions import (
 )
 from bot.domain.changes.delivery_decisions import DecisionKind
 from bot.domain.changes.requirements import Check, Facts, unmet
+from bot.domain.commands.targets import Coded
 from bot.domain.errors import NotReady
 from bot.domain.events import Change
-from bot.domain.people.permissions import Person
+from bot.domain.people.audit import AuditAction
+from bot.domain.people.permissions import Action, Person, refusal
+from bot.domain.runs.lifecycle import CONFIRMED_ALREADY
 from bot.domain.runs.run import PLAN_CODE_LENGTH, Run
 from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.workspace import Workspace
@@ -28,8 +31,10 @@ from bot.services.approvals.our_comment import NOT_STANDING, is_disturbed
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.approvals.shown_plans import NOT_SHOWN, NOT_WHOLE, WAS_DELAYED, why_delayed, why_not_shown
 from bot.services.comments.answer import DELAYED, CommentAnswer
+from bot.services.outbox.audit_log import done
 from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.ports import Addresses, ChangeRecord, Clock, Limits, Transaction
+from bot.services.runs import freezes
 from bot.services.runs.change_runs import runs_about, runs_of_change
 from bot.services.runs.confirm import confirmed
 from bot.services.runs.create import RunFactory
@@ -60,6 +65,7 @@ class _Asked:
     named: bool
     codes: Mapping[str, str]
     at: datetime
+    ignoring: str = ""
     done: int = 0
     made: dict[str, Run] = field(default_factory=dict)
     whys: dict[str, str] = field(default_factory=dict)
@@ -102,19 +108,29 @@ class ApplyComments:
         record: ChangeRecord,
         answer: CommentAnswer,
         outcome: DeliveryResult,
-        facts: Facts,
-        *,
-        named: bool,
-        codes: Mapping[str, str],
+        exact: Coded,
     ) -> None:
-        """Apply in the workspaces, in their order; `named` says that the comment named them.
-
-        `codes` are those of the plans that are meant, by workspace.
-        """
+        """Apply in the workspaces, in their order, as the command says: without names, all of them."""
+        command, codes, facts = exact.command, exact.codes, answer.facts or Facts(record.change)
+        named = command.named or bool(codes)
+        if command.ignore_freeze and not person.may(Action.IGNORE_FREEZE):
+            return answer.forbid(outcome, "/apply -ignore-freeze", refusal(person, Action.IGNORE_FREEZE))
         # All of one command have one time: by it, their comment is one.
         order = Order(tx.workspaces.get(workspace_id) for workspace_id in record.workspace_ids)
         at = self._clock.now()
-        asked = _Asked(tx, person, record.change, answer, outcome, facts, order, named, codes, at)
+        asked = _Asked(
+            tx,
+            person,
+            record.change,
+            answer,
+            outcome,
+            facts,
+            order,
+            named,
+            codes,
+            at,
+            command.ignore_freeze,
+        )
         decided = [(each, *self._decided(asked, each, named=asked.named)) for each in order.sorted(targets)]
         destroys = [each for each in decided if _destroys(each[1])]
         # What is destroyed goes the other way: first what depends on others.
@@ -128,9 +144,15 @@ class ApplyComments:
         if named or not (asked.done or asked.hidden):
             answer.refusals.extend(asked.refused)
 
+        return None
+
     def _apply(
         self, asked: _Asked, workspace: Workspace, decision: ApplyDecision, checks: Sequence[Check]
     ) -> None:
+        if asked.ignoring and (frozen := _waits_for_freeze(asked, workspace)):
+            asked.made[workspace.id] = self._ignore_freeze(asked, workspace, frozen)
+            asked.done += 1
+            return None
         if missing := unmet(checks):
             asked.answer.tables.append((workspace.name, checks))
             return asked.refuse(workspace, missing)
@@ -154,8 +176,21 @@ class ApplyComments:
         run = self._do(asked, decision, workspace, place.after)
         asked.done += 1
         if run is not None:
-            asked.made[workspace.id] = run
+            ignored = asked.ignoring and workspace.freeze
+            asked.made[workspace.id] = self._ignore_freeze(asked, workspace, run) if ignored else run
         return None
+
+    def _ignore_freeze(self, asked: _Asked, workspace: Workspace, run: Run) -> Run:
+        """Let a run apply during a freeze, with the reason of the person."""
+        tx, person, wake = asked.tx, asked.person, asked.outcome.wake
+        moves = freezes.ignoring(self._transitions, run, person.login, asked.ignoring)
+        run = self._transitions.save(tx, run, moves, wake)
+        done(tx, self._clock, person, AuditAction.IGNORE_FREEZE, run, asked.ignoring)
+        why = f"{person.login} lets it apply during a freeze: {asked.ignoring}"
+        asked.outcome.say(DecisionKind.CONFIRMED, why, workspace.name, run.id)
+        if run.status in CONFIRMED_ALREADY:
+            wake.runs.append(run)
+        return run
 
     def _decided(
         self, asked: _Asked, workspace: Workspace, *, named: bool, code_given: bool = False
@@ -266,6 +301,12 @@ class ApplyComments:
 
 def _destroys(decision: ApplyDecision) -> bool:
     return isinstance(decision, StartApply) and decision.preview.modes.destroy
+
+
+def _waits_for_freeze(asked: _Asked, workspace: Workspace) -> Run | None:
+    """Return the run of the change that waits for the end of a freeze in a workspace."""
+    runs = runs_about(asked.tx, workspace, asked.change)
+    return next((run for run in runs if run.waits_for_freeze), None)
 
 
 def _held(tx: Transaction, runs: Sequence[Run]) -> Refuse | None:

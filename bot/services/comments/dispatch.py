@@ -280,13 +280,9 @@ class Comments:
             return answer.refuse(outcome, str(command), why)
         targets = self._targets(touched, command, answer, outcome)
         if command.verb is Verb.APPLY:
-            facts = answer.facts or Facts(change)
-            named, codes = command.named or bool(exact.codes), exact.codes
-            if codes and not command.named:
-                targets = [workspace for workspace in targets if workspace.id in codes]
-            self._applies.carry_out(
-                tx, targets, person, record, answer, outcome, facts, named=named, codes=codes
-            )
+            if exact.codes and not command.named:
+                targets = [workspace for workspace in targets if workspace.id in exact.codes]
+            self._applies.carry_out(tx, targets, person, record, answer, outcome, exact)
         else:
             self._controls.carry_out(tx, command, targets, person, change, answer, outcome)
 

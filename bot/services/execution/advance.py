@@ -67,7 +67,7 @@ from bot.services.ports import (
     Vault,
 )
 from bot.services.runs import abandoned_locks
-from bot.services.runs.queue_position import whose_turn
+from bot.services.runs.queue_position import has_turn
 from bot.services.runs.transitions import Transitions, lease_of
 from bot.services.states.kept_aside import NOT_PUSHED, Fate, keep
 
@@ -184,7 +184,7 @@ class Execution:
                 return []
             if run.cancel_requested_at and (run.status in PLAN_STAGES or run.status in APPLY_STAGES):
                 return [self._transitions.moved(run, RunStatus.CANCELED, run.cancel_requested_by)]
-            if run.status is RunStatus.PENDING and (run.plan_only or self._has_turn(tx, run)):
+            if run.status is RunStatus.PENDING and (run.plan_only or has_turn(tx, run, for_update=True)):
                 moves = self._plan_reuse.start(tx, run, seen)
                 taken = planned_by(moves)
                 return [*moves, *self._policy_checker.after_plan(tx, taken)] if taken else moves
@@ -206,16 +206,16 @@ class Execution:
             run = tx.runs.get(run_id)
             if run.status not in NEEDS_ROOM or run.cancel_requested_at:
                 return False
-            if run.status is RunStatus.PENDING and not run.plan_only and not self._has_turn(tx, run):
+            if (
+                run.status is RunStatus.PENDING
+                and not run.plan_only
+                and not has_turn(tx, run, for_update=True)
+            ):
                 return False
             if tx.runs.timeline(run_id)[-1].kind != NO_ROOM:
                 tx.runs.note(RunEvent(run_id, self._clock.now(), NO_ROOM, "", full))
         log.warning("%s waits: %s", run_id, full)
         return True
-
-    def _has_turn(self, tx: Transaction, run: Run) -> bool:
-        turn = whose_turn(tx, run.workspace_id, for_update=True)
-        return turn is not None and turn.id == run.id
 
     def _unlock(self, tx: Transaction, run: Run, why: str = LEFT_LOCKED) -> None:
         """Release a lock that the run's Terraform left, which has ended."""
@@ -303,6 +303,8 @@ class Execution:
         return True
 
     def _apply(self, run: Run, fence: int) -> None:
+        if self._before_apply.is_frozen(run, fence):
+            return
         # Before the run is marked applying: a forge that is down must not look like an interrupted apply.
         with self._watching(run.id, fence, "apply") as watch:
             missing = self._before_apply.missing(run, watch)
@@ -357,8 +359,6 @@ class Execution:
     def _keep_left(self, tx: Transaction, run: Run, state: bytes) -> Fate | None:
         """Store the state that Terraform could not push: the current one if it fits (promise 3)."""
         return keep(tx, run, state, NOT_PUSHED, self._clock.now()) if state else None
-
-    # --- ends -----------------------------------------------------------------------------------------------
 
     def _end(
         self, run_id: str, fence: int, status: RunStatus, error: str, forged: PlanDisagrees | None = None

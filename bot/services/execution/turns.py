@@ -14,13 +14,15 @@ import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from bot.domain.errors import StoreUnavailable
 from bot.domain.events import RepoRef
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run
 from bot.services.ports import Clock, Store, Transaction, Waiting, WorkGroup
-from bot.services.runs.queue_position import whose_turn
+from bot.services.runs.freezes import freeze_of
+from bot.services.runs.queue_position import has_turn
 from bot.services.runs.transitions import lease_of
 
 _PLANS = frozenset({RunStatus.PENDING})
@@ -82,7 +84,7 @@ class Turns:
             if mine is not None and loads[group.key][:2] >= loads.get(mine, (0, 0))[:2]:
                 return ""
             for run in tx.waiting_runs.of(group, waiting, now, _TRIED):
-                if _may_start(tx, run):
+                if _may_start(tx, run, now):
                     return run.id
         return ""
 
@@ -113,8 +115,9 @@ def _group_of(tx: Transaction, run: Run) -> tuple[RepoRef, int, str]:
     return repo, run.change_number or 0, "" if run.change_number else run.commit
 
 
-def _may_start(tx: Transaction, run: Run) -> bool:
+def _may_start(tx: Transaction, run: Run, now: datetime) -> bool:
+    if freeze_of(tx, run, now) is not None:
+        return False
     if run.plan_only or run.status is not RunStatus.PENDING:
         return True
-    turn = whose_turn(tx, run.workspace_id)
-    return turn is not None and turn.id == run.id
+    return has_turn(tx, run)

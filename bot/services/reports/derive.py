@@ -31,6 +31,7 @@ from bot.services.reports.posts import PostBuilder
 from bot.services.reports.replay_posts import ReplayPosts
 from bot.services.reports.statuses import CommitStatuses
 from bot.services.runs.change_runs import all_runs_of_merge, by_workspace, runs_to_report
+from bot.services.runs.half_done import may_be_continued
 from bot.services.runs.merge_results import why_plan_outdated
 from bot.services.runs.report_subjects import parse_commit
 
@@ -179,6 +180,7 @@ class ReportBuilder:
             notes=(
                 *_kept_elsewhere(run, facts.backend),
                 *_lacks(run),
+                *_of_the_rest(run),
                 *_asked_again(run),
                 *(inputs.overlaps(run, self._forges[change.repo.forge].words) if planned else ()),
             ),
@@ -241,6 +243,11 @@ def _lacks(run: Run) -> tuple[str, ...]:
     return (headlines.lacking_words(run),) if run.lacks and run.awaits_confirmation else ()
 
 
+def _of_the_rest(run: Run) -> tuple[str, ...]:
+    """Say how much a failed apply has left for this run."""
+    return (run.rest_of.words,) if run.rest_of is not None and run.rest_of.words else ()
+
+
 def _asked_again(run: Run) -> tuple[str, ...]:
     """Say why an approval does not stand for a preview, which has to be approved again."""
     return (run.delta,) if run.plan_only and run.delta and run.source is not RunSource.QUEUE else ()
@@ -266,6 +273,8 @@ def next_step(workspace: Workspace, run: Run) -> str:
         return f"/apply {workspace.name} {run.plan_code}"
     if run.status is RunStatus.POLICY_OVERRIDE:
         return f"/override {workspace.name} <reason>"
+    if may_be_continued(run) and run.change_number is not None:
+        return f"/retry {workspace.name}"
     if run.status in (RunStatus.ERRORED, RunStatus.CANCELED, RunStatus.DISCARDED):
         return " ".join(("/plan", *run.modes.flags, workspace.name))
     return ""

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from bot.domain.events import Change
-from bot.domain.plans.delta import DeltaRow
+from bot.domain.plans.delta import DeltaKind, DeltaRow
 from bot.domain.policies.policy import PolicyCheck
 from bot.domain.runs.approval import ApprovalState
 from bot.domain.runs.lifecycle import RunStatus
@@ -177,6 +177,9 @@ class ReportInputs:
         facts, approved = self.facts(run), run.approval.shown_run_id
         if approved not in facts.deltas:
             rows = shown_delta(self._tx, approved, run.id) or ()
+            if run.rest_of is not None:
+                # Most of what is not planned any more was done. The run's words name what was not.
+                rows = tuple(row for row in rows if row.kind is not DeltaKind.REMOVED)
             facts = replace(facts, deltas={approved: rows})
             self._keep(run, facts)
         return facts.deltas[approved]

@@ -20,6 +20,7 @@ from bot.services.outbox.wake import Wake
 from bot.services.ports import Clock, RunQuery, Transaction
 from bot.services.runs.cancel import PLANGATE, canceled
 from bot.services.runs.change_runs import runs_of_change
+from bot.services.runs.half_done import approval_of_failed_apply, going_on
 from bot.services.runs.merge_results import merge_of
 from bot.services.runs.transitions import Transitions
 
@@ -212,7 +213,12 @@ class RunFactory:
         return added
 
     def of_retry(self, tx: Transaction, old: Run, by: str, why: str, wake: Wake, as_id: str = "") -> Run:
-        """Add a run of the same kind on the same commit. `as_id` is the id of the new run."""
+        """Add a run of the same kind on the same commit. `as_id` is the id of the new run.
+
+        If the apply of the old one failed, the run goes on under its approval if its plan is exactly the rest
+        (promise 1).
+        """
+        record = approval_of_failed_apply(tx, old)
         run = self._new(
             tx.workspaces.get(old.workspace_id),
             RunSource.RETRY,
@@ -227,6 +233,8 @@ class RunFactory:
             merge=old.merge,
             after=old.after,
         )
+        if record is not None:
+            run = going_on(tx, run, old, record)
         return self._add(tx, run, why, wake)
 
     def cancel_previews(

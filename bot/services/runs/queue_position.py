@@ -25,8 +25,16 @@ def whose_turn(tx: Transaction, workspace_id: str, *, for_update: bool = False) 
     return None if turn is not None and left_by(tx, workspace_id) else turn
 
 
+def has_turn(tx: Transaction, run: Run, *, for_update: bool = False) -> bool:
+    """Whether a run may start now."""
+    turn = whose_turn(tx, run.workspace_id, for_update=for_update)
+    return turn is not None and turn.id == run.id
+
+
 def why_it_waits(tx: Transaction, workspace: Workspace, run: Run, queue: Sequence[Run] | None = None) -> str:
     """Say why a run waits: in its workspace's queue, or for a place in its group. Empty if it does not."""
+    if run.waits_for_freeze and run.frozen is not None:
+        return run.frozen.words
     if run.status is RunStatus.PENDING and not run.plan_only:
         ahead = tx.runs.queue(workspace.id) if queue is None else queue
         if because := why_waits(run, workspace, ahead, left_by(tx, workspace.id), held(tx, ahead)):

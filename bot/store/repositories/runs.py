@@ -15,12 +15,13 @@ from bot.domain.plans.modes import Modes
 from bot.domain.plans.plan import Counts
 from bot.domain.runs import lifecycle
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
-from bot.domain.runs.run import Approval, AsPlanned, Run, RunEvent, RunSource
+from bot.domain.runs.run import Approval, AsPlanned, RestOf, Run, RunEvent, RunSource
 from bot.services.ports.runs import ArtifactKind, OutputEnd, RunQuery
 from bot.services.ports.world import Vault
 from bot.store.connection.failures import in_our_words
 from bot.store.connection.in_parts import in_parts
 from bot.store.connection.upserts import insert_or_update
+from bot.store.repositories.freezes import frozen_row, read_frozen
 from bot.store.repositories.merges import applied_row, merge_row, read_applied, read_merge
 from bot.store.schema.columns import keepable
 from bot.store.schema.runs import UNFINISHED, artifacts, output, run_events, runs
@@ -300,6 +301,9 @@ def run_row(run: Run) -> dict[str, Any]:
         "as_applied": applied_row(run.as_applied),
         "as_planned": None if run.as_planned is None else asdict(run.as_planned),
         "after": list(run.after),
+        "rest_of": None if run.rest_of is None else asdict(run.rest_of),
+        "frozen": frozen_row(run.frozen),
+        "freeze_ignored": run.freeze_ignored,
     }
 
 
@@ -346,6 +350,9 @@ def read_run(row: sa.RowMapping) -> Run:
         as_applied=read_applied(row["as_applied"]),
         as_planned=AsPlanned(**row["as_planned"]) if row["as_planned"] else None,
         after=tuple(row["after"]),
+        rest_of=RestOf(**row["rest_of"]) if row["rest_of"] else None,
+        frozen=read_frozen(row["frozen"]),
+        freeze_ignored=row["freeze_ignored"],
     )
 
 
@@ -366,14 +373,7 @@ def read_event(row: sa.RowMapping) -> RunEvent:
 
 
 def _counts_row(counts: Counts | None) -> dict[str, int] | None:
-    if counts is None:
-        return None
-    return {
-        "add": counts.add,
-        "change": counts.change,
-        "destroy": counts.destroy,
-        "imports": counts.imports,
-    }
+    return None if counts is None else asdict(counts)
 
 
 def _approval_row(approval: Approval | None) -> dict[str, str] | None:

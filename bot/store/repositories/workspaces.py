@@ -26,6 +26,7 @@ from bot.domain.workspaces.workspace import (
 )
 from bot.store.connection.in_parts import in_parts
 from bot.store.connection.upserts import insert_or_update
+from bot.store.repositories.freezes import read_window, window_row
 from bot.store.schema.workspaces import workspaces
 
 _KEPT = ("id", "name", "lock_by", "lock_reason", "lock_at")
@@ -153,6 +154,7 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         "identity": _identity_row(workspace.identity),
         "concurrency_group": workspace.concurrency.group if workspace.concurrency else "",
         "concurrency_limit": workspace.concurrency.limit if workspace.concurrency else 0,
+        "freeze": [window_row(each) for each in workspace.freeze],
         **_lock_row(workspace.lock),
     }
 
@@ -218,4 +220,5 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
         concurrency=Concurrency(row["concurrency_group"], row["concurrency_limit"])
         if row["concurrency_group"]
         else None,
+        freeze=tuple(map(read_window, row["freeze"])),
     )

@@ -61,6 +61,9 @@ runs = Table(
     Column("as_applied", Json),
     Column("as_planned", Json),
     Column("after", Json, nullable=False, server_default="[]"),
+    Column("rest_of", Json),
+    Column("frozen", Json),
+    Column("freeze_ignored", Words, nullable=False, server_default=""),
     UniqueConstraint("workspace_id", "sequence"),
     # Applies queue: at most one run holds a workspace, even if the code has a bug (promise 2).
     Index(

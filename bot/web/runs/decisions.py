@@ -126,7 +126,8 @@ def banners(
         text = f"{whom}, with a reason; or the run is discarded."
         found.append(Banner(Tone.ASK, "A policy failed: override or discard", harmless(text)))
     if waits:
-        found.append(Banner(Tone.WAIT, "Waiting in the queue", harmless(waits[:1].upper() + waits[1:])))
+        where = "for the end of a freeze" if run.waits_for_freeze else "in the queue"
+        found.append(Banner(Tone.WAIT, f"Waiting {where}", harmless(waits[:1].upper() + waits[1:])))
     if run.error:
         title = "The apply failed" if run.apply_status is StageStatus.ERRORED else "The run failed"
         found.append(Banner(Tone.BAD, title, "\n".join(map(harmless, run.error.splitlines()))))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from bot.domain.plans.modes import Mode
 from bot.domain.runs.lifecycle import StageStatus
 from bot.domain.workspaces.concurrency import Concurrency
+from bot.domain.workspaces.freeze import FreezeWindow
 from bot.domain.workspaces.identity import Identity, Target
 from bot.domain.workspaces.isolation import Isolation, Network
 from bot.domain.workspaces.phase import Phase
@@ -108,10 +109,18 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
         row("State", "kept by its own backend" if workspace.own_backend else "kept here", "own_backend"),
         row("Runs reach", _reach(workspace.isolation), "network", "egress"),
         row("Providers", _providers(workspace.isolation), "providers", "own_providers"),
+        row("No apply starts", "; ".join(map(_window, workspace.freeze)) or "never", "freeze"),
         row("Identity tokens", _identity(workspace.identity), "identity"),
         row("Runs at work at once", _concurrency(workspace.concurrency), "concurrency"),
         row("Tags", ", ".join(workspace.tags) or "none", "tags"),
     ]
+
+
+def _window(window: FreezeWindow) -> str:
+    hours, minutes = divmod(int(window.length.total_seconds()) // 60, 60)
+    length = f"{hours}h{f'{minutes}m' if minutes else ''}" if hours else f"{minutes}m"
+    why = f" ({window.why})" if window.why else ""
+    return f"{'in' if window.deny else 'outside of'} {length} from {window.starts} {window.zone}{why}"
 
 
 def _reach(isolation: Isolation) -> str:

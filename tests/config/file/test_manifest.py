@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from bot.domain.errors import ConfigError, Invalid
 from bot.domain.events import RepoRef
 from bot.domain.plans.modes import ALLOWED_BY_DEFAULT, Mode
 from bot.domain.workspaces.concurrency import Concurrency
+from bot.domain.workspaces.freeze import FreezeWindow
 from bot.domain.workspaces.identity import Cloud, Identity, Target
 from bot.domain.workspaces.isolation import Isolation, Network
 from bot.domain.workspaces.merge_method import MergeMethod
@@ -90,6 +92,9 @@ def test_the_example_shows_every_option_and_loads() -> None:
                     "arn:aws:iam::123456789012:role/plangate-apply",
                 ),
             )
+        ),
+        freeze=(
+            FreezeWindow("0 16 * * FRI", timedelta(hours=64), "Europe/Berlin", why="No applies on weekends"),
         ),
         tags=("production", "pci"),
         concurrency=Concurrency("aws-prod", 2),
@@ -671,3 +676,48 @@ def test_what_identity_can_not_be_is_told(tmp_path: Path, identity: str, says: s
     )
     with pytest.raises(ConfigError, match=says):
         configured({**ENV, "PLANGATE_CONFIG": str(tmp_path / "plangate.yml")})
+
+
+def test_freezes_are_read_and_a_workspace_replaces_those_of_the_defaults() -> None:
+    usual, own, none = manifest("""
+defaults:
+  freeze: [{deny: "0 16 * * 5", for: 64h, zone: Europe/Berlin, why: No applies on weekends}]
+workspaces:
+  - {name: usual, repo: acme/a, working_directory: a}
+  - {name: own, repo: acme/a, working_directory: b, freeze: [{allow: "0 9 * * *", for: 1h30m}]}
+  - {name: none, repo: acme/a, working_directory: c, freeze: []}
+""")
+    weekend = FreezeWindow("0 16 * * 5", timedelta(hours=64), "Europe/Berlin", True, "No applies on weekends")
+    assert usual.freeze == (weekend,)
+    assert own.freeze == (FreezeWindow("0 9 * * *", timedelta(minutes=90), deny=False),)
+    assert none.freeze == ()
+
+
+@pytest.mark.parametrize(
+    ("entry", "where", "said"),
+    [
+        ('{deny: "0 16 * *", for: 1h}', "deny", "`0 16 * *` is not valid: it has 4 fields, not 5"),
+        ('{allow: "0 25 * * *", for: 1h}', "allow", "25 is not an hour: use 0 to 23"),
+        ('{deny: "0 16 * * 5", for: 64}', "for", "must be text"),
+        ('{deny: "0 16 * * 5", for: long}', "for", "is not a valid duration"),
+        ('{deny: "0 16 * * 5", for: 400d}', "for", "a window lasts from 1m to 366d"),
+        ('{deny: "0 16 * * 5"}', "for", "is missing: write `for: 64h`"),
+        (
+            '{deny: "0 16 * * 5", for: 1h, zone: Berlin}',
+            "zone",
+            "Berlin is not a time zone: write one such as",
+        ),
+        ("{for: 1h}", "freeze[0]", "needs one of `deny` and `allow`"),
+        ('{deny: "0 1 * * *", allow: "0 1 * * *", for: 1h}', "freeze[0]", "needs one of `deny` and `allow`"),
+        ('{deny: "0 16 * * 5", for: 1h, why: "' + "x" * 101 + '"}', "why", "100 characters at most"),
+        (
+            '{deny: "0 16 * * 5", for: 1h, until: x}',
+            "until",
+            "is not known here; use one of: `allow`, `deny`, `for`",
+        ),
+    ],
+)
+def test_a_freeze_that_is_not_valid_says_how_to_write_it(entry: str, where: str, said: str) -> None:
+    (problem,) = wrong(f"workspaces: [{{name: app, repo: acme/a, working_directory: a, freeze: [{entry}]}}]")
+    assert where in problem
+    assert said in problem

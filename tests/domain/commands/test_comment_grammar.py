@@ -130,11 +130,29 @@ def test_what_stands_behind_a_command(line: str, command: CommentCommand) -> Non
         ("/plan -d -destroy", "-d needs a directory"),
         ("/cancel -destroy", "flags belong to /plan: /cancel takes none"),
         ("/lock 'a", "a quote is not closed"),
+        ("/apply net -ignore-freeze", "-ignore-freeze needs a reason"),
+        ("/apply net -ignore-freeze  because ", "-ignore-freeze needs a reason"),
+        ("/plan net -ignore-freeze now", "-ignore-freeze is not a valid flag here"),
     ],
 )
 def test_what_is_wrong_behind_a_command_is_said(line: str, problem: str) -> None:
     (command,) = parse_commands(line)
     assert command.problem.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "/apply net -ignore-freeze the site is down",
+        "/apply net --ignore-freeze because the  site is down",
+        "/apply -ignore-freeze the site is down",
+    ],
+)
+def test_an_apply_may_ignore_a_freeze_with_a_reason(line: str) -> None:
+    (command,) = parse_commands(line)
+    assert command.targets == (("net",) if "net" in line else ())
+    assert command.ignore_freeze == "the site is down"
+    assert parse_commands(str(command)) == (command,)
 
 
 def test_a_command_is_written_as_it_was_read() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from bot.domain.plans.modes import Modes
 from bot.domain.plans.plan import Counts
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
 from bot.domain.runs.run import Approval, Run, RunEvent
+from bot.domain.workspaces.freeze import Frozen
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import ArtifactKind, ChangeRecord
 from bot.web.page import wording
@@ -60,6 +61,14 @@ def note(world: World, run: Run, *events: str) -> None:
             kind, _, seconds = event.partition("@")
             at = run.created_at + timedelta(seconds=float(seconds))
             tx.runs.note(RunEvent(run.id, at, kind, "", ""))
+
+
+def test_a_run_that_waits_for_the_end_of_a_freeze_says_until_when(world: World) -> None:
+    frozen = Frozen(datetime(2026, 11, 30, 7, tzinfo=UTC), "Europe/Berlin", "No applies on weekends")
+    run = planned(world, world.workspace(), status=RunStatus.APPLY_QUEUED, frozen=frozen)
+    page = text(world, f"/runs/{run.id}")
+    assert "Waiting for the end of a freeze" in page
+    assert "Waits until Mon 30 Nov 08:00 Europe/Berlin: No applies on weekends" in page
 
 
 @pytest.mark.parametrize("status", RunStatus)
