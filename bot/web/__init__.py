@@ -46,6 +46,7 @@ def create_app(services: Services, streams: Streams | None = None, proxies: Sequ
     app.config.update(MAX_CONTENT_LENGTH=FORM_LIMIT, MAX_FORM_PARTS=50, TEMPLATES_AUTO_RELOAD=False)
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.filters["linked"] = elements.linked
+    app.jinja_env.filters["loud"] = elements.loud
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     needs.install(app, services)
     failures.install(app)

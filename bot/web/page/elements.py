@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from flask import request, url_for
@@ -117,6 +118,14 @@ def linked(text: str) -> Markup:
     """Return text for a page in which each run that it names by its id is a link to that run."""
     found = _RUN_ID.sub(lambda named: f'<a href="{run_url(named[0])}">{named[0]}</a>', escape(text))
     return Markup(found)  # noqa: S704 -- escaped before, and an id is letters and digits
+
+
+def loud(text: str, parts: Sequence[str]) -> Markup:
+    """Return text for a page in which the parts that must not be missed stand out."""
+    found = escape(text)
+    for part in parts:
+        found = found.replace(escape(part), Markup('<strong class="loud">{}</strong>').format(part))
+    return found
 
 
 def workspace_url(name: str) -> str:

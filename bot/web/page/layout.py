@@ -154,11 +154,15 @@ class Button:
 
 @dataclass(frozen=True)
 class Banner:
-    """The banner of the run's page: the decision to take, why it waits, or what went wrong."""
+    """The banner of the run's page: the decision to take, why it waits, or what went wrong.
+
+    `loud` are the parts of the text that must not be missed: what is destroyed.
+    """
 
     tone: Tone
     title: str
     text: str
+    loud: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
