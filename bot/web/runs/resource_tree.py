@@ -34,7 +34,7 @@ WITH_DETAILS = 20
 _BESIDE = 50
 _DEEPEST = 40
 
-_KINDS: dict[ChangeKind, tuple[str, str]] = {
+KINDS: dict[ChangeKind, tuple[str, str]] = {
     ChangeKind.CREATE: ("add", "Create"),
     ChangeKind.UPDATE: ("change", "Update"),
     ChangeKind.REPLACE: ("replace", "Replace"),
@@ -144,7 +144,7 @@ def row(
     run_id: str, section: PlanSection, number: int, change: PlannedChange, details: Details | None
 ) -> ResourceDiff:
     """Return a change for the page."""
-    kind, deed = _KINDS[change.deed]
+    kind, deed = KINDS[change.deed]
     name = change.name + (f" (deposed object {change.deposed})" if change.deposed else "")
     return ResourceDiff(
         anchor=f"{section.value}-{number}",
@@ -215,7 +215,7 @@ def _filters(run_id: str, changes: Sequence[PlannedChange], wish: ResourceFilter
     for deed in ChangeKind:
         if counts[deed] or wish.deed == deed.value:
             url = _page_url(run_id, replace(others, deed=deed.value))
-            found.append(Filter(_KINDS[deed][1], url, counts[deed], wish.deed == deed.value))
+            found.append(Filter(KINDS[deed][1], url, counts[deed], wish.deed == deed.value))
     return tuple(found)
 
 
