@@ -68,6 +68,7 @@ from bot.services.ports.policies import (
     SetFiles,
     SetVersion,
 )
+from bot.services.ports.run_search import MOST_COUNTED, RunSearch, RunSearchQuery, RunState
 from bot.services.ports.runs import (
     Approvals,
     ArtifactKind,
@@ -97,6 +98,7 @@ from bot.services.ports.world import (
 __all__ = [
     "DOUBTS_LAST",
     "HERE",
+    "MOST_COUNTED",
     "Addresses",
     "ApplyResult",
     "Approvals",
@@ -163,6 +165,9 @@ __all__ = [
     "Retention",
     "RunFile",
     "RunQuery",
+    "RunSearch",
+    "RunSearchQuery",
+    "RunState",
     "Runs",
     "SessionRecord",
     "SessionRecords",
