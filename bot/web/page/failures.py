@@ -26,6 +26,9 @@ from bot.web.request import access, bodies
 
 log = logging.getLogger(__name__)
 
+_OURS = 500
+"""Statuses from here on are failures of the server."""
+
 _FOR_MACHINES = ("/hooks/", "/state/", "/api/", "/healthz", "/readyz")
 
 # The first match counts. IllegalMove is the only Refused left after Forbidden and Invalid.
@@ -106,20 +109,24 @@ def answer(status: int, text: str, reference: str = "") -> Response:
         said = jsonify({"error": text} | ({"reference": reference} if reference else {}))
     else:
         title = _TITLES.get(status, "Bad request")
-        page = MessagePage(title, _sentence(text), status, reference, _menu(title))
+        page = MessagePage(title, _sentence(text), status, reference, _menu(title, status))
         said = Response(render_template("message.html", page=page), mimetype="text/html")
     said.status_code = status
     return said
 
 
-def _menu(title: str) -> Chrome | None:
-    """Return the menu for a person who is signed in. None for others, and if that can't be found out."""
+def _menu(title: str, status: int) -> Chrome | None:
+    """Return the menu for a person who is signed in. None for others, and if that can't be found out.
+
+    After a failure of the server, nothing is asked again: what failed may be the very thing to ask.
+    """
+    if status >= _OURS and "asker" not in g:
+        return None
     try:
         found = g.asker if "asker" in g else access.find()
         person = Person(found.account.login, Role.NONE)
         return Chrome(title, person.login, "", form_token=access.form_token(person))
-    except Exception:
-        # An error page must not fail: this may be the very thing that failed.
+    except PlangateError:
         return None
 
 

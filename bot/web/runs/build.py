@@ -45,9 +45,9 @@ class Found:
     signature: str
 
     @property
-    def standing(self) -> decisions.Standing:
+    def banner_facts(self) -> decisions.BannerFacts:
         """What the banners are about."""
-        return decisions.Standing(
+        return decisions.BannerFacts(
             self.run, self.workspace, self.waits, self.overriders, self.timeline, self.policies.checks
         )
 
@@ -111,7 +111,7 @@ def build(found: Found, person: Person, extra: Extra = Extra()) -> RunPage:
         workspace=Link(found.workspace.name, elements.workspace_url(found.workspace.name)),
         facts=_facts(found),
         problem=extra.problem,
-        banners=decisions.banners(found.standing, person, extra.may_override),
+        banners=decisions.banners(found.banner_facts, person, extra.may_override),
         asks=decisions.asks(run, person, extra.may_override),
         counts=wording.chips(run.counts),
         nothing_to_do=run.has_changes is False,

@@ -202,8 +202,10 @@ def times(timeline: Sequence[RunEvent], now: datetime) -> TimeSpent | None:
     if whole < timedelta(milliseconds=100):
         return None
     totals: dict[TimePart, timedelta] = {}
-    # A part that took no time is no part of the story.
-    found = tuple(span for span in found if span.length >= _NO_TIME) or found
+    # A run that was confirmed at once waited for nobody.
+    found = tuple(
+        span for span in found if span.length >= _NO_TIME or (span.length and span.part is not TimePart.WAIT)
+    )
     for span in found:
         totals[span.part] = totals.get(span.part, timedelta()) + span.length
     return TimeSpent(

@@ -112,7 +112,7 @@ def _says(run: Run, action: Action) -> str:
 
 
 @dataclass(frozen=True)
-class Standing:
+class BannerFacts:
     """What the banners of a run are about. `waits` says why it waits, `overriders` who may override."""
 
     run: Run
@@ -123,7 +123,7 @@ class Standing:
     policies: Sequence[PolicyCheck]
 
 
-def banners(it: Standing, person: Person, may_override: bool) -> tuple[Banner, ...]:
+def banners(it: BannerFacts, person: Person, may_override: bool) -> tuple[Banner, ...]:
     """Return the banner: the decision and who must take it, why the run waits, or what went wrong."""
     found, run = list(outcome.banners(it.run, it.timeline, it.policies)), it.run
     if run.cancel_requested_at is not None and not run.final:
