@@ -66,7 +66,10 @@ class PageApplies:
         if workspace.id not in known.workspace_ids:
             raise IllegalMove(f"this change does not touch {name}")
         repo, number = known.change.repo, known.change.number
-        change = self._forges[repo.forge].change(repo, number)
+        forge = self._forges.get(repo.forge)
+        if forge is None:
+            raise IllegalMove(f"the forge {repo.forge} is no longer configured")
+        change = forge.change(repo, number)
         if change.head_sha != known.change.head_sha:
             raise IllegalMove(_MOVED)
         facts = self._requirement_checker.facts(change, [workspace])

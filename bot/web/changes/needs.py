@@ -18,6 +18,7 @@ from bot.domain.people.permissions import NEEDS, Action, Person
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import ChangeRecord, Transaction
+from bot.services.runs.merge_results import why_not_planned
 from bot.web.changes.context import ApplyButton, Needs, RequirementCheck
 from bot.web.page import wording
 from bot.web.page.layout import Badge, Tone
@@ -83,6 +84,8 @@ def build(
             why = page_applies.why_refused(tx, record, workspace, _somebody(person), asked.facts)
         if not waits and not why and person.may(Action.CONFIRM):
             button = _button(record, workspace, run)
+    if step.startswith("/plan"):
+        why, waits = why_not_planned(tx, workspace, record.change), False
     shown = "" if waits or why else step
     return Needs(
         next_step=harmless(shown),

@@ -20,6 +20,7 @@ from bot.domain.plans.plan import Counts
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
 from bot.domain.runs.merge_result import MergeResult
 from bot.domain.runs.run import PLAN_CODE_LENGTH, Run
+from bot.domain.workspaces.workspace import PlanOf
 from bot.services.ports import ArtifactKind, AuditQuery, RunQuery
 from tests.support.seeding import CHANGE, HEADS, Seeded, plan_json, seed
 from tests.web.conftest import World
@@ -249,6 +250,34 @@ def test_only_people_who_may_apply_have_the_button(world: World, seeded: Seeded)
     }
     assert rea.post(f"{PATH}/apply", data=sent).status_code == 403
     assert applying(world, seeded, "cluster-prod") == []
+
+
+def test_no_command_is_named_that_would_be_refused(world: World, seeded: Seeded) -> None:
+    assert "/plan billing" in section(text(world, PATH), "billing")
+    with world.services.store.transaction() as tx:
+        merge = MergeResult("main", "1a2b3c4d5e", "", conflicts=("b.tf",))
+        tx.changes.put(replace(tx.changes.get("chg-second-zone"), merge=merge))
+        for place in seeded.workspaces.values():
+            tx.workspaces.put(replace(place, merging=replace(place.merging, plan_of=PlanOf.MERGE)))
+    for name in ("billing", "cluster-prod"):
+        part = section(text(world, PATH), name)
+        assert f"/plan {name}" not in part
+        assert f"/apply {name}" not in part
+        assert "onflict" in part
+
+
+def test_a_forge_that_is_no_longer_configured_breaks_nothing(world: World, seeded: Seeded) -> None:
+    with world.services.store.transaction() as tx:
+        record = tx.changes.get("chg-second-zone")
+        gone = replace(record.change, repo=replace(record.change.repo, forge="gone"))
+        tx.changes.put(replace(record, id="chg-gone", change=gone))
+    olga = world.visitor("olga")
+    for path in ("/changes/chg-gone", "/changes/chg-gone/needs"):
+        assert olga.get(path).status_code == 200
+    token = world.form_token("/variable-sets", olga)
+    sent = {"form_token": token, "workspace": "cluster-prod", "code": "d" * PLAN_CODE_LENGTH}
+    answer = olga.post("/changes/chg-gone/apply", data=sent)
+    assert (answer.status_code, "no longer configured" in answer.get_data(as_text=True)) == (409, True)
 
 
 def test_a_waiting_run_is_confirmed_on_the_page(world: World, seeded: Seeded) -> None:
