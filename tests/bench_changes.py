@@ -31,6 +31,8 @@ _LIMIT = 240.0
 _LOOK = 0.04
 # In seconds: a forge's times are whole seconds, and a plan is shown before it is approved.
 _SHOWN = 4
+# So many kinds of calls are printed, the most frequent ones.
+_KINDS = 12
 _IDS = re.compile(r"/([0-9a-f]{40}|\d+)(?=/|$)")
 _TICKS = os.sysconf("SC_CLK_TCK")
 BIG, SMALL = "acme/big", "acme/small"
@@ -42,7 +44,7 @@ class Cost:
 
     seconds: dict[str, float] = field(default_factory=dict)
     cpu: float = 0.0
-    calls: int = 0
+    calls: Counter[str] = field(default_factory=Counter)
     forks: int = 0
 
 
@@ -103,7 +105,7 @@ class Watch:
 
     def __init__(self, journey: Journey) -> None:
         self._journey = journey
-        self._calls = calls(journey).total()
+        self._calls = calls(journey)
         self._cpu, self._forks = busy()
         self._begun = time.perf_counter()
 
@@ -120,7 +122,7 @@ class Watch:
                 raise SystemExit(f"after {_LIMIT:.0f} s, still missing: {missing}")
         cpu, forks = busy()
         cost.cpu, cost.forks = cpu - self._cpu, forks - self._forks
-        cost.calls = calls(self._journey).total() - self._calls
+        cost.calls = calls(self._journey) - self._calls
         return cost
 
 
@@ -230,8 +232,6 @@ def main(sizes: Sequence[int] = SIZES) -> None:
                 _row(f"{size}: plan", _median([planned for planned, _ in costs]))
                 _row(f"{size}: apply", _median([applied for _, applied in costs]))
             _row(f"1 behind {max(sizes)}", behind(big, small, range(total - max(sizes), total)))
-            for name, number in calls(journey).most_common(6):
-                sys.stdout.write(f"    {number:5} calls of {name}\n")
 
 
 def _median(costs: Sequence[Cost]) -> Cost:
@@ -240,8 +240,14 @@ def _median(costs: Sequence[Cost]) -> Cost:
 
 def _row(name: str, cost: Cost) -> None:
     times = "  ".join(f"{what} {seconds:6.2f} s" for what, seconds in cost.seconds.items())
-    rest = f"  CPU {cost.cpu:5.1f} s  calls {cost.calls:4}  processes {cost.forks:5}" if cost.forks else ""
+    rest = (
+        f"  CPU {cost.cpu:5.1f} s  calls {cost.calls.total():4}  processes {cost.forks:5}"
+        if cost.forks
+        else ""
+    )
     sys.stdout.write(f"  {name:<24} {times}{rest}\n")
+    for kind, number in cost.calls.most_common(_KINDS):
+        sys.stdout.write(f"      {number:5} {kind}\n")
     sys.stdout.flush()
 
 

@@ -1,5 +1,7 @@
 """Promise 2 under load, on both databases: many runs, many workers, and some of these are killed meanwhile.
 
+Half of the workspaces are in a group of which only some runs may be at work at once.
+
 The full size runs with `make soak`, a small one with every `make test`.
 
 Workers, store, queue and dispatch are as they are in earnest, in processes of their own; the engine only
@@ -32,7 +34,7 @@ from bot.vault import generate_key
 from bot.wiring import Services, build, configured
 from tests.support import processes
 from tests.support.postgres import PostgresMissing, running_postgres
-from tests.support.queue_worker import QUIET
+from tests.support.queue_worker import FEW, LIMIT, QUIET
 
 pytestmark = pytest.mark.e2e
 
@@ -142,10 +144,17 @@ def size(request: pytest.FixtureRequest) -> Size:
 
 @pytest.fixture
 def load(database: str, tmp_path: Path, size: Size) -> Iterator[Load]:
-    lines = ['forges:\n  github: {kind: github, url: "http://127.0.0.1:9"}\n', "workspaces:"]
+    lines = [
+        'forges:\n  github: {kind: github, url: "http://127.0.0.1:9"}\n',
+        f"concurrency: {{{FEW}: {LIMIT}}}",
+        "workspaces:",
+    ]
     for number in range(size.workspaces):
         directory = f"{QUIET if number % 4 == 0 else 'busy'}-{number}"
-        lines.append(f"  - {{name: {directory}, repo: acme/infra, working_directory: {directory}}}")
+        # Half of them, so that the others show that they do not wait for the group.
+        directory, group = (f"{directory}-{FEW}", f", concurrency: {FEW}") if number % 2 else (directory, "")
+        about = f"name: {directory}, repo: acme/infra, working_directory: {directory}"
+        lines.append(f"  - {{{about}{group}}}")
     (tmp_path / "plangate.yml").write_text("\n".join(lines) + "\n")
     folder = tmp_path / "engines"
     folder.mkdir()
@@ -187,6 +196,7 @@ def _workers(environment: Mapping[str, str], folder: Path, log: Path, size: Size
 
 
 def test_runs_of_a_workspace_go_one_after_the_other_in_order_and_none_is_left_behind(load: Load) -> None:
+    """Never more than a group's limit are at work at once either, and killed workers keep no place."""
     size = load.size
     with load.services.store.reading() as tx:
         workspaces = list(tx.workspaces.all())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -23,11 +24,12 @@ class ChangedFiles:
     """The paths that a push or a change touches, from the repository's root.
 
     `complete` is False if the forge cut the list short or could not make one: then every workspace counts
-    as touched.
+    as touched. `used` says of directories why the files touch modules that they use.
     """
 
     paths: tuple[str, ...]
     complete: bool = True
+    used: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
     def unknown() -> ChangedFiles:

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ForgeWords:
-    """The name of a change in a sentence, and the sign before its number."""
+    """The name of a change in a sentence, and the sign before its number.
+
+    `alerts`: its Markdown has alerts (`> [!WARNING]`). GitLab has them from 17.10 on. Older versions print
+    the mark as text, so a bold word takes their place there.
+    """
 
     change: str
     sign: str
+    alerts: bool = False
 
     def numbered(self, number: int) -> str:
         """Name a change as people do: `#7` or `!7`."""
@@ -22,5 +27,5 @@ class ForgeWords:
         return self.change.capitalize()
 
 
-PULL_REQUESTS = ForgeWords("pull request", "#")
+PULL_REQUESTS = ForgeWords("pull request", "#", alerts=True)
 MERGE_REQUESTS = ForgeWords("merge request", "!")

@@ -5,42 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bot.domain.plans.plan import Counts
 from bot.domain.reports.report import ChangeReport, WorkspaceSection
-from bot.domain.runs import lifecycle
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.rendering.alike import Members, alike, names
 from bot.rendering.conflicts import ConflictPart, conflict_part
 from bot.rendering.delta import DeltaPart, delta_part
-from bot.rendering.escape import Markdown, cell, code, html, link, phrase, plain
+from bot.rendering.escape import Markdown, code, link, phrase, plain
 from bot.rendering.fit import Depth
+from bot.rendering.folds import Fold, PlanFolds
 from bot.rendering.hints import Hint, hints
-from bot.rendering.plan_details import Detail, details, warning_lines
-from bot.rendering.plan_text import Excerpt, error_lines, plan_lines
-from bot.rendering.policies import PolicyPart, most_failed, policy_part
-from bot.rendering.resources import (
-    MOST_RESOURCES,
-    Group,
-    gone_of,
-    gone_resource,
-    resource_groups,
-    shortened,
-    warning_words,
-)
-from bot.rendering.section_states import RANKS, SectionState, count_signs, count_words, section_state, tally
+from bot.rendering.order import order_words
+from bot.rendering.plan_text import Excerpt, error_lines
+from bot.rendering.policies import PolicyPart, most_failed, policy_parts
+from bot.rendering.resources import MOST_RESOURCES, gone_of, gone_resource, warning_words
+from bot.rendering.rows import Row, idle_lines, is_idle, requirement_words, row
+from bot.rendering.section_states import attention, section_state, tally
 
 MOST_ERROR = 20_000
 _MOST_WARNED = 5
 _LEAST_NAMES = 25
-
-
-@dataclass(frozen=True)
-class Row:
-    """A workspace's line in the table."""
-
-    name: Markdown
-    state: Markdown
-    changes: Markdown
-    next: Markdown
 
 
 @dataclass(frozen=True)
@@ -52,24 +35,24 @@ class Gone:
 
 
 @dataclass(frozen=True)
-class Fold:
-    """A workspace's folded part. `plan` is None if there is none, or (`cut`) no room for it."""
-
-    name: Markdown
-    summary: Markdown
-    whole: Markdown
-    groups: tuple[Group, ...]
-    plan: Excerpt | None
-    cut: bool
-
-
-@dataclass(frozen=True)
 class Failure:
     """An error, shown open, and the workspaces that failed with it. No `error`: there is no room for it."""
 
     names: Markdown
     whole: Markdown
     error: Excerpt | None
+
+
+@dataclass(frozen=True)
+class Alert:
+    """How a quote begins that warns: with the forge's mark of an alert, or with a bold word."""
+
+    warning: Markdown
+    caution: Markdown
+
+
+_ALERTS = Alert(Markdown("[!WARNING]"), Markdown("[!CAUTION]"))
+_BOLD = Alert(Markdown("⚠️ **Warning:**"), Markdown("🛑 **Caution:**"))
 
 
 @dataclass(frozen=True)
@@ -84,6 +67,8 @@ class ChangeContext:
     more_gone: int
     rows: tuple[Row, ...]
     more_rows: Markdown
+    idle: tuple[Markdown, ...]
+    requires: Markdown
     deltas: tuple[DeltaPart, ...]
     notes: tuple[tuple[Markdown, Markdown], ...]
     failures: tuple[Failure, ...]
@@ -91,12 +76,13 @@ class ChangeContext:
     merging: Markdown
     edited: Markdown
     conflict: ConflictPart | None
+    order: Markdown
     top: Markdown
     hints: tuple[Hint, ...]
     folds: tuple[Fold, ...]
-    details: tuple[Detail, ...]
     sha: Markdown
     home: Markdown
+    mark: Alert
 
 
 class ChangeView:
@@ -107,90 +93,103 @@ class ChangeView:
         self._merging = phrase(report.merging, 600)
         self._edited = phrase(report.edited, 300)
         self._conflict = conflict_part(report)
+        self._order_words = order_words(report.sections)
+        self._mark = alert_marks(report)
         self._top = code(report.top, 120) if report.top else Markdown("")
         self._sha = code(report.sha[:7])
         self._home = link(Markdown("all runs"), report.url or home)
-        self._plans = [plan_lines(section.plan_text, limit) for section in report.sections]
-        self._warnings = [warning_lines(section) for section in report.sections]
         self._errors = [
             error_lines(whole_error(section.run.error, section.errors), MOST_ERROR)
             for section in report.sections
         ]
         self._states = [section_state(section) for section in report.sections]
         self._gone = [gone_of(section) for section in report.sections]
-        self._order = sorted(
-            range(len(self._states)), key=lambda index: (RANKS[self._states[index]], not self._gone[index])
+        # What needs attention comes first; what is equally urgent keeps the report's order.
+        self._groups = sorted(
+            alike(report.sections),
+            key=lambda group: attention(self._states[group[0]], self._gone[group[0]]),
         )
-        self._rows = [_row(section) for section in report.sections]
-        self._groups = [resource_groups(section.resources) for section in report.sections]
-        # The plans that matter most come first: those that destroy, then as many as fit.
-        foldable = [index for index in self._order if self._is_foldable(index)]
-        self._by_weight = sorted(foldable, key=lambda index: (not self._gone[index], self._plans[index].size))
+        self._tabled = [group for group in self._groups if not is_idle(self._sections[group[0]])]
+        self._idle = [each for group in self._groups if group not in self._tabled for each in group]
+        self._folds = PlanFolds(report.sections, self._groups, self._gone, limit)
 
     @property
     def full(self) -> Depth:
         """The depth at which everything is shown."""
         return Depth(
-            plan=max((lines.size for lines in (*self._plans, *self._warnings)), default=0),
+            plan=self._folds.size,
             resources=MOST_RESOURCES,
             error=MOST_ERROR * 2,
-            rows=len(self._sections),
+            rows=len(self._tabled),
             warned=_MOST_WARNED,
             policies=most_failed(self._sections),
-            folds=len(self._by_weight),
+            folds=self._folds.number,
             gone=sum(len(each) for each in self._gone),
+            names=len(self._sections),
         )
 
     def whole(self, depth: Depth) -> tuple[str, ...]:
         """Return the ids of the runs whose plans are shown whole at a depth."""
-        shown = self._by_weight[: depth.folds]
-        return tuple(self._sections[index].run.id for index in shown if self._is_whole(index, depth))
+        return self._folds.whole(depth)
 
     def context(self, depth: Depth) -> ChangeContext:
         """Return the view model for a depth."""
-        # A short table keeps what matters most; a whole one keeps the report's order.
-        shown = sorted(self._order[: depth.rows])
-        left = [self._states[index] for index in self._order[depth.rows :]]
+        shown = self._tabled[: depth.rows]
         lists, more_gone = self._gone_lists(depth)
         return ChangeContext(
-            emoji=self._states[self._order[0]].emoji,
+            emoji=self._states[self._groups[0][0]].emoji,
             title=tally(self._states),
             warning=warning_words(self._sections, self._gone, depth.warned),
             gone=lists,
             gone_title=Markdown(f"All {sum(map(len, self._gone))} objects to destroy or replace"),
             more_gone=more_gone,
-            rows=tuple(self._rows[index] for index in shown),
-            more_rows=tally(left) if left else Markdown(""),
+            rows=tuple(row(self._sections, group, depth.names) for group in shown),
+            more_rows=self._more_rows(depth),
+            idle=tuple(idle_lines(self._sections, self._idle, depth.names, self._home)),
+            requires=requirement_words(self._sections, shown, depth.names),
             deltas=tuple(
                 delta_part(self._sections[index], depth.resources)
-                for index in shown
+                for group in shown
+                for index in group
                 if self._sections[index].run.delta and self._sections[index].run.awaits_confirmation
             ),
             notes=tuple(
-                (plain(self._sections[index].workspace.name), words)
-                for index in shown
-                for words in _notes(self._sections[index], depth.warned)
+                (names(self._sections, group, depth.names), words)
+                for group in self._noted(depth)
+                for words in _notes(self._sections[group[0]], depth.warned)
             ),
             failures=tuple(self._failures(depth.error, depth.rows)),
             policies=tuple(
-                part for index in shown if (part := policy_part(self._sections[index], depth.policies))
+                policy_parts(self._sections, self._noted(depth), depth.policies, max(depth.names, 1))
             ),
             merging=self._merging,
             edited=self._edited,
             conflict=self._conflict,
+            order=self._order_words if depth.rows else Markdown(""),
             top=self._top,
             hints=hints(self._sections, frozenset(self.whole(depth)), self._home, depth.warned),
-            folds=tuple(self._folds(depth)),
-            details=tuple(
-                detail
-                for index in shown
-                for detail in details(
-                    self._sections[index], self._warnings[index], depth.resources, depth.plan
-                )
-            ),
+            folds=self._folds.shown(depth, named=self._all_named(lists, more_gone, depth)),
             sha=self._sha,
             home=self._home,
+            mark=self._mark,
         )
+
+    def _all_named(self, lists: tuple[Gone, ...], more: int, depth: Depth) -> bool:
+        """Whether the warning, or the list below it, names everything to destroy or replace."""
+        return sum(map(len, self._gone)) <= depth.warned or bool(lists and not more)
+
+    def _noted(self, depth: Depth) -> list[Members]:
+        """Return the groups of which more may be said: those of the table, and others if it matters."""
+        idle = (self._sections[each] for each in self._idle)
+        matters = {each.run.id for each in idle if each.notes or any(not one.passed for one in each.policies)}
+        others = [group for group in self._groups if self._sections[group[0]].run.id in matters]
+        return [*self._tabled[: depth.rows], *(others if depth.rows else ())]
+
+    def _more_rows(self, depth: Depth) -> Markdown:
+        """Count the workspaces that are named nowhere above the plans."""
+        left = [self._states[each] for group in self._tabled[depth.rows :] for each in group]
+        left += [] if depth.names else [self._states[each] for each in self._idle]
+        return tally(left) if left else Markdown("")
 
     def _failures(self, most: int, rows: int) -> Iterable[Failure]:
         """Yield each error once, with all the workspaces that have it; those without room come last."""
@@ -226,39 +225,10 @@ class ChangeView:
                 lists.append(Gone(name, Markdown(", ".join(map(gone_resource, named)))))
         return tuple(lists), total - (depth.gone - left)
 
-    def _is_foldable(self, index: int) -> bool:
-        unplanned = self._sections[index].run.plan_status is StageStatus.ERRORED
-        if unplanned or self._states[index] is SectionState.UNCHANGED:
-            return False  # its error is shown without a fold, or there is no plan
-        return bool(self._groups[index]) or any(self._plans[index].lines)
 
-    def _is_whole(self, index: int, depth: Depth) -> bool:
-        lines = self._plans[index]
-        if any(lines.lines):
-            return lines.is_whole(depth.plan)
-        groups = self._shown_groups(index, depth)
-        return bool(groups) and not any(group.more for group in groups)
-
-    def _shown_groups(self, index: int, depth: Depth) -> tuple[Group, ...]:
-        groups = self._groups[index]
-        shown = (shortened(each, depth.gone if each.gone else depth.resources) for each in groups)
-        return tuple(group for group in shown if group.resources)
-
-    def _folds(self, depth: Depth) -> Iterable[Fold]:
-        for index in sorted(self._by_weight[: depth.folds]):
-            section, lines = self._sections[index], self._plans[index]
-            groups = self._shown_groups(index, depth)
-            plan = lines.head(depth.plan)
-            cut = bool(lines.lines) and not plan
-            if groups or plan or (cut and depth.resources):
-                yield Fold(
-                    name=html(section.workspace.name),
-                    summary=html(_summary(section)),
-                    whole=link(Markdown("see the whole plan"), section.run_url),
-                    groups=groups,
-                    plan=plan,
-                    cut=cut,
-                )
+def alert_marks(report: ChangeReport) -> Alert:
+    """Return the marks that the change's forge renders."""
+    return _ALERTS if report.alerts else _BOLD
 
 
 def _notes(section: WorkspaceSection, most: int) -> list[Markdown]:
@@ -280,37 +250,3 @@ def _told_by_policies(section: WorkspaceSection) -> bool:
     """Whether the table of policies explains why it failed."""
     stages = (section.run.plan_status, section.run.apply_status)
     return StageStatus.ERRORED not in stages and any(check.stands for check in section.policies)
-
-
-def _counts(section: WorkspaceSection) -> Counts | None:
-    return section.counts if section.counts is not None else section.run.counts
-
-
-def _summary(section: WorkspaceSection) -> str:
-    """Return the counts in words; a replacement counts as one to add and one to destroy, which is noted."""
-    replaced = sum({"delete", "create"} <= set(each.actions) for each in section.resources)
-    also = f" ({replaced} of them replaced)" if replaced else ""
-    named = f" · plan {section.code}" if section.code else ""
-    return f"{count_words(_counts(section))}{also}{named}"
-
-
-def _row(section: WorkspaceSection) -> Row:
-    state = phrase(section.headline, 120) or plain(lifecycle.LABELS[section.run.status])
-    return Row(
-        name=cell(link(plain(section.workspace.name, 90), section.run_url)),
-        state=cell(Markdown(f"{section_state(section).emoji} {state}")),
-        changes=cell(_changes(section)),
-        next=cell(_step(section.next_step)),
-    )
-
-
-def _changes(section: WorkspaceSection) -> Markdown:
-    return (
-        Markdown("none")
-        if section_state(section) is SectionState.UNCHANGED
-        else count_signs(_counts(section))
-    )
-
-
-def _step(text: str) -> Markdown:
-    return code(text) if text.startswith("/") else phrase(text)

@@ -16,12 +16,12 @@ from bot.domain.reports.replays import ReplayReport
 from bot.domain.reports.report import ApplyReport, ChangeReport, ChangeText
 from bot.rendering.applies import AppliesView
 from bot.rendering.apply_report import ApplyReportView
-from bot.rendering.change import ChangeView
+from bot.rendering.change import ChangeView, alert_marks
 from bot.rendering.conflicts import conflict_part
 from bot.rendering.escape import Markdown, cell, code, link, phrase
 from bot.rendering.fit import Depth, fit
 from bot.rendering.replays import most_runs, replay_context
-from bot.rendering.requirements import requirement_table
+from bot.rendering.requirements import Answer, listed, requirement_tables
 from bot.rendering.why import why_context
 
 # In a checkout the templates lie beside the package, in an installed wheel inside it.
@@ -51,7 +51,13 @@ class Rendering:
         if not report.sections and (conflict := conflict_part(report)):
             home = link(Markdown("all runs"), report.url or self._home)
             return ChangeText(
-                self._render("conflicting.md", conflict=conflict, sha=code(report.sha[:7]), home=home)
+                self._render(
+                    "conflicting.md",
+                    conflict=conflict,
+                    sha=code(report.sha[:7]),
+                    home=home,
+                    mark=alert_marks(report),
+                )
             )
         if not report.sections:
             reason = phrase(report.none_affected.strip().rstrip("."))
@@ -80,21 +86,22 @@ class Rendering:
         limit: int,
         tables: Sequence[tuple[str, Sequence[Check]]] = (),
     ) -> str:
-        """Return the answer to a refused command, of at most `limit` characters; it mentions nobody.
+        """Return the answer to refused commands, of at most `limit` characters; it mentions nobody.
 
-        Each workspace with missing requirements has a table; the last tables are dropped first.
+        A reason is told once, for all that it refuses. Workspaces with the same missing requirements share a
+        table; the last tables are dropped first.
         """
-        answers = [(code(what, 120), phrase(why, 600)) for what, why in lines]
-        lacking = [requirement_table(name, checks) for name, checks in tables]
+        answers = _answers(lines)
+        lacking = requirement_tables(tables)
         for shown in range(len(answers) + len(lacking), -1, -1):
-            listed, whole = answers[:shown], lacking[: max(0, shown - len(answers))]
+            told, whole = answers[:shown], lacking[: max(0, shown - len(answers))]
             text = self._render(
                 "refusal.md",
                 login=code(login, 100),
-                answers=listed,
-                more=len(answers) - len(listed),
+                answers=told,
+                more=sum(answer.number for answer in answers[len(told) :]),
                 tables=whole,
-                more_tables=len(lacking) - len(whole),
+                more_tables=sum(table.number for table in lacking[len(whole) :]),
             )
             if len(text) <= limit:
                 return text
@@ -139,6 +146,17 @@ class Rendering:
 
     def _render(self, template: str, **context: Any) -> str:
         return self._templates.get_template(template).render(context).strip() + "\n"
+
+
+def _answers(lines: Sequence[tuple[str, str]]) -> list[Answer]:
+    by_why: dict[str, list[str]] = {}
+    for what, why in lines:
+        by_why.setdefault(why, []).append(what)
+    return [Answer(listed(map(_what, found)), phrase(why, 600), len(found)) for why, found in by_why.items()]
+
+
+def _what(words: str) -> Markdown:
+    return code(words, 120)
 
 
 def _who(role: Role) -> Markdown:

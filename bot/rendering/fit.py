@@ -11,7 +11,7 @@ class Depth:
     """The limits of each kind: characters of a plan or an error, numbers of other things.
 
     `gone` limits the objects to destroy or replace, `resources` all others of a kind, `folds` the workspaces
-    with a plan. `fit` defines the order in which they shrink.
+    with a plan, `names` those that share a line. `fit` defines the order in which they shrink.
     """
 
     plan: int
@@ -22,22 +22,26 @@ class Depth:
     policies: int = 0
     folds: int = 0
     gone: int = 0
+    names: int = 0
 
 
 # What shrinks, down to what: before an object to destroy or a failure is cut, everything else is.
 _STEPS = (
     ("plan", 16_000),
     ("rows", 100),
+    ("names", 25),
     ("folds", 1),
     ("plan", 0),
     ("folds", 0),
     ("resources", 0),
     ("policies", 0),
+    ("names", 3),
     ("rows", 25),
     ("error", 400),
     ("gone", 100),
     ("error", 0),
     ("gone", 0),
+    ("names", 0),
     ("rows", 0),
     ("warned", 0),
 )

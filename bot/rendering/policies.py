@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from bot.domain.policies.policy import EnforcementLevel, PolicyCheck, PolicyOutcome, tally
 from bot.domain.reports.report import WorkspaceSection
+from bot.rendering.alike import Members, names
 from bot.rendering.escape import Markdown, cell, code, html, link, plain
 
 MOST_POLICIES = 30
@@ -25,7 +26,7 @@ class PolicyRow:
 
 @dataclass(frozen=True)
 class PolicyPart:
-    """A workspace's policies. `more` failed ones have no room here; `rest` did not fail."""
+    """What policies say of some workspaces. `more` failed ones have no room here; `rest` did not fail."""
 
     name: Markdown
     tally: Markdown
@@ -36,22 +37,36 @@ class PolicyPart:
     whole: Markdown
 
 
-def policy_part(section: WorkspaceSection, most: int) -> PolicyPart | None:
-    """Return the view model of a section's policies, at most so many failed ones; None if there are none."""
-    checks = section.policies
-    if not checks:
-        return None
+def policy_parts(
+    sections: Sequence[WorkspaceSection], groups: Sequence[Members], most: int, most_names: int
+) -> Iterable[PolicyPart]:
+    """Yield what policies say, once for all workspaces of which they say the same.
+
+    At most so many failed policies and names of workspaces are shown.
+    """
+    same: dict[PolicyPart, list[int]] = {}
+    for members in groups:
+        section = sections[members[0]]
+        if section.policies:
+            same.setdefault(_part(section.policies, most), []).extend(members)
+    for part, indexes in same.items():
+        named = names(sections, tuple(indexes), most_names)
+        page = link(Markdown("the run's page"), sections[indexes[0]].run_url)
+        yield replace(part, name=named, whole=page)
+
+
+def _part(checks: Sequence[PolicyCheck], most: int) -> PolicyPart:
     failed = [check for check in checks if not check.passed]
     rest = [check for check in checks if check.passed]
     shown = failed[:most]
     return PolicyPart(
-        name=plain(section.workspace.name),
+        name=Markdown(""),
         tally=plain(tally(checks)),
         rows=tuple(_row(check) for check in shown),
         more=len(failed) - len(shown),
         rest=tuple(_row(check) for check in rest[:MOST_POLICIES]) if most else (),
         rest_title=html(f"{len(rest)} passed"),
-        whole=link(Markdown("the run's page"), section.run_url),
+        whole=Markdown(""),
     )
 
 

@@ -14,7 +14,13 @@ MOST_RESOURCES = 25
 _ADDRESS = 160
 
 # States in which the plan is not applied yet, so that a warning is useful.
-_AHEAD = (SectionState.READY, SectionState.CHANGES, SectionState.POLICY, SectionState.APPLYING)
+_AHEAD = (
+    SectionState.READY,
+    SectionState.UNAPPROVED,
+    SectionState.CHANGES,
+    SectionState.POLICY,
+    SectionState.APPLYING,
+)
 
 _GROUPS: tuple[tuple[str, bool, Callable[[ResourceChange], bool]], ...] = (
     ("To destroy", True, lambda r: r.actions == ("delete",)),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 
-from bot.domain.plans.plan import Counts
+from bot.domain.plans.plan import Counts, ResourceChange
 from bot.domain.reports.report import WorkspaceSection
 from bot.domain.runs import lifecycle
 from bot.domain.runs.lifecycle import RunStatus
@@ -19,15 +19,16 @@ class SectionState(Enum):
 
     FAILED = ("❌", "failed")
     POLICY = ("🟠", "stopped by policies")
+    READY = ("🟡", "ready to apply")
+    UNAPPROVED = ("🟡", "waiting for an approval")
+    CHANGES = ("🟡", "with changes")
     APPLYING = ("🔄", "applying")
     PLANNING = ("🔄", "planning")
     QUEUED = ("⏳", "queued")
-    READY = ("🟡", "ready to apply")
-    CHANGES = ("🟡", "with changes")
-    APPLIED = ("✅", "applied")
-    UNCHANGED = ("✅", "without changes")
     CANCELED = ("⚪", "canceled")
     DISCARDED = ("⚪", "discarded")
+    APPLIED = ("✅", "applied")
+    UNCHANGED = ("✅", "without changes")
 
     @property
     def emoji(self) -> Markdown:
@@ -40,6 +41,7 @@ class SectionState(Enum):
         return str(self.value[1])
 
 
+_TO_APPLY = (SectionState.READY, SectionState.UNAPPROVED, SectionState.CHANGES)
 RANKS = {each: rank for rank, each in enumerate(SectionState)}
 _STATES = {
     RunStatus.PENDING: SectionState.QUEUED,
@@ -56,7 +58,18 @@ _STATES = {
 
 def section_state(section: WorkspaceSection) -> SectionState:
     """Return the state of a section's run."""
-    return run_state(section.run, ready=section.next_step.startswith("/apply"))
+    state = run_state(section.run, ready=section.next_step.startswith("/apply"))
+    return SectionState.UNAPPROVED if state is SectionState.READY and section.unapproved else state
+
+
+def attention(state: SectionState, gone: Sequence[ResourceChange]) -> tuple[int, int]:
+    """Return how soon a section needs attention: a smaller number is sooner.
+
+    `gone` are the resources that its plan destroys or replaces: such plans come before other changes.
+    """
+    rank = RANKS[SectionState.READY] if state in _TO_APPLY else RANKS[state]
+    destroys = any("create" not in each.actions for each in gone)
+    return rank, 0 if destroys else 1 if gone else 2
 
 
 def run_state(run: Run, *, ready: bool) -> SectionState:

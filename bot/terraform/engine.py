@@ -19,6 +19,7 @@ from bot.terraform.programs.binaries import Binaries, Program
 from bot.terraform.repository.checkout import Checkout
 from bot.terraform.repository.commit_trees import CommitTrees
 from bot.terraform.repository.merging import MirrorMerges
+from bot.terraform.repository.module_calls import ModuleCalls
 from bot.terraform.repository.reach import modules_hash, reach
 from bot.terraform.running.apply_record import ERRORED_STATE, LeftApply
 from bot.terraform.running.init_needs import InitNeeded
@@ -77,6 +78,7 @@ class TerraformEngine:
         limit = limits.plan.total_seconds()
         self._checkout = Checkout(self._data, outside, limit)
         self._merges = MirrorMerges(self._checkout)
+        self._module_calls = ModuleCalls(self._checkout)
         most = trees_disk * MEGABYTE
         self._trees = CommitTrees(self._data, self._checkout, most=most, limit=limit, fewest=trees_from)
         self._settings = Settings(
@@ -250,6 +252,10 @@ class TerraformEngine:
     def directories(self, remote: GitRemote, commit: str) -> tuple[str, ...]:
         """Return every directory with a `.tf`, `.tf.json` or `.tofu` file at a commit; `""` is the root."""
         return self._checkout.directories(remote, commit)
+
+    def module_calls(self, remote: GitRemote, commit: str) -> Mapping[str, frozenset[str]]:
+        """Return which directories and files each directory of a commit uses, besides its own files."""
+        return self._module_calls.of(remote, commit)
 
     def _folder(self, run_id: str) -> RunFolder:
         return self._trees.of(self._sandbox.folder(self._data, run_id))

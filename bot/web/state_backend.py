@@ -9,7 +9,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify, request
 
 from bot.domain.errors import Forbidden
-from bot.services.states.backend import STATE_LIMIT, Grant
+from bot.services.states.backend import STATE_LIMIT
 from bot.web.request.bodies import read_body
 from bot.web.request.services import services
 
@@ -25,12 +25,16 @@ blueprint = Blueprint("state", __name__)
 def state(workspace_id: str) -> Response:
     """Answer one request of Terraform's backend.
 
+    A run may also read the states that other workspaces share with its own, and only read them.
     200, 404 (no state yet), 423 (locked, with the holder's lock info), 400, 401, 403, 409, 413.
     """
-    grant = _grant(workspace_id)
+    run_id, token = _signed_in()
+    states = services().states
+    grant = states.admit(workspace_id, run_id, token)
+    if grant is None and request.method == "GET":
+        return _shared(workspace_id, run_id, token)
     if grant is None:
         return _unauthorized()
-    states = services().states
     match request.method:
         case "POST":
             states.push(grant, read_body(STATE_LIMIT), request.args.get("ID", ""), _header("Content-MD5"))
@@ -50,18 +54,29 @@ def state(workspace_id: str) -> Response:
         case "DELETE":
             raise Forbidden("Plangate never deletes states: destroy the resources and keep the empty state")
         case _:
-            data = states.pull(grant)
-            return Response(data or b"", status=404 if data is None else 200, mimetype="application/json")
+            return _state(states.pull(grant))
 
 
-def _grant(workspace_id: str) -> Grant | None:
+def _shared(workspace_id: str, run_id: str, token: str) -> Response:
+    """Answer a run that reads the state of another workspace."""
+    shared = services().shared_states
+    reader = shared.admit(run_id, token)
+    return _unauthorized() if reader is None else _state(shared.pull(reader, workspace_id))
+
+
+def _state(data: bytes | None) -> Response:
+    return Response(data or b"", status=404 if data is None else 200, mimetype="application/json")
+
+
+def _signed_in() -> tuple[str, str]:
+    """Return the run and its token, empty if the request has none."""
     try:
         sent = request.authorization
     except ValueError:  # Werkzeug does not expect letters beyond ASCII there
         sent = None
     if sent is None or sent.type != "basic":
-        return None
-    return services().states.admit(workspace_id, sent.username or "", sent.password or "")
+        return "", ""
+    return sent.username or "", sent.password or ""
 
 
 def _unauthorized() -> Response:

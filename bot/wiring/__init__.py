@@ -63,9 +63,11 @@ from bot.services.runs.transitions import Transitions
 from bot.services.states.backend import StateService
 from bot.services.states.history import StateVersions
 from bot.services.states.kept_aside import KeptStates
+from bot.services.states.shared_states import SharedStates
 from bot.services.upkeep.retention import RetentionJob
 from bot.services.upkeep.sweep import Sweep
 from bot.services.variables.editor import VariableEditor
+from bot.shared_tokens import RedisTokens
 from bot.store import SqlStore
 from bot.terraform.programs.binaries import Binaries
 from bot.terraform.repository.set_files import SetFolders
@@ -101,6 +103,7 @@ class Services:
     post_builder: PostBuilder
     run_factory: RunFactory
     states: StateService
+    shared_states: SharedStates
     state_versions: StateVersions
     controls: RunControls
     variables: VariableEditor
@@ -161,6 +164,7 @@ def build_services(world: World, config: Config) -> Services:
         post_builder=foundation.post_builder,
         run_factory=factory,
         states=states,
+        shared_states=SharedStates(store, states),
         state_versions=StateVersions(store, clock),
         variables=VariableEditor(store, clock),
         controls=foundation.controls,
@@ -251,12 +255,14 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
     limits = config.limits
     binaries, sandbox = binaries_of(config), sandbox_of(config)
     engine = engine_of(config, binaries, sandbox, limits)
-    clients = {forge.name: kinds[forge.kind].client(forge) for forge in config.forges}
+    # Keys are derived from a root in the database, so that they survive a rotation of encryption keys.
+    vault = FernetVault(config.secret_keys, root=store.root)
+    tokens = RedisTokens(config.require_redis(), vault, clock)
+    clients = {forge.name: kinds[forge.kind].client(forge, tokens) for forge in config.forges}
     return World(
         clock=clock,
         store=store,
-        # Keys are derived from a root in the database, so that they survive a rotation of encryption keys.
-        vault=FernetVault(config.secret_keys, root=store.root),
+        vault=vault,
         dispatch=dispatch,
         queues=dispatch,
         addresses=Addresses(config.url, config.internal_url, config.data),

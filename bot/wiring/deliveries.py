@@ -11,6 +11,7 @@ from bot.services.changes.change_log import ChangeLog
 from bot.services.changes.discovery import Discovery
 from bot.services.changes.merge_queue import MergeQueue
 from bot.services.changes.other_previews import OtherPreviews
+from bot.services.changes.used_modules import UsedModules
 from bot.services.comments.apply import ApplyComments
 from bot.services.comments.dispatch import Comments
 from bot.services.comments.override import OverrideComments
@@ -18,6 +19,7 @@ from bot.services.comments.page_applies import PageApplies
 from bot.services.comments.run_commands import RunComments
 from bot.services.comments.why import WhyComments
 from bot.services.deliveries.intake import Intake
+from bot.services.deliveries.new_outputs import NewOutputs
 from bot.services.deliveries.run_triggers import RunTriggers
 from bot.services.merging.applied_before import AppliedBefore
 from bot.services.outbox.ledger import Ledger
@@ -37,9 +39,8 @@ def intake_of(config: Config, world: World, foundation: Foundation) -> Intake:
     discovery = Discovery(config.discover, world.engine, forges)
     policy_changes = PolicyChanges(clock, config.policy_sets, on=config.policies.replayed > 0)
     ledger = Ledger(store, clock)
-    change_log = ChangeLog(
-        store, clock, ledger, forges, discovery, factory, transitions, policy_changes, foundation.merges
-    )
+    used_modules = UsedModules(store, world.engine, forges)
+    change_log = _change_log(world, foundation, ledger, discovery, policy_changes, used_modules)
     comments = Comments(
         store,
         forges,
@@ -70,10 +71,33 @@ def intake_of(config: Config, world: World, foundation: Foundation) -> Intake:
         comments,
         transitions,
         _run_triggers(world, foundation, ledger),
-        MergeQueue(store, forges, discovery, factory, ledger, transitions),
+        MergeQueue(store, forges, discovery, factory, ledger, transitions, used_modules),
         OurComments(store, clock, forges, ledger, transitions),
         foundation.identities,
         AppliedBefore(store, forges, world.merges),
+        used_modules,
+    )
+
+
+def _change_log(
+    world: World,
+    foundation: Foundation,
+    ledger: Ledger,
+    discovery: Discovery,
+    policy_changes: PolicyChanges,
+    used_modules: UsedModules,
+) -> ChangeLog:
+    return ChangeLog(
+        world.store,
+        world.clock,
+        ledger,
+        world.forges,
+        discovery,
+        foundation.run_factory,
+        foundation.transitions,
+        policy_changes,
+        foundation.merges,
+        used_modules,
     )
 
 
@@ -103,5 +127,14 @@ def _run_triggers(world: World, foundation: Foundation, ledger: Ledger) -> RunTr
     limit = world.limits.siblings
     base_moves = BaseMoves(store, clock, forges, ledger, foundation.merges, factory, transitions, limit)
     return RunTriggers(
-        store, forges, ledger, factory, transitions, carry_over, siblings, continuing, base_moves
+        store,
+        forges,
+        ledger,
+        factory,
+        transitions,
+        carry_over,
+        siblings,
+        continuing,
+        base_moves,
+        NewOutputs(factory, transitions, limit),
     )

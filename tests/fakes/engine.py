@@ -39,6 +39,8 @@ def plan_json(
 class FakeEngine:
     """Implements Engine.
 
+    `calls` are the modules that each directory uses, and `looked` the commits that were asked for them.
+
     `plans` holds, for each working directory, what a plan finds to do; after an apply it is nothing more.
     `done` names what was begun: `("plan", run id)`. `applied` holds every saved plan that was applied.
     `trees` are the runs whose working tree lies on the machine, `tidied` is how often it was tidied.
@@ -53,6 +55,8 @@ class FakeEngine:
     def __init__(self) -> None:
         self.plans: dict[str, dict[str, Any]] = {}
         self.found: tuple[str, ...] = ()
+        self.calls: dict[str, tuple[str, ...]] = {}
+        self.looked: list[str] = []
         self.done: list[tuple[str, str]] = []
         self.applied: list[tuple[str, bytes]] = []
         self.jobs: list[EngineJob] = []
@@ -159,6 +163,13 @@ class FakeEngine:
             assert isinstance(error, Exception)
             raise error
         return self.found
+
+    def module_calls(self, remote: GitRemote, commit: str) -> Mapping[str, frozenset[str]]:
+        self.looked.append(commit)
+        for error, _ in self._faults.pop("module_calls", ()):
+            assert isinstance(error, Exception)
+            raise error
+        return {name: frozenset(places) for name, places in self.calls.items()}
 
     # Within
 

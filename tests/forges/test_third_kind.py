@@ -20,6 +20,7 @@ from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.terms import ForgeWords
 from bot.forges.kinds import KINDS, parser
 from bot.services.ports import (
+    AccessTokens,
     Clock,
     Delivery,
     ForgeConfig,
@@ -134,7 +135,7 @@ def hook(config: ForgeConfig, clock: Clock) -> BergHook:
     return BergHook(config.name, config.webhook_secrets)
 
 
-def client(config: ForgeConfig) -> BergForge:
+def client(config: ForgeConfig, tokens: AccessTokens) -> BergForge:
     found = BergForge(config.name, config.login)
     found.set_branch(REPO, "main", "c0ffee", default=True)
     found.set_files_between(REPO, "before", "c0ffee", ["main.tf"])

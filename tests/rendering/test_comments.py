@@ -6,6 +6,7 @@ To write them anew, and then to read the diff: `REWRITE_EXPECTED=1 pytest tests/
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -152,6 +153,24 @@ STOPPED = section(
 )
 APPLIED = section("edge", run(RunStatus.APPLIED, plan_only=False), "Applied", counts=Counts(1, 0, 0))
 
+
+def ordered(each: WorkspaceSection, name: str, *depends_on: str, step: str = "") -> WorkspaceSection:
+    workspace = replace(each.workspace, id=f"ws-{name}", name=name, depends_on=depends_on)
+    return replace(each, workspace=workspace, next_step=step, plan_text="", run_url=f"{URL}/runs/{name}")
+
+
+SMALL = section("x", run(RunStatus.PLANNED_AND_FINISHED, has_changes=True), "Planned", counts=Counts(1, 0, 0))
+HELD = section("x", run(RunStatus.PENDING, plan_only=False), "Waits for network, which failed")
+FAILED_APPLY = section(
+    "x", run(RunStatus.ERRORED, plan_only=False, apply_status=StageStatus.ERRORED), "Apply failed"
+)
+ORDER = (
+    ordered(SMALL, "app", "cluster", "dns", step="/apply network 1111111 cluster 2222222 app 4444444"),
+    ordered(SMALL, "cluster", "network", step="/apply network 1111111 cluster 2222222"),
+    ordered(SMALL, "dns", step="/apply dns 3333333"),
+    ordered(SMALL, "network", step="/apply network 1111111"),
+    ordered(SAME, "alone"),
+)
 CONFLICT = MergeResult("main", "1a2b3c4d", "", conflicts=("net/a.tf",))
 CHANGES = {
     "one_ready": ChangeReport("0123456789abcdef", (READY,)),
@@ -164,6 +183,11 @@ CHANGES = {
     ),
     "none_affected": ChangeReport("0123456789abcdef", (), "`network-prod` watches network/, modules/."),
     "on_top": ChangeReport("0123456789abcdef", (READY,), top="main at 1a2b3c4"),
+    "in_order": ChangeReport("0123456789abcdef", ORDER),
+    "held": ChangeReport(
+        "0123456789abcdef",
+        (ordered(HELD, "app", "network"), ordered(FAILED_APPLY, "network", step="/plan network")),
+    ),
     "conflict": ChangeReport(
         "0123456789abcdef", (), conflict=CONFLICT.why_conflicting, conflicts=("net/a.tf",)
     ),
@@ -217,6 +241,39 @@ CHANGES["drift_and_warnings"] = ChangeReport(
             warnings="Warning: Argument is deprecated\n\n  with aws_s3_bucket.logs,\n\nUse acl.",
         ),
     ),
+)
+
+
+PLACED = replace(
+    READY,
+    workspace=replace(READY.workspace, working_directory="envs/prod"),
+    run=replace(READY.run, engine_version="1.15.5"),
+)
+CHANGES["unapproved"] = ChangeReport(
+    "0123456789",
+    (
+        replace(
+            PLACED,
+            headline="Planned, needs an approval",
+            requires=("approved:2", "mergeable"),
+            unapproved=True,
+        ),
+        replace(
+            STOPPED,
+            headline="Changed since it was approved, needs an approval",
+            requires=("approved:2", "mergeable"),
+            unapproved=True,
+        ),
+        section(
+            "web",
+            READY.run,
+            "Planned, not ready to be applied",
+            "it is a draft: mark it as ready for review",
+            counts=Counts(0, 1, 0),
+            requires=("not_draft",),
+        ),
+    ),
+    alerts=False,
 )
 
 
@@ -282,11 +339,22 @@ def test_refusal_with_a_table_of_requirements() -> None:
 
 
 def test_a_refusal_without_room_for_its_tables_says_how_many_there_are() -> None:
-    tables = [(f"ws-{n}", CHECKS) for n in range(20)]
+    tables = [(f"ws-{n}", (Check("approved", False, f"not {n}"), *CHECKS)) for n in range(20)]
     text = TEXTS.refusal_comment("ada", [("dns", "no")], 2000, tables)
     shown = text.count("is not ready to be applied:\n")
     assert 2 < shown < 20
     assert f"{20 - shown} more workspaces not ready to be applied" in text
+
+
+def test_a_refusal_tells_a_reason_once_for_all_that_it_refuses() -> None:
+    lines = [(f"ws-{n}", "the change is not approved") for n in range(40)]
+    tables = [(f"ws-{n}", CHECKS) for n in range(40)]
+    text = TEXTS.refusal_comment("ada", lines, GITHUB, tables)
+    assert text.count("the change is not approved") == 1
+    assert "- `ws-0`, `ws-1`, " in text
+    assert "`ws-24` and 15 more: the change is not approved\n" in text
+    assert text.count("| Requirement |") == 1
+    assert "ws-24 and 15 more** are not ready to be applied:\n" in text.replace("\\-", "-")
 
 
 def test_why_comment() -> None:
@@ -346,6 +414,7 @@ def test_every_status_has_a_mood() -> None:
     assert states[RunStatus.APPLY_QUEUED] is SectionState.APPLYING
     assert {states[status] for status in RunStatus} == set(SectionState) - {
         SectionState.READY,
+        SectionState.UNAPPROVED,
         SectionState.UNCHANGED,
     }
 
@@ -355,6 +424,28 @@ def test_one_ready_workspace_names_its_command_and_several_name_all() -> None:
     assert "```\n/apply network-prod\n```" in one
     assert "```\n/apply\n```" in told(CHANGES["mixed"], GITHUB)
     assert "comment:" not in told(CHANGES["nothing_to_do"], GITHUB)
+
+
+def test_a_plan_after_one_that_does_not_fit_is_not_offered_with_the_shown_ones() -> None:
+    small = replace(ORDER[0], workspace=replace(ORDER[0].workspace, depends_on=("network",)))
+    shown = replace(
+        small,
+        run=replace(small.run, id="run-app"),
+        plan_text="  + resource",
+        next_step="/apply network 1111111 app 4444444",
+    )
+    said = told(ChangeReport("0123456789abcdef", (shown, ORDER[3])), GITHUB)
+    assert "```\n/apply\n```" not in said
+    assert "```\n/apply network 1111111\n```" in said
+
+
+def test_commands_in_order_name_each_workspace_once() -> None:
+    by_code = tuple(
+        replace(each, workspace=replace(each.workspace, require=("plan_code",))) for each in ORDER
+    )
+    said = told(ChangeReport("0123456789abcdef", by_code), GITHUB)
+    commands = "/apply network 1111111 cluster 2222222 app 4444444\n/apply dns 3333333"
+    assert f"```\n{commands}\n```" in said
 
 
 def test_what_changed_since_an_approval_is_told_only_while_it_is_asked_about() -> None:
@@ -409,8 +500,9 @@ def test_many_workspaces_are_summarised_with_failures_kept() -> None:
     assert len(text) <= 4000
     assert text.startswith("### ❌ 1 workspace failed, 600 without changes\n")
     assert "| [storage](https://plangate.example.com/runs/storage) | ❌ Plan failed |" in text
-    assert "Not in the table:" in text
-    assert "workspaces without changes. See [all runs](https://plangate.example.com)." in text
+    named = len(re.findall(r"\[ws\\?-\d+\]", text))
+    assert named > 2
+    assert f" and {600 - named} more, see [all runs](https://plangate.example.com)\n" in text
 
 
 def test_a_long_output_keeps_its_end() -> None:
@@ -422,22 +514,56 @@ def test_a_long_output_keeps_its_end() -> None:
 
 
 def test_a_long_refusal_counts_what_it_leaves_out() -> None:
-    text = TEXTS.refusal_comment("ada", [(f"ws-{n}", "no " * 100) for n in range(100)], 3000)
+    text = TEXTS.refusal_comment("ada", [(f"ws-{n}", f"no {n} " * 100) for n in range(100)], 3000)
     assert len(text) <= 3000
     shown = text.count("- `ws-")
     assert shown > 3
     assert f"- … and {100 - shown} more\n" in text
 
 
-def test_every_command_that_is_next_can_be_copied_from_a_fence_of_its_own() -> None:
+def test_one_command_has_a_block_and_the_others_are_in_sentences() -> None:
     held_up = section(
         "iam", run(RunStatus.POLICY_OVERRIDE, plan_only=False, has_changes=True), "Policies failed",
         "/override iam <reason>",
     )  # fmt: skip
-    failed = [
-        replace(FAILED, workspace=replace(FAILED.workspace, name=n), next_step=f"/plan {n}") for n in "abcde"
-    ]
-    text = told(ChangeReport("0123456789", (READY, held_up, *failed)), GITHUB)
+    failed = replace(FAILED, next_step="/plan storage")
+    text = told(ChangeReport("0123456789", (READY, held_up, failed)), GITHUB)
+    assert text.count("\n```\n/") == 1
     assert "\n```\n/apply\n```\n" in text
-    assert "\n```\n/override iam <reason>\n```\n" in text
-    assert [n for n in "abcde" if f"\n```\n/plan {n}\n```\n" in text] == ["a", "b", "c"]
+    assert "with your reason, comment: `/override iam <reason>`\n" in text
+    assert "| `/plan storage` |" in text
+    alone = told(ChangeReport("0123456789", (held_up,)), GITHUB)
+    assert "\n```\n/override iam <reason>\n```\n" in alone
+
+
+def test_a_short_plan_is_open_and_a_long_one_folded() -> None:
+    long = replace(READY, plan_text="\n".join(f'+   resource "a" "r{n}" {{' for n in range(31)))
+    assert "<details open>\n<summary><b>network-prod</b>" in told(CHANGES["one_ready"], GITHUB)
+    assert "<details>\n<summary><b>network-prod</b>" in told(ChangeReport("abc", (long,)), GITHUB)
+
+
+def test_of_many_short_plans_the_first_are_open() -> None:
+    many = [replace(READY, workspace=replace(READY.workspace, name=f"ws-{n}")) for n in range(5)]
+    text = told(ChangeReport("abc", tuple(many)), GITHUB)
+    assert (text.count("<details open>\n"), text.count("<summary><b>ws-")) == (2, 5)
+
+
+def test_an_open_plan_has_no_list_of_what_the_warning_names() -> None:
+    text = told(CHANGES["one_ready"], GITHUB)
+    assert "**To destroy**" not in text
+    assert text.index("`aws_s3_bucket.logs`") < text.index("<details open>")
+
+
+def test_without_alerts_a_bold_word_warns() -> None:
+    assert "[!" not in told(replace(CHANGES["conflict"], alerts=False), GITHUB)
+    text = told(replace(CHANGES["conflict_of_a_planned_one"], alerts=False, edited="ada edited it"), GITHUB)
+    assert "[!" not in text
+    assert text.count("> ⚠️ **Warning:**\n> ") == 2
+    assert text.count("> 🛑 **Caution:**\n> ada edited it") == 1
+
+
+def test_nothing_is_ready_to_apply_that_people_have_to_approve() -> None:
+    text = told(CHANGES["unapproved"], GITHUB)
+    assert "ready to apply" not in text
+    assert text.startswith("### 🟡 2 workspaces waiting for an approval, 1 with changes\n")
+    assert "\nTo apply the plans of this comment once the change is approved, comment:\n" in text

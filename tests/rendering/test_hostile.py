@@ -39,7 +39,7 @@ TEXTS = Rendering(URL)
 LIMIT = 65_536
 PARSER = MarkdownIt("commonmark", {"html": True}).enable("table")
 ACTING = re.compile(r"@[\w/]|#\d|://|www\.")
-TAGS = re.compile(r"</?(?:details|summary|b|sub)>")
+TAGS = re.compile(r"</?(?:details|summary|b|sub)>|<details open>")
 
 HOSTILE = {
     "heading": "# Approved",
@@ -135,6 +135,17 @@ def change(*sections: WorkspaceSection) -> str:
     return TEXTS.change_comment(ChangeReport("0123456789", sections), LIMIT).text
 
 
+def placed(directory: str, version: str) -> WorkspaceSection:
+    section = part()
+    workspace = replace(section.workspace, working_directory=directory)
+    return replace(section, workspace=workspace, run=replace(section.run, engine_version=version))
+
+
+def unchanged(name: str, headline: str) -> WorkspaceSection:
+    section = part(name=name, headline=headline, next_step="", resources=(), counts=Counts(), plan_text="")
+    return replace(section, run=replace(section.run, has_changes=False))
+
+
 def outcome(status: RunStatus, name: str = "net", tail: str = "x", **of: object) -> str:
     workspace = Workspace("ws-1", name, RepoRef("github", "acme/infra"))
     return TEXTS.applies_comment(
@@ -184,6 +195,22 @@ PLACES: dict[str, Callable[[str], str]] = {
     "workspace": lambda text: change(part(name=text), part()),
     "headline": lambda text: change(part(headline=text)),
     "next step": lambda text: change(part(next_step=f"ask {text}")),
+    "directory": lambda text: change(placed(f"a{text}", "1.15.5")),
+    "engine version": lambda text: change(placed("net", f"1{text}")),
+    "workspaces that are alike": lambda text: change(
+        *(
+            replace(part(name=name, next_step=f"/apply {name} 1a"), likeness="x")
+            for name in (text, "a", "b", "c")
+        )
+    ),
+    "directory of one that is alike": lambda text: change(
+        *(replace(placed(f"a{text}", "1.15.5"), likeness="x") for _ in range(2))
+    ),
+    "workspace that requires": lambda text: change(
+        part(name=text, requires=("approved:2",), unapproved=True), part()
+    ),
+    "workspace without changes": lambda text: change(unchanged(text, "No changes")),
+    "why nothing changes": lambda text: change(unchanged("net", text)),
     "address": lambda text: change(part(resources=(ResourceChange(f'a.b["{text}"]', ("delete",)),))),
     "address alone": lambda text: change(part(resources=(ResourceChange(text, ("create", "delete")),))),
     "previous address": lambda text: change(part(resources=moved(f"a{text}"))),
@@ -295,7 +322,7 @@ def harmless(text: str) -> list[Token]:
         if tag.startswith("</"):
             assert opened.pop() == tag.replace("/", "")
         else:
-            opened.append(tag)
+            opened.append(tag.replace(" open", ""))
     assert not opened
     return page
 
@@ -326,15 +353,21 @@ ACTIONS = st.sampled_from(
 RESOURCE = st.builds(ResourceChange, NASTY, ACTIONS, st.just("") | NASTY, st.booleans())
 COUNT = st.integers(0, 10**6)
 SECTION = st.builds(
-    lambda status, changed, name, headline, step, resources, counts, plan, error, delta: WorkspaceSection(
-        Workspace("w", name, RepoRef("github", "a/b")),
-        run(status, has_changes=changed, error=error, delta=delta),
-        headline,
-        step,
-        f"{URL}/runs/1",
-        resources,
-        counts,
-        plan,
+    lambda status, changed, name, headline, step, resources, counts, plan, error, delta, like: (
+        WorkspaceSection(
+            Workspace("w", name, RepoRef("github", "a/b"), working_directory=name),
+            run(status, has_changes=changed, error=error, delta=delta, engine_version=name[:9]),
+            headline,
+            step,
+            f"{URL}/runs/1",
+            resources,
+            counts,
+            plan,
+            likeness=like,
+            requires=("approved",) if like else (),
+            unapproved=bool(like),
+            warnings=error,
+        )
     ),
     st.sampled_from(RunStatus),
     st.sampled_from([True, False, None]),
@@ -346,12 +379,14 @@ SECTION = st.builds(
     NASTY | st.builds(lambda text, times: (text + "\n") * times, NASTY, st.integers(1, 300)),
     NASTY | st.builds(lambda text: (text + "\n") * 200, NASTY),
     st.just("") | NASTY,
+    st.sampled_from(["", "x"]),
 )
 REPORT = st.builds(
     ChangeReport,
     NASTY,
     st.lists(SECTION, max_size=4).map(tuple) | st.builds(lambda s, n: (s,) * n, SECTION, st.integers(1, 120)),
     NASTY,
+    alerts=st.booleans(),
 )
 LIMITS = st.integers(1500, 70_000)
 

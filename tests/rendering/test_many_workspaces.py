@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.plans.plan import Counts, ResourceChange
+from bot.domain.policies.policy import EnforcementLevel, PolicyCheck, PolicyOutcome
 from bot.domain.reports.report import ChangeReport, ChangeText, WorkspaceSection
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
 from tests.rendering.test_comments import GITHUB, TEXTS, URL, held, run, section
@@ -104,7 +105,7 @@ def test_apply_is_offered_only_for_plans_that_are_shown_whole(number: int) -> No
         )
     assert f"{hidden} plans do not fit here, and `/apply` does not cover them." in said
     assert f"[all runs]({URL}/changes/1)" in said
-    assert len(re.findall(r"^/apply ws-\d+ 1a2b3c4$", said, re.MULTILINE)) == min(hidden, 10)
+    assert len(re.findall(r"`/apply ws-\d+ 1a2b3c4`", said)) == min(hidden, 10)
 
 
 def test_what_is_told_as_whole_is_whole() -> None:
@@ -121,6 +122,19 @@ def test_one_plan_that_does_not_fit_has_to_be_named() -> None:
     assert "\n/apply ws-001 1a2b3c4\n" in found.text
 
 
+@pytest.mark.parametrize(("number", "which"), [(1, "it"), (3, "one")])
+def test_plans_that_do_not_fit_may_need_an_approval_first(number: int, which: str) -> None:
+    found = told(*(replace(planned(n, lines=9000), unapproved=True) for n in range(number)))
+    assert f"To apply {which} once the change is approved, " in found.text
+
+
+def test_a_long_command_is_never_cut() -> None:
+    command = " ".join(["/apply", *(f"workspace-{n:03d} 1a2b3c4" for n in range(20))])
+    text = told(replace(planned(1), next_step=command)).text
+    assert f"\n{command}\n" in text
+    assert f"`{command}` |" in text
+
+
 def test_plans_that_destroy_are_shown_before_others() -> None:
     sections = [planned(n, gone=n == 399, lines=100) for n in range(400)]
     assert "run-ws-399" in told(*sections).whole
@@ -132,3 +146,130 @@ def test_notes_that_are_left_out_are_counted() -> None:
     assert "note 4" in text
     assert "note 5" not in text
     assert "4 more notes, see [the run]" in text
+
+
+def alike(
+    name: str, *, gone: int = 0, like: str = "same", lines: int = 20, **more: object
+) -> WorkspaceSection:
+    resources = (
+        *(ResourceChange(f"aws_s3_bucket.old[{n}]", ("delete",)) for n in range(gone)),
+        *(ResourceChange(f"aws_s3_bucket.new[{n}]", ("create",)) for n in range(8)),
+    )
+    made = replace(
+        run(RunStatus.PLANNED_AND_FINISHED, has_changes=True), id=f"run-{name}", engine_version="1.15.5"
+    )
+    code = f"{sum(map(ord, name)):07x}"
+    part = section(
+        name, made, "Planned", f"/apply {name} {code}", resources=resources, counts=Counts(8, 0, gone),
+        code=code, plan_text="\n".join(f'+   resource "aws_s3_bucket" "{name}-{n}" {{' for n in range(lines)),
+        likeness=like,
+    )  # fmt: skip
+    return replace(part, workspace=replace(part.workspace, working_directory=f"envs/{name}"), **more)  # type: ignore[arg-type]
+
+
+def unchanged(name: str) -> WorkspaceSection:
+    return section(
+        name, run(RunStatus.PLANNED_AND_FINISHED, has_changes=False), "No changes", counts=Counts()
+    )
+
+
+FLEET = (
+    *(alike(f"app-{where}") for where in ("ca", "dev", "eu", "jp", "prod")),
+    alike("db-prod", gone=2, like="others"),
+    alike("db-dev", gone=2, like="others"),
+    *(unchanged(name) for name in ("dns", "iam", "logs")),
+)
+
+
+def test_the_comment_of_workspaces_that_are_alike() -> None:
+    found = told(*FLEET)
+    held("change_alike", found.text)
+    assert set(found.whole) == {each.run.id for each in FLEET if each.run.has_changes}
+
+
+def test_each_member_of_a_group_is_named_linked_and_has_its_command() -> None:
+    text = told(*FLEET).text
+    for each in FLEET[:7]:
+        assert f"[{each.workspace.name.replace('-', '-')}]({each.run_url})" in text.replace("\\-", "-")
+        assert f"`{each.next_step}`" in text
+    assert text.count("```diff") == 2
+
+
+def test_a_group_names_what_it_destroys_in_each_workspace() -> None:
+    text = told(*FLEET).text
+    for name in ("db-prod", "db-dev"):
+        for n in range(2):
+            assert f"`aws_s3_bucket.old[{n}]` in {name}" in text.replace("\\-", "-")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"likeness": ""},
+        {"likeness": "other"},
+        {"plan_text": ""},
+        {"headline": "Planned, outdated: the state has moved since"},
+        {"next_step": "/plan app-z"},
+        {"counts": Counts(8, 1, 0)},
+        {"notes": ("change 2 plans to change a.b too",)},
+        {"warnings": "Warning: Argument is deprecated"},
+        {"requires": ("approved",)},
+        {"unapproved": True},
+        {"resources": (ResourceChange("aws_s3_bucket.new", ("delete",)),)},
+        {"policies": (PolicyCheck("guard", "v1", "tags", EnforcementLevel.HARD, PolicyOutcome.FAILED),)},
+        {"run": replace(alike("app-z").run, engine_version="1.9.0")},
+        {"run": replace(alike("app-z").run, delta="+ a.b")},
+        {"run": replace(alike("app-z").run, status=RunStatus.APPLIED)},
+        {"run": replace(alike("app-z").run, error="Error: x")},
+    ],
+)
+def test_what_differs_in_anything_is_not_in_a_group(other: dict[str, object]) -> None:
+    text = told(alike("app-a"), alike("app-b"), replace(alike("app-z"), **other)).text  # type: ignore[arg-type]
+    assert "The plan of app-b is the same," in text.replace("\\-", "-")
+    assert len(re.findall(r"^\| \[", text, re.MULTILINE)) == 2
+
+
+def test_members_that_are_not_named_do_not_count_as_shown() -> None:
+    sections = [alike(f"app-{n:03d}") for n in range(600)]
+    found = told(*sections, limit=20_000)
+    assert 0 < len(found.whole) < 600
+    for each in sections:
+        assert (each.run.id in found.whole) == (f"{each.next_step}`" in found.text.partition("</details>")[0])
+    assert f"{600 - len(found.whole)} plans do not fit here, and `/apply` does not cover them." in found.text
+
+
+def test_a_group_whose_plan_is_cut_is_not_shown() -> None:
+    found = told(*(alike(f"app-{n}", lines=4000) for n in range(5)))
+    assert found.whole == ()
+    assert "5 plans do not fit here" in found.text
+
+
+def test_policies_that_say_the_same_of_many_are_told_once() -> None:
+    passed = PolicyCheck("guard", "v1", "tags", EnforcementLevel.HARD, PolicyOutcome.PASSED)
+    text = told(*(replace(planned(n), policies=(passed,)) for n in range(4))).text
+    assert text.count("policies: 1 passed") == 1
+    assert "**ws-000, ws-001, ws-002, ws-003** policies: 1 passed" in text.replace("\\-", "-")
+
+
+def test_the_table_begins_with_what_needs_attention() -> None:
+    replaced = replace(planned(3), resources=(ResourceChange("a.b", ("delete", "create")),))
+    waiting = section("waiting", run(RunStatus.PENDING), "Waits")
+    working = section("working", run(RunStatus.PLANNING), "Planning")
+    done = section("done", run(RunStatus.APPLIED, plan_only=False), "Applied", counts=Counts(1))
+    stopped = section("stopped", run(RunStatus.POLICY_SOFT_FAILED, has_changes=True), "Policies failed")
+    sections = (
+        unchanged("dns"),
+        done,
+        waiting,
+        working,
+        planned(1),
+        replaced,
+        planned(2, gone=1),
+        stopped,
+        failed(1),
+    )
+    text = told(*sections).text
+    assert re.findall(r"^\| \[([^]]+)\]", text, re.MULTILINE) == [
+        "bad-001", "stopped", "ws-002", "ws-003", "ws-001", "working", "waiting", "done",
+    ]  # fmt: skip
+    assert "\n✅ No changes: [dns]" in text

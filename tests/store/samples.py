@@ -18,6 +18,7 @@ from bot.domain.reports.posts import PostContent, StatusPost
 from bot.domain.reports.report import StatusReport, StatusState
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run, RunEvent, RunSource
+from bot.domain.workspaces.concurrency import Concurrency
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import ChangeRecord, Delivery, Post, StateLock, StateVersion, Store
 
@@ -122,6 +123,8 @@ _PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     bytes: st.binary(max_size=40),
     datetime: _MOMENTS,
     type(None): st.none(),
+    # A group has a name: plangate.yml takes no other.
+    Concurrency: st.builds(Concurrency, _TEXTS.filter(bool), st.integers(1, 2**31 - 2)),
 }
 
 

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import httpx
 
-from bot.demo.stage import ServerProcess
+from bot.demo.stage import ServerProcess, Stage
 from bot.domain.events import RepoRef
 from bot.domain.people.permissions import Person, Role
 from bot.domain.runs.lifecycle import APPLY_STAGES, RunStatus
@@ -42,6 +42,23 @@ def _manifest() -> str:
         place = f"repo: {repo}, branch: main, working_directory: net, network: host"
         lines.append(f"  - {{name: {name}, {place}}}")
     return "\n".join(lines) + "\n"
+
+
+def kill_workers(stage: Stage) -> None:
+    """Kill every worker of a stage with its job, all at once, and leave Terraform alive."""
+    names = [name for name in stage.parts if name.startswith("worker-")]
+    parts = [stage.parts.pop(name) for name in names]
+    workers = {part.process.pid for part in parts if part.process is not None}
+    jobs = [pid for pid, parent in processes.parents().items() if parent in workers]
+    processes.kill(*workers, *jobs)
+    for part in parts:
+        part.kill()
+
+
+def start_workers(stage: Stage) -> None:
+    """Start as many workers as a stage had."""
+    for number in range(1, stage.workers + 1):
+        stage.start_worker(number)
 
 
 class Ground:
@@ -118,18 +135,11 @@ class Ground:
     def kill_workers(self) -> None:
         """Kill every worker with its job, all at once, and leave Terraform alive."""
         with self._lock:
-            names = [name for name in self.stage.parts if name.startswith("worker-")]
-            parts = [self.stage.parts.pop(name) for name in names]
-            workers = {part.process.pid for part in parts if part.process is not None}
-            jobs = [pid for pid, parent in processes.parents().items() if parent in workers]
-            processes.kill(*workers, *jobs)
-            for part in parts:
-                part.kill()
+            kill_workers(self.stage)
 
     def start_workers(self) -> None:
         """Start as many workers as there were."""
-        for number in range(1, self.stage.workers + 1):
-            self.stage.start_worker(number)
+        start_workers(self.stage)
 
     def kill_web(self) -> None:
         """Kill the web process with its children."""

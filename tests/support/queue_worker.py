@@ -2,7 +2,8 @@
 
 They are the children of one process, which saves each of them its start. Everything else is in earnest.
 FOLDER has a file for each workspace, locked while the engine is at work for it: whoever finds one locked
-writes it into `overlaps`.
+writes it into `overlaps`. A workspace of the group `few` also locks one of the group's files: whoever finds
+all of them locked writes that too.
 """
 
 from __future__ import annotations
@@ -24,8 +25,13 @@ from tests.fakes.engine import FakeEngine, change
 from tests.fakes.forge import FakeForge
 
 SECONDS = 0.02
+# In a group: so long that too many would meet if nothing kept them apart.
+LONGER = 0.3
 QUIET = "quiet"
 """Workspaces whose directory begins so have nothing to change."""
+FEW = "few"
+"""Workspaces whose directory ends so are in a group of which only LIMIT runs are at work at once."""
+LIMIT = 2
 
 
 class SlowEngine(FakeEngine):
@@ -56,6 +62,25 @@ class SlowEngine(FakeEngine):
                 with (self._folder / "overlaps").open("a") as overlaps:
                     overlaps.write(f"{job.run_id} in {job.working_directory}\n")
             time.sleep(SECONDS)
+            with self._place(job):
+                yield
+
+    @contextmanager
+    def _place(self, job: EngineJob) -> Iterator[None]:
+        """Lock one of the group's files. The lock ends with the process, however that ends."""
+        if not job.working_directory.endswith(FEW):
+            yield
+            return
+        with contextlib.ExitStack() as places:
+            for number in range(LIMIT):
+                file = places.enter_context((self._folder / f"{FEW}.{number}").open("w"))
+                with contextlib.suppress(OSError):
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+            else:
+                with (self._folder / "overlaps").open("a") as overlaps:
+                    overlaps.write(f"{job.run_id} is one too many in the group\n")
+            time.sleep(LONGER)
             yield
 
 

@@ -142,6 +142,9 @@ def workspace_document(workspace: Workspace, state_lock: StateLock | None, queue
         "auto_apply": workspace.auto_apply,
         "allowed_modes": [mode.value for mode in workspace.allowed_modes],
         "run_triggers": list(workspace.run_triggers),
+        "depends_on": list(workspace.depends_on),
+        "share_state_with": list(workspace.share_state_with),
+        "inputs": {each.variable: each.source for each in workspace.inputs},
         "queue": queue,
         "lock": lock and {"by": lock.by, "reason": lock.reason, "at": lock.at.isoformat()},
         "state_lock": state_lock

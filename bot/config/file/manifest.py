@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
+from bot.config.file.concurrency import GroupLimit, GroupName
 from bot.config.file.entry import Entry
+from bot.config.file.entry import Pattern as NamePattern
 from bot.config.file.identity import IdentityEntry
+from bot.config.file.paths import DependsOn, Directory, Pattern, inside
 from bot.config.file.policies import PolicySetEntry, Tags
 from bot.config.file.requirements import Require
-from bot.config.file.variable_entries import Variables, VariableSetEntry
+from bot.config.file.variable_entries import Inputs, Variables, VariableSetEntry
 from bot.config.problems import did_you_mean, looks_secret, shown
 from bot.config.settings import web_address
 from bot.domain.errors import Invalid
@@ -61,33 +63,6 @@ def _branch(text: str) -> str:
             f"{shown(text)} is not a valid branch name: write it as in `git branch`, such as main"
         )
     return text
-
-
-def _inside(what: str, slash: str = "") -> Callable[[str], str]:
-    def check(text: str) -> str:
-        if not text.isprintable() or "\\" in text:
-            raise ValueError(f"{shown(text)} is no {what}: write it with forward slashes")
-        if text.startswith("/") and not slash:
-            bare = text.strip("/") or "."
-            raise ValueError(f"{shown(text)} must be relative to the repository's root: write {shown(bare)}")
-        steps = text.split("/")
-        if ".." in steps or text.startswith("~"):
-            raise ValueError(f"{shown(text)} must stay inside the repository: write it without `..` and `~`")
-        return "/".join(step for step in steps if step not in ("", ".")) or slash
-
-    return check
-
-
-def _pattern(text: str) -> str:
-    if not text.strip() or "[" in text or "!" in text[:1]:
-        raise ValueError(
-            f"{shown(text)} is not a valid pattern: `*`, `?` and `**` are known, such as network/**/*.tf"
-        )
-    return _inside("pattern", slash="/")(text)
-
-
-def _directories(text: str) -> str:
-    return "." if text in (".", "/", "./") else _pattern(text)
 
 
 def _regex(text: str) -> str:
@@ -158,8 +133,6 @@ RepoName = Annotated[
 ]
 
 
-Directory = Annotated[str, AfterValidator(_directories)]
-Pattern = Annotated[str, AfterValidator(_pattern)]
 WorkspaceName = Annotated[str, AfterValidator(_name)]
 
 
@@ -196,7 +169,7 @@ class Options(Entry):
         default=None,
         description="Branch whose pushes are applied. If unset: the repository's default branch",
     )
-    trigger_prefixes: list[Annotated[str, AfterValidator(_inside("folder", slash="/"))]] | None = Field(
+    trigger_prefixes: list[Annotated[str, AfterValidator(inside("folder", slash="/"))]] | None = Field(
         default=None,
         description="Other folders, besides the working directory, whose changes start a run",
     )
@@ -206,6 +179,9 @@ class Options(Entry):
     )
     file_triggers: bool | None = Field(
         default=None, description="`false`: every push starts a run, whatever files it touches"
+    )
+    find_modules: bool | None = Field(
+        default=None, description="`false`: changes in local modules that it uses start no run"
     )
     tag_regex: Annotated[str, AfterValidator(_regex)] | None = Field(
         default=None,
@@ -265,6 +241,9 @@ class Options(Entry):
         default=None,
         description="`true`: the configuration keeps its state itself, by a `backend` or `cloud` block",
     )
+    concurrency: GroupName | None = Field(
+        default=None, description="Group, of those under `concurrency:`, whose limit its runs keep"
+    )
     identity: IdentityEntry | None = Field(
         default=None, description="Clouds for which runs get identity tokens; see docs/how-to/identity.md"
     )
@@ -283,11 +262,22 @@ class WorkspaceEntry(Options):
         json_schema_extra={"pattern": f"^{NAME.pattern}$"},
     )
     repo: RepoName
-    working_directory: Annotated[str, AfterValidator(_inside("folder"))] | None = Field(
+    working_directory: Annotated[str, AfterValidator(inside("folder"))] | None = Field(
         default=None, description="Folder with the configuration. If unset: the repository's root"
     )
     run_triggers: list[WorkspaceName] | None = Field(
         default=None, description="Workspaces whose successful applies start a run here"
+    )
+    depends_on: list[DependsOn] | None = Field(
+        default=None,
+        description="Workspaces of the repository that are applied before it: names, directories, patterns",
+    )
+    share_state_with: list[NamePattern] | None = Field(
+        default=None, description="Workspaces whose runs may read this state: names or patterns of names"
+    )
+    inputs: Inputs | None = Field(
+        default=None,
+        description="Outputs of other workspaces that it gets as Terraform variables",
     )
     variables: Variables | None = Field(
         default=None, description="Its own variables. They take precedence over those of sets"
@@ -305,6 +295,15 @@ class DiscoverEntry(Options):
     run_triggers: list[WorkspaceName] | None = Field(
         default=None, description="Workspaces whose successful applies start a run in each"
     )
+    depends_on: list[DependsOn] | None = Field(
+        default=None, description="Workspaces that are applied before each. `../` starts at its directory"
+    )
+    share_state_with: list[NamePattern] | None = Field(
+        default=None, description="Workspaces whose runs may read the state of each"
+    )
+    inputs: Inputs | None = Field(
+        default=None, description="Outputs of other workspaces that each gets as Terraform variables"
+    )
     name: Annotated[str, AfterValidator(_template)] | None = Field(
         default=None,
         description="Template of {directory} (slashes as dashes), {name} (its last part) and {repo}",
@@ -316,6 +315,9 @@ class Manifest(Entry):
 
     forges: dict[ForgeName, ForgeEntry] | None = Field(
         default=None, description="Forges by name. If unset: one named `github`, on github.com"
+    )
+    concurrency: dict[GroupName, GroupLimit] | None = Field(
+        default=None, description="Groups of workspaces: how many of their runs may be at work at once"
     )
     defaults: Options | None = Field(
         default=None, description="Options for all workspaces; each can set its own"

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from bot.config.file.concurrency import across_groups
 from bot.config.file.identity import CLOUDS, IdentityEntry
 from bot.config.file.manifest import (
     DEFAULT_FORGE,
@@ -23,7 +24,9 @@ from bot.config.file.manifest import (
     split_repo,
 )
 from bot.config.file.marked_yaml import Document, Loc, YamlError, read_document
+from bot.config.file.order import across_order
 from bot.config.file.policies import PolicySetEntry, across_policy_sets
+from bot.config.file.sharing import across_sharing
 from bot.config.file.variable_entries import (
     ELSEWHERE,
     TAGS,
@@ -193,9 +196,11 @@ def _across(data: Mapping[str, Any], there: ForgeKinds) -> Iterator[tuple[Loc, s
     if not parts:
         yield (), "names no workspace: write one under `workspaces:`, or a rule under `discover:`"
     yield from _triggers(("defaults",), data.get("defaults"))
+    yield from across_groups(("defaults",), data.get("defaults"), data.get("concurrency"))
     for key, entries in parts:
         for index, entry in enumerate(entries if isinstance(entries, list) else []):
             yield from _triggers((key, index), entry)
+            yield from across_groups((key, index), entry, data.get("concurrency"))
             yield from _forge((key, index), entry, kinds, grouped)
     yield from _doubled(data.get("workspaces"))
     yield from across_variables(data)
@@ -204,6 +209,8 @@ def _across(data: Mapping[str, Any], there: ForgeKinds) -> Iterator[tuple[Loc, s
         yield from _forge(("policy_sets", index), entry, kinds, grouped)
     yield from across_policy_sets(data, kinds)
     yield from _run_triggers(data.get("workspaces"), discovers=bool(data.get("discover")))
+    yield from across_order(data, list(kinds))
+    yield from across_sharing(data, list(kinds))
 
 
 def _kinds(forges: Mapping[str, Any], there: ForgeKinds) -> dict[str, ForgeKind | None]:
@@ -272,9 +279,20 @@ def _run_triggers(entries: object, *, discovers: bool) -> Iterator[tuple[Loc, st
             if source not in sources and not discovers:
                 loc: Loc = ("workspaces", places[name], "run_triggers", position)
                 yield loc, f"there is no workspace {shown(source)}; {did_you_mean(source, sources)}"
+    for name, inputs in _input_sources(entries):
+        if name in sources:
+            sources[name] += [each for each in inputs if each != name]
     if cycle := find_cycle(sources):
         loc = ("workspaces", places[cycle[0]], "run_triggers")
         yield loc, f"form a cycle: {' -> '.join(cycle)}; leave one of these out"
+
+
+def _input_sources(entries: object) -> Iterator[tuple[str, list[str]]]:
+    """Yield the workspaces whose outputs each workspace gets: their applies start runs, too."""
+    for entry in entries if isinstance(entries, list) else []:
+        inputs = entry.get("inputs") if isinstance(entry, dict) else None
+        if isinstance(inputs, dict):
+            yield str(entry.get("name")), [str(each).partition(".")[0] for each in inputs.values()]
 
 
 def _doubled(entries: object) -> Iterator[tuple[Loc, str]]:

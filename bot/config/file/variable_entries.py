@@ -18,6 +18,7 @@ from bot.domain.workspaces.variables import KEY_LENGTH, Category, wrong_key, wro
 TAGS = ("<list>", "<mapping>")
 SOURCES = ("value", "value_env", "value_file")
 ELSEWHERE = "put it into an environment variable and write `value_env: ITS_NAME`, or a file and `value_file:`"
+_OUTPUT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z_][\w-]*", re.ASCII)
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What opens Plangate itself must not be handed to Terraform, where a change's code could read it (promise 5).
 _OURS = re.compile(r"PLANGATE_.*|DATABASE_URL|REDIS_URL")
@@ -30,6 +31,24 @@ def _env_name(text: str) -> str:
     if _OURS.fullmatch(text):
         raise ValueError(f"{text} is a setting of Plangate's own, which no run gets: use another variable")
     return text
+
+
+def _variable_name(text: str) -> str:
+    if wrong := wrong_key(text, Category.TERRAFORM):
+        raise ValueError(wrong)
+    return text
+
+
+def _output(text: str) -> str:
+    if not _OUTPUT.fullmatch(text):
+        raise ValueError(
+            f"{shown(text)} is not an output: write the workspace's name and the output's, "
+            "such as network-prod.vpc_id"
+        )
+    return text
+
+
+Inputs = dict[Annotated[str, AfterValidator(_variable_name)], Annotated[str, AfterValidator(_output)]]
 
 
 class VariableEntry(Entry):

@@ -12,8 +12,10 @@ from bot.config.file.manifest import (
     split_repo,
 )
 from bot.config.file.requirements import RequiredApprovals
+from bot.config.file.sharing import read_inputs
 from bot.domain.events import RepoRef
 from bot.domain.plans.modes import ALLOWED_BY_DEFAULT, Mode
+from bot.domain.workspaces.concurrency import Concurrency
 from bot.domain.workspaces.discovery import DiscoverRule
 from bot.domain.workspaces.isolation import Network
 from bot.domain.workspaces.merge_method import MergeMethod
@@ -55,6 +57,7 @@ def _workspace(
 ) -> Workspace:
     forge, path = split_repo(repo)
     options = _filled(entry, manifest.defaults or Options())
+    inputs = read_inputs(entry.inputs or {})
     return Workspace(
         id="",
         name=name,
@@ -67,11 +70,15 @@ def _workspace(
             prefixes=tuple(options.trigger_prefixes or ()),
             patterns=tuple(options.trigger_patterns or ()),
             tag_regex=options.tag_regex or "",
+            find_modules=options.find_modules is not False,
         ),
         auto_apply=bool(options.auto_apply),
         auto_apply_run_triggers=bool(options.auto_apply_run_triggers),
         allowed_modes=_modes(options),
         run_triggers=tuple(dict.fromkeys(entry.run_triggers or ())),
+        depends_on=tuple(dict.fromkeys((*(entry.depends_on or ()), *(i.workspace for i in inputs)))),
+        share_state_with=tuple(dict.fromkeys(entry.share_state_with or ())),
+        inputs=inputs,
         tags=tuple(dict.fromkeys(options.tags or ())),
         require=tuple(dict.fromkeys(map(_requirement, options.require or ()))),
         merging=Merging(
@@ -87,7 +94,12 @@ def _workspace(
         engine=EngineKind(options.engine or "terraform"),
         engine_version=options.terraform_version or "",
         identity=read_identity(options.identity),
+        concurrency=_concurrency(manifest, options.concurrency),
     )
+
+
+def _concurrency(manifest: Manifest, group: str | None) -> Concurrency | None:
+    return None if group is None else Concurrency(group, (manifest.concurrency or {})[group])
 
 
 def _requirement(entry: str | RequiredApprovals) -> str:

@@ -32,6 +32,9 @@ _CODE = "name the plan by its code, as the comment does: `/apply name CODE`"
 # After the merge, the run of the branch is applied, so requirements for the merge no longer matter.
 _OF_MERGING = frozenset({Requirement.MERGEABLE, Requirement.UP_TO_DATE, Requirement.NOT_DRAFT})
 
+_APPROVING = frozenset({Requirement.APPROVED, Requirement.CODEOWNERS})
+_KNOWN = frozenset({Requirement.MERGEABLE, Requirement.NOT_DRAFT, Requirement.POLICIES_PASSED})
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -119,6 +122,18 @@ def evaluate(
                 met, why = _check(requirement, workspace, facts, policies, needed)
                 checks.append(Check(requirement.value, met, why))
     return tuple(checks)
+
+
+def people_needed(workspace: Workspace) -> bool:
+    """Whether people have to approve an apply in the workspace. Only the forge knows whether they have."""
+    return not _APPROVING.isdisjoint(required(workspace))
+
+
+def known_unmet(workspace: Workspace, change: Change, policies: Sequence[PolicyCheck]) -> tuple[Check, ...]:
+    """Return what an apply lacks for certain, as far as that is known without asking the forge."""
+    checks = evaluate(workspace, Facts(change), policies)
+    known = _KNOWN if change.mergeable is not None else _KNOWN - {Requirement.MERGEABLE}
+    return tuple(check for check in checks if not check.met and check.requirement in known)
 
 
 def needs(workspace: Workspace) -> str:

@@ -59,13 +59,16 @@ def why_sentences(
     applying: ApplyDecision,
     approver: str = "",
     moved: str = "",
+    earlier: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Say why a touched workspace runs, its status, and what prevents an apply.
 
     `approver` has approved the shown plan, which is applied after the merge. `moved` says why the plan is not
-    of the change as it would be merged now.
+    of the change as it would be merged now. `earlier` are the workspaces that are applied before this one.
     """
     first = f"runs on this change: {here}"
+    if earlier:
+        first = f"{first}; it is applied after {', '.join(earlier)}"
     if run is None:
         return first, note or "nothing has run here yet: comment `/plan`"
     said = [first, f"{run.id}: {headlines.headline(run, waits)[1]}"]

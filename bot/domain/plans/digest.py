@@ -69,6 +69,12 @@ def plan_digest(document: Mapping[str, Any], key: bytes, around: DigestInputs = 
 
 def canonical(document: Mapping[str, Any], around: DigestInputs = NO_INPUTS) -> bytes:
     """Return the plan's canonical form: the same bytes for every plan that would do the same."""
+    form = canonical_form(document, around)
+    return json.dumps(form, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+
+
+def canonical_form(document: Mapping[str, Any], around: DigestInputs = NO_INPUTS) -> dict[str, Any]:
+    """Return what the canonical form is written from: JSON values by part, `files` only if they matter."""
     acting = [item for item in document.get("resource_changes") or () if _acts(item)]
     configuration = document.get("configuration") or {}
     configured = dict(_configured(configuration.get("root_module") or {}, ""))
@@ -93,7 +99,7 @@ def canonical(document: Mapping[str, Any], around: DigestInputs = NO_INPUTS) -> 
         [each.get("config_unknown") for each in invoked]
     ):
         form["files"] = around.files
-    return json.dumps(form, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+    return form
 
 
 def locked_providers(dependency_lock: bytes) -> dict[str, list[Any]]:

@@ -30,7 +30,7 @@ def amount(counts: Counts | None) -> str:
 def plan_headline(run: Run, waits: str = "") -> Headline:
     """Say where the run's plan stands; `waits` says why a pending run waits."""
     if run.status is RunStatus.PENDING:
-        return StatusState.PENDING, f"Waiting: {waits}" if waits else "Planning"
+        return StatusState.PENDING, _waiting(waits) if waits else "Planning"
     if run.status in _PLANNING:
         return (
             StatusState.PENDING,
@@ -49,6 +49,11 @@ def plan_headline(run: Run, waits: str = "") -> Headline:
     return StatusState.SUCCESS, _planned(run)
 
 
+def _waiting(why: str) -> str:
+    # Of other workspaces the reason is a sentence already: "waits for network-prod, which failed".
+    return f"W{why[1:]}" if why.startswith("waits ") else f"Waiting: {why}"
+
+
 def apply_headline(run: Run, waits: str = "", *, told: bool = False) -> Headline | None:
     """Say where the run's apply stands; None if there is nothing to say of one.
 
@@ -58,13 +63,15 @@ def apply_headline(run: Run, waits: str = "", *, told: bool = False) -> Headline
         return None
     match run.status:
         case RunStatus.PENDING:
-            return StatusState.PENDING, f"Waiting: {waits}" if waits else "Planning before the apply"
+            return StatusState.PENDING, _waiting(waits) if waits else "Planning before the apply"
         case status if status in _PLANNING:
             return StatusState.PENDING, "Planning before the apply"
         case RunStatus.PLANNED | RunStatus.POLICY_CHECKED:
             return StatusState.PENDING, _asks(run)
         case RunStatus.POLICY_OVERRIDE:
             return StatusState.PENDING, "Policies failed: an owner may override"
+        case RunStatus.CONFIRMED | RunStatus.APPLY_QUEUED if waits:
+            return StatusState.PENDING, f"Waiting: {waits}"
         case RunStatus.CONFIRMED | RunStatus.APPLY_QUEUED | RunStatus.APPLYING:
             return StatusState.PENDING, f"Applying {run.counts or 'changes'}, confirmed by {run.confirmed_by}"
         case RunStatus.APPLIED:
@@ -163,7 +170,7 @@ def state_words(run: Run, waits: str = "") -> str:
             return _planned(run)
         earlier = _earlier(run).removeprefix(", ")
         return f"A{earlier[1:]}" if earlier else f"Planned{made}"
-    if run.status in lifecycle.APPLY_STAGES and run.confirmed_by:
+    if run.status in lifecycle.APPLY_STAGES and run.confirmed_by and not waits:
         return f"Applying, confirmed by {run.confirmed_by}"
     if run.status is RunStatus.APPLIED:
         return "Applied"

@@ -40,8 +40,9 @@ class WorkspaceSection:
 
     `code` names its plan. `notes` are sentences beside the table.
     `plan_text` is the plan as a diff, rendered from its JSON: nothing in it can end a line, and it must be
-    fenced. `errors` and `warnings` are Terraform's own, each whole, and hostile. `at_apply` is what runs only
-    at apply.
+    fenced. `errors` and `warnings` are Terraform's own, each whole, and hostile. `at_apply` is what runs
+    only at apply. `likeness` is the same for plans that are the same but for the workspaces' names, empty if
+    nothing is known. `requires` is what an apply needs; `unapproved` says that people have to approve it.
     """
 
     workspace: Workspace
@@ -60,6 +61,9 @@ class WorkspaceSection:
     errors: str = ""
     at_apply: tuple[RunsAtApply, ...] = ()
     code: str = ""
+    likeness: str = ""
+    requires: tuple[str, ...] = ()
+    unapproved: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class ChangeReport:
 
     `url` is the page with all its runs. `edited` says who edited the comment. `top` is the commit of the base
     that plans are on top of, such as `main at 1a2b3c4`. `conflict` says why the change can't be merged, and
-    `conflicts` are the files: hostile text.
+    `conflicts` are the files: hostile text. `alerts`: the forge renders GitHub's alerts.
     """
 
     sha: str
@@ -80,13 +84,15 @@ class ChangeReport:
     top: str = ""
     conflict: str = ""
     conflicts: tuple[str, ...] = ()
+    alerts: bool = True
 
 
 @dataclass(frozen=True)
 class ChangeText:
     """A change's comment as text. `whole` are the ids of the runs whose plans it shows whole.
 
-    `/apply` without a name applies only those: nobody saw the others there.
+    A plan that is shown for several workspaces counts for each of them that is named beside it. `/apply`
+    without a name applies only those: nobody saw the others there.
     """
 
     text: str

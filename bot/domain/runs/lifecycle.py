@@ -92,6 +92,10 @@ APPLY_STAGES = frozenset({_S.CONFIRMED, _S.APPLY_QUEUED, _S.APPLYING})
 WORKING = PLAN_STAGES | APPLY_STAGES
 UNDER_WAY = WORKING | {RunStatus.PENDING}
 
+# Statuses in which a run may wait for a worker. In the others that are under way, one has begun with it.
+WAITS_FOR_WORKER = frozenset({_S.PENDING, _S.CONFIRMED, _S.APPLY_QUEUED})
+AT_WORK = UNDER_WAY - WAITS_FOR_WORKER
+
 # A run that may apply holds its workspace from its start to its end.
 HOLDS_WORKSPACE = frozenset(TRANSITIONS) - FINAL - {_S.PENDING}
 

@@ -72,7 +72,8 @@ class Run:
     `lacks` is what was missing to continue with an approval that was given elsewhere.
     `change_number` is the change that shows the run, None for a run of the branch. `commit` is what the forge
     knows. If there is a `merge`, its commit is planned and applied instead. `as_applied` is a run that has
-    applied the same files before: then this one may end without Terraform.
+    applied the same files before: then this one may end without Terraform. `after` are the ids of the runs of
+    other workspaces that this one waits for (`depends_on`).
     """
 
     id: str
@@ -108,6 +109,7 @@ class Run:
     merge: MergeResult | None = None
     as_applied: AsApplied | None = None
     as_planned: AsPlanned | None = None
+    after: tuple[str, ...] = ()
 
     @property
     def files_of(self) -> str:
@@ -124,6 +126,12 @@ class Run:
     def final(self) -> bool:
         """Whether the run can't change any more."""
         return self.status in lifecycle.FINAL
+
+    @property
+    def in_effect(self) -> bool:
+        """Whether the run has applied its files, or found nothing to apply."""
+        nothing = self.status is RunStatus.PLANNED_AND_FINISHED and self.has_changes is False
+        return not self.plan_only and (self.status is RunStatus.APPLIED or nothing)
 
     @property
     def cut_off(self) -> bool:
@@ -164,6 +172,11 @@ class Run:
     def plan_code(self) -> str:
         """The short code by which a comment names the run's plan; empty if it has none."""
         return self.digest[:PLAN_CODE_LENGTH]
+
+    def follows(self, other: Run) -> bool:
+        """Whether the run came later in the same workspace, and both are of one change, or of none."""
+        same = (self.workspace_id, self.change_number) == (other.workspace_id, other.change_number)
+        return same and self.sequence > other.sequence
 
     def legal(self) -> tuple[Action, ...]:
         """The possible actions on the run now, for people with the role: defined only here."""

@@ -37,8 +37,12 @@ def find_cycle(sources: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
 
 
 def followers(applied: Workspace, workspaces: Sequence[Workspace]) -> tuple[Workspace, ...]:
-    """Return the workspaces that name the applied one as their run trigger."""
-    return tuple(w for w in workspaces if applied.name in w.run_triggers and w.id != applied.id)
+    """Return the workspaces that name the applied one as their run trigger, or get an output of it."""
+    return tuple(w for w in workspaces if w.id != applied.id and _follows(w, applied.name))
+
+
+def _follows(workspace: Workspace, name: str) -> bool:
+    return name in workspace.run_triggers or any(each.workspace == name for each in workspace.inputs)
 
 
 def why_circular(applied: Workspace, workspaces: Sequence[Workspace]) -> str:

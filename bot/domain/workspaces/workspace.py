@@ -10,9 +10,11 @@ from functools import lru_cache
 
 from bot.domain.events import ChangedFiles, RepoRef
 from bot.domain.plans.modes import ALLOWED_BY_DEFAULT, Mode
+from bot.domain.workspaces.concurrency import Concurrency
 from bot.domain.workspaces.identity import Identity
 from bot.domain.workspaces.isolation import Isolation
 from bot.domain.workspaces.merge_method import MergeMethod
+from bot.domain.workspaces.outputs import Input
 
 
 class EngineKind(StrEnum):
@@ -51,12 +53,21 @@ def _inside(path: str, prefix: str) -> bool:
 
 @dataclass(frozen=True)
 class Triggers:
-    """Which changed files make a workspace run, and which tags."""
+    """Which changed files make a workspace run, and which tags.
+
+    `find_modules`: also files of the local modules that the configuration uses.
+    """
 
     file_triggers: bool = True
     prefixes: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
     tag_regex: str = ""
+    find_modules: bool = True
+
+    @property
+    def by_modules(self) -> bool:
+        """Whether files of modules count. Patterns say exactly which files do."""
+        return self.find_modules and self.file_triggers and not self.patterns
 
     def reason(self, files: ChangedFiles, working_directory: str) -> str | None:
         """Say why these files touch the workspace, None if they do not.
@@ -81,7 +92,7 @@ class Triggers:
             for prefix in prefixes:
                 if _inside(path, prefix):
                     return f"{path} is in {prefix.strip('/') or 'the repository'}"
-        return None
+        return files.used.get(working_directory) if self.by_modules else None
 
     def names(self, path: str) -> bool:
         """Whether a setting says that a file counts, whatever the configuration can read."""
@@ -160,10 +171,13 @@ class Workspace:
     """One configuration directory of one repository and branch, with its state, variables and queue.
 
     `branch` is empty for the repository's default branch. `working_directory` is empty for the root.
-    `run_triggers` names the workspaces whose applies start a run here. Policy sets choose by
-    `tags`. `require` is what an apply of a change needs (domain/requirements). `own_backend` says that the
-    configuration keeps its state itself. `identity` names the
-    audiences that runs get tokens for.
+    `run_triggers` names the workspaces whose applies start a run here. `depends_on` says which of the
+    repository's workspaces are applied before this one (domain/workspaces/order). `share_state_with` has
+    patterns of the workspaces that may read its state, and `inputs` the outputs of others that it gets
+    (domain/workspaces/sharing). Policy sets choose by `tags`. `require` is what an apply of a change needs
+    (domain/requirements). `own_backend` says that the configuration keeps its state itself. `identity` names
+    the audiences that runs get tokens for. `concurrency` is the group of which only some runs are at work at
+    once.
     """
 
     id: str
@@ -181,12 +195,16 @@ class Workspace:
     allowed_modes: tuple[Mode, ...] = ALLOWED_BY_DEFAULT
     run_triggers: tuple[str, ...] = ()
     auto_apply_run_triggers: bool = False
+    depends_on: tuple[str, ...] = ()
+    share_state_with: tuple[str, ...] = ()
+    inputs: tuple[Input, ...] = ()
     tags: tuple[str, ...] = ()
     require: tuple[str, ...] = ()
     merging: Merging = field(default_factory=Merging)
     isolation: Isolation = field(default_factory=Isolation)
     own_backend: bool = False
     identity: Identity = field(default_factory=Identity)
+    concurrency: Concurrency | None = None
 
     def on_branch(self, branch: str, default_branch: str) -> bool:
         """Whether a push to `branch` is a push to this workspace's branch."""

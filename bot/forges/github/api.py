@@ -85,7 +85,7 @@ class Api(Answering):
         if not url.startswith(("https://", "http://")):
             raise ConfigError(f"{where}: the address of its API should begin with https://, not {url!r}")
         self.where = where
-        self._url = url.rstrip("/")
+        self.url = url.rstrip("/")
         self._timeout = httpx.Timeout(timeouts.read, connect=timeouts.connect)
         self.github = GitHub(
             UnauthAuthStrategy(),
@@ -141,7 +141,7 @@ class Api(Answering):
         """
         try:
             # This address does not count against a limit.
-            answer = httpx.get(f"{self._url}/rate_limit", timeout=self._timeout, verify=_trusted())
+            answer = httpx.get(f"{self.url}/rate_limit", timeout=self._timeout, verify=_trusted())
             date = parsedate_to_datetime(answer.headers.get("date", ""))
             return date.replace(tzinfo=date.tzinfo or UTC)
         except httpx.HTTPError as error:

@@ -22,7 +22,7 @@ from bot.forges.github.app_manifest import EVENTS, FOR_MERGING, FOR_TEAMS, OPTIO
 from bot.forges.github.errors import NotPermitted
 from bot.forges.github.hook_log import HookLog
 from bot.forges.github.paths import repo_path, segment
-from bot.services.ports import ForgeFault
+from bot.services.ports import AccessToken, AccessTokens, ForgeFault
 
 # Git may start a fetch a while after it got its token.
 _TO_SPARE = timedelta(minutes=5)
@@ -94,9 +94,27 @@ class Credentials(Protocol):
         ...
 
 
-def credentials(login: TokenLogin | AppLogin, api: Api, now: Callable[[], datetime]) -> Credentials:
+class _Unshared:
+    """Access tokens of this process alone."""
+
+    def get(self, name: str, spare: timedelta, fetch: Callable[[], AccessToken]) -> AccessToken:  # noqa: ARG002
+        return fetch()
+
+    def drop(self, name: str, token: str) -> None:
+        pass
+
+
+UNSHARED: AccessTokens = _Unshared()
+"""No other process has tokens to share."""
+
+
+def credentials(
+    login: TokenLogin | AppLogin, api: Api, now: Callable[[], datetime], tokens: AccessTokens = UNSHARED
+) -> Credentials:
     """Return what a login gives. Raises ConfigError if the token or key cannot be one."""
-    return AppCredentials(login, api, now) if isinstance(login, AppLogin) else TokenCredentials(login, api)
+    if isinstance(login, AppLogin):
+        return AppCredentials(login, api, now, tokens)
+    return TokenCredentials(login, api)
 
 
 class TokenCredentials:
@@ -175,17 +193,22 @@ class TokenCredentials:
 
 
 class AppCredentials:
-    """A token for each account that installed the App, kept until shortly before it ends."""
+    """A token for each account that installed the App, kept until shortly before it ends.
 
-    def __init__(self, login: AppLogin, api: Api, now: Callable[[], datetime]) -> None:
+    It is shared with the other processes: most of them live for one run.
+    """
+
+    def __init__(self, login: AppLogin, api: Api, now: Callable[[], datetime], shared: AccessTokens) -> None:
         key = _checked_key(login.private_key, api.where)
         self._app = AppAuth(api.github, login.app_id, key)
+        self._app_id = login.app_id
         self._fixed = login.installation_id
+        self._shared = shared
         self._api = api
         self._now = now
         self._lock = Lock()
         self._installations: dict[str, int] = {}
-        self._tokens: dict[int, tuple[str, datetime, datetime]] = {}
+        self._tokens: dict[str, AccessToken] = {}
         self._login = ""
 
     def token(self, repo: RepoRef) -> str:
@@ -194,13 +217,14 @@ class AppCredentials:
             return self._token(repo)
 
     def forget(self, repo: RepoRef, older: timedelta = timedelta()) -> bool:
-        """Drop the account's token if it is older."""
+        """Drop the account's token, for all processes, if it is older."""
         with self._lock:
-            installation = self._fixed or self._installations.get(_owner(repo)) or 0
-            kept = self._tokens.get(installation)
-            if kept is None or self._now() - kept[2] < older:
+            name = self._name(repo)
+            kept = self._tokens.get(name)
+            if kept is None or self._now() - kept.since < older:
                 return False
-            return self._tokens.pop(installation, None) is not None
+            self._shared.drop(name, kept.token)
+            return self._tokens.pop(name, None) is not None
 
     def own_login(self) -> str:
         """Ask once for the App's slug, which is in the login of its comments; nobody else can register it."""
@@ -253,6 +277,19 @@ class AppCredentials:
         return HookLog(self._api, lambda ask: self._api.call(self._app.get_jwt(), ask), of_app=True)
 
     def _token(self, repo: RepoRef) -> str:
+        name = self._name(repo)
+        kept = self._tokens.get(name)
+        if kept is None or kept.until - _TO_SPARE <= self._now():
+            kept = self._shared.get(name, _TO_SPARE, lambda: self._fetched(repo))
+            self._tokens[name] = kept
+        return kept.token
+
+    def _name(self, repo: RepoRef) -> str:
+        """Return which account a token belongs to: an account has one installation of an App at a time."""
+        account = f"installation {self._fixed}" if self._fixed else _owner(repo)
+        return f"{self._api.url}: App {self._app_id} on {account}"
+
+    def _fetched(self, repo: RepoRef) -> AccessToken:
         remembered = _owner(repo) in self._installations
         try:
             return self._installation_token(self._installation(repo))
@@ -261,7 +298,7 @@ class AppCredentials:
             if not remembered:
                 raise self._not_installed(repo) from missing
         # Installed again, the App has another installation there than the one remembered.
-        return self._token(repo)
+        return self._fetched(repo)
 
     def _not_installed(self, repo: RepoRef) -> ForgeRefused:
         # Not NotFound: that would read as if a person or a comment were missing.
@@ -282,18 +319,13 @@ class AppCredentials:
                 self._installations[owner] = number(found, "id")
         return self._installations[owner]
 
-    def _installation_token(self, installation: int) -> str:
-        kept = self._tokens.get(installation)
-        if kept and kept[1] - _TO_SPARE > self._now():
-            return kept[0]
+    def _installation_token(self, installation: int) -> AccessToken:
         what = f"a token for installation {installation} of the App"
         ask = Ask("POST", f"/app/installations/{installation}/access_tokens", what)
         found = self._api.call(self._app.get_jwt(), ask).data
         with self._api.expecting(what):
             token = text(found, "token")
-        until = moment(found, "expires_at") or self._now() + _LIFE
-        self._tokens[installation] = token, until, self._now()
-        return token
+        return AccessToken(token, self._now(), moment(found, "expires_at") or self._now() + _LIFE)
 
 
 def _field(api: Api, found: object, name: str, what: str) -> str:

@@ -21,7 +21,7 @@ from bot.forges.diagnosis import ending
 from bot.forges.fields import moment, number, optional_text, sha, storable, text
 from bot.forges.github import branch_protection, files, tags
 from bot.forges.github.api import PUBLIC_API, Answer, Api, Ask
-from bot.forges.github.auth import AppLogin, TokenLogin, credentials
+from bot.forges.github.auth import UNSHARED, AppLogin, TokenLogin, credentials
 from bot.forges.github.errors import BadCredentials, NotPermitted, Unprocessable
 from bot.forges.github.history import History
 from bot.forges.github.merging import Merges
@@ -29,7 +29,7 @@ from bot.forges.github.paths import repo_path, segment, web_address
 from bot.forges.github.reviews import Reviews
 from bot.forges.github.shapes import read_change
 from bot.forges.timeouts import Timeouts
-from bot.services.ports import ForgeComment, ForgeFault, GitRemote
+from bot.services.ports import AccessTokens, ForgeComment, ForgeFault, GitRemote
 from bot.services.ports.catching_up import ForgeNews
 from bot.services.ports.failed_deliveries import HookNews
 
@@ -65,7 +65,8 @@ class GitHubForge:
     """GitHub, or a GitHub Enterprise server (`api_url` https://host/api/v3). `name` is our name for it.
 
     `web_url` is where Git and people go, found from `api_url` if it is empty. Raises ConfigError for an
-    address, a token or a key that cannot be one. May be shared by threads.
+    address, a token or a key that cannot be one. May be shared by threads. Processes share an App's tokens
+    through `tokens`.
     """
 
     def __init__(
@@ -77,10 +78,11 @@ class GitHubForge:
         web_url: str = "",
         timeouts: Timeouts = Timeouts(),  # noqa: B008  frozen
         now: Callable[[], datetime] = _now,
+        tokens: AccessTokens = UNSHARED,
     ) -> None:
         self.name = name
         self._api = Api(name, api_url, timeouts)
-        self._credentials = credentials(login, self._api, now)
+        self._credentials = credentials(login, self._api, now, tokens)
         self._now = now
         self._reviews = Reviews(self._api, self._send)
         self._merges = Merges(self._api, self._send)

@@ -11,6 +11,7 @@ from bot.forges.github import webhook
 from bot.forges.github.receiver import GitHubHook
 from bot.forges.oauth import Endpoints, OAuthSignIn
 from bot.services.ports import (
+    AccessTokens,
     Clock,
     Delivery,
     ForgeConfig,
@@ -104,7 +105,7 @@ def _parse(delivery: Delivery) -> ForgeEvent | Ignored:
     return webhook.parse(delivery.forge, delivery.event, delivery.body, content_type)
 
 
-def _client(config: ForgeConfig) -> GitHubForge:
+def _client(config: ForgeConfig, tokens: AccessTokens) -> GitHubForge:
     # githubkit takes long to import: only who talks to a GitHub waits for it.
     from bot.forges.github.auth import AppLogin, TokenLogin  # noqa: PLC0415 -- see above
     from bot.forges.github.client import GitHubForge  # noqa: PLC0415 -- see above
@@ -114,7 +115,7 @@ def _client(config: ForgeConfig) -> GitHubForge:
         login = AppLogin(int(config.login["app_id"]), config.login["app_private_key"])
     else:
         login = TokenLogin(config.login["token"])
-    return GitHubForge(config.name, login, api_url=config.api_url, web_url=config.url)
+    return GitHubForge(config.name, login, api_url=config.api_url, web_url=config.url, tokens=tokens)
 
 
 def _sign_in(config: ForgeConfig, client: OAuthClient) -> OAuthSignIn:

@@ -10,6 +10,7 @@ from bot.forges.gitlab import webhook
 from bot.forges.gitlab.receiver import GitLabHook
 from bot.forges.oauth import Endpoints, OAuthSignIn
 from bot.services.ports import (
+    AccessTokens,
     Clock,
     Delivery,
     ForgeConfig,
@@ -77,7 +78,7 @@ def _parse(delivery: Delivery) -> ForgeEvent | Ignored:
     return webhook.parse(delivery.forge, delivery.event, delivery.body)
 
 
-def _client(config: ForgeConfig) -> GitLabForge:
+def _client(config: ForgeConfig, tokens: AccessTokens) -> GitLabForge:  # noqa: ARG001  # it has one token
     # python-gitlab takes long to import: only who talks to a GitLab waits for it.
     from bot.forges.gitlab.api import TokenLogin  # noqa: PLC0415 -- see above
     from bot.forges.gitlab.client import GitLabForge  # noqa: PLC0415 -- see above

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bot.domain.plans.approved_plan import PlanMatch
 from bot.domain.plans.delta import sentence
 from bot.domain.runs.lifecycle import RunStatus
-from bot.domain.runs.run import Run, RunEvent, RunSource
-from bot.services.approvals.approvals import OTHER_MATERIALS
+from bot.domain.runs.run import Approval, Run, RunEvent, RunSource
+from bot.services.approvals.approvals import OTHER_MATERIALS, used
 from bot.services.approvals.approved_elsewhere import approved_before_merge, carried_over, made_from_others
+from bot.services.approvals.covered import plan_match
 from bot.services.approvals.merge_approvals import goes_on
 from bot.services.outbox.audit_log import AUTO_APPLY, applied_by_itself
 from bot.services.plans.merge_queue_verdict import why_not_approved
@@ -40,9 +42,9 @@ class AfterPlan:
             if carried_over(tx, run) is not None:
                 return []
             others = made_from_others(tx, run)
-            if run.approval.digest == run.digest and not others:
-                why = f"the plan equals the one approved in {run.approval.shown_run_id}"
-                return confirmed(self._transitions, run, run.approval.by, why)
+            match = plan_match(tx, run.approval.digest, run.approval.shown_run_id, run)
+            if match is not PlanMatch.OTHER and not others:
+                return self._approved(tx, run, run.approval, match)
             if closed := self._closed(tx, run):
                 return [self._transitions.moved(run, RunStatus.DISCARDED, "plangate", closed)]
             # Promise 1: a plan that differs from the approved one asks again, and shows the difference.
@@ -59,6 +61,17 @@ class AfterPlan:
         if made_from_others(tx, run):
             return [(run, self._transitions.event(run, "approval not carried over", message=OTHER_MATERIALS))]
         return []
+
+    def _approved(
+        self, tx: Transaction, run: Run, approval: Approval, match: PlanMatch
+    ) -> Sequence[tuple[Run, RunEvent]]:
+        """Return the steps by which a run applies a plan that its approval covers (promise 1)."""
+        why = f"the plan equals the one approved in {approval.shown_run_id}"
+        if match is PlanMatch.BECAME_KNOWN:
+            why = f"{why}, but for values that are known now: {self._delta(tx, run)}"
+            if approval.id:
+                used(tx, tx.approvals.get(approval.id), run, run.status_at)
+        return confirmed(self._transitions, run, approval.by, why)
 
     @staticmethod
     def _closed(tx: Transaction, run: Run) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bot.domain.runs.approval import ApprovalRecord, ApprovalState
 from bot.domain.runs.run import Run, RunSource
+from bot.services.approvals.covered import covers
 from bot.services.plans.plan_inputs import made_from_the_same
 from bot.services.ports import Transaction
 
@@ -43,16 +44,18 @@ def _with_the_plan_of_the_merge(tx: Transaction, run: Run) -> ApprovalRecord | N
     if merged is None or not workspace.merging.apply_when.after:
         return None
     found = tx.approvals.of_change(workspace.id, merged.change.number)
-    kept = (each for each in found if each.state is ApprovalState.KEPT and each.digest == run.digest)
-    return next(kept, None)
+    kept = (each for each in found if each.state is ApprovalState.KEPT)
+    return next((each for each in kept if covers(tx, each.digest, each.shown_run_id, run)), None)
 
 
 def _with_the_plan_of_an_older_commit(tx: Transaction, run: Run) -> ApprovalRecord | None:
     approval = run.approval
-    if approval is None or not approval.id or approval.digest != run.digest:
+    if approval is None or not approval.id:
         return None
     record = tx.approvals.get(approval.id)
-    return record if record.open and record.commit != run.commit else None
+    if not record.open or record.commit == run.commit:
+        return None
+    return record if covers(tx, approval.digest, approval.shown_run_id, run) else None
 
 
 def to_be_asked(tx: Transaction, run: Run) -> ApprovalRecord | None:

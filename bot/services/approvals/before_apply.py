@@ -2,14 +2,17 @@
 
 The person who confirmed it may have lost access, or a reviewer may have asked for changes. If something is
 missing, the run goes back to `planned` and says so. If the forge is down, the run waits (promise 1).
+
+Runs of the same `/apply` share the forge's good answers for a few seconds.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from datetime import timedelta
 
-from bot.domain.changes.requirements import unmet
+from bot.domain.changes.requirements import Requirement, required, unmet
 from bot.domain.errors import ForgeRefused, NotFound
 from bot.domain.people.accounts import Account
 from bot.domain.people.permissions import Action, Person, Role, refusal
@@ -18,14 +21,22 @@ from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.approvals import fell
-from bot.services.approvals.our_comment import OurComments
+from bot.services.approvals.our_comment import OurComments, is_disturbed
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.merging.merge_results import ChangeMerges
-from bot.services.people.identities import Identities
+from bot.services.people.identities import JUST_NOW, Identities
+from bot.services.people.recent_answers import RecentAnswers
 from bot.services.people.roles import Roles
 from bot.services.ports import Clock, ForgeReader, Store, Transaction, Watch
 from bot.services.runs.cancel import PLANGATE
 from bot.services.runs.transitions import Moves, Transitions
+
+# Requirements that depend on the workspace's directory or on the run's own plan.
+_OF_ITS_OWN = frozenset({Requirement.CODEOWNERS, Requirement.POLICIES_PASSED})
+
+
+class _BaseMoved(Exception):
+    """The base has another commit. Whether the plan is as good there depends on the files that it reads."""
 
 
 class BeforeApply:
@@ -52,6 +63,7 @@ class BeforeApply:
         self._requirement_checker = requirement_checker
         self._roles = roles
         self._transitions = transitions
+        self._recent = RecentAnswers(store, clock)
 
     def missing(self, run: Run, watch: Watch) -> str:
         """Return what the run lacks, empty if nothing. Raises ForgeUnavailable: then ask again later.
@@ -65,6 +77,11 @@ class BeforeApply:
             workspace = tx.workspaces.get(run.workspace_id)
             record = tx.approvals.of_apply(run.id)
         try:
+            if shared := self._shared(run, workspace, record):
+                with contextlib.suppress(_BaseMoved):
+                    return self._recent.once(
+                        shared, JUST_NOW, lambda: self._asked(run, workspace, record, watch, shared=True)
+                    )
             return self._asked(run, workspace, record, watch)
         except (ForgeRefused, NotFound) as error:
             # A requirement that can't be checked is not met.
@@ -89,7 +106,40 @@ class BeforeApply:
             )
         ]
 
-    def _asked(self, run: Run, workspace: Workspace, record: ApprovalRecord | None, watch: Watch) -> str:
+    def _shared(self, run: Run, workspace: Workspace, record: ApprovalRecord | None) -> str:
+        """Return what the forge's answers depend on, empty if this run has to ask by itself.
+
+        Runs of one change that the same person approved share a good answer. It is as old as JUST_NOW at
+        most. What the database knows better already is not hidden by it.
+        """
+        number = run.change_number or (record.change_number if record is not None else None)
+        if number is None or _OF_ITS_OWN & required(workspace).keys():
+            return ""
+        with self._store.reading() as tx:
+            change = tx.changes.numbered(workspace.repo, number)
+            if is_disturbed(tx, workspace.repo, number):
+                return ""
+        if change is None or (run.change_number is not None and change.change.head_sha != run.commit):
+            return ""
+        newest = change.merge
+        if run.merge is not None and newest is not None and not run.merge.holds_on(newest.base):
+            return ""
+        by = (record.forge, record.by, record.uid) if record is not None else ()
+        about = (workspace.repo.forge, workspace.repo.path, number, run.change_number, run.commit)
+        # The commits of the base on which the plan is good: it is asked whether the base is one of them.
+        good_on = (run.merge.base_branch, run.merge.base, run.merge.same_on) if run.merge is not None else ()
+        return repr(("apply", *about, good_on, by, workspace.require))
+
+    def _asked(
+        self,
+        run: Run,
+        workspace: Workspace,
+        record: ApprovalRecord | None,
+        watch: Watch,
+        *,
+        shared: bool = False,
+    ) -> str:
+        """Ask the forge. `shared`: raises _BaseMoved if the answer would be about this run alone."""
         self._identities.check(workspace.repo, timedelta())
         person = self._approver(workspace, record) if record is not None else None
         number = run.change_number or (record.change_number if record is not None else None)
@@ -98,8 +148,12 @@ class BeforeApply:
             return "" if person is None or person.may(Action.CONFIRM) else refusal(person, Action.CONFIRM)
         self._our_comments.make_sure(workspace.repo, number)
         change = self._forges[workspace.repo.forge].change(workspace.repo, number)
-        if moved := self._merges.why_moved(run, change, watch):
-            return moved
+        if run.merge is not None and change.open:
+            base = self._merges.base_now(change)
+            if shared and not run.merge.holds_on(base):
+                raise _BaseMoved
+            if moved := self._merges.why_moved(run, change, base, watch):
+                return moved
         facts = self._requirement_checker.facts(change, [workspace])
         with self._store.reading() as tx:
             return unmet(self._requirement_checker.checks(tx, workspace, facts, run, person))

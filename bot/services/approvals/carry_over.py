@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bot.domain.changes.apply_order import ApplyPlace, place_of
 from bot.domain.changes.delivery_decisions import DecisionKind
+from bot.domain.errors import NotReady
+from bot.domain.events import Change
 from bot.domain.plans.delta import sentence
-from bot.domain.runs.approval import ApprovalRecord
+from bot.domain.runs.approval import ApprovalRecord, ApprovalState
 from bot.domain.runs.run import Run
+from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.approvals import OTHER_MATERIALS, fell, kept_approval, made_again
 from bot.services.outbox.delivery_result import DeliveryResult
@@ -20,6 +24,7 @@ from bot.services.outbox.outbox import wanted_by
 from bot.services.plans.plan_inputs import made_from_the_same
 from bot.services.plans.shown_plan import shown_delta
 from bot.services.ports import Clock, Delivery, Store, Transaction
+from bot.services.runs.change_runs import runs_of_change
 from bot.services.runs.create import RunFactory
 from bot.services.runs.transitions import Transitions
 
@@ -37,7 +42,10 @@ class CarryOver:
         self._transitions = transitions
 
     def planned(self, delivery: Delivery, outcome: DeliveryResult) -> None:
-        """Create the run that applies if the plan is the approved one. Raises Conflict."""
+        """Create the run that applies if the plan is the approved one.
+
+        Raises Conflict. Raises NotReady while an approval in a workspace that comes first waits, too.
+        """
         run_id, workspace_id = wanted_by(delivery)
         with self._store.transaction() as tx:
             if not self._ledger.is_due(tx, delivery.id):
@@ -57,13 +65,21 @@ class CarryOver:
             return outcome.say(
                 DecisionKind.NOTHING, "this is not the change's latest commit any more", workspace.name
             )
-        if why := self._why_other(tx, kept, shown):
+        order = Order(tx.workspaces.get(each) for each in record.workspace_ids)
+        applies_now = workspace.merging.apply_when.before
+        place = ApplyPlace()
+        if applies_now:
+            change = record.change
+            place = place_of(workspace, change, order, lambda other: runs_of_change(tx, other, change))
+            if waiting := next((each for each in place.first if _is_carried_over(tx, each, change)), None):
+                raise NotReady(f"the approval of {waiting.name}, which comes first, is not carried over yet")
+        if why := self._why_other(tx, kept, shown) or place.why:
             fell(tx, kept, why, self._clock.now())
             asked = f"{kept.by}'s approval does not stand: {why}"
             event = self._transitions.event(shown, "approval not carried over", message=asked)
             self._transitions.save(tx, shown, [(replace(shown, delta=asked), event)], outcome.wake)
             outcome.say(DecisionKind.NOTHING, why, workspace.name)
-        elif not workspace.merging.apply_when.before:
+        elif not applies_now:
             if kept.commit == shown.commit and tx.runs.get(kept.shown_run_id).merge != shown.merge:
                 # The branch will have the files of this plan. What was approved stays on record as it was.
                 tx.approvals.add(made_again(tx, kept, shown))
@@ -71,7 +87,9 @@ class CarryOver:
             why = f"{kept.by} has approved this plan, to be applied once the change is merged"
             outcome.say(DecisionKind.NOTHING, why, workspace.name)
         else:
-            run = self._run_factory.of_approval(tx, workspace, record.change, shown, kept, outcome.wake)
+            run = self._run_factory.of_approval(
+                tx, workspace, record.change, shown, kept, outcome.wake, place.after
+            )
             on = f" on top of {shown.merge.top}" if shown.merge and kept.commit == shown.commit else ""
             why = f"the plan{on} equals the one that {kept.by} approved for {kept.commit[:8]}"
             tx.runs.note(self._transitions.event(run, "approval carried over", kept.by, why))
@@ -89,3 +107,9 @@ class CarryOver:
         where = shown.commit[:8] if shown.merge is None or shown.commit != kept.commit else shown.merge.top
         what = "the plan of" if where == shown.commit[:8] else "the plan on top of"
         return f"{what} {where} is not the one that was approved{f' ({since})' if since else ''}"
+
+
+def _is_carried_over(tx: Transaction, workspace: Workspace, change: Change) -> bool:
+    """Whether an approval in a workspace waits for the plan of the change's latest commit."""
+    kept = (each.state is ApprovalState.KEPT for each in tx.approvals.of_change(workspace.id, change.number))
+    return workspace.merging.apply_when.before and any(kept)

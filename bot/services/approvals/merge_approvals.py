@@ -28,6 +28,8 @@ def goes_on(tx: Transaction, transitions: Transitions, run: Run, record: Approva
     """Return the steps by which a run applies a plan that was approved elsewhere."""
     used(tx, record, run, run.status_at)
     why = f"the plan equals the one approved on change {record.change_number} in {record.shown_run_id}"
+    if record.digest != run.digest:
+        why = f"{why}, but for values that are known now"
     return confirmed(transitions, run, record.by, why)
 
 

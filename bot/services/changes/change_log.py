@@ -17,6 +17,7 @@ from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.merge_approvals import keep_for_merge, settle_merge
 from bot.services.changes.discovery import Discovery
 from bot.services.changes.stop_previews import stop_older
+from bot.services.changes.used_modules import UsedModules
 from bot.services.merging.merge_results import ChangeMerges, MergeSight
 from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.outbox.ledger import Ledger
@@ -68,7 +69,9 @@ class ChangeLog:
         transitions: Transitions,
         policy_changes: PolicyChanges,
         merges: ChangeMerges,
+        used_modules: UsedModules,
     ) -> None:
+        self._used_modules = used_modules
         self._merges = merges
         self._policy_changes = policy_changes
         self._store = store
@@ -195,7 +198,16 @@ class ChangeLog:
             found = self._discovery.look(
                 change.repo, change.base_branch, change.default_branch, change.head_sha
             )
-        return ChangeFacts(files, found, self._merges.look(change))
+        merge = self._merges.look(change)
+        # Modules are those of the files that are planned, as far as they can be merged.
+        merged = merge is not None and not merge.result.conflicting
+        commit = merge.result.commit if merge is not None and merged else change.head_sha
+
+        def concerned(each: Workspace) -> bool:
+            return each.on_branch(change.base_branch, change.default_branch)
+
+        files = self._used_modules.look(change.repo, files, commit, concerned, found or ())
+        return ChangeFacts(files, found, merge)
 
     def keep(
         self,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from bot.domain.errors import NotFound
+from bot.domain.errors import ConfigError, NotFound
 from bot.domain.events import RepoRef
 from bot.domain.ids import new_id
 from bot.domain.workspaces.discovery import DiscoverRule
+from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import Engine, ForgeReader, Transaction
 
@@ -53,11 +54,17 @@ class Discovery:
         """Store the discovered workspaces. A workspace in the configuration wins over a discovered one.
 
         A name that another repository's workspace has, or had, is not reused: its state belongs to that one.
+        Raises ConfigError if `depends_on` forms a cycle among them.
         """
         for workspace in found:
             standing = _named(tx, workspace.name)
             if standing is None or (standing.discovered and standing.repo == repo):
                 tx.workspaces.put(replace(workspace, id=new_id("ws")))
+        names = {workspace.name for workspace in found}
+        there = [each for each in tx.workspaces.of_repo(repo) if not each.discovered or each.name in names]
+        if cycle := Order(there).circle():
+            way = " -> ".join(cycle)
+            raise ConfigError(f"in {repo.path}, `depends_on` forms a cycle: {way}; leave one of these out")
 
     @staticmethod
     def retire(

@@ -12,7 +12,9 @@ from bot.domain.changes.decisions import NoRun, decide_group
 from bot.domain.changes.delivery_decisions import DecisionKind
 from bot.domain.events import GroupAsked, GroupGone, GroupQueued, RepoRef
 from bot.domain.runs.run import RunSource
+from bot.domain.workspaces.workspace import Workspace
 from bot.services.changes.discovery import Discovery
+from bot.services.changes.used_modules import UsedModules
 from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.outbox.ledger import Ledger
 from bot.services.ports import Forge, RunQuery, Store, Transaction
@@ -33,7 +35,9 @@ class MergeQueue:
         run_factory: RunFactory,
         ledger: Ledger,
         transitions: Transitions,
+        used_modules: UsedModules,
     ) -> None:
+        self._used_modules = used_modules
         self._store = store
         self._forges = forges
         self._discovery = discovery
@@ -64,6 +68,11 @@ class MergeQueue:
         repo = event.repo
         files = self._forges[repo.forge].files_between(repo, event.base_sha, event.head_sha)
         found = self._discovery.look(repo, event.base_branch, event.default_branch, event.head_sha)
+
+        def concerned(each: Workspace) -> bool:
+            return each.on_branch(event.base_branch, event.default_branch)
+
+        files = self._used_modules.look(repo, files, event.head_sha, concerned, found or ())
         with self._store.transaction() as tx:
             if not self._ledger.is_due(tx, delivery_id):
                 return

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from bot.domain.changes.apply_order import ApplyPlace, place_of, place_of_destroy, why_others_first
 from bot.domain.changes.decisions import (
     ApplyDecision,
     ConfirmRun,
@@ -14,11 +16,12 @@ from bot.domain.changes.decisions import (
     decide_apply,
 )
 from bot.domain.changes.delivery_decisions import DecisionKind
-from bot.domain.changes.requirements import Facts, unmet
+from bot.domain.changes.requirements import Check, Facts, unmet
 from bot.domain.errors import NotReady
 from bot.domain.events import Change
 from bot.domain.people.permissions import Person
 from bot.domain.runs.run import PLAN_CODE_LENGTH, Run
+from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.approvals import approve, keep, used
 from bot.services.approvals.our_comment import NOT_STANDING, is_disturbed
@@ -26,16 +29,50 @@ from bot.services.approvals.requirements import RequirementChecker
 from bot.services.approvals.shown_plans import NOT_SHOWN, NOT_WHOLE, WAS_DELAYED, why_delayed, why_not_shown
 from bot.services.comments.answer import DELAYED, CommentAnswer
 from bot.services.outbox.delivery_result import DeliveryResult
-from bot.services.ports import Addresses, Clock, Limits, Transaction
-from bot.services.runs.change_runs import runs_about
+from bot.services.ports import Addresses, ChangeRecord, Clock, Limits, Transaction
+from bot.services.runs.change_runs import runs_about, runs_of_change
 from bot.services.runs.confirm import confirmed
 from bot.services.runs.create import RunFactory
 from bot.services.runs.merge_results import why_not_planned
+from bot.services.runs.order import held
 from bot.services.runs.transitions import Transitions
 
 _MOST_TOLD = 5
 # How long an `/apply` waits for a comment that the forge delays.
 PATIENCE = timedelta(hours=1)
+
+
+@dataclass
+class _Asked:
+    """One `/apply` while it is carried out. `made` are the runs that apply, `whys` the refusals.
+
+    Both are by workspace. The lists are the refusals by how they are told: those `in_order` are because of
+    `depends_on`.
+    """
+
+    tx: Transaction
+    person: Person
+    change: Change
+    answer: CommentAnswer
+    outcome: DeliveryResult
+    facts: Facts
+    order: Order
+    named: bool
+    codes: Mapping[str, str]
+    at: datetime
+    done: int = 0
+    made: dict[str, Run] = field(default_factory=dict)
+    whys: dict[str, str] = field(default_factory=dict)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+    hidden: list[tuple[str, str]] = field(default_factory=list)
+    in_order: list[tuple[str, str]] = field(default_factory=list)
+
+    def refuse(self, workspace: Workspace, why: str, told: list[tuple[str, str]] | None = None) -> None:
+        """Note that nothing is applied in a workspace, in the list by which it is told."""
+        self.whys[workspace.id] = why
+        self.outcome.say(DecisionKind.REFUSED, why, workspace.name)
+        if told is not None:
+            told.append((workspace.name, why))
 
 
 class ApplyComments:
@@ -62,7 +99,7 @@ class ApplyComments:
         tx: Transaction,
         targets: Sequence[Workspace],
         person: Person,
-        change: Change,
+        record: ChangeRecord,
         answer: CommentAnswer,
         outcome: DeliveryResult,
         facts: Facts,
@@ -70,73 +107,115 @@ class ApplyComments:
         named: bool,
         codes: Mapping[str, str],
     ) -> None:
-        """Apply in the workspaces; `named` says that the comment named them.
+        """Apply in the workspaces, in their order; `named` says that the comment named them.
 
         `codes` are those of the plans that are meant, by workspace.
         """
-        refused: list[tuple[str, str]] = []
-        hidden: list[tuple[str, str]] = []
         # All of one command have one time: by it, their comment is one.
+        order = Order(tx.workspaces.get(workspace_id) for workspace_id in record.workspace_ids)
         at = self._clock.now()
-        done = 0
-        for workspace in targets:
-            runs = runs_about(tx, workspace, change)
-            decision = decide_apply(change, runs, answer.asked_at, workspace.merging.apply_when)
-            if conflict := why_not_planned(tx, workspace, change):
-                decision = Refuse(conflict)
-            code = codes.get(workspace.id, "")
-            decision = self._of_what_was_shown(tx, decision, change, answer, code, named=named)
-            if (run := _meant(decision)) is not None:
-                checks = self._requirement_checker.checks(
-                    tx, workspace, facts, run, person, code_given=bool(code)
-                )
-                if missing := unmet(checks):
-                    answer.tables.append((workspace.name, checks))
-                    outcome.say(DecisionKind.REFUSED, missing, workspace.name)
-                    continue
-            if isinstance(decision, Refuse):
-                whole = not decision.reason.startswith(NOT_WHOLE)
-                (refused if whole else hidden).append((workspace.name, decision.reason))
-                outcome.say(DecisionKind.REFUSED, decision.reason, workspace.name)
-            else:
-                self._do(tx, decision, workspace, person, change, outcome, at)
-                done += 1
-        answer.done += done
+        asked = _Asked(tx, person, record.change, answer, outcome, facts, order, named, codes, at)
+        decided = [(each, *self._decided(asked, each, named=asked.named)) for each in order.sorted(targets)]
+        destroys = [each for each in decided if _destroys(each[1])]
+        # What is destroyed goes the other way: first what depends on others.
+        for each in (*(each for each in decided if each not in destroys), *reversed(destroys)):
+            self._apply(asked, *each)
+        answer.done += asked.done
         # `/apply` without names means all that can be applied: refusals are shown only if nothing could.
         # Plans that did not fit into the comment are always told, because people may believe they were meant.
-        answer.refusals.extend(_in_short(hidden))
-        if named or not (done or hidden):
-            answer.refusals.extend(refused)
+        # So are those of workspaces that depend on others.
+        answer.refusals.extend([*_in_short(asked.hidden), *asked.in_order])
+        if named or not (asked.done or asked.hidden):
+            answer.refusals.extend(asked.refused)
+
+    def _apply(
+        self, asked: _Asked, workspace: Workspace, decision: ApplyDecision, checks: Sequence[Check]
+    ) -> None:
+        if missing := unmet(checks):
+            asked.answer.tables.append((workspace.name, checks))
+            return asked.refuse(workspace, missing)
+        place = ApplyPlace()
+        if _destroys(decision):
+            place = place_of_destroy(workspace, asked.order, asked.made)
+        elif isinstance(decision, StartApply):
+            place = place_of(
+                workspace,
+                asked.change,
+                asked.order,
+                lambda other: runs_of_change(asked.tx, other, asked.change),
+                asked.made,
+            )
+            if place.first:
+                why = why_others_first(place, workspace, asked.whys, lambda w: self._refusal(asked, w))
+                return asked.refuse(workspace, why, asked.in_order)
+        if isinstance(decision, Refuse):
+            whole = not decision.reason.startswith(NOT_WHOLE)
+            return asked.refuse(workspace, decision.reason, asked.refused if whole else asked.hidden)
+        run = self._do(asked, decision, workspace, place.after)
+        asked.done += 1
+        if run is not None:
+            asked.made[workspace.id] = run
+        return None
+
+    def _decided(
+        self, asked: _Asked, workspace: Workspace, *, named: bool, code_given: bool = False
+    ) -> tuple[ApplyDecision, Sequence[Check]]:
+        """Decide about one workspace, and check what it requires."""
+        tx, change, code = asked.tx, asked.change, asked.codes.get(workspace.id, "")
+        runs = runs_about(tx, workspace, change)
+        decision = decide_apply(change, runs, asked.answer.asked_at, workspace.merging.apply_when)
+        if isinstance(decision, Refuse):
+            decision = _held(tx, runs) or decision
+        if conflict := why_not_planned(tx, workspace, change):
+            decision = Refuse(conflict)
+        decision = self._of_what_was_shown(tx, decision, change, asked.answer, code, named=named)
+        if (run := _meant(decision)) is None:
+            return decision, ()
+        checks = self._requirement_checker.checks(
+            tx, workspace, asked.facts, run, asked.person, code_given=code_given or bool(code)
+        )
+        return decision, checks
+
+    def _refusal(self, asked: _Asked, workspace: Workspace) -> str:
+        """Say why an apply of a workspace would be refused if the command named it. Empty if it would not."""
+        decision, checks = self._decided(asked, workspace, named=True, code_given=True)
+        return decision.reason if isinstance(decision, Refuse) else unmet(checks)
 
     def _do(
         self,
-        tx: Transaction,
+        asked: _Asked,
         decision: ConfirmRun | StartApply | KeepApproval,
         workspace: Workspace,
-        person: Person,
-        change: Change,
-        outcome: DeliveryResult,
-        at: datetime,
-    ) -> None:
-        """Keep the approval, and what follows from it."""
+        after: Sequence[str],
+    ) -> Run | None:
+        """Keep the approval, and what follows from it. Return the run that applies, if there is one.
+
+        `after` are the runs of other workspaces that a new run waits for.
+        """
+        tx, person, outcome = asked.tx, asked.person, asked.outcome
         match decision:
             case StartApply(preview):
-                record = approve(tx, preview, person, at)
-                run = self._run_factory.of_approval(tx, workspace, change, preview, record, outcome.wake)
+                record = approve(tx, preview, person, asked.at)
+                run = self._run_factory.of_approval(
+                    tx, workspace, asked.change, preview, record, outcome.wake, after
+                )
                 outcome.say(DecisionKind.RUN, f"/apply by {person.login}", workspace.name, run.id)
+                return run
             case KeepApproval(preview):
-                record = approve(tx, preview, person, at)
+                record = approve(tx, preview, person, asked.at)
                 keep(tx, record, "waits for the merge")
                 why = f"approved by {person.login}: applied once the change is merged"
                 tx.runs.note(self._transitions.event(preview, "approved", person.login, why))
                 outcome.say(DecisionKind.APPROVED, why, workspace.name, preview.id)
+                return None
             case ConfirmRun(run):
-                record = approve(tx, run, person, at)
+                record = approve(tx, run, person, asked.at)
                 used(tx, record, run, self._clock.now())
                 moves = confirmed(self._transitions, run, person.login, "/apply")
                 run = self._transitions.save(tx, run, moves, outcome.wake)
                 outcome.wake.runs.append(run)
                 outcome.say(DecisionKind.CONFIRMED, f"/apply by {person.login}", workspace.name, run.id)
+                return run
 
     def _of_what_was_shown(
         self,
@@ -183,6 +262,18 @@ class ApplyComments:
             page = self._addresses.run(run.id)
             return f"{DELAYED}: {delayed}. Look at the plan on {page}, and name it by its plan code"
         return WAS_DELAYED if answer.waited else NOT_SHOWN
+
+
+def _destroys(decision: ApplyDecision) -> bool:
+    return isinstance(decision, StartApply) and decision.preview.modes.destroy
+
+
+def _held(tx: Transaction, runs: Sequence[Run]) -> Refuse | None:
+    """Return the refusal of an apply whose run waits for another workspace already."""
+    for run in runs:
+        if why := held(tx, [run]).get(run.id):
+            return Refuse(f"{run.id} is approved already and {why}; it goes on by itself after that")
+    return None
 
 
 def _in_short(hidden: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:

@@ -284,7 +284,7 @@ class Comments:
             if codes and not command.named:
                 targets = [workspace for workspace in targets if workspace.id in codes]
             self._applies.carry_out(
-                tx, targets, person, change, answer, outcome, facts, named=named, codes=codes
+                tx, targets, person, record, answer, outcome, facts, named=named, codes=codes
             )
         else:
             self._controls.carry_out(tx, command, targets, person, change, answer, outcome)

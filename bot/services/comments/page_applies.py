@@ -81,7 +81,7 @@ class PageApplies:
                 tx,
                 [workspace],
                 person,
-                record.change,
+                record,
                 answer,
                 outcome,
                 facts,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from bot.domain.changes.decisions import Refuse, decide_apply
+from bot.domain.changes.apply_order import ApplyPlace, place_of, why_others_first
+from bot.domain.changes.decisions import Refuse, StartApply, decide_apply
 from bot.domain.changes.delivery_decisions import DecisionKind
 from bot.domain.changes.why import WhyReport, WhySection, why_decided, why_sentences, with_checks
 from bot.domain.commands.grammar import CommentCommand
 from bot.domain.commands.targets import find_targets
 from bot.domain.reports.speaking_run import speaking_run_of_change
+from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.comments.answer import CommentAnswer
 from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.ports import Addresses, ChangeRecord, Transaction
 from bot.services.reports.automerge import approved_for_merge, decided, said_of_merge
-from bot.services.runs.change_runs import runs_about
+from bot.services.runs.change_runs import runs_about, runs_of_change
 from bot.services.runs.merge_results import why_not_planned, why_plan_outdated
 from bot.services.runs.queue_position import why_it_waits
 
@@ -67,8 +69,15 @@ class WhyComments:
         moved = why_plan_outdated(record, workspace, run) if run is not None else ""
         if moved and not isinstance(applying, Refuse):
             applying = Refuse(moved)
+        order = Order(tx.workspaces.get(each) for each in record.workspace_ids)
+        if isinstance(applying, StartApply) and not applying.preview.modes.destroy:
+            place = place_of(workspace, change, order, lambda other: runs_of_change(tx, other, change))
+            applying = (
+                Refuse(self._others_first(tx, place, workspace, record, answer)) if place.first else applying
+            )
+        earlier = tuple(each.name for each in order.before(workspace) if each.active)
         note = conflict or record.note
-        said = why_sentences(workspace, here, run, waits, note, applying, approver, moved)
+        said = why_sentences(workspace, here, run, waits, note, applying, approver, moved, earlier)
         if run is None:
             return WhySection(workspace.name, True, said)
         facts = answer.facts
@@ -80,3 +89,16 @@ class WhyComments:
         return WhySection(
             workspace.name, True, with_checks(said, checks, applying), checks, self._addresses.run(run.id)
         )
+
+    @staticmethod
+    def _others_first(
+        tx: Transaction, place: ApplyPlace, workspace: Workspace, record: ChangeRecord, answer: CommentAnswer
+    ) -> str:
+        """Say what has to be applied before a workspace, and how."""
+
+        def refusal_of(other: Workspace) -> str:
+            runs = runs_about(tx, other, record.change)
+            decided = decide_apply(record.change, runs, answer.asked_at, other.merging.apply_when)
+            return decided.reason if isinstance(decided, Refuse) else ""
+
+        return why_others_first(place, workspace, {}, refusal_of)

@@ -12,8 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import assert_never
 
-from bot.domain.changes.decisions import Decision, NoRun, StartRun, decide_push, decide_tag
-from bot.domain.changes.delivery_decisions import DecisionKind
+from bot.domain.changes.decisions import Decision, StartRun, decide_push, decide_tag
 from bot.domain.errors import (
     ConfigError,
     Conflict,
@@ -46,8 +45,10 @@ from bot.services.approvals.our_comment import OurComments
 from bot.services.changes.change_log import SETTLING, ChangeLog
 from bot.services.changes.discovery import Discovery
 from bot.services.changes.merge_queue import MergeQueue
+from bot.services.changes.used_modules import UsedModules
 from bot.services.comments.dispatch import Comments
 from bot.services.deliveries import tags
+from bot.services.deliveries.pushed_runs import start_runs
 from bot.services.deliveries.run_triggers import RunTriggers
 from bot.services.merging.applied_before import AppliedBefore
 from bot.services.outbox.delivery_result import DeliveryResult
@@ -93,7 +94,9 @@ class Intake:
         our_comments: OurComments,
         identities: Identities,
         applied_before: AppliedBefore,
+        used_modules: UsedModules,
     ) -> None:
+        self._used_modules = used_modules
         self._applied_before = applied_before
         self._identities = identities
         self._our_comments = our_comments
@@ -264,7 +267,7 @@ class Intake:
             found = self._discovery.look(event.repo, event.branch, event.default_branch, event.after)
             here = found or [w for w in configured if w.on_branch(event.branch, event.default_branch)]
             if here:
-                files = self._files(event)
+                files = self._files(event, found or ())
                 applied.update(self._applied_before.by_workspace(event, configured))
         with self._store.transaction() as tx:
             if not self._ledger.is_due(tx, delivery.id):
@@ -280,7 +283,7 @@ class Intake:
             )
             if isinstance(event, TagPushed):
                 decisions = tags.in_time(tx, decisions, delivery)
-            self._start(tx, event, decisions, outcome, applied)
+            start_runs(tx, self._run_factory, event, decisions, outcome, applied)
             # Only now: later runs in these workspaces wait for ours in the queue.
             if not overtaken and tx.deliveries.overtaken(delivery):
                 raise Conflict("another push arrived meanwhile")
@@ -342,32 +345,15 @@ class Intake:
             raise NotReady(f"the forge does not have {event.after[:10]} on {event.branch} yet")
         return None
 
-    def _files(self, event: BranchPushed) -> ChangedFiles:
+    def _files(self, event: BranchPushed, found: Sequence[Workspace]) -> ChangedFiles:
         if not event.before:
             return ChangedFiles.unknown()
-        return self._forges[event.repo.forge].files_between(event.repo, event.before, event.after)
+        files = self._forges[event.repo.forge].files_between(event.repo, event.before, event.after)
 
-    def _start(
-        self,
-        tx: Transaction,
-        event: BranchPushed | TagPushed,
-        decisions: tuple[Decision, ...],
-        outcome: DeliveryResult,
-        applied: Mapping[str, AsApplied],
-    ) -> None:
-        for decision in decisions:
-            match decision:
-                case NoRun(name, reason):
-                    outcome.say(DecisionKind.NOTHING, reason, name)
-                case StartRun(workspace, reason):
-                    before = applied.get(workspace.id)
-                    run = self._run_factory.of_push(tx, workspace, event, reason, outcome.wake, before)
-                    if run is None:
-                        outcome.say(
-                            DecisionKind.NOTHING, "this commit has a run here already", workspace.name
-                        )
-                    else:
-                        outcome.say(DecisionKind.RUN, reason, workspace.name, run.id)
+        def concerned(each: Workspace) -> bool:
+            return each.on_branch(event.branch, event.default_branch) and each.merging.apply_when.after
+
+        return self._used_modules.look(event.repo, files, event.after, concerned, found)
 
     def _later(self, delivery: Delivery, error: str, *, give_up: bool) -> None:
         log.warning("delivery %s: %s%s", delivery.id, error, "" if give_up else "; it will be retried")

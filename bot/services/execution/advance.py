@@ -36,7 +36,7 @@ from bot.domain.workspaces.phase import Phase
 from bot.services.approvals.before_apply import BeforeApply
 from bot.services.execution.engine_jobs import EngineJobs
 from bot.services.execution.lease import RunLeases
-from bot.services.execution.plan_reuse import PlanReuse, planned_by, why_failed
+from bot.services.execution.plan_reuse import BeforeStart, PlanReuse, planned_by, why_failed
 from bot.services.execution.restart import begin_again
 from bot.services.execution.retry import patiently
 from bot.services.execution.take_over import TakeOver
@@ -121,7 +121,7 @@ class Execution:
         self._policy_checker = policy_checker
         self._plan_reuse = plan_reuse
         self._turns = Turns(store, clock)
-        self._leases = RunLeases(store, clock, engine, limits)
+        self._leases = RunLeases(store, clock, engine, limits, transitions)
         self._take_over = TakeOver(store, clock, engine, limits)
 
     def warm_up(self) -> None:
@@ -148,8 +148,8 @@ class Execution:
         try:
             if self._taken_over(run_id, fence) or self._waits_for_room(run_id, fence):
                 return
-            same_files = self._plan_reuse.same_files(run_id, partial(self._watching, run_id, fence, "plan"))
-            run = self._begin(run_id, fence, same_files)
+            seen = self._plan_reuse.look(run_id, partial(self._watching, run_id, fence, "plan"))
+            run = self._begin(run_id, fence, seen)
             if run.status in PLAN_STAGES and run.status is not RunStatus.POLICY_CHECKING:
                 run = self._plan(run, fence)
             if run.status is RunStatus.POLICY_CHECKING:
@@ -176,7 +176,7 @@ class Execution:
                 run_id, fence, RunStatus.ERRORED, f"Plangate itself failed; the log has it as {reference}"
             )
 
-    def _begin(self, run_id: str, fence: int, same_files: bool) -> Run:
+    def _begin(self, run_id: str, fence: int, seen: BeforeStart) -> Run:
         """Start the run if it is next in the queue. End it after a cancel or a lost worker."""
 
         def step(tx: Transaction, run: Run) -> Moves:
@@ -185,7 +185,7 @@ class Execution:
             if run.cancel_requested_at and (run.status in PLAN_STAGES or run.status in APPLY_STAGES):
                 return [self._transitions.moved(run, RunStatus.CANCELED, run.cancel_requested_by)]
             if run.status is RunStatus.PENDING and (run.plan_only or self._has_turn(tx, run)):
-                moves = self._plan_reuse.start(tx, run, same_files=same_files)
+                moves = self._plan_reuse.start(tx, run, seen)
                 taken = planned_by(moves)
                 return [*moves, *self._policy_checker.after_plan(tx, taken)] if taken else moves
             if run.status is RunStatus.POLICY_CHECKING:

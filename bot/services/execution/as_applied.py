@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run, RunEvent
-from bot.services.plans.plan_inputs import saved_inputs
+from bot.services.plans.plan_inputs import saved_inputs, shared_now
 from bot.services.plans.snapshot import variables_of
 from bot.services.ports import Transaction
 from bot.services.runs.transitions import Transitions
@@ -30,7 +30,7 @@ def ended_as_applied(tx: Transaction, transitions: Transitions, run: Run) -> lis
 
 
 def _is_in_effect(tx: Transaction, run: Run, applied: Run) -> bool:
-    """Whether the state, the settings and the variables are still those of an apply."""
+    """Whether the states, the settings and the variables are still those of an apply."""
     workspace = tx.workspaces.get(run.workspace_id)
     state, basis = tx.states.current(workspace.id), saved_inputs(tx, applied.id)
     if state is None or state.run_id != applied.id or basis is None or run.modes:
@@ -38,4 +38,5 @@ def _is_in_effect(tx: Transaction, run: Run, applied: Run) -> bool:
     if basis.backend:
         return False  # the state that counts is elsewhere; what is stored here could not be pushed there
     settings = (workspace.engine.value, workspace.engine_version, workspace.working_directory, str(run.modes))
-    return basis.settings == settings and variables_of(tx, applied.id) == variables_of(tx, run.id)
+    same_settings = basis.settings == settings and basis.shared == shared_now(tx, workspace)
+    return same_settings and variables_of(tx, applied.id) == variables_of(tx, run.id)

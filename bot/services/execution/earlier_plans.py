@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 
 from bot.domain.errors import EngineError, ForgeError, Interrupted
 from bot.domain.runs.lifecycle import RunStatus
+from bot.services.plans.handed_outputs import States, handed_now
 from bot.services.plans.plan_inputs import may_have_read, saved_inputs
 from bot.services.ports import ForgeReader, MergeCommits, Store, Watch
 from bot.services.runs.merge_results import merged_commit
@@ -29,6 +30,15 @@ class EarlierPlans:
         self._store = store
         self._forges = forges
         self._merges = merges
+
+    def handed(self, run_id: str) -> States:
+        """Return the states whose outputs a run that waits gets as variables."""
+        with self._store.reading() as tx:
+            run = tx.runs.get(run_id)
+            workspace = tx.workspaces.get(run.workspace_id)
+            if not workspace.inputs or run.status is not RunStatus.PENDING:
+                return {}
+            return handed_now(tx, workspace).read
 
     def same_files(self, run_id: str, watching: Watching) -> bool:
         """Whether a run plans the same readable files as the earlier preview that it may reuse.

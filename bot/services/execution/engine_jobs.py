@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bot.domain.runs import masking
 from bot.domain.runs.run import Run, RunSource
 from bot.domain.workspaces.phase import Phase
+from bot.domain.workspaces.sharing import readable
 from bot.domain.workspaces.variables import held_in
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.identity.tokens import IdentityTokens
 from bot.services.people.identities import JUST_NOW, Identities
 from bot.services.plans.snapshot import variables_of
-from bot.services.ports import Addresses, EngineJob, ForgeReader, StateAccess, Store
+from bot.services.ports import Addresses, EngineJob, ForgeReader, StateAccess, Store, Transaction
 from bot.services.runs.merge_results import merged_commit
 from bot.services.states.backend import Access, StateService
+from bot.services.states.shared_states import why_unread
+
+SHARED_STATES = "plangate_states"
+"""The Terraform variable with the addresses of shared states, by the names of their workspaces."""
 
 
 class EngineJobs:
@@ -47,10 +53,12 @@ class EngineJobs:
         with self._store.reading() as tx:
             workspace = tx.workspaces.get(run.workspace_id)
             variables = variables_of(tx, run.id)
+            shared, unread = _shared(tx, run, workspace)
         # A repository that was created again under its name gets nothing of the old one.
         self._identities.check(workspace.repo, JUST_NOW)
         remote = self._forges[workspace.repo.forge].remote(workspace.repo)
         token = self._states.token(run.id, workspace.id, _access(run, phase), expires)
+        addresses = {each.name: self._addresses.state(each.id) for each in shared}
         handed = self._identity.hand(run, workspace, phase)
         return EngineJob(
             run_id=run.id,
@@ -65,18 +73,36 @@ class EngineJobs:
                 username=run.id,
                 password=token,
                 lock=not run.plan_only,
+                shared=tuple(addresses.values()),
             ),
             variables=held_in(phase, variables),
-            environment={**_environment(run, workspace), **handed.environment},
+            environment={**_environment(run, workspace), **_named(addresses, phase), **handed.environment},
             secrets=(token, *handed.secrets, *masking.secrets_of(variables)),
             ref=_ref(run),
             fills_cache=run.change_number is None,
             isolation=workspace.isolation,
             own_backend=workspace.own_backend,
             files=handed.files,
-            remark=handed.remark,
+            remark="; ".join(filter(None, (handed.remark, unread))),
             merged=merged_commit(run) if run.merge is not None else None,
         )
+
+
+def _shared(tx: Transaction, run: Run, workspace: Workspace) -> tuple[Sequence[Workspace], str]:
+    """Return the workspaces whose states a run may read, and why it can read none of them."""
+    if workspace.own_backend:
+        return (), ""
+    shared = readable(workspace, tx.workspaces.all(sharing=True))
+    return shared, why_unread(tx, run, workspace) if shared else ""
+
+
+def _named(addresses: Mapping[str, str], phase: Phase) -> dict[str, str]:
+    """Return where shared states are, as a Terraform variable.
+
+    A saved plan holds it already, and Terraform takes no other value for its apply.
+    """
+    wanted = addresses and phase is Phase.PLAN
+    return {f"TF_VAR_{SHARED_STATES}": json.dumps(addresses)} if wanted else {}
 
 
 def _access(run: Run, phase: Phase) -> Access:

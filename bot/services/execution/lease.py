@@ -11,8 +11,12 @@ from datetime import timedelta
 
 from bot.domain.errors import LeaseLost
 from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.workspaces.concurrency import Concurrency
+from bot.services.execution.turns import Turns
+from bot.services.outbox.wake import Wake
 from bot.services.ports import Clock, Engine, Limits, Store
-from bot.services.runs.transitions import lease_of
+from bot.services.runs.places import take_place
+from bot.services.runs.transitions import Transitions, lease_of
 
 log = logging.getLogger(__name__)
 
@@ -22,23 +26,34 @@ _MOST_TIME = timedelta(seconds=30)
 class RunLeases:
     """Takes and releases the leases of runs for a worker."""
 
-    def __init__(self, store: Store, clock: Clock, engine: Engine, limits: Limits) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, engine: Engine, limits: Limits, transitions: Transitions
+    ) -> None:
         self._store = store
         self._clock = clock
         self._engine = engine
         self._limits = limits
+        self._transitions = transitions
+        self._turns = Turns(store, clock)
 
     @contextmanager
     def of(self, run_id: str) -> Iterator[int | None]:
-        """Take the lease of a run. Yields its fencing number, None if another worker has it.
+        """Take the lease of a run, and a place in its group. Yields its fencing number.
+
+        Yields None if another worker has it, or if its group has no place: another run's end then wakes it.
 
         Deletes the run's working tree at the end. If the lease was lost, nothing is deleted: the tree may
         belong to the other worker by then. LeaseLost is not passed on.
         """
         owner = f"{socket.gethostname()}:{os.getpid()}"
         self._give_time(run_id)
+        wake = Wake()
         with self._store.transaction() as tx:
-            fence = tx.leases.take(lease_of(run_id), owner, self._clock.now(), self._limits.lease)
+            run, fence = tx.runs.get(run_id), None
+            group = tx.workspaces.get(run.workspace_id).concurrency
+            if take_place(tx, run, group, self._clock, wake):
+                fence = tx.leases.take(lease_of(run_id), owner, self._clock.now(), self._limits.lease)
+        self._transitions.wake(wake)
         if fence is None:
             yield None
             return
@@ -54,6 +69,15 @@ class RunLeases:
         finally:
             with self._store.transaction() as tx:
                 tx.leases.release(lease_of(run_id), fence, self._clock.now())
+            if group is not None:
+                self._pass_place_on(group)
+
+    def _pass_place_on(self, group: Concurrency) -> None:
+        """Wake the run whose turn it is in a group. If that is lost, the sweep does it."""
+        with self._store.reading() as tx:
+            found = self._turns.of_group(tx, group.group)
+            runs = [tx.runs.get(found)] if found else []
+        self._transitions.wake(Wake(runs=runs))
 
     def _give_time(self, run_id: str) -> None:
         """Wait a little before an apply is taken over, so that its worker can renew its lease.

@@ -10,16 +10,18 @@ state's lock. Policies judge the plan again, by their current sets, as they do e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run, RunEvent
 from bot.services.execution.as_applied import ended_as_applied
 from bot.services.execution.earlier_plans import EarlierPlans, Watching
-from bot.services.plans.plan_inputs import saved_inputs, state_now
+from bot.services.plans.handed_outputs import States, fix_outputs
+from bot.services.plans.plan_inputs import saved_inputs, shared_now, state_now
 from bot.services.plans.snapshot import variables_of
 from bot.services.ports import ArtifactKind, Clock, Transaction
+from bot.services.runs.order import applied_before
 from bot.services.runs.transitions import Transitions
 
 _TAKEN = (
@@ -38,6 +40,18 @@ STALE = (
 )
 
 
+@dataclass(frozen=True)
+class BeforeStart:
+    """What was looked at before a run starts.
+
+    `same_files`: a preview may reuse the plan of an earlier commit, as far as files are concerned. `states`
+    have the outputs that the run gets as variables.
+    """
+
+    same_files: bool = False
+    states: States = field(default_factory=dict)
+
+
 class PlanReuse:
     """Reuses plans that were shown. `age` is the oldest plan to reuse; 0 turns reuse off."""
 
@@ -47,23 +61,28 @@ class PlanReuse:
         self._transitions = transitions
         self._age = age
 
-    def same_files(self, run_id: str, watching: Watching) -> bool:
-        """Whether a preview may reuse the plan of an earlier commit, as far as files are concerned.
+    def look(self, run_id: str, watching: Watching) -> BeforeStart:
+        """Look at what takes a while, before the transaction that may start a run.
 
-        Git may have to fetch both commits, which the watch stops. Raises Interrupted.
+        Git may have to fetch two commits, which the watch stops. Raises Interrupted.
         """
-        return bool(self._age) and self._earlier.same_files(run_id, watching)
+        same_files = bool(self._age) and self._earlier.same_files(run_id, watching)
+        return BeforeStart(same_files, self._earlier.handed(run_id))
 
-    def start(self, tx: Transaction, run: Run, *, same_files: bool = False) -> list[tuple[Run, RunEvent]]:
+    def start(self, tx: Transaction, run: Run, seen: BeforeStart) -> list[tuple[Run, RunEvent]]:
         """Return the steps that start a run: to its plan if one is reused, else to the fetch.
 
-        `same_files` is the answer to the method of that name.
+        It fails if an output of another workspace is missing that it gets as a variable.
         """
+        if missing := fix_outputs(tx, run, seen.states):
+            fetching = self._transitions.moved(run, RunStatus.FETCHING)
+            failed = self._transitions.moved(fetching[0], RunStatus.ERRORED, message=missing, error=missing)
+            return [fetching, failed]
         if ended := ended_as_applied(tx, self._transitions, run):
             return ended
         if run.approval is not None:
             reused = run.approval.shown_run_id
-        elif run.as_planned is not None and same_files:
+        elif run.as_planned is not None and seen.same_files:
             reused = run.as_planned.run_id
         else:
             return [self._transitions.moved(run, RunStatus.FETCHING)]
@@ -92,6 +111,8 @@ class PlanReuse:
             (basis.settings != settings, "the workspace's settings have changed"),
             (variables_of(tx, shown.id) != variables_of(tx, run.id), "variables have changed"),
             (basis.state != state_now(tx, run.workspace_id), "the state has moved"),
+            (basis.shared != shared_now(tx, workspace), "a state that it may read has moved"),
+            (bool(source := applied_before(tx, run)), f"{source} was applied before it"),
             (self._old(basis.made_at), f"the plan is older than {_duration(self._age)}"),
             (not tx.artifacts.get(shown.id, ArtifactKind.SAVED_PLAN), "its plan file was deleted"),
         )

@@ -3,6 +3,9 @@
 A job names the run that it was enqueued for. The worker that takes it starts another run of the same kind if
 the repository of that one, or its change, has fewer runs at work. The job of that run then does the same in
 return, so there are as many jobs as runs. Nothing is kept in Redis but ids.
+
+The job of a run that finds no place in its concurrency group ends at once. When a run of the group gives its
+place back, a job starts the next one.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bot.domain.errors import StoreUnavailable
 from bot.domain.events import RepoRef
@@ -39,10 +43,21 @@ class Turns:
             free = not tx.leases.held([lease_of(run_id)], self._clock.now())
             if free and not run.final and run.status not in _PLANS | _APPLIES:
                 return run_id  # it goes on after its worker was lost
-            for waiting in _kinds(run, free=free):
+            full = tx.waiting_runs.full_groups(self._clock.now())
+            for kind in _kinds(run, free=free):
+                waiting = replace(kind, without=full)
                 if found := self._first(tx, waiting, run if free and not run.final else None):
                     return found
         return run_id
+
+    def of_group(self, tx: Transaction, group: str) -> str:
+        """Return the run that gets the free place of a concurrency group, empty if none waits or is free."""
+        if group in tx.waiting_runs.full_groups(self._clock.now()):
+            return ""
+        for plan_only, statuses in ((False, _APPLIES), (False, _PLANS), (True, _PLANS)):
+            if found := self._first(tx, Waiting(plan_only, statuses, group=group), None):
+                return found
+        return ""
 
     def warm_up(self) -> None:
         """Have the database's statements compiled: a job's process is a fork of the worker's.
@@ -51,6 +66,7 @@ class Turns:
         """
         with contextlib.suppress(StoreUnavailable), self._store.reading() as tx:
             tx.leases.held([""], self._clock.now())
+            tx.waiting_runs.full_groups(self._clock.now())
             for group in tx.waiting_runs.groups(Waiting(True, _PLANS), self._clock.now()):
                 tx.waiting_runs.of(group, Waiting(True, _PLANS), self._clock.now(), 1)
                 break

@@ -87,15 +87,19 @@ class ChangeMerges:
         if _known_bases(tx, change) - sight.known - {sight.result.base}:
             raise Conflict(f"{change.base_branch} has moved while change {change.number} was looked at")
 
-    def why_moved(self, run: Run, change: Change, watch: Watch) -> str:
-        """Say why a run's plan is not as good as one on the base's commit of this moment. Empty if it is.
+    def base_now(self, change: Change) -> str:
+        """Ask the forge which commit the base of a change has, whatever webhooks told.
 
-        Asks the forge, whatever webhooks told. Raises as `look` does, and Interrupted.
+        Raises ForgeUnavailable, ForgeRefused, NotFound.
         """
-        if run.merge is None or not change.open:
-            return ""
-        _, base = self._forges[change.repo.forge].branch_head(change.repo, change.base_branch)
-        if run.merge.holds_on(base):
+        return self._forges[change.repo.forge].branch_head(change.repo, change.base_branch)[1]
+
+    def why_moved(self, run: Run, change: Change, base: str, watch: Watch) -> str:
+        """Say why a run's plan is not as good as one on that commit of its base. Empty if it is.
+
+        Raises as `look` does, and Interrupted.
+        """
+        if run.merge is None or run.merge.holds_on(base):
             return ""
         sight = self._sight(change, base, watch)
         with self._store.reading() as tx:

@@ -8,7 +8,9 @@ from datetime import datetime
 from bot.domain.changes.delivery_decisions import DecisionKind, DeliveryDecision
 from bot.domain.events import RepoRef
 from bot.domain.runs.run import Run
+from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.run_triggers import followers, why_circular
+from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import Delivery, Transaction
 
 # No forge has an empty name, so nothing from outside can pass for an internal delivery.
@@ -31,11 +33,9 @@ def want_followers(tx: Transaction, run: Run, at: datetime) -> list[str]:
     found = followers(source, workspaces)
     circle = why_circular(source, workspaces) if found else ""
     made = []
-    for follower in found:
+    for follower in Order(found).sorted():
         body = json.dumps({"run": run.id, "workspace": follower.id}).encode()
-        delivery = Delivery(
-            f"applied:{run.id}:{follower.id}", OURS, APPLIED, {}, body, at, repo=follower.repo.path
-        )
+        delivery = Delivery(applied_id(run, follower), OURS, APPLIED, {}, body, at, repo=follower.repo.path)
         if not tx.deliveries.add(delivery):
             continue
         if circle:
@@ -45,6 +45,11 @@ def want_followers(tx: Transaction, run: Run, at: datetime) -> list[str]:
         else:
             made.append(delivery.id)
     return made
+
+
+def applied_id(run: Run, follower: Workspace) -> str:
+    """Return the id of the delivery that creates a follower's run after an apply."""
+    return f"{APPLIED}:{run.id}:{follower.id}"
 
 
 def want(tx: Transaction, event: str, run: Run, at: datetime) -> list[str]:

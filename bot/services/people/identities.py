@@ -16,6 +16,7 @@ from bot.domain.people.accounts import Account
 from bot.domain.people.audit import AuditAction
 from bot.domain.people.permissions import Person, Role
 from bot.services.outbox.audit_log import done
+from bot.services.people.recent_answers import RecentAnswers
 from bot.services.ports import Clock, ForgeReader, Store
 from bot.services.ports.people import Named
 
@@ -33,19 +34,31 @@ class Identities:
         self._clock = clock
         self._forges = forges
         self._asked: dict[RepoRef, tuple[str, datetime]] = {}
+        self._recent = RecentAnswers(store, clock)
 
     def check(self, repo: RepoRef, within: timedelta = KEPT_FOR) -> None:
         """Make sure that a repository is still the one that was first seen, by an answer of this age at most.
 
-        Raises ForgeRefused if it is another one. Raises ForgeUnavailable, NotFound.
+        The answer may be another process's. Raises ForgeRefused if it is another one. Raises
+        ForgeUnavailable, NotFound.
         """
         now = self._clock.now()
         uid, asked_at = self._asked.get(repo, ("", now - within))
-        if now - asked_at >= within:
-            uid = self._forges[repo.forge].repo_id(repo)
-            self._asked[repo] = uid, now
-        if why := self._why_not(Named.REPOSITORY, repo.forge, repo.path, uid):
+        if now - asked_at < within:
+            why = self._why_no_repository(repo, uid)
+        else:
+            why = self._recent.once(f"repository {repo.forge}:{repo.path}", within, lambda: self._ask(repo))
+        if why:
             raise ForgeRefused(why)
+
+    def _ask(self, repo: RepoRef) -> str:
+        now = self._clock.now()
+        uid = self._forges[repo.forge].repo_id(repo)
+        self._asked[repo] = uid, now
+        return self._why_no_repository(repo, uid)
+
+    def _why_no_repository(self, repo: RepoRef, uid: str) -> str:
+        return self._why_not(Named.REPOSITORY, repo.forge, repo.path, uid)
 
     def is_same(self, account: Account) -> bool:
         """Whether an account is the one first seen with its login. True if its number is unknown."""

@@ -14,7 +14,8 @@ from datetime import datetime
 from bot.domain.plans.digest import providers_hash
 from bot.domain.runs.approval import ApprovalRecord
 from bot.domain.runs.run import Run
-from bot.domain.workspaces.workspace import Triggers
+from bot.domain.workspaces.sharing import readable
+from bot.domain.workspaces.workspace import Triggers, Workspace
 from bot.services.ports import ArtifactKind, PlanResult, StateVersion, Transaction
 
 # More addresses are not compared with other changes: the first ones are enough for a warning.
@@ -31,6 +32,8 @@ class PlanInputs:
     The others are hashes: `configuration` of the modules in the saved plan, `files` of all that the
     configuration can read, `modules` of those that were downloaded (empty: none, None: unknown), `providers`
     of what the lock file says. `places` are the folders with these files, None if they may be anywhere.
+    `shared` are the states of other workspaces that the plan may have read, as pairs of a workspace's id and
+    the name of the version.
     """
 
     engine: str
@@ -46,6 +49,7 @@ class PlanInputs:
     providers: str = ""
     places: tuple[str, ...] | None = None
     modules: str | None = None
+    shared: tuple[tuple[str, str], ...] = ()
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -63,6 +67,7 @@ def current_inputs(tx: Transaction, run: Run, at: datetime) -> PlanInputs:
         modes=str(run.modes),
         state=state_now(tx, workspace.id),
         made_at=at.isoformat(),
+        shared=shared_now(tx, workspace),
     )
 
 
@@ -89,6 +94,15 @@ def state_now(tx: Transaction, workspace_id: str) -> str:
     return state_name(tx.states.current(workspace_id))
 
 
+def shared_now(tx: Transaction, workspace: Workspace) -> tuple[tuple[str, str], ...]:
+    """Name the current states that a workspace's runs may read besides their own."""
+    if workspace.own_backend:
+        return ()  # nobody hands its runs a token
+    sources = [each.id for each in readable(workspace, tx.workspaces.all(sharing=True))]
+    currents = tx.states.currents(sources)
+    return tuple((each, state_name(currents.get(each))) for each in sorted(sources))
+
+
 def state_name(current: StateVersion | None) -> str:
     """Name a version of a state."""
     return f"{current.lineage} {current.serial} {current.md5}" if current else "none"
@@ -108,7 +122,11 @@ def saved_inputs(tx: Transaction, run_id: str) -> PlanInputs | None:
         return None
     document = json.loads(raw)
     places = document.get("places")
-    lists = {"addresses": tuple(document["addresses"]), "places": None if places is None else tuple(places)}
+    lists = {
+        "addresses": tuple(document["addresses"]),
+        "places": None if places is None else tuple(places),
+        "shared": tuple(map(tuple, document.get("shared", ()))),
+    }
     return PlanInputs(**{**document, **lists})
 
 

@@ -6,7 +6,9 @@ digest and the policies need it unchanged.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from bot.domain.plans.delta import DeltaRow, delta
 from bot.domain.plans.plan import Plan, ResourceChange, load_plan_json, read_plan
@@ -18,9 +20,12 @@ from bot.services.ports import ArtifactKind, Transaction
 def shown_plan(tx: Transaction, run_id: str) -> Plan | None:
     """Return the changes in a run's plan. None if it has no plan. Raises EngineError if it is unreadable."""
     raw = tx.artifacts.get(run_id, ArtifactKind.PLAN_JSON)
-    if not raw:
-        return None
-    plan, secrets = read_plan(load_plan_json(raw)), secrets_of_run(tx, run_id)
+    return shown_plan_of(tx, run_id, load_plan_json(raw)) if raw else None
+
+
+def shown_plan_of(tx: Transaction, run_id: str, document: Mapping[str, Any]) -> Plan:
+    """Return the changes in the decoded JSON of a run's plan."""
+    plan, secrets = read_plan(document), secrets_of_run(tx, run_id)
     if not secrets:
         return plan
     return replace(

@@ -1,12 +1,14 @@
 """The snapshot: a run is fixed to the values that its variables have when it is created.
 
 Later edits affect later runs only. A run's plan, its apply and a restarted plan all see the same values. A
-retry is a new run and gets the values of its own creation.
+retry is a new run and gets the values of its own creation. Outputs of other workspaces are added when the run
+starts (handed_outputs).
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from bot.domain.runs.masking import secrets_of
@@ -20,6 +22,11 @@ def fix_variables(tx: Transaction, run: Run) -> None:
     """Fix a run to the values of its variables, in the transaction that creates it."""
     workspace = tx.workspaces.get(run.workspace_id)
     found = effective(workspace.name, tx.variables.of_workspace(workspace.id), tx.variables.sets())
+    put_variables(tx, run.id, found)
+
+
+def put_variables(tx: Transaction, run_id: str, variables: Iterable[Variable]) -> None:
+    """Store a run's snapshot."""
     document = [
         {
             "key": each.key,
@@ -29,9 +36,9 @@ def fix_variables(tx: Transaction, run: Run) -> None:
             "sensitive": each.sensitive,
             "phase": each.phase.value,
         }
-        for each in found
+        for each in variables
     ]
-    tx.artifacts.put(run.id, ArtifactKind.VARIABLES, json.dumps(document).encode())
+    tx.artifacts.put(run_id, ArtifactKind.VARIABLES, json.dumps(document).encode())
 
 
 def variables_of(tx: Transaction, run_id: str) -> tuple[Variable, ...]:

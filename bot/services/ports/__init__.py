@@ -34,6 +34,8 @@ from bot.services.ports.forge import (
     HookHeaders,
 )
 from bot.services.ports.forge_kinds import (
+    AccessToken,
+    AccessTokens,
     ForgeChecks,
     ForgeClient,
     ForgeConfig,
@@ -99,6 +101,8 @@ __all__ = [
     "DOUBTS_LAST",
     "HERE",
     "MOST_COUNTED",
+    "AccessToken",
+    "AccessTokens",
     "Addresses",
     "ApplyResult",
     "Approvals",

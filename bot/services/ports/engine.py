@@ -51,13 +51,15 @@ class StageWatch(Watch, Protocol):
 class StateAccess:
     """How this run's Terraform accesses its state: the `http` backend, with a token for this run only.
 
-    `lock` is False for previews, which read with a read-only token and `-lock=false`.
+    `lock` is False for previews, which read with a read-only token and `-lock=false`. `shared` are the
+    addresses of other states that the run may read with the same token.
     """
 
     address: str
     username: str
     password: str = field(repr=False)
     lock: bool = True
+    shared: tuple[str, ...] = ()
 
 
 HERE = "<folder>"
@@ -209,4 +211,11 @@ class Engine(WorkerDisk, Protocol):
 
     def directories(self, remote: GitRemote, commit: str) -> tuple[str, ...]:
         """Return every directory with a `.tf`, `.tf.json` or `.tofu` file at a commit; `""` is the root."""
+        ...
+
+    def module_calls(self, remote: GitRemote, commit: str) -> Mapping[str, frozenset[str]]:
+        """Return which directories and files each directory of a commit uses, besides its own files.
+
+        These are local modules, and what symbolic links lead to; not what those use in turn.
+        """
         ...

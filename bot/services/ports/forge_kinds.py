@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.domain.events import ForgeEvent, Ignored, RepoRef
@@ -149,11 +149,35 @@ class ForgeClient(Forge, ForgeChecks, Protocol):
 
 
 @dataclass(frozen=True)
+class AccessToken:
+    """A token that a forge gave us for a while: since when we have it, and until when it is valid."""
+
+    token: str = field(repr=False)
+    since: datetime
+    until: datetime
+
+
+class AccessTokens(Protocol):
+    """Access tokens that our processes share. It may forget at any time, and never fails itself."""
+
+    def get(self, name: str, spare: timedelta, fetch: Callable[[], AccessToken]) -> AccessToken:
+        """Return the token of that name that is valid for longer than `spare`; if there is none, fetch it.
+
+        `name` identifies the forge, the App and the account. Raises what `fetch` raises.
+        """
+        ...
+
+    def drop(self, name: str, token: str) -> None:
+        """Delete a token that the forge refused, unless another has taken its place."""
+        ...
+
+
+@dataclass(frozen=True)
 class ForgeKind:
     """Everything about one kind of forge. `name` is used in plangate.yml, `title` is shown to people.
 
-    `parse` reads a stored delivery. It raises Invalid if the body can't be read. `sign_in` is called only if
-    the configuration has a client.
+    `parse` reads a stored delivery. It raises Invalid if the body can't be read. `client` may share its
+    access tokens with other processes. `sign_in` is called only if the configuration has a client.
     """
 
     name: str
@@ -161,7 +185,7 @@ class ForgeKind:
     form: ForgeForm
     hook: Callable[[ForgeConfig, Clock], Hook]
     parse: Callable[[Delivery], ForgeEvent | Ignored]
-    client: Callable[[ForgeConfig], ForgeClient]
+    client: Callable[[ForgeConfig, AccessTokens], ForgeClient]
     sign_in: Callable[[ForgeConfig, OAuthClient], SignIn]
 
 

@@ -61,7 +61,8 @@ class RunQuery:
     """Which runs to find; None matches all. `active`: whether the workspace is in plangate.yml.
 
     `telling` is the latest commit of a change. Plans of older commits are then left out: only the runs of
-    this commit, the runs that may apply and those of a merge queue matter for its reports.
+    this commit, the runs that may apply and those of a merge queue matter for its reports. `since` is the
+    sequence in the workspace that the runs must have exceeded.
     `commits` are several, of which a run may have any. `limit` None returns all: anything that a person or a
     decision relies on must be complete.
     """
@@ -77,14 +78,20 @@ class RunQuery:
     limit: int | None = 100
     offset: int = 0
     commits: frozenset[str] | None = None
+    since: int | None = None
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """Which runs wait for a worker: those in these statuses whose lease nobody holds."""
+    """Which runs wait for a worker: those in these statuses whose lease nobody holds.
+
+    `without` are concurrency groups whose runs are left out. `group`: only the runs of this one.
+    """
 
     plan_only: bool
     statuses: frozenset[str]
+    without: frozenset[str] = frozenset()
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,6 +124,20 @@ class WaitingRuns(Protocol):
 
     def of(self, group: WorkGroup, waiting: Waiting, now: datetime, limit: int) -> Sequence[Run]:
         """Return the runs of a group that wait, oldest first."""
+        ...
+
+    def at_work(
+        self, group: str, now: datetime | None = None, *, for_update: bool = False
+    ) -> Mapping[str, str]:
+        """Return the runs that have a place in a concurrency group, each with the name of its workspace.
+
+        A run that only waits for a worker has none unless its lease is held at `now`; without `now`, for
+        texts, an expired lease counts too. `for_update`: nobody else may do so until this transaction ends.
+        """
+        ...
+
+    def full_groups(self, now: datetime) -> frozenset[str]:
+        """Return the concurrency groups that have no free place."""
         ...
 
 

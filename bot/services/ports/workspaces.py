@@ -31,8 +31,8 @@ class Workspaces(Protocol):
         """Return the active workspaces of a repository, by name."""
         ...
 
-    def all(self) -> Sequence[Workspace]:
-        """Return every active workspace, by name."""
+    def all(self, *, sharing: bool = False) -> Sequence[Workspace]:
+        """Return every active workspace, by name. With `sharing`, only those that share their states."""
         ...
 
     def put(self, workspace: Workspace) -> Workspace:

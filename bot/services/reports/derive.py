@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from bot.domain.changes.apply_order import place_of, step_in_order
 from bot.domain.events import RepoRef
 from bot.domain.reports import headlines
 from bot.domain.reports.report import ChangeReport, StatusState, WorkspaceSection
 from bot.domain.reports.speaking_run import is_of_latest_commit, speaking_run_of_change
 from bot.domain.runs.lifecycle import UNDER_WAY, RunStatus, StageStatus
 from bot.domain.runs.run import Run, RunSource
+from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import (
     Addresses,
@@ -21,6 +23,7 @@ from bot.services.ports import (
     Transaction,
 )
 from bot.services.reports.applies import ApplyOutcomes
+from bot.services.reports.apply_steps import ApplyStep, apply_step
 from bot.services.reports.automerge import decided, merge_posts, said_of_merge
 from bot.services.reports.inputs import ReportInputs, conflict_of
 from bot.services.reports.plan_facts import FactsMemory, KeptFacts
@@ -105,7 +108,7 @@ class ReportBuilder:
         inputs.load_neighbours(change, speaking)
         if change.open:
             inputs.load_approvers(change, [run.workspace_id for run in speaking])
-        sections = [self._section(inputs, record, run) for run in speaking]
+        sections = _in_order(record, [self._section(inputs, record, run) for run in speaking], runs)
         sections.sort(key=lambda section: section.workspace.name)
         none = "" if sections else "No workspace is affected by the latest commit."
         conflict = conflict_of(record, inputs)
@@ -119,6 +122,7 @@ class ReportBuilder:
             top=_top(speaking),
             conflict=conflict.why_conflicting if conflict else "",
             conflicts=conflict.conflicts if conflict else (),
+            alerts=self._forges[change.repo.forge].words.alerts,
         )
         told = self._texts.change_comment(report, self._limit(change.repo))
         settled = not any(section.run.status in UNDER_WAY for section in sections)
@@ -147,13 +151,17 @@ class ReportBuilder:
         planned = open_ and run.has_changes and not begun
         moved = why_plan_outdated(record, workspace, run) if run.final and not begun else ""
         following = next_step(workspace, run) if open_ and not approver else ""
+        step = ApplyStep(following)
         if moved:
-            words, following = f"{words}, outdated: {moved}", _replan(record, workspace)
+            words, step = f"{words}, outdated: {moved}", ApplyStep(_replan(record, workspace))
+        elif following.startswith("/apply"):
+            step = apply_step(workspace, run, change, inputs.checks(run), following)
+            words += step.also
         return WorkspaceSection(
             workspace=workspace,
             run=run,
             headline=f"{words}, outdated: the state has moved since" if old else words,
-            next_step=following,
+            next_step=step.following,
             run_url=self._addresses.run(run.id),
             resources=facts.resources,
             counts=run.counts,
@@ -164,6 +172,9 @@ class ReportBuilder:
             delta=inputs.delta(run),
             drift=() if run.modes.refresh_only else facts.drift,
             warnings=facts.warnings,
+            likeness=facts.likeness,
+            requires=step.requires,
+            unapproved=step.unapproved,
             errors=facts.errors if run.plan_status is StageStatus.ERRORED else "",
             notes=(
                 *_kept_elsewhere(run, facts.backend),
@@ -189,6 +200,26 @@ def _speaking(record: ChangeRecord, runs: Sequence[Run]) -> list[Run]:
         if run is not None and (workspace_id in touched or is_of_latest_commit(record.change, run)):
             found.append(run)
     return found
+
+
+def _in_order(
+    record: ChangeRecord, sections: Sequence[WorkspaceSection], runs: Sequence[Run]
+) -> list[WorkspaceSection]:
+    """Return the sections with next commands that name what is applied first, too."""
+    if not record.change.open or not any(section.workspace.depends_on for section in sections):
+        return list(sections)
+    order, mine = Order(section.workspace for section in sections), by_workspace(runs)
+    steps = {section.workspace.id: section.next_step for section in sections}
+
+    def step(section: WorkspaceSection) -> str:
+        workspace = section.workspace
+        run = section.run
+        if not run.plan_only or run.modes.destroy or not workspace.merging.apply_when.before:
+            return section.next_step
+        place = place_of(workspace, record.change, order, lambda other: mine.get(other.id, ()))
+        return step_in_order(place, workspace, steps)
+
+    return [replace(section, next_step=step(section)) for section in sections]
 
 
 def _said_of_queue(tx: Transaction, queued: Sequence[Run]) -> str:

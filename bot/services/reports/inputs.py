@@ -32,6 +32,8 @@ from bot.services.reports.plan_facts import (
     has_facts,
     kept_facts,
 )
+from bot.services.runs.order import held
+from bot.services.runs.places import without_place
 
 
 def conflict_of(record: ChangeRecord, inputs: ReportInputs) -> MergeResult | None:
@@ -188,14 +190,18 @@ class ReportInputs:
             self._memory.put(run, facts)
 
     def _load_waits(self, runs: Sequence[Run]) -> None:
+        self._waits.update(without_place(self._tx, runs))
         waiting = [run for run in runs if run.status is RunStatus.PENDING and not run.plan_only]
         if not waiting:
             return
         ids = {run.workspace_id for run in waiting}
         queues, left = self._tx.runs.queues(ids), self._left_by(ids)
+        ordered = held(self._tx, (run for queue in queues.values() for run in queue))
         for run in waiting:
             queue, holder = queues.get(run.workspace_id, ()), left.get(run.workspace_id, "")
-            self._waits[run.id] = why_waits(run, self.workspace(run.workspace_id), queue, holder)
+            place = self.workspace(run.workspace_id)
+            if because := why_waits(run, place, queue, holder, ordered):
+                self._waits[run.id] = because
 
     def _left_by(self, workspace_ids: Collection[str]) -> Mapping[str, str]:
         """Return the finished runs that still hold the lock of a state, by workspace."""

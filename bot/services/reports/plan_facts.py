@@ -16,17 +16,20 @@ from typing import Any
 from bot.domain.plans.at_apply import AtApply, RunsAtApply
 from bot.domain.plans.delta import AttributeDelta, DeltaKind, DeltaRow
 from bot.domain.plans.diagnostics import apply_text, errors_text, tail, warnings_text
-from bot.domain.plans.plan import ResourceChange
+from bot.domain.plans.likeness import likeness
+from bot.domain.plans.plan import ResourceChange, load_plan_json
 from bot.domain.runs.run import Run
 from bot.services.plans.plan_inputs import saved_inputs
 from bot.services.plans.plan_text import kept_text
-from bot.services.plans.shown_plan import shown_plan
-from bot.services.ports import Transaction
+from bot.services.plans.shown_plan import shown_plan_of
+from bot.services.ports import ArtifactKind, Transaction
 
 # Raise it whenever other facts are derived, or are derived in another way: then all are derived again.
-_FORM = 1
+_FORM = 2
 # Characters that a process keeps in memory.
 _MOST_KEPT = 8_000_000
+# Bytes of a plan's JSON that is compared with those of other workspaces: a longer one has a fold of its own.
+_MOST_COMPARED = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class PlanFacts:
     `applied` are the end of the apply's output and its errors, hostile too; None if they were not read.
     `overlaps` are, by the run of another change, the resources that both plan to change, in words.
     `deltas` are, by the run whose plan was approved, what differs from that plan.
+    `likeness` is the same for plans of other workspaces that are the same but for names; empty if unknown.
     """
 
     resources: tuple[ResourceChange, ...] = ()
@@ -51,6 +55,7 @@ class PlanFacts:
     overlaps: Mapping[str, str] = field(default_factory=dict)
     deltas: Mapping[str, tuple[DeltaRow, ...]] = field(default_factory=dict)
     applied: tuple[str, str] | None = None
+    likeness: str = ""
 
     @property
     def size(self) -> int:
@@ -76,7 +81,9 @@ def derived_facts(tx: Transaction, run: Run) -> PlanFacts:
     """Read a run's plan, its text and its output. Raises EngineError if the plan can't be read."""
     output = tx.artifacts.output(run.id, "plan")
     basis = saved_inputs(tx, run.id)
-    plan = shown_plan(tx, run.id) if run.has_changes else None
+    raw = tx.artifacts.get(run.id, ArtifactKind.PLAN_JSON) if run.has_changes else None
+    document = load_plan_json(raw) if raw else None
+    plan = shown_plan_of(tx, run.id, document) if document is not None else None
     text = kept_text(tx, run.id) if run.has_changes else None
     return PlanFacts(
         resources=plan.resources if plan else (),
@@ -88,7 +95,13 @@ def derived_facts(tx: Transaction, run: Run) -> PlanFacts:
         state=basis.state if basis else "",
         backend=basis.backend if basis else "",
         addresses=basis.addresses if basis else (),
+        likeness=_likeness(tx, run, document) if raw and document and len(raw) <= _MOST_COMPARED else "",
     )
+
+
+def _likeness(tx: Transaction, run: Run, document: Mapping[str, Any]) -> str:
+    workspace = tx.workspaces.get(run.workspace_id)
+    return likeness(document, workspace.name, workspace.working_directory)
 
 
 def applied_facts(tx: Transaction, run: Run) -> tuple[str, str]:
@@ -156,6 +169,7 @@ def _packed(facts: PlanFacts) -> dict[str, Any]:
         "addresses": facts.addresses,
         "overlaps": dict(facts.overlaps),
         "applied": facts.applied,
+        "likeness": facts.likeness,
         "deltas": {run_id: [_of_row(row) for row in rows] for run_id, rows in facts.deltas.items()},
     }
 
@@ -174,6 +188,7 @@ def _unpacked(document: Mapping[str, Any]) -> PlanFacts:
         overlaps=document["overlaps"],
         applied=tuple(document["applied"]) if document["applied"] else None,
         deltas={run_id: tuple(map(_row, rows)) for run_id, rows in document["deltas"].items()},
+        likeness=document["likeness"],
     )
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from bot.domain.events import RepoRef
 from bot.domain.reports import headlines
 from bot.domain.reports.posts import StatusPost
 from bot.domain.reports.report import StatusReport, StatusState
 from bot.domain.reports.speaking_run import speaking_run
-from bot.domain.runs.lifecycle import UNDER_WAY, RunStatus
-from bot.domain.runs.run import Run
+from bot.domain.runs.lifecycle import PLAN_STAGES, UNDER_WAY, RunStatus
+from bot.domain.runs.run import Run, RunSource
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import Addresses, ChangeRecord, Post, RunQuery, Transaction
 from bot.services.reports.inputs import ReportInputs, conflict_of
@@ -21,9 +22,10 @@ from bot.services.runs.merge_results import why_plan_outdated
 from bot.services.runs.report_subjects import CommitSubject
 
 _CONTEXT = "plangate"
-# With more workspaces, only the status of the commit tells of those whose runs wait for a worker: forges
-# limit the number of calls.
+# With more workspaces, only the status of the commit tells of those whose runs wait for a worker, or were
+# taken by one just before the newest event: forges limit the number of calls.
 _MANY = 10
+_SOON = timedelta(seconds=10)
 _WAITING = frozenset({RunStatus.PENDING, RunStatus.CONFIRMED, RunStatus.APPLY_QUEUED})
 
 
@@ -47,13 +49,18 @@ class _Commit:
 class _Status:
     """A status, and whether it only tells of progress: it changes by itself, without a person.
 
-    `waits` says that the progress has not begun, and that there was no status before: the run is the first of
-    its kind here, and waits for a worker.
+    `first_since`: since when it is so, if there was no status before. If its run still waits for a worker,
+    it is `waiting`.
     """
 
     report: StatusReport
     progress: bool = False
-    waits: bool = False
+    first_since: datetime | None = None
+    waiting: bool = False
+
+    def is_left_out(self, now: datetime) -> bool:
+        """Whether a change of many workspaces has no call to spare for it: it will soon be replaced."""
+        return self.first_since is not None and (self.waiting or now - self.first_since < _SOON)
 
 
 def is_of_commit(post: Post) -> bool:
@@ -141,7 +148,8 @@ class CommitStatuses:
         ids = dict.fromkeys([*(record.workspace_ids if record and latest else ()), *runs_by_id])
         inputs.load(ids, [run for runs in runs_by_id.values() for run in runs])
         speaking = {each: speaking_run(runs) for each, runs in runs_by_id.items()}
-        inputs.load_plans(run for run in speaking.values() if run is not None)
+        planned = {each: _whose_plan(run, runs_by_id[each]) for each, run in speaking.items() if run}
+        inputs.load_plans([*filter(None, speaking.values()), *planned.values()])
         statuses: list[_Status] = []
         whole: list[tuple[str, Run | None, str]] = []
         busy = set()
@@ -153,18 +161,24 @@ class CommitStatuses:
             if any(not each.final for each in runs):
                 busy.add(workspace.name)
             if run is not None:
-                statuses += self._of_workspace(inputs, about, workspace, run, runs)
+                statuses += self._of_workspace(inputs, about, workspace, run, planned[workspace.id], runs)
                 statuses += self._of_policies(inputs, about.sha, workspace, runs)
         if whole or latest or record is None:
             note = record.note if record and latest else ""
-            if len(whole) > _MANY:
-                statuses = [each for each in statuses if not each.waits or each.report.context in about.told]
+            if len(whole) > _MANY and statuses:
+                newest = max(run.status_at for runs in runs_by_id.values() for run in runs)
+                statuses = [
+                    each
+                    for each in statuses
+                    if each.report.context in about.told or not each.is_left_out(newest)
+                ]
             state, words = headlines.aggregate(whole, note, about.ended)
             if latest and record is not None and (conflict := conflict_of(record, inputs)):
                 state, words = headlines.conflict_headline(conflict)
             report = StatusReport(about.sha, _CONTEXT, state, words, self._target(whole, record))
             statuses.append(_Status(report, any(_is_progress(report, run) for _, run, _ in whole)))
-        shown = {self._addresses.run(run.id): run.id for _, run, _ in whole if run and run.has_changes}
+        showing = [*(run for _, run, _ in whole if run), *planned.values()]
+        shown = {self._addresses.run(run.id): run.id for run in showing if run.has_changes}
         posts = []
         for each in statuses:
             shows = tuple(filter(None, [shown.get(each.report.target_url)]))
@@ -178,17 +192,20 @@ class CommitStatuses:
         about: _Commit,
         workspace: Workspace,
         run: Run,
+        planned: Run,
         runs: Sequence[Run],
     ) -> list[_Status]:
         waits = inputs.waits(run)
-        state, words = headlines.plan_headline(run, waits)
-        if inputs.is_outdated(run):
+        state, words = headlines.plan_headline(planned, waits)
+        # The state moves because the run applies the plan.
+        judged = run if run.digest else planned
+        if inputs.is_outdated(judged):
             words = f"Outdated, the state has moved since: {words}"
-        if run.final and (why := why_plan_outdated(about.record, workspace, run)):
+        if judged.final and (why := why_plan_outdated(about.record, workspace, judged)):
             words = headlines.outdated_words(why, words)
-        url = self._addresses.run(run.id)
+        url = self._addresses.run(planned.id)
         plan = StatusReport(about.sha, f"{_CONTEXT}/{workspace.name}/plan", state, words, url)
-        found = [_status(plan, run, first=len(runs) == 1)]
+        found = [_status(plan, planned, first=len(runs) == 1)]
         newest = next((r for r in runs if not r.plan_only), None)
         context = f"{_CONTEXT}/{workspace.name}/apply"
         apply = headlines.apply_headline(newest, waits, told=context in about.told) if newest else None
@@ -219,7 +236,23 @@ class CommitStatuses:
 def _status(report: StatusReport, run: Run, *, first: bool) -> _Status:
     """`first`: no run before it gave this context a status, which would stand until the run begins."""
     progress = _is_progress(report, run)
-    return _Status(report, progress, progress and first and run.status in _WAITING)
+    since = run.status_at if progress and first else None
+    return _Status(report, progress, since, run.status in _WAITING)
+
+
+def _whose_plan(run: Run, runs: Sequence[Run]) -> Run:
+    """Return the run whose plan a workspace's plan status tells, of the runs of one commit.
+
+    An apply plans again. Until it finds another plan than the one that was approved, the status stays as it
+    is: it would only be replaced by the same words, twice for each workspace of a change.
+    """
+    if run.plan_only or run.source is not RunSource.COMMENT:
+        return run
+    before = next((each for each in runs if each.plan_only and each.digest), None)
+    if before is None or run.awaits_confirmation:
+        return run
+    again = run.status in PLAN_STAGES | {RunStatus.PENDING} and not run.digest
+    return before if again or run.digest == before.digest else run
 
 
 def _is_progress(status: StatusReport, run: Run | None) -> bool:

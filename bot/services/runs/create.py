@@ -39,10 +39,12 @@ class RunFactory:
         why: str,
         wake: Wake,
         as_applied: AsApplied | None = None,
+        after: Sequence[str] = (),
     ) -> Run | None:
         """Add a run that may apply. None if this commit has one in this workspace already.
 
-        `as_applied` is the run that has applied the same files before, if one has.
+        `as_applied` is the run that has applied the same files before, if one has. `after` are the runs of
+        other workspaces that it waits for.
         """
         commit = event.after if isinstance(event, BranchPushed) else event.commit
         ref = event.branch if isinstance(event, BranchPushed) else event.tag
@@ -58,6 +60,7 @@ class RunFactory:
             event.pusher,
             auto_apply=auto_applies(workspace, source),
             as_applied=as_applied,
+            after=after,
         )
         return self._add(tx, run, why, wake)
 
@@ -100,6 +103,7 @@ class RunFactory:
         cause: Run,
         why: str,
         wake: Wake,
+        after: Sequence[str] = (),
     ) -> Run:
         """Add a run for the run trigger of another workspace's apply."""
         source = RunSource.TRIGGER
@@ -111,6 +115,7 @@ class RunFactory:
             f"triggered by {cause.id}",
             "plangate",
             auto_apply=auto_applies(workspace, source),
+            after=after,
         )
         return self._add(tx, run, why, wake)
 
@@ -180,10 +185,12 @@ class RunFactory:
         preview: Run,
         record: ApprovalRecord,
         wake: Wake,
+        after: Sequence[str] = (),
     ) -> Run:
-        """Add a run that applies without asking if its plan equals the preview's plan (promise 1).
+        """Add a run that applies without asking if the approval covers its plan (promise 1).
 
-        It has the plan modes of the preview: an approved destroy plan is applied as a destroy plan.
+        It waits for the runs of other workspaces that `after` names, and plans on what they made. It has the
+        plan modes of the preview: an approved destroy plan is applied as a destroy plan.
         """
         by = record.by
         approval = Approval(by, preview.digest, preview.id, record.at, record.id)
@@ -198,6 +205,7 @@ class RunFactory:
             approval=approval,
             modes=preview.modes,
             merge=preview.merge,
+            after=after,
         )
         added = self._add(tx, run, f"/apply by {by}, of the plan that {preview.id} shows", wake)
         tx.approvals.save(replace(record, state=ApprovalState.STANDING, run_id=added.id))
@@ -217,6 +225,7 @@ class RunFactory:
             modes=old.modes,
             run_id=as_id,
             merge=old.merge,
+            after=old.after,
         )
         return self._add(tx, run, why, wake)
 
@@ -255,6 +264,7 @@ class RunFactory:
         run_id: str = "",
         merge: MergeResult | None = None,
         as_applied: AsApplied | None = None,
+        after: Sequence[str] = (),
     ) -> Run:
         now = self._clock.now()
         return Run(
@@ -275,6 +285,7 @@ class RunFactory:
             modes=modes,
             merge=merge,
             as_applied=as_applied,
+            after=tuple(after),
         )
 
     def _add(self, tx: Transaction, run: Run, why: str, wake: Wake) -> Run:

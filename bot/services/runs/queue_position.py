@@ -9,6 +9,8 @@ from bot.domain.runs.queue import next_run, why_waits
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import Transaction
+from bot.services.runs.order import held
+from bot.services.runs.places import why_no_place
 
 
 def whose_turn(tx: Transaction, workspace_id: str, *, for_update: bool = False) -> Run | None:
@@ -18,16 +20,18 @@ def whose_turn(tx: Transaction, workspace_id: str, *, for_update: bool = False) 
     fail at the state's lock.
     """
     workspace = tx.workspaces.get(workspace_id, for_update=for_update)
-    turn = next_run(workspace, tx.runs.queue(workspace_id))
+    queue = tx.runs.queue(workspace_id)
+    turn = next_run(workspace, queue, held(tx, queue))
     return None if turn is not None and left_by(tx, workspace_id) else turn
 
 
 def why_it_waits(tx: Transaction, workspace: Workspace, run: Run, queue: Sequence[Run] | None = None) -> str:
-    """Say why a run waits. Empty if it does not wait."""
-    if run.status is not RunStatus.PENDING or run.plan_only:
-        return ""
-    ahead = tx.runs.queue(workspace.id) if queue is None else queue
-    return why_waits(run, workspace, ahead, left_by(tx, workspace.id))
+    """Say why a run waits: in its workspace's queue, or for a place in its group. Empty if it does not."""
+    if run.status is RunStatus.PENDING and not run.plan_only:
+        ahead = tx.runs.queue(workspace.id) if queue is None else queue
+        if because := why_waits(run, workspace, ahead, left_by(tx, workspace.id), held(tx, ahead)):
+            return because
+    return why_no_place(tx, workspace, run)
 
 
 def left_by(tx: Transaction, workspace_id: str) -> str:

@@ -18,6 +18,7 @@ from bot.domain.runs.run import Run, RunEvent
 from bot.services.outbox.wake import Wake, wake_workers
 from bot.services.plans.snapshot import fix_variables
 from bot.services.ports import Clock, Dispatch, Store, Transaction
+from bot.services.runs.order import workspaces_with_waiting
 from bot.services.runs.queue_position import whose_turn
 from bot.services.runs.report_subjects import subjects_of
 
@@ -167,6 +168,10 @@ class Transitions:
                 wake.runs.append(run)
         elif changed.finished or holds_by(run) != holds_by(before):
             self.next(tx, run.workspace_id, wake)
+        else:
+            return
+        for other in workspaces_with_waiting(tx, run):
+            self.next(tx, other, wake)
 
     def next(self, tx: Transaction, workspace_id: str, wake: Wake) -> None:
         """Wake the next run of the workspace, and update the positions of the waiting runs."""

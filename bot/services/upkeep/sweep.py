@@ -16,6 +16,7 @@ from bot.services.deliveries.catch_up import CatchUp
 from bot.services.identity.keys import IssuerKeys
 from bot.services.ports import Clock, Dispatch, Engine, Limits, RunQuery, Store, Transaction
 from bot.services.runs.abandoned_locks import AbandonedLocks
+from bot.services.runs.places import with_places
 from bot.services.runs.queue_position import whose_turn
 from bot.services.runs.removed_workspaces import RemovedWorkspaces
 from bot.services.runs.transitions import lease_of
@@ -96,4 +97,5 @@ class Sweep:
             if turn is not None:
                 turns.add(turn.id)
         due = [r for r in free if r.plan_only or r.status is not RunStatus.PENDING or r.id in turns]
-        return [r for r in due if now - r.status_at > _JUST_NOW or r.status is not RunStatus.PENDING]
+        due = [r for r in due if now - r.status_at > _JUST_NOW or r.status is not RunStatus.PENDING]
+        return with_places(tx, due, self._clock)

@@ -155,6 +155,8 @@ def _conditions(query: RunQuery) -> list[sa.ColumnElement[bool]]:
         conditions.append(sa.or_(runs.c.commit_sha == query.telling, ~runs.c.plan_only, queued))
     if query.change_number is not None:
         conditions.append(runs.c.change_number == query.change_number)
+    if query.since is not None:
+        conditions.append(runs.c.sequence > query.since)
     if query.plan_only is not None:
         conditions.append(runs.c.plan_only.is_(query.plan_only))
     if query.statuses is not None:
@@ -297,6 +299,7 @@ def run_row(run: Run) -> dict[str, Any]:
         "merge": merge_row(run.merge),
         "as_applied": applied_row(run.as_applied),
         "as_planned": None if run.as_planned is None else asdict(run.as_planned),
+        "after": list(run.after),
     }
 
 
@@ -342,6 +345,7 @@ def read_run(row: sa.RowMapping) -> Run:
         merge=read_merge(row["merge"]),
         as_applied=read_applied(row["as_applied"]),
         as_planned=AsPlanned(**row["as_planned"]) if row["as_planned"] else None,
+        after=tuple(row["after"]),
     )
 
 

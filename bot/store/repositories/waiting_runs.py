@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from bot.domain.events import RepoRef
-from bot.domain.runs.lifecycle import UNDER_WAY
+from bot.domain.runs.lifecycle import AT_WORK, UNDER_WAY
 from bot.domain.runs.run import Run
 from bot.services.ports.runs import Waiting, WorkGroup
 from bot.store.repositories.runs import read_run
 from bot.store.schema.runs import UNFINISHED, leases, runs
 from bot.store.schema.workspaces import workspaces
 
+# "plac" in bytes: the first half of the advisory locks of concurrency groups.
+_PLACES = 0x706C6163
 _number = sa.func.coalesce(runs.c.change_number, 0)
 _commit = sa.case((runs.c.change_number.is_(None), runs.c.commit_sha), else_="")
 _JOINED = runs.join(workspaces, runs.c.workspace_id == workspaces.c.id).outerjoin(
@@ -70,17 +72,54 @@ class SqlWaitingRuns:
         )
         return [read_run(row) for row in self._connection.execute(query).mappings()]
 
+    def at_work(
+        self, group: str, now: datetime | None = None, *, for_update: bool = False
+    ) -> Mapping[str, str]:
+        """Return the runs that have a place in a concurrency group, each with the name of its workspace."""
+        if for_update and self._connection.dialect.name == "postgresql":
+            # SQLite has one writer at a time anyway.
+            lock = sa.func.pg_advisory_xact_lock(_PLACES, sa.func.hashtext(group))
+            self._connection.execute(sa.select(lock))
+        query = (
+            sa.select(runs.c.id, workspaces.c.name)
+            .select_from(_JOINED)
+            .where(*_UNDER_WAY, _has_place(now), workspaces.c.concurrency_group == group)
+        )
+        return {row.id: row.name for row in self._connection.execute(query)}
+
+    def full_groups(self, now: datetime) -> frozenset[str]:
+        """Return the concurrency groups that have no free place."""
+        busy = sa.func.sum(sa.case((_has_place(now), 1), else_=0))
+        query = (
+            sa.select(workspaces.c.concurrency_group)
+            .select_from(_JOINED)
+            .where(*_UNDER_WAY, workspaces.c.concurrency_group != "")
+            .group_by(workspaces.c.concurrency_group)
+            .having(busy >= sa.func.min(workspaces.c.concurrency_limit))
+        )
+        return frozenset(self._connection.execute(query).scalars())
+
+
+def _has_place(now: datetime | None) -> sa.ColumnElement[bool]:
+    taken = sa.and_(leases.c.owner.is_not(None), leases.c.owner != "")
+    return sa.or_(runs.c.status.in_(sorted(AT_WORK)), taken if now is None else _held(now))
+
 
 def _held(now: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(leases.c.owner.is_not(None), leases.c.owner != "", leases.c.expires_at > now)
 
 
 def _waits(waiting: Waiting, now: datetime) -> sa.ColumnElement[bool]:
-    return sa.and_(
+    conditions = [
         ~_held(now),
         runs.c.plan_only.is_(waiting.plan_only),
         runs.c.status.in_(sorted(waiting.statuses)),
-    )
+    ]
+    if waiting.without:
+        conditions.append(workspaces.c.concurrency_group.not_in(sorted(waiting.without)))
+    if waiting.group:
+        conditions.append(workspaces.c.concurrency_group == waiting.group)
+    return sa.and_(*conditions)
 
 
 _UNDER_WAY = (

@@ -10,9 +10,11 @@ import sqlalchemy as sa
 from bot.domain.errors import NotFound
 from bot.domain.events import RepoRef
 from bot.domain.plans.modes import Mode
+from bot.domain.workspaces.concurrency import Concurrency
 from bot.domain.workspaces.identity import Cloud, Identity, Target
 from bot.domain.workspaces.isolation import Isolation, Network
 from bot.domain.workspaces.merge_method import MergeMethod
+from bot.domain.workspaces.outputs import Input
 from bot.domain.workspaces.workspace import (
     ApplyWhen,
     EngineKind,
@@ -74,9 +76,10 @@ class SqlWorkspaces:
         """Return the active workspaces of a repository, by name."""
         return self._active(workspaces.c.forge == repo.forge, workspaces.c.repo_path == repo.path)
 
-    def all(self) -> Sequence[Workspace]:
-        """Return every active workspace, by name."""
-        return self._active()
+    def all(self, *, sharing: bool = False) -> Sequence[Workspace]:
+        """Return every active workspace, by name. With `sharing`, only those that share their states."""
+        shares = sa.cast(workspaces.c.share_state_with, sa.Text) != "[]"
+        return self._active(*([shares] if sharing else []))
 
     def put(self, workspace: Workspace) -> Workspace:
         """Insert or update by name; an existing workspace keeps its id and lock. Return it."""
@@ -119,6 +122,7 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
             "prefixes": list(triggers.prefixes),
             "patterns": list(triggers.patterns),
             "tag_regex": triggers.tag_regex,
+            "find_modules": triggers.find_modules,
         },
         "auto_apply": workspace.auto_apply,
         "engine": workspace.engine.value,
@@ -128,6 +132,9 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         "allowed_modes": [mode.value for mode in workspace.allowed_modes],
         "run_triggers": list(workspace.run_triggers),
         "auto_apply_run_triggers": workspace.auto_apply_run_triggers,
+        "depends_on": list(workspace.depends_on),
+        "share_state_with": list(workspace.share_state_with),
+        "inputs": [[each.variable, each.workspace, each.output] for each in workspace.inputs],
         "tags": list(workspace.tags),
         "require": list(workspace.require),
         "apply_when": workspace.merging.apply_when.value,
@@ -144,6 +151,8 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         },
         "own_backend": workspace.own_backend,
         "identity": _identity_row(workspace.identity),
+        "concurrency_group": workspace.concurrency.group if workspace.concurrency else "",
+        "concurrency_limit": workspace.concurrency.limit if workspace.concurrency else 0,
         **_lock_row(workspace.lock),
     }
 
@@ -174,6 +183,7 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
             prefixes=tuple(triggers["prefixes"]),
             patterns=tuple(triggers["patterns"]),
             tag_regex=triggers["tag_regex"],
+            find_modules=triggers.get("find_modules", True),
         ),
         auto_apply=row["auto_apply"],
         engine=EngineKind(row["engine"]),
@@ -184,6 +194,9 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
         allowed_modes=tuple(Mode(mode) for mode in row["allowed_modes"]),
         run_triggers=tuple(row["run_triggers"]),
         auto_apply_run_triggers=row["auto_apply_run_triggers"],
+        depends_on=tuple(row["depends_on"]),
+        share_state_with=tuple(row["share_state_with"]),
+        inputs=tuple(Input(*each) for each in row["inputs"]),
         tags=tuple(row["tags"]),
         require=tuple(row["require"]),
         merging=Merging(
@@ -202,4 +215,7 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
         ),
         own_backend=row["own_backend"],
         identity=_identity(row["identity"]),
+        concurrency=Concurrency(row["concurrency_group"], row["concurrency_limit"])
+        if row["concurrency_group"]
+        else None,
     )

@@ -60,6 +60,7 @@ runs = Table(
     Column("merge", Json),
     Column("as_applied", Json),
     Column("as_planned", Json),
+    Column("after", Json, nullable=False, server_default="[]"),
     UniqueConstraint("workspace_id", "sequence"),
     # Applies queue: at most one run holds a workspace, even if the code has a bug (promise 2).
     Index(

@@ -176,9 +176,9 @@ class Proxy:
 
     def _pass_to_state(self, connection: socket.socket, incoming: Incoming, head: Head) -> None:
         state = self._rules.state
-        if state is None or not state.holds(head.path()) or head.method == "CONNECT":
+        if state is None or not state.holds(head.path(), head.method) or head.method == "CONNECT":
             there = f"{state.host}:{state.port}" if state else "the state"
-            raise Refused(there, "only the run's own state is served here")
+            raise Refused(there, "only states that the run may read are served here")
         name = state.host if state.port in (80, 443) else f"{state.host}:{state.port}"
         request = head.rendered(head.path(), f"[{name}]" if name.count(":") > 1 else name)
         self._exchange(connection, incoming, head, self._reach_state(), request)

@@ -36,19 +36,27 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class StatePlace:
-    """The state backend: the one place of Plangate's own that a run reaches, with its token."""
+    """The state backend: the one place of Plangate's own that a run reaches, with its token.
+
+    `shared` are the paths of other states, which it only reads.
+    """
 
     scheme: str
     host: str
     port: int
     path: str
+    shared: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, address: str) -> StatePlace:
-        """Read it from the state's address."""
+    def of(cls, address: str, shared: Sequence[str] = ()) -> StatePlace:
+        """Read it from the addresses of the run's own state, and of those that it may read."""
         parts = urlsplit(address)
         return cls(
-            parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0), parts.path or "/"
+            parts.scheme,
+            parts.hostname or "",
+            parts.port or _PORTS.get(parts.scheme, 0),
+            parts.path or "/",
+            tuple(urlsplit(each).path for each in shared),
         )
 
     @property
@@ -64,9 +72,10 @@ class StatePlace:
         """Whether it is at a host and port."""
         return (_plain(host), port) == (_plain(self.host), self.port)
 
-    def holds(self, path: str) -> bool:
-        """Whether a request's path is the state's own: exactly that, or with a question."""
-        return path == self.path or path.startswith(f"{self.path}?")
+    def holds(self, path: str, method: str = "GET") -> bool:
+        """Whether a request's path is the state's own (exactly that, or with a question), or one to read."""
+        own = path == self.path or path.startswith(f"{self.path}?")
+        return own or (method == "GET" and path in self.shared)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from bot.terraform.repository.linking import Neighbour, link
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _REF = re.compile(r"refs/[A-Za-z0-9_./@#+=,%-]+")
-_CONFIGURATION = (".tf", ".tf.json", ".tofu", ".tofu.json")
+CONFIGURATION = (".tf", ".tf.json", ".tofu", ".tofu.json")
 
 _REMOTE = "origin"
 _MOST_COMMITS = 100
@@ -98,7 +98,7 @@ class Checkout:
 
         listed = self.with_commit(remote, commit, "", Patience(), names)
         paths = listed.decode(errors="surrogateescape").split("\0")
-        found = {path.rpartition("/")[0] for path in paths if path.endswith(_CONFIGURATION)}
+        found = {path.rpartition("/")[0] for path in paths if path.endswith(CONFIGURATION)}
         return tuple(sorted(name for name in found if ".terraform" not in name.split("/")))
 
     def files(
@@ -207,6 +207,10 @@ class Checkout:
             if _has(git, commit):
                 return True
         return False
+
+    def beside(self, remote: GitRemote, name: str) -> Path:
+        """Return the path of a file of a repository's own that lies beside its mirror, as a cache."""
+        return self._mirrors / f"{repository_folder(remote)}.{name}"
 
     def has(self, remote: GitRemote, commit: str) -> bool:
         """Whether a commit is in the repository's mirror."""

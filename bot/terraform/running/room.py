@@ -177,7 +177,7 @@ class Room:
         rules = Rules(
             open=self._isolation.network is not Network.NONE,
             egress=self._isolation.egress,
-            state=StatePlace.of(state.address) if state else None,
+            state=StatePlace.of(state.address, state.shared) if state else None,
             own=self._terms.own,
         )
         return tasks.Network(rules, Upstream.of(self._terms.passed))

@@ -18,6 +18,7 @@ from bot.domain.people.permissions import NEEDS, Action, Person
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import ChangeRecord, Transaction
+from bot.services.reports.derive import next_step
 from bot.services.runs.merge_results import why_not_planned
 from bot.web.changes.context import ApplyButton, Needs, RequirementCheck
 from bot.web.page import wording
@@ -82,7 +83,9 @@ def build(
         page_applies = services().page_applies
         if not waits:
             why = page_applies.why_refused(tx, record, workspace, _somebody(person), asked.facts)
-        if not waits and not why and person.may(Action.CONFIRM):
+        # A button applies one plan. Where others come first, the command names them all.
+        alone = step == next_step(workspace, run)
+        if alone and not waits and not why and person.may(Action.CONFIRM):
             button = _button(record, workspace, run)
     if step.startswith("/plan"):
         why, waits = why_not_planned(tx, workspace, record.change), False

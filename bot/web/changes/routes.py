@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from bot.domain.changes.apply_order import place_of, step_in_order
 from bot.domain.errors import Conflict, EngineError, ForgeError, IllegalMove, NotFound
 from bot.domain.events import Change
 from bot.domain.people.permissions import Person
@@ -16,13 +17,14 @@ from bot.domain.reports.speaking_run import is_of_latest_commit, speaking_run, s
 from bot.domain.runs.approval import ApprovalRecord, ApprovalState
 from bot.domain.runs.lifecycle import StageStatus
 from bot.domain.runs.run import Run
+from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import ChangeRecord, RunQuery, Transaction
 from bot.services.reports.derive import next_step
 from bot.services.runs.change_runs import runs_of_merge
 from bot.services.runs.merge_results import why_plan_outdated
 from bot.services.runs.queue_position import why_it_waits
-from bot.web.changes import needs, plan_deltas
+from bot.web.changes import needs, order_graph, plan_deltas
 from bot.web.changes.context import (
     ApprovalRow,
     ChangePage,
@@ -61,6 +63,7 @@ class _Known:
     runs: Mapping[str, Sequence[Run]]
     asked: Asked
     person: Person
+    order: Order
 
 
 @blueprint.get("/changes/<change_id>")
@@ -75,7 +78,8 @@ def needed(change_id: str) -> str:
     record, workspaces = _found(change_id)
     asked = needs.ask(record.change, workspaces)
     with services().store.reading() as tx:
-        known = _Known(record, workspaces, _runs(tx, record, workspaces), asked, access.person_asking())
+        found = _runs(tx, record, workspaces)
+        known = _Known(record, workspaces, found, asked, access.person_asking(), Order(workspaces))
         built = [_workspace(tx, known, each) for each in workspaces]
     token, kind = form_token(known.person), elements.words_of(record.change.repo).change
     return render_template("change_all_needs.html", workspaces=built, form_token=token, kind=kind)
@@ -101,7 +105,7 @@ def _page(change_id: str, problem: str = "") -> str:
     asking = asks and request.args.get("ask") == "forge"
     asked = needs.ask(record.change, workspaces) if asking else needs.unasked(record.change)
     with services().store.reading() as tx:
-        known = _Known(record, workspaces, _runs(tx, record, workspaces), asked, person)
+        known = _Known(record, workspaces, _runs(tx, record, workspaces), asked, person, Order(workspaces))
         lists = EffectLists()
         built = tuple(
             replace(_workspace(tx, known, each), effects=lists.of(_speaking(known, each)))
@@ -126,6 +130,7 @@ def _page(change_id: str, problem: str = "") -> str:
         workspaces=built,
         commits=_commits(known),
         kind=words.change,
+        order=order_graph.build(workspaces, {each.id: _speaking(known, each) for each in workspaces}),
     )
     return render_template("change.html", page=page)
 
@@ -200,12 +205,24 @@ def _standing(tx: Transaction, known: _Known, workspace: Workspace) -> ChangeWor
         run=Link(run.id, elements.run_url(run.id)) if run else None,
         words=_line(headlines.headline(run, waits)[1] + older) if run else "It has no run here yet.",
         why=harmless(dict(record.reasons).get(workspace.name, "")),
-        next_step=harmless(next_step(workspace, run)) if run and open_ and not outdated else "",
+        next_step=harmless(_next_step(known, workspace, run)) if run and open_ and not outdated else "",
         approvals=tuple(map(_approval, tx.approvals.of_change(workspace.id, record.change.number))),
         delta=_delta(tx, workspace, mine),
         runs=tuple(elements.run_row(each, words) for each in mine[:RUNS_SHOWN]),
         more_runs=len(mine) > RUNS_SHOWN,
     )
+
+
+def _next_step(known: _Known, workspace: Workspace, run: Run) -> str:
+    """Return the next command of a workspace. It names what is applied first, too."""
+    change = known.record.change
+    ordered = run.plan_only and not run.modes.destroy and workspace.merging.apply_when.before
+    if not (change.open and ordered):
+        return next_step(workspace, run)
+    place = place_of(workspace, change, known.order, lambda other: known.runs.get(other.id, ()))
+    steps = {workspace.id: next_step(workspace, run)}
+    steps |= {each.id: next_step(each, it) for each in place.first if (it := _speaking(known, each))}
+    return step_in_order(place, workspace, steps)
 
 
 def _approval(record: ApprovalRecord) -> ApprovalRow:

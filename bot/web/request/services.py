@@ -26,6 +26,7 @@ from bot.services.runs.locks import WorkspaceLocks
 from bot.services.runs.queue_plan import ManualRuns
 from bot.services.states.backend import StateService
 from bot.services.states.history import StateVersions
+from bot.services.states.shared_states import SharedStates
 from bot.services.variables.editor import VariableEditor
 
 
@@ -218,6 +219,11 @@ class Services(Protocol):
     @property
     def states(self) -> StateService:
         """Terraform's states, for Terraform."""
+        ...
+
+    @property
+    def shared_states(self) -> SharedStates:
+        """The states that runs of other workspaces may read."""
         ...
 
     @property

@@ -147,6 +147,12 @@ def _facts(workspace: Workspace) -> tuple[Fact, ...]:
         Fact("Directory", Link(workspace.working_directory or "the root")),
         Fact("Runs on", Link(runs_on)),
         *((Fact("Runs after", Link(", ".join(workspace.run_triggers))),) if workspace.run_triggers else ()),
+        *((Fact("Applied after", Link(", ".join(workspace.depends_on))),) if workspace.depends_on else ()),
+        *(
+            (Fact("Gets", Link(", ".join(each.source for each in workspace.inputs))),)
+            if workspace.inputs
+            else ()
+        ),
         Fact("Auto-apply", Link("on" if workspace.auto_apply else "off")),
         Fact("Engine", Link(" ".join((workspace.engine.value, workspace.engine_version)).strip())),
     )

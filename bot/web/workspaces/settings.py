@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from bot.domain.plans.modes import Mode
 from bot.domain.runs.lifecycle import StageStatus
+from bot.domain.workspaces.concurrency import Concurrency
 from bot.domain.workspaces.identity import Identity, Target
 from bot.domain.workspaces.isolation import Isolation, Network
 from bot.domain.workspaces.phase import Phase
@@ -57,6 +58,9 @@ def build(name: str) -> SettingsPage:
     )
 
 
+_TRIGGERS = ("file_triggers", "trigger_prefixes", "trigger_patterns", "find_modules")
+
+
 def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRow]:
     triggers, merging = workspace.triggers, workspace.merging
 
@@ -67,7 +71,6 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
         return SettingRow(name, harmless(value), source)
 
     modes = ", ".join(mode.value for mode in Mode if mode in workspace.allowed_modes)
-    paths = triggers.watched(workspace.working_directory) if triggers.file_triggers else "every push"
     tags = f"tags that match {triggers.tag_regex}" if triggers.tag_regex else "no tags"
     directory = "directories" if workspace.discovered else "working_directory"
     method = (
@@ -77,10 +80,13 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
         row("Repository", workspace.repo.path, "repo"),
         row("Directory", workspace.working_directory or "the root", directory),
         row("Branch", workspace.branch or "the repository's default branch", "branch"),
-        row("Runs on changes of", paths, "file_triggers", "trigger_prefixes", "trigger_patterns"),
+        row("Runs on changes of", _paths(workspace), *_TRIGGERS),
         row("Runs on tags", tags, "tag_regex"),
         row("Auto-apply", _on(workspace.auto_apply), "auto_apply"),
         row("Auto-apply after others", _on(workspace.auto_apply_run_triggers), "auto_apply_run_triggers"),
+        row("Applied after", ", ".join(workspace.depends_on) or "no other workspace", "depends_on"),
+        row("State is read by", ", ".join(workspace.share_state_with) or "only itself", "share_state_with"),
+        row("Gets outputs", _inputs(workspace), "inputs"),
         row("Engine", workspace.engine.value, "engine"),
         row("Version", workspace.engine_version or "the newest that the server has", "terraform_version"),
         row("Plans by hand may", modes or "nothing special", "allowed_modes"),
@@ -103,6 +109,7 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
         row("Runs reach", _reach(workspace.isolation), "network", "egress"),
         row("Providers", _providers(workspace.isolation), "providers", "own_providers"),
         row("Identity tokens", _identity(workspace.identity), "identity"),
+        row("Runs at work at once", _concurrency(workspace.concurrency), "concurrency"),
         row("Tags", ", ".join(workspace.tags) or "none", "tags"),
     ]
 
@@ -137,6 +144,10 @@ def _target(target: Target) -> str:
     return f"{target.tag} ({', '.join(acting)})" if acting else f"{target.tag} (audience {target.audience})"
 
 
+def _concurrency(group: Concurrency | None) -> str:
+    return f"{group.limit} in the group {group.group}" if group else "one for each worker"
+
+
 def _on(value: bool) -> str:
     return "on" if value else "off"
 
@@ -150,3 +161,14 @@ def _policy_sets(tx: Transaction, workspace: Workspace) -> tuple[SettingRow, ...
                 for name, (origin, commit) in sorted(tx.policies.origins(run.id).items())
             )
     return ()
+
+
+def _inputs(workspace: Workspace) -> str:
+    return ", ".join(f"{each.variable} = {each.source}" for each in workspace.inputs) or "none"
+
+
+def _paths(workspace: Workspace) -> str:
+    triggers = workspace.triggers
+    paths = triggers.watched(workspace.working_directory) if triggers.file_triggers else "every push"
+    modules = triggers.by_modules and workspace.working_directory
+    return f"{paths}, and local modules that it uses" if modules else paths

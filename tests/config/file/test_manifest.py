@@ -17,6 +17,7 @@ from bot.config.problems import Problems
 from bot.domain.errors import ConfigError, Invalid
 from bot.domain.events import RepoRef
 from bot.domain.plans.modes import ALLOWED_BY_DEFAULT, Mode
+from bot.domain.workspaces.concurrency import Concurrency
 from bot.domain.workspaces.identity import Cloud, Identity, Target
 from bot.domain.workspaces.isolation import Isolation, Network
 from bot.domain.workspaces.merge_method import MergeMethod
@@ -91,6 +92,7 @@ def test_the_example_shows_every_option_and_loads() -> None:
             )
         ),
         tags=("production", "pci"),
+        concurrency=Concurrency("aws-prod", 2),
         merging=Merging(keep_approval=True, merge_method=MergeMethod.SQUASH, plan_of=PlanOf.MERGE),
         isolation=Isolation(
             egress=("*.amazonaws.com", "registry.terraform.io", "releases.hashicorp.com", "10.20.0.0/16"),
@@ -189,6 +191,55 @@ discover:
     assert rule.triggers == Triggers(patterns=("**/*.tf",), tag_regex="^v")
 
 
+def test_a_workspace_keeps_the_limit_of_its_group_or_of_the_defaults() -> None:
+    one, two, rule = manifest("""
+concurrency: {aws: 2, slow: 1}
+defaults: {concurrency: aws}
+workspaces:
+  - {name: one, repo: acme/a}
+  - {name: two, repo: acme/a, concurrency: slow}
+discover:
+  - {repo: acme/b, directories: [.]}
+""")
+    assert [each.concurrency for each in (one, two, rule)] == [
+        Concurrency("aws", 2),
+        Concurrency("slow", 1),
+        Concurrency("aws", 2),
+    ]
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "true", "1.5", '"2"', "[]", ""])
+def test_a_limit_that_is_no_number_of_runs_is_refused(limit: str) -> None:
+    (found,) = wrong(f"concurrency: {{aws: {limit}}}\nworkspaces: [{{name: one, repo: acme/a}}]")
+    assert found.endswith("must be how many runs may be at work at once: a whole number from 1, such as 2")
+
+
+@pytest.mark.parametrize(
+    ("top", "says"),
+    [
+        ("concurrency: {aws-prod: 2}", "did you mean `aws-prod`?"),
+        ("concurrency: {other: 2, slow: 1}", "use one of: `other`, `slow`"),
+        ("", "write it there with its limit, such as `aws-prd: 2`"),
+    ],
+)
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "workspaces: [{name: one, repo: acme/a, concurrency: aws-prd}]",
+        "discover: [{repo: acme/a, directories: [.], concurrency: aws-prd}]",
+        "workspaces: [{name: one, repo: acme/a}]\ndefaults: {concurrency: aws-prd}",
+    ],
+)
+def test_a_group_without_a_limit_is_named(top: str, says: str, entry: str) -> None:
+    (found,) = wrong(f"{top}\n{entry}")
+    assert f"there is no group `aws-prd` under `concurrency:`; {says}" in found
+
+
+def test_a_group_has_a_name_that_texts_can_show() -> None:
+    (found,) = wrong('concurrency: {"aws @all": 2}\nworkspaces: [{name: one, repo: acme/a}]')
+    assert "`aws @all` is not a valid group name: letters, digits, `-`, `_`" in found
+
+
 def test_modes_are_allowed_as_the_file_says_all_but_destroy_where_it_does_not() -> None:
     plain, every, none = manifest("""
 workspaces:
@@ -238,6 +289,85 @@ def test_a_run_trigger_may_name_what_is_only_found_later() -> None:
     text = """
 workspaces: [{name: app, repo: acme/a, run_triggers: [envs-prod]}]
 discover: [{repo: acme/a, directories: ["envs/*"]}]
+"""
+    assert wrong(text) == []
+
+
+def test_depends_on_is_read_and_doubles_count_once() -> None:
+    network, app = manifest("""
+workspaces:
+  - {name: network-prod, repo: acme/a, working_directory: network}
+  - {name: app-prod, repo: Acme/A, depends_on: [network-prod, network-prod, network]}
+""")
+    assert (network.depends_on, app.depends_on) == ((), ("network-prod", "network"))
+
+
+@pytest.mark.parametrize("entry", ["network", "network-*", "net/prod", "net/**", "../prod"])
+def test_depends_on_takes_names_directories_and_patterns(entry: str) -> None:
+    text = f"""
+workspaces:
+  - {{name: network, repo: acme/a, working_directory: net/prod}}
+  - {{name: network-dns, repo: acme/a, working_directory: net/dns}}
+  - {{name: app, repo: acme/a, working_directory: net/app, depends_on: ["{entry}"]}}
+"""
+    assert wrong(text) == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("netwrok", "has this name or directory: `netwrok`; did you mean `network`?"),
+        ("other", "`other` belongs to another repository (acme/b)"),
+        ("staging", "`staging` follows another branch"),
+        ("app", "`app` is this workspace itself: leave it out"),
+        ("services/app", "`services/app` is this workspace itself: leave it out"),
+    ],
+)
+def test_depends_on_must_mean_another_workspace_of_the_repository(entry: str, said: str) -> None:
+    [problem] = wrong(f"""
+workspaces:
+  - {{name: network, repo: acme/a, branch: main, working_directory: network}}
+  - {{name: staging, repo: acme/a, branch: staging, working_directory: network}}
+  - {{name: other, repo: acme/b, working_directory: network}}
+  - {{name: app, repo: acme/a, branch: main, working_directory: services/app, depends_on: ["{entry}"]}}
+""")
+    assert "workspaces[3].depends_on" in problem
+    assert said in problem
+
+
+@pytest.mark.parametrize("entry", ["../..", "../../x/../y", "../"])
+def test_depends_on_goes_up_only_at_its_beginning(entry: str) -> None:
+    said = wrong(f"workspaces: [{{name: app, repo: acme/a, working_directory: a, depends_on: ['{entry}']}}]")
+    assert any("is not a directory: write it like `../network`" in each for each in said)
+
+
+def test_depends_on_may_form_no_cycle() -> None:
+    [said] = wrong("""
+workspaces:
+  - {name: a, repo: acme/a, working_directory: a, depends_on: [c]}
+  - {name: b, repo: acme/a, working_directory: b, depends_on: ["../a"]}
+  - {name: c, repo: acme/a, working_directory: c, depends_on: [b]}
+""")
+    assert "depends_on" in said
+    assert "forms a cycle: " in said
+    assert said.count(" -> ") == 3
+
+
+def test_a_pattern_of_depends_on_may_cover_its_own_workspace_but_no_cycle() -> None:
+    rule = 'depends_on: ["team-*"]'
+    assert (
+        wrong(f"workspaces: [{{name: team-a, repo: acme/a, {rule}}}, {{name: team-b, repo: acme/a}}]") == []
+    )
+    [said] = wrong(
+        f"workspaces: [{{name: team-a, repo: acme/a, {rule}}}, {{name: team-b, repo: acme/a, {rule}}}]"
+    )
+    assert "forms a cycle: " in said
+
+
+def test_depends_on_may_mean_what_is_only_found_later() -> None:
+    text = """
+workspaces: [{name: app, repo: acme/a, depends_on: [envs-prod]}]
+discover: [{repo: acme/a, directories: ["envs/*"], depends_on: ["../network"]}]
 """
     assert wrong(text) == []
 
@@ -443,7 +573,7 @@ def test_a_forge_says_which_of_its_variables_is_missing(tmp_path: Path) -> None:
 
 def test_the_schema_is_json_and_knows_every_part() -> None:
     schema = json.loads(json.dumps(json_schema(KINDS)))
-    parts = {"forges", "defaults", "workspaces", "discover", "variable_sets", "policy_sets"}
+    parts = {"forges", "concurrency", "defaults", "workspaces", "discover", "variable_sets", "policy_sets"}
     assert set(schema["properties"]) == parts
     assert schema["$defs"]["WorkspaceEntry"]["additionalProperties"] is False
     assert set(schema["$defs"]["WorkspaceEntry"]["required"]) == {"name", "repo"}

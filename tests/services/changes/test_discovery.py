@@ -124,3 +124,30 @@ def test_a_sync_keeps_ids_and_takes_over_what_changed(house: House) -> None:
     assert before is not None
     assert after == replace(before, auto_apply=True)
     assert before.id.startswith("ws-")
+
+
+def test_a_rule_s_workspaces_have_an_order_by_their_directories(build: Callable[..., House]) -> None:
+    app = replace(RULE.like, depends_on=("../network",), auto_apply=True)
+    rules = [
+        DiscoverRule(replace(app, depends_on=()), ("envs/*/network",)),
+        DiscoverRule(app, ("envs/*/app",)),
+    ]
+    house = build(rules=rules)
+    house.engine.found = ("envs/dev/app", "envs/dev/network", "envs/prod/network")
+    for directory in house.engine.found:
+        house.engine.will_find(directory, BUCKET)
+    house.push("c1", *(f"{directory}/main.tf" for directory in house.engine.found))
+    applied = [house.run(run_id) for run_id, _ in house.engine.applied]
+    (waited,) = [run for run in house.runs() if run.after]
+    network = house.find_workspace("envs-dev-network")
+    assert network is not None
+    assert [house.run(each).workspace_id for each in waited.after] == [network.id]
+    assert [run.id for run in applied].index(waited.id) > [run.id for run in applied].index(waited.after[0])
+
+
+def test_found_workspaces_that_depend_on_each_other_are_refused(build: Callable[..., House]) -> None:
+    house = build(rules=[replace(RULE, like=replace(RULE.like, depends_on=("envs/*",)))])
+    house.engine.found = ("envs/dev", "envs/prod")
+    pushed = house.push("c1", "envs/dev/main.tf")
+    assert "in acme/infra, `depends_on` forms a cycle: " in house.delivery(pushed).error
+    assert names(house) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from bot.domain.events import Change
@@ -98,7 +99,7 @@ def test_a_workspace_without_a_run_of_the_latest_commit_shows_its_last_one(house
     assert comment.count("; next: ") == 2
 
 
-def test_workspaces_of_a_big_change_have_no_status_before_a_worker_has_their_runs(house: House) -> None:
+def test_workspaces_of_a_big_change_have_no_status_before_their_runs_are_long_at_work(house: House) -> None:
     runs = with_runs(
         house, 12, commit="h1", status=RunStatus.PENDING, plan_status=StageStatus.PENDING, **PREVIEW
     )
@@ -107,9 +108,12 @@ def test_workspaces_of_a_big_change_have_no_status_before_a_worker_has_their_run
     # The first of them has failed.
     assert set(statuses) == {"plangate", "plangate/ws-0000/plan"}
     assert statuses["plangate"].state is StatusState.FAILURE
-    with house.store.transaction() as tx:
-        tx.runs.save(replace(tx.runs.get(runs[1].id), status=RunStatus.PLANNING))
-    statuses, _ = derived(house, record.id)
+    for since in (timedelta(), timedelta(seconds=10)):
+        assert set(statuses) == {"plangate", "plangate/ws-0000/plan"}
+        with house.store.transaction() as tx:
+            run = tx.runs.get(runs[1].id)
+            tx.runs.save(replace(run, status=RunStatus.PLANNING, status_at=run.status_at - since))
+        statuses, _ = derived(house, record.id)
     assert set(statuses) == {"plangate", "plangate/ws-0000/plan", "plangate/ws-0001/plan"}
 
 

@@ -149,7 +149,7 @@ def test_every_error_of_an_apply_is_in_its_comment(house: House) -> None:
     )
 
 
-def test_what_runs_only_at_apply_has_a_fold_of_its_own(house: House) -> None:
+def test_what_runs_only_at_apply_is_told_beside_the_plan(house: House) -> None:
     configuration = {
         "root_module": {
             "resources": [
@@ -165,7 +165,7 @@ def test_what_runs_only_at_apply_has_a_fold_of_its_own(house: House) -> None:
                action_reason="read_because_config_unknown"),
         configuration=configuration,
     )  # fmt: skip
-    assert "<b>network</b> · Runs only at apply, and was not tried by the plan</summary>" in comment
+    assert "\n**Runs only at apply, and was not tried by the plan**\n" in comment
     assert f"- `{key}` runs its provisioner `local-exec`" in comment
     assert "- `data.http.later` is read, because its arguments are known only then" in comment
 

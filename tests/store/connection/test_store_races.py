@@ -99,15 +99,16 @@ def test_a_push_that_comes_while_an_older_one_is_decided_is_not_followed_by_the_
     house = House(postgres.empty("migrated"))
     house.workspace("network")
     first = house.push("c1", "network/a.tf", work=False)
-    start = house.intake._start
+    factory = house.intake._run_factory
+    start = factory.of_push
 
-    def and_another_comes(*about: Any) -> None:
-        house.intake._start = start  # type: ignore[method-assign]
+    def and_another_comes(*about: Any) -> Any:
+        factory.of_push = start  # type: ignore[method-assign]
         second = house.push("c2", "network/a.tf", before="c1", work=False)
         assert in_threads([lambda: house.intake.handle(second)]) == [None]
-        start(*about)
+        return start(*about)
 
-    house.intake._start = and_another_comes  # type: ignore[method-assign,assignment]
+    factory.of_push = and_another_comes  # type: ignore[method-assign,assignment]
     house.intake.handle(first)
     assert [run.commit for run in house.runs()] == ["c2"]
     house.store.close()

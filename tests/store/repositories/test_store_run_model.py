@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from bot.domain.errors import Conflict
 from bot.domain.plans.modes import ALLOWED_BY_DEFAULT, Mode
 from bot.domain.runs.run import RunSource
+from bot.services.ports import RunQuery
 from bot.store import SqlStore, migrate
 from bot.store.connection import engines
 from bot.store.connection import migrate as migrating
@@ -22,6 +23,7 @@ def test_a_workspace_keeps_what_it_allows_and_follows(store: SqlStore) -> None:
         "allowed_modes": (Mode.DESTROY,),
         "run_triggers": ("dns", "vpc"),
         "auto_apply_run_triggers": True,
+        "depends_on": ("dns-*", "../vpc"),
     }
     put(store, workspace("network", **about))
     put(store, workspace("plain"))
@@ -30,6 +32,16 @@ def test_a_workspace_keeps_what_it_allows_and_follows(store: SqlStore) -> None:
         plain = unit.workspaces.named("plain")
     assert {name: getattr(kept, name) for name in about} == about
     assert (plain.allowed_modes, plain.run_triggers) == (ALLOWED_BY_DEFAULT, ())
+    assert plain.depends_on == ()
+
+
+def test_a_run_keeps_for_which_runs_it_waits_and_later_runs_are_found(store: SqlStore) -> None:
+    place = put(store, workspace("network"))
+    runs = [add(store, run(place, after=("run-x", "run-y") if number else ())) for number in range(3)]
+    with store.reading() as unit:
+        assert [unit.runs.get(each.id).after for each in runs] == [(), *[("run-x", "run-y")] * 2]
+        query = RunQuery(workspace_id=place.id, since=runs[0].sequence, limit=None)
+        assert {each.id for each in unit.runs.find(query)} == {each.id for each in runs[1:]}
 
 
 def test_every_lock_on_a_state_is_found_oldest_first(store: SqlStore) -> None:

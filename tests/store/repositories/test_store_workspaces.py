@@ -59,6 +59,13 @@ def test_active_ones_by_name_in_plain_order(store: SqlStore) -> None:
         assert not unit.workspaces.named("gone").active
 
 
+def test_those_that_share_their_states(store: SqlStore) -> None:
+    put(store, workspace("network", share_state_with=("app-*",)), workspace("app"))
+    put(store, workspace("gone", active=False, share_state_with=("*",)))
+    with store.reading() as unit:
+        assert [place.name for place in unit.workspaces.all(sharing=True)] == ["network"]
+
+
 def test_what_is_not_there_is_not_found(store: SqlStore) -> None:
     with store.transaction() as unit:
         for ask in (

@@ -226,6 +226,29 @@ def test_served_as_the_state_backend_itself_it_knows_no_other_place(ask: Ask, wo
     assert world.dialled == [("10.9.9.9", 8000)]
 
 
+@pytest.mark.parametrize("itself", [True, False])
+def test_shared_states_are_read_and_nothing_more(ask: Ask, world: World, itself: bool) -> None:
+    shared = ("http://plangate.internal:8000/state/ws-2",)
+    place = StatePlace.of("http://plangate.internal:8000/state/ws-1", shared)
+    rules = Rules(open=False, state=place, own=("plangate.internal",))
+    start = "" if itself else "http://plangate.internal:8000"
+
+    def request(method: str, path: str) -> bytes:
+        text = f"{method} {start}{path} HTTP/1.1\r\nHost: plangate.internal\r\n\r\n"
+        return ask(text.encode(), rules, state_only=itself)[0]
+
+    assert request("GET", "/state/ws-2").endswith(b"ok")
+    assert request("LOCK", "/state/ws-1").endswith(b"ok")
+    for method, path in (
+        *((each, "/state/ws-2") for each in ("POST", "PUT", "DELETE", "LOCK", "UNLOCK", "get")),
+        ("GET", "/state/ws-3"),
+        ("GET", "/state/ws-2?ID=1"),
+        ("GET", "/state/ws-2/../ws-3"),
+    ):
+        assert request(method, path).startswith(b"HTTP/1.1 40"), (method, path)
+    assert len(world.dialled) == 2
+
+
 def test_a_state_by_https_is_tunnelled_to_and_nothing_else_there(ask: Ask, world: World) -> None:
     rules = Rules(open=False, state=StatePlace.of("https://plangate.internal/state/ws-1"))
     said, _ = ask(b"CONNECT plangate.internal:443 HTTP/1.1\r\n\r\n", rules)

@@ -164,3 +164,15 @@ def test_sources_of_providers() -> None:
     assert Isolation().allows("evil.org/any/thing")
     assert wrong_source("hashicorp/*") == ""
     assert wrong_source("*") != ""
+
+
+def test_states_that_are_shared_are_only_read() -> None:
+    addresses = ("http://127.0.0.1:8000/state/ws-2", "http://127.0.0.1:8000/state/ws-3")
+    place = StatePlace.of("http://127.0.0.1:8000/state/ws-1", addresses)
+    for path in ("/state/ws-2", "/state/ws-3"):
+        assert place.holds(path)
+        for method in ("POST", "PUT", "DELETE", "LOCK", "UNLOCK", "HEAD"):
+            assert not place.holds(path, method)
+    assert place.holds("/state/ws-1?ID=abc", "POST")
+    for path in ("/state/ws-4", "/state/ws-2?ID=abc", "/state/ws-2/../ws-4", "/state/ws-2/"):
+        assert not place.holds(path)

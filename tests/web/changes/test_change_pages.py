@@ -49,6 +49,24 @@ def section(page: str, name: str) -> str:
     )
 
 
+def test_the_order_of_the_applies_is_drawn(world: World, seeded: Seeded) -> None:
+    assert "Order of the applies" not in raw(world, PATH)
+    with world.services.store.reading() as tx:
+        cluster = tx.workspaces.named("cluster-prod")
+    with world.services.store.transaction() as tx:
+        tx.workspaces.put(replace(cluster, depends_on=("network-*",)))
+    page = text(world, PATH)
+    drawn = page.partition("Order of the applies")[2].partition("</svg>")[0]
+    assert 'aria-label="network-prod → cluster-prod"' in drawn
+    assert re.findall(r"<text x=\"(\d+)\" y=\"\d+\">([^<]+)</text>", drawn) == [
+        ("12", "network-prod"),
+        ("262", "cluster-prod"),
+    ]
+    assert drawn.count('class="edge"') == 1
+    assert "billing" not in drawn
+    assert f'href="#{cluster.id}"' in drawn
+
+
 def test_every_workspace_of_the_change_stands_on_one_page(world: World, seeded: Seeded) -> None:
     page = text(world, PATH)
     assert "1 of 3 failed: billing" in page

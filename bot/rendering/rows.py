@@ -1,0 +1,110 @@
+"""The table of a change's comment: what needs attention comes first, and what does not change is a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bot.domain.plans.plan import Counts
+from bot.domain.reports.report import WorkspaceSection
+from bot.domain.runs import lifecycle
+from bot.rendering.alike import Members, linked, names
+from bot.rendering.escape import Markdown, cell, code, phrase, plain
+from bot.rendering.section_states import SectionState, count_signs, section_state
+
+# So many commands of one group stand in the table. More stand beside the plan.
+FEW = 3
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: a workspace, or some that are alike."""
+
+    name: Markdown
+    state: Markdown
+    changes: Markdown
+    next: Markdown
+
+
+def row(sections: Sequence[WorkspaceSection], members: Members, most: int) -> Row:
+    """Return the line of a group, with at most so many names."""
+    section = sections[members[0]]
+    return Row(
+        name=cell(linked(sections, members, most)),
+        state=cell(Markdown(f"{section_state(section).emoji} {_words(section)}")),
+        changes=cell(_changes(section, len(members))),
+        next=cell(_next([sections[each] for each in members])),
+    )
+
+
+def is_idle(section: WorkspaceSection) -> bool:
+    """Whether a workspace needs no line of its own: its plan changes nothing, and nothing is to be done."""
+    return section_state(section) is SectionState.UNCHANGED and not section.next_step
+
+
+def idle_lines(
+    sections: Sequence[WorkspaceSection], idle: Sequence[int], most: int, more: Markdown
+) -> Iterable[Markdown]:
+    """Yield a line for each way in which nothing changes, with at most so many names in all.
+
+    `more` is where to see the others.
+    """
+    by_words: dict[Markdown, list[int]] = {}
+    for index in idle:
+        by_words.setdefault(_words(sections[index]), []).append(index)
+    left, unnamed = most, len(idle)
+    for words, indexes in by_words.items():
+        shown = tuple(indexes[:left])
+        if not shown:
+            break
+        left -= len(shown)
+        unnamed -= len(shown)
+        last = left <= 0 or unnamed == 0
+        others = f" and {unnamed} more, see {more}" if last and unnamed else ""
+        emoji = SectionState.UNCHANGED.emoji
+        yield Markdown(f"{emoji} {words}: {linked(sections, shown, len(shown))}{others}")
+
+
+def requirement_words(sections: Sequence[WorkspaceSection], groups: Sequence[Members], most: int) -> Markdown:
+    """Say what applies require, once for all workspaces that require the same. Empty if nothing."""
+    by_words: dict[Markdown, list[int]] = {}
+    for members in groups:
+        if requires := sections[members[0]].requires:
+            by_words.setdefault(_listed(requires), []).extend(members)
+    number = sum(len(members) for members in groups)
+    parts = [
+        f"{words} (**{names(sections, tuple(indexes), most)}**)" if len(indexes) < number else words
+        for words, indexes in by_words.items()
+    ]
+    return Markdown(f"Requires: {'; '.join(parts)}. Comment `/why` to see what is missing." if parts else "")
+
+
+def counts_of(section: WorkspaceSection) -> Counts | None:
+    """Return how much the plan of a section changes, None if that is not known."""
+    return section.counts if section.counts is not None else section.run.counts
+
+
+def _listed(requires: Sequence[str]) -> Markdown:
+    return Markdown(", ".join(code(each.replace(":", ": "), 60) for each in requires))
+
+
+def _words(section: WorkspaceSection) -> Markdown:
+    return phrase(section.headline, 120) or plain(lifecycle.LABELS[section.run.status])
+
+
+def _changes(section: WorkspaceSection, number: int) -> Markdown:
+    if section_state(section) is SectionState.UNCHANGED:
+        return Markdown("none")
+    signs = count_signs(counts_of(section))
+    return Markdown(f"{signs} each") if signs and number > 1 else signs
+
+
+def _next(sections: Sequence[WorkspaceSection]) -> Markdown:
+    steps = list(dict.fromkeys(_step(section.next_step) for section in sections))
+    words = "<br>".join(steps) if len(steps) <= FEW else "a command each, beside the plan"
+    return Markdown(f"once approved: {words}" if sections[0].unapproved else words)
+
+
+def _step(text: str) -> Markdown:
+    # A command that is cut is none.
+    return code(text, 1000) if text.startswith("/") else phrase(text)

@@ -1,0 +1,15 @@
+"""Outputs between workspaces on GitLab: the journeys of test_journeys_outputs.py, on real processes."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.test_journeys_outputs import *  # noqa: F403  the very same
+
+# The client of GitLab keeps the same contract as that of GitHub, and test_journeys_gitlab.py always runs.
+pytestmark = pytest.mark.soak
+
+
+@pytest.fixture(scope="module")
+def kind() -> str:
+    return "gitlab"
