@@ -98,6 +98,7 @@ def _go_on(stage: Stage, services: Services) -> Mapping[str, str]:
     workspace = "/workspaces/network-prod"
     return {
         "workspaces": "/",
+        "runs": "/runs",
         "workspace": workspace,
         "run-to-confirm": f"/runs/{asks.id}",
         "run-of-a-preview": f"/runs/{preview.id}",

@@ -30,6 +30,7 @@ from bot.store.repositories.people import SqlIdentities, SqlSessions, SqlTokens
 from bot.store.repositories.policies import SqlPolicyChecks, SqlReplays
 from bot.store.repositories.posts import SqlPosts, SqlShown
 from bot.store.repositories.retention import SqlRetention
+from bot.store.repositories.run_search import SqlRunSearch
 from bot.store.repositories.runs import SqlArtifacts, SqlRuns
 from bot.store.repositories.states import SqlStateHistory, SqlStateLocks, SqlStates
 from bot.store.repositories.variables import SqlVariables
@@ -69,6 +70,7 @@ class SqlTransaction:
     audit: SqlAuditLog
     redeliveries: SqlRedeliveries
     overviews: SqlOverviews
+    run_search: SqlRunSearch
 
 
 class SqlStore:
@@ -167,4 +169,5 @@ class SqlStore:
             audit=SqlAuditLog(connection),
             redeliveries=SqlRedeliveries(connection),
             overviews=SqlOverviews(connection),
+            run_search=SqlRunSearch(connection),
         )

@@ -23,6 +23,7 @@ from bot.web.request.services import Services
 from bot.web.runs import live, policy_card, resource_routes
 from bot.web.runs import routes as runs
 from bot.web.runs.live import Streams
+from bot.web.search import routes as search
 from bot.web.states import routes as state_versions
 from bot.web.variables import routes as variables
 from bot.web.workspaces import controls
@@ -46,6 +47,7 @@ def create_app(services: Services, streams: Streams | None = None, proxies: Sequ
     app.config.update(MAX_CONTENT_LENGTH=FORM_LIMIT, MAX_FORM_PARTS=50, TEMPLATES_AUTO_RELOAD=False)
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.filters["linked"] = elements.linked
+    app.jinja_env.filters["loud"] = elements.loud
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     needs.install(app, services)
     failures.install(app)
@@ -60,6 +62,7 @@ def create_app(services: Services, streams: Streams | None = None, proxies: Sequ
         variables,
         state_versions,
         runs,
+        search,
         resource_routes,
         live,
         policy_card,

@@ -16,6 +16,7 @@ from bot.rendering import Rendering
 from bot.services.approvals.before_apply import BeforeApply
 from bot.services.approvals.our_comment import OurComments
 from bot.services.approvals.requirements import RequirementChecker
+from bot.services.comments.page_applies import PageApplies
 from bot.services.deliveries.catch_up import CatchUp
 from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
 from bot.services.deliveries.intake import Intake
@@ -73,7 +74,7 @@ from bot.terraform.repository.set_files import SetFolders
 from bot.terraform.sandbox import Sandbox
 from bot.vault import FernetVault
 from bot.wiring.catching_up import catching_up
-from bot.wiring.deliveries import intake_of
+from bot.wiring.deliveries import intake_of, page_applies_of
 from bot.wiring.engine import binaries_of, engine_of, sandbox_of
 from bot.wiring.foundation import Foundation, foundation_of
 from bot.wiring.policies import policy_engine_of
@@ -109,6 +110,7 @@ class Services:
     workspace_locks: WorkspaceLocks
     manual_runs: ManualRuns
     requirement_checker: RequirementChecker
+    page_applies: PageApplies
     roles: Roles
     identities: Identities
     sessions: Sessions
@@ -169,6 +171,7 @@ def build_services(world: World, config: Config) -> Services:
         workspace_locks=foundation.workspace_locks,
         manual_runs=ManualRuns(store, clock, forges, factory, transitions),
         requirement_checker=foundation.requirement_checker,
+        page_applies=page_applies_of(world, foundation),
         roles=foundation.roles,
         identities=foundation.identities,
         redelivery=Redelivery(store, clock, world.dispatch),

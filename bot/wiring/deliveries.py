@@ -15,6 +15,7 @@ from bot.services.changes.used_modules import UsedModules
 from bot.services.comments.apply import ApplyComments
 from bot.services.comments.dispatch import Comments
 from bot.services.comments.override import OverrideComments
+from bot.services.comments.page_applies import PageApplies
 from bot.services.comments.run_commands import RunComments
 from bot.services.comments.why import WhyComments
 from bot.services.deliveries.intake import Intake
@@ -47,7 +48,7 @@ def intake_of(config: Config, world: World, foundation: Foundation) -> Intake:
         change_log,
         foundation.post_builder,
         transitions,
-        ApplyComments(clock, factory, transitions, checker, world.limits, world.addresses),
+        _applies(world, foundation),
         OverrideComments(transitions, foundation.overrides),
         RunComments(clock, factory, transitions, foundation.controls, foundation.workspace_locks),
         WhyComments(checker, world.addresses),
@@ -98,6 +99,19 @@ def _change_log(
         foundation.merges,
         used_modules,
     )
+
+
+def page_applies_of(world: World, foundation: Foundation) -> PageApplies:
+    """Build what applies changes from their pages."""
+    checker, transitions = foundation.requirement_checker, foundation.transitions
+    applies = _applies(world, foundation)
+    return PageApplies(world.store, world.clock, world.forges, applies, checker, transitions)
+
+
+def _applies(world: World, foundation: Foundation) -> ApplyComments:
+    checker, transitions = foundation.requirement_checker, foundation.transitions
+    factory, addresses = foundation.run_factory, world.addresses
+    return ApplyComments(world.clock, factory, transitions, checker, world.limits, addresses)
 
 
 def _run_triggers(world: World, foundation: Foundation, ledger: Ledger) -> RunTriggers:

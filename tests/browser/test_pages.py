@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NARROW, Site
 
@@ -37,8 +38,20 @@ def addresses(site: Site) -> dict[str, str]:
         "sign in": "/sign-in",
         "run to confirm": f"/runs/{runs['confirm'].id}",
         "run to override": f"/runs/{runs['override'].id}",
+        "run of a preview": f"/runs/{runs['preview-network-prod'].id}",
+        "run that errored": f"/runs/{runs['preview-billing'].id}",
+        "run that applies": f"/runs/{runs['applying'].id}",
+        "runs": "/runs",
+        "runs found": "/runs?q=network&person=ben&state=applied&page=2",
+        "no runs found": "/runs?commit=xyz",
         "not found": "/nowhere",
     }
+
+
+def unfold(page: Page) -> None:
+    """Open everything that is folded, and wait for what comes when it is opened."""
+    page.evaluate("for (const it of document.querySelectorAll('main details:not(.ask)')) it.open = true")
+    expect(page.locator("main details[data-src][open], main [data-asking]")).to_have_count(0)
 
 
 # The schemes differ in their colours alone.
@@ -51,6 +64,7 @@ def test_axe_finds_nothing_wrong_on_any_page(
         page = context.new_page()
         for name, address in addresses(site).items():
             page.goto(address)
+            unfold(page)
             violations = Axe().run(page, options=options).response["violations"]
             found[name] = [
                 (each["id"], node["target"], node.get("failureSummary", "")[:300])
@@ -60,12 +74,13 @@ def test_axe_finds_nothing_wrong_on_any_page(
     assert {name: wrong for name, wrong in found.items() if wrong} == {}
 
 
-def test_no_page_scrolls_sideways_on_a_narrow_screen(site: Site) -> None:
+def test_no_page_scrolls_sideways_on_the_narrowest_screen(site: Site) -> None:
     wide: dict[str, int] = {}
-    with site.context(viewport=NARROW) as context:
+    with site.context(viewport={"width": 320, "height": 640}) as context:
         page = context.new_page()
         for name, address in addresses(site).items():
             page.goto(address)
+            unfold(page)
             over = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
             wide |= {name: over} if over > 0 else {}
     assert wide == {}
@@ -124,7 +139,72 @@ def test_the_keyboard_reaches_the_content_first_and_then_each_workspace(site: Si
 
 def test_a_search_by_hand_narrows_the_list(site: Site) -> None:
     with site.page("/") as page:
-        page.get_by_role("searchbox").fill("network")
+        page.get_by_label("Search by name").fill("network")
         page.keyboard.press("Enter")
         page.wait_for_url("**q=network**")
         assert page.locator(".workspaces .cover").all_inner_texts() == ["network-prod", "network-staging"]
+
+
+_SEEN = """() => {
+  const it = document.activeElement;
+  if (!it || it === document.body || it.id === "page") return "";
+  const style = getComputedStyle(it), after = getComputedStyle(it, "::after");
+  const ring = (own) => own.outlineStyle !== "none" && parseFloat(own.outlineWidth) >= 1;
+  const box = it.getBoundingClientRect();
+  const seen = ring(style) || ring(after) || style.boxShadow !== "none";
+  return seen && box.width > 0 && box.height > 0 ? "" : it.outerHTML.slice(0, 120);
+}"""
+
+
+def test_the_keyboards_focus_is_visible_everywhere(site: Site) -> None:
+    unseen: dict[str, list[str]] = {}
+    pages = addresses(site)
+    with site.context() as context:
+        page = context.new_page()
+        for name in ("workspaces", "runs", "change", "run to confirm", "activity", "deliveries", "not found"):
+            page.goto(pages[name])
+            for _ in range(45):
+                page.keyboard.press("Tab")
+                if wrong := page.evaluate(_SEEN):
+                    unseen.setdefault(name, []).append(wrong)
+    assert unseen == {}
+
+
+def test_a_slash_leads_to_the_search_which_finds_the_run_of_a_commit(site: Site) -> None:
+    run = site.seeded.runs["preview-network-prod"]
+    with site.page("/") as page:
+        page.keyboard.press("/")
+        page.keyboard.type(run.commit[:9])
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/runs?q=**")
+        assert page.locator(f".cover[href='/runs/{run.id}']").count() == 1
+        page.locator("#find").fill("#41")
+        page.keyboard.type("/")
+        assert page.locator("#find").input_value() == "#41/", "in a field it is a letter"
+
+
+def test_every_attribute_opens_by_one_click_and_folds_again(site: Site) -> None:
+    with site.page(f"/runs/{site.seeded.runs['preview-network-prod'].id}") as page:
+        folds = page.locator("#resources details.resource")
+        assert folds.count() == 2
+        page.get_by_role("link", name="Expand all").click()
+        page.get_by_role("link", name="Fold all").wait_for()
+        assert page.locator("#resources details.resource[open]").count() == 2
+        page.get_by_role("link", name="Fold all").click()
+        assert page.locator("#resources details.resource[open]").count() == 0
+
+
+def test_the_forge_is_asked_after_the_page_and_a_plan_is_applied_there(site: Site) -> None:
+    with site.world.services.store.reading() as tx:
+        site.world.forge.add_change(tx.changes.get("chg-second-zone").change)
+    place = site.seeded.workspaces["cluster-prod"].id
+    with site.page(CHANGE) as page:
+        network = page.locator(f"[data-needs='{site.seeded.workspaces['network-prod'].id}']")
+        network.get_by_text("nobody with write access").wait_for()
+        ask = page.locator(f"#ask-apply-{place}")
+        ask.locator("summary").click()
+        assert "destroys 1" in ask.locator(".loud").all_inner_texts()
+        ask.get_by_role("button", name="Apply").click()
+        page.locator(f"#{place} .badge").first.wait_for()
+        assert page.url.endswith(CHANGE)
+        assert page.locator(f"#ask-apply-{place}").count() == 0

@@ -107,7 +107,7 @@ def test_from_pending_to_applied_without_a_reload(site: Site) -> None:
         expect(page.get_by_text("forced by ami, user_data")).to_be_visible()
         press(page, "confirm", "Confirm & Apply", "Looks right")
         expect(badge(page)).to_have_text("Apply queued")
-        expect(page.locator(".timeline")).to_contain_text("Looks right")
+        expect(page.locator("[data-part=timeline] > .timeline")).to_contain_text("Looks right")
         run.move(RunStatus.APPLYING)
         run.say("a.b: Creating...\na.b: Creation complete after 1s\n", "apply")
         expect(page.locator("#stage-apply progress")).to_have_attribute("value", "14")
@@ -134,7 +134,7 @@ def test_a_button_asks_once_and_the_page_stays(
     with site.page(run.path) as page, staying(page):
         press(page, verb, label, "Not today")
         expect(page.locator("#ask-retry")).to_be_visible()
-        expect(page.locator(".timeline")).to_contain_text("Not today")
+        expect(page.locator("[data-part=timeline] > .timeline")).to_contain_text("Not today")
         assert run.status is ends
 
 
@@ -260,7 +260,7 @@ def test_without_scripts_everything_can_be_reached(site: Site) -> None:
         page.goto(run.path)
         press(page, "confirm", "Confirm & Apply", "By hand")
         expect(badge(page)).to_have_text("Apply queued")
-        expect(page.locator(".timeline")).to_contain_text("By hand")
+        expect(page.locator("[data-part=timeline] > .timeline")).to_contain_text("By hand")
 
 
 LOOKS: dict[str, dict[str, Any]] = {

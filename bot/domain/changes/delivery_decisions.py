@@ -32,6 +32,14 @@ class DecisionKind(StrEnum):
     """Another version stored a value that this one does not know."""
 
 
+BY_BOT = "bots give no commands"
+NO_COMMAND = "the comment has no command for Plangate"
+ONLY_NEW = "the comment is not from Plangate, and only new comments are read"
+OURS = "the comment is what Plangate wrote"
+NOISE = (BY_BOT, NO_COMMAND, ONLY_NEW, OURS)
+"""The reasons of deliveries that nobody looks for: our own comments, edits, and talk."""
+
+
 @dataclass(frozen=True)
 class DeliveryDecision:
     """One decision: its kind and reason, and its workspace and run (empty for none)."""

@@ -20,7 +20,6 @@ class AuditAction(StrEnum):
     PLAN = "queue plan"
     VERIFY_PLAN = "verify plan"
     APPLY = "apply"
-    CONFIRM = "confirm"
     DISCARD = "discard"
     OVERRIDE = "override policy"
     IGNORE_FREEZE = "ignore freeze"

@@ -14,6 +14,7 @@ from bot.services.approvals.approved_elsewhere import approved_before_merge, car
 from bot.services.approvals.covered import plan_match
 from bot.services.approvals.left_of_plan import left_of_plan
 from bot.services.approvals.merge_approvals import goes_on
+from bot.services.outbox.audit_log import AUTO_APPLY, applied_by_itself
 from bot.services.plans.merge_queue_verdict import why_not_approved
 from bot.services.plans.shown_plan import shown_delta
 from bot.services.ports import Transaction
@@ -57,7 +58,9 @@ class AfterPlan:
         if run.auto_apply and not run.modes.destroy:
             if approved := approved_before_merge(tx, run):
                 return goes_on(tx, self._transitions, run, approved)
-            return confirmed(self._transitions, run, "auto-apply")
+            moves = confirmed(self._transitions, run, AUTO_APPLY)
+            applied_by_itself(tx, run, moves[0][1].at)
+            return moves
         if made_from_others(tx, run):
             return [(run, self._transitions.event(run, "approval not carried over", message=OTHER_MATERIALS))]
         return []

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bot.domain.changes.delivery_decisions import DecisionKind
+from bot.domain.changes.delivery_decisions import ONLY_NEW, OURS, DecisionKind
 from bot.domain.errors import ForgeUnavailable, NotFound, NotReady
 from bot.domain.events import CommentEdited, RepoRef
 from bot.domain.reports.posts import CommentPost
@@ -22,9 +22,7 @@ from bot.services.runs.transitions import Transitions
 NOT_STANDING = (
     "somebody edited Plangate's comment: it is written again first, then look at it and comment again"
 )
-_ONLY_NEW = "the comment is not from Plangate, and only new comments are read"
 _SOMEBODY = "somebody"
-_STANDS = "the comment is what Plangate wrote"
 
 
 def is_disturbed(tx: Transaction, repo: RepoRef, number: int) -> bool:
@@ -63,11 +61,11 @@ class OurComments:
             if post is not None and tx.leases.held([f"report:{post.subject}"], self._clock.now()):
                 raise NotReady("the comment is being written just now")
         if post is None or not isinstance(post.content, CommentPost):
-            return self._ledger.nothing(delivery.id, outcome, _ONLY_NEW)
+            return self._ledger.nothing(delivery.id, outcome, ONLY_NEW)
         editor = _SOMEBODY if event.by_author else event.editor
         stands = self._stands(post)
         if stands and (event.by_author or not self._is_unnamed(post)):
-            return self._ledger.nothing(delivery.id, outcome, _STANDS)
+            return self._ledger.nothing(delivery.id, outcome, OURS)
         with self._store.transaction() as tx:
             if not self._ledger.is_due(tx, delivery.id):
                 return None

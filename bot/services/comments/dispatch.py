@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from bot.domain.changes.decisions import StartRun, decide_change
-from bot.domain.changes.delivery_decisions import DecisionKind
+from bot.domain.changes.delivery_decisions import BY_BOT, NO_COMMAND, DecisionKind
 from bot.domain.changes.requirements import Facts
 from bot.domain.commands.grammar import (
     MOST_COMMANDS,
@@ -45,7 +45,6 @@ _TOO_MANY = f"only the first {MOST_COMMANDS} commands of a comment are carried o
 _HEARD = "this comment was handled before, by another delivery"
 LATEST = timedelta(hours=1)
 _TOO_LATE = "your comment reached Plangate more than an hour after you wrote it: comment again"
-_NO_COMMAND = "the comment has no command for Plangate"
 
 
 class Comments:
@@ -95,7 +94,7 @@ class Comments:
         # With a personal token, the bot writes as that person. Its own comments are found by their marker.
         by_bot = event.author_is_bot or MARKER_PREFIX in event.body
         if by_bot or not (commands or almost):
-            why = "bots give no commands" if by_bot else _NO_COMMAND
+            why = BY_BOT if by_bot else NO_COMMAND
             return self._ledger.nothing(delivery.id, outcome, why)
         with self._store.reading() as tx:
             configured = tx.workspaces.of_repo(event.repo)
@@ -324,7 +323,7 @@ def _unheard(
     if person.role is Role.NONE and not (overrides and owner):
         return f"{person.login} has no access to this repository, so it gets no answer"
     if not commands and not any(_may_say(person, verb) for verb in almost):
-        return _NO_COMMAND
+        return NO_COMMAND
     return ""
 
 

@@ -6,17 +6,21 @@ So each action has its line, and no line reports an action that was rolled back 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import wraps
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from bot.domain.errors import Conflict, ForgeError, NotFound, PlangateError, Refused
 from bot.domain.people.audit import AuditAction, AuditEntry, AuditResult
-from bot.domain.people.permissions import Person
+from bot.domain.people.origins import Via
+from bot.domain.people.permissions import Person, Role
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import Clock, Store, Transaction
 
 LONGEST = 1000
+AUTO_APPLY = "auto-apply"
+"""Who applies what nobody asked for."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -66,6 +70,24 @@ def done(
     """Log an action, within its transaction. `about` is its subject."""
     found = _meant(tx, about) if isinstance(about, str) else about
     tx.audit.add(_entry(tx, clock, person, deed, found, detail, subject))
+
+
+def applied_by_itself(tx: Transaction, run: Run, at: datetime) -> None:
+    """Log an apply that nobody asked for: the workspace applies automatically."""
+    workspace = tx.workspaces.get(run.workspace_id)
+    tx.audit.add(
+        AuditEntry(
+            at=at,
+            login=AUTO_APPLY,
+            forge="",
+            role=Role.NONE,
+            via=Via.SERVER,
+            deed=AuditAction.APPLY,
+            subject=run.id,
+            workspace=workspace.name,
+            repo=workspace.repo,
+        )
+    )
 
 
 def refused(

@@ -70,6 +70,7 @@ from bot.services.ports.policies import (
     SetFiles,
     SetVersion,
 )
+from bot.services.ports.run_search import MOST_COUNTED, RunSearch, RunSearchQuery, RunState
 from bot.services.ports.runs import (
     Approvals,
     ArtifactKind,
@@ -99,6 +100,7 @@ from bot.services.ports.world import (
 __all__ = [
     "DOUBTS_LAST",
     "HERE",
+    "MOST_COUNTED",
     "AccessToken",
     "AccessTokens",
     "Addresses",
@@ -167,6 +169,9 @@ __all__ = [
     "Retention",
     "RunFile",
     "RunQuery",
+    "RunSearch",
+    "RunSearchQuery",
+    "RunState",
     "Runs",
     "SessionRecord",
     "SessionRecords",

@@ -58,13 +58,15 @@ class DeliveryStatus(StrEnum):
 class DeliveryQuery:
     """Which deliveries to find. Empty fields match everything.
 
-    `event` and `repo` match parts. Each word of `text` must be in the reasons, the error or the id.
+    `event` and `repo` match parts. Each word of `text` must be in the reasons, the error or the id. Without
+    `noise`, comments that are none of our business are left out.
     """
 
     event: str = ""
     repo: str = ""
     outcome: DeliveryStatus = DeliveryStatus.ANY
     text: str = ""
+    noise: bool = True
 
 
 EVERY_DELIVERY = DeliveryQuery()

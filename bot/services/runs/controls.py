@@ -89,7 +89,7 @@ class RunControls:
         self._clock = clock
         self._transitions = transitions
 
-    @audited(AuditAction.CONFIRM)
+    @audited(AuditAction.APPLY)
     def confirm(self, run_id: str, person: Person, comment: str = "") -> Run:
         """Apply the plan of a run that waits for confirmation.
 
@@ -102,7 +102,7 @@ class RunControls:
 
         def step(tx: Transaction, run: Run) -> Moves:
             self._check(run, person, Action.CONFIRM)
-            done(tx, self._clock, person, AuditAction.CONFIRM, run, comment)
+            done(tx, self._clock, person, AuditAction.APPLY, run, comment)
             self._requirement_checker.confirmed(tx, run, person)
             return confirmed(self._transitions, run, person.login, comment)
 

@@ -13,6 +13,9 @@ from bot.domain.people.permissions import Role
 from bot.services.ports.people import AuditQuery
 from bot.store.schema.audit import audit
 
+# Lines of earlier versions say this of an apply that was confirmed on a page or by the command line.
+_EARLIER = {"confirm": AuditAction.APPLY.value}
+
 
 class SqlAuditLog:
     """Lines of one transaction. Nothing here changes or removes one."""
@@ -58,9 +61,11 @@ class SqlAuditLog:
 def _conditions(query: AuditQuery) -> Iterator[sa.ColumnElement[bool]]:
     if query.login:
         yield sa.func.lower(audit.c.login) == query.login.lower()
-    for column, wanted in ((audit.c.deed, query.deed), (audit.c.workspace, query.workspace)):
-        if wanted:
-            yield column == wanted
+    if query.deed:
+        deed = _EARLIER.get(query.deed, query.deed)
+        yield audit.c.deed.in_([deed, *(old for old, new in _EARLIER.items() if new == deed)])
+    if query.workspace:
+        yield audit.c.workspace == query.workspace
     if query.since is not None:
         yield audit.c.at >= query.since
     if query.until is not None:
@@ -86,7 +91,7 @@ def _read(row: sa.RowMapping) -> AuditEntry:
         forge=row["forge"],
         role=Role[row["role"].upper()],
         via=Via(row["via"]),
-        deed=AuditAction(row["deed"]),
+        deed=AuditAction(_EARLIER.get(row["deed"], row["deed"])),
         subject=row["subject"],
         workspace=row["workspace"],
         repo=RepoRef(row["repo_forge"], row["repo_path"]) if row["repo_path"] else None,

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.domain.changes.delivery_decisions import DeliveryDecision
+from bot.domain.changes.delivery_decisions import NOISE, DecisionKind, DeliveryDecision
 from bot.domain.errors import Conflict, NotFound
 from bot.domain.events import RepoRef
 from bot.services.ports.deliveries import (
@@ -167,6 +167,8 @@ def _conditions(query: DeliveryQuery) -> Iterator[sa.ColumnElement[bool]]:
     for word in query.text.split()[:_MOST_WORDS]:
         places = (deliveries.c.told, deliveries.c.error, deliveries.c.id)
         yield sa.or_(*(column.icontains(word, autoescape=True) for column in places))
+    if not query.noise:
+        yield deliveries.c.told.not_in([f"{DecisionKind.NOTHING.value}\n{reason}" for reason in NOISE])
     handled, failed = deliveries.c.handled_at.is_not(None), deliveries.c.error != ""
     match query.outcome:
         case DeliveryStatus.ANY:

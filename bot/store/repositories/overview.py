@@ -160,7 +160,9 @@ def _narrowed(show: OverviewFilter, shown: sa.CTE) -> sa.ColumnElement[bool]:
         case OverviewFilter.HOLD:
             return shown.c.lock_at.is_not(None)
         case OverviewFilter.ATTENTION:
-            return sa.and_(runs.c.status.in_(sorted(lifecycle.AWAITS_PERSON)), runs.c.plan_only.is_(False))
+            # Somebody must decide about it, or fix it.
+            asks = sa.and_(runs.c.status.in_(sorted(lifecycle.AWAITS_PERSON)), runs.c.plan_only.is_(False))
+            return sa.or_(asks, runs.c.status == RunStatus.ERRORED.value)
         case OverviewFilter.RUNNING:
             return runs.c.status.in_(sorted(lifecycle.WORKING))
         case OverviewFilter.ERRORED:

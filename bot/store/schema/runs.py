@@ -96,6 +96,11 @@ runs = Table(
     Index("ix_runs_commit", "commit_sha"),
     Index("ix_runs_change", "workspace_id", "change_number"),
     Index("ix_runs_created_at", "created_at"),
+    Index("ix_runs_status", "status", "created_at"),
+    Index("ix_runs_created_by", "created_by", "created_at"),
+    Index("ix_runs_confirmed_by", "confirmed_by", "created_at"),
+    Index("ix_runs_branch", "branch", "created_at"),
+    Index("ix_runs_change_number", "change_number", "created_at"),
 )
 
 run_events = Table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.web.page.layout import Badge, Chrome, Link, Pager, Timestamp
+from bot.web.page.layout import Badge, Chrome, Filter, Link, Pager, Timestamp
 
 
 @dataclass(frozen=True)
@@ -46,3 +46,4 @@ class ActivityPage:
     csv_url: str
     json_url: str
     filtered: bool
+    ranges: tuple[Filter, ...]

@@ -10,18 +10,18 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, render_template, request, url_for
 
-from bot.domain.errors import Invalid, NotFound
+from bot.domain.errors import NotFound
 from bot.domain.people.audit import AuditAction, AuditEntry, AuditResult
 from bot.domain.people.permissions import Role
 from bot.services.ports import AuditQuery
 from bot.web.activity.context import ActivityFilter, ActivityPage, ActivityRow
 from bot.web.page import elements, wording
-from bot.web.page.layout import Badge, Link, Tone
+from bot.web.page.layout import Badge, Filter, Link, Tone
 from bot.web.page.output import harmless
 from bot.web.request import access
 from bot.web.request.services import services
@@ -64,6 +64,7 @@ def show() -> str:
         csv_url=_export_url("csv", asked),
         json_url=_export_url("jsonl", asked),
         filtered=bool(asked),
+        ranges=_ranges(asked, now),
     )
     return render_template("activity.html", page=page)
 
@@ -80,7 +81,28 @@ def export(form: str) -> Response:
     return answer
 
 
+# Each with its first and its last day, in days before today.
+_RANGES = (
+    ("Any time", None, 0),
+    ("Today", 0, 0),
+    ("Yesterday", 1, 1),
+    ("Last 7 days", 6, 0),
+    ("Last 30 days", 29, 0),
+)
 _NAMES = ("person", "action", "workspace", "since", "until")
+
+
+def _ranges(asked: dict[str, str], now: datetime) -> tuple[Filter, ...]:
+    """Return the ranges of days that people ask for most. They keep the other filters."""
+    others = {name: value for name, value in asked.items() if name not in ("since", "until")}
+    chosen = (asked.get("since", ""), asked.get("until", ""))
+    found = []
+    for label, first, last in _RANGES:
+        since = (now - timedelta(days=first)).date().isoformat() if first is not None else ""
+        until = (now - timedelta(days=last)).date().isoformat() if last else ""
+        values: dict[str, Any] = others | {"since": since or None, "until": until or None}
+        found.append(Filter(label, url_for(".show", **values), None, chosen == (since, until)))
+    return tuple(found)
 
 
 def _export_url(form: str, asked: dict[str, str]) -> str:
@@ -91,12 +113,12 @@ def _export_url(form: str, asked: dict[str, str]) -> str:
 def _query() -> AuditQuery:
     """Return the query, limited to what this person may see."""
     asked = {name: request.args.get(name, "").strip()[:200] for name in _NAMES}
-    until = _day(asked["until"])
+    until = elements.day(asked["until"])
     query = AuditQuery(
         login=asked["person"],
         deed=asked["action"],
         workspace=asked["workspace"],
-        since=_day(asked["since"]),
+        since=elements.day(asked["since"]),
         # The day that is named counts as a whole.
         until=until + timedelta(days=1) if until else None,
     )
@@ -106,16 +128,6 @@ def _query() -> AuditQuery:
         repos = {workspace.repo for workspace in tx.workspaces.all()}
     administered = frozenset(repo for repo, role in access.roles(repos).items() if role >= Role.ADMIN)
     return replace(query, repos=administered, own=access.asker().account)
-
-
-def _day(text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        found = date.fromisoformat(text)
-        return datetime(found.year, found.month, found.day, tzinfo=UTC) if found.year < 9999 else None
-    except ValueError:
-        raise Invalid("a day is written as 2026-01-31") from None
 
 
 def _pages(query: AuditQuery) -> Iterator[AuditEntry]:

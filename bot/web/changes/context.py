@@ -49,6 +49,56 @@ class Delta:
 
 
 @dataclass(frozen=True)
+class ApplyButton:
+    """The button that applies the plan on the page. `code` names the plan, empty for a waiting run."""
+
+    id: str
+    label: str
+    url: str
+    says: str
+    loud: tuple[str, ...]
+    workspace: str
+    code: str
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What an apply needs in one workspace.
+
+    `next_step` is the command that is next; empty if it would be refused, and `why_not` says why. `who` must
+    comment it, empty if the person may. `waits`: the forge is still to be asked.
+    """
+
+    next_step: str
+    who: str
+    why_not: str
+    button: ApplyButton | None
+    checks: tuple[RequirementCheck, ...]
+    waits: bool
+    problem: str
+
+
+@dataclass(frozen=True)
+class EffectRow:
+    """A resource that the change touches."""
+
+    kind: str
+    deed: str
+    symbol: str
+    address: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Effects:
+    """The resources that a change touches in one workspace, destroys first. `folded` come after `rows`."""
+
+    rows: tuple[EffectRow, ...]
+    folded: tuple[EffectRow, ...]
+    rest: Link
+
+
+@dataclass(frozen=True)
 class ChangeWorkspace:
     """What there is of a change in one workspace. `next_step` is the command that is next."""
 
@@ -60,11 +110,12 @@ class ChangeWorkspace:
     words: str
     why: str
     next_step: str
-    checks: tuple[RequirementCheck, ...]
     approvals: tuple[ApprovalRow, ...]
     delta: Delta
     runs: tuple[RunRow, ...]
     more_runs: bool
+    needs: Needs | None = None
+    effects: Effects | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +167,10 @@ class OrderGraph:
 
 @dataclass(frozen=True)
 class ChangePage:
-    """A pull or merge request: every workspace that it touches."""
+    """A pull or merge request: every workspace that it touches.
+
+    `needs_url` leads to the needs of its applies as the forge knows them. Empty if it need not be asked.
+    """
 
     chrome: Chrome
     number: str
@@ -127,8 +181,8 @@ class ChangePage:
     note: str
     facts: tuple[Fact, ...]
     action: str
-    ask_forge_url: str
-    asked: str
+    needs_url: str
+    problem: str
     workspaces: tuple[ChangeWorkspace, ...]
     commits: tuple[CommitRow, ...]
     kind: str

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from bot.domain.changes.apply_order import place_of, step_in_order
-from bot.domain.changes.requirements import Check, Facts, Requirement, evaluate, needed_by
-from bot.domain.errors import EngineError, ForgeError, NotFound
+from bot.domain.errors import Conflict, EngineError, ForgeError, IllegalMove, NotFound
 from bot.domain.events import Change
+from bot.domain.people.permissions import Person
 from bot.domain.reports import headlines
 from bot.domain.reports.speaking_run import is_of_latest_commit, speaking_run, speaking_run_of_change
 from bot.domain.runs.approval import ApprovalRecord, ApprovalState
@@ -24,28 +24,28 @@ from bot.services.reports.derive import next_step
 from bot.services.runs.change_runs import runs_of_merge
 from bot.services.runs.merge_results import why_plan_outdated
 from bot.services.runs.queue_position import why_it_waits
-from bot.web.changes import order_graph, plan_deltas
+from bot.web.changes import needs, order_graph, plan_deltas
 from bot.web.changes.context import (
     ApprovalRow,
     ChangePage,
     ChangeWorkspace,
     CommitRow,
     Delta,
-    RequirementCheck,
 )
+from bot.web.changes.effects import EffectLists
+from bot.web.changes.needs import Asked
 from bot.web.page import elements, wording
 from bot.web.page.layout import Badge, Fact, Link, Tone
 from bot.web.page.output import harmless
 from bot.web.request import access
+from bot.web.request.access import form_token
 from bot.web.request.services import services
 
 RUNS_SHOWN = 12
 
 blueprint = Blueprint("changes", __name__)
 
-_FROM_FORGE = frozenset({Requirement.APPROVED, Requirement.CODEOWNERS, Requirement.UP_TO_DATE})
 _MOST_CONFLICTS = 20
-_NOT_ASKED = "only the forge knows"
 _APPROVALS = {
     ApprovalState.STANDING: Badge("Stands", Tone.GOOD),
     ApprovalState.KEPT: Badge("Waits", Tone.WAIT),
@@ -61,21 +61,56 @@ class _Known:
     record: ChangeRecord
     workspaces: tuple[Workspace, ...]
     runs: Mapping[str, Sequence[Run]]
-    facts: Facts
+    asked: Asked
+    person: Person
     order: Order
 
 
 @blueprint.get("/changes/<change_id>")
 def show(change_id: str) -> str:
     """Show a change. With `?ask=forge` the forge is asked for what an apply needs."""
+    return _page(change_id)
+
+
+@blueprint.get("/changes/<change_id>/needs")
+def needed(change_id: str) -> str:
+    """Give what applies need, as the forge knows it: the part of the page that comes after it."""
+    record, workspaces = _found(change_id)
+    asked = needs.ask(record.change, workspaces)
+    with services().store.reading() as tx:
+        found = _runs(tx, record, workspaces)
+        known = _Known(record, workspaces, found, asked, access.person_asking(), Order(workspaces))
+        built = [_workspace(tx, known, each) for each in workspaces]
+    token, kind = form_token(known.person), elements.words_of(record.change.repo).change
+    return render_template("change_all_needs.html", workspaces=built, form_token=token, kind=kind)
+
+
+@blueprint.post("/changes/<change_id>/apply")
+def apply(change_id: str) -> Response:
+    """Apply the plan that the page shows for a workspace, by the rules of `/apply`."""
+    name, code = (request.form.get(field, "")[:300] for field in ("workspace", "code"))
+    try:
+        services().page_applies.apply(name, change_id, code, access.person_asking())
+    except (IllegalMove, Conflict) as error:
+        return make_response(_page(change_id, harmless(str(error))), 409)
+    except ForgeError as error:
+        return make_response(_page(change_id, f"Can't reach the forge: {harmless(str(error))}"), 503)
+    return redirect(url_for(".show", change_id=change_id), 303)
+
+
+def _page(change_id: str, problem: str = "") -> str:
     person = access.person_asking()
+    record, workspaces = _found(change_id)
+    asks = needs.asks_forge(record.change, workspaces)
+    asking = asks and request.args.get("ask") == "forge"
+    asked = needs.ask(record.change, workspaces) if asking else needs.unasked(record.change)
     with services().store.reading() as tx:
-        record = tx.changes.get(change_id)
-        workspaces = _workspaces(tx, record)
-    facts, asked = _facts(record.change, workspaces)
-    with services().store.reading() as tx:
-        known = _Known(record, workspaces, _runs(tx, record, workspaces), facts, Order(workspaces))
-        built = tuple(_workspace(tx, known, each) for each in workspaces)
+        known = _Known(record, workspaces, _runs(tx, record, workspaces), asked, person, Order(workspaces))
+        lists = EffectLists()
+        built = tuple(
+            replace(_workspace(tx, known, each), effects=lists.of(_speaking(known, each)))
+            for each in workspaces
+        )
         whole = [(each.name, _speaking(known, each), "") for each in workspaces]
     change, words = record.change, elements.words_of(record.change.repo)
     live = any(not run.final for runs in known.runs.values() for run in runs)
@@ -90,10 +125,8 @@ def show(change_id: str) -> str:
         note=harmless(record.note),
         facts=_page_facts(record),
         action=url_for(".show", change_id=record.id),
-        ask_forge_url=url_for(".show", change_id=record.id, ask="forge")
-        if needed_by(workspaces) & _FROM_FORGE and not asked
-        else "",
-        asked=asked,
+        needs_url=_needs_url(known) if asks and not asking else "",
+        problem=problem,
         workspaces=built,
         commits=_commits(known),
         kind=words.change,
@@ -112,6 +145,17 @@ def of_workspace(name: str, number: str) -> Response:
     if record is None:
         raise NotFound(f"there is no change {number[:20]} that touched {name}")
     return redirect(url_for(".show", change_id=record.id), 303)
+
+
+def _found(change_id: str) -> tuple[ChangeRecord, tuple[Workspace, ...]]:
+    with services().store.reading() as tx:
+        record = tx.changes.get(change_id)
+        return record, _workspaces(tx, record)
+
+
+def _needs_url(known: _Known) -> str:
+    runs = [run for found in known.runs.values() for run in found]
+    return url_for(".needed", change_id=known.record.id, of=needs.signature(known.record, runs))
 
 
 def _workspaces(tx: Transaction, record: ChangeRecord) -> tuple[Workspace, ...]:
@@ -133,22 +177,17 @@ def _runs(tx: Transaction, record: ChangeRecord, workspaces: Sequence[Workspace]
     return {key: runs for key, runs in found.items() if runs}
 
 
-def _facts(change: Change, workspaces: Sequence[Workspace]) -> tuple[Facts, str]:
-    """Return the known requirements, and a note if the forge was asked. It is asked only on demand."""
-    unasked = Facts(change, unknown=dict.fromkeys(_FROM_FORGE, _NOT_ASKED))
-    if request.args.get("ask") != "forge":
-        return unasked, ""
-    try:
-        return services().requirement_checker.facts(change, workspaces), "The forge was asked just now."
-    except ForgeError as error:
-        return unasked, f"Can't reach the forge: {harmless(str(error))}"
-
-
 def _speaking(known: _Known, workspace: Workspace) -> Run | None:
     return speaking_run_of_change(known.record.change, known.runs.get(workspace.id, ()))
 
 
 def _workspace(tx: Transaction, known: _Known, workspace: Workspace) -> ChangeWorkspace:
+    built, run = _standing(tx, known, workspace), _speaking(known, workspace)
+    step, record = built.next_step, known.record
+    return replace(built, needs=needs.build(tx, record, workspace, run, step, known.asked, known.person))
+
+
+def _standing(tx: Transaction, known: _Known, workspace: Workspace) -> ChangeWorkspace:
     record, mine = known.record, known.runs.get(workspace.id, ())
     run = _speaking(known, workspace)
     words = elements.words_of(workspace.repo)
@@ -167,7 +206,6 @@ def _workspace(tx: Transaction, known: _Known, workspace: Workspace) -> ChangeWo
         words=_line(headlines.headline(run, waits)[1] + older) if run else "It has no run here yet.",
         why=harmless(dict(record.reasons).get(workspace.name, "")),
         next_step=harmless(_next_step(known, workspace, run)) if run and open_ and not outdated else "",
-        checks=tuple(_check(each, known.facts) for each in _checks(tx, known, workspace, run)),
         approvals=tuple(map(_approval, tx.approvals.of_change(workspace.id, record.change.number))),
         delta=_delta(tx, workspace, mine),
         runs=tuple(elements.run_row(each, words) for each in mine[:RUNS_SHOWN]),
@@ -185,19 +223,6 @@ def _next_step(known: _Known, workspace: Workspace, run: Run) -> str:
     steps = {workspace.id: next_step(workspace, run)}
     steps |= {each.id: next_step(each, it) for each in place.first if (it := _speaking(known, each))}
     return step_in_order(place, workspace, steps)
-
-
-def _checks(tx: Transaction, known: _Known, workspace: Workspace, run: Run | None) -> Sequence[Check]:
-    policies = tx.policies.of_run(run.id) if run is not None else ()
-    return evaluate(workspace, known.facts, policies)
-
-
-def _check(check: Check, facts: Facts) -> RequirementCheck:
-    if check.why == _NOT_ASKED and check.requirement in facts.unknown:
-        badge = Badge("Not asked", Tone.WAIT)
-    else:
-        badge = Badge("Met", Tone.GOOD) if check.met else Badge("Missing", Tone.ASK)
-    return RequirementCheck(badge, check.requirement.replace("_", " "), harmless(check.why))
 
 
 def _approval(record: ApprovalRecord) -> ApprovalRow:

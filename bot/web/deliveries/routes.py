@@ -53,17 +53,19 @@ def show() -> str:
         found = tx.deliveries.recent(PER_PAGE + 1, (number - 1) * PER_PAGE, query)
     asked = {"event": query.event, "repo": query.repo, "outcome": query.outcome.value, "q": query.text}
     kept = {name: value for name, value in asked.items() if value}
+    shown = {"noise": "show"} if request.args.get("noise") == "show" else {}
     live = any(delivery.handled_at is None for delivery in found)
     page = DeliveriesPage(
         chrome=elements.chrome("Deliveries", person, "deliveries", live),
         rows=tuple(_row(delivery, now, failed.ids) for delivery in found[:PER_PAGE]),
-        pager=elements.pager(number, len(found) > PER_PAGE, ".show", **kept),
+        pager=elements.pager(number, len(found) > PER_PAGE, ".show", **kept, **shown),
         filters=tuple(
-            Filter(label, _address(kept, came), None, came is query.outcome)
+            Filter(label, _address(kept | shown, came), None, came is query.outcome)
             for came, label in _LABELS.items()
         ),
         filter=DeliveryFilter(**asked),
         filtered=bool(kept),
+        noise=_noise(kept, hidden=not query.noise, asked=bool(shown)),
         asked_again=failed.words,
         trouble=tuple(harmless(" ".join(why.split())) for why in failed.trouble),
     )
@@ -81,7 +83,17 @@ def _query() -> DeliveryQuery:
     said = {name: " ".join(request.args.get(name, "").split())[:LONGEST] for name in ("event", "repo", "q")}
     outcome = request.args.get("outcome", "")
     came = DeliveryStatus(outcome) if outcome in list(DeliveryStatus) else DeliveryStatus.ANY
-    return DeliveryQuery(event=said["event"], repo=said["repo"], outcome=came, text=said["q"])
+    # Who searches for words means all of them.
+    noise = request.args.get("noise") == "show" or bool(said["q"])
+    return DeliveryQuery(said["event"], said["repo"], came, said["q"], noise)
+
+
+def _noise(kept: dict[str, str], *, hidden: bool, asked: bool) -> Link:
+    """Return the link that shows or hides comments that are none of our business."""
+    values: dict[str, Any] = {**kept}
+    if hidden:
+        return Link("Show our own comments, edits and talk too", url_for(".show", **values, noise="show"))
+    return Link("Hide our own comments, edits and talk", url_for(".show", **values)) if asked else Link("")
 
 
 def _address(kept: dict[str, str], came: DeliveryStatus) -> str:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from typing import Any
 
 from flask import request, url_for
 from markupsafe import Markup, escape
 
+from bot.domain.errors import Invalid
 from bot.domain.events import RepoRef
 from bot.domain.people.permissions import Person
 from bot.domain.runs.run import Run
 from bot.domain.terms import PULL_REQUESTS, ForgeWords
 from bot.domain.workspaces.workspace import Workspace
 from bot.web.page import wording
-from bot.web.page.layout import Chrome, Link, Pager, RunRow, Tab
+from bot.web.page.layout import Chrome, Link, PageLink, Pager, RunRow, Tab
 from bot.web.page.output import harmless
 from bot.web.request.access import form_token
 from bot.web.request.services import services
@@ -31,8 +35,10 @@ def words_of(repo: RepoRef) -> ForgeWords:
     return hook.words if hook else PULL_REQUESTS
 
 
-def run_row(run: Run, words: ForgeWords, waits: str = "", of: Workspace | None = None) -> RunRow:
-    """Return a run as one line; in a list of runs of one workspace, it leads to its change too."""
+def run_row(
+    run: Run, words: ForgeWords, waits: str = "", of: Workspace | None = None, *, named: bool = False
+) -> RunRow:
+    """Return a run as one line. With its workspace (`of`), it leads to its change too; `named` names both."""
     change = Link("")
     if of is not None and run.change_number is not None:
         change = Link(f"All of {words.numbered(run.change_number)}", change_url(of, run.change_number))
@@ -48,6 +54,7 @@ def run_row(run: Run, words: ForgeWords, waits: str = "", of: Workspace | None =
         counts=wording.chips(run.counts),
         waits=harmless(waits),
         change=change,
+        workspace=Link(harmless(of.name), workspace_url(of.name)) if named and of else Link(""),
     )
 
 
@@ -69,6 +76,30 @@ def pager(number: int, more: bool, endpoint: str, *, where: str = "", **values: 
         older_url=url_for(endpoint, page=number + 1, **values) if more else "",
         where=where,
     )
+
+
+def numbered(number: int, per_page: int, total: int, endpoint: str, **values: Any) -> Pager:
+    """Return the numbered pages of a list: the first, the last, and those around this one."""
+    last = max(1, -(-total // per_page))
+    near = sorted({1, last, *range(max(1, number - 2), min(last, number + 2) + 1)})
+    pages: list[PageLink] = []
+    for before, each in zip([0, *near], near, strict=False):
+        if each > before + 1:
+            pages.append(PageLink("…"))
+        pages.append(PageLink(f"{each:,}", url_for(endpoint, page=each, **values), each == number))
+    found = pager(number, number < last, endpoint, where=part(number, per_page, total), **values)
+    return replace(found, pages=tuple(pages) if last > 1 else ())
+
+
+def day(text: str) -> datetime | None:
+    """Return the day that a field names, None if it is empty. Raises Invalid."""
+    if not text:
+        return None
+    try:
+        found = date.fromisoformat(text)
+        return datetime(found.year, found.month, found.day, tzinfo=UTC) if found.year < 9999 else None
+    except ValueError:
+        raise Invalid("a day is written as 2026-01-31") from None
 
 
 def part(number: int, per_page: int, total: int) -> str:
@@ -117,6 +148,14 @@ def linked(text: str) -> Markup:
     """Return text for a page in which each run that it names by its id is a link to that run."""
     found = _RUN_ID.sub(lambda named: f'<a href="{run_url(named[0])}">{named[0]}</a>', escape(text))
     return Markup(found)  # noqa: S704 -- escaped before, and an id is letters and digits
+
+
+def loud(text: str, parts: Sequence[str]) -> Markup:
+    """Return text for a page in which the parts that must not be missed stand out."""
+    found = escape(text)
+    for part in parts:
+        found = found.replace(escape(part), Markup('<strong class="loud">{}</strong>').format(part))
+    return found
 
 
 def workspace_url(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 
-from flask import Flask, Response, jsonify, render_template, request
+from flask import Flask, Response, g, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from bot.domain.errors import (
@@ -19,11 +19,15 @@ from bot.domain.errors import (
     StoreBusy,
     StoreUnavailable,
 )
+from bot.domain.people.permissions import Person, Role
 from bot.services.states.backend import RETRY_SECONDS
-from bot.web.page.layout import MessagePage
-from bot.web.request import bodies
+from bot.web.page.layout import Chrome, MessagePage
+from bot.web.request import access, bodies
 
 log = logging.getLogger(__name__)
+
+_OURS = 500
+"""Statuses from here on are failures of the server."""
 
 _FOR_MACHINES = ("/hooks/", "/state/", "/api/", "/healthz", "/readyz")
 
@@ -105,10 +109,25 @@ def answer(status: int, text: str, reference: str = "") -> Response:
         said = jsonify({"error": text} | ({"reference": reference} if reference else {}))
     else:
         title = _TITLES.get(status, "Bad request")
-        page = MessagePage(title, _sentence(text), status, reference)
+        page = MessagePage(title, _sentence(text), status, reference, _menu(title, status))
         said = Response(render_template("message.html", page=page), mimetype="text/html")
     said.status_code = status
     return said
+
+
+def _menu(title: str, status: int) -> Chrome | None:
+    """Return the menu for a person who is signed in. None for others, and if that can't be found out.
+
+    After a failure of the server, nothing is asked again: what failed may be the very thing to ask.
+    """
+    if status >= _OURS and "asker" not in g:
+        return None
+    try:
+        found = g.asker if "asker" in g else access.find()
+        person = Person(found.account.login, Role.NONE)
+        return Chrome(title, person.login, "", form_token=access.form_token(person))
+    except PlangateError:
+        return None
 
 
 def _sentence(text: str) -> str:

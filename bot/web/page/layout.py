@@ -57,15 +57,25 @@ class Chrome:
 
 
 @dataclass(frozen=True)
+class PageLink:
+    """A page of a long list. Without a number it is a gap."""
+
+    label: str
+    url: str = ""
+    here: bool = False
+
+
+@dataclass(frozen=True)
 class Pager:
     """Links to the newer and the older part of a long list; empty if there is none.
 
-    `where` says which part this is, if that is known.
+    `where` says which part this is, if that is known. `pages` are the numbered pages, if they are counted.
     """
 
     newer_url: str
     older_url: str
     where: str = ""
+    pages: tuple[PageLink, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,12 +89,13 @@ class Tab:
 
 @dataclass(frozen=True)
 class MessagePage:
-    """A page with only a message: an error or a refusal. Shown without sign-in too."""
+    """A page with only a message: an error or a refusal. Shown without sign-in too, then without `chrome`."""
 
     title: str
     text: str
     status: int
     reference: str = ""
+    chrome: Chrome | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +123,7 @@ class RunRow:
     counts: CountChips | None
     waits: str = ""
     change: Link = Link("")
+    workspace: Link = Link("")
 
 
 @dataclass(frozen=True)
@@ -154,11 +166,15 @@ class Button:
 
 @dataclass(frozen=True)
 class Banner:
-    """The banner of the run's page: the decision to take, why it waits, or what went wrong."""
+    """The banner of the run's page: the decision to take, why it waits, or what went wrong.
+
+    `loud` are the parts of the text that must not be missed: what is destroyed.
+    """
 
     tone: Tone
     title: str
     text: str
+    loud: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -198,8 +214,9 @@ class DeliveryFilter:
 class DeliveriesPage:
     """Webhook calls, newest first. `filtered`: a filter is active.
 
-    `asked_again` says how many failed ones the forges were asked for, empty if none. `trouble` is why a list
-    of failed deliveries could not be read.
+    `noise` leads to the list with or without our own comments and edits. `asked_again` says how many failed
+    ones the forges were asked for, empty if none. `trouble` is why a list of failed deliveries could not be
+    read.
     """
 
     chrome: Chrome
@@ -208,5 +225,6 @@ class DeliveriesPage:
     filters: tuple[Filter, ...]
     filter: DeliveryFilter
     filtered: bool
+    noise: Link = Link("")
     asked_again: str = ""
     trouble: tuple[str, ...] = ()

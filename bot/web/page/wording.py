@@ -115,6 +115,11 @@ def effect(counts: Counts | None) -> str:
     return ", ".join(said[:-1]) + " and " + said[-1]
 
 
+def destroys(counts: Counts | None) -> tuple[str, ...]:
+    """Return the part of `effect` that must not be missed: what a plan destroys."""
+    return (f"destroys {counts.destroy}",) if counts and counts.destroy else ()
+
+
 def moment(at: datetime, now: datetime) -> Timestamp:
     """Return a time for a page, in UTC, and in words as seen from `now`."""
     at = at.astimezone(UTC)

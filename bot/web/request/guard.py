@@ -52,6 +52,7 @@ EVERYBODYS = frozenset(
         "variables.unset_in_set",
         "variables.remove_set",
         "sign_in.leave",
+        "search.show",
         "activity.show",
         "activity.export",
         "tokens.show",

@@ -13,6 +13,7 @@ from bot.domain.people.permissions import Person
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.requirements import RequirementChecker
+from bot.services.comments.page_applies import PageApplies
 from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
 from bot.services.deliveries.redeliver import Redelivery
 from bot.services.identity.keys import IssuerKeys
@@ -168,6 +169,11 @@ class Services(Protocol):
     @property
     def requirement_checker(self) -> RequirementChecker:
         """What applies of changes need."""
+        ...
+
+    @property
+    def page_applies(self) -> PageApplies:
+        """Applies of changes by a button."""
         ...
 
     @property

@@ -6,7 +6,6 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from flask import url_for
 
@@ -24,12 +23,11 @@ from bot.web.page.output import harmless
 from bot.web.request.access import form_token
 from bot.web.request.services import services
 from bot.web.runs import cards, decisions, policy_card, resource_tree
+from bot.web.runs import timeline as timelines
 from bot.web.runs.cards import Outputs
-from bot.web.runs.context import RunPage, TimelineRow
+from bot.web.runs.context import RunPage
 from bot.web.runs.policy_card import Judgement
 from bot.web.runs.resource_tree import ResourceFilter
-
-_LONGEST_MESSAGE = 1000
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,13 @@ class Found:
     policies: Judgement
     overriders: str
     signature: str
+
+    @property
+    def banner_facts(self) -> decisions.BannerFacts:
+        """What the banners are about."""
+        return decisions.BannerFacts(
+            self.run, self.workspace, self.waits, self.overriders, self.timeline, self.policies.checks
+        )
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,7 @@ def build(found: Found, person: Person, extra: Extra = Extra()) -> RunPage:
     run, now = found.run, services().clock.now()
     badge, message = wording.badge_of(run), elements.message_of(run)
     resources = resource_tree.build(run.id, extra.view, extra.wish) if extra.view else None
+    shown, every = timelines.build(found.timeline, now)
     cursor = str(found.outputs.cursor(found.signature))
     return RunPage(
         chrome=elements.chrome(f"{badge.label} · {message} · {found.workspace.name}", person, "workspaces"),
@@ -105,9 +111,7 @@ def build(found: Found, person: Person, extra: Extra = Extra()) -> RunPage:
         workspace=Link(found.workspace.name, elements.workspace_url(found.workspace.name)),
         facts=_facts(found),
         problem=extra.problem,
-        banners=decisions.banners(
-            run, found.workspace, found.waits, person, extra.may_override, found.overriders
-        ),
+        banners=decisions.banners(found.banner_facts, person, extra.may_override),
         asks=decisions.asks(run, person, extra.may_override),
         counts=wording.chips(run.counts),
         nothing_to_do=run.has_changes is False,
@@ -118,7 +122,8 @@ def build(found: Found, person: Person, extra: Extra = Extra()) -> RunPage:
         policies=policy_card.card(run, found.policies),
         apply=None if run.plan_only else cards.stage_card(run, "apply", found.timeline, found.outputs, now),
         progress=cards.progress_bar(found.outputs.progress),
-        timeline=tuple(_timeline_row(event, now) for event in reversed(found.timeline)),
+        timeline=shown,
+        every=every,
         comment_url=url_for("runs.comment", run_id=run.id) if person.may(Action.COMMENT) else "",
         form_token=form_token(person),
         once=secrets.token_hex(8),
@@ -160,17 +165,3 @@ def _facts(found: Found) -> tuple[Fact, ...]:
     version = run.engine_version or found.workspace.engine_version
     facts.append(Fact("Engine", Link(f"{found.workspace.engine.value} {version}".strip())))
     return tuple(facts)
-
-
-def _timeline_row(event: RunEvent, now: datetime) -> TimelineRow:
-    said = event.kind == "comment"
-    message = wording.first_line(event.message, 500)
-    if said:
-        message = "\n".join(map(harmless, event.message[:_LONGEST_MESSAGE].splitlines()))
-    return TimelineRow(
-        badge=wording.status_badge(event.kind),
-        actor=harmless(event.actor),
-        message=message if said else harmless(message),
-        said=said,
-        when=wording.moment(event.at, now),
-    )

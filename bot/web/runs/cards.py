@@ -34,6 +34,7 @@ _LABELS = {
 # A short part next to a long wait stays visible.
 _NARROWEST = 12
 _NAMED = 3
+_NO_TIME = timedelta(milliseconds=500)
 # Terraform prints a stage's errors at its end.
 _ERRORS_WITHIN = 20_000
 
@@ -109,11 +110,38 @@ def stage_card(run: Run, stage: str, timeline: Sequence[RunEvent], outputs: Outp
         began=_moment(began, now),
         ended=_moment(ended, now),
         usual=f"usually {wording.took(usual)}" if usual else "",
-        open=undecided or at_work,
+        open=undecided or at_work or _matters(run, stage, status),
         output_open=applies or at_work or not run.has_changes,
         output=_output(run, stage, outputs.apply if applies else outputs.plan, status),
         errors=outputs.errors if status is StageStatus.ERRORED else "",
+        summary=_summary(run, stage, timeline, status),
+        loud=(f"{run.counts.destroy} to destroy",) if run.counts and run.counts.destroy else (),
     )
+
+
+def _matters(run: Run, stage: str, status: StageStatus) -> bool:
+    """Whether people open a run that has ended for this stage."""
+    if stage == "apply":
+        return status in (StageStatus.FINISHED, StageStatus.CANCELED)
+    # What went wrong in an apply stands first.
+    apply_failed = run.apply_status is StageStatus.ERRORED
+    return run.final and status in (StageStatus.FINISHED, StageStatus.CANCELED) and not apply_failed
+
+
+def _summary(run: Run, stage: str, timeline: Sequence[RunEvent], status: StageStatus) -> str:
+    """Return a finished stage's result in a line, as Terraform puts it."""
+    if status is not StageStatus.FINISHED:
+        return ""
+    if stage == "apply":
+        ended = next((each for each in reversed(timeline) if each.kind == RunStatus.APPLIED.value), None)
+        return harmless(wording.first_line(ended.message, 300)) if ended else ""
+    if run.has_changes is False:
+        return "No changes."
+    if run.counts is None:
+        return ""
+    imports = f"{run.counts.imports} to import, " if run.counts.imports else ""
+    counts = f"{run.counts.add} to add, {run.counts.change} to change, {run.counts.destroy} to destroy."
+    return f"Plan: {imports}{counts}"
 
 
 def plan_text(run_id: str, text: KeptText | None) -> PlanTextView | None:
@@ -174,6 +202,10 @@ def times(timeline: Sequence[RunEvent], now: datetime) -> TimeSpent | None:
     if whole < timedelta(milliseconds=100):
         return None
     totals: dict[TimePart, timedelta] = {}
+    # A run that was confirmed at once waited for nobody.
+    found = tuple(
+        span for span in found if span.length >= _NO_TIME or (span.length and span.part is not TimePart.WAIT)
+    )
     for span in found:
         totals[span.part] = totals.get(span.part, timedelta()) + span.length
     return TimeSpent(

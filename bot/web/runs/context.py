@@ -26,6 +26,7 @@ class DecisionButton:
     comment: str
     required: bool
     once: str
+    loud: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Output:
 class Stage:
     """The card of a plan or an apply. `began` and `ended` are None if it has not.
 
-    `errors` are all of Terraform's, each whole.
+    `errors` are all of Terraform's, each whole. `summary` is the result in a line, `loud` its alarming parts.
     """
 
     name: str
@@ -90,6 +91,8 @@ class Stage:
     output_open: bool
     output: Output
     errors: str = ""
+    summary: str = ""
+    loud: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,18 +107,22 @@ class PlanTextView:
 
 @dataclass(frozen=True)
 class TimelineRow:
-    """A line of a run's timeline; a person's comment has its own lines."""
+    """A line of a run's timeline; a person's comment has its own lines. `took`: since the event before it."""
 
     badge: Badge
     actor: str
     message: str
     said: bool
     when: Timestamp
+    took: str = ""
 
 
 @dataclass(frozen=True)
 class RunPage:
-    """One run. `cursor` is what the page shows; `reloads`: it reloads itself without scripts."""
+    """One run. `cursor` is what the page shows; `reloads`: it reloads itself without scripts.
+
+    `timeline` has the events that matter, `every` all of them.
+    """
 
     chrome: Chrome
     id: str
@@ -139,6 +146,7 @@ class RunPage:
     apply: Stage | None
     progress: ProgressBar | None
     timeline: tuple[TimelineRow, ...]
+    every: tuple[TimelineRow, ...]
     comment_url: str
     form_token: str
     once: str

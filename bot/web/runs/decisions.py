@@ -5,20 +5,23 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from flask import url_for
 
 from bot.domain.changes.requirements import needs
 from bot.domain.people.permissions import NEEDS, Action, Person
+from bot.domain.policies.policy import PolicyCheck
 from bot.domain.runs.actions import force_cancel_in, possible
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
-from bot.domain.runs.run import Run
+from bot.domain.runs.run import Run, RunEvent
 from bot.domain.workspaces.workspace import Workspace
 from bot.web.page import wording
 from bot.web.page.layout import Banner, Tone
 from bot.web.page.output import harmless
 from bot.web.request.services import services
+from bot.web.runs import outcome
 from bot.web.runs.context import DecisionButton
 
 # In the order in which they stand: each with its place in the address, its words and its look.
@@ -30,6 +33,7 @@ _BUTTONS = {
     Action.FORCE_CANCEL: ("force-cancel", "Force Cancel", "danger"),
     Action.RETRY: ("retry", "Retry", "plain"),
 }
+_DESTROYS = "This destroys everything that the workspace manages."
 _OPTIONAL, _REASON = "Comment (optional)", "Reason"
 
 
@@ -51,6 +55,7 @@ def asks(run: Run, person: Person, may_override: bool) -> tuple[DecisionButton, 
             comment=_REASON if action is Action.OVERRIDE_POLICY else _OPTIONAL,
             required=action is Action.OVERRIDE_POLICY,
             once=once,
+            loud=_loud(run) if action is Action.CONFIRM else (),
         )
         for action, (verb, label, look) in _BUTTONS.items()
         if action in legal
@@ -85,7 +90,7 @@ def _says(run: Run, action: Action) -> str:
     """Say what the button will do."""
     match action:
         case Action.CONFIRM if run.modes.destroy:
-            return f"This destroys what the workspace manages: the plan {wording.effect(run.counts)}."
+            return f"{_DESTROYS} The plan {wording.effect(run.counts)}."
         case Action.CONFIRM:
             return f"Exactly this plan is applied: it {wording.effect(run.counts)}."
         case Action.OVERRIDE_POLICY:
@@ -106,11 +111,21 @@ def _says(run: Run, action: Action) -> str:
             )
 
 
-def banners(
-    run: Run, workspace: Workspace, waits: str, person: Person, may_override: bool, overriders: str
-) -> tuple[Banner, ...]:
+@dataclass(frozen=True)
+class BannerFacts:
+    """What the banners of a run are about. `waits` says why it waits, `overriders` who may override."""
+
+    run: Run
+    workspace: Workspace
+    waits: str
+    overriders: str
+    timeline: Sequence[RunEvent]
+    policies: Sequence[PolicyCheck]
+
+
+def banners(it: BannerFacts, person: Person, may_override: bool) -> tuple[Banner, ...]:
     """Return the banner: the decision and who must take it, why the run waits, or what went wrong."""
-    found = []
+    found, run = list(outcome.banners(it.run, it.timeline, it.policies)), it.run
     if run.cancel_requested_at is not None and not run.final:
         stopping = f"Terraform was asked to stop; it finishes its current step. {_forcing(run)}".strip()
         by = harmless(run.cancel_requested_by)
@@ -120,15 +135,16 @@ def banners(
     if run.awaits_confirmation and run.lacks:
         found.append(Banner(Tone.ASK, "Approved before, but not applied automatically", harmless(run.lacks)))
     if run.awaits_confirmation:
-        found.append(_confirmation(run, workspace, person))
+        found.append(_confirmation(run, it.workspace, person))
     if run.status is RunStatus.POLICY_OVERRIDE:
-        whom = "You may override it" if may_override else f"{overriders or 'An owner'} may override it"
+        whom = "You may override it" if may_override else f"{it.overriders or 'An owner'} may override it"
         text = f"{whom}, with a reason; or the run is discarded."
-        found.append(Banner(Tone.ASK, "A policy failed: override or discard", harmless(text)))
-    if waits:
+        found.append(Banner(Tone.ASK, "Override or discard", harmless(text)))
+    if it.waits:
         where = "for the end of a freeze" if run.waits_for_freeze else "in the queue"
-        found.append(Banner(Tone.WAIT, f"Waiting {where}", harmless(waits[:1].upper() + waits[1:])))
-    if run.error:
+        words = harmless(it.waits[:1].upper() + it.waits[1:])
+        found.append(Banner(Tone.WAIT, f"Waiting {where}", words))
+    if run.error and not outcome.by_policy(run, it.policies):
         title = "The apply failed" if run.apply_status is StageStatus.ERRORED else "The run failed"
         found.append(Banner(Tone.BAD, title, "\n".join(map(harmless, run.error.splitlines()))))
     return tuple(found)
@@ -137,12 +153,17 @@ def banners(
 def _confirmation(run: Run, workspace: Workspace, person: Person) -> Banner:
     text = f"The plan {wording.effect(run.counts)}. Confirming applies exactly this plan."
     if run.modes.destroy:
-        text = f"This destroys everything that the workspace manages. {text}"
+        text = f"{_DESTROYS} {text}"
     if run.change_number is not None and workspace.require:
         text = f"{text} {needs(workspace)}"
     if not person.may(Action.CONFIRM):
         text = f"{text} Somebody with {NEEDS[Action.CONFIRM].name.lower()} access must decide."
-    return Banner(Tone.ASK, "Needs confirmation", text)
+    return Banner(Tone.ASK, "Needs confirmation", text, _loud(run))
+
+
+def _loud(run: Run) -> tuple[str, ...]:
+    """Return the words about a plan that must not be missed."""
+    return (*((_DESTROYS,) if run.modes.destroy else ()), *wording.destroys(run.counts))
 
 
 def _forcing(run: Run) -> str:

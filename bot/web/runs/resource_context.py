@@ -67,17 +67,24 @@ class ModuleNode:
 
 @dataclass(frozen=True)
 class ResourceList:
-    """One part of a long list of changes, as a tree. `more_url` leads to the next part."""
+    """One part of a long list of changes, as a tree. `more_url` leads to the next part.
+
+    `open`: each change shows its attributes.
+    """
 
     root: ModuleNode
     words: str
     more_url: str
     more_words: str
+    open: bool = False
 
 
 @dataclass(frozen=True)
 class Resources:
-    """Everything that a plan changes: resources as far as they were asked for, outputs, and drift."""
+    """Everything that a plan changes: resources as far as they were asked for, outputs, and drift.
+
+    `expand_url` leads to the list with every attribute open.
+    """
 
     total: int
     filters: tuple[Filter, ...]
@@ -86,6 +93,7 @@ class Resources:
     deed: str
     module: str
     all_url: str
+    expand_url: str
     list: ResourceList
     outputs: ResourceList | None
     drift: ResourceList | None

@@ -34,7 +34,7 @@ WITH_DETAILS = 20
 _BESIDE = 50
 _DEEPEST = 40
 
-_KINDS: dict[ChangeKind, tuple[str, str]] = {
+KINDS: dict[ChangeKind, tuple[str, str]] = {
     ChangeKind.CREATE: ("add", "Create"),
     ChangeKind.UPDATE: ("change", "Update"),
     ChangeKind.REPLACE: ("replace", "Replace"),
@@ -56,13 +56,17 @@ _NOTES = {
 
 @dataclass(frozen=True)
 class ResourceFilter:
-    """Filter of the changes: section, action, search words, module, and the first one to show."""
+    """Filter of the changes: section, action, search words, module, and the first one to show.
+
+    `open`: with the attributes of each.
+    """
 
     section: PlanSection = PlanSection.CHANGES
     deed: str = ""
     query: str = ""
     module: str = ""
     begin: int = 0
+    open: bool = False
 
     def arguments(self) -> dict[str, Any]:
         """Return it as query parameters."""
@@ -70,6 +74,8 @@ class ResourceFilter:
         found: dict[str, Any] = {name: value for name, value in said.items() if value}
         if self.section is PlanSection.CHANGES:
             del found["see"]
+        if self.open:
+            found["open"] = "all"
         return found | ({"from": self.begin} if self.begin else {})
 
 
@@ -82,12 +88,13 @@ def read_wish(arguments: Mapping[str, str]) -> ResourceFilter:
         query=arguments.get("q", "")[:200],
         module=arguments.get("module", "")[:1000],
         begin=int(begin) if begin.isascii() and begin.isdigit() else 0,
+        open=arguments.get("open", "") == "all",
     )
 
 
 def build(run_id: str, view: PlanView, wish: ResourceFilter) -> Resources | None:
     """Return all that a plan changes, as far as it was asked for; None if it changes nothing."""
-    wish = replace(wish, section=PlanSection.CHANGES)
+    wish = replace(wish, section=PlanSection.CHANGES, open=False)
     changes = view.lists[PlanSection.CHANGES]
     outputs, drift = view.lists[PlanSection.OUTPUTS], view.lists[PlanSection.DRIFT]
     if not (changes or outputs or drift):
@@ -100,6 +107,9 @@ def build(run_id: str, view: PlanView, wish: ResourceFilter) -> Resources | None
         deed=wish.deed,
         module=harmless(wish.module),
         all_url=_page_url(run_id, replace(wish, module="", begin=0)),
+        expand_url=url_for("resources.listing", run_id=run_id, **replace(wish, open=True).arguments())
+        if changes
+        else "",
         list=part(run_id, view, wish),
         outputs=part(run_id, view, ResourceFilter(PlanSection.OUTPUTS), _BESIDE) if outputs else None,
         drift=part(run_id, view, ResourceFilter(PlanSection.DRIFT), _BESIDE) if drift else None,
@@ -112,7 +122,7 @@ def part(run_id: str, view: PlanView, wish: ResourceFilter, most: int = PART) ->
     found = [number for number, change in enumerate(changes) if _wanted(change, wish)]
     shown = found[wish.begin : wish.begin + most]
     end = wish.begin + len(shown)
-    along = len(found) <= WITH_DETAILS
+    along = wish.open or len(found) <= WITH_DETAILS
     rows = [
         (changes[n], row(run_id, wish.section, n, changes[n], _details_of(view, wish.section, n, along)))
         for n in shown
@@ -126,6 +136,7 @@ def part(run_id: str, view: PlanView, wish: ResourceFilter, most: int = PART) ->
         if left > 0
         else "",
         more_words=f"Show {min(left, PART)} more of {left:,}",
+        open=wish.open,
     )
 
 
@@ -133,7 +144,7 @@ def row(
     run_id: str, section: PlanSection, number: int, change: PlannedChange, details: Details | None
 ) -> ResourceDiff:
     """Return a change for the page."""
-    kind, deed = _KINDS[change.deed]
+    kind, deed = KINDS[change.deed]
     name = change.name + (f" (deposed object {change.deposed})" if change.deposed else "")
     return ResourceDiff(
         anchor=f"{section.value}-{number}",
@@ -204,7 +215,7 @@ def _filters(run_id: str, changes: Sequence[PlannedChange], wish: ResourceFilter
     for deed in ChangeKind:
         if counts[deed] or wish.deed == deed.value:
             url = _page_url(run_id, replace(others, deed=deed.value))
-            found.append(Filter(_KINDS[deed][1], url, counts[deed], wish.deed == deed.value))
+            found.append(Filter(KINDS[deed][1], url, counts[deed], wish.deed == deed.value))
     return tuple(found)
 
 

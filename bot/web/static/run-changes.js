@@ -15,7 +15,7 @@ const narrow = async (url) => {
   let next;
   try { next = parse(await bare(url.href.split("#")[0])); } catch { location.assign(url); return; }
   if (mine !== asked) return;
-  for (const name of [".narrow .filters", "[data-within]", "[data-list]"]) {
+  for (const name of [".narrow .filters", "[data-within]", ".expand", "[data-list]"]) {
     const here = document.querySelector(`#resources ${name}`), fresh = next.querySelector(`#resources ${name}`);
     if (here && fresh) here.replaceWith(document.importNode(fresh, true));
   }
@@ -43,6 +43,25 @@ const more = async (link) => {
   } catch { location.assign(link.href); }
 };
 
+// Opens every change of the list, or folds all of them again. Attributes that did not come along come now, at once.
+const expand = async (link) => {
+  const list = document.querySelector("#resources [data-list]");
+  if ("folds" in link.dataset) {
+    for (const fold of list.querySelectorAll("details.resource")) fold.open = false;
+    delete link.dataset.folds;
+    link.textContent = "Expand all";
+    return;
+  }
+  if (list.querySelector("details[data-src]")) {
+    link.setAttribute("aria-disabled", "true");
+    try { list.innerHTML = await bare(link.href); } catch { location.assign(link.href); return; }
+    link.removeAttribute("aria-disabled");
+  }
+  for (const fold of list.querySelectorAll("details.resource, details.module")) fold.open = true;
+  link.dataset.folds = "";
+  link.textContent = "Fold all";
+};
+
 const details = async (fold) => {
   const place = fold.querySelector(".inside"), url = fold.dataset.src;
   delete fold.dataset.src;
@@ -55,10 +74,11 @@ export const startChanges = () => {
   }, true);
   document.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-    const link = event.target.closest("a[data-narrow], a[data-more]");
+    const link = event.target.closest("a[data-narrow], a[data-more], a[data-expand]");
     if (!link || (!document.getElementById("resources") && "narrow" in link.dataset)) return;
     event.preventDefault();
     if ("more" in link.dataset) more(link);
+    else if ("expand" in link.dataset) expand(link);
     else narrow(new URL(link.href));
   });
   let timer;

@@ -11,6 +11,9 @@ const ago = (seconds) => {
   return "a minute ago";
 };
 
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const dated = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const timeOfDay = (at) => (at.toDateString() === new Date().toDateString() ? clock : dated).format(at);
 const brief = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 export const localize = (root = document) => {
@@ -18,7 +21,7 @@ export const localize = (root = document) => {
     const at = new Date(it.dateTime);
     if (Number.isNaN(at.getTime())) continue;
     it.title = exact.format(at);
-    const words = ago((Date.now() - at.getTime()) / 1000);
+    const words = "clock" in it.dataset ? timeOfDay(at) : ago((Date.now() - at.getTime()) / 1000);
     if (it.textContent !== words) it.textContent = words;
   }
   for (const it of root.querySelectorAll("option[data-at]")) {

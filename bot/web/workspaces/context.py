@@ -92,6 +92,10 @@ class WorkspacePage:
     queue_rest: tuple[RunRow, ...]
     rows: tuple[RunRow, ...]
     pager: Pager
+    filters: tuple[Filter, ...]
+    q: str
+    state: str
+    total: str
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, make_response, redirect, render_template, url_for
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from bot.domain.errors import NotFound
 from bot.domain.runs import lifecycle
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
-from bot.services.ports import RunQuery, Transaction
+from bot.services.ports import RunQuery, RunSearchQuery, RunState, Transaction
 from bot.services.runs.queue_position import why_it_waits
 from bot.web.page import elements, wording
 from bot.web.page.layout import Fact, Link
 from bot.web.request import access, bodies
 from bot.web.request.services import services
 from bot.web.runs import json_answers
+from bot.web.search import asked as asking
+from bot.web.search import routes as search
+from bot.web.search.context import Fields
 from bot.web.workspaces import build as overview
 from bot.web.workspaces import controls
 from bot.web.workspaces import settings as workspace_settings
@@ -50,13 +56,12 @@ def show(name: str) -> Response:
         queue = tx.runs.queue(workspace.id)
         waits = {run.id: why_it_waits(tx, workspace, run, queue) for run in queue}
         asked = controls.build(tx, workspace, queue, person)
-        query = RunQuery(workspace_id=workspace.id, limit=PER_PAGE + 1, offset=(number - 1) * PER_PAGE)
-        found = tx.runs.find(query)
         latest = _latest(tx, workspace)
         seen = tx.overviews.of(workspace)
+    found, total, asked_for = _runs(workspace, number)
     words = elements.words_of(workspace.repo)
     waiting = tuple(elements.run_row(run, words, waits[run.id], of=workspace) for run in queue[1:])
-    live = bool(queue) or any(not run.final for run in found)
+    live = bool(queue) or any(not run.final for run, _ in found)
     page = WorkspacePage(
         chrome=elements.chrome(workspace.name, person, "workspaces", live),
         name=workspace.name,
@@ -73,10 +78,27 @@ def show(name: str) -> Response:
         controls=asked,
         queue=waiting[:QUEUE_SHOWN],
         queue_rest=waiting[QUEUE_SHOWN:],
-        rows=tuple(elements.run_row(run, words, of=workspace) for run in found[:PER_PAGE]),
-        pager=elements.pager(number, len(found) > PER_PAGE, ".show", name=name),
+        rows=tuple(elements.run_row(run, words, of=workspace) for run, _ in found),
+        pager=elements.numbered(number, PER_PAGE, total, ".show", name=name, **_kept(asked_for)),
+        filters=search.filters(asked_for.state, "workspaces.show", {"name": name, **_kept(asked_for)}),
+        q=asked_for.q,
+        state=asked_for.state,
+        total=search.counted(total),
     )
     return make_response(render_template("workspace.html", page=page))
+
+
+def _runs(workspace: Workspace, number: int) -> tuple[Sequence[tuple[Run, Workspace]], int, Fields]:
+    """Return the part of the workspace's runs that is asked for, and how many match."""
+    asked = asking.fields(request.args)
+    query = RunSearchQuery(state=RunState(asked.state), workspace=workspace.name)
+    found, total = search.find(query, asked.q, number, PER_PAGE)
+    return found, total, asked
+
+
+def _kept(asked: Fields) -> dict[str, Any]:
+    state = asked.state if asked.state != RunState.ALL.value else ""
+    return {name: value for name, value in (("state", state), ("q", asked.q)) if value}
 
 
 @blueprint.get("/workspaces/<path:name>/current")

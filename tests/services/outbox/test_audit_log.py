@@ -44,7 +44,7 @@ def test_what_is_done_is_noted_with_who_as_what_to_what_and_from_where(house: Ho
     house.controls.confirm(waiting.id, WREN, "looks\ngood")
     [line] = lines(house)
     assert (line.login, line.forge, line.role, line.via) == ("wren", "github", Role.WRITE, Via.PAGE)
-    assert (line.deed, line.subject, line.workspace) == (AuditAction.CONFIRM, waiting.id, "net")
+    assert (line.deed, line.subject, line.workspace) == (AuditAction.APPLY, waiting.id, "net")
     assert (line.repo, line.at, line.address) == (REPO, at, "192.0.2.7")
     assert (line.detail, line.ending, line.why) == ("looks good", AuditResult.DONE, "")
 
@@ -59,7 +59,7 @@ def test_what_is_refused_is_noted_with_the_reason(house: House, waiting: Run) ->
         house.controls.cancel("run-none", WREN)
     forbidden, done, late, missing = lines(house)
     assert (forbidden.deed, forbidden.ending, forbidden.workspace) == (
-        AuditAction.CONFIRM,
+        AuditAction.APPLY,
         AuditResult.REFUSED,
         "net",
     )

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from bot.domain.errors import EngineError
 from bot.domain.events import ChangedFiles, TagPushed
+from bot.domain.people.origins import Via
 from bot.domain.plans.modes import Modes
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import RunSource
 from bot.domain.workspaces.workspace import Lock, Triggers
-from bot.services.ports import ApplyResult
+from bot.services.ports import ApplyResult, AuditQuery
 from tests.fakes.engine import change
 from tests.fakes.house import REPO, WRITER, House
 
@@ -116,6 +117,14 @@ def test_auto_apply_applies_without_asking(house: House) -> None:
     assert run.status is RunStatus.APPLIED
     assert run.confirmed_by == "auto-apply"
     assert house.engine.applied == [(run.id, house.saved_plan(run))]
+    with house.store.reading() as tx:
+        (line,) = tx.audit.find(AuditQuery(deed="apply"))
+    assert (line.login, line.via, line.subject, line.workspace) == (
+        "auto-apply",
+        Via.SERVER,
+        run.id,
+        "network",
+    )
 
 
 def test_a_destroy_run_waits_for_a_person_even_with_auto_apply(house: House) -> None:

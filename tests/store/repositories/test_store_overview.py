@@ -88,7 +88,7 @@ def test_the_list_is_narrowed_and_counted_by_what_is_shown(store: SqlStore) -> N
         unit.workspaces.set_lock(held.id, Lock("ana", "", AT))
     expected = {
         OverviewFilter.ALL: ["asks", "failed", "held", "overrides", "went well", "works"],
-        OverviewFilter.ATTENTION: ["asks", "overrides"],
+        OverviewFilter.ATTENTION: ["asks", "failed", "overrides"],
         OverviewFilter.ERRORED: ["failed"],
         OverviewFilter.RUNNING: ["works"],
         OverviewFilter.HOLD: ["held"],

@@ -5,12 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from bot.domain.events import RepoRef
+from bot.domain.people.audit import AuditAction, AuditEntry
 from bot.domain.people.origins import Origin, Via
 from bot.domain.people.permissions import Person, Role
+from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.services.outbox.audit_log import applied_by_itself
 from bot.web.activity import routes as activity
 from tests.web.conftest import World
 
@@ -115,3 +120,36 @@ def test_fetching_a_runs_raw_output_leaves_a_line(world: World) -> None:
     rows = [json.loads(row) for row in rea.get("/activity.jsonl").text.splitlines()]
     [line] = [row for row in rows if row["action"] == "read output"]
     assert (line["login"], line["subject"], line["detail"]) == ("rea", run.id, "plan")
+
+
+def test_an_apply_is_one_action_whatever_the_way(world: World, tmp_path: Path) -> None:
+    workspace = world.workspace()
+    run = world.run(workspace, status=RunStatus.PLANNED, plan_status=StageStatus.FINISHED, has_changes=True)
+    world.services.controls.confirm(run.id, person("ana"), "Looks right")
+    itself = world.run(workspace, status=RunStatus.APPLIED)
+    with world.services.store.transaction() as tx:
+        applied_by_itself(tx, itself, world.services.clock.now())
+        tx.audit.add(
+            AuditEntry(world.services.clock.now(), "old", "hub", Role.WRITE, Via.PAGE, AuditAction.APPLY)
+        )
+    # As an earlier version wrote it.
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'plangate.db'}")
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE audit SET deed = 'confirm' WHERE login = 'old'"))
+    engine.dispose()
+    olga = world.visitor("olga")
+    rows = [json.loads(row) for row in olga.get("/activity.jsonl?action=apply").text.splitlines()]
+    assert {row["login"] for row in rows} == {"ana", "auto-apply", "old"}
+    assert {row["action"] for row in rows} == {"apply"}
+    assert olga.get("/activity.jsonl?action=confirm").text == olga.get("/activity.jsonl?action=apply").text
+    page = olga.get("/activity").text
+    assert "<option>confirm</option>" not in page
+    assert f'href="/runs/{itself.id}"' in page
+
+
+def test_ranges_of_days_keep_the_other_filters(world: World, lines: None) -> None:
+    page = world.visitor("olga").get("/activity?person=ana&since=2026-11-24").text
+    assert 'href="/activity?person=ana&amp;since=2026-11-24" aria-current="true">Today</a>' in page
+    assert 'href="/activity?person=ana&amp;since=2026-11-23&amp;until=2026-11-23">Yesterday</a>' in page
+    assert 'href="/activity?person=ana&amp;since=2026-11-18">Last 7 days</a>' in page
+    assert 'href="/activity?person=ana">Any time</a>' in page

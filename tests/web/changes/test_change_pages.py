@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from bot.domain.errors import ForgeUnavailable
+from bot.domain.people.audit import AuditAction, AuditEntry, AuditResult
+from bot.domain.people.origins import Via
+from bot.domain.people.permissions import Role
+from bot.domain.plans.plan import Counts
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
 from bot.domain.runs.merge_result import MergeResult
-from bot.services.ports import ArtifactKind
-from tests.support.seeding import CHANGE, HEADS, Seeded, seed
+from bot.domain.runs.run import PLAN_CODE_LENGTH, Run
+from bot.domain.workspaces.workspace import PlanOf
+from bot.services.ports import ArtifactKind, AuditQuery, RunQuery
+from tests.support.seeding import CHANGE, HEADS, Seeded, plan_json, seed
 from tests.web.conftest import World
 
 PATH = "/changes/chg-second-zone"
@@ -66,7 +76,9 @@ def test_every_workspace_of_the_change_stands_on_one_page(world: World, seeded: 
         "network-prod",
     ]
     network, billing = section(page, "network-prod"), section(page, "billing")
-    assert "/apply network-prod" in network
+    assert "/apply network-prod" not in network, "it needs what only the forge knows"
+    command = '<code class="command">/apply cluster-prod ddddddd</code>'
+    assert f"comment {command}" in section(page, "cluster-prod")
     assert "because network-prod/main.tf is in network-prod/" in network
     assert "Out of date</span> by ben" in network
     assert "a newer commit was pushed" in network
@@ -82,12 +94,12 @@ def test_two_plans_of_a_workspace_are_compared(world: World, seeded: Seeded) -> 
     network = section(page, "network-prod")
     assert "aws_route_table.b" in network
     assert "only the later plan does this" in network
-    assert "aws_route_table.b" not in section(page, "cluster-prod")
+    assert "only the later plan" not in section(page, "cluster-prod")
     same = text(world, f"{PATH}?workspace=network-prod&before={now}&now={now}")
     assert "The two plans make the same changes" in section(same, "network-prod")
     elsewhere = seeded.runs["preview-cluster-prod"].id
     other = text(world, f"{PATH}?workspace=network-prod&before={before}&now={elsewhere}")
-    assert "aws_route_table" not in other
+    assert "only the later plan" not in other
 
 
 def test_a_plan_that_cannot_be_read_is_said_so(world: World, seeded: Seeded) -> None:
@@ -98,24 +110,204 @@ def test_a_plan_that_cannot_be_read_is_said_so(world: World, seeded: Seeded) -> 
     assert "could not be read" in section(page, "network-prod")
 
 
-def test_the_forge_is_asked_for_requirements_on_demand_alone(world: World, seeded: Seeded) -> None:
-    repo = seeded.workspaces["network-prod"].repo
+def test_the_forge_is_asked_for_requirements_after_the_page(world: World, seeded: Seeded) -> None:
     with world.services.store.reading() as tx:
         world.forge.add_change(tx.changes.get("chg-second-zone").change)
     page = text(world, PATH)
     assert "Not asked</span> approved" in section(page, "network-prod")
-    assert f'href="{PATH}?ask=forge#' in page
-    asked = section(text(world, f"{PATH}?ask=forge"), "network-prod")
-    assert "Missing</span> approved" in asked
-    assert "nobody with write access" in asked
-    assert repo.forge == "hub"
+    assert "Asking the forge" in section(page, "network-prod")
+    assert 'src="/static/change-needs.js"' in page
+    assert f'<noscript><p class="sub"><a href="{PATH}?ask=forge">' in page
+    found = re.search(r'data-needs-url="([^"]+)"', page)
+    assert found
+    for asked in (text(world, found[1]), section(text(world, f"{PATH}?ask=forge"), "network-prod")):
+        assert "Missing</span> approved" in asked
+        assert "nobody with write access" in asked
+        assert "/apply network-prod" not in asked
+    assert "<html" not in text(world, found[1])
 
 
 def test_a_forge_that_is_away_is_said_so_and_the_rest_is_shown(world: World, seeded: Seeded) -> None:
     world.forge.fail(ForgeUnavailable("hub did not answer"), times=20)
-    page = text(world, f"{PATH}?ask=forge")
-    assert "Can't reach the forge" in page
-    assert "/apply network-prod" in page
+    for page in (text(world, f"{PATH}?ask=forge"), text(world, f"{PATH}/needs")):
+        assert "Can't reach the forge" in page
+        assert "/apply network-prod" not in page
+        assert f"/apply cluster-prod {'d' * 7}" in page, "it needs nothing of the forge"
+
+
+def test_a_workspace_lists_what_is_done_destroys_first(world: World, seeded: Seeded) -> None:
+    run = seeded.runs["preview-network-prod"]
+    document = json.loads(plan_json(*(f"aws_subnet.n{number:03}" for number in range(110))))
+    gone = json.loads(plan_json("aws_vpc.zz", action="delete"))
+    document["resource_changes"] += gone["resource_changes"]
+    with world.services.store.transaction() as tx:
+        tx.artifacts.put(run.id, ArtifactKind.PLAN_JSON, json.dumps(document).encode())
+    network = section(raw(world, PATH), "network-prod").partition("data-needs")[0]
+    addresses = re.findall(r"<code>(aws_[^<]+)</code>", network)
+    assert addresses[:2] == ["aws_vpc.zz", "aws_subnet.n000"]
+    assert len(addresses) == 100
+    assert "<summary>88 more</summary>" in network
+    assert f'<a href="/runs/{run.id}#resources">11 more in the run</a>' in network
+
+
+def test_a_page_with_very_many_changes_only_counts_them(world: World, seeded: Seeded) -> None:
+    run = seeded.runs["preview-network-prod"]
+    with world.services.store.transaction() as tx:
+        tx.runs.save(replace(tx.runs.get(run.id), counts=Counts(9000, 0, 0)))
+    network = section(text(world, PATH), "network-prod")
+    assert "9,000 changes: see them in the run" in network
+
+
+# --- the buttons --------------------------------------------------------------------------------------------
+
+
+def known(world: World, **about: Any) -> None:
+    """Have the forge know the change as the database does."""
+    with world.services.store.reading() as tx:
+        world.forge.add_change(replace(tx.changes.get("chg-second-zone").change, **about))
+
+
+def press(world: World, client: FlaskClient, name: str, code: str = "d" * PLAN_CODE_LENGTH) -> TestResponse:
+    token = world.form_token(PATH, client)
+    data = {"form_token": token, "workspace": name, "code": code}
+    return client.post(f"{PATH}/apply", data=data)
+
+
+def applying(world: World, seeded: Seeded, name: str) -> list[Run]:
+    with world.services.store.reading() as tx:
+        query = RunQuery(workspace_id=seeded.workspaces[name].id, change_number=CHANGE, limit=None)
+        return [run for run in tx.runs.find(query) if not run.plan_only]
+
+
+def lines(world: World) -> list[AuditEntry]:
+    with world.services.store.reading() as tx:
+        return [line for line in tx.audit.find(AuditQuery()) if line.deed is AuditAction.APPLY]
+
+
+def test_the_button_applies_the_plan_on_the_page_as_the_comment_does(world: World, seeded: Seeded) -> None:
+    known(world)
+    wren = world.visitor("wren", Role.WRITE)
+    page = section(wren.get(PATH).get_data(as_text=True), "cluster-prod")
+    assert "destroys 1" in page
+    assert '<input type="hidden" name="code" value="ddddddd">' in page
+    answer = press(world, wren, "cluster-prod")
+    assert (answer.status_code, answer.location) == (303, PATH)
+    assert press(world, wren, "cluster-prod").status_code == 303, "pressed twice, it is pressed once"
+    (run,) = applying(world, seeded, "cluster-prod")
+    shown = seeded.runs["preview-cluster-prod"]
+    assert run.approval is not None
+    assert (run.approval.by, run.approval.shown_run_id, run.approval.digest) == (
+        "wren",
+        shown.id,
+        shown.digest,
+    )
+    with world.services.store.reading() as tx:
+        record = tx.approvals.get(run.approval.id)
+    assert (record.by, record.role, record.shown_run_id, record.run_id) == (
+        "wren",
+        Role.WRITE,
+        shown.id,
+        run.id,
+    )
+    (line,) = lines(world)
+    assert (line.login, line.via, line.subject, line.detail) == (
+        "wren", Via.PAGE, run.id, "/apply cluster-prod ddddddd",
+    )  # fmt: skip
+
+
+def test_a_plan_that_is_not_the_one_on_the_page_is_not_applied(world: World, seeded: Seeded) -> None:
+    known(world)
+    for code, status, why in (
+        ("e" * PLAN_CODE_LENGTH, 409, "the plan that can be applied now is ddddddd, not eeeeeee"),
+        ("", 400, "reload the page"),
+        ("d", 400, "reload the page"),
+    ):
+        answer = press(world, world.client, "cluster-prod", code)
+        assert answer.status_code == status
+        assert why in html.unescape(answer.get_data(as_text=True))
+    known(world, head_sha="9" * 40)
+    answer = press(world, world.client, "cluster-prod")
+    assert (answer.status_code, "a newer commit was pushed" in answer.get_data(as_text=True)) == (409, True)
+    assert applying(world, seeded, "cluster-prod") == []
+    assert {line.ending for line in lines(world)} == {AuditResult.REFUSED}
+
+
+def test_requirements_hold_for_the_button(world: World, seeded: Seeded) -> None:
+    known(world)
+    answer = press(world, world.client, "network-prod")
+    assert answer.status_code == 409
+    assert "network-prod is not ready to be applied: approved: " in answer.get_data(as_text=True)
+    assert applying(world, seeded, "network-prod") == []
+    failed = press(world, world.client, "billing")
+    assert "the plan of the latest commit failed" in failed.get_data(as_text=True)
+    elsewhere = press(world, world.client, "dns")
+    assert "this change does not touch dns" in elsewhere.get_data(as_text=True)
+    assert press(world, world.client, "nowhere").status_code == 404
+
+
+def test_a_forge_that_is_away_applies_nothing(world: World, seeded: Seeded) -> None:
+    token = world.form_token(PATH)
+    world.forge.fail(ForgeUnavailable("hub did not answer"), times=20)
+    data = {"form_token": token, "workspace": "cluster-prod", "code": "d" * PLAN_CODE_LENGTH}
+    answer = world.client.post(f"{PATH}/apply", data=data)
+    assert (answer.status_code, "hub did not answer" in answer.get_data(as_text=True)) == (503, True)
+    assert applying(world, seeded, "cluster-prod") == []
+
+
+def test_only_people_who_may_apply_have_the_button(world: World, seeded: Seeded) -> None:
+    known(world)
+    rea = world.visitor("rea", Role.READ)
+    page = section(rea.get(PATH).get_data(as_text=True), "cluster-prod")
+    assert "/apply" in page
+    assert "somebody with write access may comment" in page
+    assert '<form method="post"' not in page
+    sent = {
+        "form_token": world.form_token("/variable-sets", rea),
+        "workspace": "cluster-prod",
+        "code": "d" * 7,
+    }
+    assert rea.post(f"{PATH}/apply", data=sent).status_code == 403
+    assert applying(world, seeded, "cluster-prod") == []
+
+
+def test_no_command_is_named_that_would_be_refused(world: World, seeded: Seeded) -> None:
+    assert "/plan billing" in section(text(world, PATH), "billing")
+    with world.services.store.transaction() as tx:
+        merge = MergeResult("main", "1a2b3c4d5e", "", conflicts=("b.tf",))
+        tx.changes.put(replace(tx.changes.get("chg-second-zone"), merge=merge))
+        for place in seeded.workspaces.values():
+            tx.workspaces.put(replace(place, merging=replace(place.merging, plan_of=PlanOf.MERGE)))
+    for name in ("billing", "cluster-prod"):
+        part = section(text(world, PATH), name)
+        assert f"/plan {name}" not in part
+        assert f"/apply {name}" not in part
+        assert "onflict" in part
+
+
+def test_a_forge_that_is_no_longer_configured_breaks_nothing(world: World, seeded: Seeded) -> None:
+    with world.services.store.transaction() as tx:
+        record = tx.changes.get("chg-second-zone")
+        gone = replace(record.change, repo=replace(record.change.repo, forge="gone"))
+        tx.changes.put(replace(record, id="chg-gone", change=gone))
+    olga = world.visitor("olga")
+    for path in ("/changes/chg-gone", "/changes/chg-gone/needs"):
+        assert olga.get(path).status_code == 200
+    token = world.form_token("/variable-sets", olga)
+    sent = {"form_token": token, "workspace": "cluster-prod", "code": "d" * PLAN_CODE_LENGTH}
+    answer = olga.post("/changes/chg-gone/apply", data=sent)
+    assert (answer.status_code, "no longer configured" in answer.get_data(as_text=True)) == (409, True)
+
+
+def test_a_waiting_run_is_confirmed_on_the_page(world: World, seeded: Seeded) -> None:
+    known(world)
+    run = world.run(
+        seeded.workspaces["cluster-prod"], status=RunStatus.PLANNED, plan_status=StageStatus.FINISHED,
+        has_changes=True, counts=Counts(1, 0, 2), commit=HEADS[5], change_number=CHANGE, digest="a" * 64,
+    )  # fmt: skip
+    page = section(raw(world, PATH), "cluster-prod")
+    assert f'action="/runs/{run.id}/confirm"' in page
+    assert "Confirm &amp; Apply" in page
+    assert '<strong class="loud">destroys 2</strong>' in page
 
 
 def test_what_was_never_seen_is_not_found_and_a_number_leads_there(world: World, seeded: Seeded) -> None:

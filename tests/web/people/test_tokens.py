@@ -226,7 +226,7 @@ def test_what_programs_do_is_noted_with_the_tokens_name(world: World, run: Run) 
     secret = make(world, "write")
     ask(world, "POST", f"/runs/{run.id}/confirm", secret)
     done, made = lines(world)[:2]
-    assert (done.deed, done.login, done.via, done.token) == (AuditAction.CONFIRM, "wren", Via.TOKEN, "ci")
+    assert (done.deed, done.login, done.via, done.token) == (AuditAction.APPLY, "wren", Via.TOKEN, "ci")
     assert (made.deed, made.subject, made.detail) == (AuditAction.MAKE_TOKEN, "ci", "write, for 90 days")
     assert "with the token ci" in world.client.get("/activity").get_data(as_text=True)
 

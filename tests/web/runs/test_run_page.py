@@ -161,7 +161,7 @@ def test_the_run_page_says_everything(world: World) -> None:
         "Widen the subnet",
         "Needs confirmation",
         "An apply needs: approved, not_draft. Comment /why to see what is missing.",
-        "adds 2, changes 1 and destroys 1",
+        'adds 2, changes 1 and <strong class="loud">destroys 1</strong>',
         "+ aws_iam_policy.reader",
         "bob commented on #12",
         'href="https://hub.example.com/acme/infra/pull/12"',
@@ -185,9 +185,102 @@ def test_the_run_page_says_everything(world: World) -> None:
     assert "secret" not in page.replace("(sensitive value)", "")
 
 
-def test_the_plan_is_folded_once_it_is_decided(world: World) -> None:
-    run = world.run(world.workspace(), status=RunStatus.APPLIED, plan_status=StageStatus.FINISHED)
-    assert 'id="stage-plan" data-fold open' not in text(world, f"/runs/{run.id}")
+PLAN, APPLY = (f'id="stage-{stage}" data-fold open' for stage in ("plan", "apply"))
+
+
+@pytest.mark.parametrize(
+    ("about", "opened"),
+    [
+        ({"status": RunStatus.PLANNED_AND_FINISHED, "plan_only": True}, [PLAN]),
+        ({"status": RunStatus.APPLIED, "apply_status": StageStatus.FINISHED}, [PLAN, APPLY]),
+        ({"status": RunStatus.DISCARDED}, [PLAN]),
+        ({"status": RunStatus.CANCELED, "apply_status": StageStatus.CANCELED}, [PLAN, APPLY]),
+        ({"status": RunStatus.ERRORED, "plan_status": StageStatus.ERRORED, "has_changes": None}, [PLAN]),
+        ({"status": RunStatus.ERRORED, "apply_status": StageStatus.ERRORED}, [APPLY]),
+        ({"status": RunStatus.APPLYING, "apply_status": StageStatus.RUNNING}, [APPLY]),
+    ],
+)
+def test_what_matters_is_open_in_each_state(world: World, about: dict[str, Any], opened: list[str]) -> None:
+    run = planned(world, world.workspace(), **about)
+    keep(world, run, a_bit_of_everything())
+    page = text(world, f"/runs/{run.id}")
+    assert [stage for stage in (PLAN, APPLY) if stage in page] == opened
+    if run.plan_status is StageStatus.FINISHED:
+        assert 'Plan: 2 to add, 1 to change, <strong class="loud">1 to destroy</strong>.' in page
+        assert 'id="resources"' in page
+
+
+def test_an_apply_that_ended_says_how_in_terraforms_words(world: World) -> None:
+    run = planned(world, world.workspace(), status=RunStatus.APPLIED, apply_status=StageStatus.FINISHED)
+    with world.services.store.transaction() as tx:
+        done = f"Apply complete! Resources: 2 added. {HOSTILE}"
+        tx.runs.note(RunEvent(run.id, run.created_at, "applied", "", done))
+    page = text(world, f"/runs/{run.id}")
+    assert '<p class="summary">Apply complete! Resources: 2 added. &lt;script&gt;' in page
+    assert "<script>alert" not in page
+
+
+def test_a_stopped_run_says_who_stopped_it_and_why(world: World) -> None:
+    run = planned(world, world.workspace(), status=RunStatus.CANCELED, apply_status=StageStatus.CANCELED)
+    with world.services.store.transaction() as tx:
+        tx.runs.note(RunEvent(run.id, run.created_at, "cancel requested", "dora", f"Wrong day {HOSTILE}"))
+        tx.runs.note(RunEvent(run.id, run.created_at, "canceled", "dora", ""))
+    page = text(world, f"/runs/{run.id}")
+    assert '<section class="banner off"><h2>dora canceled this run</h2>' in page
+    assert "Wrong day &lt;script&gt;" in page
+    assert "What it had changed by then stays." in page
+    dropped = planned(world, world.workspace("other"), status=RunStatus.DISCARDED)
+    note(world, dropped, "discarded@5")
+    page = text(world, f"/runs/{dropped.id}")
+    assert "<h2>This run was discarded</h2><p>Nothing was applied.</p>" in page
+
+
+def test_what_took_no_time_is_not_in_the_chart(world: World) -> None:
+    run = world.run(world.workspace(), status=RunStatus.APPLYING)
+    note(world, run, "planning@10", "planned@30", "confirmed@30", "applying@30", "applied@60")
+    page = text(world, f"/runs/{run.id}")
+    assert "Waiting for a person" not in page
+    assert "<td>0 s</td>" not in page
+
+
+def test_the_timeline_has_a_handful_of_events_and_all_on_demand(world: World) -> None:
+    run = world.run(world.workspace(), status=RunStatus.PENDING)
+    note(world, run, "fetching@1", "fetching_completed@2", "plan_queued@2", "planning@3", "initialized@5",
+         "planned@15", "policy_checking@15", "policy_checked@16", "confirmed@75", "apply_queued@75",
+         "applying@76", "applied@106")  # fmt: skip
+    page = text(world, f"/runs/{run.id}")
+    ours, _, every = page.partition('<ol class="timeline">')[2].partition("All 13 events")
+    assert re.findall(r"<strong>([^<]+)</strong>", ours) == ["Applied", "Confirmed", "Planned", "Created"]
+    assert re.findall(r"· ((?:took|after) [^<]+)</span>", ours) == [
+        "took 30 s",
+        "after 1 min 0 s",
+        "took 12 s",
+    ]
+    assert "data-clock" in ours
+    assert every.count("<strong>") == 13
+
+
+def test_a_run_under_way_shows_its_current_state_in_the_timeline(world: World) -> None:
+    run = world.run(world.workspace(), status=RunStatus.PENDING)
+    note(world, run, "fetching@1", "planning@3")
+    ours = text(world, f"/runs/{run.id}").partition('<ol class="timeline">')[2].partition("All 3 events")[0]
+    assert re.findall(r"<strong>([^<]+)</strong>", ours) == ["Planning", "Created"]
+
+
+def test_every_attribute_opens_at_once(world: World) -> None:
+    run = planned(world, world.workspace())
+    keep(world, run, many_changes(30))
+    page = text(world, f"/runs/{run.id}?do=replace")
+    found = re.search(r'href="([^"]+)" data-expand', page)
+    assert found
+    whole = text(world, found[1].replace("&amp;", "&"), headers=BARE)
+    rows = re.findall(r'<details class="resource \w+" id="changes-\d+"([^>]*)>', whole)
+    assert rows
+    assert set(rows) == {" open"}
+    assert whole.count('<ul class="attributes">') == len(rows)
+
+
+def test_the_apply_is_open_while_it_runs(world: World) -> None:
     running = world.run(world.workspace(), status=RunStatus.APPLYING, apply_status=StageStatus.RUNNING)
     assert 'id="stage-apply" data-fold open' in text(world, f"/runs/{running.id}")
 
@@ -412,7 +505,8 @@ def test_pressing_the_buttons(world: World) -> None:
     again = press(world, run, "retry", "The quota was raised")
     assert again.headers["Location"].startswith("/runs/run-")
     assert again.headers["Location"] != f"/runs/{run.id}"
-    assert f"retry of {run.id}: The quota was raised" in text(world, again.headers["Location"])
+    linked = f'retry of <a href="/runs/{run.id}">{run.id}</a>: The quota was raised'
+    assert linked in text(world, again.headers["Location"])
 
 
 @pytest.mark.parametrize("verb", ["confirm", "discard", "cancel"])
