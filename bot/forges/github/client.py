@@ -27,7 +27,7 @@ from bot.forges.github.history import History
 from bot.forges.github.merging import Merges
 from bot.forges.github.paths import repo_path, segment, web_address
 from bot.forges.github.reviews import Reviews
-from bot.forges.github.shapes import read_change
+from bot.forges.github.shapes import ROLES, read_change
 from bot.forges.timeouts import Timeouts
 from bot.services.ports import AccessTokens, ForgeComment, ForgeFault, GitRemote
 from bot.services.ports.catching_up import ForgeNews
@@ -47,14 +47,6 @@ _STATES = {
 }
 # If a token lacks a permission and is older than this, a new one is requested.
 _OUTGROWN = timedelta(minutes=1)
-_ROLES = {
-    "none": Role.NONE,
-    "read": Role.READ,
-    "triage": Role.PLAN,
-    "write": Role.WRITE,
-    "maintain": Role.WRITE,
-    "admin": Role.ADMIN,
-}
 
 
 def _now() -> datetime:
@@ -229,8 +221,8 @@ class GitHubForge:
         except NotFound:
             return Role.NONE
         # An organization's custom roles have their own names; `permission` is the role that they extend.
-        named = _ROLES.get(optional_text(found, "role_name") or "")
-        return _ROLES.get(optional_text(found, "permission") or "", Role.NONE) if named is None else named
+        named = ROLES.get(optional_text(found, "role_name") or "")
+        return ROLES.get(optional_text(found, "permission") or "", Role.NONE) if named is None else named
 
     def remote(self, repo: RepoRef) -> GitRemote:
         """Return the address to clone from, and a header with a token that is good for minutes at least."""

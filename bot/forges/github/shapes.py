@@ -1,11 +1,20 @@
-"""Reads a pull request, which webhooks and the API write in the same shape."""
+"""Reads what webhooks and the API write in the same shape: pull requests, and the names of roles."""
 
 from __future__ import annotations
 
 from bot.domain.events import Change, RepoRef
+from bot.domain.people.permissions import Role
 from bot.forges.fields import flag, look, number, optional_number, optional_text, sha, text
 
 GHOST = "ghost"
+ROLES = {
+    "none": Role.NONE,
+    "read": Role.READ,
+    "triage": Role.PLAN,
+    "write": Role.WRITE,
+    "maintain": Role.WRITE,
+    "admin": Role.ADMIN,
+}
 
 
 def read_change(repo: RepoRef, source: object, at: str = "") -> Change:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.domain.errors import EngineError
 from bot.domain.plans.approved_plan import MadePlan, PlanMatch, match_plan
 from bot.domain.plans.digest import DigestInputs
 from bot.domain.plans.plan import load_plan_json
@@ -22,7 +23,8 @@ def plan_match(tx: Transaction, digest: str, shown_run_id: str, run: Run) -> Pla
     approved, now = made_plan(tx, shown), made_plan(tx, run)
     try:
         return match_plan(digest, approved, now, waited=True) if now is not None else PlanMatch.OTHER
-    except RecursionError:
+    except (RecursionError, EngineError):
+        # Nested too deeply, or with a lock file from before that is not read any more: it asks again.
         return PlanMatch.OTHER
 
 

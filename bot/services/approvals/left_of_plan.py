@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot.domain.errors import EngineError
 from bot.domain.plans.delta import DeltaKind, DeltaRow, sentence
 from bot.domain.plans.progress import ApplyReader
 from bot.domain.plans.rest_of_plan import HalfDone, Rest, rest_of
@@ -51,7 +52,8 @@ def left_of_plan(tx: Transaction, run: Run) -> LeftOfPlan:
     apply = HalfDone(before, after, _begun(tx, old))
     try:
         found = rest_of(run.approval.digest, approved, now, apply)
-    except RecursionError:
+    except (RecursionError, EngineError):
+        # Nested too deeply, or with a lock file from before that is not read any more: it asks again.
         found = None
     if found is not None:
         return LeftOfPlan(found)

@@ -11,6 +11,8 @@ from dataclasses import replace
 from bot.domain.changes.decisions import ConfirmRun, Refuse, decide_apply
 from bot.domain.changes.delivery_decisions import DecisionKind
 from bot.domain.changes.requirements import Facts, unmet
+from bot.domain.commands.grammar import CommentCommand, Verb
+from bot.domain.commands.targets import Coded
 from bot.domain.errors import Forbidden, IllegalMove, Invalid
 from bot.domain.people.audit import AuditAction
 from bot.domain.people.permissions import Action, Person, refusal
@@ -77,17 +79,8 @@ class PageApplies:
         answer, outcome = CommentAnswer(now, now, facts=facts), DeliveryResult()
         with self._store.transaction() as tx:
             record = replace(tx.changes.get(change_id), change=change)
-            self._applies.carry_out(
-                tx,
-                [workspace],
-                person,
-                record,
-                answer,
-                outcome,
-                facts,
-                named=True,
-                codes={workspace.id: code},
-            )
+            exact = Coded(CommentCommand(Verb.APPLY, (name,)), {workspace.id: code})
+            self._applies.carry_out(tx, [workspace], person, record, answer, outcome, exact)
             if not answer.done:
                 raise IllegalMove(_why_not(answer))
             for decision in outcome.decisions:

@@ -232,7 +232,7 @@ def test_other_files_other_providers_and_a_lost_plan_are_never_covered(
         DigestInputs(files="others"),
         DigestInputs(files=""),
         DigestInputs(files="the files", environment={"REGION": "x"}),
-        DigestInputs(b'provider "x" {\n  version = "1"\n}', "the files"),
+        DigestInputs(b'provider "example.com/a/b" {\n  version = "1.0.0"\n}\n', "the files"),
     ):
         other = made(copy.deepcopy(pair[1]), around)
         assert match_plan(approved.digest, approved, other, waited=True) is PlanMatch.OTHER
