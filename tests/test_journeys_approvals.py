@@ -185,7 +185,7 @@ def test_a_change_merges_itself_once_it_is_applied_and_the_forge_lets_it(journey
     journey.ana.git(repo.tree, "fetch", "--quiet", "origin", commit)
     assert journey.ana.git(repo.tree, "rev-parse", f"{commit}^2") == sha
     # What the merge brought to the branch is applied already.
-    repo.words(commit, f"plangate/{repo.short}-auto/plan", "No changes")
+    repo.words(commit, f"plangate/{repo.short}-auto/plan", "As applied on")
 
 
 def test_a_plan_code_means_that_plan_and_no_other(journey: Journey) -> None:

@@ -254,7 +254,8 @@ def test_nothing_around_it_may_differ(half: Half, what: str) -> None:
         case "environment":
             assert half.judged(environment={"REGION": "x"}) is None
         case "dependency_lock":
-            assert half.judged(dependency_lock=b'provider "x" {\n  version = "1"\n}') is None
+            lock = b'provider "example.com/a/b" {\n  version = "1.0.0"\n}\n'
+            assert half.judged(dependency_lock=lock) is None
         case "refresh_only":
             assert half.judged(refresh_only=True) is None
         case _:
