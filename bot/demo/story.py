@@ -60,7 +60,7 @@ class Story:
         screen.comment(BOT, self._outcome(number), "The result:")
         with self._step(f"Ana merges the {change}", ""):
             merged = self._ana.merge(self._repo, number)
-        screen.say("The branch is planned again, and has no changes:")
+        screen.say("The branch has the files that were applied, so nothing runs again:")
         self._statuses(merged, "plangate", "success")
         return [
             (stage.words.title, self._ana.page(self._repo, number)),
