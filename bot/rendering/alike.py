@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 from bot.domain.reports.report import WorkspaceSection
-from bot.rendering.escape import Markdown, html, link, plain
+from bot.rendering.escape import Markdown, code, html, link, plain
 
 _NAME = 90
 
@@ -27,6 +27,17 @@ def names(sections: Sequence[WorkspaceSection], members: Members, most: int) -> 
     shown = members[: max(1, most)]
     named = (plain(sections[each].workspace.name, _NAME) for each in shown)
     return Markdown(", ".join(named) + more(members, shown))
+
+
+def named_with_directories(sections: Sequence[WorkspaceSection], members: Members, most: int) -> Markdown:
+    """Name them as `names` does, each with its directory."""
+    shown = members[: max(1, most)]
+    found = []
+    for each in shown:
+        workspace = sections[each].workspace
+        where = f" ({code(workspace.working_directory, 120)})" if workspace.working_directory else ""
+        found.append(f"{plain(workspace.name, _NAME)}{where}")
+    return Markdown(", ".join(found) + more(members, shown))
 
 
 def summary_names(sections: Sequence[WorkspaceSection], members: Members, most: int) -> Markdown:

@@ -9,7 +9,7 @@ from bot.domain.plans.plan import ResourceChange
 from bot.domain.reports.report import WorkspaceSection
 from bot.domain.runs.lifecycle import StageStatus
 from bot.domain.workspaces.workspace import EngineKind
-from bot.rendering.alike import Members, names, summary_names
+from bot.rendering.alike import Members, named_with_directories, summary_names
 from bot.rendering.escape import Markdown, code, html, link, plain
 from bot.rendering.fit import Depth
 from bot.rendering.plan_details import Detail, detail_words, details, warning_lines
@@ -143,13 +143,13 @@ class PlanFolds:
         where = Markdown(" · ".join(filter(None, (code(section.workspace.working_directory, 120), version))))
         if len(part.members) == 1:
             return Markdown(f"<sub>{where}</sub>") if where else where
-        others = names(self._sections, part.members[1:], most - 1)
-        verb = "is" if len(part.members) == 2 else "are"
-        plans = "plan" if len(part.members) == 2 else "plans"
+        others = named_with_directories(self._sections, part.members[1:], most - 1)
+        # Promise 1: a name can be a value that matters, so it is said what stands in its place.
+        own = f"{'' if len(part.members) == 2 else 'each '}with its own name and directory"
         return Markdown(
             f"<sub>The plan of **{plain(section.workspace.name, 90)}**{f' ({where})' if where else ''}. "
-            f"The {plans} of {others} {verb} the same, "
-            "but for names and for values that stay as they are.</sub>"
+            f"It is the same for {others}, {own} in place of these. "
+            "Values that stay as they are were not compared.</sub>"
         )
 
     def _alone(self, part: _Part, most: int) -> Markdown:

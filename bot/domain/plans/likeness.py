@@ -2,8 +2,9 @@
 
 The plans' JSON is compared, never a rendered text. A workspace's name and its directory become marks of their
 own, which no text can contain. So a plan is the same as another only if it is the other one with the names
-put in place. All that a plan shows is compared, also what is too long to be shown. One thing is not:
-the values that an update in place leaves as they are, because each workspace has its own ids there.
+put in place. Whoever shows one plan for several has to say which names stand in which place. All that a plan
+shows is compared, also what is too long to be shown. One thing is not: the values that an update in place
+leaves as they are, because each workspace has its own ids there.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ def likeness(document: Mapping[str, Any], name: str, directory: str) -> str:
 
 class _Form:
     def __init__(self, name: str, directory: str) -> None:
-        marks = {text: mark for mark, text in enumerate((name, directory)) if _is_name(text)}
+        # One word as a directory may be a value that means something: `public-read`.
+        folder = directory if "/" in directory else ""
+        marks = {text: mark for mark, text in enumerate((name, folder)) if _is_name(text)}
         longest = sorted(marks, key=len, reverse=True)
         self._marks = marks
         # Only whole words: `app` does not match in `application`.
@@ -105,10 +108,12 @@ class _Form:
         if not isinstance(change, dict):
             return {"value": None}
         actions = change.get("actions")
-        if actions == ["update"]:
-            change = _altered(change)
+        altered = actions == ["update"] and (found := _altered(change)) is not None
+        if altered:
+            change = found
         return [
-            json.dumps(actions),
+            # A list of an output can look like the form of what an update alters.
+            [json.dumps(actions), altered],
             [self.value(change.get(key)) for key in (*_WHOLE, *_MARKS)],
             self._sorted([self.value(path) for path in change.get("replace_paths") or ()]),
         ]
@@ -126,11 +131,14 @@ def _acts(change: Any) -> bool:
     return not isinstance(change, dict) or change.get("actions") != ["no-op"]
 
 
-def _altered(change: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an update without the values of the attributes that stay as they are; their names stay."""
+def _altered(change: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return an update without the values of the attributes that stay as they are; their names stay.
+
+    None if the values are no objects.
+    """
     before, after = change.get("before"), change.get("after")
     if not isinstance(before, dict) or not isinstance(after, dict):
-        return dict(change)
+        return None
     marks = [found if isinstance(found := change.get(key), dict) else {} for key in _MARKS]
     same = [
         key

@@ -31,6 +31,7 @@ class CommentAnswer:
     the comment asks to override. `files` are the files that the change touches. `waited` says that the
     answer waited for our comment, which the forge delayed.
 
+    `pressed`: a button was pressed. It knows the plan's code, whether somebody has seen the plan or not.
     `taken_back` says why nothing is carried out of a comment that does not stand as it was written.
     """
 
@@ -47,6 +48,7 @@ class CommentAnswer:
     tables: list[tuple[str, Sequence[Check]]] = field(default_factory=list)
     waited: bool = False
     taken_back: str = ""
+    pressed: bool = False
 
     def refuse(self, outcome: DeliveryResult, what: str, why: str, workspace: str = "") -> None:
         """Add a refusal. The same reason for the same workspace is added once."""

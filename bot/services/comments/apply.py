@@ -207,7 +207,12 @@ class ApplyComments:
         if (run := _meant(decision)) is None:
             return decision, ()
         checks = self._requirement_checker.checks(
-            tx, workspace, asked.facts, run, asked.person, code_given=code_given or bool(code)
+            tx,
+            workspace,
+            asked.facts,
+            run,
+            asked.person,
+            code_given=code_given or (bool(code) and not asked.answer.pressed),
         )
         return decision, checks
 
@@ -269,13 +274,20 @@ class ApplyComments:
         if is_disturbed(tx, change.repo, change.number):
             return Refuse(NOT_STANDING)
         if code:
-            if run.digest.startswith(code):
+            if not run.digest.startswith(code):
+                return Refuse(
+                    f"the plan that can be applied now is {run.plan_code}, not {code[:PLAN_CODE_LENGTH]}"
+                )
+            if not answer.pressed:
                 return decision
-            return Refuse(
-                f"the plan that can be applied now is {run.plan_code}, not {code[:PLAN_CODE_LENGTH]}"
-            )
         why = why_not_shown(
-            tx, change.repo, change.number, run, answer.written_at, self._shown_for, named=named
+            tx,
+            change.repo,
+            change.number,
+            run,
+            answer.written_at,
+            self._shown_for,
+            named=named and not answer.pressed,
         )
         if why == NOT_SHOWN:
             why = self._why_late(tx, change, run, answer)

@@ -1,6 +1,7 @@
 """`/apply` by a button on the page of a change: the rules, the record and the steps of the comment.
 
-The button names one plan by its code, as `/apply name CODE` does. The page with the button shows the plan.
+The button names one plan by its code, as `/apply name CODE` does. It counts less than a code that somebody
+typed: the comment must have shown the plan whole, as for a bare `/apply` (promise 1).
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class PageApplies:
             raise IllegalMove(_MOVED)
         facts = self._requirement_checker.facts(change, [workspace])
         now = self._clock.now()
-        answer, outcome = CommentAnswer(now, now, facts=facts), DeliveryResult()
+        answer, outcome = CommentAnswer(now, now, facts=facts, pressed=True), DeliveryResult()
         with self._store.transaction() as tx:
             record = replace(tx.changes.get(change_id), change=change)
             exact = Coded(CommentCommand(Verb.APPLY, (name,)), {workspace.id: code})

@@ -25,7 +25,7 @@ from bot.services.plans.shown_plan import shown_plan_of
 from bot.services.ports import ArtifactKind, Transaction
 
 # Raise it whenever other facts are derived, or are derived in another way: then all are derived again.
-_FORM = 2
+_FORM = 3
 # Characters that a process keeps in memory.
 _MOST_KEPT = 8_000_000
 # Bytes of a plan's JSON that is compared with those of other workspaces: a longer one has a fold of its own.

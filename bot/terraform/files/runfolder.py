@@ -121,8 +121,11 @@ class RunFolder:
         """
         return directory_in(self.tree, relative)
 
-    def read(self, path: Path) -> bytes | None:
-        """Return a file of the folder; None if there is no regular file, or a link on the way."""
+    def read(self, path: Path, most: int = _LARGEST) -> bytes | None:
+        """Return a file of the folder; None if there is no regular file, or a link on the way.
+
+        Files of more than `most` bytes are not read.
+        """
         try:
             descriptor = self._open_parent(path)
         except OSError:
@@ -136,11 +139,11 @@ class RunFolder:
         finally:
             os.close(descriptor)
         found = os.fstat(file)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
+        if not stat.S_ISREG(found.st_mode) or found.st_size > most:
             os.close(file)
             return None
         with os.fdopen(file, "rb") as stream:
-            return stream.read()
+            return stream.read(most)
 
     def write(self, path: Path, data: bytes) -> None:
         """Write a private file of the folder. Replaces what has its name; does not follow links.

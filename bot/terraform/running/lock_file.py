@@ -11,6 +11,8 @@ from bot.domain.workspaces.isolation import Isolation
 from bot.terraform.files.runfolder import RunFolder
 
 LOCK_FILE = ".terraform.lock.hcl"
+# Bytes: a lock of a hundred providers has a fifth of it. It is read several times, outside of the sandbox.
+_LARGEST = 1 << 20
 
 
 def lock_file(folder: RunFolder, directory: Path) -> bytes:
@@ -19,7 +21,7 @@ def lock_file(folder: RunFolder, directory: Path) -> bytes:
     Raises EngineError if it is a link, or anything else that Terraform may read and Plangate does not.
     """
     place = directory / LOCK_FILE
-    found = folder.read(place)
+    found = folder.read(place, _LARGEST)
     if found is None and os.path.lexists(place):
         raise EngineError(f"{LOCK_FILE} is not a regular file of a usual size: commit it as one")
     return found or b""

@@ -3,8 +3,9 @@
   const PERIOD = 2000;
   const busy = (main) => {
     const field = document.activeElement;
-    const writing = main.contains(field) && (field.matches("input:not([type=hidden]), textarea, select") || field.closest("details.ask[open]"));
-    return writing || [...main.querySelectorAll("input[type=text], textarea")].some((it) => it.value !== it.defaultValue) ||
+    const writing = main.contains(field) && (field.matches("input:not([type=hidden]), textarea, select"));
+    // What somebody is asked about an open question must stay as it was asked, wherever the focus is.
+    return writing || main.querySelector("details.ask[open]") !== null || [...main.querySelectorAll("input[type=text], textarea")].some((it) => it.value !== it.defaultValue) ||
       (document.getSelection() || "").toString() !== "";
   };
   const keep = (main) => [...main.querySelectorAll("details[data-touched]")].map((it) => [it.id, it.open]);

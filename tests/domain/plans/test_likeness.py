@@ -48,6 +48,21 @@ def test_plans_that_differ_in_the_workspaces_directories_are_the_same() -> None:
     assert made[0] == made[1]
 
 
+def test_a_directory_of_one_word_may_be_a_value_that_means_something() -> None:
+    made = [
+        like(name, bucket("x", "create", acl=folder), directory=folder)
+        for name, folder in (("app-dev", "private"), ("app-eu", "public-read"))
+    ]
+    assert made[0] != made[1]
+
+
+def test_an_output_can_not_look_like_what_an_update_alters() -> None:
+    def output(before: Any, after: Any) -> str:
+        return like("x-1", output_changes={"o": {"actions": ["update"], "before": before, "after": after}})
+
+    assert output({"a": 1}, {"a": 2}) != output([[], {"a": 1}], [[], {"a": 2}])
+
+
 def test_the_name_of_another_workspace_is_a_difference() -> None:
     one = like("app-dev", bucket("app-dev", "create"))
     assert one != like("app-eu", bucket("app-dev", "create"))

@@ -78,6 +78,15 @@ def test_a_provider_behind_a_link_does_not_pass_the_list_of_allowed_ones(
         planned(engine, job, onlooker())
 
 
+def test_a_large_one_is_not_read(
+    rig: Rig, onlooker: Callable[..., Onlooker], engine: TerraformEngine
+) -> None:
+    """Promise 5: the worker reads it outside of the sandbox, several times."""
+    job = rig.job({"main.tf": NULL, ".terraform.lock.hcl": "\n" * (1 << 20) + "\n"}, isolation=OTHERS)
+    with pytest.raises(EngineError, match="is not a regular file of a usual size"):
+        planned(engine, job, onlooker())
+
+
 def test_the_file_that_terraform_wrote_is_held_against_the_list(
     rig: Rig, onlooker: Callable[..., Onlooker], engine: TerraformEngine, lock: str
 ) -> None:
