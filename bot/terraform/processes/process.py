@@ -24,6 +24,7 @@ from typing import IO
 
 from bot.domain.errors import EngineError, Interrupted, TimedOut
 from bot.services.ports import Watch, WatchSignal
+from bot.terraform.processes.tail import Tail
 from bot.terraform.processes.transcript import Transcript
 from bot.terraform.sandbox.fork_server import start
 from bot.terraform.sandbox.limits import words
@@ -31,9 +32,6 @@ from bot.terraform.sandbox.task import Task, Verdict
 
 _POLL_SECONDS = 0.1
 _TICK_SECONDS = 1.0
-_PIECE = 1 << 16
-# Older output than this is skipped: otherwise a loop in a change's code would be followed for ever.
-_FURTHEST = 32 << 20
 _LARGEST_CAPTURE = 256 << 20
 _PIPE = 1 << 20
 _KILL_SECONDS = 30.0
@@ -118,7 +116,7 @@ def run(
         else:
             child = _Plain(command, log)
         stack.callback(child.close)
-        tail = _Tail(log.fileno(), said)
+        tail = Tail(log.fileno(), said)
         try:
             ending = _mind(child, watch, tail, captured, limit, grace)
             end = tail.size
@@ -182,7 +180,7 @@ class _Captured:
 
 
 def _mind(
-    child: _Child, watch: Watch, tail: _Tail, captured: _Captured | None, limit: float, grace: float
+    child: _Child, watch: Watch, tail: Tail, captured: _Captured | None, limit: float, grace: float
 ) -> Ending:
     ending = Ending.BY_ITSELF
     deadline = time.monotonic() + limit
@@ -221,54 +219,6 @@ def _obey(wish: WatchSignal, child: _Child, ending: Ending) -> Ending:
                 return ending
             child.interrupt()
             return Ending.INTERRUPTED
-
-
-class _Tail:
-    """Follows the output file."""
-
-    def __init__(self, descriptor: int, said: Transcript) -> None:
-        self._descriptor = descriptor
-        self._said = said
-        self._offset = 0
-
-    @property
-    def size(self) -> int:
-        """How many bytes there are by now."""
-        return os.fstat(self._descriptor).st_size
-
-    def drain(self, end: int) -> bool:
-        """Pass on what there is up to `end`, for a second at most; return whether that was all.
-
-        A process that writes faster than its output can be masked must not keep us from looking round: its
-        time would never be up, and nobody could cancel it (promise 5).
-        """
-        pause = time.monotonic() + _TICK_SECONDS
-        if end - self._offset > _FURTHEST:
-            # From line to line, for every line of a secret is hidden by itself.
-            self._pass(self._line_after(self._offset + _PIECE))
-            self._said.feed(b"[output is left out here: it came faster than it can be read]\n")
-            self._skip(self._line_after(end - _FURTHEST // 2))
-        while self._offset < end:
-            if time.monotonic() >= pause:
-                return False
-            self._pass(min(self._offset + _PIECE, end))
-        return True
-
-    def _skip(self, end: int) -> None:
-        while self._offset < end:
-            piece = os.pread(self._descriptor, min(_PIECE, end - self._offset), self._offset)
-            self._said.skip(piece)
-            self._offset += len(piece) or end - self._offset
-
-    def _pass(self, end: int) -> None:
-        piece = os.pread(self._descriptor, end - self._offset, self._offset)
-        # Where it was cut off by a change's code, nothing more comes from there.
-        self._offset = end
-        self._said.feed(piece)
-
-    def _line_after(self, place: int) -> int:
-        piece = os.pread(self._descriptor, _PIECE, place)
-        return place + piece.find(b"\n") + 1
 
 
 class _Child:

@@ -14,6 +14,7 @@ from bot.domain.runs.masking import Masker
 from bot.services.ports import WatchSignal
 from bot.terraform.processes import process
 from bot.terraform.processes.process import Command, Ending, Finished
+from bot.terraform.processes.tail import Tail
 from bot.terraform.processes.transcript import LARGEST_OUTPUT, Transcript
 from bot.terraform.sandbox import Enclosure
 from bot.terraform.sandbox.task import Task
@@ -105,10 +106,20 @@ def test_what_is_captured_has_a_limit(start: Callable[..., tuple[Finished, Onloo
 # Of holes, which take no place on the disk: each time more than is ever read at once, as a loop would write.
 FLOOD = """
 import os, time
-for size in range(1, 1500):
+for size in range(1, 30):
     os.ftruncate(1, size << 26)
     time.sleep(0.016)
+time.sleep(60)
 """
+
+
+def test_what_is_left_out_is_read_in_parts(tmp_path: Path) -> None:
+    """Promise 5: all of it takes hours, in which nobody could cancel the command."""
+    said = Transcript(Masker(()), lambda _: None)
+    with (tmp_path / "output").open("w+b") as file:
+        os.ftruncate(file.fileno(), 1 << 40)
+        tail = Tail(file.fileno(), said)
+        assert not tail.drain(tail.size)
 
 
 def test_output_that_comes_too_fast_keeps_nobody_from_stopping_a_process(
