@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from bot.domain.changes.delivery_decisions import DecisionKind
-from bot.domain.errors import NotReady
+from bot.domain.errors import NotFound, NotReady
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.run_triggers import followers
@@ -120,7 +120,10 @@ class RunTriggers:
         found: list[str] = []
         order = Order(followers(source, tx.workspaces.all()))
         for other in order.before(workspace):
-            delivery = tx.deliveries.get(applied_id(cause, other))
+            try:
+                delivery = tx.deliveries.get(applied_id(cause, other))
+            except NotFound:
+                continue  # it follows only since the apply, which starts no run there
             if delivery.handled_at is None:
                 raise NotReady(f"the run of {other.name}, which comes first, is not created yet")
             found += [each.run for each in delivery.decisions if each.kind is DecisionKind.RUN]

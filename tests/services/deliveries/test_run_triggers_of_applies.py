@@ -143,6 +143,16 @@ def test_a_circle_among_discovered_workspaces_starts_nothing_and_says_so(house: 
     ]
 
 
+def test_a_follower_that_was_added_after_the_apply_is_not_waited_for(planned: House) -> None:
+    planned.workspace("dns", repo=ELSEWHERE, run_triggers=("network",), depends_on=("late",))
+    planned.controls.confirm(planned.only_run().id, WRITER)
+    planned.work("apply")
+    planned.workspace("late", repo=ELSEWHERE, run_triggers=("network",))
+    planned.work()
+    assert len(runs_in(planned, "dns")) == 1
+    assert runs_in(planned, "late") == []
+
+
 def test_a_workspace_put_aside_meanwhile_gets_no_run(planned: House) -> None:
     planned.controls.confirm(planned.only_run().id, WRITER)
     planned.work("apply")
