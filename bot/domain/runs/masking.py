@@ -12,6 +12,7 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -25,6 +26,11 @@ _SHORTEST_INNER = 6
 # How much of what a provisioner said is remembered; longer secrets have many lines, each of which is hidden.
 _LONGEST_PIECE = 4096
 _LONGEST_LINE = 65_536
+_STRING = r'"((?:[^"\\]|\\.)*)"'
+# Strings and identifiers match too, so that no number is found in them. The second group has the number.
+_NUMBERS = re.compile(rf"{_STRING}|[^\W\d][\w-]*|(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)")
+# Longer ones are in no configuration: Terraform's numbers have 512 bits.
+_LONGEST_NUMBER = 400
 _PROVISIONER = re.compile(r"\S[^\n]*? \((?:local|remote)-exec\): ")
 _WORDS = frozenset({"true", "false", "null"})
 # Terraform wraps its errors at spaces: if a secret has one, a line's end is as good. One character for
@@ -213,9 +219,9 @@ class TextMasker:
 def secrets_of(variables: Iterable[Variable]) -> tuple[str, ...]:
     """Return what must not show of a run's variables: each sensitive value, and the texts within it.
 
-    Terraform takes HCL and JSON apart to show them, and then the whole is nowhere to be found. What only
-    goes into the environment it does not show: of a cloud's credentials in JSON, the project's name stays
-    readable.
+    Terraform takes HCL and JSON apart to show them, and then the whole is nowhere to be found. Of HCL,
+    numbers of four digits or more are secrets too. What only goes into the environment it does not show:
+    of a cloud's credentials in JSON, the project's name stays readable.
     """
     found: list[str] = []
     for variable in variables:
@@ -224,6 +230,7 @@ def secrets_of(variables: Iterable[Variable]) -> tuple[str, ...]:
         found.append(variable.value)
         if variable.hcl:
             found += _quoted(variable.value)
+            found += _numbers(variable.value)
         elif variable.category == Category.TERRAFORM:
             found += _leaves(variable.value)
     return tuple(found)
@@ -231,12 +238,36 @@ def secrets_of(variables: Iterable[Variable]) -> tuple[str, ...]:
 
 def _quoted(text: str) -> Iterator[str]:
     """Return the strings in an HCL expression, as written and as meant."""
-    for written in re.findall(r'"((?:[^"\\]|\\.)*)"', text):
+    for written in re.findall(_STRING, text):
         yield written
         try:
             yield str(json.loads(f'"{written}"', strict=False))
         except ValueError:
             continue  # an escape of HCL's own
+
+
+def _numbers(text: str) -> Iterator[str]:
+    """Return the numbers of four digits or more in an HCL expression, as written and as Terraform shows them.
+
+    Without their signs.
+    """
+    for found in _NUMBERS.finditer(text):
+        written = found[2] or ""
+        for number in {written, _all_digits(written)}:
+            if sum(map(str.isdigit, number)) >= SHORTEST:
+                yield number
+
+
+def _all_digits(number: str) -> str:
+    """Return a number without an exponent and needless zeros, `1.50E+3` as `1500`. Empty if that is long."""
+    try:
+        value = Decimal(number)
+    except ArithmeticError:
+        return ""
+    if abs(value.adjusted()) > _LONGEST_NUMBER:
+        return ""
+    plain = format(value, "f")
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
 
 
 def _leaves(text: str) -> Iterator[str]:

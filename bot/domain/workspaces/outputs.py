@@ -12,6 +12,8 @@ from typing import Any
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Templates begin with `${` or `%{`. Doubled signs are not safe: of `$$${`, HCL takes the end for a template.
 _SPECIAL = re.compile(r'["\\\x00-\x1f\x7f]|[$%](?=\{)')
+# Keys that need no quotes. `for` begins another expression, and the others are values elsewhere.
+_IDENTIFIER = re.compile(r"(?!(?:for|null|true|false)\Z)[A-Za-z_][A-Za-z0-9_-]*\Z")
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,15 @@ def _expression(value: Any) -> str:
         case list():
             return "[" + ", ".join(map(_expression, value)) + "]"
         case dict():
-            pairs = (f"{_expression(key)} = {_expression(each)}" for key, each in value.items())
+            pairs = (f"{_key(key)} = {_expression(each)}" for key, each in value.items())
             return "{" + ", ".join(pairs) + "}"
         case _:
             return str(value)
+
+
+def _key(key: str) -> str:
+    """Return a key of an object. Quotes make text a secret if the output is sensitive: none without need."""
+    return key if _IDENTIFIER.match(key) else _expression(key)
 
 
 def _escape(found: re.Match[str]) -> str:

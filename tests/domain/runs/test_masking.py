@@ -161,3 +161,14 @@ def test_what_terraform_takes_apart_is_hidden_part_by_part() -> None:
     hidden = ["admin-user", "deep-secret", "one\ntwo-three", "in-hcl", 'with \\"quotes\\"', 'with "quotes"']
     assert set(hidden) <= set(found)
     assert {"acme-prod", "not-hidden"}.isdisjoint(found)
+
+
+def test_numbers_of_a_sensitive_hcl_value_are_hidden() -> None:
+    expression = (
+        '{ pin = 48213, port_7777 = -90.125, "quoted 5555" = [1.50E+3, 443, 1e99999999], t-8888 = 12 }'
+    )
+    found = secrets_of([Variable("x", expression, hcl=True, sensitive=True)])
+    assert set(found) == {expression, "quoted 5555", "48213", "90.125", "1.50E+3", "1500", "1e99999999"}
+    shown = mask("pin = 48213, at = -90.125, n = 1500, port_7777 = 443, t-8888 = 12", found)
+    assert shown == "pin = ***, at = -***, n = ***, port_7777 = 443, t-8888 = 12"
+    assert "48213" not in secrets_of([Variable("x", "[48213]", hcl=True)])

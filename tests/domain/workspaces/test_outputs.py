@@ -6,7 +6,9 @@ import json
 
 import pytest
 
+from bot.domain.runs.masking import mask, secrets_of
 from bot.domain.workspaces.outputs import OutputValue, outputs_of
+from bot.domain.workspaces.variables import Variable
 
 
 def state(**outputs: object) -> bytes:
@@ -34,7 +36,10 @@ def test_what_is_unclear_is_sensitive() -> None:
         (123456789012345678901234567890, "123456789012345678901234567890"),
         ([], "[]"),
         (["a", 1, None], '["a", 1, null]'),
-        ({"k": {"n": [False]}}, '{"k" = {"n" = [false]}}'),
+        ({"k": {"n": [False]}}, "{k = {n = [false]}}"),
+        ({"a-1": 1, "_b": 2}, "{a-1 = 1, _b = 2}"),
+        ({"1a": 1, "": 2, "a.b": 3, "é": 4, "a\n": 5}, '{"1a" = 1, "" = 2, "a.b" = 3, "é" = 4, "a\\n" = 5}'),
+        ({"for": 1, "null": 2, "true": 3}, '{"for" = 1, "null" = 2, "true" = 3}'),
         (["${a} %{b} $c $$${d}"], '["\\u0024{a} \\u0025{b} $c $$\\u0024{d}"]'),
         (['"\\\n\t\b\u007f'], '["\\"\\\\\\n\\t\\u0008\\u007f"]'),
         (["\u00e9\U0001f600"], '["\u00e9\U0001f600"]'),
@@ -42,6 +47,14 @@ def test_what_is_unclear_is_sensitive() -> None:
 )
 def test_other_values_are_expressions_that_evaluate_nothing(value: object, expression: str) -> None:
     assert outputs_of(state(x={"value": value})) == {"x": OutputValue(expression, hcl=True)}
+
+
+def test_a_sensitive_object_hides_its_values_and_not_its_keys() -> None:
+    found = outputs_of(state(x={"value": {"name": "swordfish", "pin": 48213}, "sensitive": True}))
+    assert found is not None
+    one = Variable("x", found["x"].value, hcl=found["x"].hcl, sensitive=found["x"].sensitive)
+    shown = mask('name = "swordfish", pin = 48213', secrets_of([one]))
+    assert shown == 'name = "***", pin = ***'
 
 
 def test_numbers_keep_all_their_digits() -> None:

@@ -22,6 +22,7 @@ VALUES = {
     "text": "".join(TEXTS),
     "list": [*TEXTS, None, True, -1.5, 123456789012345678901234567890],
     "object": {text: {"inner": [text]} for text in TEXTS},
+    "keys": {key: key for key in ("name", "a-b", "for", "in", "null", "true", "if", "_", "each", "1a", "é")},
     "number": 0.1,
     "nothing": None,
 }
