@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 # The escapes that HCL's strings know. JSON has others, such as `\b`.
@@ -39,19 +40,33 @@ class OutputValue:
     sensitive: bool = False
 
 
-def outputs_of(state: bytes) -> dict[str, OutputValue] | None:
-    """Return the outputs of a state by their names.
+class Unreadable(StrEnum):
+    """Why the outputs of a state can't be read."""
 
-    None if it can't be read: OpenTofu may have encrypted it.
-    """
+    ENCRYPTED = "OpenTofu has encrypted it"
+    INVALID = "it is not valid JSON, or a value in it is nested too deeply or too large"
+
+
+def outputs_of(state: bytes) -> dict[str, OutputValue] | Unreadable:
+    """Return the outputs of a state by their names, or why they can't be read."""
     try:
-        document = json.loads(state, parse_float=Decimal)
-    except (ValueError, RecursionError):
-        return None
-    found = document.get("outputs", {}) if isinstance(document, dict) else None
-    if not isinstance(found, dict) or "encrypted_data" in document:
-        return None
-    return {name: _output(each) for name, each in found.items() if isinstance(each, dict) and "value" in each}
+        document = json.loads(state, parse_float=Decimal, parse_constant=_refuse)
+        if not isinstance(document, dict):
+            return Unreadable.INVALID
+        if "encrypted_data" in document:
+            return Unreadable.ENCRYPTED
+        found = document.get("outputs", {})
+        if not isinstance(found, dict):
+            return Unreadable.INVALID
+        there = {name: each for name, each in found.items() if isinstance(each, dict) and "value" in each}
+        return {name: _output(each) for name, each in there.items()}
+    except (ValueError, ArithmeticError, RecursionError):
+        return Unreadable.INVALID
+
+
+def _refuse(constant: str) -> None:
+    # Python reads `NaN` and `Infinity`, which are not JSON. In HCL they would be names.
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _output(document: dict[str, Any]) -> OutputValue:

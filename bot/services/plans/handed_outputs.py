@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 
 from bot.domain.errors import NotFound
 from bot.domain.runs.run import Run
-from bot.domain.workspaces.outputs import Input, OutputValue, outputs_of
+from bot.domain.workspaces.outputs import Input, OutputValue, Unreadable, outputs_of
 from bot.domain.workspaces.sharing import shares_with
 from bot.domain.workspaces.variables import Category, Variable, wrong_value
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.plans.snapshot import put_variables, variables_of
 from bot.services.ports import Transaction
 
-States = Mapping[str, Mapping[str, OutputValue] | None]
-"""The outputs of versions of states by the versions' ids, None for a state that can't be read."""
+States = Mapping[str, Mapping[str, OutputValue] | Unreadable]
+"""The outputs of versions of states by the versions' ids, or why they can't be read."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,10 @@ def handed_now(tx: Transaction, workspace: Workspace, known: States | None = Non
 
 
 def _value(
-    tx: Transaction, workspace: Workspace, each: Input, read: dict[str, Mapping[str, OutputValue] | None]
+    tx: Transaction,
+    workspace: Workspace,
+    each: Input,
+    read: dict[str, Mapping[str, OutputValue] | Unreadable],
 ) -> Variable | str:
     """Return an input as a variable, or why there is none."""
     try:
@@ -69,8 +72,8 @@ def _value(
     if current.id not in read:
         read[current.id] = outputs_of(tx.states.data(current.id))
     outputs = read[current.id]
-    if outputs is None:
-        return f"the state of {source.name} can't be read: OpenTofu has encrypted it"
+    if isinstance(outputs, Unreadable):
+        return f"the state of {source.name} can't be read: {outputs}"
     if each.output not in outputs:
         return f"{source.name} has no such output yet: apply it first"
     output = outputs[each.output]

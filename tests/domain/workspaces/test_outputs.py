@@ -7,7 +7,7 @@ import json
 import pytest
 
 from bot.domain.runs.masking import mask, secrets_of
-from bot.domain.workspaces.outputs import OutputValue, outputs_of
+from bot.domain.workspaces.outputs import OutputValue, Unreadable, outputs_of
 from bot.domain.workspaces.variables import Variable
 
 
@@ -51,7 +51,7 @@ def test_other_values_are_expressions_that_evaluate_nothing(value: object, expre
 
 def test_a_sensitive_object_hides_its_values_and_not_its_keys() -> None:
     found = outputs_of(state(x={"value": {"name": "swordfish", "pin": 48213}, "sensitive": True}))
-    assert found is not None
+    assert isinstance(found, dict)
     one = Variable("x", found["x"].value, hcl=found["x"].hcl, sensitive=found["x"].sensitive)
     shown = mask('name = "swordfish", pin = 48213', secrets_of([one]))
     assert shown == 'name = "***", pin = ***'
@@ -63,10 +63,32 @@ def test_numbers_keep_all_their_digits() -> None:
 
 
 @pytest.mark.parametrize(
-    "state", [b"", b"{", b"[]", b"[" * 100_000, b'{"outputs": 1}', b'{"encrypted_data": "x"}']
+    "state",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"[" * 100_000,
+        b'{"outputs": 1}',
+        *(
+            b'{"outputs": {"x": {"value": [%s]}}}' % value
+            for value in (
+                b"NaN",
+                b"-Infinity",
+                b"9" * 10_000,
+                b"1e99999999999999999999",
+                *(b"[" * depth + b"]" * depth for depth in (990, 100_000)),
+            )
+        ),
+    ],
+    ids=lambda state: f"{state[-40:]!r} of {len(state)}",
 )
 def test_a_state_that_can_not_be_read_has_no_outputs(state: bytes) -> None:
-    assert outputs_of(state) is None
+    assert outputs_of(state) is Unreadable.INVALID
+
+
+def test_an_encrypted_state_is_said_to_be_one() -> None:
+    assert outputs_of(b'{"encrypted_data": "x", "serial": 1, "lineage": "l"}') is Unreadable.ENCRYPTED
 
 
 def test_a_state_without_outputs_has_none() -> None:

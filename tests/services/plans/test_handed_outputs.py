@@ -113,9 +113,12 @@ def test_an_output_replaces_other_values_of_its_name(two: House) -> None:
         (None, "network has no state yet: apply it first"),
         ({"other": "x"}, "network has no such output yet: apply it first"),
         ({"vpc": "x" * 300_000}, "the value of vpc_id has 300000 bytes"),
+        ({"vpc": float("nan")}, "the state of network can't be read: it is not valid JSON, or "),
     ],
 )
-def test_a_run_fails_and_says_what_is_missing(two: House, outputs: dict[str, str] | None, said: str) -> None:
+def test_a_run_fails_and_says_what_is_missing(
+    two: House, outputs: dict[str, object] | None, said: str
+) -> None:
     if outputs is not None:
         put_state(two, "network", **outputs)
     two.open_change(1, "h1", "app/main.tf")

@@ -30,7 +30,8 @@ VALUES = {
 
 def test_values_arrive_as_they_were(tmp_path: Path) -> None:
     state = json.dumps({"outputs": {name: {"value": value} for name, value in VALUES.items()}})
-    found = outputs_of(state.encode()) or {}
+    found = outputs_of(state.encode())
+    assert isinstance(found, dict)
     variables = tuple(Variable(n, o.value, Category.TERRAFORM, hcl=o.hcl) for n, o in found.items())
     for name, content in variable_files(tmp_path, variables):
         (tmp_path / name).write_bytes(content)
