@@ -88,6 +88,14 @@ def test_it_is_refused_once_it_is_shared_no_more(world: World, source: Workspace
         assert ask(world, run, source.id).status_code == 200
 
 
+def test_a_workspace_that_only_a_change_has_brought_reads_nothing(world: World, source: Workspace) -> None:
+    app = world.workspace("app", discovered=True, proposed=True)
+    run = world.run(app, status=RunStatus.PLANNING, plan_only=True)
+    refused = ask(world, run, source.id)
+    assert refused.status_code == 403
+    assert "was found only in a change" in refused.get_json()["error"]
+
+
 @pytest.mark.parametrize(
     ("status", "access", "code"),
     [

@@ -175,10 +175,11 @@ class Workspace:
     `run_triggers` names the workspaces whose applies start a run here. `depends_on` says which of the
     repository's workspaces are applied before this one (domain/workspaces/order). `share_state_with` has
     patterns of the workspaces that may read its state, and `inputs` the outputs of others that it gets
-    (domain/workspaces/sharing). Policy sets choose by `tags`. `require` is what an apply of a change needs
-    (domain/requirements). `own_backend` says that the configuration keeps its state itself. `identity` names
-    the audiences that runs get tokens for. `concurrency` is the group of which only some runs are at work at
-    once. `freeze` are the windows in which no apply starts.
+    (domain/workspaces/sharing). Policy sets choose by `tags`. `require` is what an apply of a change
+    needs (domain/requirements). `proposed`: it was discovered, and so far only in an open change.
+    `own_backend` says that the configuration keeps its state itself. `identity` names the audiences that
+    runs get tokens for. `concurrency` is the group of which only some runs are at work at once. `freeze`
+    are the windows in which no apply starts.
     """
 
     id: str
@@ -191,6 +192,7 @@ class Workspace:
     engine: EngineKind = EngineKind.TERRAFORM
     engine_version: str = ""
     discovered: bool = False
+    proposed: bool = False
     active: bool = True
     lock: Lock | None = None
     allowed_modes: tuple[Mode, ...] = ALLOWED_BY_DEFAULT

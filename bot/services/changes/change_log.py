@@ -226,7 +226,7 @@ class ChangeLog:
         if sight.merge is not None:
             self._merges.check_newest(tx, change, sight.merge)
         if sight.found is not None:
-            self._discovery.keep(tx, change.repo, sight.found)
+            self._discovery.keep(tx, change.repo, sight.found, on_branch=False)
         decisions = decide_change(change, tx.workspaces.of_repo(change.repo), sight.files)
         touched = [d.workspace.id for d in decisions if isinstance(d, StartRun)]
         reasons = tuple(

@@ -50,19 +50,21 @@ class Discovery:
         return [workspace for rule in rules for workspace in rule.workspaces(directories)]
 
     @staticmethod
-    def keep(tx: Transaction, repo: RepoRef, found: Sequence[Workspace]) -> None:
+    def keep(tx: Transaction, repo: RepoRef, found: Sequence[Workspace], *, on_branch: bool) -> None:
         """Store the discovered workspaces. A workspace in the configuration wins over a discovered one.
 
+        With `on_branch` they were found on their branch, otherwise in a change into it.
         A name that another repository's workspace has, or had, is not reused: its state belongs to that one.
         Raises ConfigError if `depends_on` forms a cycle among them.
         """
         for workspace in found:
             standing = _named(tx, workspace.name)
             if standing is None or (standing.discovered and standing.repo == repo):
-                tx.workspaces.put(replace(workspace, id=new_id("ws")))
+                there = on_branch or (standing is not None and standing.active and not standing.proposed)
+                tx.workspaces.put(replace(workspace, id=new_id("ws"), proposed=not there))
         names = {workspace.name for workspace in found}
-        there = [each for each in tx.workspaces.of_repo(repo) if not each.discovered or each.name in names]
-        if cycle := Order(there).circle():
+        together = [each for each in tx.workspaces.of_repo(repo) if not each.discovered or each.name in names]
+        if cycle := Order(together).circle():
             way = " -> ".join(cycle)
             raise ConfigError(f"in {repo.path}, `depends_on` forms a cycle: {way}; leave one of these out")
 

@@ -81,7 +81,7 @@ class MergeQueue:
                 why = "the merge train tests another commit for this change"
                 self._stop(tx, others, why, outcome, but=event.head_sha)
             if found is not None:
-                self._discovery.keep(tx, repo, found)
+                self._discovery.keep(tx, repo, found, on_branch=False)
             for decision in decide_group(event, tx.workspaces.of_repo(repo), files):
                 if isinstance(decision, NoRun):
                     outcome.say(DecisionKind.NOTHING, decision.reason, decision.workspace_name)

@@ -273,7 +273,7 @@ class Intake:
             if not self._ledger.is_due(tx, delivery.id):
                 return
             if found is not None and isinstance(event, BranchPushed):
-                self._discovery.keep(tx, event.repo, found)
+                self._discovery.keep(tx, event.repo, found, on_branch=True)
                 self._discovery.retire(tx, event.repo, found, event.branch, event.default_branch)
             workspaces = tx.workspaces.of_repo(event.repo)
             decisions = (

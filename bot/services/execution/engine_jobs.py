@@ -9,7 +9,7 @@ from datetime import datetime
 from bot.domain.runs import masking
 from bot.domain.runs.run import Run, RunSource
 from bot.domain.workspaces.phase import Phase
-from bot.domain.workspaces.sharing import readable
+from bot.domain.workspaces.sharing import PROPOSED_NOTE, allows, readable
 from bot.domain.workspaces.variables import held_in
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.identity.tokens import IdentityTokens
@@ -92,7 +92,10 @@ def _shared(tx: Transaction, run: Run, workspace: Workspace) -> tuple[Sequence[W
     """Return the workspaces whose states a run may read, and why it can read none of them."""
     if workspace.own_backend:
         return (), ""
-    shared = readable(workspace, tx.workspaces.all(sharing=True))
+    sharing = tx.workspaces.all(sharing=True)
+    if workspace.proposed:
+        return (), PROPOSED_NOTE if any(allows(source, workspace) for source in sharing) else ""
+    shared = readable(workspace, sharing)
     return shared, why_unread(tx, run, workspace) if shared else ""
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from bot.domain.errors import NotFound
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.outputs import Input, OutputValue, Unreadable, outputs_of
-from bot.domain.workspaces.sharing import shares_with
+from bot.domain.workspaces.sharing import PROPOSED_NOTE, allows, shares_with
 from bot.domain.workspaces.variables import Category, Variable, wrong_value
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.plans.snapshot import put_variables, variables_of
@@ -64,8 +64,10 @@ def _value(
         source = tx.workspaces.named(each.workspace)
     except NotFound:
         return "there is no such workspace"
-    if not shares_with(source, workspace):
+    if not allows(source, workspace):
         return f"{source.name} does not share its state with {workspace.name} (`share_state_with`)"
+    if not shares_with(source, workspace):
+        return PROPOSED_NOTE
     current = tx.states.current(source.id)
     if current is None:
         return f"{source.name} has no state yet: apply it first"

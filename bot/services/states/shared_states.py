@@ -10,7 +10,7 @@ from __future__ import annotations
 from bot.domain.errors import Forbidden, NotFound
 from bot.domain.runs.lifecycle import APPLY_STAGES, PLAN_STAGES, RunStatus
 from bot.domain.runs.run import Run, RunSource
-from bot.domain.workspaces.sharing import shares_with
+from bot.domain.workspaces.sharing import PROPOSED_NOTE, shares_with
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import RunQuery, Store, Transaction
 from bot.services.runs.cancel import PLANGATE
@@ -58,6 +58,8 @@ class SharedStates:
             source = tx.workspaces.get(workspace_id)
         except NotFound:
             source = None
+        if own.proposed:
+            raise Forbidden(PROPOSED_NOTE)
         if source is None or not shares_with(source, own):
             # The same words for a workspace that does not exist: nobody finds out which there are.
             raise Forbidden(

@@ -149,6 +149,7 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
             "egress": list(workspace.isolation.egress),
             "providers": list(workspace.isolation.providers),
             "own_providers": workspace.isolation.own_providers,
+            "proposed": workspace.proposed,
         },
         "own_backend": workspace.own_backend,
         "identity": _identity_row(workspace.identity),
@@ -191,6 +192,8 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
         engine=EngineKind(row["engine"]),
         engine_version=row["engine_version"],
         discovered=row["discovered"],
+        # Rows from before this was known: the next push to the branch says which of them are on it.
+        proposed=row["isolation"].get("proposed", row["discovered"]),
         active=row["active"],
         lock=Lock(row["lock_by"], row["lock_reason"], row["lock_at"]) if row["lock_at"] else None,
         allowed_modes=tuple(Mode(mode) for mode in row["allowed_modes"]),

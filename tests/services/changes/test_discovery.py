@@ -9,10 +9,13 @@ import pytest
 
 from bot.domain.events import RepoRef
 from bot.domain.workspaces.discovery import DiscoverRule
+from bot.domain.workspaces.outputs import Input
 from bot.domain.workspaces.workspace import Workspace
+from bot.services.plans.snapshot import variables_of
 from bot.services.variables.sync import sync
 from tests.fakes.engine import change
 from tests.fakes.house import REPO, House
+from tests.services.plans.test_handed_outputs import put_state
 
 BUCKET = change("aws_s3_bucket.logs", "create")
 RULE = DiscoverRule(Workspace("", "", REPO), ("envs/*",), name="{name}")
@@ -151,3 +154,60 @@ def test_found_workspaces_that_depend_on_each_other_are_refused(build: Callable[
     pushed = house.push("c1", "envs/dev/main.tf")
     assert "in acme/infra, `depends_on` forms a cycle: " in house.delivery(pushed).error
     assert names(house) == []
+
+
+@pytest.fixture
+def sharing(build: Callable[..., House]) -> House:
+    """A network that shares its state with every workspace whose name begins so, and a rule with inputs."""
+    house = build(rules=[replace(RULE, like=replace(RULE.like, inputs=(Input("vpc", "network", "vpc"),)))])
+    house.workspace("network", share_state_with=("app-*", "exact"))
+    put_state(house, "network", vpc="vpc-1")
+    return house
+
+
+def start(house: House, name: str) -> tuple[str, bool]:
+    """Return how the newest run of a workspace ended, and whether it was handed a state or an output."""
+    run = house.runs(house.find_workspace(name))[-1]
+    with house.store.reading() as tx:
+        handed = bool(variables_of(tx, run.id))
+    jobs = [each for each in house.engine.jobs if each.run_id == run.id]
+    return run.status.value, handed or any(job.state is not None and job.state.shared for job in jobs)
+
+
+@pytest.mark.parametrize("name", ["app-x", "exact"])
+def test_a_workspace_of_an_open_change_reads_no_shared_state_before_it_is_on_the_branch(
+    sharing: House, name: str
+) -> None:
+    sharing.engine.found = (f"envs/{name}",)
+    sharing.open_change(1, "h1", f"envs/{name}/main.tf")
+    assert start(sharing, name) == ("errored", False)
+    assert "was found only in a change" in sharing.said("h1", f"plangate/{name}/plan")[1]
+    sharing.push("c1", f"envs/{name}/main.tf")
+    assert start(sharing, name)[1]
+    # Another change of it may read, for its directory is on the branch.
+    sharing.open_change(2, "h2", f"envs/{name}/main.tf")
+    assert start(sharing, name) == ("planned_and_finished", True)
+
+
+def test_a_workspace_that_was_retired_reads_nothing_if_a_change_brings_it_back(sharing: House) -> None:
+    sharing.engine.found = ("envs/app-x",)
+    sharing.push("c1", "envs/app-x/main.tf")
+    sharing.engine.found = ()
+    sharing.push("c2", "envs/app-x/main.tf")
+    sharing.engine.found = ("envs/app-x",)
+    sharing.open_change(1, "h1", "envs/app-x/main.tf")
+    assert start(sharing, "app-x") == ("errored", False)
+
+
+def test_a_run_of_a_workspace_of_an_open_change_is_not_told_of_shared_states(
+    build: Callable[..., House],
+) -> None:
+    house = build(rules=[RULE])
+    house.workspace("network", share_state_with=("*",))
+    house.engine.found = ("envs/app-x",)
+    house.open_change(1, "h1", "envs/app-x/main.tf")
+    job = house.engine.jobs[-1]
+    assert "TF_VAR_plangate_states" not in job.environment
+    assert job.state is not None
+    assert job.state.shared == ()
+    assert "was found only in a change" in job.remark

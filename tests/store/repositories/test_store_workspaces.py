@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 
 from bot.domain.errors import Conflict, NotFound
@@ -12,6 +14,7 @@ from bot.domain.events import RepoRef
 from bot.domain.ids import new_id
 from bot.domain.workspaces.workspace import Lock, Workspace
 from bot.store import SqlStore
+from bot.store.repositories.workspaces import read_workspace, workspace_row
 from tests.store.conftest import Database
 from tests.store.samples import AT, REPO, every, put, workspace
 
@@ -64,6 +67,13 @@ def test_those_that_share_their_states(store: SqlStore) -> None:
     put(store, workspace("gone", active=False, share_state_with=("*",)))
     with store.reading() as unit:
         assert [place.name for place in unit.workspaces.all(sharing=True)] == ["network"]
+
+
+def test_a_discovered_workspace_from_before_counts_as_proposed_until_the_next_push() -> None:
+    for discovered in (True, False):
+        row = workspace_row(workspace(discovered=discovered))
+        del row["isolation"]["proposed"]
+        assert read_workspace(cast(sa.RowMapping, row)).proposed == discovered
 
 
 def test_what_is_not_there_is_not_found(store: SqlStore) -> None:
