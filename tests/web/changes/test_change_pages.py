@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from bot.domain.errors import ForgeUnavailable
+from bot.domain.events import RepoRef
 from bot.domain.people.audit import AuditAction, AuditEntry, AuditResult
 from bot.domain.people.origins import Via
 from bot.domain.people.permissions import Role
@@ -240,9 +241,18 @@ def test_requirements_hold_for_the_button(world: World, seeded: Seeded) -> None:
     assert applying(world, seeded, "network-prod") == []
     failed = press(world, world.client, "billing")
     assert "the plan of the latest commit failed" in failed.get_data(as_text=True)
-    elsewhere = press(world, world.client, "dns")
-    assert "this change does not touch dns" in elsewhere.get_data(as_text=True)
-    assert press(world, world.client, "nowhere").status_code == 404
+
+
+def test_the_button_tells_nobody_which_workspaces_other_repositories_have(
+    world: World, seeded: Seeded
+) -> None:
+    known(world)
+    world.workspace("secret", RepoRef("hub", "acme/secret"))
+    wren = world.visitor("wren", Role.WRITE)
+    for name in ("secret", "dns", "nowhere"):
+        answer = press(world, wren, name)
+        assert answer.status_code == 409
+        assert f"this change does not touch {name}" in answer.get_data(as_text=True)
 
 
 def test_a_forge_that_is_away_applies_nothing(world: World, seeded: Seeded) -> None:
