@@ -15,6 +15,7 @@ from bot.domain.changes.requirements import Check, Facts, Requirement, evaluate,
 from bot.domain.errors import ForgeError
 from bot.domain.events import Change
 from bot.domain.people.permissions import NEEDS, Action, Person
+from bot.domain.runs.lifecycle import UNDER_WAY
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import ChangeRecord, Transaction
@@ -57,12 +58,13 @@ def unasked(change: Change) -> Asked:
 
 
 def ask(change: Change, workspaces: Sequence[Workspace]) -> Asked:
-    """Ask the forge. If it does not answer, say so."""
-    try:
-        return Asked(services().requirement_checker.facts(change, workspaces))
-    except (ForgeError, KeyError) as error:
-        why = harmless(str(error)) if isinstance(error, ForgeError) else "it is no longer configured"
-        return Asked(unasked(change).facts, f"Can't reach the forge: {why}")
+    """Ask the forge if only it knows something. If it does not answer, say so. Raises NotFound."""
+    if not asks_forge(change, workspaces):
+        return unasked(change)
+    answer = services().recent_facts.of(change, workspaces)
+    if isinstance(answer, ForgeError):
+        return Asked(unasked(change).facts, f"Can't reach the forge: {harmless(str(answer))}")
+    return Asked(answer)
 
 
 def build(
@@ -102,8 +104,12 @@ def build(
 
 
 def signature(record: ChangeRecord, runs: Sequence[Run]) -> str:
-    """Return what changes whenever the requirements should be asked for again."""
-    text = " ".join((record.change.head_sha, *(f"{run.id}:{run.version}" for run in runs)))
+    """Return what changes whenever the requirements should be asked for again.
+
+    The stages of a run on its way do not count: with many workspaces, some run is always at another one.
+    """
+    stands = (f"{run.id}:{'' if run.status in UNDER_WAY else run.status}" for run in runs)
+    text = " ".join((record.change.head_sha, *stands))
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
 
 

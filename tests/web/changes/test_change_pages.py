@@ -22,6 +22,7 @@ from bot.domain.runs.lifecycle import RunStatus, StageStatus
 from bot.domain.runs.merge_result import MergeResult
 from bot.domain.runs.run import PLAN_CODE_LENGTH, Run
 from bot.domain.workspaces.workspace import PlanOf
+from bot.services.approvals.recent_facts import KEPT_FOR
 from bot.services.ports import ArtifactKind, AuditQuery, RunQuery
 from tests.support.seeding import CHANGE, HEADS, Seeded, plan_json, seed
 from tests.web.conftest import World
@@ -157,6 +158,62 @@ def test_a_page_with_very_many_changes_only_counts_them(world: World, seeded: Se
         tx.runs.save(replace(tx.runs.get(run.id), counts=Counts(9000, 0, 0)))
     network = section(text(world, PATH), "network-prod")
     assert "9,000 changes: see them in the run" in network
+
+
+# --- asking the forge ---------------------------------------------------------------------------------------
+
+
+def needs_url(world: World) -> str:
+    found = re.search(r'data-needs-url="([^"]+)"', text(world, PATH))
+    assert found
+    return found[1]
+
+
+def test_all_who_look_at_a_change_share_what_the_forge_said(world: World, seeded: Seeded) -> None:
+    known(world)
+    olga = world.visitor("olga")
+    for client in (world.client, olga, world.client):
+        assert "Missing</span> approved" in client.get(f"{PATH}/needs").get_data(as_text=True)
+    assert world.forge.calls.count("reviews") == 1
+    world.clock.pass_by(KEPT_FOR)
+    text(world, f"{PATH}/needs")
+    assert world.forge.calls.count("reviews") == 2
+    with world.services.store.transaction() as tx:
+        record = tx.changes.get("chg-second-zone")
+        tx.changes.put(replace(record, change=replace(record.change, head_sha="9" * 40)))
+    text(world, f"{PATH}/needs")
+    assert world.forge.calls.count("reviews") == 3, "what was said of another commit does not count"
+
+
+def test_the_forge_is_not_asked_about_a_closed_change(world: World, seeded: Seeded) -> None:
+    known(world)
+    with world.services.store.transaction() as tx:
+        record = tx.changes.get("chg-second-zone")
+        tx.changes.put(replace(record, change=replace(record.change, open=False)))
+    text(world, f"{PATH}/needs")
+    assert "reviews" not in world.forge.calls
+
+
+def test_the_forge_is_asked_again_when_a_run_ends_not_at_each_of_its_stages(
+    world: World, seeded: Seeded
+) -> None:
+    run = world.run(
+        seeded.workspaces["billing"], status=RunStatus.FETCHING, plan_only=True,
+        commit=HEADS[5], change_number=CHANGE,
+    )  # fmt: skip
+    before = needs_url(world)
+    for status, same in ((RunStatus.PLANNING, True), (RunStatus.PLANNED_AND_FINISHED, False)):
+        with world.services.store.transaction() as tx:
+            tx.runs.save(replace(tx.runs.get(run.id), status=status))
+        assert (needs_url(world) == before) is same
+
+
+def test_an_error_of_our_own_is_not_called_a_forge_that_is_gone(world: World, seeded: Seeded) -> None:
+    known(world)
+    world.forge.fail(KeyError("a defect"), on="reviews")
+    answer = world.client.get(f"{PATH}/needs")
+    assert answer.status_code == 500
+    assert "no longer configured" not in answer.get_data(as_text=True)
 
 
 # --- the buttons --------------------------------------------------------------------------------------------
