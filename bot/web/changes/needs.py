@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from flask import url_for
 
+from bot.domain.changes.apply_order import ApplyPlace, why_not_in_order
 from bot.domain.changes.requirements import Check, Facts, Requirement, evaluate, needed_by
 from bot.domain.errors import ForgeError
 from bot.domain.events import Change
@@ -67,40 +68,58 @@ def ask(change: Change, workspaces: Sequence[Workspace]) -> Asked:
     return Asked(answer)
 
 
-def build(
-    tx: Transaction,
-    record: ChangeRecord,
-    workspace: Workspace,
-    run: Run | None,
-    step: str,
-    asked: Asked,
-    person: Person,
-) -> Needs:
-    """Return the needs of one workspace. `step` is its next command, if nothing is missing."""
-    policies = tx.policies.of_run(run.id) if run is not None else ()
-    checks = evaluate(workspace, asked.facts, policies)
-    waits = any(check.why == _NOT_ASKED for check in checks) and bool(step)
-    button, why = None, ""
-    if step.startswith("/apply") and run is not None:
-        page_applies = services().page_applies
-        if not waits:
-            why = page_applies.why_refused(tx, record, workspace, _somebody(person), asked.facts)
-        # A button applies one plan. Where others come first, the command names them all.
-        alone = step == next_step(workspace, run)
-        if alone and not waits and not why and person.may(Action.CONFIRM):
-            button = _button(record, workspace, run)
-    if step.startswith("/plan"):
-        why, waits = why_not_planned(tx, workspace, record.change), False
-    shown = "" if waits or why else step
-    return Needs(
-        next_step=harmless(shown),
-        who=_who(shown, record.change, person),
-        why_not=harmless(why) if not _told(why, checks) else "",
-        button=button,
-        checks=tuple(_check(check, asked.facts) for check in checks),
-        waits=waits and not asked.problem,
-        problem=asked.problem,
-    )
+class ChangeNeeds:
+    """What applies of a change need in each of its workspaces, as one person sees it."""
+
+    def __init__(self, tx: Transaction, record: ChangeRecord, asked: Asked, person: Person) -> None:
+        self._tx = tx
+        self._record = record
+        self._asked = asked
+        self._person = person
+        self._refusals: dict[str, str] = {}
+
+    def of(self, workspace: Workspace, run: Run | None, step: str, place: ApplyPlace) -> Needs:
+        """Return the needs of one workspace.
+
+        `step` is its next command, if nothing is missing. `place` says what that command applies first.
+        """
+        facts, person = self._asked.facts, self._person
+        policies = self._tx.policies.of_run(run.id) if run is not None else ()
+        checks = evaluate(workspace, facts, policies)
+        applies = step.startswith("/apply")
+        waits = bool(step) and any(map(self._is_unasked, (*(place.first if applies else ()), workspace)))
+        button, why = None, ""
+        if applies and run is not None:
+            if not waits:
+                why = self._refusal(workspace) or why_not_in_order(place, self._refusal)
+            # A button applies one plan. Where others come first, the command names them all.
+            alone = step == next_step(workspace, run)
+            if alone and not waits and not why and person.may(Action.CONFIRM):
+                button = _button(self._record, workspace, run)
+        if step.startswith("/plan"):
+            why, waits = why_not_planned(self._tx, workspace, self._record.change), False
+        shown = "" if waits or why else step
+        return Needs(
+            next_step=harmless(shown),
+            who=_who(shown, self._record.change, person),
+            why_not=harmless(why) if not _told(why, checks) else "",
+            button=button,
+            checks=tuple(_check(check, facts) for check in checks),
+            waits=waits and not self._asked.problem,
+            problem=self._asked.problem,
+        )
+
+    def _is_unasked(self, workspace: Workspace) -> bool:
+        """Whether the forge is still to be asked for what the workspace requires."""
+        return any(check.why == _NOT_ASKED for check in evaluate(workspace, self._asked.facts, ()))
+
+    def _refusal(self, workspace: Workspace) -> str:
+        """Say why an apply would be refused. Looks once for each workspace: many may depend on it."""
+        if workspace.id not in self._refusals:
+            somebody, facts = _somebody(self._person), self._asked.facts
+            refused = services().page_applies.why_refused
+            self._refusals[workspace.id] = refused(self._tx, self._record, workspace, somebody, facts)
+        return self._refusals[workspace.id]
 
 
 def signature(record: ChangeRecord, runs: Sequence[Run]) -> str:

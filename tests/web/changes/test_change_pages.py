@@ -21,7 +21,7 @@ from bot.domain.plans.plan import Counts
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
 from bot.domain.runs.merge_result import MergeResult
 from bot.domain.runs.run import PLAN_CODE_LENGTH, Run
-from bot.domain.workspaces.workspace import PlanOf
+from bot.domain.workspaces.workspace import PlanOf, Workspace
 from bot.services.approvals.recent_facts import KEPT_FOR
 from bot.services.ports import ArtifactKind, AuditQuery, RunQuery
 from tests.support.seeding import CHANGE, HEADS, Seeded, plan_json, seed
@@ -158,6 +158,36 @@ def test_a_page_with_very_many_changes_only_counts_them(world: World, seeded: Se
         tx.runs.save(replace(tx.runs.get(run.id), counts=Counts(9000, 0, 0)))
     network = section(text(world, PATH), "network-prod")
     assert "9,000 changes: see them in the run" in network
+
+
+def test_a_command_in_order_is_named_only_if_every_workspace_in_it_may_be_applied(
+    world: World, seeded: Seeded
+) -> None:
+    known(world)
+    network = seeded.workspaces["network-prod"]
+    cluster = replace(seeded.workspaces["cluster-prod"], depends_on=("network-*",))
+    with world.services.store.transaction() as tx:
+        tx.workspaces.put(cluster)
+    waiting = section(text(world, PATH), "cluster-prod")
+    assert "Asking the forge" in waiting
+    assert "/apply" not in waiting
+    refused = section(text(world, f"{PATH}?ask=forge"), "cluster-prod")
+    assert "network-prod can't be applied now: approved: nobody with write access" in refused
+    assert "/apply" not in refused
+    draft(world, True, network, "not_draft")
+    refused = section(text(world, PATH), "cluster-prod")
+    assert "network-prod can't be applied now: not_draft: it is a draft" in refused
+    assert "/apply" not in refused
+    draft(world, False, network, "not_draft")
+    assert "/apply network-prod " in section(text(world, PATH), "cluster-prod")
+
+
+def draft(world: World, is_draft: bool, workspace: Workspace, *require: str) -> None:
+    """Make the change a draft or none, with other requirements of a workspace."""
+    with world.services.store.transaction() as tx:
+        record = tx.changes.get("chg-second-zone")
+        tx.changes.put(replace(record, change=replace(record.change, draft=is_draft)))
+        tx.workspaces.put(replace(workspace, require=require))
 
 
 # --- asking the forge ---------------------------------------------------------------------------------------
