@@ -23,6 +23,7 @@ from bot.domain.runs.merge_result import MergeResult
 from bot.domain.runs.run import PLAN_CODE_LENGTH, Run
 from bot.domain.workspaces.workspace import PlanOf, Workspace
 from bot.services.approvals.recent_facts import KEPT_FOR
+from bot.services.plans.views import packed
 from bot.services.ports import ArtifactKind, AuditQuery, RunQuery
 from tests.support.seeding import CHANGE, HEADS, Seeded, plan_json, seed
 from tests.web.conftest import World
@@ -188,6 +189,33 @@ def draft(world: World, is_draft: bool, workspace: Workspace, *require: str) -> 
         record = tx.changes.get("chg-second-zone")
         tx.changes.put(replace(record, change=replace(record.change, draft=is_draft)))
         tx.workspaces.put(replace(workspace, require=require))
+
+
+def test_moves_count_towards_the_limit_of_the_page(world: World, seeded: Seeded) -> None:
+    run = seeded.runs["preview-cluster-prod"]
+    document = json.loads(plan_json(*(f"aws_subnet.n{number}" for number in range(5001)), action="no-op"))
+    for each in document["resource_changes"]:
+        each["previous_address"] = f"{each['address']}_old"
+    with world.services.store.transaction() as tx:
+        tx.artifacts.put(run.id, ArtifactKind.PLAN_JSON, json.dumps(document).encode())
+        tx.runs.save(replace(tx.runs.get(run.id), counts=Counts()))
+    for _ in range(2):
+        page = text(world, PATH)
+        assert "5,001 changes: see them in the run" in section(page, "cluster-prod")
+        assert "see them in the run" in section(page, "network-prod"), "nothing is left for it"
+
+
+def test_a_plan_is_not_read_again_while_its_run_is_the_same(world: World, seeded: Seeded) -> None:
+    run = seeded.runs["preview-network-prod"]
+    listed = re.findall(r"<code>(aws_[^<]+)</code>", section(raw(world, PATH), "network-prod"))
+    with world.services.store.transaction() as tx:
+        tx.artifacts.put(run.id, ArtifactKind.PLAN_VIEW, packed(json.loads(plan_json("aws_vpc.other")), ()))
+    again = re.findall(r"<code>(aws_[^<]+)</code>", section(raw(world, PATH), "network-prod"))
+    assert listed
+    assert again == listed
+    with world.services.store.transaction() as tx:
+        tx.runs.save(tx.runs.get(run.id))
+    assert "<code>aws_vpc.other</code>" in section(raw(world, PATH), "network-prod")
 
 
 # --- asking the forge ---------------------------------------------------------------------------------------
