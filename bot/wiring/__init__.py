@@ -15,7 +15,7 @@ from bot.forges.kinds import KINDS, parser
 from bot.rendering import Rendering
 from bot.services.approvals.before_apply import BeforeApply
 from bot.services.approvals.our_comment import OurComments
-from bot.services.approvals.recent_facts import RecentFacts
+from bot.services.approvals.requirements import RequirementChecker
 from bot.services.comments.page_applies import PageApplies
 from bot.services.deliveries.catch_up import CatchUp
 from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
@@ -109,7 +109,7 @@ class Services:
     variables: VariableEditor
     workspace_locks: WorkspaceLocks
     manual_runs: ManualRuns
-    recent_facts: RecentFacts
+    requirement_checker: RequirementChecker
     page_applies: PageApplies
     roles: Roles
     identities: Identities
@@ -170,7 +170,7 @@ def build_services(world: World, config: Config) -> Services:
         controls=foundation.controls,
         workspace_locks=foundation.workspace_locks,
         manual_runs=ManualRuns(store, clock, forges, factory, transitions),
-        recent_facts=RecentFacts(foundation.requirement_checker, forges, clock),
+        requirement_checker=foundation.requirement_checker,
         page_applies=page_applies_of(world, foundation),
         roles=foundation.roles,
         identities=foundation.identities,

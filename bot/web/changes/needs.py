@@ -23,6 +23,7 @@ from bot.services.ports import ChangeRecord, Transaction
 from bot.services.reports.derive import next_step
 from bot.services.runs.merge_results import why_not_planned
 from bot.web.changes.context import ApplyButton, Needs, RequirementCheck
+from bot.web.changes.recent_facts import recent_facts
 from bot.web.page import wording
 from bot.web.page.layout import Badge, Tone
 from bot.web.page.output import harmless
@@ -62,7 +63,7 @@ def ask(change: Change, workspaces: Sequence[Workspace]) -> Asked:
     """Ask the forge if only it knows something. If it does not answer, say so. Raises NotFound."""
     if not asks_forge(change, workspaces):
         return unasked(change)
-    answer = services().recent_facts.of(change, workspaces)
+    answer = recent_facts().of(change, workspaces)
     if isinstance(answer, ForgeError):
         return Asked(unasked(change).facts, f"Can't reach the forge: {harmless(str(answer))}")
     return Asked(answer)

@@ -12,7 +12,7 @@ from flask import Flask, current_app
 from bot.domain.people.permissions import Person
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
-from bot.services.approvals.recent_facts import RecentFacts
+from bot.services.approvals.requirements import RequirementChecker
 from bot.services.comments.page_applies import PageApplies
 from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
 from bot.services.deliveries.redeliver import Redelivery
@@ -167,8 +167,8 @@ class Services(Protocol):
         ...
 
     @property
-    def recent_facts(self) -> RecentFacts:
-        """What the forge knows of what applies of changes need."""
+    def requirement_checker(self) -> RequirementChecker:
+        """What applies of changes need."""
         ...
 
     @property

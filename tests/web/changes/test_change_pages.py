@@ -22,9 +22,9 @@ from bot.domain.runs.lifecycle import RunStatus, StageStatus
 from bot.domain.runs.merge_result import MergeResult
 from bot.domain.runs.run import PLAN_CODE_LENGTH, Run
 from bot.domain.workspaces.workspace import PlanOf, Workspace
-from bot.services.approvals.recent_facts import KEPT_FOR
 from bot.services.plans.views import packed
 from bot.services.ports import ArtifactKind, AuditQuery, RunQuery
+from bot.web.changes.recent_facts import KEPT_FOR
 from tests.support.seeding import CHANGE, HEADS, Seeded, plan_json, seed
 from tests.web.conftest import World
 

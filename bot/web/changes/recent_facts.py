@@ -10,6 +10,9 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
+from typing import cast
+
+from flask import current_app
 
 from bot.domain.changes.requirements import Facts, Requirement, needed_by
 from bot.domain.errors import ForgeError, ForgeRefused
@@ -17,11 +20,13 @@ from bot.domain.events import Change
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.ports import Clock
+from bot.web.request.services import Services, services
 
 KEPT_FOR = timedelta(seconds=10)
 """How long an answer of the forge is cached for pages."""
 
 MOST_KEPT = 200
+_PLACE = "plangate_recent_facts"
 
 # The change with its latest commit, and what is asked about it.
 _Key = tuple[Change, frozenset[Requirement], tuple[str, ...]]
@@ -68,3 +73,19 @@ class RecentFacts:
             while len(self._entries) > MOST_KEPT:
                 self._entries.popitem(last=False)
             return entry
+
+
+@dataclass(frozen=True)
+class _Held:
+    services: Services
+    facts: RecentFacts
+
+
+def recent_facts() -> RecentFacts:
+    """Return what this process caches for the services of the app that handles this request."""
+    mine = services()
+    held = cast("_Held | None", current_app.extensions.get(_PLACE))
+    if held is None or held.services is not mine:
+        held = _Held(mine, RecentFacts(mine.requirement_checker, mine.hooks, mine.clock))
+        current_app.extensions[_PLACE] = held
+    return held.facts
