@@ -12,7 +12,7 @@ from threading import RLock
 
 from bot.domain.changes.codeowners import CodeOwners
 from bot.domain.changes.reviews import ApprovalRule, Review, Verdict
-from bot.domain.errors import ForgeError, ForgeRefused, HeadMoved, NotFound, NotMergeable
+from bot.domain.errors import ForgeRefused, HeadMoved, NotFound, NotMergeable
 from bot.domain.events import Change, ChangedFiles, CommentAdded, RepoRef
 from bot.domain.people.permissions import Role
 from bot.domain.reports.posts import Reaction
@@ -200,9 +200,7 @@ class FakeForge:
         with self._lock:
             self.comments = [comment for comment in self.comments if comment.id != comment_id]
 
-    def fail(
-        self, error: ForgeError | NotFound, on: str = "", *, times: int = 1, after: bool = False
-    ) -> None:
+    def fail(self, error: Exception, on: str = "", *, times: int = 1, after: bool = False) -> None:
         """Fail the next calls (of one method). With `after`, they take effect and only the answer is lost."""
         with self._lock:
             self._faults.append(_Fault(on, error, times, after))

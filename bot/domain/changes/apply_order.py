@@ -68,12 +68,18 @@ def why_others_first(
 
     `refusals` are those of the same command, by workspace. `refusal_of` says why another would be refused.
     """
+    blocked = why_not_in_order(place, lambda source: refusals.get(source.id) or refusal_of(source))
+    return blocked or f"{place.why}: comment `{_APPLY}{_names(place, workspace)}` to apply them in order"
+
+
+def why_not_in_order(place: ApplyPlace, refusal_of: Callable[[Workspace], str]) -> str:
+    """Say why a command that also names what is applied first would be refused. Empty if it would not."""
     for source in place.first:
         if not source.merging.apply_when.before:
             return f"{place.why}: merge this change first"
-        if why := refusals.get(source.id) or refusal_of(source):
+        if why := refusal_of(source):
             return f"{place.why}, and {source.name} can't be applied now: {why}"
-    return f"{place.why}: comment `{_APPLY}{_names(place, workspace)}` to apply them in order"
+    return ""
 
 
 def step_in_order(place: ApplyPlace, workspace: Workspace, steps: Mapping[str, str]) -> str:

@@ -134,7 +134,7 @@ def _acts(change: Any) -> bool:
 def _altered(change: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return an update without the values of the attributes that stay as they are; their names stay.
 
-    None if the values are no objects.
+    None if one of the values is not an object.
     """
     before, after = change.get("before"), change.get("after")
     if not isinstance(before, dict) or not isinstance(after, dict):

@@ -63,11 +63,10 @@ class PageApplies:
         if len(code) != PLAN_CODE_LENGTH:
             raise Invalid("the plan's code is missing: reload the page and try again")
         with self._store.reading() as tx:
-            known, workspace = tx.changes.get(change_id), tx.workspaces.named(name)
+            known = tx.changes.get(change_id)
+            workspace = _touched(tx, known, name)
             if self._under_way(tx, workspace, known, code, person):
                 return
-        if workspace.id not in known.workspace_ids:
-            raise IllegalMove(f"this change does not touch {name}")
         repo, number = known.change.repo, known.change.number
         forge = self._forges.get(repo.forge)
         if forge is None:
@@ -120,6 +119,18 @@ class PageApplies:
         return any(
             _approved(run, code, person) and not run.final for run in runs_about(tx, workspace, record.change)
         )
+
+
+def _touched(tx: Transaction, record: ChangeRecord, name: str) -> Workspace:
+    """Return the workspace of that name if the change touches it. Raises IllegalMove.
+
+    The answer is the same for other workspaces and for none: people here may not know those of others.
+    """
+    for workspace_id in record.workspace_ids:
+        workspace = tx.workspaces.get(workspace_id)
+        if workspace.name == name:
+            return workspace
+    raise IllegalMove(f"this change does not touch {name}")
 
 
 def _approved(run: Run, code: str, person: Person) -> bool:

@@ -207,21 +207,27 @@ def _speaking(record: ChangeRecord, runs: Sequence[Run]) -> list[Run]:
 def _in_order(
     record: ChangeRecord, sections: Sequence[WorkspaceSection], runs: Sequence[Run]
 ) -> list[WorkspaceSection]:
-    """Return the sections with next commands that name what is applied first, too."""
+    """Return the sections with next commands that name what is applied first, too.
+
+    If people have to approve one of those, the command needs their approval.
+    """
     if not record.change.open or not any(section.workspace.depends_on for section in sections):
         return list(sections)
     order, mine = Order(section.workspace for section in sections), by_workspace(runs)
     steps = {section.workspace.id: section.next_step for section in sections}
+    unapproved = {section.workspace.id for section in sections if section.unapproved}
 
-    def step(section: WorkspaceSection) -> str:
+    def placed(section: WorkspaceSection) -> WorkspaceSection:
         workspace = section.workspace
         run = section.run
         if not run.plan_only or run.modes.destroy or not workspace.merging.apply_when.before:
-            return section.next_step
+            return section
         place = place_of(workspace, record.change, order, lambda other: mine.get(other.id, ()))
-        return step_in_order(place, workspace, steps)
+        step = step_in_order(place, workspace, steps)
+        waits = not unapproved.isdisjoint(each.id for each in (*place.first, workspace))
+        return replace(section, next_step=step, unapproved=bool(step) and waits)
 
-    return [replace(section, next_step=step(section)) for section in sections]
+    return [placed(section) for section in sections]
 
 
 def _said_of_queue(tx: Transaction, queued: Sequence[Run]) -> str:

@@ -11,16 +11,19 @@ from dataclasses import dataclass
 
 from flask import url_for
 
+from bot.domain.changes.apply_order import ApplyPlace, why_not_in_order
 from bot.domain.changes.requirements import Check, Facts, Requirement, evaluate, needed_by
 from bot.domain.errors import ForgeError
 from bot.domain.events import Change
 from bot.domain.people.permissions import NEEDS, Action, Person
+from bot.domain.runs.lifecycle import UNDER_WAY
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import ChangeRecord, Transaction
 from bot.services.reports.derive import next_step
 from bot.services.runs.merge_results import why_not_planned
 from bot.web.changes.context import ApplyButton, Needs, RequirementCheck
+from bot.web.changes.recent_facts import recent_facts
 from bot.web.page import wording
 from bot.web.page.layout import Badge, Tone
 from bot.web.page.output import harmless
@@ -57,53 +60,76 @@ def unasked(change: Change) -> Asked:
 
 
 def ask(change: Change, workspaces: Sequence[Workspace]) -> Asked:
-    """Ask the forge. If it does not answer, say so."""
-    try:
-        return Asked(services().requirement_checker.facts(change, workspaces))
-    except (ForgeError, KeyError) as error:
-        why = harmless(str(error)) if isinstance(error, ForgeError) else "it is no longer configured"
-        return Asked(unasked(change).facts, f"Can't reach the forge: {why}")
+    """Ask the forge if only it knows something. If it does not answer, say so. Raises NotFound."""
+    if not asks_forge(change, workspaces):
+        return unasked(change)
+    answer = recent_facts().of(change, workspaces)
+    if isinstance(answer, ForgeError):
+        return Asked(unasked(change).facts, f"Can't reach the forge: {harmless(str(answer))}")
+    return Asked(answer)
 
 
-def build(
-    tx: Transaction,
-    record: ChangeRecord,
-    workspace: Workspace,
-    run: Run | None,
-    step: str,
-    asked: Asked,
-    person: Person,
-) -> Needs:
-    """Return the needs of one workspace. `step` is its next command, if nothing is missing."""
-    policies = tx.policies.of_run(run.id) if run is not None else ()
-    checks = evaluate(workspace, asked.facts, policies)
-    waits = any(check.why == _NOT_ASKED for check in checks) and bool(step)
-    button, why = None, ""
-    if step.startswith("/apply") and run is not None:
-        page_applies = services().page_applies
-        if not waits:
-            why = page_applies.why_refused(tx, record, workspace, _somebody(person), asked.facts)
-        # A button applies one plan. Where others come first, the command names them all.
-        alone = step == next_step(workspace, run)
-        if alone and not waits and not why and person.may(Action.CONFIRM):
-            button = _button(record, workspace, run)
-    if step.startswith("/plan"):
-        why, waits = why_not_planned(tx, workspace, record.change), False
-    shown = "" if waits or why else step
-    return Needs(
-        next_step=harmless(shown),
-        who=_who(shown, record.change, person),
-        why_not=harmless(why) if not _told(why, checks) else "",
-        button=button,
-        checks=tuple(_check(check, asked.facts) for check in checks),
-        waits=waits and not asked.problem,
-        problem=asked.problem,
-    )
+class ChangeNeeds:
+    """What applies of a change need in each of its workspaces, as one person sees it."""
+
+    def __init__(self, tx: Transaction, record: ChangeRecord, asked: Asked, person: Person) -> None:
+        self._tx = tx
+        self._record = record
+        self._asked = asked
+        self._person = person
+        self._refusals: dict[str, str] = {}
+
+    def of(self, workspace: Workspace, run: Run | None, step: str, place: ApplyPlace) -> Needs:
+        """Return the needs of one workspace.
+
+        `step` is its next command, if nothing is missing. `place` says what that command applies first.
+        """
+        facts, person = self._asked.facts, self._person
+        policies = self._tx.policies.of_run(run.id) if run is not None else ()
+        checks = evaluate(workspace, facts, policies)
+        applies = step.startswith("/apply")
+        waits = bool(step) and any(map(self._is_unasked, (*(place.first if applies else ()), workspace)))
+        button, why = None, ""
+        if applies and run is not None:
+            if not waits:
+                why = self._refusal(workspace) or why_not_in_order(place, self._refusal)
+            # A button applies one plan. Where others come first, the command names them all.
+            alone = step == next_step(workspace, run)
+            if alone and not waits and not why and person.may(Action.CONFIRM):
+                button = _button(self._record, workspace, run)
+        if step.startswith("/plan"):
+            why, waits = why_not_planned(self._tx, workspace, self._record.change), False
+        shown = "" if waits or why else step
+        return Needs(
+            next_step=harmless(shown),
+            who=_who(shown, self._record.change, person),
+            why_not=harmless(why) if not _told(why, checks) else "",
+            button=button,
+            checks=tuple(_check(check, facts) for check in checks),
+            waits=waits and not self._asked.problem,
+            problem=self._asked.problem,
+        )
+
+    def _is_unasked(self, workspace: Workspace) -> bool:
+        """Whether the forge is still to be asked for what the workspace requires."""
+        return any(check.why == _NOT_ASKED for check in evaluate(workspace, self._asked.facts, ()))
+
+    def _refusal(self, workspace: Workspace) -> str:
+        """Say why an apply would be refused. Looks once for each workspace: many may depend on it."""
+        if workspace.id not in self._refusals:
+            somebody, facts = _somebody(self._person), self._asked.facts
+            refused = services().page_applies.why_refused
+            self._refusals[workspace.id] = refused(self._tx, self._record, workspace, somebody, facts)
+        return self._refusals[workspace.id]
 
 
 def signature(record: ChangeRecord, runs: Sequence[Run]) -> str:
-    """Return what changes whenever the requirements should be asked for again."""
-    text = " ".join((record.change.head_sha, *(f"{run.id}:{run.version}" for run in runs)))
+    """Return what changes whenever the requirements should be asked for again.
+
+    The stages of a run on its way do not count: with many workspaces, some run is always at another one.
+    """
+    stands = (f"{run.id}:{'' if run.status in UNDER_WAY else run.status}" for run in runs)
+    text = " ".join((record.change.head_sha, *stands))
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
 
 

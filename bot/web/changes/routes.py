@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from bot.domain.changes.apply_order import place_of, step_in_order
+from bot.domain.changes.apply_order import ApplyPlace, place_of, step_in_order
 from bot.domain.errors import Conflict, EngineError, ForgeError, IllegalMove, NotFound
 from bot.domain.events import Change
 from bot.domain.people.permissions import Person
@@ -33,7 +33,7 @@ from bot.web.changes.context import (
     Delta,
 )
 from bot.web.changes.effects import EffectLists
-from bot.web.changes.needs import Asked
+from bot.web.changes.needs import Asked, ChangeNeeds
 from bot.web.page import elements, wording
 from bot.web.page.layout import Badge, Fact, Link, Tone
 from bot.web.page.output import harmless
@@ -80,7 +80,8 @@ def needed(change_id: str) -> str:
     with services().store.reading() as tx:
         found = _runs(tx, record, workspaces)
         known = _Known(record, workspaces, found, asked, access.person_asking(), Order(workspaces))
-        built = [_workspace(tx, known, each) for each in workspaces]
+        theirs = ChangeNeeds(tx, record, asked, known.person)
+        built = [_workspace(tx, known, theirs, each) for each in workspaces]
     token, kind = form_token(known.person), elements.words_of(record.change.repo).change
     return render_template("change_all_needs.html", workspaces=built, form_token=token, kind=kind)
 
@@ -106,9 +107,9 @@ def _page(change_id: str, problem: str = "") -> str:
     asked = needs.ask(record.change, workspaces) if asking else needs.unasked(record.change)
     with services().store.reading() as tx:
         known = _Known(record, workspaces, _runs(tx, record, workspaces), asked, person, Order(workspaces))
-        lists = EffectLists()
+        lists, theirs = EffectLists(), ChangeNeeds(tx, record, asked, person)
         built = tuple(
-            replace(_workspace(tx, known, each), effects=lists.of(_speaking(known, each)))
+            replace(_workspace(tx, known, theirs, each), effects=lists.of(_speaking(known, each)))
             for each in workspaces
         )
         whole = [(each.name, _speaking(known, each), "") for each in workspaces]
@@ -181,15 +182,17 @@ def _speaking(known: _Known, workspace: Workspace) -> Run | None:
     return speaking_run_of_change(known.record.change, known.runs.get(workspace.id, ()))
 
 
-def _workspace(tx: Transaction, known: _Known, workspace: Workspace) -> ChangeWorkspace:
-    built, run = _standing(tx, known, workspace), _speaking(known, workspace)
-    step, record = built.next_step, known.record
-    return replace(built, needs=needs.build(tx, record, workspace, run, step, known.asked, known.person))
-
-
-def _standing(tx: Transaction, known: _Known, workspace: Workspace) -> ChangeWorkspace:
-    record, mine = known.record, known.runs.get(workspace.id, ())
+def _workspace(tx: Transaction, known: _Known, theirs: ChangeNeeds, workspace: Workspace) -> ChangeWorkspace:
     run = _speaking(known, workspace)
+    place = _place(known, workspace, run) if run else ApplyPlace()
+    built = _standing(tx, known, workspace, run, place)
+    return replace(built, needs=theirs.of(workspace, run, built.next_step, place))
+
+
+def _standing(
+    tx: Transaction, known: _Known, workspace: Workspace, run: Run | None, place: ApplyPlace
+) -> ChangeWorkspace:
+    record, mine = known.record, known.runs.get(workspace.id, ())
     words = elements.words_of(workspace.repo)
     waits = why_it_waits(tx, workspace, run) if run else ""
     outdated = run is not None and not is_of_latest_commit(record.change, run)
@@ -197,6 +200,7 @@ def _standing(tx: Transaction, known: _Known, workspace: Workspace) -> ChangeWor
     if run is not None and run.final and (moved := why_plan_outdated(record, workspace, run)):
         outdated, older = True, f"; outdated: {moved}"
     open_ = record.change.open or (run is not None and run.change_number is None)
+    step = _next_step(known, workspace, run, place) if run and open_ and not outdated else ""
     return ChangeWorkspace(
         link=Link(harmless(workspace.name), elements.workspace_url(workspace.name)),
         anchor=workspace.id,
@@ -205,7 +209,7 @@ def _standing(tx: Transaction, known: _Known, workspace: Workspace) -> ChangeWor
         run=Link(run.id, elements.run_url(run.id)) if run else None,
         words=_line(headlines.headline(run, waits)[1] + older) if run else "It has no run here yet.",
         why=harmless(dict(record.reasons).get(workspace.name, "")),
-        next_step=harmless(_next_step(known, workspace, run)) if run and open_ and not outdated else "",
+        next_step=harmless(step),
         approvals=tuple(map(_approval, tx.approvals.of_change(workspace.id, record.change.number))),
         delta=_delta(tx, workspace, mine),
         runs=tuple(elements.run_row(each, words) for each in mine[:RUNS_SHOWN]),
@@ -213,13 +217,17 @@ def _standing(tx: Transaction, known: _Known, workspace: Workspace) -> ChangeWor
     )
 
 
-def _next_step(known: _Known, workspace: Workspace, run: Run) -> str:
-    """Return the next command of a workspace. It names what is applied first, too."""
+def _place(known: _Known, workspace: Workspace, run: Run) -> ApplyPlace:
+    """Return what is applied before a workspace, if its next apply has an order."""
     change = known.record.change
     ordered = run.plan_only and not run.modes.destroy and workspace.merging.apply_when.before
     if not (change.open and ordered):
-        return next_step(workspace, run)
-    place = place_of(workspace, change, known.order, lambda other: known.runs.get(other.id, ()))
+        return ApplyPlace()
+    return place_of(workspace, change, known.order, lambda other: known.runs.get(other.id, ()))
+
+
+def _next_step(known: _Known, workspace: Workspace, run: Run, place: ApplyPlace) -> str:
+    """Return the next command of a workspace. It names what is applied first, too."""
     steps = {workspace.id: next_step(workspace, run)}
     steps |= {each.id: next_step(each, it) for each in place.first if (it := _speaking(known, each))}
     return step_in_order(place, workspace, steps)

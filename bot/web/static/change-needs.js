@@ -1,6 +1,8 @@
 // Asks for what applies need once the page is shown, because only the forge knows it. The page stays fast.
 const OLD = 30000;
-let got = "", html = null, asking = "", at = 0;
+let got = "", html = null, asking = false, at = 0;
+
+const wanted = () => document.querySelector("[data-needs-url]")?.dataset.needsUrl;
 
 const put = (next) => {
   for (const fresh of next.querySelectorAll("[data-needs]")) {
@@ -15,11 +17,12 @@ const failed = () => {
 };
 
 const ask = async (again = false) => {
-  const url = document.querySelector("[data-needs-url]")?.dataset.needsUrl;
+  const url = wanted();
   if (!url) return;
   if (got === url && html) put(html);
-  if (asking === url || (got === url && !again)) return;
-  asking = url;
+  // One question at a time, however slow the forge is.
+  if (asking || (got === url && !again)) return;
+  asking = true;
   try {
     const answer = await fetch(url);
     if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
@@ -28,7 +31,8 @@ const ask = async (again = false) => {
     at = Date.now();
     put(html);
   } catch { failed(); }
-  asking = "";
+  asking = false;
+  if (wanted() !== url) ask();
 };
 
 // The page renews itself while runs go on: what was learned is put in again.

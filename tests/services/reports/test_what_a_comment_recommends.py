@@ -102,6 +102,33 @@ def test_an_apply_past_soft_policies_says_what_follows(guarded: House) -> None:
     assert guarded.statuses()[-1] == "policy_override"
 
 
+def in_order(house: House, first: str, then: str = "", *, draft: bool = False) -> str:
+    """Open a change of `net` and of `app`, which depends on it. Return the comment."""
+    house.workspace("net", require=(first,))
+    house.workspace("app", depends_on=("net",), require=tuple(filter(None, (then,))))
+    for name in ("net", "app"):
+        house.engine.will_find(name, BUCKET)
+    house.open_change(1, "h1", "net/a.tf", "app/a.tf", work=False)
+    if draft:
+        house.deliver(
+            ChangeUpdated(house.forge.edit_change(REPO, 1, draft=True), ChangeAction.NEW_COMMITS, "ann")
+        )
+    house.work()
+    return house.comments(1)[0]
+
+
+def test_what_is_applied_after_an_unapproved_workspace_is_not_called_ready(house: House) -> None:
+    comment = in_order(house, "approved")
+    assert comment.startswith("### 🟡 2 workspaces waiting for an approval\n")
+    assert comment.count("| once approved: `/apply net ") == 2
+
+
+def test_what_has_no_command_yet_is_not_said_to_follow_an_approval(house: House) -> None:
+    comment = in_order(house, "not_draft", "approved", draft=True)
+    assert "/apply" not in comment
+    assert "once approved" not in comment
+
+
 def fleet(house: House, *names: str) -> str:
     for name in names:
         house.workspace(name)

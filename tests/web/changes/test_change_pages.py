@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from bot.domain.errors import ForgeUnavailable
+from bot.domain.events import RepoRef
 from bot.domain.people.audit import AuditAction, AuditEntry, AuditResult
 from bot.domain.people.origins import Via
 from bot.domain.people.permissions import Role
@@ -22,9 +23,11 @@ from bot.domain.reports.posts import CommentPost
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
 from bot.domain.runs.merge_result import MergeResult
 from bot.domain.runs.run import PLAN_CODE_LENGTH, Run
-from bot.domain.workspaces.workspace import PlanOf
+from bot.domain.workspaces.workspace import PlanOf, Workspace
 from bot.services.approvals.shown_plans import summary_key
+from bot.services.plans.views import packed
 from bot.services.ports import ArtifactKind, AuditQuery, Post, RunQuery
+from bot.web.changes.recent_facts import KEPT_FOR
 from tests.support.seeding import CHANGE, HEADS, Seeded, plan_json, seed
 from tests.web.conftest import World
 
@@ -161,6 +164,119 @@ def test_a_page_with_very_many_changes_only_counts_them(world: World, seeded: Se
     assert "9,000 changes: see them in the run" in network
 
 
+def test_a_command_in_order_is_named_only_if_every_workspace_in_it_may_be_applied(
+    world: World, seeded: Seeded
+) -> None:
+    known(world)
+    network = seeded.workspaces["network-prod"]
+    cluster = replace(seeded.workspaces["cluster-prod"], depends_on=("network-*",))
+    with world.services.store.transaction() as tx:
+        tx.workspaces.put(cluster)
+    waiting = section(text(world, PATH), "cluster-prod")
+    assert "Asking the forge" in waiting
+    assert "/apply" not in waiting
+    refused = section(text(world, f"{PATH}?ask=forge"), "cluster-prod")
+    assert "network-prod can't be applied now: approved: nobody with write access" in refused
+    assert "/apply" not in refused
+    draft(world, True, network, "not_draft")
+    refused = section(text(world, PATH), "cluster-prod")
+    assert "network-prod can't be applied now: not_draft: it is a draft" in refused
+    assert "/apply" not in refused
+    draft(world, False, network, "not_draft")
+    assert "/apply network-prod " in section(text(world, PATH), "cluster-prod")
+
+
+def draft(world: World, is_draft: bool, workspace: Workspace, *require: str) -> None:
+    """Make the change a draft or none, with other requirements of a workspace."""
+    with world.services.store.transaction() as tx:
+        record = tx.changes.get("chg-second-zone")
+        tx.changes.put(replace(record, change=replace(record.change, draft=is_draft)))
+        tx.workspaces.put(replace(workspace, require=require))
+
+
+def test_moves_count_towards_the_limit_of_the_page(world: World, seeded: Seeded) -> None:
+    run = seeded.runs["preview-cluster-prod"]
+    document = json.loads(plan_json(*(f"aws_subnet.n{number}" for number in range(5001)), action="no-op"))
+    for each in document["resource_changes"]:
+        each["previous_address"] = f"{each['address']}_old"
+    with world.services.store.transaction() as tx:
+        tx.artifacts.put(run.id, ArtifactKind.PLAN_JSON, json.dumps(document).encode())
+        tx.runs.save(replace(tx.runs.get(run.id), counts=Counts()))
+    for _ in range(2):
+        page = text(world, PATH)
+        assert "5,001 changes: see them in the run" in section(page, "cluster-prod")
+        assert "see them in the run" in section(page, "network-prod"), "nothing is left for it"
+
+
+def test_a_plan_is_not_read_again_while_its_run_is_the_same(world: World, seeded: Seeded) -> None:
+    run = seeded.runs["preview-network-prod"]
+    listed = re.findall(r"<code>(aws_[^<]+)</code>", section(raw(world, PATH), "network-prod"))
+    with world.services.store.transaction() as tx:
+        tx.artifacts.put(run.id, ArtifactKind.PLAN_VIEW, packed(json.loads(plan_json("aws_vpc.other")), ()))
+    again = re.findall(r"<code>(aws_[^<]+)</code>", section(raw(world, PATH), "network-prod"))
+    assert listed
+    assert again == listed
+    with world.services.store.transaction() as tx:
+        tx.runs.save(tx.runs.get(run.id))
+    assert "<code>aws_vpc.other</code>" in section(raw(world, PATH), "network-prod")
+
+
+# --- asking the forge ---------------------------------------------------------------------------------------
+
+
+def needs_url(world: World) -> str:
+    found = re.search(r'data-needs-url="([^"]+)"', text(world, PATH))
+    assert found
+    return found[1]
+
+
+def test_all_who_look_at_a_change_share_what_the_forge_said(world: World, seeded: Seeded) -> None:
+    known(world)
+    olga = world.visitor("olga")
+    for client in (world.client, olga, world.client):
+        assert "Missing</span> approved" in client.get(f"{PATH}/needs").get_data(as_text=True)
+    assert world.forge.calls.count("reviews") == 1
+    world.clock.pass_by(KEPT_FOR)
+    text(world, f"{PATH}/needs")
+    assert world.forge.calls.count("reviews") == 2
+    with world.services.store.transaction() as tx:
+        record = tx.changes.get("chg-second-zone")
+        tx.changes.put(replace(record, change=replace(record.change, head_sha="9" * 40)))
+    text(world, f"{PATH}/needs")
+    assert world.forge.calls.count("reviews") == 3, "what was said of another commit does not count"
+
+
+def test_the_forge_is_not_asked_about_a_closed_change(world: World, seeded: Seeded) -> None:
+    known(world)
+    with world.services.store.transaction() as tx:
+        record = tx.changes.get("chg-second-zone")
+        tx.changes.put(replace(record, change=replace(record.change, open=False)))
+    text(world, f"{PATH}/needs")
+    assert "reviews" not in world.forge.calls
+
+
+def test_the_forge_is_asked_again_when_a_run_ends_not_at_each_of_its_stages(
+    world: World, seeded: Seeded
+) -> None:
+    run = world.run(
+        seeded.workspaces["billing"], status=RunStatus.FETCHING, plan_only=True,
+        commit=HEADS[5], change_number=CHANGE,
+    )  # fmt: skip
+    before = needs_url(world)
+    for status, same in ((RunStatus.PLANNING, True), (RunStatus.PLANNED_AND_FINISHED, False)):
+        with world.services.store.transaction() as tx:
+            tx.runs.save(replace(tx.runs.get(run.id), status=status))
+        assert (needs_url(world) == before) is same
+
+
+def test_an_error_of_our_own_is_not_called_a_forge_that_is_gone(world: World, seeded: Seeded) -> None:
+    known(world)
+    world.forge.fail(KeyError("a defect"), on="reviews")
+    answer = world.client.get(f"{PATH}/needs")
+    assert answer.status_code == 500
+    assert "no longer configured" not in answer.get_data(as_text=True)
+
+
 # --- the buttons --------------------------------------------------------------------------------------------
 
 
@@ -280,9 +396,18 @@ def test_requirements_hold_for_the_button(world: World, seeded: Seeded) -> None:
     assert applying(world, seeded, "network-prod") == []
     failed = press(world, world.client, "billing")
     assert "the plan of the latest commit failed" in failed.get_data(as_text=True)
-    elsewhere = press(world, world.client, "dns")
-    assert "this change does not touch dns" in elsewhere.get_data(as_text=True)
-    assert press(world, world.client, "nowhere").status_code == 404
+
+
+def test_the_button_tells_nobody_which_workspaces_other_repositories_have(
+    world: World, seeded: Seeded
+) -> None:
+    known(world)
+    world.workspace("secret", RepoRef("hub", "acme/secret"))
+    wren = world.visitor("wren", Role.WRITE)
+    for name in ("secret", "dns", "nowhere"):
+        answer = press(world, wren, name)
+        assert answer.status_code == 409
+        assert f"this change does not touch {name}" in answer.get_data(as_text=True)
 
 
 def test_a_forge_that_is_away_applies_nothing(world: World, seeded: Seeded) -> None:
