@@ -197,6 +197,7 @@ def test_every_attribute_opens_by_one_click_and_folds_again(site: Site) -> None:
 def test_the_forge_is_asked_after_the_page_and_a_plan_is_applied_there(site: Site) -> None:
     with site.world.services.store.reading() as tx:
         site.world.forge.add_change(tx.changes.get("chg-second-zone").change)
+    site.world.clock.pass_by(KEPT_FOR)  # what earlier pages were told of the forge is old
     place = site.seeded.workspaces["cluster-prod"].id
     with site.page(CHANGE) as page:
         network = page.locator(f"[data-needs='{site.seeded.workspaces['network-prod'].id}']")

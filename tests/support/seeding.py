@@ -13,12 +13,14 @@ from bot.domain.ids import new_id
 from bot.domain.people.permissions import Role
 from bot.domain.plans.plan import Counts
 from bot.domain.policies.policy import EnforcementLevel, PolicyCheck, PolicyOutcome
+from bot.domain.reports.posts import CommentPost
 from bot.domain.runs.approval import ApprovalRecord, ApprovalState
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
 from bot.domain.runs.run import Run, RunEvent, RunSource
 from bot.domain.workspaces.variables import Category, StoredVariable, Variable, VariableSet
 from bot.domain.workspaces.workspace import Lock, Workspace
-from bot.services.ports import ArtifactKind, ChangeRecord, Delivery, SetVersion, StateVersion
+from bot.services.approvals.shown_plans import summary_key
+from bot.services.ports import ArtifactKind, ChangeRecord, Delivery, Post, SetVersion, StateVersion
 
 REPO = RepoRef("hub", "acme/infra")
 HEADS = tuple(f"{number:x}" * 40 for number in range(1, 10))
@@ -268,7 +270,18 @@ def _change(world: Any, spaces: dict[str, Workspace]) -> dict[str, Run]:
     )  # fmt: skip
     with world.services.store.transaction() as tx:
         tx.approvals.add(record)
+    show_plans(world, *(runs[f"preview-{name}"] for name in names[:2]))
     return runs
+
+
+def show_plans(world: Any, *runs: Run, whole: bool = True) -> None:
+    """Have the comment on the change show exactly these plans, for a minute already, or only name them."""
+    with world.services.store.transaction() as tx:
+        change = tx.changes.get("chg-second-zone").change
+        post = Post("run-x", change.repo, summary_key(change.number), CommentPost(change.number, "x", "x"))
+        tx.posts.derived(post.subject, 1, [post])
+        at = {run.id: world.services.clock.now() - timedelta(minutes=1) for run in runs}
+        tx.shown.keep(post, at if whole else {}, {} if whole else at, "")
 
 
 def _variables(world: Any, workspace: Workspace) -> None:

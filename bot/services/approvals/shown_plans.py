@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from bot.domain.events import RepoRef
@@ -78,6 +79,12 @@ def why_not_shown(
     if since is None or since > asked_at:
         return NOT_SHOWN
     return JUST_SHOWN if asked_at - since < shown_for else ""
+
+
+def shown_whole(tx: Transaction, repo: RepoRef, number: int) -> Collection[str]:
+    """Return the ids of the runs whose plans a change's comment shows whole."""
+    post = tx.shown.get(repo, summary_key(number))
+    return post.shown.keys() if post is not None else ()
 
 
 def why_delayed(tx: Transaction, repo: RepoRef, number: int, run: Run, now: datetime) -> str:

@@ -6,7 +6,7 @@ Only the forge knows some of it, and the forge may be slow. So the page asks for
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from flask import url_for
@@ -19,6 +19,7 @@ from bot.domain.people.permissions import NEEDS, Action, Person
 from bot.domain.runs.lifecycle import UNDER_WAY
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
+from bot.services.approvals.shown_plans import shown_whole
 from bot.services.ports import ChangeRecord, Transaction
 from bot.services.reports.derive import next_step
 from bot.services.runs.merge_results import why_not_planned
@@ -70,7 +71,10 @@ def ask(change: Change, workspaces: Sequence[Workspace]) -> Asked:
 
 
 class ChangeNeeds:
-    """What applies of a change need in each of its workspaces, as one person sees it."""
+    """What applies of a change need in each of its workspaces, as one person sees it.
+
+    `shown` are the runs whose plans the comment shows whole: only these have a button (promise 1).
+    """
 
     def __init__(self, tx: Transaction, record: ChangeRecord, asked: Asked, person: Person) -> None:
         self._tx = tx
@@ -78,6 +82,7 @@ class ChangeNeeds:
         self._asked = asked
         self._person = person
         self._refusals: dict[str, str] = {}
+        self.shown = shown_whole(tx, record.change.repo, record.change.number)
 
     def of(self, workspace: Workspace, run: Run | None, step: str, place: ApplyPlace) -> Needs:
         """Return the needs of one workspace.
@@ -94,7 +99,7 @@ class ChangeNeeds:
             if not waits:
                 why = self._refusal(workspace) or why_not_in_order(place, self._refusal)
             # A button applies one plan. Where others come first, the command names them all.
-            alone = step == next_step(workspace, run)
+            alone = step == next_step(workspace, run) and (run.awaits_confirmation or run.id in self.shown)
             if alone and not waits and not why and person.may(Action.CONFIRM):
                 button = _button(self._record, workspace, run)
         if step.startswith("/plan"):
@@ -123,12 +128,12 @@ class ChangeNeeds:
         return self._refusals[workspace.id]
 
 
-def signature(record: ChangeRecord, runs: Sequence[Run]) -> str:
+def signature(record: ChangeRecord, runs: Sequence[Run], shown: Collection[str]) -> str:
     """Return what changes whenever the requirements should be asked for again.
 
     The stages of a run on its way do not count: with many workspaces, some run is always at another one.
     """
-    stands = (f"{run.id}:{'' if run.status in UNDER_WAY else run.status}" for run in runs)
+    stands = (f"{run.id}:{'' if run.status in UNDER_WAY else run.status}:{run.id in shown}" for run in runs)
     text = " ".join((record.change.head_sha, *stands))
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
@@ -126,7 +126,7 @@ def _page(change_id: str, problem: str = "") -> str:
         note=harmless(record.note),
         facts=_page_facts(record),
         action=url_for(".show", change_id=record.id),
-        needs_url=_needs_url(known) if asks and not asking else "",
+        needs_url=_needs_url(known, theirs.shown) if asks and not asking else "",
         problem=problem,
         workspaces=built,
         commits=_commits(known),
@@ -154,9 +154,9 @@ def _found(change_id: str) -> tuple[ChangeRecord, tuple[Workspace, ...]]:
         return record, _workspaces(tx, record)
 
 
-def _needs_url(known: _Known) -> str:
+def _needs_url(known: _Known, shown: Collection[str]) -> str:
     runs = [run for found in known.runs.values() for run in found]
-    return url_for(".needed", change_id=known.record.id, of=needs.signature(known.record, runs))
+    return url_for(".needed", change_id=known.record.id, of=needs.signature(known.record, runs, shown))
 
 
 def _workspaces(tx: Transaction, record: ChangeRecord) -> tuple[Workspace, ...]:

@@ -6,7 +6,6 @@ import html
 import json
 import re
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,16 +18,14 @@ from bot.domain.people.audit import AuditAction, AuditEntry, AuditResult
 from bot.domain.people.origins import Via
 from bot.domain.people.permissions import Role
 from bot.domain.plans.plan import Counts
-from bot.domain.reports.posts import CommentPost
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
 from bot.domain.runs.merge_result import MergeResult
 from bot.domain.runs.run import PLAN_CODE_LENGTH, Run
 from bot.domain.workspaces.workspace import PlanOf, Workspace
-from bot.services.approvals.shown_plans import summary_key
 from bot.services.plans.views import packed
-from bot.services.ports import ArtifactKind, AuditQuery, Post, RunQuery
+from bot.services.ports import ArtifactKind, AuditQuery, RunQuery
 from bot.web.changes.recent_facts import KEPT_FOR
-from tests.support.seeding import CHANGE, HEADS, Seeded, plan_json, seed
+from tests.support.seeding import CHANGE, HEADS, Seeded, plan_json, seed, show_plans
 from tests.web.conftest import World
 
 PATH = "/changes/chg-second-zone"
@@ -286,17 +283,6 @@ def known(world: World, **about: Any) -> None:
         world.forge.add_change(replace(tx.changes.get("chg-second-zone").change, **about))
 
 
-def show(world: World, seeded: Seeded, name: str, *, whole: bool = True) -> None:
-    """Have Plangate's comment show the plan of a workspace, or only name it."""
-    run = seeded.runs[f"preview-{name}"]
-    with world.services.store.transaction() as tx:
-        change = tx.changes.get("chg-second-zone").change
-        post = Post("run-x", change.repo, summary_key(change.number), CommentPost(change.number, "x", "x"))
-        tx.posts.derived(post.subject, 1, [post])
-        at = {run.id: world.clock.now() - timedelta(minutes=1)}
-        tx.shown.keep(post, at if whole else {}, {} if whole else at, "")
-
-
 def press(world: World, client: FlaskClient, name: str, code: str = "d" * PLAN_CODE_LENGTH) -> TestResponse:
     token = world.form_token(PATH, client)
     data = {"form_token": token, "workspace": name, "code": code}
@@ -320,8 +306,13 @@ def test_the_button_applies_no_plan_that_the_comment_has_not_shown_whole(
 ) -> None:
     """Promise 1: the code is in the button, so it does not say that somebody has seen the plan."""
     known(world)
-    if whole is not None:
-        show(world, seeded, "cluster-prod", whole=whole)
+    before, button = needs_url(world), 'name="code" value="ddddddd"'
+    assert button in section(raw(world, PATH), "cluster-prod")
+    show_plans(world, *([] if whole is None else [seeded.runs["preview-cluster-prod"]]), whole=False)
+    page = section(raw(world, PATH), "cluster-prod")
+    assert button not in page
+    assert "/apply cluster-prod ddddddd" in page, "whoever types the code has seen the plan"
+    assert needs_url(world) != before, "an open page asks again once the comment shows the plan"
     answer = press(world, world.visitor("wren", Role.WRITE), "cluster-prod")
     why = "was not shown here yet" if whole is None else "look at it on"
     assert (answer.status_code, why in answer.get_data(as_text=True)) == (409, True)
@@ -330,7 +321,6 @@ def test_the_button_applies_no_plan_that_the_comment_has_not_shown_whole(
 
 def test_the_button_is_no_code_that_somebody_typed(world: World, seeded: Seeded) -> None:
     known(world)
-    show(world, seeded, "cluster-prod")
     with world.services.store.transaction() as tx:
         place = tx.workspaces.named("cluster-prod")
         tx.workspaces.put(replace(place, require=("plan_code",)))
@@ -340,7 +330,6 @@ def test_the_button_is_no_code_that_somebody_typed(world: World, seeded: Seeded)
 
 def test_the_button_applies_the_plan_on_the_page_as_the_comment_does(world: World, seeded: Seeded) -> None:
     known(world)
-    show(world, seeded, "cluster-prod")
     wren = world.visitor("wren", Role.WRITE)
     page = section(wren.get(PATH).get_data(as_text=True), "cluster-prod")
     assert "destroys 1" in page
@@ -389,7 +378,6 @@ def test_a_plan_that_is_not_the_one_on_the_page_is_not_applied(world: World, see
 
 def test_requirements_hold_for_the_button(world: World, seeded: Seeded) -> None:
     known(world)
-    show(world, seeded, "network-prod")
     answer = press(world, world.client, "network-prod")
     assert answer.status_code == 409
     assert "network-prod is not ready to be applied: approved: " in answer.get_data(as_text=True)
