@@ -6,6 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from bot.web.changes.recent_facts import KEPT_FOR
 from tests.browser.conftest import NARROW, Site
 
 CHANGE = "/changes/chg-second-zone"
