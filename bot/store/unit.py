@@ -140,10 +140,11 @@ class SqlStore:
                 yield connection
 
     def _unit(self, connection: sa.Connection, *, only_reads: bool) -> Transaction:
+        kept_workspaces = SqlWorkspaces(connection, only_reads=only_reads)
         return SqlTransaction(
             deliveries=SqlDeliveries(connection, self._vault),
-            workspaces=SqlWorkspaces(connection, only_reads=only_reads),
-            runs=SqlRuns(connection),
+            workspaces=kept_workspaces,
+            runs=SqlRuns(connection, kept_workspaces),
             waiting_runs=SqlWaitingRuns(connection),
             artifacts=SqlArtifacts(connection, self._vault),
             leases=SqlLeases(connection),

@@ -47,6 +47,10 @@ class Runs(RunQueues, Protocol):
         """Return the runs that match, newest first."""
         ...
 
+    def workspaces_waiting_for(self, run: Run) -> Sequence[str]:
+        """Return the workspaces with pending runs that wait for a run, or for one that it follows."""
+        ...
+
     def timeline(self, run_id: str) -> Sequence[RunEvent]:
         """Return the run's events, oldest first."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from bot.domain.workspaces.variables import StoredVariable, VariableSet
@@ -17,6 +17,10 @@ class Variables(Protocol):
 
     def of_workspace(self, workspace_id: str) -> Sequence[StoredVariable]:
         """Return a workspace's own variables, by category and key."""
+        ...
+
+    def load(self, workspace_ids: Iterable[str]) -> None:
+        """Read the variables of many workspaces at once, so that `of_workspace` finds them."""
         ...
 
     def put(self, kept: StoredVariable, *, workspace_id: str = "", set_id: str = "") -> StoredVariable:

@@ -25,6 +25,11 @@ from bot.services.runs.merge_results import merge_of
 from bot.services.runs.transitions import Transitions
 
 
+def commit_of(event: BranchPushed | TagPushed) -> str:
+    """Return the commit that was pushed."""
+    return event.after if isinstance(event, BranchPushed) else event.commit
+
+
 class RunFactory:
     """Adds runs within a transaction, and notes which workers to wake after it."""
 
@@ -41,21 +46,18 @@ class RunFactory:
         wake: Wake,
         as_applied: AsApplied | None = None,
         after: Sequence[str] = (),
-    ) -> Run | None:
-        """Add a run that may apply. None if this commit has one in this workspace already.
+    ) -> Run:
+        """Add a run that may apply. Raises Conflict if this commit has one in this workspace already.
 
         `as_applied` is the run that has applied the same files before, if one has. `after` are the runs of
         other workspaces that it waits for.
         """
-        commit = event.after if isinstance(event, BranchPushed) else event.commit
         ref = event.branch if isinstance(event, BranchPushed) else event.tag
         source = RunSource.PUSH if isinstance(event, BranchPushed) else RunSource.TAG
-        if self._made_before(tx, workspace, commit):
-            return None
         run = self._new(
             workspace,
             source,
-            commit,
+            commit_of(event),
             ref,
             event.message,
             event.pusher,
@@ -249,11 +251,6 @@ class RunFactory:
     def of_change(self, tx: Transaction, workspace: Workspace, change: Change) -> Sequence[Run]:
         """Return the change's runs in a workspace, newest first. Leaves out the merge queue's runs."""
         return runs_of_change(tx, workspace, change)
-
-    def _made_before(self, tx: Transaction, workspace: Workspace, commit: str) -> bool:
-        query = RunQuery(workspace_id=workspace.id, commit=commit, plan_only=False, limit=None)
-        same = tx.runs.find(query)
-        return any(run.source in (RunSource.PUSH, RunSource.TAG) for run in same)
 
     def _new(
         self,

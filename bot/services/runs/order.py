@@ -12,8 +12,6 @@ from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import RunQuery, Transaction
 
-_PENDING = frozenset({RunStatus.PENDING.value})
-
 
 def held(tx: Transaction, queue: Iterable[Run]) -> Mapping[str, str]:
     """Say why pending runs of a queue wait for other workspaces, by the runs' ids."""
@@ -48,16 +46,6 @@ def applied_before(tx: Transaction, run: Run, since: datetime | None = None) -> 
     """
     applied = (each for each in awaited(tx, run) if each.run.status is RunStatus.APPLIED)
     return next((e.workspace for e in applied if since is None or e.run.status_at >= since), "")
-
-
-def workspaces_with_waiting(tx: Transaction, run: Run) -> Sequence[str]:
-    """Return the other workspaces that have runs which wait for this run, or for an earlier one like it."""
-    repo = tx.workspaces.get(run.workspace_id).repo
-    pending = tx.runs.find(RunQuery(repo=repo, plan_only=False, statuses=_PENDING, limit=None))
-    waiting = [each for each in pending if each.after and each.change_number == run.change_number]
-    ids = dict.fromkeys(run_id for each in waiting for run_id in each.after)
-    here = {run_id for run_id in ids if run_id == run.id or run.follows(tx.runs.get(run_id))}
-    return list(dict.fromkeys(each.workspace_id for each in waiting if not here.isdisjoint(each.after)))
 
 
 def after(workspace: Workspace, order: Order, made: Mapping[str, Run]) -> tuple[str, ...]:

@@ -18,7 +18,6 @@ from bot.domain.runs.run import Run, RunEvent
 from bot.services.outbox.wake import Wake, wake_workers
 from bot.services.plans.snapshot import fix_variables
 from bot.services.ports import Clock, Dispatch, Store, Transaction
-from bot.services.runs.order import workspaces_with_waiting
 from bot.services.runs.queue_position import whose_turn
 from bot.services.runs.report_subjects import subjects_of
 
@@ -170,7 +169,7 @@ class Transitions:
             self.next(tx, run.workspace_id, wake)
         else:
             return
-        for other in workspaces_with_waiting(tx, run):
+        for other in tx.runs.workspaces_waiting_for(run):
             self.next(tx, other, wake)
 
     def next(self, tx: Transaction, workspace_id: str, wake: Wake) -> None:

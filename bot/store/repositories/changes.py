@@ -22,12 +22,15 @@ class SqlChanges:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        # What merges made, as read. A transaction that adds many runs of one commit asks for each.
+        self._merged: dict[tuple[RepoRef, str], ChangeRecord | None] = {}
 
     def put(self, record: ChangeRecord) -> ChangeRecord:
         """Insert or update by repository and number; an existing change keeps its id.
 
         Raises Conflict if the stored change is newer. Other writers of the same change wait.
         """
+        self._merged.clear()
         row = _row(record)
         update = {column: value for column, value in row.items() if column not in (*_KEY, "id")}
         not_older = changes.c.seen_at <= record.seen_at
@@ -56,14 +59,16 @@ class SqlChanges:
 
     def merged_as(self, repo: RepoRef, commit: str) -> ChangeRecord | None:
         """Return the change whose merge made a commit of the branch, None if none did."""
-        query = sa.select(changes).where(
-            changes.c.forge == repo.forge,
-            changes.c.repo_path == repo.path,
-            changes.c.merged,
-            changes.c.merge_sha == commit,
-        )
-        row = self._connection.execute(query.limit(1)).mappings().first()
-        return None if row is None or not commit else _read(row)
+        if (repo, commit) not in self._merged:
+            query = sa.select(changes).where(
+                changes.c.forge == repo.forge,
+                changes.c.repo_path == repo.path,
+                changes.c.merged,
+                changes.c.merge_sha == commit,
+            )
+            row = self._connection.execute(query.limit(1)).mappings().first()
+            self._merged[repo, commit] = None if row is None or not commit else _read(row)
+        return self._merged[repo, commit]
 
     def open_of(self, repo: RepoRef, limit: int | None, touching: str = "") -> Sequence[ChangeRecord]:
         """Return the open changes of a repository, the highest number first. See the port."""

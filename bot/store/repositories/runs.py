@@ -21,8 +21,10 @@ from bot.services.ports.world import Vault
 from bot.store.connection.failures import in_our_words
 from bot.store.connection.in_parts import in_parts
 from bot.store.connection.upserts import insert_or_update
+from bot.store.repositories.awaited_runs import add_awaited, drop_awaited, workspaces_waiting_for
 from bot.store.repositories.freezes import frozen_row, read_frozen
 from bot.store.repositories.merges import applied_row, merge_row, read_applied, read_merge
+from bot.store.repositories.workspaces import SqlWorkspaces
 from bot.store.schema.columns import keepable
 from bot.store.schema.runs import UNFINISHED, artifacts, output, run_events, runs
 from bot.store.schema.workspaces import workspaces
@@ -34,8 +36,9 @@ _FIXED = ("id", "workspace_id", "sequence", "source", "plan_only", "commit_sha",
 class SqlRuns:
     """Runs of one transaction."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, places: SqlWorkspaces) -> None:
         self._connection = connection
+        self._places = places
 
     def add(self, run: Run, event: RunEvent) -> Run:
         """Insert a run at the end of its workspace's queue, and return it with its sequence.
@@ -43,21 +46,16 @@ class SqlRuns:
         Raises NotFound without the workspace; Conflict if a push of the same commit has made a run there
         already, or if the run would hold a workspace that another holds. The transaction stays usable.
         """
-        with self._attempt():
-            # The count locks the workspace's row until this transaction ends, so each sequence is unique.
-            counted = self._connection.execute(
-                sa.update(workspaces)
-                .where(workspaces.c.id == run.workspace_id)
-                .values(last_sequence=workspaces.c.last_sequence + 1)
-            )
-            if not counted.rowcount:
-                raise NotFound(f"there is no workspace {run.workspace_id}")
-            sequence = self._connection.execute(
-                sa.select(workspaces.c.last_sequence).where(workspaces.c.id == run.workspace_id)
-            ).scalar_one()
-            run = replace(run, sequence=sequence)
-            self._connection.execute(sa.insert(runs).values(**run_row(run)))
-            self.note(event)
+        try:
+            with self._attempt():
+                # The count locks the workspace's row until this transaction ends, so each sequence is unique.
+                run = replace(run, sequence=self._places.next_sequence(run.workspace_id))
+                self._connection.execute(sa.insert(runs).inline(), run_row(run))
+                self.note(event)
+                add_awaited(self._connection, run)
+        except Exception:
+            self._places.forget(run.workspace_id)
+            raise
         return run
 
     def get(self, run_id: str) -> Run:
@@ -82,7 +80,12 @@ class SqlRuns:
                 raise Conflict(f"{run.id} was changed meanwhile and is {stands.status.value} now")
             if event is not None:
                 self.note(event)
+            drop_awaited(self._connection, saved)
         return saved
+
+    def workspaces_waiting_for(self, run: Run) -> Sequence[str]:
+        """Return the workspaces with pending runs that wait for a run, or for one that it follows."""
+        return workspaces_waiting_for(self._connection, run)
 
     def find(self, query: RunQuery) -> Sequence[Run]:
         """Return the runs that match, newest first."""
@@ -127,7 +130,7 @@ class SqlRuns:
 
     def note(self, event: RunEvent) -> None:
         """Add a line to a run's timeline without changing the run."""
-        self._connection.execute(sa.insert(run_events).values(**event_row(event)).inline())
+        self._connection.execute(sa.insert(run_events).inline(), event_row(event))
 
     @contextmanager
     def _attempt(self) -> Iterator[None]:

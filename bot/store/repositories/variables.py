@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
 from bot.domain.workspaces.phase import Phase
 from bot.domain.workspaces.variables import Category, StoredVariable, Variable, VariableSet
 from bot.services.ports.world import Vault
+from bot.store.connection.in_parts import in_parts
 from bot.store.connection.upserts import insert_or_update
 from bot.store.schema.variables import variable_sets, variables
 
@@ -21,16 +22,28 @@ class SqlVariables:
         self._vault = vault
         # The sets as read; a transaction that adds many runs needs them for each.
         self._sets: Sequence[VariableSet] | None = None
+        self._loaded: dict[str, Sequence[StoredVariable]] = {}
 
     def of_workspace(self, workspace_id: str) -> Sequence[StoredVariable]:
         """Return a workspace's own variables, by category and key."""
+        if workspace_id in self._loaded:
+            return self._loaded[workspace_id]
         query = sa.select(variables).where(variables.c.workspace_id == workspace_id)
         rows = self._connection.execute(query).mappings()
         return _in_order([self._read(row) for row in rows])
 
+    def load(self, workspace_ids: Iterable[str]) -> None:
+        """Read the variables of many workspaces at once, so that `of_workspace` finds them."""
+        found: dict[str, list[StoredVariable]] = {each: [] for each in workspace_ids}
+        for part in in_parts(found):
+            query = sa.select(variables).where(variables.c.workspace_id.in_(part))
+            for row in self._connection.execute(query).mappings():
+                found[row["workspace_id"]].append(self._read(row))
+        self._loaded.update({each: _in_order(own) for each, own in found.items()})
+
     def put(self, kept: StoredVariable, *, workspace_id: str = "", set_id: str = "") -> StoredVariable:
         """Insert or update, by owner, category, key and phase, keeping the id of one that is there."""
-        self._sets = None
+        self._forget()
         one = kept.variable
         row = {
             "id": kept.id,
@@ -60,7 +73,7 @@ class SqlVariables:
 
     def remove(self, variable_id: str) -> None:
         """Remove a variable; does nothing if there is none."""
-        self._sets = None
+        self._forget()
         self._connection.execute(sa.delete(variables).where(variables.c.id == variable_id))
 
     def sets(self) -> Sequence[VariableSet]:
@@ -68,6 +81,10 @@ class SqlVariables:
         if self._sets is None:
             self._sets = self._read_sets()
         return self._sets
+
+    def _forget(self) -> None:
+        self._sets = None
+        self._loaded.clear()
 
     def _read_sets(self) -> Sequence[VariableSet]:
         inside: dict[str, list[StoredVariable]] = {}
@@ -82,7 +99,7 @@ class SqlVariables:
 
     def put_set(self, one: VariableSet) -> VariableSet:
         """Insert or update a set by name; an existing set keeps its id and variables. Return it."""
-        self._sets = None
+        self._forget()
         row = {
             "id": one.id,
             "name": one.name,
@@ -97,7 +114,7 @@ class SqlVariables:
 
     def remove_set(self, set_id: str) -> None:
         """Remove a set and its variables; does nothing if there is none."""
-        self._sets = None
+        self._forget()
         self._connection.execute(sa.delete(variable_sets).where(variable_sets.c.id == set_id))
 
     def _read(self, row: sa.RowMapping) -> StoredVariable:

@@ -33,7 +33,11 @@ _KEPT = ("id", "name", "lock_by", "lock_reason", "lock_at")
 
 
 class SqlWorkspaces:
-    """Workspaces of one transaction; one that only reads sees one moment's data, and asks for each once."""
+    """Workspaces of one transaction.
+
+    A transaction that only reads sees one moment's data, and reads each workspace once. One that writes does
+    so for those that it has locked: nobody else can change them.
+    """
 
     def __init__(self, connection: sa.Connection, *, only_reads: bool = False) -> None:
         self._connection = connection
@@ -45,7 +49,7 @@ class SqlWorkspaces:
         found = self._known.get(workspace_id)
         if found is None:
             found = self._get(workspace_id, for_update)
-            if self._only_reads:
+            if self._only_reads or for_update:
                 self._known[workspace_id] = found
         return found
 
@@ -55,6 +59,25 @@ class SqlWorkspaces:
         if row is None:
             raise NotFound(f"there is no workspace {workspace_id}")
         return read_workspace(row)
+
+    def next_sequence(self, workspace_id: str) -> int:
+        """Lock a workspace until the transaction ends, and count a run of it. Raises NotFound."""
+        self._known.pop(workspace_id, None)
+        statement = (
+            sa.update(workspaces)
+            .where(workspaces.c.id == workspace_id)
+            .values(last_sequence=workspaces.c.last_sequence + 1)
+            .returning(workspaces)
+        )
+        row = self._connection.execute(statement).mappings().first()
+        if row is None:
+            raise NotFound(f"there is no workspace {workspace_id}")
+        self._known[workspace_id] = read_workspace(row)
+        return int(row["last_sequence"])
+
+    def forget(self, workspace_id: str) -> None:
+        """Read a workspace again the next time: what was done with it was undone, and its lock with it."""
+        self._known.pop(workspace_id, None)
 
     def load(self, workspace_ids: Iterable[str]) -> None:
         """Read many workspaces at once, so that `get` finds them. Does nothing if this may write."""
@@ -85,12 +108,14 @@ class SqlWorkspaces:
     def put(self, workspace: Workspace) -> Workspace:
         """Insert or update by name; an existing workspace keeps its id and lock. Return it."""
         row = workspace_row(workspace)
+        self._known.clear()
         update = {column: value for column, value in row.items() if column not in _KEPT}
         insert_or_update(self._connection, workspaces, ["name"], row, update)
         return self.named(workspace.name)
 
     def set_lock(self, workspace_id: str, lock: Lock | None) -> None:
         """Lock or unlock. Raises NotFound."""
+        self.forget(workspace_id)
         statement = sa.update(workspaces).where(workspaces.c.id == workspace_id).values(**_lock_row(lock))
         if not self._connection.execute(statement).rowcount:
             raise NotFound(f"there is no workspace {workspace_id}")

@@ -103,6 +103,17 @@ runs = Table(
     Index("ix_runs_change_number", "change_number", "created_at"),
 )
 
+# Which pending runs wait for which runs of other workspaces. `workspace_id` is that of the awaited run.
+awaited_runs = Table(
+    "awaited_runs",
+    metadata,
+    Column("awaited_id", Words, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("run_id", Words, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("workspace_id", Words, ForeignKey("workspaces.id"), nullable=False),
+    Index("ix_awaited_runs_workspace", "workspace_id"),
+    Index("ix_awaited_runs_run", "run_id"),
+)
+
 run_events = Table(
     "run_events",
     metadata,
