@@ -265,6 +265,7 @@ class ChangeLog:
     def _previews(self, tx: Transaction, kept: LoggedChange, by: str, outcome: DeliveryResult) -> None:
         record, change = kept.record, kept.record.change
         runs = runs_everywhere(tx, change)
+        tx.variables.load(record.workspace_ids)
         for decision in kept.decisions:
             match decision:
                 case StartRun(workspace, reason) if conflict := why_not_planned(tx, workspace, change):

@@ -48,12 +48,13 @@ from bot.services.changes.merge_queue import MergeQueue
 from bot.services.changes.used_modules import UsedModules
 from bot.services.comments.dispatch import Comments
 from bot.services.deliveries import tags
-from bot.services.deliveries.pushed_runs import start_runs
+from bot.services.deliveries.pushed_runs import PushedRuns
 from bot.services.deliveries.run_triggers import RunTriggers
 from bot.services.merging.applied_before import AppliedBefore
 from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.outbox.ledger import Ledger
 from bot.services.outbox.outbox import is_ours, want_base_moves
+from bot.services.outbox.wake import Wake
 from bot.services.people.identities import Identities
 from bot.services.ports import Clock, Delivery, Dispatch, ForgeReader, Store, Transaction
 from bot.services.ports.deliveries import was_found
@@ -269,33 +270,50 @@ class Intake:
             if here:
                 files = self._files(event, found or ())
                 applied.update(self._applied_before.by_workspace(event, configured))
-        with self._store.transaction() as tx:
-            if not self._ledger.is_due(tx, delivery.id):
-                return
-            if found is not None and isinstance(event, BranchPushed):
-                self._discovery.keep(tx, event.repo, found, on_branch=True)
-                self._discovery.retire(tx, event.repo, found, event.branch, event.default_branch)
-            workspaces = tx.workspaces.of_repo(event.repo)
-            decisions = (
-                decide_push(event, workspaces, files)
-                if isinstance(event, BranchPushed)
-                else decide_tag(event, workspaces)
-            )
-            if isinstance(event, TagPushed):
-                decisions = tags.in_time(tx, decisions, delivery)
-            start_runs(tx, self._run_factory, event, decisions, outcome, applied)
-            # Only now: later runs in these workspaces wait for ours in the queue.
-            if not overtaken and tx.deliveries.overtaken(delivery):
-                raise Conflict("another push arrived meanwhile")
-            if _handled_head(tx, event) != handled:
-                raise Conflict("another push of this branch was handled meanwhile")
-            if isinstance(event, BranchPushed):
-                tx.repo_watches.moved(event.repo, event.branch, event.after, self._clock.now())
-                outcome.wake.deliveries += want_base_moves(
-                    tx, delivery, event.repo, event.branch, self._clock.now()
-                )
-            self._ledger.done(tx, delivery.id, outcome)
-        self._transitions.wake(outcome.wake)
+        runs: PushedRuns | None = None
+        # Short transactions, so that a push to many workspaces never delays a webhook.
+        while runs is None or not runs.all_there:
+            outcome.wake = Wake()
+            with self._store.transaction() as tx:
+                if not self._ledger.is_due(tx, delivery.id):
+                    return
+                if runs is None:
+                    decisions = self._decisions(tx, event, delivery, found, files)
+                    runs = PushedRuns(self._run_factory, event, decisions, applied, outcome)
+                runs.create_some(tx)
+                # Only now: later runs in these workspaces wait for ours in the queue.
+                if not overtaken and tx.deliveries.overtaken(delivery):
+                    raise Conflict("another push arrived meanwhile")
+                if _handled_head(tx, event) != handled:
+                    raise Conflict("another push of this branch was handled meanwhile")
+                if runs.all_there:
+                    self._handled(tx, event, delivery, outcome)
+            self._transitions.wake(outcome.wake)
+
+    def _decisions(
+        self,
+        tx: Transaction,
+        event: BranchPushed | TagPushed,
+        delivery: Delivery,
+        found: Sequence[Workspace] | None,
+        files: ChangedFiles | None,
+    ) -> Sequence[Decision]:
+        """Decide which workspaces run. Keeps those that were `found`, and retires those that are gone."""
+        if isinstance(event, TagPushed):
+            return tags.in_time(tx, decide_tag(event, tx.workspaces.of_repo(event.repo)), delivery)
+        if found is not None:
+            self._discovery.keep(tx, event.repo, found, on_branch=True)
+            self._discovery.retire(tx, event.repo, found, event.branch, event.default_branch)
+        return decide_push(event, tx.workspaces.of_repo(event.repo), files)
+
+    def _handled(
+        self, tx: Transaction, event: BranchPushed | TagPushed, delivery: Delivery, outcome: DeliveryResult
+    ) -> None:
+        if isinstance(event, BranchPushed):
+            now = self._clock.now()
+            tx.repo_watches.moved(event.repo, event.branch, event.after, now)
+            outcome.wake.deliveries += want_base_moves(tx, delivery, event.repo, event.branch, now)
+        self._ledger.done(tx, delivery.id, outcome)
 
     def _why_outdated(
         self, event: BranchPushed | TagPushed, delivery: Delivery, configured: Sequence[Workspace]

@@ -1,0 +1,101 @@
+"""Which workspaces have pending runs that wait for a run of another one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+
+from bot.domain.errors import Conflict
+from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.run import Run, RunSource
+from bot.domain.workspaces.workspace import Lock
+from bot.store import SqlStore
+from bot.store.connection import engines
+from bot.store.connection import migrate as migrating
+from bot.vault import FernetVault
+from tests.store.conftest import Database
+from tests.store.samples import AT, add, event, put, run, workspace
+
+
+def waiting_for(store: SqlStore, one: Run) -> set[str]:
+    with store.reading() as unit:
+        return set(unit.runs.workspaces_waiting_for(one))
+
+
+def move(store: SqlStore, one: Run, status: RunStatus) -> None:
+    with store.transaction() as unit:
+        unit.runs.save(replace(one, status=status), event(one, status.value))
+
+
+def test_runs_wait_for_a_run_and_for_the_earlier_ones_that_it_follows(store: SqlStore) -> None:
+    network, app, web = (put(store, workspace(name)) for name in ("network", "app", "web"))
+    first, of_change, second, third = (
+        add(store, run(network, change_number=number)) for number in (None, 7, None, None)
+    )
+    add(store, run(app, after=(second.id,)))
+    add(store, run(web, after=(of_change.id,), change_number=7))
+    assert waiting_for(store, first) == set()
+    assert waiting_for(store, of_change) == {web.id}
+    assert waiting_for(store, second) == waiting_for(store, third) == {app.id}
+
+
+@pytest.mark.parametrize("status", [RunStatus.FETCHING, RunStatus.DISCARDED])
+def test_a_run_that_is_no_longer_pending_waits_for_none(store: SqlStore, status: RunStatus) -> None:
+    network, app = (put(store, workspace(name)) for name in ("network", "app"))
+    first = add(store, run(network))
+    waits = add(store, run(app, after=(first.id,)))
+    with store.transaction() as unit:
+        kept = unit.runs.save(replace(waits, message="another title"), event(waits))
+    assert waiting_for(store, first) == {app.id}
+    move(store, kept, status)
+    assert waiting_for(store, first) == set()
+
+
+def test_a_locked_workspace_is_read_once_and_as_it_is(store: SqlStore) -> None:
+    place = put(store, workspace("network"))
+    lock = Lock("ann", "maintenance", AT)
+    with store.transaction() as unit:
+        unit.runs.add(one := run(place), event(one))
+        assert unit.workspaces.get(place.id).lock is None
+        unit.workspaces.set_lock(place.id, lock)
+        assert unit.workspaces.get(place.id).lock == lock
+        unit.workspaces.put(replace(place, auto_apply=True))
+        assert unit.workspaces.get(place.id).auto_apply
+
+
+def test_a_workspace_is_read_again_after_its_run_was_refused(store: SqlStore) -> None:
+    place = put(store, workspace("network"))
+    add(store, run(place, source=RunSource.PUSH))
+    lock = Lock("ann", "maintenance", AT)
+    with store.transaction() as unit:
+        with pytest.raises(Conflict):
+            unit.runs.add(twin := run(place, source=RunSource.PUSH), event(twin))
+        if store._engine.dialect.name == "postgresql":
+            # The refusal gave the lock on the row back, so somebody else may write it.
+            with store.transaction() as other:
+                other.workspaces.set_lock(place.id, lock)
+            assert unit.workspaces.get(place.id).lock == lock
+        assert unit.workspaces.get(place.id).name == "network"
+
+
+def test_an_older_database_comes_to_it_with_its_waiting_runs(empty: Database, vault: FernetVault) -> None:
+    engine = engines.make_engine(empty.url, foreign_keys=False)
+    with migrating._alone(engine) as connection:
+        migrating._upgrade(connection, "0055")
+    engine.dispose()
+    store = SqlStore(empty.url, vault)
+    network, app, web = (put(store, workspace(name)) for name in ("network", "app", "web"))
+    first = add(store, run(network))
+    add(store, run(app, after=(first.id, "run-gone")))
+    move(store, add(store, run(web, after=(first.id,))), RunStatus.FETCHING)
+    store.close()
+    engine = engines.make_engine(empty.url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP TABLE awaited_runs"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0052'"))
+    engine.dispose()
+    migrating.migrate(empty.url)
+    assert waiting_for(store, first) == {app.id}
+    store.close()
