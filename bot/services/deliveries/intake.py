@@ -262,9 +262,10 @@ class Intake:
         late = overtaken or jumps or sent_again or delivery.attempts or was_found(delivery)
         if isinstance(event, BranchPushed) and late:
             event = self._caught_up(event, handled if jumps else event.before)
-        files, found, applied = None, None, dict[str, AsApplied]()
+        files, found, applied, at_heads = None, None, dict[str, AsApplied](), frozenset[str]()
         if isinstance(event, BranchPushed):
             found = self._discovery.look(event.repo, event.branch, event.default_branch, event.after)
+            at_heads = self._at_heads(event, found)
             here = found or [w for w in configured if w.on_branch(event.branch, event.default_branch)]
             if here:
                 files = self._files(event, found or ())
@@ -274,10 +275,12 @@ class Intake:
                 return
             if found is not None and isinstance(event, BranchPushed):
                 self._discovery.keep(tx, event.repo, found, on_branch=True)
-                self._discovery.retire(tx, event.repo, found, event.branch, event.default_branch)
+                self._discovery.retire(
+                    tx, event.repo, found, event.branch, event.default_branch, at_heads, self._clock.now()
+                )
             workspaces = tx.workspaces.of_repo(event.repo)
             decisions = (
-                decide_push(event, workspaces, files)
+                decide_push(event, [each for each in workspaces if not each.proposed], files)
                 if isinstance(event, BranchPushed)
                 else decide_tag(event, workspaces)
             )
@@ -296,6 +299,14 @@ class Intake:
                 )
             self._ledger.done(tx, delivery.id, outcome)
         self._transitions.wake(outcome.wake)
+
+    def _at_heads(self, event: BranchPushed, found: Sequence[Workspace] | None) -> frozenset[str]:
+        """Return the workspaces that left the branch, and that open changes still have."""
+        if found is None:
+            return frozenset()
+        with self._store.reading() as tx:
+            users = self._discovery.users(tx, event.repo, found, event.branch, event.default_branch)
+        return self._discovery.at_heads(users)
 
     def _why_outdated(
         self, event: BranchPushed | TagPushed, delivery: Delivery, configured: Sequence[Workspace]

@@ -213,7 +213,8 @@ def _in_order(
     """
     if not record.change.open or not any(section.workspace.depends_on for section in sections):
         return list(sections)
-    order, mine = Order(section.workspace for section in sections), by_workspace(runs)
+    order = Order(section.workspace for section in sections if section.workspace.active)
+    mine = by_workspace(runs)
     steps = {section.workspace.id: section.next_step for section in sections}
     unapproved = {section.workspace.id for section in sections if section.unapproved}
 
@@ -271,7 +272,9 @@ def _replan(record: ChangeRecord, workspace: Workspace) -> str:
 
 
 def next_step(workspace: Workspace, run: Run) -> str:
-    """Return the next command for this workspace, empty if there is none."""
+    """Return the next command for this workspace, empty if there is none, or if the workspace was removed."""
+    if not workspace.active:
+        return ""
     planned = (RunStatus.PLANNED_AND_FINISHED, RunStatus.POLICY_SOFT_FAILED)
     if run.plan_only and run.status in planned and run.has_changes:
         return f"/apply {workspace.name} {run.plan_code}"

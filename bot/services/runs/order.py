@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from bot.domain.runs.awaited import Awaited, deciding, why_held
@@ -37,7 +37,8 @@ def awaited(tx: Transaction, run: Run) -> Sequence[Awaited]:
                 limit=None,
             )
             later = tx.runs.find(query)
-        found.append(Awaited(tx.workspaces.get(first.workspace_id).name, deciding(first, later)))
+        workspace = tx.workspaces.get(first.workspace_id)
+        found.append(Awaited(workspace.name, deciding(first, later), not workspace.active))
     return found
 
 
@@ -52,12 +53,19 @@ def applied_before(tx: Transaction, run: Run, since: datetime | None = None) -> 
 
 def workspaces_with_waiting(tx: Transaction, run: Run) -> Sequence[str]:
     """Return the other workspaces that have runs which wait for this run, or for an earlier one like it."""
-    repo = tx.workspaces.get(run.workspace_id).repo
-    pending = tx.runs.find(RunQuery(repo=repo, plan_only=False, statuses=_PENDING, limit=None))
-    waiting = [each for each in pending if each.after and each.change_number == run.change_number]
-    ids = dict.fromkeys(run_id for each in waiting for run_id in each.after)
-    here = {run_id for run_id in ids if run_id == run.id or run.follows(tx.runs.get(run_id))}
-    return list(dict.fromkeys(each.workspace_id for each in waiting if not here.isdisjoint(each.after)))
+    waiting = [each for each in _waiting(tx, run.workspace_id) if each.change_number == run.change_number]
+    return _with_any(waiting, lambda first_id: first_id == run.id or run.follows(tx.runs.get(first_id)))
+
+
+def workspaces_waiting_for(tx: Transaction, workspace_id: str) -> Sequence[str]:
+    """Return the other workspaces that have runs which wait for any run of this workspace."""
+    waiting = _waiting(tx, workspace_id)
+    return _with_any(waiting, lambda first_id: tx.runs.get(first_id).workspace_id == workspace_id)
+
+
+def order_of(tx: Transaction, workspace_ids: Iterable[str]) -> Order:
+    """Return the order of workspaces, such as those that a change touches, without removed ones."""
+    return Order(each for each in map(tx.workspaces.get, workspace_ids) if each.active)
 
 
 def after(workspace: Workspace, order: Order, made: Mapping[str, Run]) -> tuple[str, ...]:
@@ -66,3 +74,16 @@ def after(workspace: Workspace, order: Order, made: Mapping[str, Run]) -> tuple[
     `made` holds them by workspace.
     """
     return tuple(made[each.id].id for each in order.before(workspace) if each.id in made)
+
+
+def _waiting(tx: Transaction, workspace_id: str) -> Sequence[Run]:
+    """Return the pending runs of a workspace's repository that wait for runs of other workspaces."""
+    repo = tx.workspaces.get(workspace_id).repo
+    pending = tx.runs.find(RunQuery(repo=repo, plan_only=False, statuses=_PENDING, limit=None))
+    return [run for run in pending if run.after]
+
+
+def _with_any(waiting: Sequence[Run], counts: Callable[[str], bool]) -> Sequence[str]:
+    """Return the workspaces of the runs that wait for a run that counts. Asks about each only once."""
+    ids = {run_id for run_id in {each for run in waiting for each in run.after} if counts(run_id)}
+    return list(dict.fromkeys(run.workspace_id for run in waiting if not ids.isdisjoint(run.after)))

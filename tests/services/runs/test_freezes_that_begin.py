@@ -51,7 +51,7 @@ def when_asked(house: House, then: Callable[[House], None]) -> None:
 
 
 def removed(house: House) -> None:
-    sync(house.store, [], [])
+    sync(house.store, house.clock.now(), [], [])
 
 
 def approved(house: House) -> None:
