@@ -15,6 +15,7 @@ from bot.domain.events import Change
 from bot.domain.plans.delta import sentence
 from bot.domain.runs.approval import ApprovalRecord, ApprovalState
 from bot.domain.runs.run import Run
+from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.approvals import OTHER_MATERIALS, fell, kept_approval, made_again
 from bot.services.outbox.delivery_result import DeliveryResult
@@ -25,7 +26,6 @@ from bot.services.plans.shown_plan import shown_delta
 from bot.services.ports import Clock, Delivery, Store, Transaction
 from bot.services.runs.change_runs import runs_of_change
 from bot.services.runs.create import RunFactory
-from bot.services.runs.order import order_of
 from bot.services.runs.transitions import Transitions
 
 
@@ -65,7 +65,7 @@ class CarryOver:
             return outcome.say(
                 DecisionKind.NOTHING, "this is not the change's latest commit any more", workspace.name
             )
-        order = order_of(tx, record.workspace_ids)
+        order = Order(tx.workspaces.get(each) for each in record.workspace_ids)
         applies_now = workspace.merging.apply_when.before
         place = ApplyPlace()
         if applies_now:

@@ -39,7 +39,7 @@ from bot.services.runs.change_runs import runs_about, runs_of_change
 from bot.services.runs.confirm import confirmed
 from bot.services.runs.create import RunFactory
 from bot.services.runs.merge_results import why_not_planned
-from bot.services.runs.order import held, order_of
+from bot.services.runs.order import held
 from bot.services.runs.transitions import Transitions
 
 _MOST_TOLD = 5
@@ -116,7 +116,7 @@ class ApplyComments:
         if command.ignore_freeze and not person.may(Action.IGNORE_FREEZE):
             return answer.forbid(outcome, "/apply -ignore-freeze", refusal(person, Action.IGNORE_FREEZE))
         # All of one command have one time: by it, their comment is one.
-        order = order_of(tx, record.workspace_ids)
+        order = Order(tx.workspaces.get(workspace_id) for workspace_id in record.workspace_ids)
         at = self._clock.now()
         asked = _Asked(
             tx,

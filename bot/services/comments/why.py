@@ -9,6 +9,7 @@ from bot.domain.changes.why import WhyReport, WhySection, why_decided, why_sente
 from bot.domain.commands.grammar import CommentCommand
 from bot.domain.commands.targets import find_targets
 from bot.domain.reports.speaking_run import speaking_run_of_change
+from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.comments.answer import CommentAnswer
@@ -17,7 +18,6 @@ from bot.services.ports import Addresses, ChangeRecord, Transaction
 from bot.services.reports.automerge import approved_for_merge, decided, said_of_merge
 from bot.services.runs.change_runs import runs_about, runs_of_change
 from bot.services.runs.merge_results import why_not_planned, why_plan_outdated
-from bot.services.runs.order import order_of
 from bot.services.runs.queue_position import why_it_waits
 
 
@@ -69,13 +69,13 @@ class WhyComments:
         moved = why_plan_outdated(record, workspace, run) if run is not None else ""
         if moved and not isinstance(applying, Refuse):
             applying = Refuse(moved)
-        order = order_of(tx, record.workspace_ids)
+        order = Order(tx.workspaces.get(each) for each in record.workspace_ids)
         if isinstance(applying, StartApply) and not applying.preview.modes.destroy:
             place = place_of(workspace, change, order, lambda other: runs_of_change(tx, other, change))
             applying = (
                 Refuse(self._others_first(tx, place, workspace, record, answer)) if place.first else applying
             )
-        earlier = tuple(each.name for each in order.before(workspace))
+        earlier = tuple(each.name for each in order.before(workspace) if each.active)
         note = conflict or record.note
         said = why_sentences(workspace, here, run, waits, note, applying, approver, moved, earlier)
         if run is None:

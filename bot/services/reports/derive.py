@@ -213,8 +213,7 @@ def _in_order(
     """
     if not record.change.open or not any(section.workspace.depends_on for section in sections):
         return list(sections)
-    order = Order(section.workspace for section in sections if section.workspace.active)
-    mine = by_workspace(runs)
+    order, mine = Order(section.workspace for section in sections), by_workspace(runs)
     steps = {section.workspace.id: section.next_step for section in sections}
     unapproved = {section.workspace.id for section in sections if section.unapproved}
 

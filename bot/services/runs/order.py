@@ -63,11 +63,6 @@ def workspaces_waiting_for(tx: Transaction, workspace_id: str) -> Sequence[str]:
     return _with_any(waiting, lambda first_id: tx.runs.get(first_id).workspace_id == workspace_id)
 
 
-def order_of(tx: Transaction, workspace_ids: Iterable[str]) -> Order:
-    """Return the order of workspaces, such as those that a change touches, without removed ones."""
-    return Order(each for each in map(tx.workspaces.get, workspace_ids) if each.active)
-
-
 def after(workspace: Workspace, order: Order, made: Mapping[str, Run]) -> tuple[str, ...]:
     """Return the ids of the runs that a new run waits for, of those that were `made` together with it.
 
