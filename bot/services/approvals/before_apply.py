@@ -140,6 +140,8 @@ class BeforeApply:
                 f"not applied, for it lacks {missing}",
                 confirmed_by="",
                 lacks=missing,
+                # An owner let this approval start during a freeze, not a later one.
+                freeze_ignored="",
             )
         ]
 
