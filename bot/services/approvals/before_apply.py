@@ -14,19 +14,18 @@ from datetime import timedelta
 
 from bot.domain.changes.requirements import Requirement, required, unmet
 from bot.domain.errors import ForgeRefused, NotFound
-from bot.domain.people.accounts import Account
-from bot.domain.people.permissions import Action, Person, Role, refusal
+from bot.domain.people.permissions import Action, refusal
 from bot.domain.runs.approval import ApprovalRecord
 from bot.domain.runs.lifecycle import CONFIRMED_ALREADY, RunStatus
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.approvals import fell
+from bot.services.approvals.approver import Approvers
 from bot.services.approvals.our_comment import OurComments, is_disturbed
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.merging.merge_results import ChangeMerges
 from bot.services.people.identities import JUST_NOW, Identities
 from bot.services.people.recent_answers import RecentAnswers
-from bot.services.people.roles import Roles
 from bot.services.ports import Clock, ForgeReader, Store, Transaction, Watch
 from bot.services.runs.cancel import PLANGATE
 from bot.services.runs.freezes import noted
@@ -50,7 +49,7 @@ class BeforeApply:
         clock: Clock,
         forges: Mapping[str, ForgeReader],
         requirement_checker: RequirementChecker,
-        roles: Roles,
+        approvers: Approvers,
         transitions: Transitions,
         our_comments: OurComments,
         identities: Identities,
@@ -63,7 +62,7 @@ class BeforeApply:
         self._clock = clock
         self._forges = forges
         self._requirement_checker = requirement_checker
-        self._roles = roles
+        self._approvers = approvers
         self._transitions = transitions
         self._recent = RecentAnswers(store, clock)
 
@@ -180,7 +179,7 @@ class BeforeApply:
     ) -> str:
         """Ask the forge. `shared`: raises _BaseMoved if the answer would be about this run alone."""
         self._identities.check(workspace.repo, timedelta())
-        person = self._approver(workspace, record) if record is not None else None
+        person = self._approvers.now(workspace, record) if record is not None else None
         number = run.change_number or (record.change_number if record is not None else None)
         if number is None:
             # A run of the branch needs its approver's role. A run that applies automatically needs none.
@@ -196,13 +195,3 @@ class BeforeApply:
         facts = self._requirement_checker.facts(change, [workspace])
         with self._store.reading() as tx:
             return unmet(self._requirement_checker.checks(tx, workspace, facts, run, person))
-
-    def _approver(self, workspace: Workspace, record: ApprovalRecord) -> Person:
-        """Return the person who approved, with their current role."""
-        forge = workspace.repo.forge if record.forge is None else record.forge
-        if not forge:
-            return Person(record.by, Role.OWNER)
-        account = Account(forge, record.by, record.uid)
-        if not self._identities.still_has_its_login(account, workspace.repo):
-            return Person(record.by, Role.NONE)
-        return Person(record.by, self._roles.ask(account, workspace.repo))
