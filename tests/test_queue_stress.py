@@ -177,7 +177,7 @@ def load(database: str, tmp_path: Path, size: Size) -> Iterator[Load]:
         config = configured(environment)
         migrate(config.database_url)
         services = build(config)
-        sync(services.store, config.workspaces, config.discover)
+        sync(services.store, services.clock.now(), config.workspaces, config.discover)
         found = Load(services, _workers(environment, folder, tmp_path / "workers.log", size), folder, size)
         try:
             yield found

@@ -84,7 +84,7 @@ def ready(config: Config, *, serves: bool = False, by: Person | None = None) -> 
         if by is not None:
             done(tx, services.clock, by, AuditAction.SYNC, "", synced.words)
 
-    return services, sync(services.store, config.workspaces, config.discover, variables, note)
+    return services, sync(services.store, now, config.workspaces, config.discover, variables, note)
 
 
 def serving(config: Config) -> Services:

@@ -136,6 +136,7 @@ class ChangeView:
         """Return the view model for a depth."""
         shown = self._tabled[: depth.rows]
         lists, more_gone = self._gone_lists(depth)
+        beside = self._folds.with_commands(depth)
         return ChangeContext(
             emoji=self._states[self._groups[0][0]].emoji,
             title=tally(self._states),
@@ -143,7 +144,7 @@ class ChangeView:
             gone=lists,
             gone_title=Markdown(f"All {sum(map(len, self._gone))} objects to destroy or replace"),
             more_gone=more_gone,
-            rows=tuple(row(self._sections, group, depth.names) for group in shown),
+            rows=tuple(row(self._sections, group, depth.names, beside=group in beside) for group in shown),
             more_rows=self._more_rows(depth),
             idle=tuple(idle_lines(self._sections, self._idle, depth.names, self._home)),
             requires=requirement_words(self._sections, shown, depth.names),

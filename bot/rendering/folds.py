@@ -98,6 +98,11 @@ class PlanFolds:
             for member in part.members[: max(1, depth.names)]
         )
 
+    def with_commands(self, depth: Depth) -> frozenset[Members]:
+        """Return the groups of many whose commands stand beside their plan at a depth."""
+        shown = (self._parts[index].members for index in self._by_weight[: depth.folds])
+        return frozenset(each for each in shown if len(each) > FEW and depth.resources)
+
     def shown(self, depth: Depth, *, named: bool) -> tuple[Fold, ...]:
         """Return the folds in the table's order; the first short plans are open.
 

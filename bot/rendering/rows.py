@@ -26,14 +26,17 @@ class Row:
     next: Markdown
 
 
-def row(sections: Sequence[WorkspaceSection], members: Members, most: int) -> Row:
-    """Return the line of a group, with at most so many names."""
+def row(sections: Sequence[WorkspaceSection], members: Members, most: int, *, beside: bool) -> Row:
+    """Return the line of a group, with at most so many names.
+
+    `beside` says that the commands of a large group stand beside its plan.
+    """
     section = sections[members[0]]
     return Row(
         name=cell(linked(sections, members, most)),
         state=cell(Markdown(f"{section_state(section).emoji} {_words(section)}")),
         changes=cell(_changes(section, len(members))),
-        next=cell(_next([sections[each] for each in members])),
+        next=cell(_next([sections[each] for each in members], beside=beside)),
     )
 
 
@@ -99,9 +102,11 @@ def _changes(section: WorkspaceSection, number: int) -> Markdown:
     return Markdown(f"{signs} each") if signs and number > 1 else signs
 
 
-def _next(sections: Sequence[WorkspaceSection]) -> Markdown:
+def _next(sections: Sequence[WorkspaceSection], *, beside: bool) -> Markdown:
     steps = list(dict.fromkeys(_step(section.next_step) for section in sections))
-    words = "<br>".join(steps) if len(steps) <= FEW else "a command each, beside the plan"
+    if more := len(steps) - FEW if len(steps) > FEW else 0:
+        steps = [*steps[:FEW], Markdown(f"and {more} more")]
+    words = "a command each, beside the plan" if more and beside else "<br>".join(steps)
     return Markdown(f"once approved: {words}" if sections[0].unapproved else words)
 
 

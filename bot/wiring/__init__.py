@@ -216,7 +216,7 @@ def _execution(
         clock,
         world.forges,
         foundation.requirement_checker,
-        foundation.roles,
+        foundation.approvers,
         transitions,
         ours,
         identities,

@@ -123,7 +123,7 @@ def _run_triggers(world: World, foundation: Foundation, ledger: Ledger) -> RunTr
     )
     carry_over = CarryOver(store, clock, ledger, factory, transitions)
     siblings = OtherPreviews(store, ledger, factory, transitions, world.limits.siblings)
-    continuing = ContinueAfterMerge(store, clock, forges, ledger, checker, transitions)
+    continuing = ContinueAfterMerge(store, clock, forges, ledger, checker, foundation.approvers, transitions)
     limit = world.limits.siblings
     base_moves = BaseMoves(store, clock, forges, ledger, foundation.merges, factory, transitions, limit)
     return RunTriggers(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.config import Config
+from bot.services.approvals.approver import Approvers
 from bot.services.approvals.consequences import CONSEQUENCES
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.changes.discovery import Discovery
@@ -34,6 +35,7 @@ class Foundation:
     requirement_checker: RequirementChecker
     identities: Identities
     roles: Roles
+    approvers: Approvers
     merges: ChangeMerges
 
 
@@ -45,6 +47,7 @@ def foundation_of(config: Config, world: World) -> Foundation:
     overrides = PolicyOverrides(clock, transitions, config.policy_sets, TeamOwners(clock, forges))
     checker = RequirementChecker(store, forges, clock)
     identities = Identities(store, clock, forges)
+    roles = Roles(forges, clock, config.owners, identities)
     discovery = Discovery(config.discover, world.engine, forges)
     return Foundation(
         transitions,
@@ -55,6 +58,7 @@ def foundation_of(config: Config, world: World) -> Foundation:
         WorkspaceLocks(store, clock, transitions),
         checker,
         identities,
-        Roles(forges, clock, config.owners, identities),
+        roles,
+        Approvers(identities, roles),
         ChangeMerges(store, forges, world.merges, discovery.likes, transitions),
     )

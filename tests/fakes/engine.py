@@ -55,6 +55,8 @@ class FakeEngine:
     def __init__(self) -> None:
         self.plans: dict[str, dict[str, Any]] = {}
         self.found: tuple[str, ...] = ()
+        self.found_at: dict[str, tuple[str, ...]] = {}
+        self.unread: dict[str, EngineError] = {}
         self.calls: dict[str, tuple[str, ...]] = {}
         self.looked: list[str] = []
         self.done: list[tuple[str, str]] = []
@@ -162,7 +164,9 @@ class FakeEngine:
         for error, _ in self._faults.pop("directories", ()):
             assert isinstance(error, Exception)
             raise error
-        return self.found
+        if commit in self.unread:
+            raise self.unread[commit]
+        return self.found_at.get(commit, self.found)
 
     def module_calls(self, remote: GitRemote, commit: str) -> Mapping[str, frozenset[str]]:
         self.looked.append(commit)

@@ -200,7 +200,7 @@ def services(environ: dict[str, str]) -> Services:
     config = configured(environ, REGISTERED)
     migrate(config.database_url)
     made = built(config)
-    sync(made.store, config.workspaces, config.discover)
+    sync(made.store, made.clock.now(), config.workspaces, config.discover)
     return made
 
 

@@ -244,6 +244,21 @@ def test_a_group_whose_plan_is_cut_is_not_shown() -> None:
     assert "5 plans do not fit here" in found.text
 
 
+@pytest.mark.parametrize("limit", [60_000, 9_000, 5_000, 2_500])
+def test_the_table_says_where_the_commands_of_a_group_are(limit: int) -> None:
+    """Where the plans have no room, there is nothing beside them."""
+    text = told(
+        *FLEET, *(alike(f"x-{n}", lines=900, like=f"x{n}", gone=3) for n in range(9)), limit=limit
+    ).text
+    table = next(line for line in text.splitlines() if "[app\\-ca]" in line or "[app-ca]" in line)
+    steps = [each.next_step for each in FLEET[:5]]
+    if "beside the plan" in table:
+        assert f"For one of them: {', '.join(f'`{step}`' for step in steps)}" in text
+    else:
+        assert "For one of them" not in text
+        assert "<br>".join(f"`{step}`" for step in steps[:3]) + "<br>and 2 more" in table
+
+
 def test_policies_that_say_the_same_of_many_are_told_once() -> None:
     passed = PolicyCheck("guard", "v1", "tags", EnforcementLevel.HARD, PolicyOutcome.PASSED)
     text = told(*(replace(planned(n), policies=(passed,)) for n in range(4))).text

@@ -121,6 +121,13 @@ class Refuse:
 
 
 @dataclass(frozen=True)
+class WaitsForFreeze(Refuse):
+    """`/apply` does nothing: the run is approved, and waits for a freeze, which an owner may ignore."""
+
+    run: Run
+
+
+@dataclass(frozen=True)
 class KeepApproval:
     """`/apply` approves the preview's plan, which is applied after the merge."""
 
@@ -157,7 +164,7 @@ def decide_apply(
             )
         if active.waits_for_freeze and active.frozen is not None:
             waits = f"{active.id} is approved already and {active.frozen.words}"
-            return Refuse(f"{waits}; an owner lets it start by `-ignore-freeze` with a reason")
+            return WaitsForFreeze(f"{waits}; {_IGNORE}", active)
         return Refuse(f"{active.id} is under way already ({active.status.value})")
     head = [r for r in runs if r.commit == change.head_sha]
     if not head:
@@ -181,10 +188,14 @@ def _merged(runs: Sequence[Run], asked_at: datetime) -> ApplyDecision:
         return Refuse("it is merged already, and the branch has no run of that merge yet")
     if run.awaits_confirmation:
         return Refuse(_UNSEEN) if run.status_at > asked_at else ConfirmRun(run)
+    if run.waits_for_freeze and run.frozen is not None:
+        waits = f"it is merged already, and {run.id} of the branch is approved and {run.frozen.words}"
+        return WaitsForFreeze(f"{waits}; {_IGNORE}", run)
     what = "is finished" if run.final else "is under way"
     return Refuse(f"it is merged already, and {run.id} of the branch {what} ({run.status.value})")
 
 
+_IGNORE = "an owner lets it start by `-ignore-freeze` with a reason"
 _UNSEEN = "the plan is newer than your comment: look at it, and comment again"
 
 

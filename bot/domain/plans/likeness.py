@@ -13,6 +13,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from bot.domain.plan_diff.summary import is_shown
@@ -33,7 +34,8 @@ _FLAGS = ("errored", "complete", "applyable")
 def likeness(document: Mapping[str, Any], name: str, directory: str) -> str:
     """Return a hash, hexadecimal, that plans share only if they are the same but for names.
 
-    `name` and `directory` are the workspace's. Empty if the plan nests values too deeply.
+    `document` has exact numbers (`load_plan_json`). `name` and `directory` are the workspace's. Empty if the
+    plan nests values too deeply.
     """
     try:
         form = json.dumps(_Form(name, directory).of(document), separators=(",", ":"))
@@ -83,6 +85,8 @@ class _Form:
                 return [self.value(each) for each in value]
             case str():
                 return {"text": self._text(value)}
+            case Decimal():
+                return {"number": str(value)}
             case _:
                 return {"value": value}
 
@@ -98,7 +102,7 @@ class _Form:
 
     def _resource(self, item: Mapping[str, Any], write_only: WriteOnly) -> Any:
         return [
-            [json.dumps(item.get(key)) for key in _WORDS],
+            [_exact(item.get(key)) for key in _WORDS],
             [self.value(item.get(key)) for key in _NAMED],
             self._change(item.get("change")),
             write_only.attributes(item),
@@ -113,7 +117,7 @@ class _Form:
             change = found
         return [
             # A list of an output can look like the form of what an update alters.
-            [json.dumps(actions), altered],
+            [_exact(actions), altered],
             [self.value(change.get(key)) for key in (*_WHOLE, *_MARKS)],
             self._sorted([self.value(path) for path in change.get("replace_paths") or ()]),
         ]
@@ -161,7 +165,20 @@ def _altered(change: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _exact(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
+    return json.dumps(_typed(value), sort_keys=True)
+
+
+def _typed(value: Any) -> Any:
+    """Return a value in a form that JSON can have, with which no value of another type is equal."""
+    match value:
+        case dict():
+            return {"map": {str(key): _typed(each) for key, each in value.items()}}
+        case list():
+            return [_typed(each) for each in value]
+        case Decimal():
+            return {"number": str(value)}
+        case _:
+            return value
 
 
 def _is_marked(mark: Any) -> bool:

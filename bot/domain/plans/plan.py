@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from bot.domain.errors import EngineError
@@ -80,10 +81,14 @@ class Plan:
         return bool(self.resources or self.outputs or self.keeps_drift)
 
 
-def load_plan_json(raw: bytes) -> dict[str, Any]:
-    """Decode the plan JSON. Raises EngineError if it is none."""
+def load_plan_json(raw: bytes, *, exact: bool = False) -> dict[str, Any]:
+    """Decode the plan JSON. Raises EngineError if it is none.
+
+    With `exact`, a number that is not written as an integer is a Decimal: as floats, different numbers can be
+    the same.
+    """
     try:
-        document = json.loads(raw)
+        document = json.loads(raw, parse_float=Decimal if exact else None)
     except RecursionError:
         raise EngineError("the plan nests values too deeply to be read: flatten them") from None
     except ValueError as error:

@@ -1,7 +1,8 @@
 """A run that waits for runs of other workspaces: it starts after they were applied (`depends_on`).
 
 A run that failed, was canceled or discarded holds those that wait for it, until a later one of the same
-change (or of the same branch) is applied. So a retry releases them.
+change (or of the same branch) is applied. So a retry releases them. If its workspace is removed, its end
+releases them too: nothing will be applied there any more.
 """
 
 from __future__ import annotations
@@ -23,15 +24,16 @@ _ENDED = {
 
 @dataclass(frozen=True)
 class Awaited:
-    """A workspace that a run waits for, and the run there that decides."""
+    """A workspace that a run waits for, and the run there that decides. `removed`: it is not active."""
 
     workspace: str
     run: Run
+    removed: bool = False
 
     @property
     def done(self) -> bool:
         """Whether nothing is left to be applied there."""
-        return self.run.in_effect
+        return self.run.in_effect or (self.removed and self.run.final)
 
     @property
     def failed(self) -> str:

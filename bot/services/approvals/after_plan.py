@@ -53,7 +53,7 @@ class AfterPlan:
             # Promise 1: a plan that differs from the approved one asks again, and shows the difference.
             delta = OTHER_MATERIALS if others else self._delta(tx, run)
             event = self._transitions.event(run, "plan changed", message=delta)
-            return [(replace(run, delta=delta), event)]
+            return [(replace(run, delta=delta, freeze_ignored=""), event)]
         # Auto-apply was decided at creation, but a destroy plan never applies automatically.
         if run.auto_apply and not run.modes.destroy:
             if approved := approved_before_merge(tx, run):

@@ -14,22 +14,22 @@ from datetime import timedelta
 
 from bot.domain.changes.requirements import Requirement, required, unmet
 from bot.domain.errors import ForgeRefused, NotFound
-from bot.domain.people.accounts import Account
-from bot.domain.people.permissions import Action, Person, Role, refusal
+from bot.domain.people.permissions import Action, refusal
 from bot.domain.runs.approval import ApprovalRecord
-from bot.domain.runs.lifecycle import RunStatus
+from bot.domain.runs.lifecycle import CONFIRMED_ALREADY, RunStatus
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.approvals import fell
+from bot.services.approvals.approver import Approvers
 from bot.services.approvals.our_comment import OurComments, is_disturbed
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.merging.merge_results import ChangeMerges
 from bot.services.people.identities import JUST_NOW, Identities
 from bot.services.people.recent_answers import RecentAnswers
-from bot.services.people.roles import Roles
 from bot.services.ports import Clock, ForgeReader, Store, Transaction, Watch
 from bot.services.runs.cancel import PLANGATE
 from bot.services.runs.freezes import noted
+from bot.services.runs.removed_workspaces import REASON
 from bot.services.runs.transitions import Moves, Transitions
 
 # Requirements that depend on the workspace's directory or on the run's own plan.
@@ -49,7 +49,7 @@ class BeforeApply:
         clock: Clock,
         forges: Mapping[str, ForgeReader],
         requirement_checker: RequirementChecker,
-        roles: Roles,
+        approvers: Approvers,
         transitions: Transitions,
         our_comments: OurComments,
         identities: Identities,
@@ -62,17 +62,44 @@ class BeforeApply:
         self._clock = clock
         self._forges = forges
         self._requirement_checker = requirement_checker
-        self._roles = roles
+        self._approvers = approvers
         self._transitions = transitions
         self._recent = RecentAnswers(store, clock)
 
-    def is_frozen(self, run: Run, fence: int) -> bool:
-        """Note whether the run has to wait for the end of a freeze, and until when. Raises LeaseLost."""
+    def may_start(self, run: Run, fence: int) -> bool:
+        """Whether the run may start, as far as the forge has no say in it. Raises LeaseLost.
+
+        If a freeze is on, notes until when the run waits. A run of a removed workspace ends.
+        """
+        run = self._transitions.change(run.id, self._held, fence)
+        return run.status in CONFIRMED_ALREADY and run.frozen is None
+
+    def start(self, run: Run, fence: int) -> Run:
+        """Let the apply begin, unless a freeze has begun or the workspace was removed. Raises LeaseLost.
+
+        What decides is asked in the transaction that starts it: asking the forge took its time.
+        """
 
         def step(tx: Transaction, run: Run) -> Moves:
-            return noted(tx, self._transitions, run, self._clock.now())
+            moves = list(self._held(tx, run))
+            last = moves[-1][0] if moves else run
+            if last.status not in CONFIRMED_ALREADY or last.frozen is not None:
+                return moves
+            for status in (RunStatus.APPLY_QUEUED, RunStatus.APPLYING):
+                if status in last.allowed():
+                    moves.append(self._transitions.moved(last, status))
+                    last = moves[-1][0]
+            return moves
 
-        return self._transitions.change(run.id, step, fence).frozen is not None
+        return self._transitions.change(run.id, step, fence)
+
+    def _held(self, tx: Transaction, run: Run) -> Moves:
+        """Return the step that notes a freeze or its end, or that ends a run of a removed workspace."""
+        if run.status not in CONFIRMED_ALREADY:
+            return []
+        if not tx.workspaces.get(run.workspace_id, for_update=True).active:
+            return [self._transitions.moved(run, RunStatus.CANCELED, PLANGATE, REASON)]
+        return noted(tx, self._transitions, run, self._clock.now())
 
     def missing(self, run: Run, watch: Watch) -> str:
         """Return what the run lacks, empty if nothing. Raises ForgeUnavailable: then ask again later.
@@ -98,7 +125,7 @@ class BeforeApply:
 
     def put_back(self, tx: Transaction, run: Run, missing: str) -> Moves:
         """Return the moves after which a run that lacks something waits for a person again."""
-        if run.status not in (RunStatus.CONFIRMED, RunStatus.APPLY_QUEUED):
+        if run.status not in CONFIRMED_ALREADY:
             return []
         if (record := tx.approvals.of_apply(run.id)) is not None:
             fell(
@@ -112,6 +139,8 @@ class BeforeApply:
                 f"not applied, for it lacks {missing}",
                 confirmed_by="",
                 lacks=missing,
+                # An owner let this approval start during a freeze, not a later one.
+                freeze_ignored="",
             )
         ]
 
@@ -150,7 +179,7 @@ class BeforeApply:
     ) -> str:
         """Ask the forge. `shared`: raises _BaseMoved if the answer would be about this run alone."""
         self._identities.check(workspace.repo, timedelta())
-        person = self._approver(workspace, record) if record is not None else None
+        person = self._approvers.now(workspace, record) if record is not None else None
         number = run.change_number or (record.change_number if record is not None else None)
         if number is None:
             # A run of the branch needs its approver's role. A run that applies automatically needs none.
@@ -166,13 +195,3 @@ class BeforeApply:
         facts = self._requirement_checker.facts(change, [workspace])
         with self._store.reading() as tx:
             return unmet(self._requirement_checker.checks(tx, workspace, facts, run, person))
-
-    def _approver(self, workspace: Workspace, record: ApprovalRecord) -> Person:
-        """Return the person who approved, with their current role."""
-        forge = workspace.repo.forge if record.forge is None else record.forge
-        if not forge:
-            return Person(record.by, Role.OWNER)
-        account = Account(forge, record.by, record.uid)
-        if not self._identities.still_has_its_login(account, workspace.repo):
-            return Person(record.by, Role.NONE)
-        return Person(record.by, self._roles.ask(account, workspace.repo))

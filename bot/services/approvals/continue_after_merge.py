@@ -18,6 +18,7 @@ from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.approvals import fell
 from bot.services.approvals.approved_elsewhere import to_be_asked
+from bot.services.approvals.approver import Approvers
 from bot.services.approvals.merge_approvals import goes_on
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.outbox.delivery_result import DeliveryResult
@@ -37,6 +38,7 @@ class ContinueAfterMerge:
         forges: Mapping[str, Forge],
         ledger: Ledger,
         requirement_checker: RequirementChecker,
+        approvers: Approvers,
         transitions: Transitions,
     ) -> None:
         self._store = store
@@ -44,6 +46,7 @@ class ContinueAfterMerge:
         self._forges = forges
         self._ledger = ledger
         self._requirement_checker = requirement_checker
+        self._approvers = approvers
         self._transitions = transitions
 
     def asked(self, delivery: Delivery, outcome: DeliveryResult) -> None:
@@ -69,10 +72,10 @@ class ContinueAfterMerge:
 
     def _ask(self, workspace: Workspace, record: ApprovalRecord) -> tuple[Facts | None, Person, str]:
         """Return the facts, and the approver with their current role; or why they are unknown."""
-        forge, repo = self._forges[workspace.repo.forge], workspace.repo
+        repo = workspace.repo
         try:
-            change = forge.change(repo, record.change_number or 0)
-            person = Person(record.by, forge.role(repo, record.by))
+            change = self._forges[repo.forge].change(repo, record.change_number or 0)
+            person = self._approvers.now(workspace, record)
             return self._requirement_checker.facts(change, [workspace]), person, ""
         except (ForgeRefused, NotFound) as error:
             # A requirement that can't be checked is not met: the run waits for a person, who is told why.

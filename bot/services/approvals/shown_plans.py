@@ -87,6 +87,12 @@ def shown_whole(tx: Transaction, repo: RepoRef, number: int) -> Collection[str]:
     return post.shown.keys() if post is not None else ()
 
 
+def told_of(tx: Transaction, repo: RepoRef, number: int) -> Collection[str]:
+    """Return the ids of the runs of whose plans a change's comment tells, whole or not."""
+    post = tx.shown.get(repo, summary_key(number))
+    return _seen(post).keys() if post is not None else ()
+
+
 def why_delayed(tx: Transaction, repo: RepoRef, number: int, run: Run, now: datetime) -> str:
     """Say why the forge does not show a run's plan yet, although it is in the comment that we want to send.
 

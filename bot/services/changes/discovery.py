@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
-from bot.domain.errors import ConfigError, NotFound
-from bot.domain.events import RepoRef
+from bot.domain.errors import ConfigError, EngineError, NotFound, RemoteUnavailable
+from bot.domain.events import Change, RepoRef
 from bot.domain.ids import new_id
 from bot.domain.workspaces.discovery import DiscoverRule
 from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import Engine, ForgeReader, Transaction
+from bot.services.runs.removed_workspaces import remove
 
 
 class Discovery:
@@ -69,18 +71,76 @@ class Discovery:
             raise ConfigError(f"in {repo.path}, `depends_on` forms a cycle: {way}; leave one of these out")
 
     @staticmethod
-    def retire(
+    def users(
         tx: Transaction, repo: RepoRef, found: Sequence[Workspace], branch: str, default_branch: str
+    ) -> Mapping[str, Sequence[Change]]:
+        """Return the open changes that touch workspaces whose directory left the branch, by their names."""
+        gone = [each for each in _gone(tx, repo, found, branch, default_branch) if not each.proposed]
+        return {each.name: changes for each in gone if (changes := _touching(tx, each))}
+
+    def at_heads(self, users: Mapping[str, Sequence[Change]]) -> frozenset[str]:
+        """Return the names of those workspaces that rules find at the head of a change that touches them.
+
+        A head that Git can't read counts as one that has them. Raises ForgeUnavailable, RemoteUnavailable.
+        """
+        seen: dict[str, frozenset[str] | None] = {}
+        for change in (each for changes in users.values() for each in changes):
+            if change.head_sha not in seen:
+                seen[change.head_sha] = self._names_at(change)
+
+        def has(change: Change, name: str) -> bool:
+            names = seen[change.head_sha]
+            return names is None or name in names
+
+        return frozenset(name for name, changes in users.items() if any(has(each, name) for each in changes))
+
+    def _names_at(self, change: Change) -> frozenset[str] | None:
+        try:
+            found = self.look(change.repo, change.base_branch, change.default_branch, change.head_sha)
+        except RemoteUnavailable:
+            raise
+        except EngineError:
+            return None
+        return frozenset(workspace.name for workspace in found or ())
+
+    @staticmethod
+    def retire(
+        tx: Transaction,
+        repo: RepoRef,
+        found: Sequence[Workspace],
+        branch: str,
+        default_branch: str,
+        at_heads: Collection[str],
+        at: datetime,
     ) -> None:
-        """Retire discovered workspaces whose directory is no longer on their branch. Their state stays."""
-        names = {workspace.name for workspace in found}
-        for workspace in tx.workspaces.of_repo(repo):
-            if (
-                workspace.discovered
-                and workspace.name not in names
-                and workspace.on_branch(branch, default_branch)
-            ):
-                tx.workspaces.put(replace(workspace, active=False))
+        """Retire discovered workspaces whose directory is no longer on their branch. Their state stays.
+
+        One that an open change has stays, as one that is only proposed: a change has brought it, or it is
+        `at_heads` of changes.
+        """
+        for workspace in _gone(tx, repo, found, branch, default_branch):
+            if (workspace.proposed or workspace.name in at_heads) and _touching(tx, workspace):
+                tx.workspaces.put(replace(workspace, proposed=True))
+            else:
+                remove(tx, workspace, at)
+
+
+def _gone(
+    tx: Transaction, repo: RepoRef, found: Sequence[Workspace], branch: str, default_branch: str
+) -> Sequence[Workspace]:
+    """Return the discovered workspaces of a branch whose directory is not on it."""
+    names = {workspace.name for workspace in found}
+    return [
+        each
+        for each in tx.workspaces.of_repo(repo)
+        if each.discovered and each.name not in names and each.on_branch(branch, default_branch)
+    ]
+
+
+def _touching(tx: Transaction, workspace: Workspace) -> Sequence[Change]:
+    """Return the open changes that touch a workspace. A fork's code brings none, and keeps none."""
+    records = tx.changes.open_of(workspace.repo, None, touching=workspace.id)
+    return [record.change for record in records if not record.change.from_fork]
 
 
 def _named(tx: Transaction, name: str) -> Workspace | None:

@@ -13,6 +13,7 @@ from bot.domain.changes.decisions import (
     KeepApproval,
     Refuse,
     StartApply,
+    WaitsForFreeze,
     decide_apply,
 )
 from bot.domain.changes.delivery_decisions import DecisionKind
@@ -43,6 +44,8 @@ from bot.services.runs.order import held
 from bot.services.runs.transitions import Transitions
 
 _MOST_TOLD = 5
+# The start of the refusal to ignore a freeze before the branch has a run.
+AFTER_MERGE = "it is applied after the merge, so `-ignore-freeze` counts only then"
 # How long an `/apply` waits for a comment that the forge delays.
 PATIENCE = timedelta(hours=1)
 
@@ -149,8 +152,8 @@ class ApplyComments:
     def _apply(
         self, asked: _Asked, workspace: Workspace, decision: ApplyDecision, checks: Sequence[Check]
     ) -> None:
-        if asked.ignoring and (frozen := _waits_for_freeze(asked, workspace)):
-            asked.made[workspace.id] = self._ignore_freeze(asked, workspace, frozen)
+        if asked.ignoring and isinstance(decision, WaitsForFreeze):
+            asked.made[workspace.id] = self._ignore_freeze(asked, workspace, decision.run)
             asked.done += 1
             return None
         if missing := unmet(checks):
@@ -171,8 +174,9 @@ class ApplyComments:
                 why = why_others_first(place, workspace, asked.whys, lambda w: self._refusal(asked, w))
                 return asked.refuse(workspace, why, asked.in_order)
         if isinstance(decision, Refuse):
-            whole = not decision.reason.startswith(NOT_WHOLE)
-            return asked.refuse(workspace, decision.reason, asked.refused if whole else asked.hidden)
+            told = asked.hidden if decision.reason.startswith(NOT_WHOLE) else asked.refused
+            told = asked.in_order if decision.reason.startswith(AFTER_MERGE) else told
+            return asked.refuse(workspace, decision.reason, told)
         run = self._do(asked, decision, workspace, place.after)
         asked.done += 1
         if run is not None:
@@ -203,7 +207,13 @@ class ApplyComments:
             decision = _held(tx, runs) or decision
         if conflict := why_not_planned(tx, workspace, change):
             decision = Refuse(conflict)
+        if asked.ignoring and isinstance(decision, WaitsForFreeze):
+            # The plan was shown to the person who approved it. What is named must be that plan.
+            why = NOT_STANDING if is_disturbed(tx, change.repo, change.number) else _other(decision.run, code)
+            decision = Refuse(why) if why else decision
         decision = self._of_what_was_shown(tx, decision, change, asked.answer, code, named=named)
+        if asked.ignoring and workspace.freeze and isinstance(decision, KeepApproval):
+            decision = Refuse(f"{AFTER_MERGE}: comment `/apply {workspace.name}` to approve its plan")
         if (run := _meant(decision)) is None:
             return decision, ()
         checks = self._requirement_checker.checks(
@@ -274,10 +284,8 @@ class ApplyComments:
         if is_disturbed(tx, change.repo, change.number):
             return Refuse(NOT_STANDING)
         if code:
-            if not run.digest.startswith(code):
-                return Refuse(
-                    f"the plan that can be applied now is {run.plan_code}, not {code[:PLAN_CODE_LENGTH]}"
-                )
+            if why := _other(run, code):
+                return Refuse(why)
             if not answer.pressed:
                 return decision
         why = why_not_shown(
@@ -315,10 +323,11 @@ def _destroys(decision: ApplyDecision) -> bool:
     return isinstance(decision, StartApply) and decision.preview.modes.destroy
 
 
-def _waits_for_freeze(asked: _Asked, workspace: Workspace) -> Run | None:
-    """Return the run of the change that waits for the end of a freeze in a workspace."""
-    runs = runs_about(asked.tx, workspace, asked.change)
-    return next((run for run in runs if run.waits_for_freeze), None)
+def _other(run: Run, code: str) -> str:
+    """Say that a code names another plan than the run's. Empty if it does not, or if there is none."""
+    if run.digest.startswith(code):
+        return ""
+    return f"the plan that can be applied now is {run.plan_code}, not {code[:PLAN_CODE_LENGTH]}"
 
 
 def _held(tx: Transaction, runs: Sequence[Run]) -> Refuse | None:

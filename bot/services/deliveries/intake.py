@@ -48,7 +48,7 @@ from bot.services.changes.merge_queue import MergeQueue
 from bot.services.changes.used_modules import UsedModules
 from bot.services.comments.dispatch import Comments
 from bot.services.deliveries import tags
-from bot.services.deliveries.pushed_runs import PushedRuns
+from bot.services.deliveries.pushed_runs import PushedRuns, PushFacts
 from bot.services.deliveries.run_triggers import RunTriggers
 from bot.services.merging.applied_before import AppliedBefore
 from bot.services.outbox.delivery_result import DeliveryResult
@@ -263,9 +263,10 @@ class Intake:
         late = overtaken or jumps or sent_again or delivery.attempts or was_found(delivery)
         if isinstance(event, BranchPushed) and late:
             event = self._caught_up(event, handled if jumps else event.before)
-        files, found, applied = None, None, dict[str, AsApplied]()
+        files, found, applied, at_heads = None, None, dict[str, AsApplied](), frozenset[str]()
         if isinstance(event, BranchPushed):
             found = self._discovery.look(event.repo, event.branch, event.default_branch, event.after)
+            at_heads = self._at_heads(event, found)
             here = found or [w for w in configured if w.on_branch(event.branch, event.default_branch)]
             if here:
                 files = self._files(event, found or ())
@@ -278,7 +279,7 @@ class Intake:
                 if not self._ledger.is_due(tx, delivery.id):
                     return
                 if runs is None:
-                    decisions = self._decisions(tx, event, delivery, found, files)
+                    decisions = self._decisions(tx, event, delivery, PushFacts(files, found, at_heads))
                     runs = PushedRuns(self._run_factory, event, decisions, applied, outcome)
                 runs.create_some(tx)
                 # Only now: later runs in these workspaces wait for ours in the queue.
@@ -291,20 +292,17 @@ class Intake:
             self._transitions.wake(outcome.wake)
 
     def _decisions(
-        self,
-        tx: Transaction,
-        event: BranchPushed | TagPushed,
-        delivery: Delivery,
-        found: Sequence[Workspace] | None,
-        files: ChangedFiles | None,
+        self, tx: Transaction, event: BranchPushed | TagPushed, delivery: Delivery, facts: PushFacts
     ) -> Sequence[Decision]:
-        """Decide which workspaces run. Keeps those that were `found`, and retires those that are gone."""
+        """Decide which workspaces run. Keeps those that were found, and retires those that are gone."""
         if isinstance(event, TagPushed):
-            return tags.in_time(tx, decide_tag(event, tx.workspaces.of_repo(event.repo)), delivery)
-        if found is not None:
-            self._discovery.keep(tx, event.repo, found, on_branch=True)
-            self._discovery.retire(tx, event.repo, found, event.branch, event.default_branch)
-        return decide_push(event, tx.workspaces.of_repo(event.repo), files)
+            return tags.in_time(tx, decide_tag(event, _on_branch(tx, event)), delivery)
+        if facts.found is not None:
+            self._discovery.keep(tx, event.repo, facts.found, on_branch=True)
+            now = self._clock.now()
+            branches = event.branch, event.default_branch
+            self._discovery.retire(tx, event.repo, facts.found, *branches, facts.at_heads, now)
+        return decide_push(event, _on_branch(tx, event), facts.files)
 
     def _handled(
         self, tx: Transaction, event: BranchPushed | TagPushed, delivery: Delivery, outcome: DeliveryResult
@@ -314,6 +312,14 @@ class Intake:
             tx.repo_watches.moved(event.repo, event.branch, event.after, now)
             outcome.wake.deliveries += want_base_moves(tx, delivery, event.repo, event.branch, now)
         self._ledger.done(tx, delivery.id, outcome)
+
+    def _at_heads(self, event: BranchPushed, found: Sequence[Workspace] | None) -> frozenset[str]:
+        """Return the workspaces that left the branch, and that open changes still have."""
+        if found is None:
+            return frozenset()
+        with self._store.reading() as tx:
+            users = self._discovery.users(tx, event.repo, found, event.branch, event.default_branch)
+        return self._discovery.at_heads(users)
 
     def _why_outdated(
         self, event: BranchPushed | TagPushed, delivery: Delivery, configured: Sequence[Workspace]
@@ -384,3 +390,8 @@ def _handled_head(tx: Transaction, event: BranchPushed | TagPushed) -> str:
         return ""
     head = tx.repo_watches.head(event.repo, event.branch)
     return head.commit if head is not None else ""
+
+
+def _on_branch(tx: Transaction, event: BranchPushed | TagPushed) -> Sequence[Workspace]:
+    """Return the workspaces of a repository without those that only an open change brings."""
+    return [each for each in tx.workspaces.of_repo(event.repo) if not each.proposed]

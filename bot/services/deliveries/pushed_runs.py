@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from bot.domain.changes.decisions import Decision, NoRun, StartRun
 from bot.domain.changes.delivery_decisions import DecisionKind
 from bot.domain.errors import Conflict
-from bot.domain.events import BranchPushed, TagPushed
+from bot.domain.events import BranchPushed, ChangedFiles, TagPushed
 from bot.domain.runs.merge_result import AsApplied
 from bot.domain.runs.run import Run, RunSource
 from bot.domain.workspaces.order import Order
@@ -20,6 +20,15 @@ from bot.services.runs.order import after
 
 AT_ONCE = 100
 """How many runs are created in one transaction. Nobody else writes to SQLite meanwhile."""
+
+
+@dataclass(frozen=True)
+class PushFacts:
+    """What a push touches, the workspaces that discovery found, and those that open changes still have."""
+
+    files: ChangedFiles | None
+    found: Sequence[Workspace] | None
+    at_heads: frozenset[str]
 
 
 class PushedRuns:

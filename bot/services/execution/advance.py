@@ -303,7 +303,7 @@ class Execution:
         return True
 
     def _apply(self, run: Run, fence: int) -> None:
-        if self._before_apply.is_frozen(run, fence):
+        if not self._before_apply.may_start(run, fence):
             return
         # Before the run is marked applying: a forge that is down must not look like an interrupted apply.
         with self._watching(run.id, fence, "apply") as watch:
@@ -323,9 +323,9 @@ class Execution:
                 version=run.engine_version,
                 modules=inputs.modules if inputs is not None else None,
             )
-        run = self._onward(run, fence, RunStatus.APPLY_QUEUED, RunStatus.APPLYING)
+        run = self._before_apply.start(run, fence)
         if run.status is not RunStatus.APPLYING:
-            return  # canceled during the request to the forge
+            return  # canceled, frozen or removed during the request to the forge
         with self._watching(run.id, fence, "apply") as watch:
             result = patiently(lambda: self._engine.apply(job, plan, watch), self._clock, watch)
         self._applied(run, fence, result)

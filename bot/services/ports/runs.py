@@ -47,10 +47,6 @@ class Runs(RunQueues, Protocol):
         """Return the runs that match, newest first."""
         ...
 
-    def workspaces_waiting_for(self, run: Run) -> Sequence[str]:
-        """Return the workspaces with pending runs that wait for a run, or for one that it follows."""
-        ...
-
     def timeline(self, run_id: str) -> Sequence[RunEvent]:
         """Return the run's events, oldest first."""
         ...
@@ -120,7 +116,7 @@ class WorkGroup:
 
 
 class WaitingRuns(Protocol):
-    """Finds the runs that wait for a worker."""
+    """Finds the runs that wait for a worker, and those that wait for runs of other workspaces."""
 
     def groups(self, waiting: Waiting, now: datetime) -> Sequence[WorkGroup]:
         """Return every change and commit with runs that wait or are at work, with how many there are."""
@@ -138,6 +134,14 @@ class WaitingRuns(Protocol):
         A run that only waits for a worker has none unless its lease is held at `now`; without `now`, for
         texts, an expired lease counts too. `for_update`: nobody else may do so until this transaction ends.
         """
+        ...
+
+    def workspaces_after(self, run: Run) -> Sequence[str]:
+        """Return the workspaces with pending runs that wait for a run, or for one that it follows."""
+        ...
+
+    def workspaces_after_any(self, workspace_id: str) -> Sequence[str]:
+        """Return the workspaces with pending runs that wait for any run of another workspace."""
         ...
 
     def full_groups(self, now: datetime) -> frozenset[str]:

@@ -271,7 +271,9 @@ def _replan(record: ChangeRecord, workspace: Workspace) -> str:
 
 
 def next_step(workspace: Workspace, run: Run) -> str:
-    """Return the next command for this workspace, empty if there is none."""
+    """Return the next command for this workspace, empty if there is none, or if the workspace was removed."""
+    if not workspace.active:
+        return ""
     planned = (RunStatus.PLANNED_AND_FINISHED, RunStatus.POLICY_SOFT_FAILED)
     if run.plan_only and run.status in planned and run.has_changes:
         return f"/apply {workspace.name} {run.plan_code}"

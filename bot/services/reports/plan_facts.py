@@ -95,13 +95,13 @@ def derived_facts(tx: Transaction, run: Run) -> PlanFacts:
         state=basis.state if basis else "",
         backend=basis.backend if basis else "",
         addresses=basis.addresses if basis else (),
-        likeness=_likeness(tx, run, document) if raw and document and len(raw) <= _MOST_COMPARED else "",
+        likeness=_likeness(tx, run, raw) if raw and len(raw) <= _MOST_COMPARED else "",
     )
 
 
-def _likeness(tx: Transaction, run: Run, document: Mapping[str, Any]) -> str:
+def _likeness(tx: Transaction, run: Run, raw: bytes) -> str:
     workspace = tx.workspaces.get(run.workspace_id)
-    return likeness(document, workspace.name, workspace.working_directory)
+    return likeness(load_plan_json(raw, exact=True), workspace.name, workspace.working_directory)
 
 
 def applied_facts(tx: Transaction, run: Run) -> tuple[str, str]:

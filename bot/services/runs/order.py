@@ -35,7 +35,8 @@ def awaited(tx: Transaction, run: Run) -> Sequence[Awaited]:
                 limit=None,
             )
             later = tx.runs.find(query)
-        found.append(Awaited(tx.workspaces.get(first.workspace_id).name, deciding(first, later)))
+        workspace = tx.workspaces.get(first.workspace_id)
+        found.append(Awaited(workspace.name, deciding(first, later), not workspace.active))
     return found
 
 

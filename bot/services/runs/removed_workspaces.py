@@ -1,17 +1,22 @@
 """Runs of workspaces that were removed from plangate.yml, or renamed there: they can't go on.
 
-Their statuses and comments must come to an end too, and a removed workspace holds nobody's merge.
+Their statuses and comments must come to an end too, and a removed workspace holds nobody's merge, and no run
+of another workspace.
 """
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
+from datetime import datetime
 
 from bot.domain.errors import Conflict, IllegalMove
-from bot.domain.runs.lifecycle import FINAL, RunStatus
+from bot.domain.runs.lifecycle import CONFIRMED_ALREADY, FINAL, RunStatus
 from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import RunQuery, Store, Transaction
 from bot.services.runs.cancel import stopped
+from bot.services.runs.report_subjects import subjects_of
 from bot.services.runs.transitions import Moves, Transitions
 
 log = logging.getLogger(__name__)
@@ -19,6 +24,18 @@ log = logging.getLogger(__name__)
 REASON = "its workspace is no longer in plangate.yml"
 _AT_A_TIME = 500
 _UNFINISHED = frozenset(status.value for status in RunStatus) - {status.value for status in FINAL}
+
+
+def remove(tx: Transaction, workspace: Workspace, at: datetime) -> None:
+    """Make a workspace inactive. Its state and its runs stay.
+
+    What waits in other workspaces for its runs is reported again: a run that has ended holds it no longer.
+    The sweep starts what is released, and ends what waits here.
+    """
+    tx.workspaces.put(replace(workspace, active=False))
+    for other in tx.waiting_runs.workspaces_after_any(workspace.id):
+        waiting = [run for run in tx.runs.queue(other) if run.status is RunStatus.PENDING]
+        tx.posts.mark_due(at, *subjects_of(tx, other, waiting))
 
 
 class RemovedWorkspaces:
@@ -49,4 +66,5 @@ class RemovedWorkspaces:
 
 
 def _waits(run: Run) -> bool:
-    return run.discardable or run.status is RunStatus.PENDING
+    """Whether the run has not begun with what it waits for: also a confirmed one whose apply has not."""
+    return run.discardable or run.status in CONFIRMED_ALREADY | {RunStatus.PENDING}

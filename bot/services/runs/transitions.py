@@ -169,7 +169,7 @@ class Transitions:
             self.next(tx, run.workspace_id, wake)
         else:
             return
-        for other in tx.runs.workspaces_waiting_for(run):
+        for other in tx.waiting_runs.workspaces_after(run):
             self.next(tx, other, wake)
 
     def next(self, tx: Transaction, workspace_id: str, wake: Wake) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from bot.domain.ids import new_id
 from bot.domain.workspaces.discovery import DiscoverRule
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import Store, Transaction
+from bot.services.runs.removed_workspaces import remove
 from bot.services.variables.declared import VariableChange
 
 
@@ -34,6 +36,7 @@ Note = Callable[[Transaction, SyncResult], None]
 
 def sync(
     store: Store,
+    at: datetime,
     workspaces: Sequence[Workspace],
     rules: Sequence[DiscoverRule],
     also: Also = lambda _: (),
@@ -55,7 +58,7 @@ def sync(
         for workspace in tx.workspaces.all():
             kept = workspace.name in names or (workspace.discovered and workspace.repo in repos)
             if not kept:
-                tx.workspaces.put(replace(workspace, active=False))
+                remove(tx, workspace, at)
                 retired.append(workspace.name)
         synced = SyncResult(tuple(sorted(names)), tuple(retired), tuple(changed))
         note(tx, synced)

@@ -16,18 +16,17 @@ from bot.store.schema.runs import awaited_runs, runs
 
 _waiting, _awaited = runs.alias("waiting"), runs.alias("awaited")
 # Put together once: every change of a run asks it.
-_WAITING = (
+_WAITING_HERE = (
     sa.select(_waiting.c.workspace_id)
     .distinct()
     .select_from(awaited_runs)
-    .join(_awaited, _awaited.c.id == awaited_runs.c.awaited_id)
     .join(_waiting, _waiting.c.id == awaited_runs.c.run_id)
-    .where(
-        awaited_runs.c.workspace_id == sa.bindparam("place"),
-        _awaited.c.change_number.is_not_distinct_from(sa.bindparam("change", type_=sa.Integer)),
-        _awaited.c.sequence <= sa.bindparam("sequence"),
-    )
+    .where(awaited_runs.c.workspace_id == sa.bindparam("place"))
     .order_by(_waiting.c.workspace_id)
+)
+_WAITING = _WAITING_HERE.join(_awaited, _awaited.c.id == awaited_runs.c.awaited_id).where(
+    _awaited.c.change_number.is_not_distinct_from(sa.bindparam("change", type_=sa.Integer)),
+    _awaited.c.sequence <= sa.bindparam("sequence"),
 )
 
 
@@ -46,7 +45,12 @@ def drop_awaited(connection: sa.Connection, run: Run) -> None:
         connection.execute(sa.delete(awaited_runs).where(awaited_runs.c.run_id == run.id))
 
 
-def workspaces_waiting_for(connection: sa.Connection, run: Run) -> Sequence[str]:
+def workspaces_after(connection: sa.Connection, run: Run) -> Sequence[str]:
     """Return the workspaces with pending runs that wait for a run, or for an earlier one that it follows."""
     given = {"place": run.workspace_id, "change": run.change_number, "sequence": run.sequence}
     return [workspace_id for (workspace_id,) in connection.execute(_WAITING, given)]
+
+
+def workspaces_after_any(connection: sa.Connection, workspace_id: str) -> Sequence[str]:
+    """Return the workspaces with pending runs that wait for any run of another workspace."""
+    return [each for (each,) in connection.execute(_WAITING_HERE, {"place": workspace_id})]

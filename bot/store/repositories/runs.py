@@ -21,7 +21,7 @@ from bot.services.ports.world import Vault
 from bot.store.connection.failures import in_our_words
 from bot.store.connection.in_parts import in_parts
 from bot.store.connection.upserts import insert_or_update
-from bot.store.repositories.awaited_runs import add_awaited, drop_awaited, workspaces_waiting_for
+from bot.store.repositories.awaited_runs import add_awaited, drop_awaited
 from bot.store.repositories.freezes import frozen_row, read_frozen
 from bot.store.repositories.merges import applied_row, merge_row, read_applied, read_merge
 from bot.store.repositories.workspaces import SqlWorkspaces
@@ -82,10 +82,6 @@ class SqlRuns:
                 self.note(event)
             drop_awaited(self._connection, saved)
         return saved
-
-    def workspaces_waiting_for(self, run: Run) -> Sequence[str]:
-        """Return the workspaces with pending runs that wait for a run, or for one that it follows."""
-        return workspaces_waiting_for(self._connection, run)
 
     def find(self, query: RunQuery) -> Sequence[Run]:
         """Return the runs that match, newest first."""

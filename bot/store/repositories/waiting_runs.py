@@ -11,6 +11,7 @@ from bot.domain.events import RepoRef
 from bot.domain.runs.lifecycle import AT_WORK, UNDER_WAY
 from bot.domain.runs.run import Run
 from bot.services.ports.runs import Waiting, WorkGroup
+from bot.store.repositories.awaited_runs import workspaces_after, workspaces_after_any
 from bot.store.repositories.runs import read_run
 from bot.store.schema.runs import UNFINISHED, leases, runs
 from bot.store.schema.workspaces import workspaces
@@ -86,6 +87,14 @@ class SqlWaitingRuns:
             .where(*_UNDER_WAY, _has_place(now), workspaces.c.concurrency_group == group)
         )
         return {row.id: row.name for row in self._connection.execute(query)}
+
+    def workspaces_after(self, run: Run) -> Sequence[str]:
+        """Return the workspaces with pending runs that wait for a run, or for one that it follows."""
+        return workspaces_after(self._connection, run)
+
+    def workspaces_after_any(self, workspace_id: str) -> Sequence[str]:
+        """Return the workspaces with pending runs that wait for any run of another workspace."""
+        return workspaces_after_any(self._connection, workspace_id)
 
     def full_groups(self, now: datetime) -> frozenset[str]:
         """Return the concurrency groups that have no free place."""

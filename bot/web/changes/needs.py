@@ -19,7 +19,7 @@ from bot.domain.people.permissions import NEEDS, Action, Person
 from bot.domain.runs.lifecycle import UNDER_WAY
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
-from bot.services.approvals.shown_plans import shown_whole
+from bot.services.approvals.shown_plans import shown_whole, told_of
 from bot.services.ports import ChangeRecord, Transaction
 from bot.services.reports.derive import next_step
 from bot.services.runs.merge_results import why_not_planned
@@ -73,7 +73,8 @@ def ask(change: Change, workspaces: Sequence[Workspace]) -> Asked:
 class ChangeNeeds:
     """What applies of a change need in each of its workspaces, as one person sees it.
 
-    `shown` are the runs whose plans the comment shows whole: only these have a button (promise 1).
+    `shown` are the runs whose plans the comment shows whole: only these have a button (promise 1). If a plan
+    is still to be shown, it `waits_for_comment`: then the page changes without a step of a run.
     """
 
     def __init__(self, tx: Transaction, record: ChangeRecord, asked: Asked, person: Person) -> None:
@@ -83,6 +84,8 @@ class ChangeNeeds:
         self._person = person
         self._refusals: dict[str, str] = {}
         self.shown = shown_whole(tx, record.change.repo, record.change.number)
+        self._told = told_of(tx, record.change.repo, record.change.number)
+        self.waits_for_comment = False
 
     def of(self, workspace: Workspace, run: Run | None, step: str, place: ApplyPlace) -> Needs:
         """Return the needs of one workspace.
@@ -96,6 +99,7 @@ class ChangeNeeds:
         waits = bool(step) and any(map(self._is_unasked, (*(place.first if applies else ()), workspace)))
         button, why = None, ""
         if applies and run is not None:
+            self.waits_for_comment |= run.plan_only and run.id not in self._told
             if not waits:
                 why = self._refusal(workspace) or why_not_in_order(place, self._refusal)
             # A button applies one plan. Where others come first, the command names them all.

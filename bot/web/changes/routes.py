@@ -114,7 +114,7 @@ def _page(change_id: str, problem: str = "") -> str:
         )
         whole = [(each.name, _speaking(known, each), "") for each in workspaces]
     change, words = record.change, elements.words_of(record.change.repo)
-    live = any(not run.final for runs in known.runs.values() for run in runs)
+    live = any(not run.final for runs in known.runs.values() for run in runs) or theirs.waits_for_comment
     number = words.numbered(change.number)
     page = ChangePage(
         chrome=elements.chrome(f"{number} {change.title}", person, "workspaces", live),

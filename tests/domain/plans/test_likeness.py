@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from bot.domain.plan_diff import render
 from bot.domain.plans.likeness import likeness
+from bot.domain.plans.plan import load_plan_json
 from tests.fakes.engine import change, plan_json
 from tests.support.plan_corpus import stored
 
@@ -238,3 +239,27 @@ def test_real_plans_are_alike_only_if_their_texts_mark_the_same_changes() -> Non
     ]
     assert pairs
     assert all(texts[one] == texts[other] for one, other in pairs)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("9007199254740992", "9007199254740993"),
+        ("9007199254740992.5", "9007199254740993.5"),
+        ("9.007199254740992e+15", "9.007199254740993e+15"),
+        ("0.1", "0.1000000000000000055"),
+        ("1e400", "1e500"),
+        ("1.5", '"1.5"'),
+        ("1.5", '{"number": "1.5"}'),
+    ],
+)
+def test_numbers_that_a_float_would_make_the_same_are_different(one: str, other: str) -> None:
+    def of(size: str, before: str = "null") -> str:
+        made = updated({"size": "B"}, {"size": "A"}) if before != "null" else bucket("x", "create", size="A")
+        raw = json.dumps(plan_json(made)).replace('"A"', size).replace('"B"', before)
+        return likeness(load_plan_json(raw.encode(), exact=True), "", "")
+
+    assert of(one) != of(other)
+    assert of(one) == of(one)
+    # What an update leaves as it is does not count: a change that floats do not see must not pass for that.
+    assert of(one, before=other) != of(one, before=one)

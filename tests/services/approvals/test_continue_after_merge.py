@@ -55,6 +55,15 @@ def test_behind_a_merge_what_is_still_met_goes_on(house: House) -> None:
     assert (run.status, run.confirmed_by, run.lacks) == (RunStatus.APPLIED, WRITER.login, "")
 
 
+def test_behind_a_merge_an_owner_of_plangate_needs_no_role_on_the_forge(house: House) -> None:
+    house.workspace("net", merging=AFTER)
+    house.engine.will_find("net", BUCKET)
+    house.open_change(1, "h1", "net/a.tf")
+    house.say(1, "/apply", by="olga")
+    run = merge(house)
+    assert (run.status, run.confirmed_by, run.lacks) == (RunStatus.APPLIED, "olga", "")
+
+
 def test_behind_a_merge_what_is_not_met_any_more_stops_it_and_is_said(house: House) -> None:
     approved(house, AFTER, "approved")
     house.forge.review(REPO, 1, "xena", Verdict.CHANGES_REQUESTED)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.domain.errors import EngineError, RemoteUnavailable
 from bot.domain.events import RepoRef
 from bot.domain.workspaces.discovery import DiscoverRule
 from bot.domain.workspaces.outputs import Input
@@ -14,7 +15,7 @@ from bot.domain.workspaces.workspace import Workspace
 from bot.services.plans.snapshot import variables_of
 from bot.services.variables.sync import sync
 from tests.fakes.engine import change
-from tests.fakes.house import REPO, House
+from tests.fakes.house import REPO, WRITER, House
 from tests.services.plans.test_handed_outputs import put_state
 
 BUCKET = change("aws_s3_bucket.logs", "create")
@@ -84,6 +85,103 @@ def test_a_change_retires_nothing(house: House) -> None:
     assert names(house) == ["dev", "prod"]
 
 
+BRANCH = ("envs/dev", "envs/prod")
+
+
+def brought(house: House, directory: str = "envs/new") -> None:
+    """Have an open change bring a directory that the branch does not have."""
+    house.push("c1", "README.md")
+    house.engine.found_at["h1"] = (*BRANCH, directory)
+    house.engine.will_find(directory, BUCKET)
+    house.engine.found = BRANCH
+    house.open_change(1, "h1", f"{directory}/main.tf")
+
+
+def test_a_workspace_that_an_open_change_brings_stays_while_the_branch_moves(house: House) -> None:
+    brought(house)
+    house.push("c2", "envs/dev/main.tf")
+    assert names(house) == ["dev", "new", "prod"]
+    house.say(1, "/apply")
+    assert house.statuses(house.find_workspace("new")) == ["planned_and_finished", "applied"]
+
+
+def test_it_goes_with_the_change(house: House) -> None:
+    brought(house)
+    house.close_change(1)
+    house.push("c2", "README.md")
+    assert names(house) == ["dev", "prod"]
+
+
+def test_it_goes_with_a_commit_that_no_longer_has_it(house: House) -> None:
+    brought(house)
+    house.update_change(1, "h2", "README.md")
+    house.push("c2", "README.md")
+    assert names(house) == ["dev", "prod"]
+
+
+def test_a_push_starts_nothing_in_a_workspace_that_only_a_change_has(house: House) -> None:
+    brought(house)
+    house.push("c2", "envs/new/README.md")
+    assert house.runs(plan_only=False) == []
+
+
+@pytest.mark.parametrize(
+    ("has_it", "fork", "stays"), [(True, False, True), (False, False, False), (True, True, False)]
+)
+def test_one_that_left_the_branch_stays_while_an_open_change_has_it(
+    house: House, has_it: bool, fork: bool, stays: bool
+) -> None:
+    """A change that deletes it may be open, as far as we know, when the push of its merge is told."""
+    house.push("c1", "README.md")
+    house.engine.found_at["h1"] = BRANCH if has_it else ("envs/dev",)
+    house.open_change(1, "h1", "envs/prod/main.tf", fork=fork)
+    house.engine.found = ("envs/dev",)
+    house.push("c2", "envs/prod/main.tf")
+    assert ("prod" in names(house)) is stays
+    # Nothing runs for the push where the branch has no directory, and other workspaces' secrets stay theirs.
+    assert house.runs(plan_only=False) == []
+    found = house.find_workspace("prod")
+    assert found is not None
+    assert found.proposed is stays
+    house.close_change(1)
+    house.push("c3", "README.md")
+    assert "prod" not in names(house)
+
+
+@pytest.mark.parametrize("error", [EngineError("no such commit"), RemoteUnavailable("away")])
+def test_a_head_that_can_t_be_read_keeps_it(house: House, error: EngineError) -> None:
+    house.push("c1", "README.md")
+    house.open_change(1, "h1", "envs/prod/main.tf")
+    house.engine.found = ("envs/dev",)
+    house.engine.unread["h1"] = error
+    pushed = house.push("c2", "README.md")
+    assert "prod" in names(house)
+    # A forge that is away is asked again.
+    assert (house.delivery(pushed).handled_at is None) is isinstance(error, RemoteUnavailable)
+
+
+def test_what_waits_for_one_that_left_the_branch_is_reported_and_goes_on(build: Callable[..., House]) -> None:
+    after = replace(RULE, like=replace(RULE.like, depends_on=("../prod",)), exclude=("envs/prod",))
+    house = build(rules=[replace(RULE, directories=("envs/prod",)), after])
+    house.engine.found = BRANCH
+    for directory in BRANCH:
+        house.engine.will_find(directory, BUCKET)
+    house.push("c1", *(f"{directory}/main.tf" for directory in BRANCH))
+    house.controls.discard(house.runs(house.find_workspace("prod"))[0].id, WRITER)
+    house.work()
+    assert house.said("c1", "plangate/dev/plan")[1] == "Waits for prod, which was discarded"
+    house.engine.found = ("envs/dev",)
+    house.push("c2", "README.md", work=False)
+    house.work("receive")
+    house.clock.forward(minutes=1)
+    with house.store.reading() as tx:
+        for subject in tx.posts.due(house.clock.now(), 100):
+            house.report_delivery.report(subject)
+    assert "prod" not in house.said("c1", "plangate/dev/plan")[1]
+    house.sweep()
+    assert house.statuses(house.find_workspace("dev")) == ["planned"]
+
+
 def test_the_code_of_a_fork_is_not_even_looked_at(house: House) -> None:
     house.push("c1", "README.md")
     house.engine.found = ("envs/dev", "envs/evil")
@@ -111,18 +209,18 @@ def test_a_workspace_that_the_configuration_names_wins_over_a_found_one(house: H
 def test_a_sync_keeps_what_was_found_while_a_rule_looks_there(house: House) -> None:
     house.push("c1", "README.md")
     named = Workspace("", "named", REPO, working_directory="named")
-    done = sync(house.store, [named], [RULE])
+    done = sync(house.store, house.clock.now(), [named], [RULE])
     assert done.kept == ("named",)
     assert names(house) == ["dev", "named", "prod"]
-    assert sync(house.store, [], []).retired == ("dev", "named", "prod")
+    assert sync(house.store, house.clock.now(), [], []).retired == ("dev", "named", "prod")
     assert names(house) == []
 
 
 def test_a_sync_keeps_ids_and_takes_over_what_changed(house: House) -> None:
     named = Workspace("", "named", REPO, working_directory="named")
-    sync(house.store, [named], [])
+    sync(house.store, house.clock.now(), [named], [])
     before = house.find_workspace("named")
-    sync(house.store, [replace(named, auto_apply=True)], [])
+    sync(house.store, house.clock.now(), [replace(named, auto_apply=True)], [])
     after = house.find_workspace("named")
     assert before is not None
     assert after == replace(before, auto_apply=True)

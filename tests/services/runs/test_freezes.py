@@ -9,15 +9,18 @@ from typing import Any
 
 import pytest
 
+from bot.domain.changes.reviews import Verdict
 from bot.domain.errors import ForgeUnavailable
 from bot.domain.people.audit import AuditAction
 from bot.domain.people.permissions import Role
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.freeze import FreezeWindow
+from bot.domain.workspaces.workspace import ApplyWhen, Merging
 from bot.services.ports import AuditQuery
 from tests.fakes.engine import change
 from tests.fakes.house import REPO, WRITER, House
+from tests.services.approvals.test_our_comment import edit
 
 BUCKET = change("aws_s3_bucket.logs", "create", after={"name": "logs"})
 # The tests begin on Tuesday at 12:00 UTC, which is 13:00 in Berlin.
@@ -244,6 +247,106 @@ def test_a_plain_apply_says_how_an_owner_lets_it_start(waiting: House) -> None:
     assert (
         f"is approved already and {WORDS}; an owner lets it start by `-ignore-freeze` with a reason" in said
     )
+
+
+@pytest.mark.parametrize("state", ["opened", "waiting"])
+@pytest.mark.parametrize("command", ["/apply network", "/plangate apply network", "/apply -d network"])
+@pytest.mark.parametrize("flag", ["-ignore-freeze now", "--ignore-freeze because now"])
+def test_a_plan_code_counts_with_the_flag_too(
+    state: str, command: str, flag: str, request: pytest.FixtureRequest
+) -> None:
+    house: House = request.getfixturevalue(state)
+    right = house.runs(house.find_workspace("network"))[0].plan_code
+    command = command.replace("-d network", "-d network network")
+    house.say(1, f"{command} 1234567 {flag}", by="olga")
+    assert f"network: the plan that can be applied now is {right}, not 1234567" in house.comments(1)[-1]
+    assert (house.engine.applied, audit(house)) == ([], [])
+    house.say(1, f"{command} {right} {flag}", by="olga")
+    assert last(house).status is RunStatus.APPLIED
+    assert len(audit(house)) == 1
+
+
+def test_of_several_only_those_with_their_plan_codes_start(waiting: House) -> None:
+    place(waiting, "app")
+    waiting.open_change(2, "h2", "network/b.tf", "app/main.tf")
+    waiting.say(1, "/cancel network")
+    waiting.say(2, "/apply")
+    right = last(waiting, "app").plan_code
+    waiting.say(2, f"/apply network 1234567 app {right} -ignore-freeze now", by="olga")
+    assert [last(waiting, name).status for name in ("network", "app")] == [
+        RunStatus.APPLY_QUEUED,
+        RunStatus.APPLIED,
+    ]
+
+
+def test_one_whose_comment_was_edited_does_not_start(waiting: House) -> None:
+    waiting.forge.fail(ForgeUnavailable("down"), on="update_comment", times=1)
+    edit(waiting)
+    refused = waiting.say(1, "/apply network -ignore-freeze now", by="olga", work=False)
+    waiting.work("receive")
+    assert "somebody edited Plangate's comment" in waiting.reasons(refused)[0]
+    assert audit(waiting) == []
+
+
+def after_merge(house: House) -> None:
+    found = house.find_workspace("network")
+    assert found is not None
+    with house.store.transaction() as tx:
+        tx.workspaces.put(replace(found, merging=Merging(apply_when=ApplyWhen.AFTER_MERGE)))
+
+
+@pytest.mark.parametrize("state", ["opened", "waiting"])
+@pytest.mark.parametrize("words", ["", " network", " network CODE"])
+def test_before_the_merge_nothing_is_ignored_where_it_is_applied_after_it(
+    state: str, words: str, request: pytest.FixtureRequest
+) -> None:
+    house: House = request.getfixturevalue(state)
+    after_merge(house)
+    said = "network: it is applied after the merge, so `-ignore-freeze` counts only then"
+    if state == "waiting" and "CODE" not in words:
+        # As without the flag: the comment shows the run that waits, not the preview.
+        said = "the newest plan was not shown here yet"
+    words = words.replace("CODE", house.runs(house.find_workspace("network"))[0].plan_code)
+    house.say(1, f"/apply{words} -ignore-freeze now", by="olga")
+    assert said in house.comments(1)[-1]
+    assert (house.engine.applied, audit(house)) == ([], [])
+
+
+def test_after_the_merge_an_owner_lets_the_run_of_the_branch_start(opened: House) -> None:
+    after_merge(opened)
+    opened.say(1, "/apply")
+    opened.close_change(1, merged=True, as_commit="m1")
+    opened.push("m1", "network/main.tf")
+    run = last(opened)
+    assert run.waits_for_freeze
+    opened.say(1, "/apply network")
+    said = f"{run.id} of the branch is approved and {WORDS}; an owner lets it start by `-ignore-freeze`"
+    assert said in opened.comments(1)[-1]
+    opened.say(1, "/apply network 1234567 -ignore-freeze now", by="olga")
+    assert opened.engine.applied == []
+    opened.say(1, f"/apply network {run.plan_code} -ignore-freeze now", by="olga")
+    assert last(opened).status is RunStatus.APPLIED
+
+
+def test_what_is_put_back_waits_for_the_freeze_again(house: House) -> None:
+    """The owner has let one approval start, not the next one of somebody else."""
+    place(house, require=("approved",))
+    house.open_change(1, "h1", "network/main.tf")
+    house.forge.review(REPO, 1, "rea", Verdict.APPROVED, "h1")
+    house.forge.set_role(REPO, "rea", Role.WRITE)
+    house.say(1, "/apply network", work=False)
+    house.work("receive")
+    house.work()
+    assert last(house).waits_for_freeze
+    house.say(1, "/apply network -ignore-freeze now", by="olga", work=False)
+    house.work("receive")
+    house.forge.review(REPO, 1, "rea", Verdict.CHANGES_REQUESTED, "h1")
+    house.work()
+    assert last(house).status is RunStatus.PLANNED
+    house.forge.review(REPO, 1, "rea", Verdict.APPROVED, "h1")
+    house.say(1, "/apply network")
+    assert last(house).waits_for_freeze
+    assert house.engine.applied == []
 
 
 # --- whatever dies ------------------------------------------------------------------------------------------

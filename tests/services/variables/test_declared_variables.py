@@ -26,7 +26,7 @@ def desk(house: House) -> VariableEditor:
 
 def bring(house: House, declared: DeclaredVariables, *workspaces: Workspace) -> SyncResult:
     now = house.clock.forward(minutes=1)
-    return sync(house.store, workspaces or [NETWORK], [], lambda tx: declare(tx, declared, now))
+    return sync(house.store, now, workspaces or [NETWORK], [], lambda tx: declare(tx, declared, now))
 
 
 def said(done: SyncResult) -> list[tuple[str, str]]:

@@ -21,7 +21,7 @@ from tests.store.samples import AT, add, event, put, run, workspace
 
 def waiting_for(store: SqlStore, one: Run) -> set[str]:
     with store.reading() as unit:
-        return set(unit.runs.workspaces_waiting_for(one))
+        return set(unit.waiting_runs.workspaces_after(one))
 
 
 def move(store: SqlStore, one: Run, status: RunStatus) -> None:
@@ -39,6 +39,9 @@ def test_runs_wait_for_a_run_and_for_the_earlier_ones_that_it_follows(store: Sql
     assert waiting_for(store, first) == set()
     assert waiting_for(store, of_change) == {web.id}
     assert waiting_for(store, second) == waiting_for(store, third) == {app.id}
+    with store.reading() as unit:
+        assert set(unit.waiting_runs.workspaces_after_any(network.id)) == {app.id, web.id}
+        assert list(unit.waiting_runs.workspaces_after_any(app.id)) == []
 
 
 @pytest.mark.parametrize("status", [RunStatus.FETCHING, RunStatus.DISCARDED])

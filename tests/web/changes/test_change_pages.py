@@ -319,6 +319,16 @@ def test_the_button_applies_no_plan_that_the_comment_has_not_shown_whole(
     assert applying(world, seeded, "cluster-prod") == []
 
 
+def test_a_page_renews_itself_until_the_comment_tells_of_its_plans(world: World, seeded: Seeded) -> None:
+    """Its buttons come with the forge's answer to the comment, which is no step of a run."""
+    plans = [run for run in seeded.runs.values() if run.plan_only]
+    for whole in (True, False):
+        show_plans(world)
+        assert "data-live" in raw(world, PATH)
+        show_plans(world, *plans, whole=whole)
+        assert "data-live" not in raw(world, PATH)
+
+
 def test_the_button_is_no_code_that_somebody_typed(world: World, seeded: Seeded) -> None:
     known(world)
     with world.services.store.transaction() as tx:
