@@ -14,6 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.bench_changes import main as changes
+from tests.bench_large import main as large
 from tests.bench_policies import judging
 from tests.support import processes, storm
 from tests.support.journeys import Journey, resource
@@ -121,6 +122,7 @@ def main() -> None:
         on_postgresql(Path(folder) / "server")
     judging()
     changes()
+    large()
 
 
 if __name__ == "__main__":

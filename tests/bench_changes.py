@@ -228,17 +228,18 @@ def main(sizes: Sequence[int] = SIZES) -> None:
                 ]
                 begin += size * count
                 costs = [plan_and_apply(journey, big, numbers) for numbers in ranges]
-                _row(f"{size}: bare init + plan", Cost({"all": bare(size)}))
-                _row(f"{size}: plan", _median([planned for planned, _ in costs]))
-                _row(f"{size}: apply", _median([applied for _, applied in costs]))
-            _row(f"1 behind {max(sizes)}", behind(big, small, range(total - max(sizes), total)))
+                row(f"{size}: bare init + plan", Cost({"all": bare(size)}))
+                row(f"{size}: plan", _median([planned for planned, _ in costs]))
+                row(f"{size}: apply", _median([applied for _, applied in costs]))
+            row(f"1 behind {max(sizes)}", behind(big, small, range(total - max(sizes), total)))
 
 
 def _median(costs: Sequence[Cost]) -> Cost:
     return sorted(costs, key=lambda cost: statistics.fmean(cost.seconds.values()))[len(costs) // 2]
 
 
-def _row(name: str, cost: Cost) -> None:
+def row(name: str, cost: Cost) -> None:
+    """Print a line of the table."""
     times = "  ".join(f"{what} {seconds:6.2f} s" for what, seconds in cost.seconds.items())
     rest = (
         f"  CPU {cost.cpu:5.1f} s  calls {cost.calls.total():4}  processes {cost.forks:5}"
