@@ -22,8 +22,8 @@ def users_of(calls: Mapping[str, Iterable[str]], paths: Iterable[str]) -> dict[s
     found: dict[str, str] = {}
     passed: set[str] = set()
     for path in paths:
-        for place, why in _reasons(path):
-            reached = list(beyond.get(path, ()) if place is None else callers.get(place, ()))
+        for at, why in _reasons(path):
+            reached = list(beyond.get(path, ()) if at is None else callers.get(at, ()))
             while reached:
                 directory = reached.pop()
                 if directory not in found:

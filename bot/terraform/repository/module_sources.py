@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
+from typing import Any
 
 from bot.terraform.repository.hcl import BROKEN, blocks, objects, parsed, tokens
 
@@ -54,60 +56,72 @@ def local_sources(data: bytes, *, in_json: bool) -> list[str]:
     return [ANY] if len(found) > _MOST else sorted(found)
 
 
-def _in_hcl(text: str) -> Iterator[str]:
-    """Yield the sources of the `module` blocks of a file."""
+def written_sources(data: bytes, *, in_json: bool) -> Counter[bytes]:
+    """Count the quoted sources of the `module` blocks in a file, as they are written."""
+    text = data.decode(errors="surrogateescape")
+    if in_json:
+        quoted = [f'"{each}"' for each in _given_in_json(text) if isinstance(each, str)]
+    else:
+        quoted = [signs[0] for signs in _expressions(text) if len(signs) == 1]
+    return Counter(each.encode(errors="surrogatepass") for each in quoted)
+
+
+def _expressions(text: str) -> Iterator[list[str]]:
+    """Yield the sources of the `module` blocks in HCL, by their signs; `BROKEN` if more may be there."""
     depth, line, module = 0, list[str](), False
     for sign in chain(tokens(text), "\n"):
         if sign == BROKEN:
-            yield ANY
-        elif sign == "\n" and depth <= 1:
-            yield from _of_line(line) if module else ()
-            line = []
+            yield [BROKEN]
+        elif (sign == "\n" or sign in _CLOSING) and depth <= 1:
+            if module and line[:2] == ["source", "="]:
+                yield line[2:]
+            line, module, depth = [], module and sign == "\n", depth - (sign in _CLOSING)
         elif sign in _OPENING and depth == 0:
             module, line, depth = line[:1] == ["module"], [], 1
-        elif sign in _CLOSING and depth <= 1:
-            yield from _of_line(line) if module else ()
-            module, line, depth = False, [], depth - 1
         else:
             depth += (sign in _OPENING) - (sign in _CLOSING)
             line.append(sign)
         if depth < 0:
             break
     if depth:
-        yield ANY
+        yield [BROKEN]
 
 
-def _of_line(line: list[str]) -> Iterator[str]:
-    """Yield what a line of a module's block means. Any expression but a quoted string may be any source."""
-    if line[:2] != ["source", "="]:
-        return
-    signs = [each for each in line[2:] if each != "\n"]
-    around = 0
-    while around < len(signs) // 2 and signs[around] == "(" and signs[-1 - around] == ")":
-        around += 1
-    if around * 2 + 1 == len(signs) and signs[around].startswith('"'):
-        yield from _of_template(signs[around][1:].removesuffix('"'), escapes=True)
-    else:
-        yield ANY
+def _in_hcl(text: str) -> Iterator[str]:
+    """Yield the sources in HCL. Any expression but a quoted string may be any source."""
+    for expression in _expressions(text):
+        signs = [each for each in expression if each != "\n"]
+        around = 0
+        while around < len(signs) // 2 and signs[around] == "(" and signs[-1 - around] == ")":
+            around += 1
+        if around * 2 + 1 == len(signs) and signs[around].startswith('"'):
+            yield from _of_template(signs[around][1:].removesuffix('"'), escapes=True)
+        else:
+            yield ANY
 
 
 def _in_json(text: str) -> Iterator[str]:
-    """Yield the sources of the modules in a file in JSON syntax. What is not valid may be anything."""
+    """Yield the sources in JSON syntax. What is not valid may be anything."""
+    for source in _given_in_json(text):
+        if isinstance(source, str):
+            # Terraform before 1.15 takes it as it is written.
+            yield from _written_out(source)
+            yield from _of_template(source, escapes=False)
+        else:
+            yield ANY
+
+
+def _given_in_json(text: str) -> Iterator[Any]:
+    """Yield the values that are sources of modules in a file; None if it is not valid."""
     try:
         document = parsed(text)
     except ValueError:
-        yield ANY
+        yield None
         return
     for modules in blocks(document, "module"):
         for _, value in modules:
             for body in objects(value):
-                for source in (given for key, given in body if key == "source"):
-                    if isinstance(source, str):
-                        # Terraform before 1.15 takes it as it is written.
-                        yield from _written_out(source)
-                        yield from _of_template(source, escapes=False)
-                    else:
-                        yield ANY
+                yield from (given for key, given in body if key == "source")
 
 
 def _of_template(text: str, *, escapes: bool) -> Iterator[str]:
