@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 def users_of(calls: Mapping[str, Iterable[str]], paths: Iterable[str]) -> dict[str, str]:
@@ -17,13 +18,12 @@ def users_of(calls: Mapping[str, Iterable[str]], paths: Iterable[str]) -> dict[s
         for place in places:
             callers.setdefault(place, []).append(directory)
     unknown = any(place.endswith("/") for place in callers)
-    paths = list(paths)
-    beyond = _beyond(callers, frozenset(paths))
+    ordered = sorted(callers)
     found: dict[str, str] = {}
     passed: set[str] = set()
     for path in paths:
         for at, why in _reasons(path):
-            reached = list(beyond.get(path, ()) if at is None else callers.get(at, ()))
+            reached = list(_beyond(callers, path, ordered) if at is None else callers.get(at, ()))
             while reached:
                 directory = reached.pop()
                 if directory not in found:
@@ -49,14 +49,13 @@ def _reasons(path: str) -> Iterator[tuple[str | None, str]]:
         yield f"{place}/", f"{path} may be in a module that it uses: not all of its sources are written out"
 
 
-def _beyond(callers: Mapping[str, list[str]], paths: frozenset[str]) -> dict[str, list[str]]:
-    """Return who uses what is below a path. That path is no directory then, but a link that leads there."""
-    found: dict[str, list[str]] = {}
-    for place, users in callers.items():
-        for above in _above(place.rstrip("/")):
-            if above in paths and above != place:
-                found.setdefault(above, []).extend(users)
-    return found
+def _beyond(callers: Mapping[str, list[str]], path: str, ordered: Sequence[str]) -> Iterator[str]:
+    """Yield who uses what is below a path. That path is a link then, which leads there."""
+    start = f"{path}/"
+    at = bisect_left(ordered, start)
+    while at < len(ordered) and ordered[at].startswith(start):
+        yield from callers[ordered[at]]
+        at += 1
 
 
 def _above(path: str) -> Iterable[str]:

@@ -31,7 +31,7 @@ _FILES = ("100644", "100755")
 _HCL, _JSON, _LINK = "hcl", "json", "link"
 # So much is read at once, and of one commit. What is left is read for the next one. In bytes.
 _AT_ONCE = 16 << 20
-_MOST = 128 << 20
+_MOST = 64 << 20
 # So much of what they say is kept, in characters.
 _MOST_SAID = 64 << 20
 _MOST_STEPS = 10
