@@ -39,7 +39,7 @@ class UsedModules:
 
         `concerned` says which workspaces of the repository are on the branch, `found` are those that rules
         find there. Raises ForgeUnavailable, and EngineError if a later try may succeed. If Git can never
-        read the commit, only the workspaces' own triggers count: their runs then say what is wrong.
+        read the commit, any file may be one that they use: their runs then say what is wrong.
         """
         if not files.complete or not files.paths:
             return files
@@ -54,5 +54,6 @@ class UsedModules:
             raise
         except EngineError as error:
             log.warning("the modules of %s at %s are unknown: %s", repo.path, commit[:10], error)
-            return files
+            why = f"{files.paths[0]} may be in a module that it uses: the commit's modules can't be read"
+            return replace(files, used={each.working_directory: why for each in here})
         return replace(files, used=users_of(calls, files.paths))

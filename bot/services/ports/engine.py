@@ -216,6 +216,7 @@ class Engine(WorkerDisk, Protocol):
     def module_calls(self, remote: GitRemote, commit: str) -> Mapping[str, frozenset[str]]:
         """Return which directories and files each directory of a commit uses, besides its own files.
 
-        These are local modules, and what symbolic links lead to; not what those use in turn.
+        These are local modules, and what symbolic links lead to; not what those use in turn. A path with a
+        slash at its end is any module below it, `/` any file: what is used is not known.
         """
         ...

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bot.domain.errors import EngineError
 from bot.terraform.files.runfolder import RunFolder, directory_in
-from bot.terraform.repository.configuration import tokens
+from bot.terraform.repository.hcl import BROKEN, tokens
 
 # What Terraform reads; OpenTofu has more.
 _HCL, _JSON = ".tf", ".tf.json"
@@ -114,6 +114,8 @@ def _in_hcl(found: Calls, text: str) -> Iterator[tuple[str, str]]:
     """Yield the module calls of a file, each with its source as it is written."""
     depth, line, name, source = 0, list[str](), "", ""
     for sign in (*tokens(text), "\n"):
+        if sign == BROKEN:
+            raise _NotPlainError
         if sign not in ("{", "}", "\n"):
             line.append(sign)
             continue

@@ -11,11 +11,11 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from bot.domain.errors import EngineError
 from bot.domain.workspaces.variables import Category, Variable, wrong_key
 from bot.domain.workspaces.workspace import EngineKind
+from bot.terraform.repository.hcl import blocks, parsed, tokens
 
 OVERRIDE = b'terraform {\n  backend "http" {}\n}\n'
 _LARGEST = 4_000_000
@@ -24,8 +24,6 @@ _SUFFIXES = {
     EngineKind.TOFU: (".tf", ".tf.json", ".tofu", ".tofu.json"),
 }
 _KEEPERS = ("backend", "cloud", "state_store")
-_HEREDOC = re.compile(r"<<-?([^\W\d][\w-]*)[^\S\n]*\r?\n")
-_WORD = re.compile(r"[^\W\d][\w-]*")
 
 
 def own_backend(directory: Path, kind: EngineKind, tree: Path) -> str:
@@ -116,26 +114,15 @@ def _free(directory: Path, stem: str, suffix: str) -> str:
 
 def _in_json(text: str) -> str:
     try:
-        document = json.loads(text)
+        document = parsed(text)
     except ValueError:
         return ""  # Terraform says what is wrong with it
-    for block in _blocks(document, "terraform"):
+    for block in blocks(document, "terraform"):
         for keeper in _KEEPERS:
-            for body in _blocks(block, keeper):
-                names = [name for name in body if name != "//"]
-                return keeper if keeper == "cloud" or not names else str(names[0])
+            for body in blocks(block, keeper):
+                names = [name for name, _ in body if name != "//"]
+                return keeper if keeper == "cloud" or not names else names[0]
     return ""
-
-
-def _blocks(document: Any, name: str) -> Iterator[dict[str, Any]]:
-    """Return the bodies of a block in JSON syntax: an object, or lists of them."""
-    found = [document.get(name)] if isinstance(document, dict) else []
-    while found:
-        item = found.pop(0)
-        if isinstance(item, list):
-            found = item + found
-        elif isinstance(item, dict):
-            yield item
 
 
 def _in_hcl(text: str) -> str:
@@ -156,65 +143,3 @@ def _in_hcl(text: str) -> str:
         else:
             header.append(sign)
     return ""
-
-
-def tokens(text: str) -> Iterator[str]:
-    """Return the words, quoted strings, braces, line ends and other signs of HCL, without its comments."""
-    at = 0
-    while at < len(text):
-        char = text[at]
-        if char == "#" or text.startswith("//", at):
-            at = _until(text, "\n", at)
-        elif text.startswith("/*", at):
-            at = _until(text, "*/", at) + 2
-        elif char == '"':
-            end = _string_end(text, at + 1)
-            yield text[at:end]
-            at = end
-        elif heredoc := _HEREDOC.match(text, at):
-            closing = re.compile(rf"^[^\S\n]*{re.escape(heredoc[1])}[^\S\n]*\r?$", re.MULTILINE)
-            closed = closing.search(text, heredoc.end())
-            yield '""'
-            at = closed.end() if closed else len(text)
-        elif word := _WORD.match(text, at):
-            yield word[0]
-            at = word.end()
-        else:
-            if char in "{}\n" or not char.isspace():
-                yield char
-            at += 1
-
-
-def _until(text: str, what: str, start: int) -> int:
-    found = text.find(what, start)
-    return len(text) if found < 0 else found
-
-
-def _string_end(text: str, at: int) -> int:
-    """Return where a quoted string ends; templates in it may hold quoted strings themselves."""
-    depth = 0  # of braces within templates; every other one is a string in them
-    stack: list[int] = []
-    while at < len(text):
-        char = text[at]
-        if depth == 0:
-            if char == "\\":
-                at += 1
-            elif text.startswith(("$${", "%%{"), at):
-                at += 2
-            elif text.startswith(("${", "%{"), at):
-                depth, at = 1, at + 1
-            elif char == '"':
-                if not stack:
-                    return at + 1
-                depth = stack.pop()
-            elif char == "\n" and not stack:
-                return at
-        elif char == '"':
-            stack.append(depth)
-            depth = 0
-        elif char == "{":
-            depth += 1
-        elif char == "}":
-            depth -= 1
-        at += 1
-    return at

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from bot.terraform.files.runfolder import RunFolder
+from bot.terraform.repository.module_sources import written_sources
 
 _MODULES = PurePosixPath(".terraform/modules")
 _PLAIN = ("100644", "100755")
@@ -179,16 +180,25 @@ def _is_led_elsewhere(downloaded: list[tuple[str, bytes]], known: list[_Module])
 def _reads_anything(path: str, text: bytes, known: list[_Module]) -> bool:
     if len(text) > _LARGEST:
         return True
-    for module in known:
-        text = text.replace(module.source, b"") if module.source else text
     patterns = [_ELSEWHERE]
     if path.endswith(_CONFIGURATION):
+        text = _without_sources(path, text, known)
         patterns += (_PROGRAMS, _PIECES, _LISTING, _READING)
     elif path.endswith(_VALUES):
         patterns.append(_PIECES)
     elif b"${" in text or b"%{" in text:
         patterns += (_PIECES, _LISTING, _READING)  # a template has expressions too
     return any(each.search(text) for each in patterns)
+
+
+def _without_sources(path: str, text: bytes, known: list[_Module]) -> bytes:
+    """Leave out the sources of modules: their files are hashed. The same text may be part of a path, too."""
+    sources = {each.source for each in known if each.source and each.source in text}
+    written = written_sources(text, in_json=path.endswith(".json")) if sources else {}
+    for source in sources:
+        if text.count(source) == written[source]:
+            text = text.replace(source, b"")
+    return text
 
 
 def _downloaded(folder: RunFolder, directory: Path) -> Iterator[tuple[str, bytes]]:

@@ -38,13 +38,35 @@ def test_a_module_at_the_root_has_all_files() -> None:
     assert users_of({"": ["modules/a"]}, ["modules/a/x.tf"]).keys() == {""}
 
 
+def test_a_module_that_is_not_known_may_be_any_below_a_folder_with_all_that_it_uses() -> None:
+    calls = {"app": ["modules/"], "any": ["/"], "modules/net": ["lib/a"], "modulesx": ["lib/b"]}
+    assert users_of(calls, ["modules/dns/x.tf"]).keys() == {"app", "any"}
+    assert users_of(calls, ["lib/a/x.tf"]).keys() == {"app", "any", "modules/net"}
+    assert users_of(calls, ["lib/b/x.tf"]).keys() == {"any", "modulesx"}
+    why = "README.md may be in a module that it uses: not all of its sources are written out"
+    assert users_of(calls, ["README.md"]) == {"any": why}
+    assert users_of(calls, []) == {}
+
+
+def test_a_path_that_others_lead_through_counts() -> None:
+    calls = {"app": ["current/net"], "any": ["current/net/"], "dns": ["currents/net"]}
+    why = "current is on the way to a module that it uses"
+    assert users_of(calls, ["current"]) == {"app": why, "any": why}
+
+
 _DIRECTORIES = st.sampled_from(["", "a", "a/b", "a/b/c", "d", "d/e", "f"])
-_CALLS = st.dictionaries(_DIRECTORIES, st.sets(_DIRECTORIES | st.just("a/x.tf")))
-_PATHS = st.lists(st.sampled_from(["a/x.tf", "a/b/y.tf", "d/z.tf", "f", "root.tf", "g/h.tf"]), max_size=3)
+_BELOW = _DIRECTORIES.map(lambda each: f"{each}/")
+_CALLS = st.dictionaries(_DIRECTORIES, st.sets(_DIRECTORIES | _BELOW | st.just("a/x.tf")))
+_PATHS = st.lists(
+    st.sampled_from(["a/x.tf", "a/b", "a/b/y.tf", "d/z.tf", "f", "root.tf", "g/h.tf"]), max_size=3
+)
 
 
 @given(_CALLS, _PATHS)
 def test_every_user_is_found_and_no_other_directory(calls: dict[str, set[str]], paths: list[str]) -> None:
+    def below(path: str, folder: str) -> bool:
+        return folder == "" or path == folder or path.startswith(f"{folder}/")
+
     def reaches(directory: str) -> set[str]:
         """Return all places that a directory uses: the plain definition."""
         found: set[str] = set()
@@ -53,10 +75,13 @@ def test_every_user_is_found_and_no_other_directory(calls: dict[str, set[str]], 
             new = calls.get(waiting.pop(), set()) - found
             found |= new
             waiting += new
+            for place in (each[:-1] for each in new if each.endswith("/")):
+                waiting += (each for each in calls if below(each, place))
         return found
 
     def holds(place: str, path: str) -> bool:
-        return place in ("", path) or path.startswith(f"{place}/")
+        folder = place.removesuffix("/")
+        return below(path, folder) or folder.startswith(f"{path}/")
 
     expected = {each for each in calls if any(holds(p, path) for p in reaches(each) for path in paths)}
     assert users_of(calls, paths).keys() == expected

@@ -95,11 +95,13 @@ def test_git_is_asked_only_if_that_can_change_anything(two: House) -> None:
     assert len(planned(two)) == 6
 
 
-def test_a_workspace_never_runs_less_than_by_its_own_triggers(two: House) -> None:
-    for error in (EngineError("git is broken"), EngineError("the commit was not found")):
-        two.engine.fail("module_calls", error)
-        two.push(f"c{id(error)}", "app/main.tf", NET)
-    assert planned(two) == ["app", "app"]
+def test_a_commit_that_can_not_be_read_may_use_any_file(two: House) -> None:
+    two.workspace("own", triggers=Triggers(find_modules=False))
+    two.engine.fail("module_calls", EngineError("git is broken"))
+    delivery = two.push("c1", NET)
+    assert planned(two) == ["app", "dns"]
+    why = f"{NET} may be in a module that it uses: the commit's modules can't be read"
+    assert why in two.reasons(delivery)
 
 
 def test_a_remote_that_is_away_is_asked_again(two: House) -> None:

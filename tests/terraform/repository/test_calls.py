@@ -70,6 +70,8 @@ def test_local_modules_are_found_by_their_calls(tmp_path: Path) -> None:
         'module "a" { source = "./a" }\nmodule "a" { source = "./b" }',
         'module "a" {\n  source = "./a"\n',
         'module "a" { source = "./again" }',
+        'module "a" { source = "./a" }\nlocals {\n  x = <<EOT\nno end',
+        'module "a" { source = "./a" } /* no end',
     ],
 )
 def test_what_is_not_plain_is_left_to_init(tmp_path: Path, text: str) -> None:
@@ -118,3 +120,8 @@ def test_the_name_of_a_provider_is_looked_for_in_every_module(tmp_path: Path) ->
     assert found is not None
     assert found.names("registry.terraform.io/hashicorp/null")
     assert not found.names("registry.terraform.io/hashicorp/random")
+
+
+def test_a_byte_order_mark_hides_no_call(tmp_path: Path) -> None:
+    files = {"main.tf": '\ufeffmodule "a" { source = "./a" }', "a/main.tf": ""}
+    assert modules(tmp_path, files) == [("", "", "."), ("a", "./a", "a")]

@@ -89,12 +89,36 @@ def test_calls_in_any_form(reader: Reader, name: str, text: str) -> None:
     assert reader.of(commit) == {"app": {"m"}}
 
 
-def test_paths_that_leave_the_repository_are_left_out(reader: Reader) -> None:
+@pytest.mark.parametrize(
+    "source", ["../../other", "../../../../etc", "../app/../../x", "../" + "a/" * 60, "./" + "a" * 1001]
+)
+def test_a_path_out_of_the_repository_or_too_long_may_lead_back_to_any_file(
+    reader: Reader, source: str
+) -> None:
+    commit = reader.rig.repository.commit({"app/main.tf": calls(source), "b/main.tf": ""})
+    assert reader.of(commit) == {"app": {"/"}}
+    assert reader.users(commit, "b/main.tf") == {"app"}
+
+
+def test_paths_are_shortened_as_terraform_does(reader: Reader) -> None:
+    commit = reader.rig.repository.commit(
+        {"app/main.tf": calls("..", "../m/..", "./..", "../a\\nb", "../c/")}
+    )
+    assert reader.of(commit) == {"app": {"", "a\nb", "c"}}
+
+
+def test_a_variable_stands_for_all_that_may_follow(reader: Reader) -> None:
     commit = reader.rig.repository.commit({
-        "app/main.tf": calls("../../other", "../../../../etc", "../app/../../x", "../../" + "a/" * 400, ".."),
-        "app/more.tf": calls("../m/..", "./..", "../${var.x}", "../a\\nb"),
+        "app/main.tf": calls("../modules/${var.kind}/v1"),
+        "all/main.tf": calls("${path.module}/../modules/net"),
+        "modules/net/main.tf": calls("../../lib"),
+        "lib/main.tf": "",
     })  # fmt: skip
-    assert reader.of(commit) == {"app": {""}}
+    assert reader.of(commit) == {"app": {"modules/"}, "all": {"/"}, "modules/net": {"lib"}}
+    # Also through a module that it may use.
+    assert reader.users(commit, "lib/main.tf") == {"app", "all", "modules/net"}
+    assert reader.users(commit, "modules/net/x.tf") == {"app", "all"}
+    assert reader.users(commit, "docs/a.md") == {"all"}
 
 
 def test_links_count_as_calls_of_what_they_lead_to(reader: Reader) -> None:
@@ -131,22 +155,61 @@ def test_a_module_that_was_removed_is_still_used_by_those_that_call_it(reader: R
     assert reader.users(commit, "m/main.tf") == {"app"}
 
 
-def test_hostile_files_cost_little_and_hide_nothing_of_others(reader: Reader) -> None:
+def test_hostile_files_cost_little_and_hide_nothing(reader: Reader) -> None:
     huge = 'module "m" {\n  source = "../huge"\n}\n' + "#" * 10_000_000
     many = "".join(f'source = "./d{number}"\n' for number in range(50_000))
     commit = reader.rig.repository.commit({
         "huge/main.tf": huge,
         "many/main.tf": many,
-        "quotes/main.tf": 'source = "' + "../" * 100_000,
-        "bytes/main.tf": "\udcff\x00" if os.name == "nt" else "source = \"../m\x00\"\n",
+        "quotes/main.tf": 'module "m" { source = "' + "../" * 100_000,
+        "bytes/main.tf": "source = \"../m\x00\"\n",
         "app/main.tf": calls("../m"),
         **{f"c{number}/main.tf": calls(f"../c{(number + 1) % 300}") for number in range(300)},
     })  # fmt: skip
     found = reader.of(commit)
     assert found["app"] == {"m"}
-    assert "huge" not in found
-    assert len(found["many"]) == 1000
-    assert len(reader.users(commit, "c7/main.tf")) == 300
+    assert [found[each] for each in ("huge", "many", "quotes", "bytes")] == [{"/"}] * 4
+    circle = {f"c{number}" for number in range(300)}
+    assert reader.users(commit, "c7/main.tf") == circle | {"huge", "many", "quotes", "bytes"}
+
+
+def test_a_link_to_a_file_of_any_name_is_read_as_what_it_is_called(reader: Reader) -> None:
+    commit = reader.rig.repository.commit(
+        {
+            "shared/hcl.txt": calls("../modules/net"),
+            "shared/json.txt": '{"module": {"m": {"source": ".\\u002e/modules/json"}}}',
+            "app/main.tf": "",
+            "far/main.tf": "",
+        },
+        links={
+            "app/a.tf": "../shared/hcl.txt",
+            "app/b.tf.json": "../shared/json.txt",
+            "far/a.tf": "/etc/plangate/a.tf",
+        },
+    )
+    found = reader.of(commit)
+    assert {"modules/net", "modules/json", "shared/hcl.txt", "shared/json.txt"} <= found["app"]
+    assert "/" not in found["app"]
+    assert "/" in found["far"]
+
+
+def test_a_link_on_the_way_to_a_module_counts_when_it_changes(reader: Reader) -> None:
+    commit = reader.rig.repository.commit(
+        {"app/main.tf": calls("../current/net"), "v2/net/main.tf": "", "v2/dns/main.tf": ""},
+        links={"current": "latest", "latest": "v2"},
+    )
+    for link in ("current", "latest"):
+        assert "app" in reader.users(commit, link), link
+    assert "app" in reader.users(commit, "v2/net/main.tf")
+    assert "app" not in reader.users(commit, "v2/dns/main.tf")
+
+
+@pytest.mark.parametrize("target", ["/srv/modules", "../../modules", "other/../modules", "round"])
+def test_a_link_that_leads_out_or_round_may_lead_anywhere(reader: Reader, target: str) -> None:
+    commit = reader.rig.repository.commit(
+        {"app/main.tf": calls("../round/net"), "modules/net/main.tf": ""}, links={"round": target}
+    )
+    assert reader.users(commit, "modules/net/main.tf") >= {"app"}
 
 
 def test_a_commit_costs_one_call_of_git_and_what_is_new_two_more(reader: Reader) -> None:
@@ -172,7 +235,7 @@ def test_a_commit_costs_one_call_of_git_and_what_is_new_two_more(reader: Reader)
 def test_a_broken_cache_is_read_again(reader: Reader, broken: bytes) -> None:
     commit = reader.rig.repository.commit({"app/main.tf": calls("../m")})
     assert reader.of(commit) == {"app": {"m"}}
-    reader.checkout.beside(reader.rig.repository.remote, "calls.json").write_bytes(broken)
+    reader.checkout.beside(reader.rig.repository.remote, "calls-2.json").write_bytes(broken)
     assert reader.of(commit) == {"app": {"m"}}
 
 
@@ -180,6 +243,106 @@ def test_a_commit_that_is_nowhere_is_an_error(reader: Reader) -> None:
     reader.rig.repository.commit({"app/main.tf": ""})
     with pytest.raises(EngineError, match="was not found"):
         reader.of("a" * 40)
+
+
+# How a module call may be written that Terraform takes for one of the folder `m` beside the file.
+SPELLINGS = [
+    'module "x" { source = "./m" }',
+    'module x { source = "./m" }',
+    'module\t"x"\t{\n\tsource\t=\t"./m"\n}\n',
+    'module "x" {\r\n  source = "./m"\r\n}\r\n',
+    '\ufeffmodule "x" {\n  source = "./m"\n}\n',
+    'module /* a */ "x" /* b\n */ {\n  source /* c */ = /* d\n */ "./m" // e\n}\n',
+    'module "x" {\n  source = (\n"./m" # a\n)\n}\n',
+    'module "x" {\n  source = (("./m"))\n}\n',
+    'module "x" {\n  source = "\\u002e/\\U0000006d"\n}\n',
+    'module "x" {\n  source = "${"./m"}"\n}\n',
+    'module "x" {\n  source = "./${"m"}"\n}\n',
+    'module "x" {\n  source = "${"."}/m"\n}\n',
+    'module "x" {\n  source = "./a/${"../m"}"\n}\n',
+    'module "x" {\n  source = "./a/%{ if true }../m%{ endif }"\n}\n',
+    'module "x" {\n  source = "./a/.%{ if true }.%{ endif }/m"\n}\n',
+    'module "x" {\n  source = "%{ if true }./m%{ endif }"\n}\n',
+    'module "x" {\n  source = "${<<EOT\n./m%{ if true ~}\n%{ endif ~}\nEOT\n}"\n}\n',
+    'module "x" {\n  source = true ? "./m" : "./a"\n}\n',
+    'module "x" {\n  source = [\n"./m"\n][0]\n}\n',
+    'module "x" {\n  source = { a = "./m" }.a\n}\n',
+    'module "x" {\n  source = [for key, value in {"./m" = 1} : key][0]\n}\n',
+    'module "x" {\n  source = join("/", [".", "m"])\n}\n',
+    'module "x" {\n  source = "./a/../m/"\n}\n',
+    'module "x" {\n  source = ".//m"\n}\n',
+    'module "x" {\n  source = ".\\\\m"\n}\n',
+    'variable "v" {\n  const = true\n  default = "m"\n}\nmodule "x" {\n  source = "./${var.v}"\n}\n',
+    'locals {\n  v = "m"\n}\nmodule "x" {\n  source = "./${local.v}"\n}\n',
+    'locals {\n  v = "./m"\n}\nmodule "x" {\n  source = local.v\n}\n',
+    'locals {\n  x = <<EOT\n${<<EOT\n}\nEOT\n}\nEOT\n}\nmodule "x" {\n  source = ("./m")\n}\n',
+    'locals {\n  x = <<-EOT\na ${"x"}EOT\n \u00a0EOT\u2003\n}\nmodule "x" {\n  source = ("./m")\n}\n',
+    'locals {\n  x = <<EOT\n\\${"a"}\n$${"\nEOT\n}\nmodule "x" {\n  source = ("./m")\n}\n',
+    'locals {\n  x = "${\n"}"\n}"\n}\nmodule "x" {\n  source = ("./m")\n}\n',
+    'locals {\n  x = "${ /* " } */ 1 # " }\n }"\n}\nmodule "x" {\n  source = ("./m")\n}\n',
+    'locals {\n  x = ["\\\\", "$", "$${", "%%{", "$$$${"]\n}\nmodule "x" {\n  source = ("./m")\n}\n',
+    'locals {\n  x = [\n{ module = "}" }\n]\n}\nmodule "x" {\n  source = ("./m")\n}\n',
+]
+JSON_SPELLINGS = [
+    r'{"module": {"x": {"source": "\u002e\u002f\u006d"}}}',
+    r'{"module": {"x": {"source": ".\/m"}}}',
+    r'{"\u006dodule": {"x": {"s\u006furce": "./m"}}}',
+    r'{"module": {"x": {"source": "${\"./m\"}"}}}',
+    r'{"module": {"x": {"source": "./a/${\"../m\"}"}}}',
+    '{"module": [{"x": [{"source":\n\t".\\/m"}]}]}',
+    '[{"module": {"x": {"source": ".\\/m"}}}]',
+    '{"module": {"x": {"source": ".\\/m"}}, "module": {"y": {"source": "./a"}}}',
+    '{"module": {"x": {"source": ".\\/m"}}, "//": ' + "9" * 6000 + "}",
+]
+
+
+def test_no_spelling_that_terraform_takes_is_missed(reader: Reader, tmp_path: Path) -> None:
+    cases = {f"h{number}/main.tf": text for number, text in enumerate(SPELLINGS)}
+    cases |= {f"j{number}/main.tf.json": text for number, text in enumerate(JSON_SPELLINGS)}
+    # In the root a module's own path is written with a dot.
+    root = {"r0.tf": 'module "r0" {\n  source = "${path.module}/r0/m"\n}\n'}
+    root["r1.tf"] = 'module "r1" {\n  source = "${path.root}/r1/m"\n}\n'
+    places = {name: name.partition("/")[0] for name in cases}
+    plain = "".join(f'module "{each}" {{\n  source = "./{each}"\n}}\n' for each in places.values())
+    empty = {f"{each}/{part}/main.tf": "" for each in (*places.values(), "r0", "r1") for part in ("m", "a")}
+    commit = reader.rig.repository.commit({"main.tf": plain, **root, **cases, **empty})
+    tree = tmp_path / "tree"
+    shutil.copytree(reader.rig.repository.root, tree, ignore=shutil.ignore_patterns(".git"))
+    subprocess.run([sys.executable, "-c", TERRAFORM, "get"], cwd=tree, check=True, capture_output=True)
+    modules = json.loads((tree / ".terraform/modules/modules.json").read_bytes())["Modules"]
+    taken = {posixpath.normpath(each["Dir"]) for each in modules}
+    found = reader.of(commit)
+    for name, place in places.items():
+        assert f"{place}/m" in taken, cases[name]
+        assert place in users_of(found, [f"{place}/m/any.file"]), cases[name]
+    for place in ("r0", "r1"):
+        assert f"{place}/m" in taken
+        assert "" in users_of({"": found[""] - {"", *places.values()}}, [f"{place}/m/any.file"])
+
+
+@pytest.mark.parametrize(
+    ("source", "directory"),
+    [
+        ("./cafe\u0301", "caf\u00e9"),
+        ("./100%", "100%"),
+        ("./$$x", "$$x"),
+        ("./$${x}", "${x}"),
+        ("./$$${x}", "$${x}"),
+        ("./%%{x}", "%{x}"),
+        ("./m ", "m "),
+        ("./m//sub", "m/sub"),
+    ],
+)
+def test_names_with_signs_are_taken_as_terraform_takes_them(
+    reader: Reader, tmp_path: Path, source: str, directory: str
+) -> None:
+    commit = reader.rig.repository.commit({"main.tf": calls(source), f"{directory}/main.tf": ""})
+    tree = tmp_path / "tree"
+    shutil.copytree(reader.rig.repository.root, tree, ignore=shutil.ignore_patterns(".git"))
+    subprocess.run([sys.executable, "-c", TERRAFORM, "get"], cwd=tree, check=True, capture_output=True)
+    modules = json.loads((tree / ".terraform/modules/modules.json").read_bytes())["Modules"]
+    assert directory in {each["Dir"] for each in modules}
+    assert "" in reader.users(commit, f"{directory}/main.tf")
 
 
 def test_what_terraform_itself_finds_is_found(reader: Reader, tmp_path: Path) -> None:

@@ -230,3 +230,29 @@ def test_a_module_that_is_fetched_may_lead_to_any_file_too(
     (folder.tree / "here" / ".terraform" / "modules" / "modules.json").write_text(json.dumps(known))
     one, two = (read(folder, {"here/a.tf": "", "there/b": each}) for each in ("1", "2"))
     assert (one != two) is far
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "far"),
+    [
+        ("a.tf", "", False),
+        ("a.tf", 'module "n" {\n  source = "../lib"\n}\n', False),
+        ("a.tf.json", '{"module": {"n": {"source": "../lib"}}}', False),
+        ("a.tf", 'resource "x" "y" {\n  source = "${"../lib"}2/b"\n}\n', True),
+        ("a.tf", 'resource "x" "y" {\n  source = format("%s2/b", "../lib")\n}\n', True),
+        ("a.tf", 'module "n" {\n  source = "../lib"\n  x = { source = "../lib" }\n}\n', True),
+        ("a.tf.json", '{"module": {"n": {"source": "../lib", "x": {"source": "../lib"}}}}', True),
+        ("terraform.tfvars", 'x = "../lib"', True),
+        ("a.yaml", 'x: "../lib"', True),
+    ],
+)
+def test_a_local_modules_source_is_no_path_elsewhere_but_the_same_text_may_be(
+    folder: RunFolder, name: str, text: str, far: bool
+) -> None:
+    place = folder.tree / "here" / ".terraform" / "modules"
+    place.mkdir(parents=True)
+    known = {"Modules": [{"Key": "m", "Source": "../lib", "Dir": "../lib"}]}
+    (place / "modules.json").write_text(json.dumps(known))
+    files = {"here/m.tf": 'module "m" {\n  source = "../lib"\n}\n', f"here/{name}": text, "lib/main.tf": ""}
+    one, two = (read(folder, {**files, "lib2/b": each}) for each in ("1", "2"))
+    assert (one != two) is far
