@@ -31,8 +31,8 @@ def own_backend(directory: Path, kind: EngineKind, tree: Path) -> str:
 
     A block in an override file takes the place of any before it.
 
-    Raises EngineError for a file that is a link out of the commit's `tree`: what Terraform would find there
-    is not known here.
+    Raises EngineError for a file that is a link out of the commit's `tree`, or that is too large: what
+    Terraform would find there is not known here.
     """
     kept = ""
     for path in sorted(directory.iterdir(), key=lambda path: (_overrides(path.name), path.name)):
@@ -53,7 +53,7 @@ def _overrides(name: str) -> bool:
 
 
 def _text(path: Path, tree: Path) -> str:
-    """Return a file's text; empty if it is not a file, or too large to be a configuration."""
+    """Return a file's text; empty if it is not a file. Raises EngineError."""
     if path.is_symlink():
         try:
             target = path.resolve(strict=True)
@@ -62,8 +62,13 @@ def _text(path: Path, tree: Path) -> str:
         if not target.is_relative_to(tree.resolve()):
             raise EngineError(f"{path.name} is a symbolic link that leads to nothing in this commit")
         path = target
-    if not path.is_file() or path.stat().st_size > _LARGEST:
+    if not path.is_file():
         return ""
+    if path.stat().st_size > _LARGEST:
+        raise EngineError(
+            f"{path.name} is larger than {_LARGEST // 1_000_000} MB. Plangate has to read it to know where"
+            " the state is kept: split the file, or put its data into one that is not configuration"
+        )
     return path.read_text(encoding="utf-8", errors="replace")
 
 

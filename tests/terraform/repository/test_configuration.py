@@ -79,6 +79,13 @@ def test_a_link_that_leads_out_of_the_commit_is_refused(tmp_path: Path, target: 
         configuration.own_backend(tmp_path / "tree", EngineKind.TERRAFORM, tmp_path / "tree")
 
 
+def test_a_file_that_is_too_large_to_be_read_hides_no_backend(tmp_path: Path) -> None:
+    text = "# " + "x" * 4_000_000 + "\n" + OWN
+    (tmp_path / "main.tf").write_text(text)
+    with pytest.raises(EngineError, match=r"main\.tf is larger than 4 MB.*split the file"):
+        configuration.own_backend(tmp_path, EngineKind.TERRAFORM, tmp_path)
+
+
 @pytest.mark.parametrize(
     "theirs", ["a.auto.tfvars", "zzzz.auto.tfvars.json", "~~~.auto.tfvars", "é.auto.tfvars"]
 )
