@@ -29,7 +29,7 @@ from bot.services.people.recent_answers import RecentAnswers
 from bot.services.ports import Clock, ForgeReader, Store, Transaction, Watch
 from bot.services.runs.cancel import PLANGATE
 from bot.services.runs.freezes import noted
-from bot.services.runs.removed_workspaces import REASON
+from bot.services.runs.removed_workspaces import why_removed
 from bot.services.runs.transitions import Moves, Transitions
 
 # Requirements that depend on the workspace's directory or on the run's own plan.
@@ -97,8 +97,9 @@ class BeforeApply:
         """Return the step that notes a freeze or its end, or that ends a run of a removed workspace."""
         if run.status not in CONFIRMED_ALREADY:
             return []
-        if not tx.workspaces.get(run.workspace_id, for_update=True).active:
-            return [self._transitions.moved(run, RunStatus.CANCELED, PLANGATE, REASON)]
+        workspace = tx.workspaces.get(run.workspace_id, for_update=True)
+        if not workspace.active:
+            return [self._transitions.moved(run, RunStatus.CANCELED, PLANGATE, why_removed(workspace))]
         return noted(tx, self._transitions, run, self._clock.now())
 
     def missing(self, run: Run, watch: Watch) -> str:

@@ -1,4 +1,4 @@
-"""Runs of workspaces that were removed from plangate.yml, or renamed there: they can't go on.
+"""Runs of workspaces that left plangate.yml, were renamed there, or left the branch: they can't go on.
 
 Their statuses and comments must come to an end too, and a removed workspace holds nobody's merge, and no run
 of another workspace.
@@ -21,7 +21,6 @@ from bot.services.runs.transitions import Moves, Transitions
 
 log = logging.getLogger(__name__)
 
-REASON = "its workspace is no longer in plangate.yml"
 _AT_A_TIME = 500
 _UNFINISHED = frozenset(status.value for status in RunStatus) - {status.value for status in FINAL}
 
@@ -36,6 +35,13 @@ def remove(tx: Transaction, workspace: Workspace, at: datetime) -> None:
     for other in tx.waiting_runs.workspaces_after_any(workspace.id):
         waiting = [run for run in tx.runs.queue(other) if run.status is RunStatus.PENDING]
         tx.posts.mark_due(at, *subjects_of(tx, other, waiting))
+
+
+def why_removed(workspace: Workspace) -> str:
+    """Say why a removed workspace has no more runs."""
+    if workspace.discovered:
+        return "its directory is no longer on the branch, or no rule in plangate.yml finds it"
+    return "its workspace is no longer in plangate.yml"
 
 
 class RemovedWorkspaces:
@@ -56,13 +62,14 @@ class RemovedWorkspaces:
             self._transitions.change(run.id, self._step)
         except (IllegalMove, Conflict):
             return False  # Somebody else was quicker: the next sweep looks again.
-        log.info("%s was stopped: %s", run.id, REASON)
+        log.info("%s was stopped: its workspace was removed", run.id)
         return True
 
     def _step(self, tx: Transaction, run: Run) -> Moves:
-        if tx.workspaces.get(run.workspace_id).active or not _waits(run):
+        workspace = tx.workspaces.get(run.workspace_id)
+        if workspace.active or not _waits(run):
             return ()
-        return stopped(tx, self._transitions, run, REASON)
+        return stopped(tx, self._transitions, run, why_removed(workspace))
 
 
 def _waits(run: Run) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from bot.domain.errors import EngineError, RemoteUnavailable
 from bot.domain.events import RepoRef
+from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.workspaces.discovery import DiscoverRule
 from bot.domain.workspaces.outputs import Input
 from bot.domain.workspaces.workspace import Workspace
@@ -59,6 +60,18 @@ def test_a_directory_that_is_gone_retires_its_workspace_and_comes_back_with_its_
     house.engine.found = ("envs/dev", "envs/prod")
     house.push("c3", "envs/prod/main.tf", before="c2")
     assert house.find_workspace("prod") == before
+
+
+def test_a_run_that_waits_there_ends_with_that_reason(house: House) -> None:
+    house.engine.will_find("envs/prod", BUCKET)
+    house.push("c1", "envs/prod/main.tf")
+    (waiting,) = house.runs(house.find_workspace("prod"))
+    assert waiting.awaits_confirmation
+    house.engine.found = ("envs/dev",)
+    house.push("c2", "README.md", before="c1")
+    house.sweep()
+    assert house.run(waiting.id).status is RunStatus.DISCARDED
+    assert "its directory is no longer on the branch" in house.timeline(waiting)[-1].message
 
 
 def test_another_branch_neither_finds_nor_retires_anything(house: House) -> None:

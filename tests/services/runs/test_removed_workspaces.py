@@ -9,10 +9,11 @@ from typing import Any
 from bot.domain.workspaces.freeze import FreezeWindow
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import ApplyResult
-from bot.services.runs.removed_workspaces import REASON
 from bot.services.variables.sync import sync
 from tests.fakes.engine import change
 from tests.fakes.house import REPO, WRITER, House
+
+GONE = "its workspace is no longer in plangate.yml"
 
 
 def place(house: House, name: str, **fields: Any) -> Workspace:
@@ -39,7 +40,7 @@ def test_waiting_runs_are_discarded_with_that_reason_and_their_statuses_end(hous
     remove(house)
     house.sweep()
     assert house.statuses() == ["discarded", "discarded"]
-    assert all(REASON in messages(house, run.id) for run in house.runs())
+    assert all(GONE in messages(house, run.id) for run in house.runs())
     for commit in ("c1", "c2"):
         assert house.status(commit, "plangate/network/apply").state != "pending"
         assert house.status(commit).state != "pending"
@@ -171,7 +172,7 @@ def test_a_run_of_a_removed_workspace_does_not_start_at_the_end_of_its_freeze(ho
     house.sweep()
     run = house.runs(house.find_workspace("network"), plan_only=False)[-1]
     assert run.status.value == "canceled"
-    assert REASON in messages(house, run.id)
+    assert GONE in messages(house, run.id)
     assert house.said("h1", "plangate/network/apply")[0] != "pending"
     assert status_of(house, "app") == "applied"
     house.sweep(hours=5)
