@@ -30,6 +30,7 @@ from bot.store.repositories.people import SqlIdentities, SqlSessions, SqlTokens
 from bot.store.repositories.policies import SqlPolicyChecks, SqlReplays
 from bot.store.repositories.posts import SqlPosts, SqlShown
 from bot.store.repositories.retention import SqlRetention
+from bot.store.repositories.run_figures import SqlRunFigures
 from bot.store.repositories.run_search import SqlRunSearch
 from bot.store.repositories.runs import SqlArtifacts, SqlRuns
 from bot.store.repositories.states import SqlStateHistory, SqlStateLocks, SqlStates
@@ -71,6 +72,7 @@ class SqlTransaction:
     redeliveries: SqlRedeliveries
     overviews: SqlOverviews
     run_search: SqlRunSearch
+    run_figures: SqlRunFigures
 
 
 class SqlStore:
@@ -170,4 +172,5 @@ class SqlStore:
             redeliveries=SqlRedeliveries(connection),
             overviews=SqlOverviews(connection),
             run_search=SqlRunSearch(connection),
+            run_figures=SqlRunFigures(connection),
         )

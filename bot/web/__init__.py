@@ -13,6 +13,7 @@ from bot.web import health, hooks, state_backend
 from bot.web.activity import routes as activity
 from bot.web.changes import routes as changes
 from bot.web.deliveries import routes as deliveries
+from bot.web.estate import routes as estate
 from bot.web.identity import routes as identity
 from bot.web.page import elements, failures
 from bot.web.people import forge_sign_in, sign_in, tokens
@@ -63,6 +64,7 @@ def create_app(services: Services, streams: Streams | None = None, proxies: Sequ
         state_versions,
         runs,
         search,
+        estate,
         resource_routes,
         live,
         policy_card,

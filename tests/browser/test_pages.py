@@ -45,6 +45,8 @@ def addresses(site: Site) -> dict[str, str]:
         "runs": "/runs",
         "runs found": "/runs?q=network&person=ben&state=applied&page=2",
         "no runs found": "/runs?commit=xyz",
+        "estate": "/estate",
+        "estate found": "/estate?q=network",
         "not found": "/nowhere",
     }
 

@@ -17,6 +17,7 @@ from bot.domain.reports.posts import CommentPost
 from bot.domain.runs.approval import ApprovalRecord, ApprovalState
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
 from bot.domain.runs.run import Run, RunEvent, RunSource
+from bot.domain.workspaces.outputs import Input
 from bot.domain.workspaces.variables import Category, StoredVariable, Variable, VariableSet
 from bot.domain.workspaces.workspace import Lock, Workspace
 from bot.services.approvals.shown_plans import summary_key
@@ -69,8 +70,8 @@ def seed(world: Any) -> Seeded:
         "dns": {"branch": "main"},
         "billing": {"branch": "main"},
         "monitoring": {"branch": "main", "run_triggers": ("cluster-prod",)},
-        "edge": {"branch": "main"},
-        "archive": {"branch": "main"},
+        "edge": {"branch": "main", "depends_on": ("dns",)},
+        "archive": {"branch": "main", "inputs": (Input("vpc", "network-prod", "vpc_id"),)},
     }
     spaces = {name: world.workspace(name, **about) for name, about in described.items()}
     runs: dict[str, Run] = {}

@@ -70,6 +70,7 @@ from bot.services.ports.policies import (
     SetFiles,
     SetVersion,
 )
+from bot.services.ports.run_figures import DayOfRuns, RunFigures
 from bot.services.ports.run_search import MOST_COUNTED, RunSearch, RunSearchQuery, RunState
 from bot.services.ports.runs import (
     Approvals,
@@ -114,6 +115,7 @@ __all__ = [
     "Changes",
     "Clock",
     "CommentTexts",
+    "DayOfRuns",
     "Deliveries",
     "Delivery",
     "DeliveryQuery",
@@ -167,6 +169,7 @@ __all__ = [
     "Replays",
     "ReportProblem",
     "Retention",
+    "RunFigures",
     "RunFile",
     "RunQuery",
     "RunSearch",

@@ -13,6 +13,7 @@ from bot.services.ports.failed_deliveries import FailedDeliveries, HookWatches
 from bot.services.ports.identity import IdentityKeys
 from bot.services.ports.people import AuditLog, IdentityRecords, SessionRecords, TokenRecords
 from bot.services.ports.policies import PolicyChecks, Replays
+from bot.services.ports.run_figures import RunFigures
 from bot.services.ports.run_search import RunSearch
 from bot.services.ports.runs import Approvals, Artifacts, Leases, Runs, WaitingRuns
 from bot.services.ports.states import StateHistory, StateLocks, States
@@ -161,6 +162,11 @@ class Transaction(Protocol):
     @property
     def overviews(self) -> Overviews:
         """The list of workspaces."""
+        ...
+
+    @property
+    def run_figures(self) -> RunFigures:
+        """Figures over the runs of many workspaces."""
         ...
 
     @property

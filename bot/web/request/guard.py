@@ -53,6 +53,7 @@ EVERYBODYS = frozenset(
         "variables.remove_set",
         "sign_in.leave",
         "search.show",
+        "estate.show",
         "activity.show",
         "activity.export",
         "tokens.show",

@@ -65,7 +65,7 @@ def test_the_order_of_the_applies_is_drawn(world: World, seeded: Seeded) -> None
         ("12", "network-prod"),
         ("262", "cluster-prod"),
     ]
-    assert drawn.count('class="edge"') == 1
+    assert drawn.count('class="edge order"') == 1
     assert "billing" not in drawn
     assert f'href="#{cluster.id}"' in drawn
 
