@@ -29,6 +29,7 @@ from bot.store.repositories.overview import SqlOverviews
 from bot.store.repositories.people import SqlIdentities, SqlSessions, SqlTokens
 from bot.store.repositories.policies import SqlPolicyChecks, SqlReplays
 from bot.store.repositories.posts import SqlPosts, SqlShown
+from bot.store.repositories.resources import SqlResources
 from bot.store.repositories.retention import SqlRetention
 from bot.store.repositories.run_figures import SqlRunFigures
 from bot.store.repositories.run_search import SqlRunSearch
@@ -72,6 +73,7 @@ class SqlTransaction:
     redeliveries: SqlRedeliveries
     overviews: SqlOverviews
     run_search: SqlRunSearch
+    resources: SqlResources
     run_figures: SqlRunFigures
 
 
@@ -172,5 +174,6 @@ class SqlStore:
             redeliveries=SqlRedeliveries(connection),
             overviews=SqlOverviews(connection),
             run_search=SqlRunSearch(connection),
+            resources=SqlResources(connection),
             run_figures=SqlRunFigures(connection),
         )

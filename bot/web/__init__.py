@@ -21,6 +21,7 @@ from bot.web.request import bodies, guard
 from bot.web.request import services as needs
 from bot.web.request.proxies import Network, TrustedProxies
 from bot.web.request.services import Services
+from bot.web.resources import routes as resources
 from bot.web.runs import live, policy_card, resource_routes
 from bot.web.runs import routes as runs
 from bot.web.runs.live import Streams
@@ -65,6 +66,7 @@ def create_app(services: Services, streams: Streams | None = None, proxies: Sequ
         runs,
         search,
         estate,
+        resources,
         resource_routes,
         live,
         policy_card,

@@ -47,6 +47,8 @@ def addresses(site: Site) -> dict[str, str]:
         "no runs found": "/runs?commit=xyz",
         "estate": "/estate",
         "estate found": "/estate?q=network",
+        "resources": "/resources",
+        "resources found": "/resources?type=aws_vpc&provider=aws",
         "not found": "/nowhere",
     }
 

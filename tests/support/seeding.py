@@ -22,6 +22,7 @@ from bot.domain.workspaces.variables import Category, StoredVariable, Variable, 
 from bot.domain.workspaces.workspace import Lock, Workspace
 from bot.services.approvals.shown_plans import summary_key
 from bot.services.ports import ArtifactKind, ChangeRecord, Delivery, Post, SetVersion, StateVersion
+from bot.services.states.resource_index import ResourceIndex
 
 REPO = RepoRef("hub", "acme/infra")
 HEADS = tuple(f"{number:x}" * 40 for number in range(1, 10))
@@ -328,6 +329,7 @@ def _states(world: Any, workspace: Workspace, run: Run) -> tuple[StateVersion, .
             )  # fmt: skip
             tx.states.add(version, data)
             versions.append(version)
+    ResourceIndex(world.services.store, world.services.vault).catch_up_all()
     return tuple(versions)
 
 

@@ -70,6 +70,13 @@ from bot.services.ports.policies import (
     SetFiles,
     SetVersion,
 )
+from bot.services.ports.resources import (
+    FoundResource,
+    IndexedResource,
+    IndexedState,
+    ResourceQuery,
+    Resources,
+)
 from bot.services.ports.run_figures import DayOfRuns, RunFigures
 from bot.services.ports.run_search import MOST_COUNTED, RunSearch, RunSearchQuery, RunState
 from bot.services.ports.runs import (
@@ -140,12 +147,15 @@ __all__ = [
     "ForgeSetting",
     "ForgeValues",
     "ForgeWriter",
+    "FoundResource",
     "GitRemote",
     "Hook",
     "HookEvent",
     "HookHeaders",
     "IdentityKey",
     "IdentityKeys",
+    "IndexedResource",
+    "IndexedState",
     "Leases",
     "Limits",
     "MergeCommits",
@@ -168,6 +178,8 @@ __all__ = [
     "Redeliveries",
     "Replays",
     "ReportProblem",
+    "ResourceQuery",
+    "Resources",
     "Retention",
     "RunFigures",
     "RunFile",

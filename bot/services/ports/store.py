@@ -13,6 +13,7 @@ from bot.services.ports.failed_deliveries import FailedDeliveries, HookWatches
 from bot.services.ports.identity import IdentityKeys
 from bot.services.ports.people import AuditLog, IdentityRecords, SessionRecords, TokenRecords
 from bot.services.ports.policies import PolicyChecks, Replays
+from bot.services.ports.resources import Resources
 from bot.services.ports.run_figures import RunFigures
 from bot.services.ports.run_search import RunSearch
 from bot.services.ports.runs import Approvals, Artifacts, Leases, Runs, WaitingRuns
@@ -162,6 +163,11 @@ class Transaction(Protocol):
     @property
     def overviews(self) -> Overviews:
         """The list of workspaces."""
+        ...
+
+    @property
+    def resources(self) -> Resources:
+        """The index of resources."""
         ...
 
     @property

@@ -18,6 +18,7 @@ from bot.services.outbox.audit_log import audited, done
 from bot.services.ports import Clock, StateVersion, Store, Transaction
 from bot.services.states.backend import STATE_LIMIT
 from bot.services.states.compare import StateComparison, compared
+from bot.services.states.resource_index import ResourceIndex
 
 
 class StateVersions:
@@ -26,9 +27,10 @@ class StateVersions:
     Methods that take a person raise Forbidden if the role is too low. All raise NotFound.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, resource_index: ResourceIndex) -> None:
         self._store = store
         self._clock = clock
+        self._resource_index = resource_index
 
     def show(
         self, workspace_id: str, person: Person, version_id: str = ""
@@ -96,7 +98,9 @@ class StateVersions:
                 )
             serial = current.serial + 1 if current is not None else header.serial
             note = f"rolled back to {version.id} (serial {version.serial}) by {person.login}"
-            return self._add(tx, workspace_id, _numbered(data, serial), person, note, AuditAction.ROLL_BACK)
+            made = self._add(tx, workspace_id, _numbered(data, serial), person, note, AuditAction.ROLL_BACK)
+        self._resource_index.follow(workspace_id)
+        return made
 
     @audited(AuditAction.PUSH_STATE)
     def push(
@@ -125,7 +129,9 @@ class StateVersions:
                     data = _numbered(data, current.serial + 1)
             forced = f", by force: {wrong}" if wrong else ""
             note = f"pushed from a file by {person.login}{forced}"
-            return self._add(tx, workspace_id, data, person, note, AuditAction.PUSH_STATE)
+            made = self._add(tx, workspace_id, data, person, note, AuditAction.PUSH_STATE)
+        self._resource_index.follow(workspace_id)
+        return made
 
     def _read(self, tx: Transaction, workspace_id: str, person: Person, version: StateVersion) -> None:
         about = tx.workspaces.get(workspace_id)

@@ -54,6 +54,7 @@ EVERYBODYS = frozenset(
         "sign_in.leave",
         "search.show",
         "estate.show",
+        "current_resources.show",
         "activity.show",
         "activity.export",
         "tokens.show",
