@@ -50,7 +50,10 @@ class Delta:
 
 @dataclass(frozen=True)
 class ApplyButton:
-    """The button that applies the plan on the page. `code` names the plan, empty for a waiting run."""
+    """The button that applies the plan on the page. `code` names the plan, empty for a waiting run.
+
+    If the plan `destroys` everything, the workspace's name must be typed.
+    """
 
     id: str
     label: str
@@ -59,6 +62,7 @@ class ApplyButton:
     loud: tuple[str, ...]
     workspace: str
     code: str
+    destroys: bool = False
 
 
 @dataclass(frozen=True)

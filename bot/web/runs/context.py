@@ -15,7 +15,8 @@ from bot.web.runs.resource_context import Resources
 class DecisionButton:
     """A button that asks for confirmation: it says what will happen, and may take a comment.
 
-    `comment` is the field's label, empty if there is no field. `once` is an idempotency key.
+    `comment` is the field's label, empty if there is no field. `once` is an idempotency key. `named` is the
+    workspace's name if it must be typed.
     """
 
     verb: str
@@ -27,6 +28,7 @@ class DecisionButton:
     required: bool
     once: str
     loud: tuple[str, ...] = ()
+    named: str = ""
 
 
 @dataclass(frozen=True)
