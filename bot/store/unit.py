@@ -29,7 +29,7 @@ from bot.store.repositories.overview import SqlOverviews
 from bot.store.repositories.people import SqlIdentities, SqlSessions, SqlTokens
 from bot.store.repositories.policies import SqlPolicyChecks, SqlReplays
 from bot.store.repositories.posts import SqlPosts, SqlShown
-from bot.store.repositories.resources import SqlResources
+from bot.store.repositories.resources import SqlIndexedResources, SqlResourceSearch
 from bot.store.repositories.retention import SqlRetention
 from bot.store.repositories.run_figures import SqlRunFigures
 from bot.store.repositories.run_search import SqlRunSearch
@@ -73,7 +73,8 @@ class SqlTransaction:
     redeliveries: SqlRedeliveries
     overviews: SqlOverviews
     run_search: SqlRunSearch
-    resources: SqlResources
+    indexed_resources: SqlIndexedResources
+    resource_search: SqlResourceSearch
     run_figures: SqlRunFigures
 
 
@@ -174,6 +175,7 @@ class SqlStore:
             redeliveries=SqlRedeliveries(connection),
             overviews=SqlOverviews(connection),
             run_search=SqlRunSearch(connection),
-            resources=SqlResources(connection),
+            indexed_resources=SqlIndexedResources(connection),
+            resource_search=SqlResourceSearch(connection),
             run_figures=SqlRunFigures(connection),
         )

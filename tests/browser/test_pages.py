@@ -28,6 +28,8 @@ def addresses(site: Site) -> dict[str, str]:
         "variables": f"{workspace}/variables",
         "states": f"{workspace}/states",
         "state": f"{workspace}/states/{states[-1].id}",
+        "resource of a state": f"{workspace}/states/{states[-1].id}/resource"
+        "?address=module.network.aws_vpc.main",
         "states compared": f"{workspace}/states/compare?before={states[0].id}&now={states[-1].id}",
         "change": CHANGE,
         "plans compared": f"{CHANGE}?workspace=network-prod&before={before}&now={now}",

@@ -73,9 +73,10 @@ from bot.services.ports.policies import (
 from bot.services.ports.resources import (
     FoundResource,
     IndexedResource,
+    IndexedResources,
     IndexedState,
     ResourceQuery,
-    Resources,
+    ResourceSearch,
 )
 from bot.services.ports.run_figures import DayOfRuns, RunFigures
 from bot.services.ports.run_search import MOST_COUNTED, RunSearch, RunSearchQuery, RunState
@@ -155,6 +156,7 @@ __all__ = [
     "IdentityKey",
     "IdentityKeys",
     "IndexedResource",
+    "IndexedResources",
     "IndexedState",
     "Leases",
     "Limits",
@@ -179,7 +181,7 @@ __all__ = [
     "Replays",
     "ReportProblem",
     "ResourceQuery",
-    "Resources",
+    "ResourceSearch",
     "Retention",
     "RunFigures",
     "RunFile",

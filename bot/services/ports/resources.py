@@ -73,8 +73,8 @@ class FoundResource:
     current_id: str
 
 
-class Resources(Protocol):
-    """Stores and finds resources of current states. Only active workspaces are found."""
+class IndexedResources(Protocol):
+    """Stores the resources of current states."""
 
     def behind(self, limit: int) -> Sequence[str]:
         """Return ids of workspaces whose current state is not the one that is indexed."""
@@ -98,6 +98,10 @@ class Resources(Protocol):
     def put(self, state: IndexedState, changed: Iterable[IndexedResource], removed: Iterable[str]) -> None:
         """Store which version is indexed, resources that are other than before, and delete some."""
         ...
+
+
+class ResourceSearch(Protocol):
+    """Finds resources of active workspaces."""
 
     def page(self, query: ResourceQuery) -> Sequence[FoundResource]:
         """Return a part of the resources that match, by address and workspace."""

@@ -13,7 +13,7 @@ from bot.services.ports.failed_deliveries import FailedDeliveries, HookWatches
 from bot.services.ports.identity import IdentityKeys
 from bot.services.ports.people import AuditLog, IdentityRecords, SessionRecords, TokenRecords
 from bot.services.ports.policies import PolicyChecks, Replays
-from bot.services.ports.resources import Resources
+from bot.services.ports.resources import IndexedResources, ResourceSearch
 from bot.services.ports.run_figures import RunFigures
 from bot.services.ports.run_search import RunSearch
 from bot.services.ports.runs import Approvals, Artifacts, Leases, Runs, WaitingRuns
@@ -166,8 +166,13 @@ class Transaction(Protocol):
         ...
 
     @property
-    def resources(self) -> Resources:
+    def indexed_resources(self) -> IndexedResources:
         """The index of resources."""
+        ...
+
+    @property
+    def resource_search(self) -> ResourceSearch:
+        """The search in the index of resources."""
         ...
 
     @property

@@ -17,7 +17,7 @@ from bot.domain.workspaces.workspace import Workspace
 from bot.services.outbox.audit_log import audited, done
 from bot.services.ports import Clock, StateVersion, Store, Transaction
 from bot.services.states.backend import STATE_LIMIT
-from bot.services.states.compare import StateComparison, compared
+from bot.services.states.compare import StateComparison, StateInstances, compared, instances_of
 from bot.services.states.resource_index import ResourceIndex
 
 
@@ -61,6 +61,21 @@ class StateVersions:
                 return compared(tx, versions[0], versions[1], offset=offset, limit=limit)
             except RecursionError:
                 raise Invalid("these states nest values too deeply to be compared: download them") from None
+
+    def instances(
+        self, workspace_id: str, person: Person, version_id: str, address: str, *, offset: int, limit: int
+    ) -> StateInstances:
+        """Return the instances of a resource, without secrets, from `offset` on. Raises NotFound, Invalid."""
+        with self._store.transaction() as tx:
+            version = _find(tx, workspace_id, version_id)
+            self._read(tx, workspace_id, person, version)
+            try:
+                found = instances_of(tx, version, address, offset=offset, limit=limit)
+            except RecursionError:
+                raise Invalid("this state nests values too deeply to be shown: download it") from None
+        if not found.total:
+            raise NotFound(f"{version.id} has no resource {address}")
+        return found
 
     @audited(AuditAction.DOWNLOAD_STATE)
     def download(self, workspace_id: str, person: Person, version_id: str = "") -> tuple[StateVersion, bytes]:

@@ -36,7 +36,7 @@ class ResourceIndex:
     def catch_up_all(self) -> int:
         """Index the states that are not. Returns of how many workspaces. Safe to call often."""
         with self._store.reading() as tx:
-            behind = tx.resources.behind(WORKSPACES_AT_ONCE)
+            behind = tx.indexed_resources.behind(WORKSPACES_AT_ONCE)
         for workspace_id in behind:
             self.catch_up(workspace_id)
         return len(behind)
@@ -56,9 +56,9 @@ class ResourceIndex:
     def _step(self, workspace_id: str) -> bool:
         """Index the next versions. False if there are no more, or if another process does it."""
         with self._store.reading() as tx:
-            before = tx.resources.indexed(workspace_id)
-            versions = tx.resources.following(workspace_id, AT_ONCE)
-            known = dict(tx.resources.of_workspace(workspace_id))
+            before = tx.indexed_resources.indexed(workspace_id)
+            versions = tx.indexed_resources.following(workspace_id, AT_ONCE)
+            known = dict(tx.indexed_resources.of_workspace(workspace_id))
         if not versions:
             return False
         old, state = known, before
@@ -69,10 +69,10 @@ class ResourceIndex:
         assert state is not None
         with self._store.transaction() as tx:
             tx.workspaces.get(workspace_id, for_update=True)
-            if tx.resources.indexed(workspace_id) != before:
+            if tx.indexed_resources.indexed(workspace_id) != before:
                 return False
             changed = [each for address, each in known.items() if old.get(address) != each]
-            tx.resources.put(state, changed, old.keys() - known.keys())
+            tx.indexed_resources.put(state, changed, old.keys() - known.keys())
         return True
 
     def _read(

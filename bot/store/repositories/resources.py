@@ -1,4 +1,4 @@
-"""The index of resources: the Resources port."""
+"""The index of resources: the ports IndexedResources and ResourceSearch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _AT_ONCE = 200
 _ACCEPTED = state_versions.c.refused == ""
 
 
-class SqlResources:
+class SqlIndexedResources:
     """The index, in one transaction."""
 
     def __init__(self, connection: sa.Connection) -> None:
@@ -91,6 +91,13 @@ class SqlResources:
         position = sa.select(state_versions.c.position).where(state_versions.c.id == state.version_id)
         row = asdict(state) | {"position": self._connection.execute(position).scalar_one()}
         insert_or_update(self._connection, indexed_states, ["workspace_id"], row, row)
+
+
+class SqlResourceSearch:
+    """The search in the index, in one transaction."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
 
     def page(self, query: ResourceQuery) -> Sequence[FoundResource]:
         """Return a part of the resources that match, by address and workspace."""

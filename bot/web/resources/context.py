@@ -34,7 +34,7 @@ class ResourceLine:
 
 
 @dataclass(frozen=True)
-class ResourcesPage:
+class ResourceSearchPage:
     """Resources of current states. `types` are the commonest ones; `unreadable` says what is missing.
 
     `more`: a filter beyond the text is active, so that the form is open.

@@ -14,7 +14,7 @@ from bot.web.page.layout import Filter, Link
 from bot.web.page.output import harmless
 from bot.web.request import access
 from bot.web.request.services import services
-from bot.web.resources.context import ResourceFields, ResourceLine, ResourcesPage
+from bot.web.resources.context import ResourceFields, ResourceLine, ResourceSearchPage
 from bot.web.search.asked import cleaned
 
 PER_PAGE = 50
@@ -40,11 +40,11 @@ def show() -> str:
         offset=(number - 1) * PER_PAGE,
     )
     with services().store.reading() as tx:
-        found, total = tx.resources.page(query), tx.resources.count(query)
-        types = tx.resources.types(query, TYPES)
-        unreadable = tx.resources.unreadable(repos)
+        found, total = tx.resource_search.page(query), tx.resource_search.count(query)
+        types = tx.resource_search.types(query, TYPES)
+        unreadable = tx.resource_search.unreadable(repos)
     kept = {name: value for name, value in asdict(asked).items() if value}
-    page = ResourcesPage(
+    page = ResourceSearchPage(
         chrome=elements.chrome("Resources", access.person_asking(), "resources"),
         fields=asked,
         types=_types(types, asked, kept),

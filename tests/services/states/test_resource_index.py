@@ -68,7 +68,7 @@ class Room:
 
     def known(self) -> dict[str, IndexedResource]:
         with self.store.reading() as tx:
-            return dict(tx.resources.of_workspace(WS))
+            return dict(tx.indexed_resources.of_workspace(WS))
 
     def changed_by(self) -> dict[str, str]:
         return {address: each.run_id or each.version_id for address, each in self.known().items()}
@@ -153,8 +153,8 @@ def test_a_state_that_can_not_be_read_has_no_resources_and_is_counted(room: Room
     room.index.catch_up_all()
     assert room.known() == {}
     with room.store.reading() as tx:
-        assert tx.resources.unreadable(None) == 1
-        assert tx.resources.unreadable([]) == 0
+        assert tx.resource_search.unreadable(None) == 1
+        assert tx.resource_search.unreadable([]) == 0
     assert room.index.catch_up_all() == 0
 
 
@@ -189,9 +189,9 @@ def test_resources_of_a_workspace_that_was_removed_are_not_found(room: Room) -> 
     room.state(a=1)
     room.index.catch_up_all()
     with room.store.transaction() as tx:
-        assert tx.resources.count(ResourceQuery()) == 1
+        assert tx.resource_search.count(ResourceQuery()) == 1
         tx.workspaces.put(Workspace(WS, "one", RepoRef("hub", "acme/infra"), active=False))
     with room.store.reading() as tx:
-        assert tx.resources.count(ResourceQuery()) == 0
-        assert tx.resources.page(ResourceQuery()) == []
-        assert tx.resources.types(ResourceQuery(), 5) == []
+        assert tx.resource_search.count(ResourceQuery()) == 0
+        assert tx.resource_search.page(ResourceQuery()) == []
+        assert tx.resource_search.types(ResourceQuery(), 5) == []

@@ -42,7 +42,7 @@ def known(store: SqlStore) -> SqlStore:
         for place, some in rows.items():
             version = StateVersion(new_id("sv"), place, "", 1, "lin", "md5", AT, 9)
             unit.states.add(version, b"{}")
-            unit.resources.put(IndexedState(place, version.id, "1.15.5"), some, ())
+            unit.indexed_resources.put(IndexedState(place, version.id, "1.15.5"), some, ())
     return store
 
 
@@ -68,31 +68,31 @@ def test_resources_are_found_by_each_field(
     known: SqlStore, query: dict[str, Any], expected: list[str]
 ) -> None:
     with known.reading() as unit:
-        found = unit.resources.page(ResourceQuery(**query))
-        total = unit.resources.count(ResourceQuery(**query))
+        found = unit.resource_search.page(ResourceQuery(**query))
+        total = unit.resource_search.count(ResourceQuery(**query))
     assert sorted(each.resource.address for each in found) == expected
     assert total == (4 if "limit" in query else len(expected))
 
 
 def test_the_commonest_types_are_counted_first(known: SqlStore) -> None:
     with known.reading() as unit:
-        assert unit.resources.types(ResourceQuery(), 2) == [("aws_vpc", 2), ("aws_subnet", 1)]
-        assert unit.resources.types(ResourceQuery(provider="null"), 2) == [("null_resource", 1)]
+        assert unit.resource_search.types(ResourceQuery(), 2) == [("aws_vpc", 2), ("aws_subnet", 1)]
+        assert unit.resource_search.types(ResourceQuery(provider="null"), 2) == [("null_resource", 1)]
 
 
 def test_putting_changes_and_removes_only_what_it_is_told(known: SqlStore) -> None:
     with known.transaction() as unit:
         place = unit.workspaces.named("network").id
-        before = dict(unit.resources.of_workspace(place))
+        before = dict(unit.indexed_resources.of_workspace(place))
         version = StateVersion(new_id("sv"), place, "", 2, "lin", "md5", AT, 9)
         unit.states.add(version, b"{}")
-        assert unit.resources.behind(9) == [place]
-        assert [each.id for each in unit.resources.following(place, 9)] == [version.id]
+        assert unit.indexed_resources.behind(9) == [place]
+        assert [each.id for each in unit.indexed_resources.following(place, 9)] == [version.id]
         changed = replace(before["aws_vpc.main"], instances=7, run_id="run-2")
         state = IndexedState(place, version.id, "1.16.0", readable=False)
-        unit.resources.put(state, [changed], ["module.net.aws_subnet.a", "gone"])
+        unit.indexed_resources.put(state, [changed], ["module.net.aws_subnet.a", "gone"])
     with known.reading() as unit:
-        assert unit.resources.of_workspace(place) == {"aws_vpc.main": changed}
-        assert unit.resources.indexed(place) == state
-        assert unit.resources.behind(9) == []
-        assert unit.resources.count(ResourceQuery()) == 3
+        assert unit.indexed_resources.of_workspace(place) == {"aws_vpc.main": changed}
+        assert unit.indexed_resources.indexed(place) == state
+        assert unit.indexed_resources.behind(9) == []
+        assert unit.resource_search.count(ResourceQuery()) == 3
