@@ -22,7 +22,7 @@ from bot.web.request import services as needs
 from bot.web.request.proxies import Network, TrustedProxies
 from bot.web.request.services import Services
 from bot.web.resources import routes as resources
-from bot.web.runs import live, policy_card, resource_routes
+from bot.web.runs import live, output_search, policy_card, resource_routes
 from bot.web.runs import routes as runs
 from bot.web.runs.live import Streams
 from bot.web.search import routes as search
@@ -69,6 +69,7 @@ def create_app(services: Services, streams: Streams | None = None, proxies: Sequ
         resources,
         resource_routes,
         live,
+        output_search,
         policy_card,
         deliveries,
         activity,

@@ -51,6 +51,7 @@ def addresses(site: Site) -> dict[str, str]:
         "estate found": "/estate?q=network",
         "resources": "/resources",
         "resources found": "/resources?type=aws_vpc&provider=aws",
+        "output searched": f"/runs/{runs['confirm'].id}/search/plan?q=vpc",
         "not found": "/nowhere",
     }
 

@@ -72,7 +72,30 @@ class Output:
     first: int
     raw_url: str
     earlier_url: str
+    search_url: str
     empty: str
+
+
+@dataclass(frozen=True)
+class FoundLine:
+    """A line of an output that contains the text of a search."""
+
+    number: int
+    url: str
+    text: Markup
+
+
+@dataclass(frozen=True)
+class OutputSearchPage:
+    """The lines of a stage's output that contain a text. `words` say how many."""
+
+    chrome: Chrome
+    run: Link
+    stage: str
+    q: str
+    action: str
+    words: str
+    lines: tuple[FoundLine, ...]
 
 
 @dataclass(frozen=True)
