@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from flask import Blueprint, render_template, request, url_for
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from bot.domain.errors import NotFound
 from bot.services.ports import Transaction
@@ -60,27 +59,26 @@ def _words(count: int, text: str) -> str:
 def _lines(tx: Transaction, run_id: str, stage: str, text: str) -> Iterator[FoundLine]:
     """Yield the lines that match, at most one more than are shown."""
     output = tx.artifacts.output(run_id, stage)
-    wanted = re.compile(re.escape(text), re.IGNORECASE)
-    number, at, found = 1, 0, wanted.search(output)
+    # Quicker than an expression that ignores case. Places stay: only this letter becomes two small ones.
+    small, wanted = output.replace("\u0130", "i").lower(), text.replace("\u0130", "i").lower()
+    number, counted, at = 1, 0, small.find(wanted)
     for _ in range(MOST_FOUND + 1):
-        if found is None:
+        if at < 0:
             return
-        begin = output.rfind("\n", 0, found.start()) + 1
-        end = output.find("\n", found.end())
+        begin, end = output.rfind("\n", 0, at) + 1, output.find("\n", at)
         end = len(output) if end < 0 else end
-        number, at = number + output.count("\n", at, begin), begin
-        yield FoundLine(
-            number, f"{elements.run_url(run_id)}#{stage}-L{number}", _marked(output, begin, found, end)
-        )
-        found = wanted.search(output, end + 1)
+        number, counted = number + output.count("\n", counted, begin), begin
+        url = f"{elements.run_url(run_id)}#{stage}-L{number}"
+        yield FoundLine(number, url, _marked(output[begin:end], at - begin, len(wanted)))
+        at = small.find(wanted, end + 1)
 
 
-def _marked(output: str, begin: int, found: re.Match[str], end: int) -> Markup:
-    first, last = max(begin, found.start() - _AROUND), min(end, found.end() + _AROUND)
+def _marked(line: str, at: int, length: int) -> Markup:
+    first, last = max(0, at - _AROUND), at + length + _AROUND
     return Markup("{}{}<mark>{}</mark>{}{}").format(
-        "…" if first > begin else "",
-        escape(harmless(output[first : found.start()])),
-        harmless(found[0]),
-        harmless(output[found.end() : last]),
-        "…" if last < end else "",
+        "…" if first else "",
+        harmless(line[first:at]),
+        harmless(line[at : at + length]),
+        harmless(line[at + length : last]),
+        "…" if last < len(line) else "",
     )

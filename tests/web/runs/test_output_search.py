@@ -51,6 +51,12 @@ def test_lines_are_found_that_the_page_of_the_run_does_not_show(world: World) ->
     assert found(world, f"/runs/{run.id}/search/apply?q=eni") == []
 
 
+def test_the_places_are_right_after_letters_of_any_alphabet(world: World) -> None:
+    run = printed(world, "\u0130stanbul ΑΣ ß: eni\nÉTÉ\n")
+    assert found(world, f"/runs/{run.id}/search/plan?q=ENI")[0][2] == "\u0130stanbul ΑΣ ß: <mark>eni</mark>"
+    assert found(world, f"/runs/{run.id}/search/plan?q=%C3%A9t%C3%A9")[0][1:] == ("2", "<mark>ÉTÉ</mark>")
+
+
 def test_more_lines_than_are_shown_are_told_of(world: World) -> None:
     run = printed(world, "noise\n" * (MOST_FOUND + 1))
     path = f"/runs/{run.id}/search/plan?q=noise"
