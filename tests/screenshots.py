@@ -99,6 +99,8 @@ def _go_on(stage: Stage, services: Services) -> Mapping[str, str]:
     return {
         "workspaces": "/",
         "runs": "/runs",
+        "estate": "/estate",
+        "resources": "/resources",
         "workspace": workspace,
         "run-to-confirm": f"/runs/{asks.id}",
         "run-of-a-preview": f"/runs/{preview.id}",
