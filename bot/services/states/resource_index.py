@@ -25,6 +25,8 @@ AT_ONCE = 20
 
 WORKSPACES_AT_ONCE = 50
 
+_BUILT_IN = "terraform.io/builtin/terraform"
+
 
 class ResourceIndex:
     """Indexes the resources of states, after each new version, and what the sweep finds to be missing."""
@@ -86,6 +88,7 @@ class ResourceIndex:
         state = IndexedState(
             version.workspace_id, version.id, listed.terraform_version, listed.resources is not None
         )
+        providers = {_BUILT_IN: listed.terraform_version, **providers}
         found: dict[str, IndexedResource] = {}
         for address, each in (listed.resources or {}).items():
             stands = known.get(address)

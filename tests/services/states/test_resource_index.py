@@ -132,6 +132,14 @@ def test_the_version_of_a_provider_is_that_of_the_run_that_wrote_the_state(room:
     assert room.known()["aws_vpc.a"].provider_version == ""
 
 
+def test_the_version_of_the_built_in_provider_is_that_of_terraform(room: Room) -> None:
+    built_in = state(1, a=1).replace(AWS.encode(), b"terraform.io/builtin/terraform")
+    with room.store.transaction() as tx:
+        tx.states.add(StateVersion(new_id("sv"), WS, "", 1, "lin-1", "md5", NOW, 9), built_in)
+    room.index.catch_up_all()
+    assert room.known()["aws_vpc.a"].provider_version == "1.15.5"
+
+
 def test_of_a_state_with_many_versions_the_newest_are_read_and_older_changes_stay_unknown(room: Room) -> None:
     for number in range(AT_ONCE + 5):
         room.state(old="same", new=number)
