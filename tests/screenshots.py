@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -95,10 +96,16 @@ def _go_on(stage: Stage, services: Services) -> Mapping[str, str]:
         repo = tx.workspaces.named("network-prod").repo
         change = tx.changes.open_of(repo, 1)[0].id
         state = tx.states.versions(tx.workspaces.named("network-prod").id, 1)[0]
+    # Nothing runs any more: the picture of the estate has something to connect.
+    with services.store.transaction() as tx:
+        for name in ("app-prod", "network-staging"):
+            tx.workspaces.put(replace(tx.workspaces.named(name), run_triggers=("network-prod",)))
     workspace = "/workspaces/network-prod"
     return {
         "workspaces": "/",
         "runs": "/runs",
+        "estate": "/estate",
+        "resources": "/resources",
         "workspace": workspace,
         "run-to-confirm": f"/runs/{asks.id}",
         "run-of-a-preview": f"/runs/{preview.id}",

@@ -29,7 +29,9 @@ from bot.store.repositories.overview import SqlOverviews
 from bot.store.repositories.people import SqlIdentities, SqlSessions, SqlTokens
 from bot.store.repositories.policies import SqlPolicyChecks, SqlReplays
 from bot.store.repositories.posts import SqlPosts, SqlShown
+from bot.store.repositories.resources import SqlIndexedResources, SqlResourceSearch
 from bot.store.repositories.retention import SqlRetention
+from bot.store.repositories.run_figures import SqlRunFigures
 from bot.store.repositories.run_search import SqlRunSearch
 from bot.store.repositories.runs import SqlArtifacts, SqlRuns
 from bot.store.repositories.states import SqlStateHistory, SqlStateLocks, SqlStates
@@ -71,6 +73,9 @@ class SqlTransaction:
     redeliveries: SqlRedeliveries
     overviews: SqlOverviews
     run_search: SqlRunSearch
+    indexed_resources: SqlIndexedResources
+    resource_search: SqlResourceSearch
+    run_figures: SqlRunFigures
 
 
 class SqlStore:
@@ -171,4 +176,7 @@ class SqlStore:
             redeliveries=SqlRedeliveries(connection),
             overviews=SqlOverviews(connection),
             run_search=SqlRunSearch(connection),
+            indexed_resources=SqlIndexedResources(connection),
+            resource_search=SqlResourceSearch(connection),
+            run_figures=SqlRunFigures(connection),
         )

@@ -13,6 +13,7 @@ from bot.web import health, hooks, state_backend
 from bot.web.activity import routes as activity
 from bot.web.changes import routes as changes
 from bot.web.deliveries import routes as deliveries
+from bot.web.estate import routes as estate
 from bot.web.identity import routes as identity
 from bot.web.page import elements, failures
 from bot.web.people import forge_sign_in, sign_in, tokens
@@ -20,7 +21,8 @@ from bot.web.request import bodies, guard
 from bot.web.request import services as needs
 from bot.web.request.proxies import Network, TrustedProxies
 from bot.web.request.services import Services
-from bot.web.runs import live, policy_card, resource_routes
+from bot.web.resources import routes as resources
+from bot.web.runs import live, output_search, policy_card, resource_routes
 from bot.web.runs import routes as runs
 from bot.web.runs.live import Streams
 from bot.web.search import routes as search
@@ -63,8 +65,11 @@ def create_app(services: Services, streams: Streams | None = None, proxies: Sequ
         state_versions,
         runs,
         search,
+        estate,
+        resources,
         resource_routes,
         live,
+        output_search,
         policy_card,
         deliveries,
         activity,

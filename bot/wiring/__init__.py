@@ -63,6 +63,7 @@ from bot.services.runs.transitions import Transitions
 from bot.services.states.backend import StateService
 from bot.services.states.history import StateVersions
 from bot.services.states.kept_aside import KeptStates
+from bot.services.states.resource_index import ResourceIndex
 from bot.services.states.shared_states import SharedStates
 from bot.services.upkeep.retention import RetentionJob
 from bot.services.upkeep.sweep import Sweep
@@ -165,7 +166,7 @@ def build_services(world: World, config: Config) -> Services:
         run_factory=factory,
         states=states,
         shared_states=SharedStates(store, states),
-        state_versions=StateVersions(store, clock),
+        state_versions=StateVersions(store, clock, ResourceIndex(store, vault)),
         variables=VariableEditor(store, clock),
         controls=foundation.controls,
         workspace_locks=foundation.workspace_locks,
@@ -239,8 +240,19 @@ def _sweep(
     abandoned = AbandonedLocks(store, clock, transitions, limits)
     retention_job = RetentionJob(store, clock, limits, config.retention)
     removed, kept_states = RemovedWorkspaces(store, transitions), KeptStates(store, clock)
+    index = ResourceIndex(store, world.vault)
     return Sweep(
-        store, clock, world.dispatch, abandoned, removed, retention_job, keys, kept_states, limits, catch_up
+        store,
+        clock,
+        world.dispatch,
+        abandoned,
+        removed,
+        retention_job,
+        keys,
+        kept_states,
+        index,
+        limits,
+        catch_up,
     )
 
 

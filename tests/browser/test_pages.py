@@ -28,6 +28,8 @@ def addresses(site: Site) -> dict[str, str]:
         "variables": f"{workspace}/variables",
         "states": f"{workspace}/states",
         "state": f"{workspace}/states/{states[-1].id}",
+        "resource of a state": f"{workspace}/states/{states[-1].id}/resource"
+        "?address=module.network.aws_vpc.main",
         "states compared": f"{workspace}/states/compare?before={states[0].id}&now={states[-1].id}",
         "change": CHANGE,
         "plans compared": f"{CHANGE}?workspace=network-prod&before={before}&now={now}",
@@ -45,6 +47,11 @@ def addresses(site: Site) -> dict[str, str]:
         "runs": "/runs",
         "runs found": "/runs?q=network&person=ben&state=applied&page=2",
         "no runs found": "/runs?commit=xyz",
+        "estate": "/estate",
+        "estate found": "/estate?q=network",
+        "resources": "/resources",
+        "resources found": "/resources?type=aws_vpc&provider=aws",
+        "output searched": f"/runs/{runs['confirm'].id}/search/plan?q=vpc",
         "not found": "/nowhere",
     }
 
@@ -103,6 +110,56 @@ def test_a_workspace_is_locked_and_unlocked_and_a_plan_queued_without_scripts(si
         assert "locked by alice" in page.locator("main").inner_text()
         page.get_by_role("button", name="Unlock").click()
         assert page.locator("#ask-lock > summary").is_visible()
+
+
+def test_a_toast_says_what_was_done_and_nothing_of_what_failed(site: Site) -> None:
+    with site.page("/workspaces/archive") as page:
+        page.locator("#ask-lock > summary").click()
+        page.locator("#ask-lock form button").click()
+        expect(page.locator("#toasts")).to_have_text("Done: Lock")
+        page.reload()
+        expect(page.get_by_text("Locked by alice")).to_be_visible()
+        expect(page.locator("#toasts .toast")).to_have_count(0)
+        page.get_by_role("button", name="Unlock").click()
+        expect(page.locator("#toasts")).to_contain_text("Done: Unlock")
+    with site.context() as context:
+        page = context.new_page()
+        page.goto("/workspaces/archive")
+        page.locator("#ask-lock > summary").click()
+        page.locator("#ask-lock input[name=form_token]").evaluate("it => { it.value = 'wrong' }")
+        page.locator("#ask-lock form button").click()
+        expect(page.get_by_text("This form is too old")).to_be_visible()
+        page.goto("/workspaces/archive")
+        expect(page.locator("#ask-lock > summary")).to_be_visible()
+        expect(page.locator("#toasts .toast")).to_have_count(0)
+
+
+def test_a_line_of_the_output_that_is_searched_for_opens_in_the_run_and_lines_wrap(site: Site) -> None:
+    run = site.seeded.runs["confirm"]
+    with site.page(f"/runs/{run.id}") as page:
+        page.locator("#terminal-plan > summary").click()
+        page.get_by_label("Text in all of the output").first.fill("aws_vpc.main will")
+        page.keyboard.press("Enter")
+        page.get_by_role("link", name="10", exact=True).click()
+        expect(page.locator("#plan-L10.here")).to_be_visible()
+        style = "getComputedStyle(document.querySelector('#output-plan .lines')).whiteSpace"
+        assert page.evaluate(style) == "pre"
+        page.locator("#tools-plan").get_by_label("Wrap lines").check()
+        assert page.evaluate(style) == "pre-wrap"
+
+
+def test_the_menu_fits_at_every_width(site: Site) -> None:
+    over: dict[int, object] = {}
+    with site.page("/estate") as page:
+        for width in (320, 480, 561, 700, 850, 1000, 1001, 1100, 1300):
+            page.set_viewport_size({"width": width, "height": 700})
+            wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+            hidden = page.evaluate(
+                "[...document.querySelectorAll('.top a, .top button, .top input')]"
+                ".filter(it => it.getBoundingClientRect().right > innerWidth).map(it => it.outerHTML)"
+            )
+            over |= {width: (wide, hidden)} if wide > 0 or hidden else {}
+    assert over == {}
 
 
 def test_a_token_is_made_used_and_revoked_without_scripts_on_a_narrow_screen(site: Site) -> None:

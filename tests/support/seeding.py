@@ -17,10 +17,12 @@ from bot.domain.reports.posts import CommentPost
 from bot.domain.runs.approval import ApprovalRecord, ApprovalState
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
 from bot.domain.runs.run import Run, RunEvent, RunSource
+from bot.domain.workspaces.outputs import Input
 from bot.domain.workspaces.variables import Category, StoredVariable, Variable, VariableSet
 from bot.domain.workspaces.workspace import Lock, Workspace
 from bot.services.approvals.shown_plans import summary_key
 from bot.services.ports import ArtifactKind, ChangeRecord, Delivery, Post, SetVersion, StateVersion
+from bot.services.states.resource_index import ResourceIndex
 
 REPO = RepoRef("hub", "acme/infra")
 HEADS = tuple(f"{number:x}" * 40 for number in range(1, 10))
@@ -69,8 +71,8 @@ def seed(world: Any) -> Seeded:
         "dns": {"branch": "main"},
         "billing": {"branch": "main"},
         "monitoring": {"branch": "main", "run_triggers": ("cluster-prod",)},
-        "edge": {"branch": "main"},
-        "archive": {"branch": "main"},
+        "edge": {"branch": "main", "depends_on": ("dns",)},
+        "archive": {"branch": "main", "inputs": (Input("vpc", "network-prod", "vpc_id"),)},
     }
     spaces = {name: world.workspace(name, **about) for name, about in described.items()}
     runs: dict[str, Run] = {}
@@ -327,6 +329,7 @@ def _states(world: Any, workspace: Workspace, run: Run) -> tuple[StateVersion, .
             )  # fmt: skip
             tx.states.add(version, data)
             versions.append(version)
+    ResourceIndex(world.services.store, world.services.vault).catch_up_all()
     return tuple(versions)
 
 

@@ -116,3 +116,9 @@ def stage_times(timeline: Sequence[RunEvent], begins: RunStatus) -> tuple[dateti
 def usual(lengths: Sequence[timedelta]) -> timedelta | None:
     """Return how long something usually takes: the median; None if nothing is known."""
     return timedelta(seconds=median(each.total_seconds() for each in lengths)) if lengths else None
+
+
+def most(lengths: Sequence[timedelta]) -> timedelta | None:
+    """Return how long nine of ten take at most (the 90th percentile); None if nothing is known."""
+    ordered = sorted(lengths)
+    return ordered[-(-9 * len(ordered) // 10) - 1] if ordered else None

@@ -70,6 +70,15 @@ from bot.services.ports.policies import (
     SetFiles,
     SetVersion,
 )
+from bot.services.ports.resources import (
+    FoundResource,
+    IndexedResource,
+    IndexedResources,
+    IndexedState,
+    ResourceQuery,
+    ResourceSearch,
+)
+from bot.services.ports.run_figures import DayOfRuns, RunFigures
 from bot.services.ports.run_search import MOST_COUNTED, RunSearch, RunSearchQuery, RunState
 from bot.services.ports.runs import (
     Approvals,
@@ -114,6 +123,7 @@ __all__ = [
     "Changes",
     "Clock",
     "CommentTexts",
+    "DayOfRuns",
     "Deliveries",
     "Delivery",
     "DeliveryQuery",
@@ -138,12 +148,16 @@ __all__ = [
     "ForgeSetting",
     "ForgeValues",
     "ForgeWriter",
+    "FoundResource",
     "GitRemote",
     "Hook",
     "HookEvent",
     "HookHeaders",
     "IdentityKey",
     "IdentityKeys",
+    "IndexedResource",
+    "IndexedResources",
+    "IndexedState",
     "Leases",
     "Limits",
     "MergeCommits",
@@ -166,7 +180,10 @@ __all__ = [
     "Redeliveries",
     "Replays",
     "ReportProblem",
+    "ResourceQuery",
+    "ResourceSearch",
     "Retention",
+    "RunFigures",
     "RunFile",
     "RunQuery",
     "RunSearch",

@@ -13,6 +13,8 @@ from bot.services.ports.failed_deliveries import FailedDeliveries, HookWatches
 from bot.services.ports.identity import IdentityKeys
 from bot.services.ports.people import AuditLog, IdentityRecords, SessionRecords, TokenRecords
 from bot.services.ports.policies import PolicyChecks, Replays
+from bot.services.ports.resources import IndexedResources, ResourceSearch
+from bot.services.ports.run_figures import RunFigures
 from bot.services.ports.run_search import RunSearch
 from bot.services.ports.runs import Approvals, Artifacts, Leases, Runs, WaitingRuns
 from bot.services.ports.states import StateHistory, StateLocks, States
@@ -161,6 +163,21 @@ class Transaction(Protocol):
     @property
     def overviews(self) -> Overviews:
         """The list of workspaces."""
+        ...
+
+    @property
+    def indexed_resources(self) -> IndexedResources:
+        """The index of resources."""
+        ...
+
+    @property
+    def resource_search(self) -> ResourceSearch:
+        """The search in the index of resources."""
+        ...
+
+    @property
+    def run_figures(self) -> RunFigures:
+        """Figures over the runs of many workspaces."""
         ...
 
     @property

@@ -103,6 +103,13 @@ class Overviews(Protocol):
         """Return how many workspaces each filter shows, of those that match the search."""
         ...
 
+    def runs(self, query: OverviewQuery) -> Mapping[str, Run]:
+        """Return the run that the list shows for each matching workspace, by the workspace's id.
+
+        `show`, `limit` and `offset` of the query don't matter.
+        """
+        ...
+
     def of(self, workspace: Workspace) -> Overview:
         """Return one workspace as in the list, active or not."""
         ...

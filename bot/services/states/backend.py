@@ -23,6 +23,7 @@ from bot.domain.states.file import StateHeader, json_object, read_header, word
 from bot.services.ports import Clock, StateLock, States, StateVersion, Store, Transaction, Vault
 from bot.services.runs import abandoned_locks
 from bot.services.states.kept_aside import NOT_PUSHED, Fate, keep, new_version
+from bot.services.states.resource_index import ResourceIndex
 
 STATE_LIMIT = 256 * 1024 * 1024
 """The largest state, in bytes."""
@@ -65,6 +66,7 @@ class StateService:
         self._store = store
         self._clock = clock
         self._vault = vault
+        self._resource_index = ResourceIndex(store, vault)
 
     def token(self, run_id: str, workspace_id: str, access: Access, expires_at: datetime) -> str:
         """Return the password of one run for one workspace's state. It is not stored.
@@ -129,6 +131,7 @@ class StateService:
         # Only now, after the commit: the refused upload must survive the refusal (promise 3).
         if refusal is not None:
             raise refusal
+        self._resource_index.follow(grant.workspace_id)
 
     def end(self, grant: Grant, data: bytes, *, succeeded: bool) -> None:
         """Take what the Terraform of a lost worker left. It has ended, so its lock is released.
@@ -151,6 +154,7 @@ class StateService:
                 if not any(event.kind == ENDED for event in tx.runs.timeline(run.id)):
                     tx.runs.note(RunEvent(run.id, now, ENDED, "plangate", words))
                 abandoned_locks.release(tx, run, now, "its Terraform ended without unlocking it")
+        self._resource_index.follow(grant.workspace_id)
         if not expected:
             raise Forbidden(f"{run.id} is {run.status.value}: nothing was expected of it any more")
 

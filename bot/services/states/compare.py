@@ -47,8 +47,7 @@ def compared(
     """Compare two versions of one workspace, and return the resources from `offset` on."""
     runs = tuple(dict.fromkeys(_runs(tx, before, now)))
     found = compare(tx.states.data(before.id), tx.states.data(now.id), together(_marks(tx, runs)))
-    secrets = dict.fromkeys(secret for run_id in runs for secret in secrets_of_run(tx, run_id))
-    hider = TextMasker(tuple(secrets))
+    hider = _hider(tx, runs)
     return StateComparison(
         before,
         now,
@@ -61,6 +60,40 @@ def compared(
             _hidden(hider, StateDifference(each.kind, each.address, each.attributes(), each.told is None))
             for each in found.resources[offset : offset + limit]
         ),
+    )
+
+
+@dataclass(frozen=True)
+class StateInstances:
+    """The instances of a resource in a version: one page of them, and how many there are."""
+
+    version: StateVersion
+    total: int
+    instances: tuple[StateDifference, ...]
+
+
+def instances_of(
+    tx: Transaction, version: StateVersion, address: str, *, offset: int, limit: int
+) -> StateInstances:
+    """Return the instances of a resource from `offset` on, without secrets: compared with nothing."""
+    runs = tuple(dict.fromkeys(_runs(tx, version, version)))
+    found = compare(b"", tx.states.data(version.id), together(_marks(tx, runs))).resources
+    mine = [
+        each
+        for each in found
+        if each.address == address or each.address.startswith((f"{address}[", f"{address} (deposed"))
+    ]
+    hider = _hider(tx, runs)
+    shown = (
+        StateDifference(each.kind, each.address, each.attributes(), each.told is None)
+        for each in mine[offset : offset + limit]
+    )
+    return StateInstances(version, len(mine), tuple(_hidden(hider, each) for each in shown))
+
+
+def _hider(tx: Transaction, runs: tuple[str, ...]) -> TextMasker:
+    return TextMasker(
+        tuple(dict.fromkeys(secret for run_id in runs for secret in secrets_of_run(tx, run_id)))
     )
 
 

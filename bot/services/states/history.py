@@ -17,7 +17,8 @@ from bot.domain.workspaces.workspace import Workspace
 from bot.services.outbox.audit_log import audited, done
 from bot.services.ports import Clock, StateVersion, Store, Transaction
 from bot.services.states.backend import STATE_LIMIT
-from bot.services.states.compare import StateComparison, compared
+from bot.services.states.compare import StateComparison, StateInstances, compared, instances_of
+from bot.services.states.resource_index import ResourceIndex
 
 
 class StateVersions:
@@ -26,9 +27,10 @@ class StateVersions:
     Methods that take a person raise Forbidden if the role is too low. All raise NotFound.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, resource_index: ResourceIndex) -> None:
         self._store = store
         self._clock = clock
+        self._resource_index = resource_index
 
     def show(
         self, workspace_id: str, person: Person, version_id: str = ""
@@ -59,6 +61,21 @@ class StateVersions:
                 return compared(tx, versions[0], versions[1], offset=offset, limit=limit)
             except RecursionError:
                 raise Invalid("these states nest values too deeply to be compared: download them") from None
+
+    def instances(
+        self, workspace_id: str, person: Person, version_id: str, address: str, *, offset: int, limit: int
+    ) -> StateInstances:
+        """Return the instances of a resource, without secrets, from `offset` on. Raises NotFound, Invalid."""
+        with self._store.transaction() as tx:
+            version = _find(tx, workspace_id, version_id)
+            self._read(tx, workspace_id, person, version)
+            try:
+                found = instances_of(tx, version, address, offset=offset, limit=limit)
+            except RecursionError:
+                raise Invalid("this state nests values too deeply to be shown: download it") from None
+        if not found.total:
+            raise NotFound(f"{version.id} has no resource {address}")
+        return found
 
     @audited(AuditAction.DOWNLOAD_STATE)
     def download(self, workspace_id: str, person: Person, version_id: str = "") -> tuple[StateVersion, bytes]:
@@ -96,7 +113,9 @@ class StateVersions:
                 )
             serial = current.serial + 1 if current is not None else header.serial
             note = f"rolled back to {version.id} (serial {version.serial}) by {person.login}"
-            return self._add(tx, workspace_id, _numbered(data, serial), person, note, AuditAction.ROLL_BACK)
+            made = self._add(tx, workspace_id, _numbered(data, serial), person, note, AuditAction.ROLL_BACK)
+        self._resource_index.follow(workspace_id)
+        return made
 
     @audited(AuditAction.PUSH_STATE)
     def push(
@@ -125,7 +144,9 @@ class StateVersions:
                     data = _numbered(data, current.serial + 1)
             forced = f", by force: {wrong}" if wrong else ""
             note = f"pushed from a file by {person.login}{forced}"
-            return self._add(tx, workspace_id, data, person, note, AuditAction.PUSH_STATE)
+            made = self._add(tx, workspace_id, data, person, note, AuditAction.PUSH_STATE)
+        self._resource_index.follow(workspace_id)
+        return made
 
     def _read(self, tx: Transaction, workspace_id: str, person: Person, version: StateVersion) -> None:
         about = tx.workspaces.get(workspace_id)

@@ -2,8 +2,8 @@
 
 Redis carries only ids, and a worker can die at any moment. The sweep reads from the database what is due and
 wakes workers for it. It decides nothing itself, except to release the state lock of a lost worker, to make
-current a state that was kept aside, to discard the waiting runs of removed workspaces, and to delete what is
-old. So it may run twice, or in many processes.
+current a state that was kept aside, to discard the waiting runs of removed workspaces, to index the resources
+of states, and to delete what is old. So it may run twice, or in many processes.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from bot.services.runs.queue_position import whose_turn
 from bot.services.runs.removed_workspaces import RemovedWorkspaces
 from bot.services.runs.transitions import lease_of
 from bot.services.states.kept_aside import KeptStates
+from bot.services.states.resource_index import ResourceIndex
 from bot.services.upkeep.left_trees import LeftTrees
 from bot.services.upkeep.retention import RetentionJob
 
@@ -42,6 +43,7 @@ class Sweep:
         retention_job: RetentionJob,
         issuer_keys: IssuerKeys,
         kept_states: KeptStates,
+        resource_index: ResourceIndex,
         limits: Limits,
         catch_up: CatchUp,
     ) -> None:
@@ -54,6 +56,7 @@ class Sweep:
         self._left_trees = LeftTrees(store, clock, limits)
         self._issuer_keys = issuer_keys
         self._kept_states = kept_states
+        self._resource_index = resource_index
         self._catch_up = catch_up
 
     def run(self) -> int:
@@ -61,6 +64,7 @@ class Sweep:
         self._abandoned_locks.release_all()
         self._removed_workspaces.discard_all()
         self._kept_states.settle()
+        self._resource_index.catch_up_all()
         now = self._clock.now()
         with self._store.reading() as tx:
             deliveries = tx.deliveries.due(now - _JUST_NOW, _AT_A_TIME)

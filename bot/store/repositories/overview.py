@@ -62,6 +62,13 @@ class SqlOverviews:
         joined = sa.select(*sums).outerjoin_from(shown, runs, runs.c.id == shown.c.run_id)
         return dict(zip(OverviewFilter, map(int, self._connection.execute(joined).one()), strict=True))
 
+    def runs(self, query: OverviewQuery) -> Mapping[str, Run]:
+        """Return the run that the list shows for each matching workspace, by the workspace's id."""
+        shown = _shown(query)
+        statement = sa.select(runs).join_from(shown, runs, runs.c.id == shown.c.run_id)
+        found = map(read_run, self._connection.execute(statement).mappings())
+        return {run.workspace_id: run for run in found}
+
     def of(self, workspace: Workspace) -> Overview:
         """Return one workspace as the list would have it, active or not."""
         return self._read([workspace.id])[workspace.id]

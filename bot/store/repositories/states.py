@@ -13,7 +13,7 @@ from bot.store.connection.in_parts import in_parts
 from bot.store.connection.upserts import insert_once
 from bot.store.schema.states import state_locks, state_versions
 
-_ABOUT = [column for column in state_versions.c if column.name not in ("data", "position")]
+ABOUT_VERSION = [column for column in state_versions.c if column.name not in ("data", "position")]
 
 
 class SqlStates:
@@ -26,13 +26,13 @@ class SqlStates:
     def current(self, workspace_id: str) -> StateVersion | None:
         """Return the newest version that was not refused, by the order in which they were kept."""
         query = (
-            sa.select(*_ABOUT)
+            sa.select(*ABOUT_VERSION)
             .where(state_versions.c.workspace_id == workspace_id, state_versions.c.refused == "")
             .order_by(state_versions.c.position.desc())
             .limit(1)
         )
         row = self._connection.execute(query).mappings().first()
-        return None if row is None else _read_version(row)
+        return None if row is None else read_version(row)
 
     def currents(self, workspace_ids: Iterable[str]) -> Mapping[str, StateVersion]:
         """Return the current version of each workspace that has one."""
@@ -43,9 +43,9 @@ class SqlStates:
                 .where(state_versions.c.workspace_id.in_(part), state_versions.c.refused == "")
                 .group_by(state_versions.c.workspace_id)
             )
-            query = sa.select(*_ABOUT).where(state_versions.c.position.in_(newest))
+            query = sa.select(*ABOUT_VERSION).where(state_versions.c.position.in_(newest))
             for row in self._connection.execute(query).mappings():
-                found[row["workspace_id"]] = _read_version(row)
+                found[row["workspace_id"]] = read_version(row)
         return found
 
     def add(self, version: StateVersion, data: bytes) -> None:
@@ -78,13 +78,13 @@ class SqlStates:
     def versions(self, workspace_id: str, limit: int = 100, offset: int = 0) -> Sequence[StateVersion]:
         """Return the versions, newest first, refused ones too."""
         query = (
-            sa.select(*_ABOUT)
+            sa.select(*ABOUT_VERSION)
             .where(state_versions.c.workspace_id == workspace_id)
             .order_by(state_versions.c.position.desc())
             .limit(limit)
             .offset(offset)
         )
-        return [_read_version(row) for row in self._connection.execute(query).mappings()]
+        return [read_version(row) for row in self._connection.execute(query).mappings()]
 
     def lock(self, lock: StateLock) -> StateLock | None:
         """Lock the state; return None, or the existing lock of another holder.
@@ -130,8 +130,8 @@ class SqlStateHistory:
 
     def waiting(self) -> Sequence[StateVersion]:
         """Return the versions that wait to become current, oldest first."""
-        query = sa.select(*_ABOUT).where(state_versions.c.waits).order_by(state_versions.c.position)
-        return [_read_version(row) for row in self._connection.execute(query).mappings()]
+        query = sa.select(*ABOUT_VERSION).where(state_versions.c.waits).order_by(state_versions.c.position)
+        return [read_version(row) for row in self._connection.execute(query).mappings()]
 
     def settle(self, version_id: str, *, refused: str, note: str = "") -> None:
         """End a version's wait: it becomes current, or stays refused for a reason."""
@@ -140,14 +140,15 @@ class SqlStateHistory:
 
     def get(self, version_id: str) -> StateVersion:
         """Return a version. Raises NotFound."""
-        query = sa.select(*_ABOUT).where(state_versions.c.id == version_id)
+        query = sa.select(*ABOUT_VERSION).where(state_versions.c.id == version_id)
         row = self._connection.execute(query).mappings().first()
         if row is None:
             raise NotFound(f"there is no state version {version_id}")
-        return _read_version(row)
+        return read_version(row)
 
 
-def _read_version(row: sa.RowMapping) -> StateVersion:
+def read_version(row: sa.RowMapping) -> StateVersion:
+    """Return a row as a version."""
     return StateVersion(
         id=row["id"],
         workspace_id=row["workspace_id"],

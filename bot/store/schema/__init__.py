@@ -16,6 +16,7 @@ from bot.store.schema.naming import metadata
 from bot.store.schema.people import sessions, tokens
 from bot.store.schema.policies import policy_checks, policy_replays, policy_set_versions
 from bot.store.schema.posts import posts, subjects
+from bot.store.schema.resources import indexed_states, resources
 from bot.store.schema.roots import roots
 from bot.store.schema.runs import artifacts, leases, output, run_events, runs
 from bot.store.schema.states import state_locks, state_versions
@@ -32,6 +33,7 @@ __all__ = [
     "handled_heads",
     "hook_watches",
     "identity_keys",
+    "indexed_states",
     "leases",
     "metadata",
     "output",
@@ -40,6 +42,7 @@ __all__ = [
     "policy_set_versions",
     "posts",
     "repo_watches",
+    "resources",
     "roots",
     "run_events",
     "runs",

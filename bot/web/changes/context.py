@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.web.page.layout import Badge, Chrome, CountChips, Fact, Link, RunRow, Timestamp, Tone
+from bot.web.page.layout import Badge, Chrome, CountChips, Fact, Graph, Link, RunRow, Timestamp
 from bot.web.states.context import DifferenceRow
 
 
@@ -50,7 +50,10 @@ class Delta:
 
 @dataclass(frozen=True)
 class ApplyButton:
-    """The button that applies the plan on the page. `code` names the plan, empty for a waiting run."""
+    """The button that applies the plan on the page. `code` names the plan, empty for a waiting run.
+
+    If the plan `destroys` everything, the workspace's name must be typed.
+    """
 
     id: str
     label: str
@@ -59,6 +62,7 @@ class ApplyButton:
     loud: tuple[str, ...]
     workspace: str
     code: str
+    destroys: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,43 +133,6 @@ class CommitRow:
 
 
 @dataclass(frozen=True)
-class OrderNode:
-    """A workspace in the drawing of the order: its place and size in pixels, and its state."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-    name: str
-    short: str
-    anchor: str
-    label: str
-    tone: Tone
-
-
-@dataclass(frozen=True)
-class OrderEdge:
-    """A line from a workspace to one that depends on it, in pixels."""
-
-    x1: int
-    y1: int
-    x2: int
-    y2: int
-
-
-@dataclass(frozen=True)
-class OrderGraph:
-    """The order in which the workspaces are applied. `words` say it in a line; `more` do not fit."""
-
-    width: int
-    height: int
-    nodes: tuple[OrderNode, ...]
-    edges: tuple[OrderEdge, ...]
-    words: str
-    more: int
-
-
-@dataclass(frozen=True)
 class ChangePage:
     """A pull or merge request: every workspace that it touches.
 
@@ -186,4 +153,4 @@ class ChangePage:
     workspaces: tuple[ChangeWorkspace, ...]
     commits: tuple[CommitRow, ...]
     kind: str
-    order: OrderGraph | None = None
+    order: Graph | None = None

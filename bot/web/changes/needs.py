@@ -174,6 +174,7 @@ def _button(record: ChangeRecord, workspace: Workspace, run: Run) -> ApplyButton
         loud=wording.destroys(run.counts),
         workspace=workspace.name,
         code=code,
+        destroys=run.modes.destroy,
     )
 
 

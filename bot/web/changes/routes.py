@@ -9,7 +9,7 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from werkzeug.wrappers import Response
 
 from bot.domain.changes.apply_order import ApplyPlace, place_of, step_in_order
-from bot.domain.errors import Conflict, EngineError, ForgeError, IllegalMove, NotFound
+from bot.domain.errors import Conflict, EngineError, ForgeError, IllegalMove, Invalid, NotFound
 from bot.domain.events import Change
 from bot.domain.people.permissions import Person
 from bot.domain.reports import headlines
@@ -40,6 +40,7 @@ from bot.web.page.output import harmless
 from bot.web.request import access
 from bot.web.request.access import form_token
 from bot.web.request.services import services
+from bot.web.runs import decisions
 
 RUNS_SHOWN = 12
 
@@ -91,12 +92,26 @@ def apply(change_id: str) -> Response:
     """Apply the plan that the page shows for a workspace, by the rules of `/apply`."""
     name, code = (request.form.get(field, "")[:300] for field in ("workspace", "code"))
     try:
+        _check_name(change_id, name, request.form.get("named", "")[:300])
         services().page_applies.apply(name, change_id, code, access.person_asking())
+    except Invalid as error:
+        return make_response(_page(change_id, harmless(str(error))), 400)
     except (IllegalMove, Conflict) as error:
         return make_response(_page(change_id, harmless(str(error))), 409)
     except ForgeError as error:
         return make_response(_page(change_id, f"Can't reach the forge: {harmless(str(error))}"), 503)
     return redirect(url_for(".show", change_id=change_id), 303)
+
+
+def _check_name(change_id: str, name: str, named: str) -> None:
+    """Check the name that a person typed, if the plan on the page destroys everything. Raises Invalid."""
+    record, workspaces = _found(change_id)
+    with services().store.reading() as tx:
+        found = _runs(tx, record, workspaces)
+    for workspace in (each for each in workspaces if each.name == name):
+        run = speaking_run_of_change(record.change, found.get(workspace.id, ()))
+        if run is not None:
+            decisions.check_name(run, workspace, named)
 
 
 def _page(change_id: str, problem: str = "") -> str:

@@ -147,6 +147,44 @@ class Filter:
 
 
 @dataclass(frozen=True)
+class GraphNode:
+    """A workspace in a drawing: its place and size in pixels, and its state."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    name: str
+    short: str
+    url: str
+    label: str
+    tone: Tone
+
+
+@dataclass(frozen=True)
+class GraphEdge:
+    """A line from a workspace to one that follows from it, in pixels. `kind` says why."""
+
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+    kind: str
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Workspaces and what connects them. `words` say it in a line; `more` do not fit."""
+
+    width: int
+    height: int
+    nodes: tuple[GraphNode, ...]
+    edges: tuple[GraphEdge, ...]
+    words: str
+    more: int
+
+
+@dataclass(frozen=True)
 class Fact:
     """A name and its value."""
 

@@ -101,6 +101,15 @@ def readable(repos: Iterable[RepoRef]) -> frozenset[RepoRef]:
     return frozenset(repo for repo, role in roles(repos).items() if role >= Role.READ)
 
 
+def repos() -> tuple[RepoRef, ...] | None:
+    """Return the repositories whose workspaces the person may see, None if that is all of them."""
+    if services().roles.owns(asker().account):
+        return None
+    with services().store.reading() as tx:
+        there = tx.overviews.repos()
+    return tuple(sorted(readable(there)))
+
+
 def local_login(known: Services, asked: Request) -> str:
     """Return the local administrator's login, if the request comes from this machine by one of our names.
 

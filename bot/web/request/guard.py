@@ -53,6 +53,8 @@ EVERYBODYS = frozenset(
         "variables.remove_set",
         "sign_in.leave",
         "search.show",
+        "estate.show",
+        "current_resources.show",
         "activity.show",
         "activity.export",
         "tokens.show",

@@ -170,6 +170,7 @@ def _output(run: Run, stage: str, piece: Piece | None, status: StageStatus) -> O
         first=first,
         raw_url=url_for("runs.output", run_id=run.id, stage=stage),
         earlier_url=url_for("live.lines", run_id=run.id, stage=stage),
+        search_url=url_for("output_search.show", run_id=run.id, stage=stage),
         empty=_empty(status, piece, run.final),
     )
 

@@ -15,7 +15,8 @@ from bot.web.runs.resource_context import Resources
 class DecisionButton:
     """A button that asks for confirmation: it says what will happen, and may take a comment.
 
-    `comment` is the field's label, empty if there is no field. `once` is an idempotency key.
+    `comment` is the field's label, empty if there is no field. `once` is an idempotency key. `named` is the
+    workspace's name if it must be typed.
     """
 
     verb: str
@@ -27,6 +28,7 @@ class DecisionButton:
     required: bool
     once: str
     loud: tuple[str, ...] = ()
+    named: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,30 @@ class Output:
     first: int
     raw_url: str
     earlier_url: str
+    search_url: str
     empty: str
+
+
+@dataclass(frozen=True)
+class FoundLine:
+    """A line of an output that contains the text of a search."""
+
+    number: int
+    url: str
+    text: Markup
+
+
+@dataclass(frozen=True)
+class OutputSearchPage:
+    """The lines of a stage's output that contain a text. `words` say how many."""
+
+    chrome: Chrome
+    run: Link
+    stage: str
+    q: str
+    action: str
+    words: str
+    lines: tuple[FoundLine, ...]
 
 
 @dataclass(frozen=True)

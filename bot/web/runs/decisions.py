@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from flask import url_for
 
 from bot.domain.changes.requirements import needs
+from bot.domain.errors import Invalid
 from bot.domain.people.permissions import NEEDS, Action, Person
 from bot.domain.policies.policy import PolicyCheck
 from bot.domain.runs.actions import force_cancel_in, possible
@@ -37,7 +38,7 @@ _DESTROYS = "This destroys everything that the workspace manages."
 _OPTIONAL, _REASON = "Comment (optional)", "Reason"
 
 
-def asks(run: Run, person: Person, may_override: bool) -> tuple[DecisionButton, ...]:
+def asks(run: Run, workspace: Workspace, person: Person, may_override: bool) -> tuple[DecisionButton, ...]:
     """Return only the actions that this person may take now; services/runs/controls checks again."""
     legal = set(possible(run, person, services().clock.now(), services().config.cool_off))
     legal.discard(Action.OVERRIDE_POLICY)
@@ -56,10 +57,19 @@ def asks(run: Run, person: Person, may_override: bool) -> tuple[DecisionButton, 
             required=action is Action.OVERRIDE_POLICY,
             once=once,
             loud=_loud(run) if action is Action.CONFIRM else (),
+            named=workspace.name if action is Action.CONFIRM and run.modes.destroy else "",
         )
         for action, (verb, label, look) in _BUTTONS.items()
         if action in legal
     )
+
+
+def check_name(run: Run, workspace: Workspace, named: str) -> None:
+    """Check that a person who destroys everything has typed the workspace's name. Raises Invalid."""
+    if run.modes.destroy and named.strip() != workspace.name:
+        raise Invalid(
+            f"{_DESTROYS} To confirm that, type the name of the workspace, {workspace.name}, into the field."
+        )
 
 
 def retry_id(run_id: str, person: Person, once: str) -> str:

@@ -86,7 +86,7 @@ def _workspace(each: Overview) -> _Fields:
 
 def _run(tx: Transaction, workspace: Workspace, run: Run) -> _Fields:
     at = elements.run_url(run.id)
-    asks = decisions.asks(run, access.person_asking(), may_override=False)
+    asks = decisions.asks(run, workspace, access.person_asking(), may_override=False)
     links = {
         "self": at,
         "html": services().addresses.public + at,

@@ -95,6 +95,8 @@ def act(run_id: str, verb: str) -> AnyResponse:
             f"a run can be confirmed, overridden, discarded, canceled, retried; {verb} is none of these"
         )
     try:
+        if verb == "confirm" and not bodies.wants_json():
+            _check_name(run_id)
         run = wish(services().controls, run_id, person, _comment())
     except Invalid as error:
         return _problem(run_id, error, 400)
@@ -105,6 +107,13 @@ def act(run_id: str, verb: str) -> AnyResponse:
         if not decisions.done_already(run, verb, person, overridden_by):
             return _problem(run_id, error, 409)
     return _then(run.id)
+
+
+def _check_name(run_id: str) -> None:
+    with services().store.reading() as tx:
+        run = tx.runs.get(run_id)
+        workspace = tx.workspaces.get(run.workspace_id)
+    decisions.check_name(run, workspace, request.form.get("named", ""))
 
 
 def _then(run_id: str) -> AnyResponse:

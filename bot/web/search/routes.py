@@ -43,7 +43,7 @@ def show() -> Response:
     if asking.RUN_ID.fullmatch(asked.q):
         return redirect(elements.run_url(asked.q), 303)
     number = elements.page_number()
-    repos = _repos()
+    repos = access.repos()
     base = replace(asking.query(asked), repos=repos)
     found, total = find(base, asked.q, number)
     kept = _kept(asked)
@@ -106,15 +106,6 @@ def counted(total: int) -> str:
     if total > MOST_COUNTED:
         return f"More than {MOST_COUNTED:,} runs"
     return "1 run" if total == 1 else f"{total:,} runs"
-
-
-def _repos() -> tuple[Any, ...] | None:
-    """Return the repositories that the person may see, None for all that there are."""
-    if services().roles.owns(access.asker().account):
-        return None
-    with services().store.reading() as tx:
-        repos = {workspace.repo for workspace in tx.workspaces.all()}
-    return tuple(sorted(access.readable(repos)))
 
 
 def _workspaces(text: str, repos: tuple[Any, ...] | None) -> tuple[Link, ...]:

@@ -110,14 +110,15 @@ def _row(each: StateDifference, total: int) -> DifferenceRow:
         kind=kind,
         label=label,
         address=harmless(each.address),
-        attributes=tuple(map(_attribute, each.attributes.changed)),
+        attributes=tuple(map(attribute_row, each.attributes.changed)),
         more=each.attributes.more,
         untold=each.untold,
         open=total <= OPEN_AT_ONCE,
     )
 
 
-def _attribute(row: AttributeChange) -> StateAttribute:
+def attribute_row(row: AttributeChange) -> StateAttribute:
+    """Return an attribute for a page, with what of its values may be shown."""
     return StateAttribute(
         sign=row.sign,
         kind=_KINDS[row.sign],

@@ -50,6 +50,7 @@ class StateResourceRow:
     address: str
     count: int
     provider: str
+    url: str
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,31 @@ class DifferenceRow:
     more: int
     untold: bool
     open: bool
+
+
+@dataclass(frozen=True)
+class InstanceCard:
+    """An instance of a resource. `untold`: no plan says which values are sensitive, so none is shown."""
+
+    address: str
+    attributes: tuple[StateAttribute, ...]
+    more: int
+    untold: bool
+    open: bool
+
+
+@dataclass(frozen=True)
+class InstancesPage:
+    """The instances of a resource in one version of a state, with their attributes."""
+
+    chrome: Chrome
+    workspace: Link
+    states_url: str
+    state: Link
+    address: str
+    count: str
+    instances: tuple[InstanceCard, ...]
+    pager: Pager
 
 
 @dataclass(frozen=True)

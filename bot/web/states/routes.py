@@ -19,6 +19,7 @@ from bot.web.page.output import harmless
 from bot.web.request import access
 from bot.web.request.services import services
 from bot.web.states import compare as state_diffs
+from bot.web.states import instances
 from bot.web.states.context import OutputRow, RollBack, StatePage, StateResourceRow, StateRow, StatesPage
 
 PER_PAGE = 30
@@ -86,7 +87,7 @@ def show(name: str, version_id: str) -> str:
         roll_back=RollBack(way_back, harmless(why_not)) if may and not is_current else None,
         compare_url=url_for(".compare", name=name, now=version.id),
         outputs=_outputs(contents),
-        resources=tuple(map(_resource, listed[first : first + MOST_SHOWN])),
+        resources=tuple(_resource(name, version, each) for each in listed[first : first + MOST_SHOWN]),
         resource_count=len(contents.resources),
         search=search,
         pager=elements.pager(
@@ -106,6 +107,12 @@ def show(name: str, version_id: str) -> str:
 def compare(name: str) -> str:
     """Show what one version has that another has not."""
     return render_template("state_compare.html", page=state_diffs.build(name))
+
+
+@blueprint.get("/workspaces/<path:name>/states/<version_id>/resource")
+def resource(name: str, version_id: str) -> str:
+    """Show the instances of a resource with their attributes, without secrets."""
+    return render_template("state_resource.html", page=instances.build(name, version_id))
 
 
 @blueprint.get("/workspaces/<path:name>/states/<version_id>/download")
@@ -192,8 +199,15 @@ def _value(value: str) -> str:
     return "\n".join(map(harmless, shown.split("\n")))
 
 
-def _resource(one: StateResource) -> StateResourceRow:
-    return StateResourceRow(harmless(one.address), one.instances, harmless(_provider(one.provider)))
+def _resource(name: str, version: StateVersion, one: StateResource) -> StateResourceRow:
+    return StateResourceRow(
+        address=harmless(one.address),
+        count=one.instances,
+        provider=harmless(_provider(one.provider)),
+        url=url_for(".resource", name=name, version_id=version.id, address=one.address)
+        if one.instances
+        else "",
+    )
 
 
 def _provider(raw: str) -> str:

@@ -1,5 +1,6 @@
 // Buttons and comments: sent once, without leaving the page, which then shows what came of it.
 import { BARE, parse, takeOver } from "./run-parts.js";
+import { labelOf, toast } from "./toasts.js";
 import "./asks.js";
 
 const say = (title, text) => {
@@ -9,12 +10,13 @@ const say = (title, text) => {
   document.querySelector("[data-part=banners]")?.prepend(banner);
 };
 
-const send = async (form) => {
+const send = async (form, words) => {
   const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)), headers: BARE });
   if (answer.redirected && new URL(answer.url).pathname !== location.pathname) { location.assign(answer.url); return; }
   const next = parse(await answer.text());
   if (answer.ok) { form.reset(); form.closest("details.ask")?.removeAttribute("open"); }
   if (takeOver(next, true)) {
+    if (answer.ok) toast(words);
     document.getElementById("problem")?.scrollIntoView({ block: "nearest" });
     return;
   }
@@ -30,7 +32,7 @@ export const startAsks = () => {
     form.dataset.sent = "";
     const button = event.submitter;
     if (button) button.disabled = true;
-    try { await send(form); } catch { say("The server can't be reached", "Nothing is lost: try again in a moment."); }
+    try { await send(form, labelOf(button)); } catch { say("The server can't be reached", "Nothing is lost: try again in a moment."); }
     delete form.dataset.sent;
     if (button) button.disabled = false;
   });

@@ -100,11 +100,12 @@ class WorkspacePage:
 
 @dataclass(frozen=True)
 class SettingRow:
-    """A setting, its value here, and the origin of the value."""
+    """A setting, its value here, and the origin of the value. `keys` of plangate.yml set it."""
 
     name: str
     value: str
     source: str
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

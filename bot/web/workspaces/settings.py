@@ -69,7 +69,7 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
         said = dict.fromkeys(places[each] for each in options if each in places)
         # If the file no longer has the entry, its line is not known.
         source = "; ".join(said) or ("the default" if places else "an earlier plangate.yml, or the default")
-        return SettingRow(name, harmless(value), source)
+        return SettingRow(name, harmless(value), source, options)
 
     modes = ", ".join(mode.value for mode in Mode if mode in workspace.allowed_modes)
     tags = f"tags that match {triggers.tag_regex}" if triggers.tag_regex else "no tags"

@@ -18,6 +18,7 @@ from bot.domain.workspaces.workspace import Lock, Workspace
 from bot.services.ports import StateLock, StateVersion
 from bot.services.states.backend import Access, Grant, StateService
 from bot.services.states.history import StateVersions
+from bot.services.states.resource_index import ResourceIndex
 from tests.fakes.house import House
 
 BOSS, PLANNER = Person("boss", Role.WRITE), Person("pat", Role.PLAN)
@@ -34,7 +35,7 @@ class Desk:
 
     def __init__(self, house: House) -> None:
         self.house = house
-        self.kept = StateVersions(house.store, house.clock)
+        self.kept = StateVersions(house.store, house.clock, ResourceIndex(house.store, house.vault))
         self.place = house.workspace("net")
         self.terraform = StateService(house.store, house.vault, house.clock)
 

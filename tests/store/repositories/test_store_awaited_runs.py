@@ -97,7 +97,7 @@ def test_an_older_database_comes_to_it_with_its_waiting_runs(empty: Database, va
     engine = engines.make_engine(empty.url)
     with engine.begin() as connection:
         connection.execute(sa.text("DROP TABLE awaited_runs"))
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0052'"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0054'"))
     engine.dispose()
     migrating.migrate(empty.url)
     assert waiting_for(store, first) == {app.id}

@@ -17,6 +17,7 @@ from bot.domain.events import RepoRef
 from bot.domain.people.audit import AuditAction, AuditEntry, AuditResult
 from bot.domain.people.origins import Via
 from bot.domain.people.permissions import Role
+from bot.domain.plans.modes import Modes
 from bot.domain.plans.plan import Counts
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
 from bot.domain.runs.merge_result import MergeResult
@@ -65,7 +66,7 @@ def test_the_order_of_the_applies_is_drawn(world: World, seeded: Seeded) -> None
         ("12", "network-prod"),
         ("262", "cluster-prod"),
     ]
-    assert drawn.count('class="edge"') == 1
+    assert drawn.count('class="edge order"') == 1
     assert "billing" not in drawn
     assert f'href="#{cluster.id}"' in drawn
 
@@ -283,9 +284,11 @@ def known(world: World, **about: Any) -> None:
         world.forge.add_change(replace(tx.changes.get("chg-second-zone").change, **about))
 
 
-def press(world: World, client: FlaskClient, name: str, code: str = "d" * PLAN_CODE_LENGTH) -> TestResponse:
+def press(
+    world: World, client: FlaskClient, name: str, code: str = "d" * PLAN_CODE_LENGTH, **more: str
+) -> TestResponse:
     token = world.form_token(PATH, client)
-    data = {"form_token": token, "workspace": name, "code": code}
+    data = {"form_token": token, "workspace": name, "code": code, **more}
     return client.post(f"{PATH}/apply", data=data)
 
 
@@ -327,6 +330,23 @@ def test_a_page_renews_itself_until_the_comment_tells_of_its_plans(world: World,
         assert "data-live" in raw(world, PATH)
         show_plans(world, *plans, whole=whole)
         assert "data-live" not in raw(world, PATH)
+
+
+def test_a_plan_that_destroys_everything_is_applied_only_with_the_name_of_its_workspace(
+    world: World, seeded: Seeded
+) -> None:
+    known(world)
+    with world.services.store.transaction() as tx:
+        run = tx.runs.get(seeded.runs["preview-cluster-prod"].id)
+        tx.runs.save(replace(run, modes=Modes(destroy=True)))
+    assert "To confirm, type <code>cluster-prod</code>" in section(raw(world, PATH), "cluster-prod")
+    wren = world.visitor("wren", Role.WRITE)
+    refused = press(world, wren, "cluster-prod", named="cluster")
+    assert refused.status_code == 400
+    assert "type the name of the workspace, cluster-prod" in refused.get_data(as_text=True)
+    assert applying(world, seeded, "cluster-prod") == []
+    assert press(world, wren, "cluster-prod", named="cluster-prod").status_code == 303
+    assert len(applying(world, seeded, "cluster-prod")) == 1
 
 
 def test_the_button_is_no_code_that_somebody_typed(world: World, seeded: Seeded) -> None:

@@ -542,6 +542,28 @@ def test_a_button_that_came_too_late_says_on_the_page_what_is_possible(world: Wo
     assert world.client.post("/runs/run-nowhere/cancel", data={"form_token": token}).status_code == 404
 
 
+def test_destroying_everything_asks_for_the_name_of_the_workspace(world: World) -> None:
+    run = planned(world, world.workspace(), modes=Modes(destroy=True))
+    page = text(world, f"/runs/{run.id}")
+    assert 'To confirm, type <code>network</code><input type="text" name="named"' in page
+    assert page.count('name="named"') == 1, "only for confirming"
+    for wrong in ({}, {"named": ""}, {"named": "Network"}, {"named": "other"}):
+        refused = press(world, run, "confirm", **wrong)
+        assert refused.status_code == 400
+        assert "type the name of the workspace, network" in refused.get_data(as_text=True)
+    assert world.reload(run).confirmed_by == ""
+    assert press(world, run, "confirm", named=" network ").status_code == 303
+    assert world.reload(run).confirmed_by == "alice"
+
+
+def test_other_plans_and_other_buttons_ask_for_no_name(world: World) -> None:
+    run = planned(world, world.workspace())
+    assert 'name="named"' not in text(world, f"/runs/{run.id}")
+    assert press(world, run, "confirm").status_code == 303
+    destroys = planned(world, world.workspace("other"), modes=Modes(destroy=True))
+    assert press(world, destroys, "discard").status_code == 303
+
+
 def test_people_comment_on_the_timeline(world: World) -> None:
     run = world.run(world.workspace(), status=RunStatus.APPLIED)
     for words in ("Shall we?", "Shall we?", f"Yes.\n{HOSTILE}"):

@@ -54,6 +54,40 @@ def tell(world: World, workspace: Workspace, secret: str = "") -> Run:
     return run
 
 
+def test_a_resource_of_a_state_opens_with_its_instances_and_without_what_is_secret(world: World) -> None:
+    workspace = world.workspace()
+    tell(world, workspace, secret="open sesame")
+    instances = [
+        {"index_key": key, "attributes": {"size": 1, "pin": "1111", "said": f"hello open sesame {key}"}}
+        for key in ("a", "b")
+    ]
+    listed = [
+        {"type": "thing", "name": "it", "instances": instances},
+        {"type": "thing", "name": "it2", "instances": [{"attributes": {"size": 7}}]},
+        {"type": "strange", "name": "it", "instances": [{"attributes": {"size": "hush"}}]},
+    ]
+    data = json.dumps({"version": 4, "serial": 1, "lineage": "l", "resources": listed}).encode()
+    keep(world, workspace, 1, data)
+    state_page = text(world, "/workspaces/network/states/sv-1")
+    link = "/workspaces/network/states/sv-1/resource?address=thing.it"
+    assert f'<a href="{link}"><code>thing.it</code></a>' in state_page
+    page = text(world, link)
+    assert "2 instances" in page
+    assert 'thing.it["a"]' in page
+    assert 'thing.it["b"]' in page
+    assert "thing.it2" not in page
+    assert "hello" in page
+    for secret in ("1111", "open sesame"):
+        assert secret not in page
+    untold = text(world, "/workspaces/network/states/sv-1/resource?address=strange.it")
+    assert "hidden until a plan says" in untold
+    assert "hush" not in untold
+    for nothing in ("?address=thing.no", "?address=thing", ""):
+        text(world, f"/workspaces/network/states/sv-1/resource{nothing}", 404)
+    world.workspace("other")
+    text(world, "/workspaces/other/states/sv-1/resource?address=thing.it", 404)
+
+
 def test_versions_are_compared_attribute_by_attribute_without_what_is_secret(world: World) -> None:
     workspace = world.workspace()
     keep(world, workspace, 1, state(1, it={"size": 1, "pin": "1111", "said": "hello"}, gone={"size": 4}))

@@ -30,7 +30,9 @@ def settings(page: str) -> dict[str, tuple[str, str]]:
     return {
         name: (value, source)
         for name, value, source in re.findall(
-            r"<tr><td>([^<]+)</td><td[^>]*>([^<]+)</td><td[^>]*>(?:<code>)?([^<]+)(?:</code>)?</td>", page
+            r"<tr><td>([^<]+?)(?: <span class=\"keys\">.*?</span>)?</td>"
+            r"<td[^>]*>([^<]+)</td><td[^>]*>(?:<code>)?([^<]+)(?:</code>)?</td>",
+            page,
         )
     }
 
@@ -192,3 +194,13 @@ def test_a_workspace_without_rules_says_the_usual(world: World, network: Network
         "from any source",
         "none",
     )
+
+
+def test_each_setting_names_its_keys_of_plangate_yml(world: World) -> None:
+    world.workspace("named", require=("approved",))
+    page = text(world, "/workspaces/named/settings")
+    keys = dict(re.findall(r'<tr><td>([^<]+) <span class="keys">(.*?)</span></td>', page))
+    assert keys["An apply needs"] == "<code>require</code>"
+    assert keys["Plans by hand may"] == "<code>allowed_modes</code>"
+    assert keys["Runs reach"] == "<code>network</code>, <code>egress</code>"
+    assert len(keys) == len(settings(page)), "every setting has a key"

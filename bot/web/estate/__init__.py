@@ -1,0 +1,1 @@
+"""The picture of the estate: all workspaces, what connects them, and what goes on."""
