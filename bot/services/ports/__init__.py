@@ -21,6 +21,7 @@ from bot.services.ports.engine import (
     Watch,
     WatchSignal,
 )
+from bot.services.ports.forecasts import ForecastRecord, Forecasts
 from bot.services.ports.forge import (
     Forge,
     ForgeComment,
@@ -123,6 +124,8 @@ __all__ = [
     "Engine",
     "EngineJob",
     "Files",
+    "ForecastRecord",
+    "Forecasts",
     "Forge",
     "ForgeChecks",
     "ForgeClient",

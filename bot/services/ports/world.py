@@ -77,6 +77,10 @@ class Dispatch(Protocol):
         """Enqueue a policy replay."""
         ...
 
+    def forecast(self, *, swept: bool = False) -> None:
+        """Enqueue a look at the forecasts, after all runs. One that waits already is enough."""
+        ...
+
     def catch_up(self, repo: str, *, swept: bool = False) -> None:
         """Enqueue the comparison of a repository with its forge."""
         ...
@@ -167,7 +171,8 @@ class Limits:
     whose worker was lost, must be silent before its lock on the state is released. `plan_age` is the oldest
     plan of a preview that a run may reuse. `state_patience` is how long an apply tries to store its state
     while the web or the database is away. `siblings` is how many other changes are planned again after an
-    apply. `shown_for` is how long a comment must have shown a plan when `/apply` is written.
+    apply. `forecasts` is how many other open changes one is planned together with; 0: none. `shown_for` is
+    how long a comment must have shown a plan when `/apply` is written.
     """
 
     plan: timedelta = timedelta(hours=2)
@@ -178,6 +183,7 @@ class Limits:
     state_lock_grace: timedelta = timedelta(minutes=15)
     plan_age: timedelta = timedelta(hours=1)
     siblings: int = 10
+    forecasts: int = 3
     shown_for: timedelta = timedelta(seconds=3)
     state_patience: timedelta = timedelta(minutes=10)
 
