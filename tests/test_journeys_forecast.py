@@ -33,8 +33,8 @@ def local(name: str, value: str) -> str:
 FILES = {
     "net/main.tf": DATABASE,
     **{f"net/{name}.tf": local(name, value) for name, value in LOCALS.items()},
-    "app/main.tf": f'{resource("app", "one")}module "sizes" {{\n  source = "../net/sizes"\n}}\n',
-    "net/sizes/main.tf": resource("size", "small"),
+    "app/main.tf": 'resource "terraform_data" "app" {\n  input = file("../net/size.txt")\n}\n',
+    "net/size.txt": "small",
 }
 
 
@@ -141,10 +141,9 @@ def test_two_changes_whose_plan_fails_together_say_why(repo: Repo) -> None:
 
 def test_a_dependent_is_planned_with_what_it_depends_on(repo: Repo) -> None:
     first, second = both(
-        repo,
-        {"net/x.tf": resource("x", "1"), "net/sizes/more.tf": resource("more", "1")},
-        {"app/y.tf": resource("y", "1")},
+        repo, {"net/x.tf": resource("x", "1"), "net/size.txt": "large"}, {"app/y.tf": resource("y", "1")}
     )
-    repo.comment_with(first, f"{sign(repo)}{second}")
-    repo.comment_with(second, f"{sign(repo)}{first}")
-    assert forecasts(repo)
+    said = "changes terraform\\_data.app"
+    assert f"together with {sign(repo)}{second}: {said}" in repo.comment_with(first, said)
+    assert f"**: together with {sign(repo)}{first}: {said}" in repo.comment_with(second, said)
+    assert {run.branch for run in forecasts(repo)} == {"other"}

@@ -156,6 +156,6 @@ def _names(names: Iterable[str], number: int) -> str:
 
 
 def _plain(text: str, most: int = 120) -> str:
-    """Return text for a sentence of ours, in which backticks mark code."""
+    """Return text for our sentence, in which backticks mark code."""
     line = " ".join(text.replace("`", "'").split())
     return line if len(line) <= most else f"{line[: most - 1]}…"

@@ -51,7 +51,23 @@ class Vault(Protocol):
         ...
 
 
-class Dispatch(Protocol):
+class UpkeepDispatch(Protocol):
+    """Wakes a worker for work that no event asked for: looks at forges, and forecasts."""
+
+    def forecast(self, *, swept: bool = False) -> None:
+        """Enqueue a look at the forecasts, after all runs. One that waits already is enough."""
+        ...
+
+    def catch_up(self, repo: str, *, swept: bool = False) -> None:
+        """Enqueue the comparison of a repository with its forge."""
+        ...
+
+    def check_hook(self, hook: str, *, swept: bool = False) -> None:
+        """Enqueue a look at the failed deliveries of a webhook."""
+        ...
+
+
+class Dispatch(UpkeepDispatch, Protocol):
     """Wakes a worker. Jobs carry only ids. A lost job loses nothing, because the sweep reads the database.
 
     `swept` is set by the sweep: it enqueues nothing while the same job waits. Raises ConnectionError.
@@ -75,18 +91,6 @@ class Dispatch(Protocol):
 
     def replay(self, replay_id: str, *, swept: bool = False) -> None:
         """Enqueue a policy replay."""
-        ...
-
-    def forecast(self, *, swept: bool = False) -> None:
-        """Enqueue a look at the forecasts, after all runs. One that waits already is enough."""
-        ...
-
-    def catch_up(self, repo: str, *, swept: bool = False) -> None:
-        """Enqueue the comparison of a repository with its forge."""
-        ...
-
-    def check_hook(self, hook: str, *, swept: bool = False) -> None:
-        """Enqueue a look at the failed deliveries of a webhook."""
         ...
 
 

@@ -11,7 +11,7 @@ from bot.store.schema.naming import metadata
 forecasts = Table(
     "forecasts",
     metadata,
-    # A workspace has at most one for two changes, whoever makes it.
+    # A workspace has at most one for two changes.
     Column("workspace_id", Words, ForeignKey("workspaces.id"), primary_key=True),
     Column("first", sa.Integer, primary_key=True, autoincrement=False),
     Column("second", sa.Integer, primary_key=True, autoincrement=False),
