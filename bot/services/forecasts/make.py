@@ -13,7 +13,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from bot.domain.errors import EngineError, ForgeError, LeaseLost, NotFound, RemoteUnavailable
+from bot.domain.errors import EngineError, ForgeError, Interrupted, LeaseLost, NotFound, RemoteUnavailable
 from bot.domain.plans.diagnostics import errors_text
 from bot.domain.plans.forecast import Forecast, first_error, forecast
 from bot.domain.plans.plan import load_plan_json
@@ -36,6 +36,7 @@ from bot.services.ports import (
     MergeCommits,
     Store,
     Transaction,
+    WatchSignal,
 )
 from bot.services.runs.cancel import PLANGATE, canceled
 from bot.services.runs.create import RunFactory
@@ -161,6 +162,8 @@ class ForecastJob:
                 return False
         try:
             merge, failed = self._merge(pair), None
+        except Interrupted:
+            return False
         except EngineError as error:
             merge, failed = None, Forecast(error=first_error(str(error)))
         except (ForgeError, RemoteUnavailable, NotFound) as error:
@@ -187,8 +190,9 @@ class ForecastJob:
     def _merge(self, pair: Pair) -> MergeResult:
         first, second = pair.first.change, pair.second.change
         remote = self._forges[first.repo.forge].remote(first.repo)
+        watch = _WhileIdle(self._store, self._turns)
         return self._merges.merge(
-            remote, second.head_sha, pair.base, second.base_branch, first=first.head_sha
+            remote, second.head_sha, pair.base, second.base_branch, watch, first=first.head_sha
         )
 
     def _compare(self, record: ForecastRecord, fence: int) -> None:
@@ -209,6 +213,22 @@ class ForecastJob:
         for number in (record.first, record.second):
             if (change := tx.changes.numbered(repo, number)) is not None:
                 self._transitions.report(tx, change.id, wake)
+
+
+class _WhileIdle:
+    """Watches Git, and stops it as soon as a run waits for a worker."""
+
+    def __init__(self, store: Store, turns: Turns) -> None:
+        self._store = store
+        self._turns = turns
+
+    def output(self, text: str) -> None:
+        """Ignore output."""
+
+    def tick(self) -> WatchSignal:
+        """Return whether to go on."""
+        with self._store.reading() as tx:
+            return WatchSignal.INTERRUPT if self._turns.some_wait(tx) else WatchSignal.GO_ON
 
 
 def _gave_way(run: Run) -> bool:

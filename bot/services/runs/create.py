@@ -167,7 +167,7 @@ class RunFactory:
         merge: MergeResult,
         wake: Wake,
     ) -> Run:
-        """Add a plan-only run of two changes together. It is not the preview of a change, so no change shows it.
+        """Add a plan-only run of two changes together. It is not a change's preview: no change shows it.
 
         `merge` is that of the second one's head into the first one's, and into their base.
         """

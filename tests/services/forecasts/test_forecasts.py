@@ -198,6 +198,21 @@ def test_a_forecast_gives_way_to_a_run_and_is_made_again(house: House) -> None:
     assert "independent of #2" in house.summary(1)
 
 
+def test_a_merge_gives_way_to_a_run(house: House) -> None:
+    workspace = opened(house, ONE, OTHER)
+
+    def somebody_plans() -> None:
+        house.manual_runs.queue_plan(workspace.name, ADMIN, PlanOptions())
+
+    house.merges.moments = [somebody_plans]
+    house.services.forecasts.work()
+    assert forecasts(house) == []
+    assert records(house, workspace) == []
+    house.work()
+    house.sweep()
+    assert "independent of #2" in house.summary(1)
+
+
 def test_a_run_that_waits_for_a_person_holds_no_forecast_up(house: House) -> None:
     workspace = opened(house, ONE, OTHER)
     house.engine.plans["network"] = plan_json(change("a.branch"))
