@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 JOBS = frozenset(
     f"bot.jobs.{name}"
-    for name in ("receive", "advance", "report", "replay", "catch_up", "check_hook", "sweep")
+    for name in ("receive", "advance", "report", "replay", "forecast", "catch_up", "check_hook", "sweep")
 )
 """The functions that a worker runs. A job that names another one is dropped."""
 
@@ -189,6 +189,10 @@ class RqDispatch:
     def replay(self, replay_id: str, *, swept: bool = False) -> None:
         """Enqueue a policy replay, in the queue with the lowest priority."""
         self._enqueue("preview", "bot.jobs.replay", replay_id, _LONGEST_JOB, swept)
+
+    def forecast(self, *, swept: bool = False) -> None:  # noqa: ARG002
+        """Enqueue a look at the forecasts in the queue with the lowest priority, unless one waits already."""
+        self._enqueue("preview", "bot.jobs.forecast", None, _SHORT_JOB, once=True)
 
     def catch_up(self, repo: str, *, swept: bool = False) -> None:
         """Enqueue the comparison of a repository with its forge, among the reports."""

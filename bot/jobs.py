@@ -54,6 +54,12 @@ def replay(replay_id: str) -> None:
         _services().policy_replay.replay(replay_id)
 
 
+def forecast() -> None:
+    """Plan open changes together if no run waits, and compare what was planned."""
+    with _timed("forecast"):
+        _services().forecasts.work()
+
+
 def catch_up(repo: str) -> None:
     """Compare a repository with its forge, and make up for webhooks that never came."""
     with _timed(f"catch_up {repo}"):

@@ -98,6 +98,7 @@ class Config:
     plan_age: timedelta
     shown_for: timedelta
     siblings: int
+    forecasts: int
     owners: tuple[Account, ...]
     session_idle: timedelta
     session_life: timedelta
@@ -152,6 +153,7 @@ class Config:
             plan_age=env.duration("PLANGATE_PLAN_AGE"),
             shown_for=env.duration("PLANGATE_SHOWN_FOR"),
             siblings=env.number("PLANGATE_REPLAN_SIBLINGS", most=1000),
+            forecasts=env.number("PLANGATE_FORECASTS", most=100),
             owners=read_owners(env, forges, problems),
             session_idle=env.duration("PLANGATE_SESSION_IDLE"),
             session_life=env.duration("PLANGATE_SESSION_LIFE"),
@@ -181,6 +183,7 @@ class Config:
             plan_age=self.plan_age,
             shown_for=self.shown_for,
             siblings=self.siblings,
+            forecasts=self.forecasts,
             state_patience=self.state_patience,
         )
 

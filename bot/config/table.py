@@ -158,6 +158,12 @@ _OTHERS: tuple[Setting, ...] = (
         "their base. The rest are only marked",
     ),
     Setting(
+        "PLANGATE_FORECASTS",
+        "3",
+        "How many other open changes a change is planned together with while no run waits for a worker. "
+        "`0`: none",
+    ),
+    Setting(
         "PLANGATE_POLICY_TIMEOUT",
         "5m",
         "Time limit for one policy set to judge one plan. A set can have a lower limit in plangate.yml",

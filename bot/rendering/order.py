@@ -28,4 +28,30 @@ def order_words(sections: Sequence[WorkspaceSection]) -> Markdown:
             steps.append(", ".join(f"{states[each.id]} **{plain(each.name, 90)}**" for each in shown))
     more = len(order.linked()) - _MOST
     others = f" and {more} more" if more > 0 else ""
-    return Markdown(" → ".join(steps) + others)
+    return Markdown(" → ".join(steps) + others + _planned_before(sections, order))
+
+
+def _planned_before(sections: Sequence[WorkspaceSection], order: Order) -> str:
+    """Say whose plans were made before the changes of what they depend on are applied. Empty if none was."""
+    waiting = {each.workspace.id for each in sections if _has_preview(each)}
+    found = [
+        (each.workspace, [source for source in order.before(each.workspace) if source.id in waiting])
+        for each in sections
+        if each.workspace.id in waiting
+    ]
+    found = [(workspace, sources) for workspace, sources in found if sources]
+    if not found:
+        return ""
+    (workspace, sources), *others = found
+    name, more = plain(workspace.name, 90), f" and {len(others)} more" if others else ""
+    was, is_ = ("were", "are") if others else ("was", "is")
+    if others or len(sources) > 1:
+        before, after = "what is on the left is applied", "it"
+    else:
+        before, after = f"the changes of **{plain(sources[0].name, 90)}** are applied", "them"
+    return f". **{name}**{more} {was} planned before {before}, and {is_} planned again after {after}"
+
+
+def _has_preview(section: WorkspaceSection) -> bool:
+    run = section.run
+    return run.plan_only and bool(run.has_changes) and not run.modes.destroy

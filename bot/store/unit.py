@@ -23,6 +23,7 @@ from bot.store.repositories.catching_up import SqlRepoWatches
 from bot.store.repositories.changes import SqlChanges
 from bot.store.repositories.deliveries import SqlDeliveries, SqlHeard, SqlRedeliveries
 from bot.store.repositories.failed_deliveries import SqlFailedDeliveries, SqlHookWatches
+from bot.store.repositories.forecasts import SqlForecasts
 from bot.store.repositories.identity_keys import SqlIdentityKeys
 from bot.store.repositories.leases import SqlLeases
 from bot.store.repositories.overview import SqlOverviews
@@ -51,6 +52,7 @@ class SqlTransaction:
     artifacts: SqlArtifacts
     leases: SqlLeases
     changes: SqlChanges
+    forecasts: SqlForecasts
     repo_watches: SqlRepoWatches
     hook_watches: SqlHookWatches
     failed_deliveries: SqlFailedDeliveries
@@ -154,6 +156,7 @@ class SqlStore:
             artifacts=SqlArtifacts(connection, self._vault),
             leases=SqlLeases(connection),
             changes=SqlChanges(connection),
+            forecasts=SqlForecasts(connection),
             repo_watches=SqlRepoWatches(connection),
             hook_watches=SqlHookWatches(connection),
             failed_deliveries=SqlFailedDeliveries(connection),

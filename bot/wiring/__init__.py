@@ -25,6 +25,7 @@ from bot.services.execution.advance import Execution
 from bot.services.execution.earlier_plans import EarlierPlans
 from bot.services.execution.engine_jobs import EngineJobs
 from bot.services.execution.plan_reuse import PlanReuse
+from bot.services.forecasts.make import ForecastJob
 from bot.services.identity.keys import IssuerKeys
 from bot.services.identity.tokens import IdentityTokens
 from bot.services.outbox.ledger import Ledger
@@ -122,6 +123,7 @@ class Services:
     forge_sign_in: ForgeSignIn
     intake: Intake
     execution: Execution
+    forecasts: ForecastJob
     policy_replay: PolicyReplay
     report_delivery: ReportDelivery
     sweep: Sweep
@@ -146,6 +148,9 @@ def build_services(world: World, config: Config) -> Services:
     states, issuer_keys = StateService(store, vault, clock), IssuerKeys(store, vault, clock)
     catch_up, failed_deliveries = catching_up(config, world)
     policies, policy_replay = _judging(config, world, transitions)
+    forecasts = ForecastJob(
+        store, clock, world.dispatch, forges, world.merges, factory, transitions, world.limits
+    )
     return Services(
         config=config,
         addresses=world.addresses,
@@ -185,7 +190,8 @@ def build_services(world: World, config: Config) -> Services:
         execution=_execution(world, foundation, states, policies, issuer_keys),
         policy_replay=policy_replay,
         report_delivery=_report_delivery(world, foundation.post_builder),
-        sweep=_sweep(config, world, transitions, issuer_keys, catch_up),
+        forecasts=forecasts,
+        sweep=_sweep(config, world, transitions, issuer_keys, catch_up, forecasts),
         issuer_keys=issuer_keys,
     )
 
@@ -234,7 +240,12 @@ def _report_delivery(world: World, posts: PostBuilder) -> ReportDelivery:
 
 
 def _sweep(
-    config: Config, world: World, transitions: Transitions, keys: IssuerKeys, catch_up: CatchUp
+    config: Config,
+    world: World,
+    transitions: Transitions,
+    keys: IssuerKeys,
+    catch_up: CatchUp,
+    forecasts: ForecastJob,
 ) -> Sweep:
     store, clock, limits = world.store, world.clock, world.limits
     abandoned = AbandonedLocks(store, clock, transitions, limits)
@@ -253,6 +264,7 @@ def _sweep(
         index,
         limits,
         catch_up,
+        forecasts,
     )
 
 

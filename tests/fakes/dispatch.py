@@ -10,7 +10,7 @@ from bot.domain.runs.lifecycle import APPLY_STAGES
 from bot.domain.runs.run import Run
 from bot.services.ports import QueueHealth
 
-PRIORITY = ("receive", "apply", "plan", "preview", "replay", "report", "catch_up", "check_hook")
+PRIORITY = ("receive", "apply", "plan", "preview", "replay", "forecast", "report", "catch_up", "check_hook")
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,10 @@ class FakeDispatch:
 
     def replay(self, replay_id: str, *, swept: bool = False) -> None:
         self._put(Job("replay", replay_id, swept))
+
+    def forecast(self, *, swept: bool = False) -> None:
+        if not any(job.queue == "forecast" for job in self._waiting):
+            self._put(Job("forecast", "", swept))
 
     def catch_up(self, repo: str, *, swept: bool = False) -> None:
         self._put(Job("catch_up", repo, swept))

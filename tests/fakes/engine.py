@@ -41,7 +41,8 @@ class FakeEngine:
 
     `calls` are the modules that each directory uses, and `looked` the commits that were asked for them.
 
-    `plans` holds, for each working directory, what a plan finds to do; after an apply it is nothing more.
+    `plans` holds, for each working directory, what a plan finds to do; after an apply it is nothing more. A
+    key such as `net at c0ffee` is for a commit.
     `done` names what was begun: `("plan", run id)`. `applied` holds every saved plan that was applied.
     `trees` are the runs whose working tree lies on the machine, `tidied` is how often it was tidied.
     `state_here` says whether configurations
@@ -109,7 +110,8 @@ class FakeEngine:
             raise EngineError("the run's working tree is not on this worker: fetch it first")
         watch.output("$ terraform plan\n")
         self._midst("plan", job, watch)
-        document = self.plans.get(job.working_directory) or plan_json()
+        here = job.working_directory
+        document = self.plans.get(f"{here} at {job.commit}") or self.plans.get(here) or plan_json()
         lines = [f"  # {each['address']} will change" for each in document["resource_changes"]]
         watch.output("\n".join(["Terraform will perform the following actions:", "", *lines, ""]))
         watch.output(self.prints)

@@ -212,6 +212,8 @@ class House:
                     self.services.failed_deliveries.check(job.subject)
                 case "replay":
                     self.policy_replay.replay(job.subject)
+                case "forecast":
+                    self.services.forecasts.work()
                 case "report":
                     self.report_delivery.report(job.subject)
                 case _:

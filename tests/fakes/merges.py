@@ -27,13 +27,21 @@ class FakeMerges:
         self.moments: list[Callable[[], None]] = []
 
     def merge(
-        self, remote: GitRemote, head: str, base: str, base_branch: str, watch: Watch | None = None
+        self,
+        remote: GitRemote,
+        head: str,
+        base: str,
+        base_branch: str,
+        watch: Watch | None = None,
+        first: str = "",
     ) -> MergeResult:
         self._take_long(watch)
         if self.faults:
             raise self.faults.pop(0)
-        if names := self.conflicts.get((head, base)):
-            return MergeResult(base_branch, base, "", conflicts=names)
+        if names := self.conflicts.get((head, first or base)):
+            return MergeResult(base_branch, base, "", conflicts=names, first=first)
+        if first:
+            return MergeResult(base_branch, base, f"merge-{head}-{first}-{base}", first=first)
         there = self.bases.get(base, {})
         own = sorted(item for item in self._head(head).items() if item not in there.items())
         return MergeResult(base_branch, base, f"merge-{head}-{base}", repr(own))

@@ -22,15 +22,18 @@ from bot.domain.plan_diff import render
 from bot.domain.plans.at_apply import AtApply, RunsAtApply
 from bot.domain.plans.delta import AttributeDelta, DeltaKind, DeltaRow
 from bot.domain.plans.diagnostics import errors_text
+from bot.domain.plans.forecast import Deed, Forecast
 from bot.domain.plans.plan import Counts, ResourceChange
 from bot.domain.policies.policy import EnforcementLevel, PolicyCheck, PolicyOutcome
 from bot.domain.reports.report import ApplyReport, ChangeReport, WorkspaceSection
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
 from bot.domain.runs.merge_result import MergeResult
 from bot.domain.runs.run import Approval, Run, RunSource
+from bot.domain.terms import PULL_REQUESTS
 from bot.domain.workspaces.workspace import Workspace
 from bot.rendering import Rendering
 from bot.rendering.section_states import SectionState, section_state
+from bot.services.forecasts.notes import ForecastNote, said_of
 
 URL = "https://plangate.example.com"
 GITHUB = 65_536
@@ -244,6 +247,26 @@ CHANGES["drift_and_warnings"] = ChangeReport(
 )
 
 
+CHANGES["forecasts"] = ChangeReport(
+    "0123456789",
+    (
+        replace(
+            READY,
+            notes=(
+                said_of(
+                    [
+                        ForecastNote(14, Forecast((Deed("replaces", "aws_db_instance.main"),))),
+                        ForecastNote(15, Forecast(order=("aws_s3_bucket.logs",)), "app-prod"),
+                        ForecastNote(16, Forecast()),
+                        ForecastNote(17, Forecast(conflicts=("net/main.tf",))),
+                        ForecastNote(18, Forecast()),
+                    ],
+                    PULL_REQUESTS,
+                ),
+            ),
+        ),
+    ),
+)
 PLACED = replace(
     READY,
     workspace=replace(READY.workspace, working_directory="envs/prod"),

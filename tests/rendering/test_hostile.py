@@ -25,6 +25,7 @@ from bot.domain.commands.grammar import parse_commands
 from bot.domain.events import RepoRef
 from bot.domain.plans.at_apply import AtApply, RunsAtApply
 from bot.domain.plans.delta import AttributeDelta, DeltaKind, DeltaRow
+from bot.domain.plans.forecast import Deed, Forecast
 from bot.domain.plans.plan import Counts, ResourceChange
 from bot.domain.reports.report import ApplyReport, ChangeReport, WorkspaceSection
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
@@ -133,6 +134,10 @@ def part(status: RunStatus = READY, name: str = "net", **fields: object) -> Work
 
 def change(*sections: WorkspaceSection) -> str:
     return TEXTS.change_comment(ChangeReport("0123456789", sections), LIMIT).text
+
+
+def forecast(**fields: object) -> str:
+    return change(part(notes=(replace(Forecast(), **fields).words("#2"),)))  # type: ignore[arg-type]
 
 
 def placed(directory: str, version: str) -> WorkspaceSection:
@@ -260,6 +265,10 @@ PLACES: dict[str, Callable[[str], str]] = {
     "file of another": lambda text: other(f"does not run on this change: a{text}"),
     "refused merge": lambda text: not_merged(f"github refused it: check a{text} is expected"),
     "overlap": lambda text: change(part(notes=(f"change 2 plans to change a{text} too",))),
+    "order with another": lambda text: forecast(order=(f"a{text}",)),
+    "done together": lambda text: forecast(together=(Deed("replaces", f"a{text}"),)),
+    "conflict with another": lambda text: forecast(conflicts=(f"a{text}",)),
+    "failing together": lambda text: forecast(error=f"a{text}"),
     "why not merged": lambda text: TEXTS.why_comment(WhyReport("abc", (), (), f"left: a{text}"), LIMIT),
     "refusal": lambda text: TEXTS.refusal_comment("ada", [("net", f"because {text}")], LIMIT),
 }

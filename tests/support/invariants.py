@@ -82,7 +82,7 @@ def runs(room: Room) -> Iterator[str]:
                 yield f"{_name(room, run)} began to apply {kinds['applying']} times"
             if run.status is RunStatus.ERRORED and "Plangate itself failed" in run.error:
                 yield f"{_name(room, run)}: {run.error}"
-            if run.change_number is None:
+            if not run.has_unmerged_code:
                 seen[run.commit] += 1
     yield from (f"{room.name}: {n} runs of {commit[:8]}" for commit, n in seen.items() if n > 1)
 

@@ -61,8 +61,9 @@ class Journey:
             {
                 "PLANGATE_LOCAL_ADMIN": "admin",
                 "PLANGATE_SWEEP_SECONDS": "1",
-                # Tests of other changes count their runs; those of siblings set it.
+                # Tests of other changes count their runs; those of siblings and forecasts set it.
                 "PLANGATE_REPLAN_SIBLINGS": "0",
+                "PLANGATE_FORECASTS": "0",
                 # They look at the comment before they apply, but not for long.
                 "PLANGATE_SHOWN_FOR": "1s",
                 "PLANGATE_TERRAFORM_FROM_PATH": "false",

@@ -107,6 +107,9 @@ class QuietDispatch:
         self.ping()
         self.woken.append(replay_id)
 
+    def forecast(self, *, swept: bool = False) -> None:
+        self.ping()
+
     def catch_up(self, repo: str, *, swept: bool = False) -> None:
         self.ping()
         self.woken.append(repo)

@@ -216,6 +216,10 @@ class Options(Entry):
         default=None,
         description="`false`: an apply only marks the plans of other open changes as outdated",
     )
+    forecast: bool | None = Field(
+        default=None,
+        description="`false`: open changes are not planned together to say what they do to each other",
+    )
     automerge: bool | None = Field(
         default=None, description="`true`: a change is merged automatically after every workspace is applied"
     )

@@ -89,6 +89,7 @@ def _workspace(
             automerge=bool(options.automerge),
             merge_method=MergeMethod(options.merge_method) if options.merge_method else None,
             plan_of=PlanOf(options.plan_of or "merge"),
+            forecast=options.forecast is not False,
         ),
         isolation=isolation_of(options, network),
         own_backend=bool(options.own_backend),

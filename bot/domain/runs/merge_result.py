@@ -14,6 +14,7 @@ class MergeResult:
     `commit` is the merge; empty if there are `conflicts`: paths of files, which are hostile text. An empty
     path stands for two commits without common history. `own` is a hash of the files that the change modifies
     in its base. `same_on` is a newer commit of the base on which the files that a plan can read are the same.
+    `first` is the head of another change that is merged into the base before this one, for a forecast.
     """
 
     base_branch: str
@@ -22,6 +23,7 @@ class MergeResult:
     own: str = ""
     conflicts: tuple[str, ...] = ()
     same_on: str = ""
+    first: str = ""
 
     @property
     def conflicting(self) -> bool:
@@ -51,11 +53,15 @@ class MergeResult:
 
 @dataclass(frozen=True)
 class MergedCommit:
-    """A commit of a repository; or one that we made, with the two that it merges, to make it again."""
+    """A commit of a repository; or one that we made, with those that it merges, to make it again.
+
+    `first` is the head that was merged into the base before `head`; empty for a merge of two.
+    """
 
     commit: str
     head: str = ""
     base: str = ""
+    first: str = ""
 
 
 @dataclass(frozen=True)

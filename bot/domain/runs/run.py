@@ -36,6 +36,7 @@ class RunSource(StrEnum):
     RETRY = "retry"
     TRIGGER = "trigger"
     QUEUE = "queue"
+    FORECAST = "forecast"
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,11 @@ class Run:
     `engine_version` is the version that made the plan, such as `1.15.5`.
     `lacks` is what was missing to continue with an approval that was given elsewhere.
     `change_number` is the change that shows the run, None for a run of the branch. `commit` is what the forge
-    knows. If there is a `merge`, its commit is planned and applied instead. `as_applied` is a run that has
-    applied the same files before: then this one may end without Terraform. `after` are the ids of the runs of
-    other workspaces that this one waits for (`depends_on`). `rest_of` is the run that this one goes on with.
-    `frozen` says until when its apply does not start. `freeze_ignored` says who let it start all the same,
-    and why.
+    knows. If there is a `merge`, its commit is planned and applied instead. A forecast belongs to no change.
+    `as_applied` is a run that has applied the same files before: then this one may end without Terraform.
+    `after` are the ids of the runs of other workspaces that this one waits for (`depends_on`). `rest_of` is
+    the run that this one goes on with. `frozen` says until when its apply does not start. `freeze_ignored`
+    says who let it start all the same, and why.
     """
 
     id: str
@@ -143,6 +144,11 @@ class Run:
     def final(self) -> bool:
         """Whether the run can't change any more."""
         return self.status in lifecycle.FINAL
+
+    @property
+    def has_unmerged_code(self) -> bool:
+        """Whether the run has files of a change, or of two: nobody has merged these."""
+        return self.change_number is not None or self.source is RunSource.FORECAST
 
     @property
     def in_effect(self) -> bool:
@@ -208,7 +214,8 @@ class Run:
             (Action.DISCARD, self.discardable),
             (Action.CANCEL, self.cancelable),
             (Action.FORCE_CANCEL, self.force_cancelable),
-            (Action.RETRY, self.final),
+            # The next forecast is made when its plans change. A retry would be a run of nobody's code.
+            (Action.RETRY, self.final and self.source is not RunSource.FORECAST),
         )
         return tuple(action for action, possible in offers if possible)
 
@@ -228,6 +235,8 @@ class Run:
 
     def possible(self) -> str:
         """Say what may be done with the run now."""
+        if self.final and self.source is RunSource.FORECAST:
+            return "it is finished: a forecast is made again if one of its plans changes"
         if self.final:
             return "it is finished: retry it to run the same commit again"
         verbs = [action.value for action in self.legal() if action is not Action.FORCE_CANCEL]

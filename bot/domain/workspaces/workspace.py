@@ -152,6 +152,7 @@ class Merging:
     `keep_approval`: an approval outlives a new commit whose plan is the same. `replan_siblings`: an apply has
     the other open changes of the workspace planned again. `automerge`: a change is merged once it is applied,
     by `merge_method`, or if that is None by one that the repository allows. `plan_of`: what it plans.
+    `forecast`: it is planned together with other open changes when workers are idle.
     """
 
     apply_when: ApplyWhen = ApplyWhen.BOTH
@@ -160,6 +161,7 @@ class Merging:
     automerge: bool = False
     merge_method: MergeMethod | None = None
     plan_of: PlanOf = PlanOf.HEAD
+    forecast: bool = True
 
     @property
     def plans_merges(self) -> bool:

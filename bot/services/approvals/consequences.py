@@ -57,10 +57,16 @@ def ask_about_approval(tx: Transaction, changed: RunChange, wake: Wake) -> None:
         wake.deliveries += want(tx, ASKED, run, changed.at)
 
 
+def compare_forecast(tx: Transaction, changed: RunChange, wake: Wake) -> None:  # noqa: ARG001
+    """Have a forecast compared with the plans of its changes, and the next one made."""
+    wake.forecasts |= changed.run.source is RunSource.FORECAST and changed.finished
+
+
 CONSEQUENCES: tuple[Consequence, ...] = (
     settle_approval,
     report_run,
     tell_of_preview,
     follow_apply,
     ask_about_approval,
+    compare_forecast,
 )

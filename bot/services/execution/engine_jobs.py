@@ -79,7 +79,7 @@ class EngineJobs:
             environment={**_environment(run, workspace), **_named(addresses, phase), **handed.environment},
             secrets=(token, *handed.secrets, *masking.secrets_of(variables)),
             ref=_ref(run),
-            fills_cache=run.change_number is None,
+            fills_cache=not run.has_unmerged_code,
             isolation=workspace.isolation,
             own_backend=workspace.own_backend,
             files=handed.files,

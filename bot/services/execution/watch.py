@@ -7,8 +7,9 @@ from datetime import datetime
 
 from bot.domain.errors import LeaseLost, PlangateError
 from bot.domain.runs.lifecycle import RunStatus
-from bot.domain.runs.run import RunEvent
+from bot.domain.runs.run import RunEvent, RunSource
 from bot.domain.runs.timing import INITIALIZED
+from bot.services.execution.turns import Turns
 from bot.services.ports import Clock, Limits, Store, WatchSignal
 from bot.services.runs.transitions import lease_of
 
@@ -20,6 +21,8 @@ _FLUSH_CHARACTERS = 16_384
 class RunWatch:
     """The engine's Watch for one stage of one run, under the lease's fencing number.
 
+    A forecast stops as soon as another run waits for a worker: nothing waits for it (promise 2).
+
     `tick` raises LeaseLost if another worker has the run: this one may not change anything (promise 3).
     """
 
@@ -29,6 +32,7 @@ class RunWatch:
         self._store = store
         self._clock = clock
         self._limits = limits
+        self._turns = Turns(store, clock)
         self._run_id = run_id
         self._fence = fence
         self._stage = stage
@@ -100,8 +104,9 @@ class RunWatch:
             self._renewed = now
         with self._store.reading() as tx:
             run = tx.runs.get(self._run_id)
+            gives_way = run.source is RunSource.FORECAST and self._turns.some_wait(tx)
         if run.force_cancel:
             return WatchSignal.KILL
         # A run that has not started is canceled at once.
-        stop = run.cancel_requested_at or run.status is RunStatus.CANCELED
+        stop = gives_way or run.cancel_requested_at or run.status is RunStatus.CANCELED
         return WatchSignal.INTERRUPT if stop else WatchSignal.GO_ON

@@ -7,7 +7,7 @@ plans read and only applies write. Nothing that a token can do outlives it: it e
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -18,6 +18,7 @@ from bot.domain.workspaces.phase import Phase
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.identity.keys import LONGEST, IssuerKeys
 from bot.services.ports import HERE, Addresses, Clock, Limits, RunFile, Store
+from bot.services.runs.code_origin import ChangeCode, changes_in
 
 SPARE = timedelta(minutes=5)
 """How much longer than the time limit of its phase a token is good."""
@@ -56,11 +57,13 @@ class IdentityTokens:
         targets = [target for target in workspace.identity.targets if target.wanted_in(phase)]
         if not targets:
             return Handed()
-        if run.plan_only and not workspace.identity.forks and self._from_fork(run, workspace):
+        changes = self._changes(run)
+        fork = any(each.from_fork for each in changes)
+        if run.plan_only and not workspace.identity.forks and fork:
             return Handed(remark=_FORKS)
         files, environment, secrets = list[RunFile](), dict[str, str](), list[str]()
         for target in targets:
-            token = self._keys.sign(self._claims(run, workspace, phase, target.audience))
+            token = self._keys.sign(self._claims(run, workspace, phase, target.audience, changes))
             # Of a token that is printed without its head, the signature is what must not show.
             secrets += [token, token.rpartition(".")[2]]
             files += _files(target, phase, token)
@@ -71,7 +74,9 @@ class IdentityTokens:
             }
         return Handed(tuple(files), environment, tuple(secrets))
 
-    def _claims(self, run: Run, workspace: Workspace, phase: Phase, audience: str) -> dict[str, object]:
+    def _claims(
+        self, run: Run, workspace: Workspace, phase: Phase, audience: str, changes: Sequence[ChangeCode]
+    ) -> dict[str, object]:
         now = self._clock.now()
         limit = self._limits.apply if phase is Phase.APPLY else self._limits.plan
         actor = (run.confirmed_by or run.created_by) if phase is Phase.APPLY else run.created_by
@@ -92,18 +97,14 @@ class IdentityTokens:
             "plangate_repository": workspace.repo.path,
             "plangate_commit": run.commit,
             "plangate_branch": run.branch,
-            "plangate_change": "" if run.change_number is None else str(run.change_number),
+            "plangate_change": "+".join(str(each.number) for each in changes),
             "plangate_preview": str(run.plan_only).lower(),
             "plangate_actor": actor,
         }
 
-    def _from_fork(self, run: Run, workspace: Workspace) -> bool:
-        if run.change_number is None:
-            return False
+    def _changes(self, run: Run) -> Sequence[ChangeCode]:
         with self._store.reading() as tx:
-            record = tx.changes.numbered(workspace.repo, run.change_number)
-        # A change that nobody knows may come from anywhere.
-        return record is None or record.change.from_fork
+            return changes_in(tx, run)
 
 
 def _files(target: Target, phase: Phase, token: str) -> Iterator[RunFile]:

@@ -21,6 +21,7 @@ class Wake:
     waiting: set[str] = field(default_factory=set)
     deliveries: list[str] = field(default_factory=list)
     replays: list[str] = field(default_factory=list)
+    forecasts: bool = False
     _marked_in: Transaction | None = field(default=None, repr=False)
     _marked: set[str] = field(default_factory=set, repr=False)
 
@@ -44,6 +45,8 @@ def wake_workers(dispatch: Dispatch, wake: Wake) -> None:
             dispatch.advance(run)
         for replay_id in wake.replays:
             dispatch.replay(replay_id)
+        if wake.forecasts:
+            dispatch.forecast()
         for subject in wake.subjects:
             dispatch.report(subject)
         for subject in wake.waiting.difference(wake.subjects):

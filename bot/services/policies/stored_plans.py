@@ -11,7 +11,7 @@ from bot.domain.policies.policy import PolicyCheck, tally, verdict
 from bot.domain.policies.sets import USUAL_LIMITS, USUAL_NAMESPACES, PolicyLimits, PolicySet, SetOrigin
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.masking import mask
-from bot.domain.runs.run import Run
+from bot.domain.runs.run import Run, RunSource
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.plans.snapshot import secrets_of_run, variables_of
 from bot.services.ports import (
@@ -84,7 +84,10 @@ def replay(
 def stored_plans(
     store: Store, last: int, covers: Callable[[Workspace], bool] = lambda _: True
 ) -> Iterator[StoredPlan]:
-    """Yield the newest runs with a plan, for the workspaces that match. Reads one at a time."""
+    """Yield the newest runs with a plan, for the workspaces that match. Reads one at a time.
+
+    A forecast is left out: no set judges it.
+    """
     left, offset = last, 0
     while left > 0 and offset < _LOOKED_BACK:
         with store.reading() as tx:
@@ -95,7 +98,8 @@ def stored_plans(
         offset += len(runs)
         for run in runs:
             workspace = workspaces[run.workspace_id]
-            if left and covers(workspace) and (found := _stored(store, run, workspace)):
+            own = run.source is not RunSource.FORECAST
+            if left and own and covers(workspace) and (found := _stored(store, run, workspace)):
                 left -= 1
                 yield found
 

@@ -21,6 +21,7 @@ from bot.services.ports.engine import (
     Watch,
     WatchSignal,
 )
+from bot.services.ports.forecasts import ForecastRecord, Forecasts
 from bot.services.ports.forge import (
     Forge,
     ForgeComment,
@@ -133,6 +134,8 @@ __all__ = [
     "Engine",
     "EngineJob",
     "Files",
+    "ForecastRecord",
+    "Forecasts",
     "Forge",
     "ForgeChecks",
     "ForgeClient",

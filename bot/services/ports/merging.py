@@ -16,9 +16,18 @@ class MergeCommits(Protocol):
     """
 
     def merge(
-        self, remote: GitRemote, head: str, base: str, base_branch: str, watch: Watch | None = None
+        self,
+        remote: GitRemote,
+        head: str,
+        base: str,
+        base_branch: str,
+        watch: Watch | None = None,
+        first: str = "",
     ) -> MergeResult:
-        """Merge a head into the commit of its base. The same two commits give the same result everywhere."""
+        """Merge a head into the commit of its base. The same commits give the same result everywhere.
+
+        `first` is the head of another change that is merged into the base before this one.
+        """
         ...
 
     def differing(

@@ -10,6 +10,7 @@ from bot.services.ports.catching_up import RepoWatches
 from bot.services.ports.changes import Changes, Posts, Shown
 from bot.services.ports.deliveries import Deliveries, Delivery, Heard, Redeliveries
 from bot.services.ports.failed_deliveries import FailedDeliveries, HookWatches
+from bot.services.ports.forecasts import Forecasts
 from bot.services.ports.identity import IdentityKeys
 from bot.services.ports.people import AuditLog, IdentityRecords, SessionRecords, TokenRecords
 from bot.services.ports.policies import PolicyChecks, Replays
@@ -58,6 +59,11 @@ class Transaction(Protocol):
     @property
     def changes(self) -> Changes:
         """Changes as last fetched."""
+        ...
+
+    @property
+    def forecasts(self) -> Forecasts:
+        """Forecasts of two open changes."""
         ...
 
     @property

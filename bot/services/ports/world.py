@@ -51,7 +51,23 @@ class Vault(Protocol):
         ...
 
 
-class Dispatch(Protocol):
+class UpkeepDispatch(Protocol):
+    """Wakes a worker for work that no event asked for: looks at forges, and forecasts."""
+
+    def forecast(self, *, swept: bool = False) -> None:
+        """Enqueue a look at the forecasts, after all runs. One that waits already is enough."""
+        ...
+
+    def catch_up(self, repo: str, *, swept: bool = False) -> None:
+        """Enqueue the comparison of a repository with its forge."""
+        ...
+
+    def check_hook(self, hook: str, *, swept: bool = False) -> None:
+        """Enqueue a look at the failed deliveries of a webhook."""
+        ...
+
+
+class Dispatch(UpkeepDispatch, Protocol):
     """Wakes a worker. Jobs carry only ids. A lost job loses nothing, because the sweep reads the database.
 
     `swept` is set by the sweep: it enqueues nothing while the same job waits. Raises ConnectionError.
@@ -75,14 +91,6 @@ class Dispatch(Protocol):
 
     def replay(self, replay_id: str, *, swept: bool = False) -> None:
         """Enqueue a policy replay."""
-        ...
-
-    def catch_up(self, repo: str, *, swept: bool = False) -> None:
-        """Enqueue the comparison of a repository with its forge."""
-        ...
-
-    def check_hook(self, hook: str, *, swept: bool = False) -> None:
-        """Enqueue a look at the failed deliveries of a webhook."""
         ...
 
 
@@ -167,7 +175,8 @@ class Limits:
     whose worker was lost, must be silent before its lock on the state is released. `plan_age` is the oldest
     plan of a preview that a run may reuse. `state_patience` is how long an apply tries to store its state
     while the web or the database is away. `siblings` is how many other changes are planned again after an
-    apply. `shown_for` is how long a comment must have shown a plan when `/apply` is written.
+    apply. `forecasts` is how many other open changes one is planned together with; 0: none. `shown_for` is
+    how long a comment must have shown a plan when `/apply` is written.
     """
 
     plan: timedelta = timedelta(hours=2)
@@ -178,6 +187,7 @@ class Limits:
     state_lock_grace: timedelta = timedelta(minutes=15)
     plan_age: timedelta = timedelta(hours=1)
     siblings: int = 10
+    forecasts: int = 3
     shown_for: timedelta = timedelta(seconds=3)
     state_patience: timedelta = timedelta(minutes=10)
 

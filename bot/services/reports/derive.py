@@ -107,6 +107,7 @@ class ReportBuilder:
         speaking = _speaking(record, runs)
         inputs.load_plans(speaking)
         inputs.load_neighbours(change, speaking)
+        inputs.load_forecasts(change, speaking)
         if change.open:
             inputs.load_approvers(change, [run.workspace_id for run in speaking])
         sections = _in_order(record, [self._section(inputs, record, run) for run in speaking], runs)
@@ -143,6 +144,7 @@ class ReportBuilder:
     def _section(self, inputs: ReportInputs, record: ChangeRecord, run: Run) -> WorkspaceSection:
         change = record.change
         workspace, facts = inputs.workspace(run.workspace_id), inputs.facts(run)
+        forge_words = self._forges[change.repo.forge].words
         open_ = change.open or run.change_number is None
         approver = inputs.approver(run) if change.open else ""
         words = headlines.state_words(run, inputs.waits(run))
@@ -182,7 +184,8 @@ class ReportBuilder:
                 *_lacks(run),
                 *_of_the_rest(run),
                 *_asked_again(run),
-                *(inputs.overlaps(run, self._forges[change.repo.forge].words) if planned else ()),
+                *(inputs.overlaps(run, forge_words) if planned else ()),
+                *(inputs.forecast(run, forge_words) if planned and not (old or moved) else ()),
             ),
         )
 

@@ -18,6 +18,7 @@ from bot.domain.runs.queue import why_waits
 from bot.domain.runs.run import Run
 from bot.domain.terms import ForgeWords
 from bot.domain.workspaces.workspace import Workspace
+from bot.services.forecasts.notes import ForecastNote, forecast_notes, said_of
 from bot.services.plans.neighbours import Neighbours, find_neighbours, overlap_words, too_many_words
 from bot.services.plans.plan_inputs import state_name
 from bot.services.plans.shown_plan import shown_delta
@@ -56,6 +57,7 @@ class ReportInputs:
         self._waits: dict[str, str] = {}
         self._facts: dict[str, PlanFacts] = {}
         self._neighbours: Neighbours | None = None
+        self._forecasts: Mapping[str, Sequence[ForecastNote]] = {}
         self._approvers: dict[tuple[str, str], str] = {}
         self._new: dict[str, KeptFacts] = {}
 
@@ -102,6 +104,10 @@ class ReportInputs:
         """Find the plans of other open changes in the runs' workspaces."""
         ids = {run.workspace_id for run in runs}
         self._neighbours = find_neighbours(self._tx, change.repo, ids, change.number)
+
+    def load_forecasts(self, change: Change, runs: Sequence[Run]) -> None:
+        """Read what the runs' plans do together with those of other open changes."""
+        self._forecasts = forecast_notes(self._tx, change.repo, runs) if change.open else {}
 
     def load_approvers(self, change: Change, workspace_ids: Iterable[str]) -> None:
         """Read which plans are approved, and applied after the merge."""
@@ -161,6 +167,11 @@ class ReportInputs:
         if run.workspace_id in self._neighbours.too_many:
             said.append(too_many_words(words))
         return tuple(said)
+
+    def forecast(self, run: Run, words: ForgeWords) -> tuple[str, ...]:
+        """Say what a run's plan does together with those of other open changes. Empty if nothing is known."""
+        told = self._forecasts.get(run.id, ())
+        return (said_of(told, words),) if told else ()
 
     def applied(self, run: Run) -> tuple[str, str]:
         """Return the end of the output of an apply that has ended, and Terraform's errors in it."""

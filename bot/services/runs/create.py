@@ -161,6 +161,31 @@ class RunFactory:
             run = replace(run, as_planned=AsPlanned(reusing.id, reusing.planned_commit))
         return self._add(tx, run, why, wake)
 
+    def forecast(
+        self,
+        tx: Transaction,
+        workspace: Workspace,
+        changes: tuple[Change, Change],
+        merge: MergeResult,
+        wake: Wake,
+    ) -> Run:
+        """Add a plan-only run of two changes together. It is not a change's preview: no change shows it.
+
+        `merge` is that of the second one's head into the first one's, and into their base.
+        """
+        first, second = changes
+        run = self._new(
+            workspace,
+            RunSource.FORECAST,
+            second.head_sha,
+            second.head_branch,
+            f"changes {first.number} and {second.number} together",
+            PLANGATE,
+            plan_only=True,
+            merge=merge,
+        )
+        return self._add(tx, run, "no run waits for a worker", wake)
+
     def of_queue(
         self, tx: Transaction, workspace: Workspace, event: GroupQueued, why: str, wake: Wake
     ) -> Run | None:

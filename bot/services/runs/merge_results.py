@@ -13,7 +13,7 @@ def merged_commit(run: Run) -> MergedCommit:
     """Return the commit whose files a run plans, and how to make it again if it is a merge of our own."""
     if run.merge is None:
         return MergedCommit(run.commit)
-    return MergedCommit(run.merge.commit, run.commit, run.merge.base)
+    return MergedCommit(run.merge.commit, run.commit, run.merge.base, run.merge.first)
 
 
 def newest_merge(record: ChangeRecord | None, workspace: Workspace) -> MergeResult | None:

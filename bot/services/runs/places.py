@@ -33,7 +33,7 @@ def take_place(tx: Transaction, run: Run, group: Concurrency | None, clock: Cloc
     if tx.runs.timeline(run.id)[-1].kind != NO_PLACE:
         message = group.waits_behind(list(at_work.values()))
         tx.runs.note(RunEvent(run.id, clock.now(), NO_PLACE, "", message))
-        for subject in subjects_of(tx, run.workspace_id, [run]):
+        for subject in subjects_of(tx, run.workspace_id, [run]) if run.reported else ():
             wake.report(tx, subject, clock.now())
     return False
 

@@ -12,8 +12,8 @@ from bot.domain.runs.lifecycle import APPLY_STAGES, PLAN_STAGES, RunStatus
 from bot.domain.runs.run import Run, RunSource
 from bot.domain.workspaces.sharing import PROPOSED_NOTE, shares_with
 from bot.domain.workspaces.workspace import Workspace
-from bot.services.ports import RunQuery, Store, Transaction
-from bot.services.runs.cancel import PLANGATE
+from bot.services.ports import Store, Transaction
+from bot.services.runs.code_origin import changes_in, was_asked_for
 from bot.services.states.backend import Access, Grant, StateService
 
 FORK_NOTE = (
@@ -74,19 +74,7 @@ def why_unread(tx: Transaction, run: Run, workspace: Workspace) -> str:
 
     A fork's code may only if a person with write access had that very commit planned (promise 5).
     """
-    if run.change_number is None or not run.plan_only or run.source is RunSource.QUEUE:
+    if not run.plan_only or run.source is RunSource.QUEUE:
         return ""
-    record = tx.changes.numbered(workspace.repo, run.change_number)
-    if record is not None and not record.change.from_fork:
-        return ""
-    query = RunQuery(
-        workspace_id=workspace.id,
-        change_number=run.change_number,
-        commit=run.commit,
-        plan_only=True,
-        limit=None,
-    )
-    asked = any(
-        each.created_by != PLANGATE and each.source is not RunSource.QUEUE for each in tx.runs.find(query)
-    )
-    return "" if asked else FORK_NOTE
+    forks = [code for code in changes_in(tx, run) if code.from_fork]
+    return "" if all(was_asked_for(tx, workspace.id, code) for code in forks) else FORK_NOTE

@@ -1,5 +1,6 @@
-"""The sweep: finds due work that no worker does: deliveries, runs, reports, replays, catching up (promise 3).
+"""The sweep: finds due work that no worker does (promise 3).
 
+It looks for deliveries, runs, reports, replays, catching up and forecasts.
 Redis carries only ids, and a worker can die at any moment. The sweep reads from the database what is due and
 wakes workers for it. It decides nothing itself, except to release the state lock of a lost worker, to make
 current a state that was kept aside, to discard the waiting runs of removed workspaces, to index the resources
@@ -13,6 +14,7 @@ from datetime import timedelta
 from bot.domain.runs.lifecycle import UNDER_WAY, RunStatus
 from bot.domain.runs.run import Run
 from bot.services.deliveries.catch_up import CatchUp
+from bot.services.forecasts.make import ForecastJob
 from bot.services.identity.keys import IssuerKeys
 from bot.services.ports import Clock, Dispatch, Engine, Limits, RunQuery, Store, Transaction
 from bot.services.runs.abandoned_locks import AbandonedLocks
@@ -46,6 +48,7 @@ class Sweep:
         resource_index: ResourceIndex,
         limits: Limits,
         catch_up: CatchUp,
+        forecasts: ForecastJob,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -58,6 +61,7 @@ class Sweep:
         self._kept_states = kept_states
         self._resource_index = resource_index
         self._catch_up = catch_up
+        self._forecasts = forecasts
 
     def run(self) -> int:
         """Wake workers for due work. Return how much there was."""
@@ -82,6 +86,7 @@ class Sweep:
         self._retention_job.run()
         self._issuer_keys.tend()
         repos = self._catch_up.wake()
+        self._forecasts.wake()
         return len(deliveries) + len(runs) + len(subjects) + len(replays) + repos
 
     def tidy(self, engine: Engine) -> None:

@@ -130,7 +130,9 @@ def _run_id() -> sa.ColumnElement[str]:
         .order_by(waits, runs.c.sequence)
         .scalar_subquery(),
         mine.where(runs.c.plan_only.is_(False)).order_by(latest).scalar_subquery(),
-        mine.where(runs.c.plan_only.is_(True)).order_by(latest).scalar_subquery(),
+        mine.where(runs.c.plan_only.is_(True), runs.c.source != RunSource.FORECAST.value)
+        .order_by(latest)
+        .scalar_subquery(),
     )
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bot.domain.events import RepoRef
 from bot.domain.runs.lifecycle import AT_WORK, UNDER_WAY
-from bot.domain.runs.run import Run
+from bot.domain.runs.run import Run, RunSource
 from bot.services.ports.runs import Waiting, WorkGroup
 from bot.store.repositories.awaited_runs import workspaces_after, workspaces_after_any
 from bot.store.repositories.runs import read_run
@@ -122,6 +122,8 @@ def _waits(waiting: Waiting, now: datetime) -> sa.ColumnElement[bool]:
     conditions = [
         ~_held(now),
         runs.c.plan_only.is_(waiting.plan_only),
+        # A forecast starts only when nothing waits, so nothing is started in its place either.
+        runs.c.source != RunSource.FORECAST.value,
         runs.c.status.in_(sorted(waiting.statuses)),
     ]
     if waiting.without:

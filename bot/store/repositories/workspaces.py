@@ -166,6 +166,7 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         "apply_when": workspace.merging.apply_when.value,
         "keep_approval": workspace.merging.keep_approval,
         "replan_siblings": workspace.merging.replan_siblings,
+        "forecast": workspace.merging.forecast,
         "automerge": workspace.merging.automerge,
         "merge_method": workspace.merging.merge_method.value if workspace.merging.merge_method else "",
         "plan_of": workspace.merging.plan_of.value,
@@ -236,6 +237,7 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
             row["automerge"],
             MergeMethod(row["merge_method"]) if row["merge_method"] else None,
             PlanOf(row["plan_of"]),
+            row["forecast"],
         ),
         isolation=Isolation(
             Network(row["isolation"]["network"]),

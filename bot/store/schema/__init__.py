@@ -11,6 +11,7 @@ from bot.store.schema.catching_up import handled_heads, repo_watches
 from bot.store.schema.changes import changes
 from bot.store.schema.deliveries import deliveries
 from bot.store.schema.failed_deliveries import failed_deliveries, hook_watches
+from bot.store.schema.forecasts import forecasts
 from bot.store.schema.identity import identity_keys
 from bot.store.schema.naming import metadata
 from bot.store.schema.people import sessions, tokens
@@ -30,6 +31,7 @@ __all__ = [
     "changes",
     "deliveries",
     "failed_deliveries",
+    "forecasts",
     "handled_heads",
     "hook_watches",
     "identity_keys",

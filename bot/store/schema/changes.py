@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy import Column, Table, UniqueConstraint
+from sqlalchemy import Column, Index, Table, UniqueConstraint
 
 from bot.store.schema.columns import Json, Moment, Words
 from bot.store.schema.naming import metadata
@@ -37,4 +37,11 @@ changes = Table(
     Column("edited", Words, nullable=False, server_default=""),
     Column("merge", Json),
     UniqueConstraint("forge", "repo_path", "number"),
+    Index(
+        "ix_changes_open",
+        "forge",
+        "repo_path",
+        sqlite_where=sa.text("open"),
+        postgresql_where=sa.text("open"),
+    ),
 )

@@ -36,6 +36,7 @@ workspaces = Table(
     Column("apply_when", Words, nullable=False),
     Column("keep_approval", sa.Boolean, nullable=False),
     Column("replan_siblings", sa.Boolean, nullable=False),
+    Column("forecast", sa.Boolean, nullable=False, server_default=sa.true()),
     Column("automerge", sa.Boolean, nullable=False),
     Column("merge_method", Words, nullable=False),
     Column("plan_of", Words, nullable=False, server_default="head"),

@@ -1,6 +1,6 @@
-"""Merges two commits in a mirror: the same two give the same commit on every machine.
+"""Merges two or three commits in a mirror: the same ones give the same commit on every machine.
 
-Only the trees of three commits are needed: the two, and the last one that they have in common. That one is
+Only a few trees are needed: theirs, and those of the last commits that they have in common. That one is
 found in a mirror that has commits without files. So a merge costs little, however old the repository is.
 
 No program of the repository runs: there is no working tree, so its attributes do not count, and no driver for
@@ -10,7 +10,7 @@ merges is configured. File names in a conflict are hostile text.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bot.domain.errors import EngineError
 from bot.domain.runs.merge_result import MergedCommit, MergeResult
@@ -42,22 +42,28 @@ class MirrorMerges:
         self._checkout = checkout
 
     def merge(
-        self, remote: GitRemote, head: str, base: str, base_branch: str, watch: Watch | None = None
+        self,
+        remote: GitRemote,
+        head: str,
+        base: str,
+        base_branch: str,
+        watch: Watch | None = None,
+        first: str = "",
     ) -> MergeResult:
-        """Merge a head into the commit of its base. Raises EngineError."""
+        """Merge a head into the commit of its base, and before it another one. Raises EngineError."""
         watch = watch or Patience()
-        for commit in (head, base):
+        for commit in filter(None, (head, base, first)):
             check_commit(commit)
-        made = self._merged(remote, head, base, watch)
+        made = self._merged(remote, MergedCommit("", head, base, first), watch)
         if not isinstance(made, str):
-            return MergeResult(base_branch, base, "", conflicts=made)
+            return MergeResult(base_branch, base, "", conflicts=made, first=first)
         own = self._checkout.with_commit(remote, base, "", watch, lambda git: _own(git, base, made))
-        return MergeResult(base_branch, base, made, own)
+        return MergeResult(base_branch, base, made, own, first=first)
 
     def provide(self, remote: GitRemote, merged: MergedCommit, watch: Watch) -> None:
         """Have a merge commit in the mirror: made again if it is not here. Raises EngineError."""
         if merged.base and not self._checkout.has(remote, merged.commit):
-            made = self._merged(remote, merged.head, merged.base, watch)
+            made = self._merged(remote, merged, watch)
             if made != merged.commit:
                 raise EngineError(
                     f"the merge of {merged.head[:10]} into {merged.base[:10]} is another one on this worker: "
@@ -82,24 +88,32 @@ class MirrorMerges:
         self._checkout.with_commit(remote, one, "", watch, _nothing)
         return self._checkout.with_commit(remote, other, "", watch, compare)
 
-    def _merged(self, remote: GitRemote, head: str, base: str, watch: Watch) -> str | tuple[str, ...]:
+    def _merged(self, remote: GitRemote, wanted: MergedCommit, watch: Watch) -> str | tuple[str, ...]:
         """Return the merge commit, or the files that conflict: an empty name if there is no common history.
 
-        The ids of all that is made here follow from the two commits.
+        The ids of all that is made here follow from the commits that are merged.
         """
+        head, base = wanted.head, wanted.base
+        sides = (base, wanted.first) if wanted.first else (base,)
+        if wanted.first:
+            onto = self._merged(remote, MergedCommit("", wanted.first, wanted.base), watch)
+            if not isinstance(onto, str):
+                return onto
+            base = onto
 
         def make(git: Git) -> str | tuple[str, ...]:
             pair = _alone(git, head, base, common[0]) if len(common) == 1 else (head, base)
             return _made(git, head, base, *pair)
 
-        common = self._ancestors(remote, head, base, watch)
+        common = self._ancestors(remote, head, sides, watch)
         if not common:
             return ("",)
-        if len(common) > 1:
-            # The branches were merged into each other: Git has to merge what they have in common, too.
-            self._checkout.deepen(remote, watch, (head, base))
-        for commit in (*common, base):
+        for commit in (*common, *sides):
             self._checkout.with_commit(remote, commit, "", watch, _nothing)
+        if len(common) > 1:
+            # The branches were merged into each other: Git has to merge what they have in common, too. This
+            # comes last, because a fetch of one commit cuts off the history before it.
+            self._checkout.deepen(remote, watch, (head, *sides))
         made = self._checkout.with_commit(remote, head, "", watch, make)
         if isinstance(made, str):
             self._checkout.with_commit(
@@ -107,14 +121,18 @@ class MirrorMerges:
             )
         return made
 
-    def _ancestors(self, remote: GitRemote, head: str, base: str, watch: Watch) -> list[str]:
-        """Return the last commits that two have in common: mostly one, none without common history."""
+    def _ancestors(self, remote: GitRemote, head: str, sides: Sequence[str], watch: Watch) -> list[str]:
+        """Return the last commits that a head has in common with the merge of others.
+
+        Mostly it is one. There is none without common history.
+        """
         # The first call waits for a commit that the forge does not have everywhere yet.
-        for commit in (head, base):
+        for commit in (head, *sides):
             self._checkout.with_commit(remote, commit, "", watch, _nothing)
-        git = self._checkout.ancestry(remote, watch, (base, head))
+        git = self._checkout.ancestry(remote, watch, (*sides, head))
         _check_version(git)
-        _, said = git.answer((0, 1), "merge-base", "--all", base, head)
+        # Of more than two commits, Git compares the first with a merge of all others.
+        _, said = git.answer((0, 1), "merge-base", "--all", head, *sides)
         return said.decode().split()
 
 

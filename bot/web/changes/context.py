@@ -104,7 +104,10 @@ class Effects:
 
 @dataclass(frozen=True)
 class ChangeWorkspace:
-    """What there is of a change in one workspace. `next_step` is the command that is next."""
+    """What there is of a change in one workspace. `next_step` is the command that is next.
+
+    `forecast` says what it does together with other open changes.
+    """
 
     link: Link
     anchor: str
@@ -120,6 +123,7 @@ class ChangeWorkspace:
     more_runs: bool
     needs: Needs | None = None
     effects: Effects | None = None
+    forecast: str = ""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from bot.domain.runs.lifecycle import StageStatus
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.order import Order
 from bot.domain.workspaces.workspace import Workspace
+from bot.services.forecasts.notes import forecast_notes, said_of
 from bot.services.ports import ChangeRecord, RunQuery, Transaction
 from bot.services.reports.derive import next_step
 from bot.services.runs.change_runs import runs_of_merge
@@ -123,8 +124,13 @@ def _page(change_id: str, problem: str = "") -> str:
     with services().store.reading() as tx:
         known = _Known(record, workspaces, _runs(tx, record, workspaces), asked, person, Order(workspaces))
         lists, theirs = EffectLists(), ChangeNeeds(tx, record, asked, person)
+        said = _forecasts(tx, known)
         built = tuple(
-            replace(_workspace(tx, known, theirs, each), effects=lists.of(_speaking(known, each)))
+            replace(
+                _workspace(tx, known, theirs, each),
+                effects=lists.of(_speaking(known, each)),
+                forecast=said.get(each.id, ""),
+            )
             for each in workspaces
         )
         whole = [(each.name, _speaking(known, each), "") for each in workspaces]
@@ -195,6 +201,14 @@ def _runs(tx: Transaction, record: ChangeRecord, workspaces: Sequence[Workspace]
 
 def _speaking(known: _Known, workspace: Workspace) -> Run | None:
     return speaking_run_of_change(known.record.change, known.runs.get(workspace.id, ()))
+
+
+def _forecasts(tx: Transaction, known: _Known) -> dict[str, str]:
+    """Say for each workspace what the change does together with other open ones."""
+    change = known.record.change
+    runs = [run for each in known.workspaces if (run := _speaking(known, each))] if change.open else []
+    found, words = forecast_notes(tx, change.repo, runs), elements.words_of(change.repo)
+    return {run.workspace_id: harmless(said_of(found[run.id], words)) for run in runs if run.id in found}
 
 
 def _workspace(tx: Transaction, known: _Known, theirs: ChangeNeeds, workspace: Workspace) -> ChangeWorkspace:

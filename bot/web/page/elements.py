@@ -130,6 +130,7 @@ _TABS = (
     ("runs", "Runs", "workspaces.show"),
     ("variables", "Variables", "variables.of_workspace"),
     ("states", "States", "state_versions.listing"),
+    ("forecasts", "Forecasts", "workspaces.forecasts"),
     ("settings", "Settings", "workspaces.settings"),
 )
 

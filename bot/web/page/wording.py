@@ -88,6 +88,8 @@ def how_started(run: Run, words: ForgeWords) -> str:
             return f"{run.created_by} retried it" + (f" for {change}" if change else "")
         case RunSource.QUEUE:
             return f"{change or run.branch} is in the merge queue"
+        case RunSource.FORECAST:
+            return run.message
         case RunSource.TRIGGER:
             return "started by another workspace's apply"
 
@@ -95,6 +97,8 @@ def how_started(run: Run, words: ForgeWords) -> str:
 def kind_of(run: Run) -> str:
     """Say what kind of run it is: a preview, a destroy run, or a run that may apply."""
     special = "Destroy run" if run.modes.destroy else "Refresh-only run" if run.modes.refresh_only else ""
+    if run.source is RunSource.FORECAST:
+        return "Forecast"
     if run.plan_only:
         return f"Preview of a {special.lower()}" if special else "Preview"
     return special or "Plan and apply"

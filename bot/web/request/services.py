@@ -105,6 +105,11 @@ class WebSettings(Protocol):
         ...
 
     @property
+    def forecasts(self) -> int:
+        """How many other open changes one is planned together with; 0: none."""
+        ...
+
+    @property
     def written(self) -> OptionLines:
         """The lines of plangate.yml that set options."""
         ...

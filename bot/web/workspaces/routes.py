@@ -24,6 +24,7 @@ from bot.web.search import routes as search
 from bot.web.search.context import Fields
 from bot.web.workspaces import build as overview
 from bot.web.workspaces import controls
+from bot.web.workspaces import forecasts as workspace_forecasts
 from bot.web.workspaces import settings as workspace_settings
 from bot.web.workspaces.context import WorkspacePage
 
@@ -121,6 +122,12 @@ def latest(name: str) -> AnyResponse:
 def settings(name: str) -> str:
     """Show a workspace's settings and the origin of each."""
     return render_template("workspace_settings.html", page=workspace_settings.build(name))
+
+
+@blueprint.get("/workspaces/<path:name>/forecasts")
+def forecasts(name: str) -> str:
+    """Show what the workspace's open changes do to each other."""
+    return render_template("workspace_forecasts.html", page=workspace_forecasts.build(name))
 
 
 def _lead_to(run: Run | None, otherwise: str) -> AnyResponse:

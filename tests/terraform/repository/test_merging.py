@@ -280,3 +280,65 @@ def test_only_three_commits_are_fetched_with_their_files(rig: Rig, merges: Mirro
     refs = sorted((mirror / "refs/plangate").iterdir())
     # The two, what they have in common, and the merge.
     assert len(refs) == 4
+
+
+def three(repository: Repository, first: dict[str, str], second: dict[str, str]) -> tuple[str, str, str]:
+    """Return the commits of two topic branches and of main, which have left the same one."""
+    one, _ = two(repository, {"a.tf": "1", "b.tf": "1", "c.tf": "1"}, {"c.tf": "2"}, first)
+    repository.git("checkout", "-q", "-b", "other", "main~1")
+    other = repository.commit(second)
+    repository.git("checkout", "-q", "main")
+    return one, other, repository.git("rev-parse", "main")
+
+
+def test_two_heads_are_merged_into_one_base(rig: Rig, merges: MirrorMerges, checkout: Checkout) -> None:
+    one, other, base = three(rig.repository, {"a.tf": "2"}, {"b.tf": "2"})
+    found = merges.merge(rig.repository.remote, other, base, "main", first=one)
+    assert (found.base, found.first, found.conflicts) == (base, one, ())
+    commit = MergedCommit(found.commit, other, base, one)
+    assert listed(rig, checkout, merges, commit) == {"a.tf": "2", "b.tf": "2", "c.tf": "2"}
+
+
+def test_a_worker_without_the_merge_of_three_makes_the_same_again(
+    rig: Rig, merges: MirrorMerges, tmp_path: Path
+) -> None:
+    one, other, base = three(rig.repository, {"a.tf": "2"}, {"b.tf": "2"})
+    found = merges.merge(rig.repository.remote, other, base, "main", first=one)
+    elsewhere = MirrorMerges(Checkout(tmp_path / "other", os.environ, settling=()))
+    elsewhere.provide(rig.repository.remote, MergedCommit(found.commit, other, base, one), Patience())
+    with pytest.raises(EngineError, match="is another one on this worker"):
+        elsewhere.provide(rig.repository.remote, MergedCommit("0" * 40, other, base, one), Patience())
+
+
+def test_two_heads_that_conflict_name_the_files(rig: Rig, merges: MirrorMerges) -> None:
+    one, other, base = three(rig.repository, {"a.tf": "2"}, {"a.tf": "3"})
+    found = merges.merge(rig.repository.remote, other, base, "main", first=one)
+    assert (found.commit, found.conflicts, found.first) == ("", ("a.tf",), one)
+
+
+def test_a_branch_on_top_of_another_merges_with_it(
+    rig: Rig, merges: MirrorMerges, checkout: Checkout
+) -> None:
+    one, _, base = three(rig.repository, {"a.tf": "2"}, {"b.tf": "2"})
+    rig.repository.git("checkout", "-q", "-b", "stacked", one)
+    stacked = rig.repository.commit({"a.tf": "3"})
+    found = merges.merge(rig.repository.remote, stacked, base, "main", first=one)
+    commit = MergedCommit(found.commit, stacked, base, one)
+    assert listed(rig, checkout, merges, commit) == {"a.tf": "3", "b.tf": "1", "c.tf": "2"}
+
+
+def test_heads_that_were_merged_into_each_other_merge(
+    rig: Rig, merges: MirrorMerges, checkout: Checkout
+) -> None:
+    one, other, base = three(rig.repository, {"a.tf": "2"}, {"b.tf": "2"})
+    rig.repository.git("checkout", "-q", "other")
+    rig.repository.git("merge", "-q", "--no-edit", base)
+    rig.repository.git("merge", "-q", "--no-edit", one)
+    crossed = rig.repository.commit({"b.tf": "3"})
+    rig.repository.git("checkout", "-q", "topic")
+    rig.repository.git("merge", "-q", "--no-edit", other)
+    first = rig.repository.commit({"a.tf": "3"})
+    found = merges.merge(rig.repository.remote, crossed, base, "main", first=first)
+    assert found.conflicts == ()
+    commit = MergedCommit(found.commit, crossed, base, first)
+    assert listed(rig, checkout, merges, commit) == {"a.tf": "3", "b.tf": "3", "c.tf": "2"}
