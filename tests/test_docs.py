@@ -66,7 +66,7 @@ def test_the_list_of_commands_says_what_each_says_of_itself() -> None:
     own = {
         name: found.get_short_help_str(200) for name in COMMANDS if (found := cli.get_command(context, name))
     }
-    assert own == {name: about for name, (_, about) in COMMANDS.items()}
+    assert own == {name: entry.about for name, entry in COMMANDS.items()}
     listed = CliRunner().invoke(cli, ["--help"]).output
     assert all(re.search(rf"^  {name} +\S", listed, re.MULTILINE) for name in COMMANDS)
 
