@@ -32,8 +32,8 @@ def token() -> str:
         ) from None
     except OSError as error:
         raise ConfigError(f"can't read the token in {path}: {error.strerror}") from error
-    with os.fdopen(handle, "rb") as file:
-        about = os.fstat(file.fileno())
+    try:
+        about = os.fstat(handle)
         if not stat.S_ISREG(about.st_mode):
             raise ConfigError(f"{path} is not a file: write the token into a file of this name")
         if about.st_mode & 0o077 or about.st_uid != os.geteuid():
@@ -41,7 +41,9 @@ def token() -> str:
                 f"other users may read or change the token in {path}: run chmod 600 {path}, as its owner. If "
                 "others have used this machine, revoke the token and create another"
             )
-        return _checked(file.read(_LONGEST).decode("utf-8", "replace").strip(), str(path))
+        return _checked(os.read(handle, _LONGEST).decode("utf-8", "replace").strip(), str(path))
+    finally:
+        os.close(handle)
 
 
 def token_file() -> Path:

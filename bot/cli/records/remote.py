@@ -241,17 +241,26 @@ class RemoteRecords:
 
     def state(self, workspace: str, version: str) -> Document:
         """Return a version with its outputs and resources; without an id, the current one."""
-        answer = self._connection.get(_state_path(workspace, version))
+        answer = self._connection.get(self._state_path(workspace, version))
         return _underscored(_data(answer), {**_STATE, **_CONTENTS})
 
     def state_data(self, workspace: str, version: str) -> tuple[Document, bytes]:
         """Return the `id` and the `serial` of a version, and the state with its secrets."""
-        path = f"{_state_path(workspace, version)}/download"
+        path = f"{self._state_path(workspace, version)}/download"
         answer = self._connection.fetch("GET", path, largest=LARGEST_STATE)
         found, serial = (answer.headers.get(f"X-Plangate-State-{name}", "") for name in ("Version", "Serial"))
         if not found or not (serial.isascii() and serial.isdigit()):
             raise BadAnswer("the server's answer is not a version of a state: check its address")
         return {"id": found, "serial": int(serial[:20])}, answer.body
+
+    def _state_path(self, workspace: str, version: str) -> str:
+        path = f"{_workspace_path(workspace)}/states"
+        if not version:
+            found = (_underscored(each, _STATE) for each in self._pages(path, {}))
+            version = next((one["id"] for one in found if one["current"]), "")
+            if not version:
+                raise NotFound("this workspace has no state here yet")
+        return f"{path}/{_named(version, 'version of a state')}"
 
     # --- why ------------------------------------------------------------------------------------------------
 
@@ -351,10 +360,6 @@ def _run_path(run_id: str) -> str:
 
 def _workspace_path(name: str) -> str:
     return f"/workspaces/{_named(name, 'workspace')}"
-
-
-def _state_path(workspace: str, version: str) -> str:
-    return f"{_workspace_path(workspace)}/states/{_named(version or 'current', 'version of a state')}"
 
 
 def _variables_path(place: VariablePlace) -> str:

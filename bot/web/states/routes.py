@@ -62,8 +62,8 @@ def listing(name: str) -> str | Response:
 
 @blueprint.get("/workspaces/<path:name>/states/<version_id>")
 def show(name: str, version_id: str) -> str | Response:
-    """Show a version without its secrets; `current` is the current one."""
-    person, version_id = access.person_asking(), _version(version_id)
+    """Show a version without its secrets."""
+    person = access.person_asking()
     if bodies.wants_json():
         found, inside = services().state_versions.show(_id_of(name), person, version_id)
         return jsonify(data=_json(name, found, contents_document(inside)))
@@ -120,7 +120,7 @@ def compare(name: str) -> str:
 def download(name: str, version_id: str) -> Response:
     """Download a version with its secrets, for people who may change it."""
     person = access.person_asking()
-    version, data = services().state_versions.download(_id_of(name), person, _version(version_id))
+    version, data = services().state_versions.download(_id_of(name), person, version_id)
     answer = Response(data, mimetype="application/octet-stream")
     filename = f"{name.replace('/', '-')}-{version.serial}.tfstate"
     answer.headers["X-Plangate-State-Version"] = version.id
@@ -159,11 +159,6 @@ def _json(name: str, one: StateVersion, contents: dict[str, Any] | None = None) 
             "download": url_for(".download", name=name, version_id=one.id),
         },
     }
-
-
-def _version(version_id: str) -> str:
-    """Return the id of a version, empty for the current one, which an address calls `current`."""
-    return "" if version_id == "current" else version_id
 
 
 def _id_of(name: str) -> str:

@@ -145,9 +145,7 @@ def site(terminal: Terminal) -> Iterator[Site]:
 
 
 @pytest.fixture(params=["here", "elsewhere"])
-def anywhere(
-    terminal: Terminal, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Terminal:
+def anywhere(terminal: Terminal, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """A terminal with the server's configuration, and one that asks the server with a token."""
     if request.param == "here":
         return terminal

@@ -76,7 +76,9 @@ def test_the_decisions(anywhere: Terminal) -> None:
     assert anywhere.json("runs", "show", run)["possible"] == ["confirm", "discard"]
     assert anywhere.json("runs", "confirm", run, "--comment", "looks right")["status"] == "apply_queued"
     timeline = anywhere.json("runs", "show", run)["timeline"]
-    assert {"kind": "confirmed", "actor": anywhere.login, "message": "looks right"}.items() <= timeline[1].items()
+    assert {"kind": "confirmed", "actor": anywhere.login, "message": "looks right"}.items() <= timeline[
+        1
+    ].items()
     assert "looks right" in anywhere.type("runs", "show", run)
     assert anywhere.json("runs", "cancel", run)["status"] == "canceled"
     assert "it is finished" in anywhere.refused(IllegalMove, "runs", "cancel", run, "--force")
