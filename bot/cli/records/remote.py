@@ -274,7 +274,7 @@ class RemoteRecords:
         for number in range(1, _MOST_PAGES):
             answer = self._connection.get(path, {**query, "page": str(number)})
             found = shaped(answer, {"data": [dict]}, "answer")["data"]
-            new = [each for each in found if each.get("id") not in seen]
+            new = [each for each in found if str(each.get("id")) not in seen]
             yield from new
             seen |= {str(each.get("id")) for each in found}
             pages = shaped(answer, _PAGINATION, "answer")["meta"]["pagination"]
