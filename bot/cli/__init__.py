@@ -14,7 +14,7 @@ from bot.domain.errors import PlangateError
 
 
 @dataclass(frozen=True)
-class Entry:
+class ListedCommand:
     """A command's module and the line about it. `asks_servers`: it works with --server, too."""
 
     module: str
@@ -22,46 +22,52 @@ class Entry:
     asks_servers: bool = False
 
 
-GROUPS: Mapping[str, Mapping[str, Entry]] = {
+GROUPS: Mapping[str, Mapping[str, ListedCommand]] = {
     "Work with runs and workspaces (here, or on another machine with --server)": {
-        "runs": Entry("bot.cli.records.runs", "Runs of workspaces.", True),
-        "workspaces": Entry("bot.cli.records.workspaces", "Workspaces, and locks on them.", True),
-        "variables": Entry("bot.cli.records.variables", "Variables of workspaces, and sets of them.", True),
-        "states": Entry("bot.cli.records.states", "States of workspaces, version by version.", True),
-        "why": Entry(
+        "runs": ListedCommand("bot.cli.records.runs", "Runs of workspaces.", True),
+        "workspaces": ListedCommand("bot.cli.records.workspaces", "Workspaces, and locks on them.", True),
+        "variables": ListedCommand(
+            "bot.cli.records.variables", "Variables of workspaces, and sets of them.", True
+        ),
+        "states": ListedCommand("bot.cli.records.states", "States of workspaces, version by version.", True),
+        "why": ListedCommand(
             "bot.cli.records.why", "Say why a run or a change is where it is, as `/why` does.", True
         ),
-        "policy": Entry("bot.cli.records.policies", "Try a policy set that is not in force yet."),
+        "policy": ListedCommand("bot.cli.records.policies", "Try a policy set that is not in force yet."),
     },
     "Serve": {
-        "web": Entry("bot.cli.server.web", "Serve webhooks, Terraform's states and the pages."),
-        "worker": Entry("bot.cli.server.worker", "Work on jobs."),
-        "migrate": Entry("bot.cli.server.maintenance", "Bring the database's schema up to date."),
-        "sync": Entry(
+        "web": ListedCommand("bot.cli.server.web", "Serve webhooks, Terraform's states and the pages."),
+        "worker": ListedCommand("bot.cli.server.worker", "Work on jobs."),
+        "migrate": ListedCommand("bot.cli.server.maintenance", "Bring the database's schema up to date."),
+        "sync": ListedCommand(
             "bot.cli.server.maintenance",
             "Bring plangate.yml's workspaces and variables into the database.",
         ),
     },
     "Set up and look after": {
-        "demo": Entry("bot.cli.demo", "Show the main job with real pushes, real Terraform and real workers."),
-        "github-app": Entry(
+        "demo": ListedCommand(
+            "bot.cli.demo", "Show the main job with real pushes, real Terraform and real workers."
+        ),
+        "github-app": ListedCommand(
             "bot.cli.server.github_app", "Register a GitHub App in two clicks; save its secrets in files."
         ),
-        "doctor": Entry(
+        "doctor": ListedCommand(
             "bot.cli.doctor", "Check every part and say how to fix it; exit with 1 if one does not work."
         ),
-        "keys": Entry("bot.cli.server.keys", "Keys for encryption at rest."),
-        "replay": Entry(
+        "keys": ListedCommand("bot.cli.server.keys", "Keys for encryption at rest."),
+        "replay": ListedCommand(
             "bot.cli.server.maintenance", "Show a delivery's decisions; handle a waiting or failed one again."
         ),
-        "confirm": Entry(
+        "confirm": ListedCommand(
             "bot.cli.server.confirm", "Accept a repository or account that has the name of an earlier one."
         ),
-        "sign-in": Entry(
+        "sign-in": ListedCommand(
             "bot.cli.server.web", "Print the local administrator's sign-in address and password."
         ),
-        "sessions": Entry("bot.cli.records.sessions", "Who is signed in on the pages."),
-        "completion": Entry("bot.cli.completion", "Print the script that completes commands in a shell."),
+        "sessions": ListedCommand("bot.cli.records.sessions", "Who is signed in on the pages."),
+        "completion": ListedCommand(
+            "bot.cli.completion", "Print the script that completes commands in a shell."
+        ),
     },
 }
 """The groups of the list of commands, in their order."""

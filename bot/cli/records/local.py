@@ -15,7 +15,7 @@ from bot.domain.runs.run import Run
 from bot.domain.workspaces.phase import Phase
 from bot.domain.workspaces.variables import Category
 from bot.domain.workspaces.workspace import Workspace
-from bot.services.comments.why_reports import Asked, find_subjects, one_subject
+from bot.services.comments.why_reports import WhyQuestion, find_subjects, one_subject
 from bot.services.documents.runs import event_document, run_document
 from bot.services.documents.states import contents_document, state_document
 from bot.services.documents.variables import set_document, variable_document
@@ -192,7 +192,7 @@ class LocalRecords:
         with services.store.reading() as tx:
             subject = one_subject(about, find_subjects(tx, about))
         facts, problem = self._facts(subject.record)
-        asked = Asked(services.clock.now(), facts)
+        asked = WhyQuestion(services.clock.now(), facts)
         with services.store.reading() as tx:
             report = services.why_reports.of(tx, subject, asked)
         return why_document(about, report, problem)

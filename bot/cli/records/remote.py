@@ -13,10 +13,10 @@ from urllib.parse import quote
 
 from bot.cli.records.connection import LARGEST_STATE, Connection, Fields
 from bot.cli.records.records import Document, PlanWish, VariablePlace, VariableWish
-from bot.cli.records.shapes import BadAnswer, Optional, Words, shaped
+from bot.cli.records.shapes import BadAnswer, Nullable, Texts, shaped
 from bot.domain.errors import Invalid, NotFound
 
-_TEXT = Optional(str)
+_TEXT = Nullable(str)
 _RUN = {
     "status": str,
     "source": str,
@@ -25,7 +25,7 @@ _RUN = {
     "base-commit": _TEXT,
     "merge-commit": _TEXT,
     "branch": _TEXT,
-    "change": Optional(int),
+    "change": Nullable(int),
     "message": str,
     "created-by": str,
     "created-at": datetime,
@@ -37,11 +37,11 @@ _RUN = {
     "target-addrs": [str],
     "plan-status": str,
     "apply-status": str,
-    "has-changes": Optional(bool),
-    "resource-additions": Optional(int),
-    "resource-changes": Optional(int),
-    "resource-destructions": Optional(int),
-    "resource-imports": Optional(int),
+    "has-changes": Nullable(bool),
+    "resource-additions": Nullable(int),
+    "resource-changes": Nullable(int),
+    "resource-destructions": Nullable(int),
+    "resource-imports": Nullable(int),
     "confirmed-by": _TEXT,
     "delta": _TEXT,
     "lacks": _TEXT,
@@ -75,10 +75,10 @@ _WORKSPACE = {
     "run_triggers": [str],
     "depends_on": [str],
     "share_state_with": [str],
-    "inputs": Words(),
+    "inputs": Texts(),
     "queue": int,
-    "lock": Optional({"by": str, "reason": str, "at": datetime}),
-    "state_lock": Optional({"run": _TEXT, "id": str, "at": datetime}),
+    "lock": Nullable({"by": str, "reason": str, "at": datetime}),
+    "state_lock": Nullable({"run": _TEXT, "id": str, "at": datetime}),
 }
 _VARIABLE = {
     "key": str,
@@ -129,7 +129,7 @@ _WHY = {
 _PIECE = {"text": str, "anew": bool, "after": str, "complete": bool}
 
 _MOST_PAGES = 1000
-_PAGINATION = {"meta": {"pagination": {"next-page": Optional(int), "total-count": Optional(int)}}}
+_PAGINATION = {"meta": {"pagination": {"next-page": Nullable(int), "total-count": Nullable(int)}}}
 
 
 class RemoteRecords:

@@ -15,14 +15,14 @@ class BadAnswer(PlangateError):
 
 
 @dataclass(frozen=True)
-class Optional:
+class Nullable:
     """A value that may be missing or null."""
 
     shape: Any
 
 
 @dataclass(frozen=True)
-class Words:
+class Texts:
     """An object of texts, with names of its own."""
 
 
@@ -33,9 +33,9 @@ def shaped(value: Any, shape: Any, where: str = "data") -> Any:
     or one of the above.
     """
     match shape:
-        case Optional():
+        case Nullable():
             return None if value is None else shaped(value, shape.shape, where)
-        case Words():
+        case Texts():
             found = _of(value, dict, where)
             return {_of(name, str, where): _of(each, str, where) for name, each in found.items()}
         case Mapping():

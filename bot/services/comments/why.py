@@ -6,7 +6,7 @@ from bot.domain.changes.delivery_decisions import DecisionKind
 from bot.domain.commands.grammar import CommentCommand
 from bot.domain.commands.targets import find_targets
 from bot.services.comments.answer import CommentAnswer
-from bot.services.comments.why_reports import Asked, WhyReports
+from bot.services.comments.why_reports import WhyQuestion, WhyReports
 from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.ports import ChangeRecord, Transaction
 
@@ -33,7 +33,7 @@ class WhyComments:
             answer.refuse(outcome, word, f"{change.repo.path} has no such workspace", word)
         if not chosen:
             return
-        asked = Asked(answer.asked_at, answer.facts)
+        asked = WhyQuestion(answer.asked_at, answer.facts)
         answer.why = self._reports.of_change(tx, record, chosen, asked, named=bool(command.named))
         answer.done += 1
         outcome.say(DecisionKind.WHY, str(command))

@@ -38,7 +38,7 @@ _PAGE = re.compile(r"/(.+?)/(?:pull|-/merge_requests)/([0-9]{1,9})(?:/.*)?", re.
 
 
 @dataclass(frozen=True)
-class Asked:
+class WhyQuestion:
     """When it was asked, by our clock, and what the forge knows of requirements; None if it was not asked."""
 
     at: datetime
@@ -113,7 +113,7 @@ class WhyReports:
         self._requirement_checker = requirement_checker
         self._addresses = addresses
 
-    def of(self, tx: Transaction, subject: WhySubject, asked: Asked) -> WhyReport:
+    def of(self, tx: Transaction, subject: WhySubject, asked: WhyQuestion) -> WhyReport:
         """Return the answer about a run, or about all workspaces of a change's repository."""
         if subject.run is not None:
             return self.of_run(tx, tx.runs.get(subject.run.id), subject.record, asked)
@@ -122,7 +122,13 @@ class WhyReports:
         return self.of_change(tx, subject.record, there, asked, named=False)
 
     def of_change(
-        self, tx: Transaction, record: ChangeRecord, chosen: Sequence[Workspace], asked: Asked, *, named: bool
+        self,
+        tx: Transaction,
+        record: ChangeRecord,
+        chosen: Sequence[Workspace],
+        asked: WhyQuestion,
+        *,
+        named: bool,
     ) -> WhyReport:
         """Return the answer for some workspaces of a change. `named`: they were, so all are told in full."""
         found = [self._because(tx, workspace, record, asked) for workspace in chosen]
@@ -131,7 +137,7 @@ class WhyReports:
         merging = said_of_merge(tx, record, decided(tx, record), all_=True)
         return WhyReport(record.change.head_sha, tuple(open_ones), tuple(others), merging)
 
-    def of_run(self, tx: Transaction, run: Run, record: ChangeRecord | None, asked: Asked) -> WhyReport:
+    def of_run(self, tx: Transaction, run: Run, record: ChangeRecord | None, asked: WhyQuestion) -> WhyReport:
         """Return why a run is where it is. If it is of a change, also what holds of its workspace there."""
         workspace = tx.workspaces.get(run.workspace_id)
         said = [f"{run.id}: {headlines.headline(run, why_it_waits(tx, workspace, run))[1]}"]
@@ -148,7 +154,7 @@ class WhyReports:
         return WhyReport(run.commit, (section, *whole.parts), (), whole.merging)
 
     def _because(
-        self, tx: Transaction, workspace: Workspace, record: ChangeRecord, asked: Asked
+        self, tx: Transaction, workspace: Workspace, record: ChangeRecord, asked: WhyQuestion
     ) -> WhySection:
         change = record.change
         here = why_decided(workspace, change, record.reasons)
@@ -187,7 +193,7 @@ class WhyReports:
 
     @staticmethod
     def _others_first(
-        tx: Transaction, place: ApplyPlace, workspace: Workspace, record: ChangeRecord, asked: Asked
+        tx: Transaction, place: ApplyPlace, workspace: Workspace, record: ChangeRecord, asked: WhyQuestion
     ) -> str:
         """Say what has to be applied before a workspace, and how."""
 

@@ -10,7 +10,7 @@ from bot.domain.changes.requirements import Facts
 from bot.domain.changes.why import WhyReport
 from bot.domain.errors import ForgeError
 from bot.domain.people.permissions import Role
-from bot.services.comments.why_reports import Asked, WhySubject, find_subjects, one_subject
+from bot.services.comments.why_reports import WhyQuestion, WhySubject, find_subjects, one_subject
 from bot.services.documents.why import why_document
 from bot.services.ports import ChangeRecord
 from bot.web.changes.recent_facts import recent_facts
@@ -27,7 +27,7 @@ def show() -> Response:
     about = request.args.get("about", "")
     subject, role = _subject(about)
     facts, problem = _facts(subject.record, role)
-    asked = Asked(services().clock.now(), facts)
+    asked = WhyQuestion(services().clock.now(), facts)
     with services().store.reading() as tx:
         report = services().why_reports.of(tx, subject, asked)
     document = why_document(about, _reached(report), problem)

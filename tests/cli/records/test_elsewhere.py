@@ -149,9 +149,9 @@ def test_output_and_states_are_the_same_bytes(
         assert shown == terminal.type(*words)
         assert shown == "First\nSecond \\u001b]0;title\\u0007\nlast\n"
     assert there.type("runs", "logs", run, "--stage", "apply") == ""
-    for words in (("app",), ("app", full["VERSION"])):
-        data = there.run("states", "download", *words)
-        assert data.stdout_bytes == terminal.run("states", "download", *words).stdout_bytes
+    for version in ((), (full["VERSION"],)):
+        data = there.run("states", "download", "app", *version)
+        assert data.stdout_bytes == terminal.run("states", "download", "app", *version).stdout_bytes
         assert b"hunter2" in data.stdout_bytes
 
 
