@@ -25,7 +25,7 @@ LONGEST = 500_000
 """How many characters a piece may have."""
 
 _CHECKED = 64
-_AFTER = re.compile(r"([0-9]{1,12})-([0-9]{1,10})", re.ASCII)
+_AFTER = re.compile(r"([0-9]{1,9})-([0-9]{1,10})", re.ASCII)
 _UNDER_WAY = frozenset({StageStatus.PENDING, StageStatus.QUEUED, StageStatus.RUNNING})
 
 
