@@ -75,7 +75,7 @@ def test_the_list_of_commands_is_printed_without_any_of_them() -> None:
     code = "import sys; from bot.cli import cli; cli(['--help'], standalone_mode=False); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = done.stdout.splitlines()[-1].split()
-    assert not {"sqlalchemy", "flask", "rq", "githubkit", "bot.wiring"} & set(loaded)
+    assert not {"sqlalchemy", "flask", "rq", "githubkit", "httpx", "bot.services", "bot.wiring"} & set(loaded)
 
 
 def test_every_option_of_the_command_line_is_described() -> None:
