@@ -25,7 +25,7 @@ $(READY): requirements.lock requirements-provider.lock pyproject.toml
 	@touch $@
 
 demo: $(READY)       ## the whole story on this machine; ONCE=1 stops after it, FORGE=gitlab tells it on GitLab
-	@$(BIN)/plangate demo $(if $(ONCE),--once) $(if $(FORGE),--forge $(FORGE))
+	@$(BIN)/plangate demo $(if $(ONCE),--once) $(if $(FORGE),--forge $(FORGE)) $(if $(PORT),--port $(PORT))
 
 test: check          ## check, then every test
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)

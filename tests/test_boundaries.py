@@ -36,6 +36,7 @@ NOT_FOR_SERVICES = IMPURE - {"logging", "os", "pathlib", "socket"}
 
 # Who reads the environment. Everything else gets a Config.
 READERS = {
+    "bot/cli/records/credentials.py": "finds the token for a server elsewhere",
     "bot/cli/loading.py": "the entry of every command: hands it to Config",
     "bot/jobs.py": "the entry of every job: hands it to Config",
     "bot/demo/people.py": "finds git",

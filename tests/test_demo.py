@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.demo.stage import kept_environment
+from bot.demo.stage import free_port, kept_environment
 
 pytestmark = pytest.mark.soak
 ROOT = Path(__file__).parents[1]
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.parametrize("forge", ["github", "gitlab"])
 def test_the_story_is_told_to_its_end(forge: str, tmp_path: Path) -> None:
-    argv = [sys.executable, "-m", "bot.cli", "demo", "--once", "--forge", forge]
+    argv = [sys.executable, "-m", "bot.cli", "demo", "--once", "--forge", forge, "--port", str(free_port())]
     environment = {**kept_environment(), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         argv, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False

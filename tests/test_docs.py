@@ -66,7 +66,7 @@ def test_the_list_of_commands_says_what_each_says_of_itself() -> None:
     own = {
         name: found.get_short_help_str(200) for name in COMMANDS if (found := cli.get_command(context, name))
     }
-    assert own == {name: about for name, (_, about) in COMMANDS.items()}
+    assert own == {name: entry.about for name, entry in COMMANDS.items()}
     listed = CliRunner().invoke(cli, ["--help"]).output
     assert all(re.search(rf"^  {name} +\S", listed, re.MULTILINE) for name in COMMANDS)
 
@@ -75,7 +75,7 @@ def test_the_list_of_commands_is_printed_without_any_of_them() -> None:
     code = "import sys; from bot.cli import cli; cli(['--help'], standalone_mode=False); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = done.stdout.splitlines()[-1].split()
-    assert not {"sqlalchemy", "flask", "rq", "githubkit", "bot.wiring"} & set(loaded)
+    assert not {"sqlalchemy", "flask", "rq", "githubkit", "httpx", "bot.services", "bot.wiring"} & set(loaded)
 
 
 def test_every_option_of_the_command_line_is_described() -> None:

@@ -27,7 +27,14 @@ from bot.domain.errors import ConfigError
     show_default=True,
     help="Forge that the playground imitates.",
 )
-def demo(*, once: bool, data: Path, forge: str) -> None:
+@click.option(
+    "--port",
+    type=click.IntRange(1024, 65534),
+    default=8100,
+    show_default=True,
+    help="Port of the pages. The playground forge has the next one.",
+)
+def demo(*, once: bool, data: Path, forge: str, port: int) -> None:
     """Show the main job with real pushes, real Terraform and real workers."""
     try:
         # Here, because a server's installation does without the extras that this needs.
@@ -37,5 +44,5 @@ def demo(*, once: bool, data: Path, forge: str) -> None:
             f"the demo needs the extras `embedded` and `playground` ({error.name} is missing): "
             "run `make demo` in a clone of the repository, or pip install '.[embedded,playground]' there"
         ) from error
-    if not show(data, once=once, kind=forge):
+    if not show(data, once=once, kind=forge, port=port):
         sys.exit(1)

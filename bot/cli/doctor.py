@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 
@@ -18,6 +18,7 @@ from bot.domain.errors import ConfigError
 from bot.wiring import Services, build
 
 _PATIENCE = 20.0
+_CORRECT = "Correct it, then run this again to check the other parts"
 _MARKS = {State.OK: "✓", State.WARNING: "!", State.FAILED: "✗"}
 _COLOURS = {State.OK: "green", State.WARNING: "yellow", State.FAILED: "red"}
 
@@ -33,8 +34,8 @@ def doctor(*, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
     else:
-        for finding in findings:
-            click.echo(_line(finding))
+        for line in _lines(findings):
+            click.echo(line)
     if any(finding.state is State.FAILED for finding in findings):
         sys.exit(1)
 
@@ -45,7 +46,7 @@ def look(read: Callable[[], Config], builds: Callable[[Config], Services] = buil
         config = read()
         services = builds(config)
     except ConfigError as error:
-        return [failed("configuration", *_said(error))]
+        return [failed("configuration", problem, _CORRECT) for problem in _problems(error)]
     return [*_configuration(config), *examine(_checks(services), _PATIENCE)]
 
 
@@ -86,13 +87,42 @@ def _configuration(config: Config) -> Iterator[Finding]:
         yield warning("configuration", text, "Correct it, or unset it")
 
 
-def _said(error: ConfigError) -> tuple[str, str]:
-    """Part the message of many problems into one line and what to do."""
-    lines = [line.removeprefix("  - ") for line in str(error).splitlines()]
-    return "; ".join(lines[1:] or lines), "Correct it, then run this again to check the other parts"
+def _problems(error: ConfigError) -> list[str]:
+    """Part the message into its problems, each with its setting or its line of plangate.yml."""
+    first, *rest = str(error).splitlines()
+    return [line.removeprefix("  - ") for line in rest] or [first]
 
 
-def _line(finding: Finding) -> str:
-    mark = click.style(_MARKS[finding.state], fg=_COLOURS[finding.state], bold=True)
-    found = " ".join(finding.found.split())
-    return f"{mark} {finding.name}: {found}" + (f" → {finding.advice}" if finding.advice else "")
+def _lines(findings: Sequence[Finding]) -> Iterator[str]:
+    """List what is in order, then the problems one by one with how to fix each, then how many there are."""
+    problems = [one for one in findings if one.state is not State.OK]
+    for finding in findings:
+        if finding.state is State.OK:
+            yield f"{_mark(finding)} {finding.name}: {_one_line(finding.found)}" + (
+                f" → {finding.advice}" if finding.advice else ""
+            )
+    # What must be fixed comes before what should be.
+    for number, finding in enumerate(sorted(problems, key=lambda one: one.state is not State.FAILED), 1):
+        yield f"\n{number}. {_mark(finding)} {finding.name}: {_one_line(finding.found)}"
+        if finding.advice:
+            yield f"   To fix it: {finding.advice}"
+    yield f"\n{_summary(findings)}"
+
+
+def _summary(findings: Sequence[Finding]) -> str:
+    count = {state: sum(one.state is state for one in findings) for state in State}
+    fine = f"{count[State.OK]} part{'s are' if count[State.OK] != 1 else ' is'} in order"
+    broken, remarks = count[State.FAILED], count[State.WARNING]
+    found = [
+        *([f"{broken} do{'es' if broken == 1 else ''} not work"] if broken else []),
+        *([f"{remarks} need{'s' if remarks == 1 else ''} attention"] if remarks else []),
+    ]
+    return ", ".join([fine, *found])
+
+
+def _mark(finding: Finding) -> str:
+    return click.style(_MARKS[finding.state], fg=_COLOURS[finding.state], bold=True)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -43,7 +43,7 @@ PASSED_ON = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR"),
 )
 # Variables of programs that use a token, as the pages and the documentation name it.
-_OF_PROGRAMS = {"PLANGATE_TOKEN"}
+_OF_PROGRAMS = {"PLANGATE_TOKEN", "PLANGATE_SERVER", "PLANGATE_ALLOW_HTTP"}
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,99}")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bot.demo import sample
 from bot.demo.screen import Screen
-from bot.demo.stage import Stage
+from bot.demo.stage import Stage, is_free
 from bot.demo.story import Story
 from bot.domain.errors import ConfigError, PlangateError
 from bot.wiring import configured
@@ -23,18 +23,26 @@ from bot.wiring.engine import sandbox_of
 _TAKEN = ("DATABASE_URL", "PLANGATE_TERRAFORM_DIR", "PLANGATE_TERRAFORM_FROM_PATH", "PLANGATE_SANDBOX")
 
 
-def show(data: Path, *, once: bool, kind: str = "github") -> bool:
+PORT = 8100
+"""The port of the demo's pages, unless another is asked for. The playground forge has the next one."""
+
+
+def show(data: Path, *, once: bool, kind: str = "github", port: int = PORT) -> bool:
     """Tell the story in a folder that is emptied first; return whether all of it happened.
 
-    `kind` is the forge that the playground plays: `github` or `gitlab`.
+    `kind` is the forge that the playground plays: `github` or `gitlab`. The pages are at `port`, the
+    playground at the next one.
 
-    Raises ConfigError if the folder can't be used, is not a demo's, or another demo is at work in it.
+    Raises ConfigError if the folder can't be used, is not a demo's, or another demo is at work in it. Also if
+    a port is in use.
     """
     screen = Screen()
+    ports = (port, port + 1)
+    _check_ports(ports)
     with _alone(data):
         # Ended in this way too, it must leave no process at work on a folder that the next one empties.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        stage = _stage(data, kind)
+        stage = _stage(data, kind, ports)
         told = False
         try:
             screen.title()
@@ -60,7 +68,7 @@ def show(data: Path, *, once: bool, kind: str = "github") -> bool:
     return True
 
 
-def _stage(data: Path, kind: str) -> Stage:
+def _stage(data: Path, kind: str, ports: tuple[int, int]) -> Stage:
     taken = {name: os.environ[name] for name in _TAKEN if os.environ.get(name)}
     settings = {
         "PLANGATE_LOCAL_ADMIN": "admin",
@@ -69,7 +77,17 @@ def _stage(data: Path, kind: str) -> Stage:
         "PLANGATE_TERRAFORM_FROM_PATH": "false",
         **taken,
     }
-    return Stage(data, sample.manifest(kind), settings, redis_url=os.environ.get("REDIS_URL", ""), kind=kind)
+    redis = os.environ.get("REDIS_URL", "")
+    return Stage(data, sample.manifest(kind), settings, redis_url=redis, kind=kind, ports=ports)
+
+
+def _check_ports(ports: tuple[int, int]) -> None:
+    """Check this before anything is deleted. Raises ConfigError."""
+    if taken := [str(port) for port in ports if not is_free(port)]:
+        raise ConfigError(
+            f"port {' and '.join(taken)} of 127.0.0.1 is in use, perhaps by another demo: stop what listens "
+            f"there, or choose two free ports that follow each other, such as --port {ports[0] + 100}"
+        )
 
 
 @contextmanager

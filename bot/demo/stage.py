@@ -123,6 +123,7 @@ class Stage:
     numbers, such as a data folder of their own; `queues` are the queues of workers that do not work on all.
 
     `kind` says as which forge the playground is used; `{forge}` and `{kind}` in the manifest are filled in.
+    `ports` are those of the web and of the playground; without them, free ones are taken.
     """
 
     root: Path
@@ -135,6 +136,7 @@ class Stage:
     kind: str = "github"
     machines: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     queues: Mapping[int, str] = field(default_factory=dict)
+    ports: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         self.root = self.root.absolute()
@@ -148,8 +150,8 @@ class Stage:
         self.bot_token = flavour.token + secrets.token_hex(18)
         self.admin_token = secrets.token_hex(20)
         self.client_id, self.client_secret = "plangate-" + secrets.token_hex(4), secrets.token_hex(20)
-        self.forge_url = f"http://127.0.0.1:{free_port()}"
-        self.url = f"http://127.0.0.1:{free_port()}"
+        web, forge = self.ports or (free_port(), free_port())
+        self.url, self.forge_url = (f"http://127.0.0.1:{port}" for port in (web, forge))
         self.valkey = None if self.redis_url else self._valkey()
         self.parts: dict[str, ServerProcess] = {}
         text = self.manifest.replace("{forge}", self.forge_url).replace("{kind}", self.kind)
@@ -175,7 +177,7 @@ class Stage:
         argv = [sys.executable, "-m", "bot.playground", "--root", str(self.root / "forge"), "--port", port]
         self._start("playground", argv, {"PLAYGROUND_ADMIN_TOKEN": self.admin_token})
         self._wait("playground", lambda: _answers(f"{self.forge_url}/playground/health"))
-        self.admin("POST", "/users", {"login": BOT, "token": self.bot_token})
+        self.admin("POST", "/users", {"login": BOT, "token": self.bot_token, "automation": True})
         callback = f"{self.url}/sign-in/{self.kind}/callback"
         client = {"id": self.client_id, "secret": self.client_secret, "callback": callback}
         self.admin("POST", "/oauth-clients", client)
@@ -324,6 +326,17 @@ def free_port() -> int:
         with socket.socket() as found, contextlib.suppress(OSError):
             found.bind(("127.0.0.1", port))
             return port
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens at a port of the loopback address. One that was in use just now is free."""
+    with socket.socket() as found:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            found.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _plangate() -> list[str]:

@@ -58,7 +58,11 @@ def _furnish(blueprint: Blueprint, forge: Forge) -> None:
     def add_user() -> tuple[Answer, int]:
         body = _body("login")
         user = forge.add_user(
-            body["login"], body.get("token"), name=body.get("name", ""), email=body.get("email", "")
+            body["login"],
+            body.get("token"),
+            name=body.get("name", ""),
+            email=body.get("email", ""),
+            automation=bool(body.get("automation")),
         )
         token = body.get("token") or forge.new_token(user.login)
         return {"id": user.id, "login": user.login, "token": token}, 201

@@ -12,6 +12,7 @@ import bot
 from bot.web import health, hooks, state_backend
 from bot.web.activity import routes as activity
 from bot.web.changes import routes as changes
+from bot.web.changes import why
 from bot.web.deliveries import routes as deliveries
 from bot.web.estate import routes as estate
 from bot.web.identity import routes as identity
@@ -60,6 +61,7 @@ def create_app(services: Services, streams: Streams | None = None, proxies: Sequ
         state_backend,
         workspaces,
         changes,
+        why,
         controls,
         variables,
         state_versions,

@@ -17,6 +17,7 @@ from bot.services.approvals.before_apply import BeforeApply
 from bot.services.approvals.our_comment import OurComments
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.comments.page_applies import PageApplies
+from bot.services.comments.why_reports import WhyReports
 from bot.services.deliveries.catch_up import CatchUp
 from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
 from bot.services.deliveries.intake import Intake
@@ -113,6 +114,7 @@ class Services:
     manual_runs: ManualRuns
     requirement_checker: RequirementChecker
     page_applies: PageApplies
+    why_reports: WhyReports
     roles: Roles
     identities: Identities
     sessions: Sessions
@@ -178,6 +180,7 @@ def build_services(world: World, config: Config) -> Services:
         manual_runs=ManualRuns(store, clock, forges, factory, transitions),
         requirement_checker=foundation.requirement_checker,
         page_applies=page_applies_of(world, foundation),
+        why_reports=WhyReports(foundation.requirement_checker, world.addresses),
         roles=foundation.roles,
         identities=foundation.identities,
         redelivery=Redelivery(store, clock, world.dispatch),

@@ -18,6 +18,7 @@ from bot.services.comments.override import OverrideComments
 from bot.services.comments.page_applies import PageApplies
 from bot.services.comments.run_commands import RunComments
 from bot.services.comments.why import WhyComments
+from bot.services.comments.why_reports import WhyReports
 from bot.services.deliveries.intake import Intake
 from bot.services.deliveries.new_outputs import NewOutputs
 from bot.services.deliveries.run_triggers import RunTriggers
@@ -51,7 +52,7 @@ def intake_of(config: Config, world: World, foundation: Foundation) -> Intake:
         _applies(world, foundation),
         OverrideComments(transitions, foundation.overrides),
         RunComments(clock, factory, transitions, foundation.controls, foundation.workspace_locks),
-        WhyComments(checker, world.addresses),
+        WhyComments(WhyReports(checker, world.addresses)),
         checker,
         policy_changes,
         foundation.roles,

@@ -181,6 +181,15 @@ def test_a_token_is_made_used_and_revoked_without_scripts_on_a_narrow_screen(sit
             assert program.request.get("/", headers=bearer).status == 401
 
 
+def test_the_printed_address_signs_in_in_a_tab_that_shows_the_page_already(site: Site) -> None:
+    with site.page("/sign-in", signed_in=False) as page:
+        expect(page.get_by_label("Password")).to_be_visible()
+        # As a person who pastes the address there: only the fragment is another one.
+        page.evaluate("password => { location.href = `/sign-in#${password}` }", site.world.password)
+        expect(page.get_by_role("heading", name="Workspaces", exact=True)).to_be_visible()
+        assert "#" not in page.url
+
+
 def test_the_keyboard_reaches_the_content_first_and_then_each_workspace(site: Site) -> None:
     with site.page("/") as page:
         page.keyboard.press("Tab")

@@ -83,7 +83,7 @@ class _Examination(Thread):
             for finding in self._check():
                 self._findings.append(finding)
         except (PlangateError, OSError) as error:
-            self._findings.append(failed(self.name, str(error), ""))
+            self._findings.append(failed(self.name, str(error), "Correct what it names, then run this again"))
         self.finished = True
 
     def findings(self) -> list[Finding]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from bot.cli.loading import configuration, ready
+from bot.cli.suggestions import SuggestingGroup
 from bot.domain.errors import EngineError, Invalid
 from bot.domain.policies.policy import PolicyCheck, PolicyOutcome
 from bot.policies import RegoEngine
@@ -36,7 +37,7 @@ _COMPARE = click.option(
 )
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def policy() -> None:
     """Try a policy set that is not in force yet."""
 

@@ -7,10 +7,11 @@ import click
 from bot.cli.loading import configuration, ready
 from bot.cli.records.operator import operator
 from bot.cli.records.output import as_json_option, echo_json
+from bot.cli.suggestions import SuggestingGroup
 from bot.services.people.sessions import Sessions
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def sessions() -> None:
     """Who is signed in on the pages."""
 

@@ -9,25 +9,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
-from bot.cli.loading import configuration, ready
-from bot.cli.records.operator import operator
-from bot.cli.records.output import as_json_option, echo_json
-from bot.config.file.variables import one_line
+from bot.cli.records.output import as_json_option, echo_json, variable_line, word
+from bot.cli.records.records import VariablePlace, VariableWish
+from bot.cli.records.source import records, records_here
+from bot.cli.suggestions import SuggestingGroup
 from bot.domain.workspaces.phase import Phase
-from bot.domain.workspaces.variables import VALUE_BYTES, Category
-from bot.services.variables.editor import (
-    Owner,
-    SetVariables,
-    VariableEditor,
-    VariableInput,
-    VariableSetView,
-    VariableView,
-    WorkspaceVariables,
-)
+from bot.domain.workspaces.variables import VALUE_BYTES, Category, one_line
 
 _SET = click.option("--set", "set_name", metavar="NAME", help="Use this variable set instead of a workspace.")
 _PHASE = click.option(
@@ -40,7 +30,7 @@ _PHASE = click.option(
 _ENV = click.option("--env", is_flag=True, help="The environment variable, not the Terraform variable.")
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def variables() -> None:
     """Variables of workspaces, and sets of them."""
 
@@ -52,16 +42,12 @@ def variables() -> None:
 def list_(workspace: str | None, set_name: str | None, *, as_json: bool) -> None:
     """List the variables of a workspace with their origins, or the variables of a set."""
     owner = _owner(() if workspace is None else (workspace,), set_name)
-    desk = _desk()
-    if isinstance(owner, SetVariables):
-        found = desk.set_named(owner.name, operator()).variables
-    else:
-        found = desk.of_workspace(owner.name, operator())
+    with records() as them:
+        found = them.variables(owner)
     if as_json:
-        echo_json([_document(one) for one in found])
-        return
+        return echo_json(found)
     for one in found:
-        click.echo(_line(one))
+        click.echo(variable_line(one))
     if not found:
         click.echo(f"no variables reach {owner}" if workspace else f"{owner} is empty")
 
@@ -100,19 +86,19 @@ def set_(
     owner = _owner(where, set_name)
     if sum((value is not None, stdin, value_file is not None)) > 1:
         raise click.UsageError("--value, --stdin and --value-file exclude each other")
-    desk = _desk()
     if stdin:
         value = one_line(_decoded(sys.stdin.buffer.read(VALUE_BYTES + 2), "standard input"))
     elif value_file is not None:
         value = one_line(_decoded(_read(value_file), str(value_file)))
     elif value is None:
         value = click.prompt(f"Value of {key}", hide_input=True, default="", show_default=False, err=True)
-    wish = VariableInput(key, _category(env), value, hcl, sensitive, description, Phase(phase))
-    done = desk.put(owner, wish, operator())
+    wish = VariableWish(key, _category(env), value, hcl, sensitive, description, phase)
+    with records() as them:
+        done = them.set_variable(owner, wish)
     if as_json:
-        echo_json(_document(done))
+        echo_json(done)
     else:
-        click.echo(f"set {done.category.value} variable {key} of {owner}; new runs get it")
+        click.echo(f"set {word(done['category'])} variable {key} of {owner}; new runs get it")
 
 
 @variables.command()
@@ -125,11 +111,12 @@ def unset(names: tuple[str, ...], phase: str, set_name: str | None, *, env: bool
     """Remove a variable of a workspace, or with --set of a set."""
     *where, key = names
     owner = _owner(where, set_name)
-    _desk().unset(owner, _category(env), key, operator(), Phase(phase))
+    with records() as them:
+        them.unset_variable(owner, _category(env), key, phase)
     if as_json:
-        echo_json({"unset": key, "category": _category(env).value})
+        echo_json({"unset": key, "category": _category(env)})
     else:
-        click.echo(f"unset {_category(env).value} variable {key} of {owner}")
+        click.echo(f"unset {_category(env)} variable {key} of {owner}")
 
 
 @variables.group()
@@ -141,13 +128,13 @@ def sets() -> None:
 @as_json_option
 def list_sets(*, as_json: bool) -> None:
     """Show every set and which workspaces it reaches."""
-    found = _desk().sets(operator())
+    found = records_here().sets()
     if as_json:
-        echo_json([_set_document(one) for one in found])
-        return
+        return echo_json(found)
     for one in found:
-        count = len(one.variables)
-        click.echo(f"{one.name}  {one.scope}  {count} variable{'s' * (count != 1)}  ({one.made_by})")
+        count = len(one["variables"])
+        scope = "every workspace" if one["global"] else ", ".join(one["workspaces"]) or "no workspace"
+        click.echo(f"{one['name']}  {scope}  {count} variable{'s' * (count != 1)}  ({one['made_by']})")
     if not found:
         click.echo("there are no sets")
 
@@ -160,13 +147,11 @@ def list_sets(*, as_json: bool) -> None:
 @as_json_option
 def put(name: str, workspaces: tuple[str, ...], description: str, *, everywhere: bool, as_json: bool) -> None:
     """Create a set for WORKSPACES (names or patterns), or change the workspaces of a set."""
-    done = _desk().put_set(
-        name, operator(), everywhere=everywhere, workspaces=workspaces, description=description
-    )
+    done, scope = records_here().put_set(name, workspaces, description, everywhere=everywhere)
     if as_json:
-        echo_json(_set_document(done))
+        echo_json(done)
     else:
-        click.echo(f"the set {name} reaches {done.scope}")
+        click.echo(f"the set {name} reaches {scope}")
 
 
 @sets.command()
@@ -174,28 +159,23 @@ def put(name: str, workspaces: tuple[str, ...], description: str, *, everywhere:
 @as_json_option
 def remove(name: str, *, as_json: bool) -> None:
     """Remove a set and the variables in it."""
-    _desk().remove_set(name, operator())
+    records_here().remove_set(name)
     if as_json:
         echo_json({"removed": name})
     else:
         click.echo(f"removed the set {name}")
 
 
-def _desk() -> VariableEditor:
-    services, _ = ready(configuration())
-    return services.variables
-
-
-def _owner(where: Sequence[str], set_name: str | None) -> Owner:
+def _owner(where: Sequence[str], set_name: str | None) -> VariablePlace:
     if set_name is not None and not where:
-        return SetVariables(set_name)
+        return VariablePlace(set_name=set_name)
     if set_name is None and len(where) == 1:
-        return WorkspaceVariables(where[0])
+        return VariablePlace(workspace=where[0])
     raise click.UsageError("name one workspace, or a set with --set NAME, and then the key")
 
 
-def _category(env: bool) -> Category:
-    return Category.ENV if env else Category.TERRAFORM
+def _category(env: bool) -> str:
+    return (Category.ENV if env else Category.TERRAFORM).value
 
 
 def _read(path: Path) -> bytes:
@@ -212,40 +192,3 @@ def _decoded(raw: bytes, where: str) -> str:
     except UnicodeDecodeError:
         # Not chained: the cause carries the value (promise 6).
         raise click.UsageError(f"{where} is not UTF-8 text") from None
-
-
-def _line(one: VariableView) -> str:
-    value = "(sensitive, write only)" if one.value is None else one.value
-    first, *more = value.splitlines() or [""]
-    shown = first[:80] + ("…" if more or len(first) > 80 else "")
-    kind = "env" if one.category is Category.ENV else "hcl" if one.hcl else "terraform"
-    hidden = f", hidden by {one.hidden_by}" if one.hidden_by else ""
-    phase = "" if one.phase is Phase.BOTH else f", {one.phase.value} only"
-    return f"{one.key} = {shown}  [{kind}{phase}, from {one.source}, set by {one.set_by}{hidden}]"
-
-
-def _document(one: VariableView) -> dict[str, Any]:
-    return {
-        "key": one.key,
-        "value": one.value,
-        "category": one.category.value,
-        "hcl": one.hcl,
-        "sensitive": one.sensitive,
-        "phase": one.phase.value,
-        "description": one.description,
-        "from_set": one.set_name,
-        "set_by": one.set_by,
-        "at": one.at.isoformat(),
-        "hidden_by": one.hidden_by or None,
-    }
-
-
-def _set_document(one: VariableSetView) -> dict[str, Any]:
-    return {
-        "name": one.name,
-        "global": one.everywhere,
-        "workspaces": list(one.workspaces),
-        "description": one.description,
-        "made_by": one.made_by,
-        "variables": [_document(each) for each in one.variables],
-    }

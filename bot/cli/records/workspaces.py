@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import click
 
-from bot.cli.loading import configuration, ready
-from bot.cli.records.operator import operator
-from bot.cli.records.output import as_json_option, echo_json, workspace_document, workspace_line
-from bot.domain.workspaces.workspace import Workspace
-from bot.wiring import Services
+from bot.cli.records.output import as_json_option, echo_json, workspace_line
+from bot.cli.records.records import Document
+from bot.cli.records.source import records
+from bot.cli.suggestions import SuggestingGroup
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def workspaces() -> None:
     """Workspaces, and locks on them."""
 
@@ -20,14 +19,12 @@ def workspaces() -> None:
 @as_json_option
 def list_(*, as_json: bool) -> None:
     """Show the workspaces, who locked them, and how many runs are in their queues."""
-    services, _ = ready(configuration())
-    with services.store.reading() as tx:
-        found = [(w, tx.states.locked(w.id), len(tx.runs.queue(w.id))) for w in tx.workspaces.all()]
+    with records() as them:
+        found = them.workspaces()
     if as_json:
-        echo_json([workspace_document(*one) for one in found])
-        return
+        return echo_json(found)
     for one in found:
-        click.echo(workspace_line(*one))
+        click.echo(workspace_line(one))
     if not found:
         click.echo("there are no workspaces: add one to plangate.yml")
 
@@ -38,8 +35,8 @@ def list_(*, as_json: bool) -> None:
 @as_json_option
 def lock(workspace: str, reason: str, *, as_json: bool) -> None:
     """Lock a workspace. New runs wait, previews still run."""
-    services, _ = ready(configuration())
-    _say(services, services.workspace_locks.lock(workspace, operator(), reason), as_json)
+    with records() as them:
+        _say(them.lock(workspace, reason), as_json)
 
 
 @workspaces.command()
@@ -49,17 +46,13 @@ def lock(workspace: str, reason: str, *, as_json: bool) -> None:
 @as_json_option
 def unlock(workspace: str, *, force: bool, state: bool, as_json: bool) -> None:
     """Unlock a workspace. The next run in its queue starts."""
-    services, _ = ready(configuration())
-    if state:
-        _say(services, services.workspace_locks.release_state(workspace, operator()), as_json)
-    else:
-        _say(services, services.workspace_locks.unlock(workspace, operator(), force=force), as_json)
+    with records() as them:
+        found = them.release_state(workspace) if state else them.unlock(workspace, force=force)
+        _say(found, as_json)
 
 
-def _say(services: Services, workspace: Workspace, as_json: bool) -> None:
-    with services.store.reading() as tx:
-        one = (workspace, tx.states.locked(workspace.id), len(tx.runs.queue(workspace.id)))
+def _say(workspace: Document, as_json: bool) -> None:
     if as_json:
-        echo_json(workspace_document(*one))
+        echo_json(workspace)
     else:
-        click.echo(workspace_line(*one))
+        click.echo(workspace_line(workspace))

@@ -12,13 +12,14 @@ import click
 from bot import vault
 from bot.cli.loading import configuration, ready
 from bot.cli.records.operator import operator
+from bot.cli.suggestions import SuggestingGroup
 from bot.clock import SystemClock
 from bot.domain.people.audit import AuditAction
 from bot.services.outbox.audit_log import done as note
 from bot.store import Rekeyed, SqlStore, migrate, rekey
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def keys() -> None:
     """Keys for encryption at rest."""
 

@@ -16,6 +16,7 @@ from bot.domain.workspaces.variables import (
     DeclaredSet,
     DeclaredVariables,
     Variable,
+    one_line,
     wrong_value,
 )
 from bot.services.ports import ForgeKinds
@@ -119,12 +120,3 @@ class _Reader:
 
     def _wrong(self, loc: Loc, what: str) -> None:
         self._problems.add(self._document.where(loc), what)
-
-
-def one_line(text: str) -> str:
-    """Return a file's text without the line end that editors add to a single line.
-
-    A text of several lines, such as a key, is not changed.
-    """
-    line = text.removesuffix("\n").removesuffix("\r")
-    return text if "\n" in line else line

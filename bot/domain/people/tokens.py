@@ -17,6 +17,7 @@ class Scope(StrEnum):
     READ = "read"
     PLAN = "plan"
     WRITE = "write"
+    ADMIN = "admin"
 
     @property
     def lends(self) -> Role:

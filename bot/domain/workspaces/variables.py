@@ -152,6 +152,15 @@ class VisibleVariable:
         return "the workspace" if self.set_name is None else f"the set {self.set_name}"
 
 
+def one_line(text: str) -> str:
+    """Return a file's text without the line end that editors add to a single line.
+
+    A text of several lines, such as a key, is not changed.
+    """
+    line = text.removesuffix("\n").removesuffix("\r")
+    return text if "\n" in line else line
+
+
 def visible_variables(
     workspace: str, own: Iterable[StoredVariable], sets: Iterable[VariableSet]
 ) -> tuple[VisibleVariable, ...]:

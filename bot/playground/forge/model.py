@@ -71,13 +71,14 @@ def invalid(message: str, field: str = "", code: str = "custom") -> ForgeError:
 
 @dataclass(eq=False)
 class User:
-    """A person, a bot or an organization."""
+    """A person, a bot or an organization. `automation`: a person's kind of account that a program uses."""
 
     id: int
     login: str
     name: str
     email: str
     type: str = "User"
+    automation: bool = False
     created_at: datetime = field(default_factory=now)
 
 

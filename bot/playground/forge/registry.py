@@ -77,8 +77,20 @@ class Registry:
 
     # People
 
+    def people(self) -> list[User]:
+        """Tell who may be asked who they are: developers first, then the accounts of programs."""
+        found = [user for user in self.users.values() if user.type == "User"]
+        return sorted(found, key=lambda user: user.automation)
+
     def add_user(
-        self, login: str, token: str | None = None, *, name: str = "", email: str = "", type: str = "User"
+        self,
+        login: str,
+        token: str | None = None,
+        *,
+        name: str = "",
+        email: str = "",
+        type: str = "User",
+        automation: bool = False,
     ) -> User:
         """Register somebody, or give somebody registered one more token."""
         with self.lock:
@@ -88,7 +100,7 @@ class Registry:
             user = self.users.get(login.lower())
             if user is None:
                 address = email or f"{plain}@users.noreply.example.test"
-                user = User(self.next_id(), login, name or plain, address, type)
+                user = User(self.next_id(), login, name or plain, address, type, automation)
                 self.users[login.lower()] = user
             if token:
                 self._tokens[token] = Credential(user)

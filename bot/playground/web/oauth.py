@@ -116,7 +116,7 @@ def _choosing(blueprint: Blueprint, desk: OAuthDesk) -> None:
         client = desk.client(request.args.get("client_id", ""), request.args.get("redirect_uri", ""))
         if request.args.get("code_challenge") and request.args.get("code_challenge_method") != "S256":
             abort(400, "Only S256 is known here.")
-        people = [user for user in desk.forge.users.values() if user.type == "User"]
+        people = desk.forge.people()
         where = urlsplit(client.callback).netloc
         return render_template("playground/authorize.html", people=people, where=where, asked=request.args)
 

@@ -112,7 +112,7 @@ def _pull_context(forge: Forge, pull: Pull) -> dict[str, object]:
     git = pull.repo.git
     timeline: list[Comment | Review] = [*pull.comments, *pull.reviews]
     timeline.sort(key=lambda entry: entry.id)
-    talkers = [user for user in forge.users.values() if user.type == "User"]
+    talkers = forge.people()
     return {
         "repo": pull.repo,
         "pull": pull,

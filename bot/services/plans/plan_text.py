@@ -39,6 +39,11 @@ class KeptText:
         """Return the text in Terraform's layout."""
         return lines.plain(self.lines)
 
+    def with_actions(self) -> str:
+        """Return the text in Terraform's layout, then what runs only at apply."""
+        actions = (f"at apply, {each.address} {each.words}" for each in self.at_apply)
+        return "\n".join((self.plain(), *actions))
+
 
 def packed_text(document: Mapping[str, Any], secrets: Sequence[str], engine: str) -> bytes:
     """Return the text of a plan's JSON, to be kept. `engine` is the value of an EngineKind."""

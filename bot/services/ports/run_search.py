@@ -33,7 +33,8 @@ class RunState(StrEnum):
 class RunSearchQuery:
     """Which runs to find, newest first. An empty field matches all.
 
-    `repos` are the repositories that the person may see, None: all. `person` started or confirmed the run.
+    `repos` are the repositories that the person may see, `names` the workspaces that their token reaches,
+    None: all. `person` started or confirmed the run.
     `commit` is the beginning of a commit id, in lower case. `words` must each be in the message, the branch
     or the workspace's name. `since` and `until` limit the time of creation: from `since`, to before `until`.
     """
@@ -51,6 +52,8 @@ class RunSearchQuery:
     until: datetime | None = None
     limit: int = 50
     offset: int = 0
+    statuses: frozenset[str] = frozenset()
+    names: tuple[str, ...] | None = None
 
 
 class RunSearch(Protocol):

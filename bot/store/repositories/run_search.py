@@ -61,6 +61,8 @@ def _conditions(query: RunSearchQuery) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = []
     if query.state is not RunState.ALL:
         found.append(runs.c.status.in_(sorted(_STATUSES[query.state])))
+    if query.statuses:
+        found.append(runs.c.status.in_(sorted(query.statuses)))
     if query.person:
         found.append(sa.or_(runs.c.created_by == query.person, runs.c.confirmed_by == query.person))
     if query.branch:
@@ -90,6 +92,8 @@ def _places(query: RunSearchQuery) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = []
     if query.workspace:
         found.append(workspaces.c.name == query.workspace)
+    if query.names is not None:
+        found.append(workspaces.c.name.in_(query.names))
     if query.repo:
         found.append(workspaces.c.repo_path == query.repo)
     if query.repos is not None:

@@ -11,9 +11,8 @@ from bot.services.runs.durations import MOST_TIMED, recent_lengths
 from bot.web.estate import figures, groups
 from bot.web.estate.context import EstatePage
 from bot.web.page import elements
-from bot.web.request import access
+from bot.web.request import access, bodies
 from bot.web.request.services import services
-from bot.web.search.asked import cleaned
 
 blueprint = Blueprint("estate", __name__)
 
@@ -21,7 +20,7 @@ blueprint = Blueprint("estate", __name__)
 @blueprint.get("/estate")
 def show() -> str:
     """Show all workspaces that the person may see. The number of queries does not depend on how many."""
-    text, repos = cleaned(request.args.get("q", "")), access.repos()
+    text, repos = bodies.cleaned(request.args.get("q", "")), access.repos()
     now = services().clock.now().astimezone(UTC)
     since = datetime.combine(now.date() - timedelta(days=figures.DAYS - 1), time(), UTC)
     with services().store.reading() as tx:

@@ -10,6 +10,9 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from bot.domain.errors import Invalid
 
+# So many characters of a text that is searched for count.
+_LONGEST = 200
+
 
 def read_body(limit: int) -> bytes:
     """Return the body. Raises RequestEntityTooLarge (413) if it has more than `limit` bytes."""
@@ -27,6 +30,12 @@ def check_query() -> None:
         request.query_string.decode()
     except UnicodeDecodeError:
         raise Invalid("the address's query is not UTF-8") from None
+
+
+def cleaned(text: str) -> str:
+    """Return what a person typed, as it is searched for: one line of printable characters."""
+    line = " ".join(text.split())[:_LONGEST]
+    return "".join(letter for letter in line if letter.isprintable())
 
 
 def bearer() -> str | None:

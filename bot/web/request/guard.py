@@ -18,6 +18,7 @@ from bot.domain.events import RepoRef
 from bot.domain.people.audit import AuditAction
 from bot.domain.people.origins import Origin, Via
 from bot.domain.people.permissions import Person, Role
+from bot.domain.people.tokens import ApiToken, Scope
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.outbox.audit_log import refused
 from bot.services.ports import Transaction
@@ -55,6 +56,7 @@ EVERYBODYS = frozenset(
         "search.show",
         "estate.show",
         "current_resources.show",
+        "why.show",
         "activity.show",
         "activity.export",
         "tokens.show",
@@ -63,24 +65,34 @@ EVERYBODYS = frozenset(
     }
 )
 
-# All views for programs with a token: JSON, output and the plan. A token can't create tokens.
-PROGRAMS = frozenset(
-    {
-        "workspaces.home",
-        "workspaces.show",
-        "workspaces.current",
-        "workspaces.latest",
-        "controls.queue_plan",
-        "runs.show",
-        "runs.output",
-        "runs.plan_text",
-        "runs.comment",
-        "runs.act",
-    }
-)
+# All views for programs with a token, each with the least scope: JSON, output, the plan and the state. The
+# person's role decides, too. A token can't create tokens.
+PROGRAMS = {
+    "workspaces.home": Scope.READ,
+    "workspaces.show": Scope.READ,
+    "workspaces.current": Scope.READ,
+    "workspaces.latest": Scope.READ,
+    "search.show": Scope.READ,
+    "why.show": Scope.READ,
+    "controls.queue_plan": Scope.READ,
+    "runs.show": Scope.READ,
+    "runs.output": Scope.READ,
+    "runs.plan_text": Scope.READ,
+    "runs.comment": Scope.READ,
+    "runs.act": Scope.READ,
+    "controls.lock": Scope.ADMIN,
+    "controls.unlock": Scope.ADMIN,
+    "controls.release_state": Scope.ADMIN,
+    "variables.of_workspace": Scope.ADMIN,
+    "variables.set_in_workspace": Scope.ADMIN,
+    "variables.unset_in_workspace": Scope.ADMIN,
+    "state_versions.listing": Scope.ADMIN,
+    "state_versions.show": Scope.ADMIN,
+    "state_versions.download": Scope.ADMIN,
+}
 
 # Lists that leave out by themselves what a token does not reach.
-LISTS = frozenset({"workspaces.home"})
+LISTS = frozenset({"workspaces.home", "search.show", "why.show"})
 
 log = logging.getLogger(__name__)
 
@@ -118,8 +130,8 @@ def _check() -> None:
         if found.token is None:
             access.check_form(g.person)
     try:
-        if found.token is not None and not _for_programs():
-            raise Forbidden("A token can't do this: sign in and use the page.")
+        if found.token is not None:
+            _check_program(found.token)
         _check_limits(found)
         g.person = replace(nobody, role=min(_role(found), found.most))
     except (NotFound, Forbidden) as error:
@@ -136,9 +148,17 @@ def _origin(found: access.Asker) -> Origin:
     return Origin(Via.PAGE, found.account.forge, address, uid=found.account.uid)
 
 
-def _for_programs() -> bool:
+def _check_program(token: ApiToken) -> None:
+    """Make sure that the view is for programs with a token of this scope. Raises Forbidden."""
+    needed = PROGRAMS.get(request.endpoint or "")
     # The owners of policy sets decide who may override, not a role that a scope could limit.
-    return request.endpoint in PROGRAMS and (request.view_args or {}).get("verb") != "override"
+    if needed is None or (request.view_args or {}).get("verb") == "override":
+        raise Forbidden("A token can't do this: sign in and use the page.")
+    if token.scope.lends < needed.lends:
+        raise Forbidden(
+            f"The token {token.name} has the scope {token.scope}, and this needs the scope {needed}: create "
+            "another token on the page Your tokens."
+        )
 
 
 def _check_limits(asker: access.Asker) -> None:

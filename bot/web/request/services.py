@@ -14,6 +14,7 @@ from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.comments.page_applies import PageApplies
+from bot.services.comments.why_reports import WhyReports
 from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
 from bot.services.deliveries.redeliver import Redelivery
 from bot.services.identity.keys import IssuerKeys
@@ -179,6 +180,11 @@ class Services(Protocol):
     @property
     def page_applies(self) -> PageApplies:
         """Applies of changes by a button."""
+        ...
+
+    @property
+    def why_reports(self) -> WhyReports:
+        """Why changes and runs are where they are."""
         ...
 
     @property

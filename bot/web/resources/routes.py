@@ -12,10 +12,9 @@ from bot.services.ports import MOST_COUNTED, FoundResource, IndexedResource, Res
 from bot.web.page import elements, wording
 from bot.web.page.layout import Filter, Link
 from bot.web.page.output import harmless
-from bot.web.request import access
+from bot.web.request import access, bodies
 from bot.web.request.services import services
 from bot.web.resources.context import ResourceFields, ResourceLine, ResourceSearchPage
-from bot.web.search.asked import cleaned
 
 PER_PAGE = 50
 TYPES = 12
@@ -30,7 +29,7 @@ blueprint = Blueprint("current_resources", __name__)
 @blueprint.get("/resources")
 def show() -> str:
     """Show the resources that match. The number of queries does not depend on how many there are."""
-    asked = ResourceFields(**{name: cleaned(request.args.get(name, "")) for name in ("q", *_NAMES)})
+    asked = ResourceFields(**{name: bodies.cleaned(request.args.get(name, "")) for name in ("q", *_NAMES)})
     number, repos = elements.page_number(), access.repos()
     query = ResourceQuery(
         address=asked.q,

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from bot.services.ports import Transaction
 from bot.web.page.output import MOST_LINES, lines_of, whole_lines
 
-STAGES = ("plan", "apply")
 _CHECKED = 64
 _FORM = re.compile(
     r"([0-9a-f]{0,16})\.(\d{1,9})-(\d{1,9})-(\d{1,10})\.(\d{1,9})-(\d{1,9})-(\d{1,10})", re.ASCII

@@ -31,13 +31,14 @@ from bot.domain.errors import NotFound, PlangateError
 from bot.domain.plans.progress import ApplyReader
 from bot.domain.runs.run import Run
 from bot.services.ports import Transaction
+from bot.services.runs.output_pieces import STAGES
 from bot.services.runs.queue_position import why_it_waits
 from bot.web.page.output import html_of, lines_of
 from bot.web.request.services import services
 from bot.web.runs import build as run_page
 from bot.web.runs import cards
 from bot.web.runs.cards import is_running
-from bot.web.runs.cursor import STAGES, Cursor, new_output, read_cursor
+from bot.web.runs.cursor import Cursor, new_output, read_cursor
 
 LINES = 10_000
 """How many earlier lines of output come at once."""

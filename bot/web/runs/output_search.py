@@ -9,14 +9,13 @@ from markupsafe import Markup
 
 from bot.domain.errors import NotFound
 from bot.services.ports import Transaction
+from bot.services.runs.output_pieces import STAGES
 from bot.web.page import elements
 from bot.web.page.layout import Link
 from bot.web.page.output import harmless
-from bot.web.request import access
+from bot.web.request import access, bodies
 from bot.web.request.services import services
 from bot.web.runs.context import FoundLine, OutputSearchPage
-from bot.web.runs.cursor import STAGES
-from bot.web.search.asked import cleaned
 
 MOST_FOUND = 500
 """How many lines that match are shown."""
@@ -32,7 +31,7 @@ def show(run_id: str, stage: str) -> str:
     """Show the lines of a stage's output that contain a text, whatever its case. Each leads to the run."""
     if stage not in STAGES:
         raise NotFound(f"a run has a plan and an apply, but no {stage}")
-    text = cleaned(request.args.get("q", ""))
+    text = bodies.cleaned(request.args.get("q", ""))
     with services().store.reading() as tx:
         run = tx.runs.get(run_id)
         found = list(_lines(tx, run_id, stage, text)) if text else []

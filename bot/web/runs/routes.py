@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 
-from flask import Blueprint, Response, make_response, redirect, render_template, request
+from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from bot.domain.errors import Conflict, IllegalMove, Invalid, NotFound, PlangateError
@@ -16,13 +16,13 @@ from bot.domain.runs.run import Run
 from bot.services.outbox.audit_log import done
 from bot.services.plans.plan_text import kept_text
 from bot.services.plans.views import PlanViews
+from bot.services.runs.output_pieces import STAGES, read_piece
 from bot.web.page import elements, failures
 from bot.web.request import access, bodies
 from bot.web.request.services import RunActions, services
 from bot.web.runs import build as run_page
 from bot.web.runs import decisions, json_answers, resource_tree
 from bot.web.runs.build import Extra
-from bot.web.runs.cursor import STAGES
 
 COMMENT_LIMIT = 1000
 """How many characters of a comment are kept in the timeline."""
@@ -54,10 +54,14 @@ def show(run_id: str) -> Response:
 
 @blueprint.get("/runs/<run_id>/output/<stage>")
 def output(run_id: str, stage: str) -> Response:
-    """Return a stage's stored output: masked, in plain text."""
+    """Return a stage's stored output: masked, in plain text. With `after`, piece by piece for a follower."""
     if stage not in STAGES:
         raise NotFound(f"a run has a plan and an apply, but no {stage}")
     person = access.person_asking()
+    if "after" in request.args:
+        store, clock, after = services().store, services().clock, request.args["after"]
+        piece = read_piece(store, clock, person, run_id, stage, after)
+        return jsonify(data={"type": "outputs", "attributes": asdict(piece)})
     with services().store.transaction() as tx:
         run, text = tx.runs.get(run_id), tx.artifacts.output(run_id, stage)
         done(tx, services().clock, person, AuditAction.READ_OUTPUT, run, stage)
@@ -66,13 +70,13 @@ def output(run_id: str, stage: str) -> Response:
 
 @blueprint.get("/runs/<run_id>/plan.txt")
 def plan_text(run_id: str) -> Response:
-    """Give a run's plan as text, as we read it from the saved plan."""
+    """Give a run's plan as text, as we read it from the saved plan, and what runs only at its apply."""
     with services().store.reading() as tx:
         tx.runs.get(run_id)
         text = kept_text(tx, run_id)
     if text is None:
         raise NotFound("this run has no plan")
-    return Response(f"{text.plain()}\n", mimetype="text/plain")
+    return Response(f"{text.with_actions()}\n", mimetype="text/plain")
 
 
 @blueprint.post("/runs/<run_id>/comment")

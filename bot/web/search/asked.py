@@ -10,10 +10,8 @@ from datetime import timedelta
 from bot.domain.errors import Invalid
 from bot.services.ports import RunSearchQuery, RunState
 from bot.web.page import elements
+from bot.web.request import bodies
 from bot.web.search.context import Fields
-
-LONGEST = 200
-"""How many characters of a field count."""
 
 NAMES = ("workspace", "repo", "person", "branch", "commit", "change", "since", "until")
 
@@ -25,7 +23,7 @@ _NOWHERE = -1
 
 def fields(arguments: Mapping[str, str]) -> Fields:
     """Return the fields of the form. A field that can't be read is named, and matches nothing."""
-    read = {name: cleaned(arguments.get(name, "")) for name in (*NAMES, "q")}
+    read = {name: bodies.cleaned(arguments.get(name, "")) for name in (*NAMES, "q")}
     state = arguments.get("state", "")
     known = state if state in set(RunState) else RunState.ALL.value
     problem = ""
@@ -39,12 +37,6 @@ def fields(arguments: Mapping[str, str]) -> Fields:
     except Invalid as error:
         problem = f"{str(error)[:1].upper()}{str(error)[1:]}."
     return Fields(state=known, problem=problem, **read)
-
-
-def cleaned(text: str) -> str:
-    """Return what a person typed, as it is searched for: one line of printable characters."""
-    line = " ".join(text.split())[:LONGEST]
-    return "".join(letter for letter in line if letter.isprintable())
 
 
 def query(asked: Fields) -> RunSearchQuery:

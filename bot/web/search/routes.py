@@ -14,8 +14,9 @@ from bot.services.ports import MOST_COUNTED, OverviewQuery, RunSearchQuery, RunS
 from bot.web.page import elements
 from bot.web.page.layout import Filter, Link
 from bot.web.page.output import harmless
-from bot.web.request import access
+from bot.web.request import access, bodies
 from bot.web.request.services import services
+from bot.web.runs import json_answers
 from bot.web.search import asked as asking
 from bot.web.search.context import Fields, RunsPage
 
@@ -40,6 +41,8 @@ LABELS = {
 def show() -> Response:
     """Show the runs that match, newest first. The id of a run leads to the run."""
     asked = asking.fields(request.args)
+    if bodies.wants_json():
+        return json_answers.all_runs(replace(asking.query(asked), repos=access.repos()))
     if asking.RUN_ID.fullmatch(asked.q):
         return redirect(elements.run_url(asked.q), 303)
     number = elements.page_number()

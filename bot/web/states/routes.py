@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from typing import Any
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from bot.domain.people.permissions import Action
 from bot.domain.states.file import StateContents, StateResource
 from bot.domain.workspaces.workspace import Workspace
+from bot.services.documents.states import contents_document, state_document
 from bot.services.ports import StateVersion, Transaction
 from bot.services.states.history import why_not_now
 from bot.web.page import elements, wording
 from bot.web.page.layout import Badge, Fact, Link, Tone
 from bot.web.page.output import harmless
-from bot.web.request import access
+from bot.web.request import access, bodies
 from bot.web.request.services import services
+from bot.web.runs import json_answers
 from bot.web.states import compare as state_diffs
 from bot.web.states import instances
 from bot.web.states.context import OutputRow, RollBack, StatePage, StateResourceRow, StateRow, StatesPage
@@ -36,8 +39,10 @@ _PROVIDER = re.compile(r'provider\["(?:registry\.[a-z.]+/|terraform\.io/)?([^"]+
 
 
 @blueprint.get("/workspaces/<path:name>/states")
-def listing(name: str) -> str:
+def listing(name: str) -> str | Response:
     """Show the versions, newest first, refused ones too."""
+    if bodies.wants_json():
+        return _listing_in_json(name)
     person = access.person_asking()
     number, now = elements.page_number(), services().clock.now()
     with services().store.reading() as tx:
@@ -57,9 +62,12 @@ def listing(name: str) -> str:
 
 
 @blueprint.get("/workspaces/<path:name>/states/<version_id>")
-def show(name: str, version_id: str) -> str:
+def show(name: str, version_id: str) -> str | Response:
     """Show a version without its secrets."""
     person = access.person_asking()
+    if bodies.wants_json():
+        found, inside = services().state_versions.show(_id_of(name), person, version_id)
+        return jsonify(data=_json(name, found, contents_document(inside)))
     with services().store.reading() as tx:
         workspace = tx.workspaces.named(name)
         current = tx.states.current(workspace.id)
@@ -122,6 +130,8 @@ def download(name: str, version_id: str) -> Response:
     version, data = services().state_versions.download(_id_of(name), person, version_id)
     answer = Response(data, mimetype="application/octet-stream")
     filename = f"{name.replace('/', '-')}-{version.serial}.tfstate"
+    answer.headers["X-Plangate-State-Version"] = version.id
+    answer.headers["X-Plangate-State-Serial"] = str(version.serial)
     answer.headers.set("Content-Disposition", "attachment", filename=filename)
     return answer
 
@@ -132,6 +142,30 @@ def roll_back(name: str, version_id: str) -> AnyResponse:
     person = access.person_asking()
     done = services().state_versions.roll_back(_id_of(name), version_id, person)
     return redirect(url_for(".show", name=name, version_id=done.id), 303)
+
+
+def _listing_in_json(name: str) -> Response:
+    number = elements.page_number()
+    with services().store.reading() as tx:
+        workspace = tx.workspaces.named(name)
+        found = tx.states.versions(workspace.id, PER_PAGE + 1, (number - 1) * PER_PAGE)
+    data = [_json(name, one) for one in found[:PER_PAGE]]
+    more = number + 1 if len(found) > PER_PAGE else None
+    return jsonify(data=data, meta={"pagination": {"current-page": number, "next-page": more}})
+
+
+def _json(name: str, one: StateVersion, contents: dict[str, Any] | None = None) -> dict[str, Any]:
+    with services().store.reading() as tx:
+        current = tx.states.current(one.workspace_id)
+    return {
+        "id": one.id,
+        "type": "state-versions",
+        "attributes": json_answers.attributes(state_document(one, current) | (contents or {})),
+        "links": {
+            "self": url_for(".show", name=name, version_id=one.id),
+            "download": url_for(".download", name=name, version_id=one.id),
+        },
+    }
 
 
 def _id_of(name: str) -> str:

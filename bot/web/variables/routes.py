@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from bot.domain.errors import Invalid, NotFound
 from bot.domain.people.permissions import Action, Person
 from bot.domain.workspaces.phase import Phase
 from bot.domain.workspaces.variables import Category
+from bot.services.documents.variables import variable_document
 from bot.services.variables.editor import (
     Owner,
     SetVariables,
@@ -22,8 +24,9 @@ from bot.services.variables.editor import (
 from bot.web.page import elements, wording
 from bot.web.page.layout import Link
 from bot.web.page.output import harmless
-from bot.web.request import access, guard
+from bot.web.request import access, bodies, guard
 from bot.web.request.services import services
+from bot.web.runs import json_answers
 from bot.web.variables.context import SetRow, SetsPage, VariableForm, VariableRow, VariablesPage
 
 FORM_LIMIT = 1024 * 1024
@@ -36,6 +39,7 @@ blueprint = Blueprint("variables", __name__)
 
 # What of an address tells which variable is meant, with what is meant if it is not said.
 _PLACE = {"category": "", "key": "", "phase": Phase.BOTH.value}
+_TRUE = ("true", "on", "yes", "1")
 _PHASES = {Phase.BOTH: "", Phase.PLAN: "plans only", Phase.APPLY: "applies only"}
 
 
@@ -43,9 +47,11 @@ _PHASES = {Phase.BOTH: "", Phase.PLAN: "plans only", Phase.APPLY: "applies only"
 
 
 @blueprint.get("/workspaces/<path:name>/variables")
-def of_workspace(name: str) -> str:
+def of_workspace(name: str) -> str | Response:
     """Show every variable that reaches a workspace."""
     person = access.person_asking()
+    if bodies.wants_json():
+        return jsonify(data=[_json(one) for one in services().variables.of_workspace(name, person)])
     may = person.may(Action.EDIT_VARIABLES)
     found = services().variables.of_workspace(name, person)
     page = VariablesPage(
@@ -66,6 +72,8 @@ def of_workspace(name: str) -> str:
 @guard.takes(FORM_LIMIT)
 def set_in_workspace(name: str) -> Response:
     """Set a workspace's own variable."""
+    if bodies.wants_json():
+        return jsonify(data=_json(_put_by_program(WorkspaceVariables(name))))
     _put(WorkspaceVariables(name))
     return redirect(url_for(".of_workspace", name=name), 303)
 
@@ -74,6 +82,8 @@ def set_in_workspace(name: str) -> Response:
 def unset_in_workspace(name: str) -> Response:
     """Remove a workspace's own variable."""
     _unset(WorkspaceVariables(name))
+    if bodies.wants_json():
+        return jsonify(data=None)
     return redirect(url_for(".of_workspace", name=name), 303)
 
 
@@ -173,6 +183,26 @@ def _put(owner: Owner) -> None:
         phase=_phase(),
     )
     services().variables.put(owner, wish, person)
+
+
+def _put_by_program(owner: Owner) -> VariableView:
+    """Set a variable. Fields that a program leaves out keep their values: it shows no form that has them."""
+    form = request.form
+    hcl = form.get("hcl")
+    wish = VariableInput(
+        key=form.get("key", ""),
+        category=_category(form.get("category", Category.TERRAFORM.value)),
+        value=form.get("value"),
+        hcl=None if hcl is None else hcl in _TRUE,
+        sensitive=form.get("sensitive", "") in _TRUE,
+        description=form.get("description"),
+        phase=_phase(),
+    )
+    return services().variables.put(owner, wish, access.person_asking())
+
+
+def _json(one: VariableView) -> dict[str, Any]:
+    return {"type": "vars", "attributes": json_answers.attributes(variable_document(one))}
 
 
 def _unset(owner: Owner) -> None:

@@ -78,20 +78,27 @@ def queue_plan(name: str) -> Response:
 def lock(name: str) -> Response:
     """Hold the workspace."""
     services().workspace_locks.lock(name, access.person_asking(), request.form.get("reason", ""))
-    return redirect(elements.workspace_url(name), 303)
+    return _then(name)
 
 
 @blueprint.post("/workspaces/<path:name>/unlock")
 def unlock(name: str) -> Response:
     """Unlock the workspace; another's lock by force."""
     services().workspace_locks.unlock(name, access.person_asking(), force="force" in request.args)
-    return redirect(elements.workspace_url(name), 303)
+    return _then(name)
 
 
 @blueprint.post("/workspaces/<path:name>/release-state")
 def release_state(name: str) -> Response:
     """Take Terraform's lock off the state."""
     services().workspace_locks.release_state(name, access.person_asking())
+    return _then(name)
+
+
+def _then(name: str) -> Response:
+    """Redirect to the workspace, or answer a program in JSON."""
+    if bodies.wants_json():
+        return json_answers.workspace(name)
     return redirect(elements.workspace_url(name), 303)
 
 

@@ -132,14 +132,16 @@ def test_programs_get_json(furnished: Journey) -> None:
     assert {tuple(one) for one in findings} == {("state", "name", "found", "advice")}
 
 
-def test_people_get_a_line_for_each_with_what_to_do(furnished: Journey) -> None:
+def test_people_get_the_problems_one_by_one_with_what_to_do(furnished: Journey) -> None:
     done = ask({"PATH": "/usr/bin:/bin", **furnished.stage.environment(), "REDIS_URL": "redis://127.0.0.1:9"})
     assert done.returncode == 1
-    lines = done.stdout.splitlines()
-    assert {line[0] for line in lines} == {"✓", "!", "✗"}
-    (redis,) = [line for line in lines if "redis:" in line]
-    assert redis.startswith("✗ redis: Redis does not answer: ")
-    assert redis.endswith(" → Start it, or correct REDIS_URL")
+    fine, *problems, summary = done.stdout.split("\n\n")
+    assert {line[0] for line in fine.splitlines()} == {"✓"}
+    assert problems[0].startswith("1. ✗ redis: Redis does not answer: ")
+    assert problems[0].endswith("\n   To fix it: Start it, or correct REDIS_URL")
+    assert [one.partition(".")[0] for one in problems] == [str(n) for n, _ in enumerate(problems, 1)]
+    assert any("! local administrator: " in one for one in problems)
+    assert f"{len(fine.splitlines())} parts are in order, 1 does not work, " in summary
 
 
 def test_the_settings_it_tells_of_hold_no_secret(furnished: Journey) -> None:
@@ -153,10 +155,22 @@ def test_the_settings_it_tells_of_hold_no_secret(furnished: Journey) -> None:
 
 
 def test_a_configuration_that_is_wrong(doctor: Doctor) -> None:
-    findings = doctor(PLANGATE_SANDBOX="perhaps", unset="PLANGATE_URL")
-    assert ailing(findings) == {"configuration": "failed"}
-    assert "PLANGATE_URL: is not set" in findings["configuration"]["found"]
-    assert "PLANGATE_SANDBOX: " in findings["configuration"]["found"]
+    assert ailing(doctor(PLANGATE_SANDBOX="perhaps", unset="PLANGATE_URL")) == {"configuration": "failed"}
+
+
+def test_each_problem_of_the_configuration_is_one_of_the_list(tmp_path: Path) -> None:
+    (tmp_path / "plangate.yml").write_text("workspaces:\n  - {name: net, repo: acme/infra, nonsense: 1}\n")
+    settings = {"PLANGATE_CONFIG": str(tmp_path / "plangate.yml"), "PLANGATE_SANDBOX": "perhaps"}
+    done = ask({"PATH": "/usr/bin:/bin", **settings})
+    *problems, summary = done.stdout.split("\n\n")
+    found = "\n".join(problems)
+    assert len(problems) >= 3
+    for number, problem in enumerate(problems, 1):
+        assert problem.strip().startswith(f"{number}. ✗ configuration: ")
+        assert "\n   To fix it: " in problem
+    for where in ("PLANGATE_URL: ", "PLANGATE_SANDBOX: ", "plangate.yml:2:35: "):
+        assert f"configuration: {where}" in found
+    assert summary == f"0 parts are in order, {len(problems)} do not work\n"
 
 
 def test_a_setting_that_nobody_knows(doctor: Doctor) -> None:

@@ -110,7 +110,18 @@ NAMES = (
     ),
     *("person", "action", "workspace", "since", "until", "category", "key", "value", "keeps", "sensitive"),
     *("comment", "once", "name", "days", "scope", "message", "destroy", "replace", "target", "plan_only"),
-    *("reason", "hcl", "description", "everywhere", "workspaces", "kind", "module", "open"),
+    *(
+        "reason",
+        "hcl",
+        "description",
+        "everywhere",
+        "workspaces",
+        "kind",
+        "module",
+        "open",
+        "about",
+        "status",
+    ),
 )
 FIELDS = st.dictionaries(st.sampled_from(NAMES), ODD, max_size=8)
 SENT_ALONG = st.dictionaries(

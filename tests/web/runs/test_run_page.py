@@ -436,7 +436,10 @@ def test_the_plan_as_text_is_ours_and_the_output_is_labelled_as_terraforms(world
     assert "<li><code>null_resource.x</code> runs its provisioner local-exec</li>" in ours
     raw = world.client.get(f"/runs/{run.id}/plan.txt")
     assert raw.mimetype == "text/plain"
-    assert raw.get_data(as_text=True).endswith("\nPlan: 1 to add, 0 to change, 0 to destroy.\n")
+    assert raw.get_data(as_text=True).endswith(
+        "\nPlan: 1 to add, 0 to change, 0 to destroy.\n"
+        "at apply, null_resource.x runs its provisioner `local-exec`\n"
+    )
     text(world, f"/runs/{world.run(world.workspace('bare')).id}/plan.txt", 404)
 
 
