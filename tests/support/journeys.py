@@ -137,7 +137,7 @@ class Journey:
             if (found := ask()) is not None:
                 return found
             self.stage.check()
-            time.sleep(0.1)
+            time.sleep(0.25)
         logs = "\n".join(f"--- {name}\n{part.tail(25)}" for name, part in tuple(self.stage.parts.items()))
         raise AssertionError(f"{what} did not come\n{logs}")
 
