@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 pytest.register_assert_rewrite("tests.support", "tests.fakes")
 
 from tests.support.journeys import Journey  # noqa: E402 -- see above
+from tests.support.stores import Stores, kept_stores  # noqa: E402 -- see above
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -44,6 +45,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if item.get_closest_marker("soak")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if not item.get_closest_marker("soak")]
+
+
+@pytest.fixture(scope="session")
+def stores() -> Iterator[Stores]:
+    """Stores on SQLite, for one test after another."""
+    with kept_stores() as kept:
+        yield kept
 
 
 @pytest.fixture(scope="module")

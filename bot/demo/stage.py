@@ -12,11 +12,13 @@ import secrets
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -35,6 +37,12 @@ _STARTING = 30.0
 _ENDING = 10.0
 # Variables that the demo's processes may need: none of them reaches Terraform.
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """Read the certificates once, not for each call: it takes longer than most calls."""
+    return httpx.create_ssl_context()
 
 
 @dataclass(frozen=True)
@@ -289,9 +297,8 @@ class Stage:
     def admin(self, method: str, path: str, body: Mapping[str, object]) -> dict[str, object]:
         """Furnish the playground: people, repositories, roles."""
         headers = {"Authorization": f"Bearer {self.admin_token}"}
-        answer = httpx.request(
-            method, f"{self.forge_url}/playground{path}", json=dict(body), headers=headers, timeout=10
-        )
+        url = f"{self.forge_url}/playground{path}"
+        answer = httpx.request(method, url, json=dict(body), headers=headers, timeout=10, verify=trusted())
         if answer.is_error:
             raise StageError(f"the playground refused {method} {path}: {answer.text[:300]}")
         found: dict[str, object] = answer.json() if answer.content else {}
@@ -345,6 +352,6 @@ def _plangate() -> list[str]:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2).is_success
+        return httpx.get(url, timeout=2, verify=trusted()).is_success
     except httpx.HTTPError:
         return False

@@ -9,15 +9,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.support import databases
 from tests.support.backend import live
 from tests.support.seeding import Seeded, seed
+from tests.support.stores import Stores
 from tests.web.conftest import World, built
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -79,12 +78,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(browser: Browser, stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The seeded application, served for a module's tests."""
-    folder: Path = tmp_path_factory.mktemp("site")
-    empty = databases.put(folder / "empty.db")
-    (folder / "data").mkdir()
-    with built(empty, folder / "data") as world:
+    with stores.one() as kept, built(kept, tmp_path_factory.mktemp("site")) as world:
         seeded = seed(world)
         with live(world.app) as address:
             yield Site(world, seeded, address, browser)

@@ -34,7 +34,7 @@ from bot.domain.workspaces.workspace import Workspace
 from bot.services.deliveries.catch_up import CatchUpSettings
 from bot.services.ports import Addresses, ArtifactKind, CommentTexts, Delivery, Limits, RunQuery
 from bot.store import SqlStore
-from bot.vault import FernetVault, generate_key
+from bot.vault import FernetVault
 from bot.wiring import build_services
 from bot.wiring.engine import binaries_of, sandbox_of
 from bot.wiring.world import World
@@ -59,7 +59,8 @@ class House:
 
     def __init__(
         self,
-        url: str,
+        store: SqlStore,
+        vault: FernetVault,
         rules: Sequence[DiscoverRule] = (),
         limits: Limits | None = None,
         policy_sets: Sequence[PolicySet] = (),
@@ -71,8 +72,7 @@ class House:
         self.clock, self.dispatch, self.engine = FakeClock(), FakeDispatch(), FakeEngine()
         self.forge, self.policies, self.merges = FakeForge("github"), FakePolicies(), FakeMerges()
         self.forge.now = self.clock.now
-        self.vault = FernetVault([generate_key()])
-        self.store = SqlStore(url, self.vault)
+        self.store, self.vault = store, vault
         self.events: dict[str, ForgeEvent | Ignored | Exception] = {}
         self._pushed: dict[str, str] = {}
         config = settings(

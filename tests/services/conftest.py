@@ -1,45 +1,28 @@
-"""A house for each test, on a database file of its own."""
+"""A house for each test, on an empty database."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.fakes.house import House
-from tests.support import databases
-
-# The store syncs each commit to the disk, which these tests need not wait for.
-_IN_MEMORY = Path("/dev/shm")
-
-
-@pytest.fixture(scope="session")
-def migrated() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=_IN_MEMORY if _IN_MEMORY.is_dir() else None) as folder:
-        yield databases.put(Path(folder) / "migrated.sqlite")
+from tests.support.stores import KeptStore, Stores
 
 
 @pytest.fixture
-def build(migrated: Path) -> Iterator[Callable[..., House]]:
+def build(stores: Stores) -> Iterator[Callable[..., House]]:
     """Builds houses; each has a database of its own."""
-    built: list[House] = []
+    taken: list[KeptStore] = []
 
     def new_house(**how: Any) -> House:
-        path = migrated.with_name(f"house-{len(built)}.sqlite")
-        path.unlink(missing_ok=True)
-        shutil.copy(migrated, path)
-        built.append(House(f"sqlite:///{path}", **how))
-        return built[-1]
+        taken.append(stores.take())
+        return House(taken[-1].store, taken[-1].vault, **how)
 
     yield new_house
-    for each in built:
-        each.store.close()
-    for path in migrated.parent.glob("house-*"):
-        path.unlink()
+    for each in taken:
+        stores.give_back(each)
 
 
 @pytest.fixture

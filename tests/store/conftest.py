@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from bot.store import SqlStore, migrate
 from bot.vault import FernetVault, generate_key
 from tests.support import databases
 from tests.support.postgres import PostgresMissing, PostgresServer, running_postgres
+from tests.support.stores import Stores
 
 _numbers = count(1)
 
@@ -77,11 +78,6 @@ def postgres() -> Iterator[PostgresServer]:
         pytest.skip(str(missing))
 
 
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return databases.put(tmp_path_factory.mktemp("template") / "migrated.sqlite")
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -98,11 +94,11 @@ def empty(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Database
 
 
 @pytest.fixture
-def database(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Database:
-    """A database with the schema and nothing in it."""
+def database(kind: str, request: pytest.FixtureRequest, stores: Stores) -> Database:
+    """A database with the schema and nothing in it, always at the same address."""
     if kind == "sqlite":
-        path = tmp_path / "plangate.sqlite"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        path = stores.folder / "store" / "plangate.sqlite"
+        databases.put_anew(path)
         return Database(f"sqlite:///{path}", file=path)
     server: PostgresServer = request.getfixturevalue("postgres")
     return Database(server.empty("migrated"), server=server)
@@ -113,8 +109,14 @@ def vault() -> FernetVault:
     return FernetVault([generate_key()])
 
 
+@pytest.fixture(scope="session")
+def stores_by_url(vault: FernetVault) -> Callable[[str], SqlStore]:
+    """Stores that stay: one that is new would compile every statement again."""
+    return cache(lambda url: SqlStore(url, vault))
+
+
 @pytest.fixture
-def store(database: Database, vault: FernetVault) -> Iterator[SqlStore]:
-    store = SqlStore(database.url, vault)
+def store(database: Database, stores_by_url: Callable[[str], SqlStore]) -> Iterator[SqlStore]:
+    store = stores_by_url(database.url)
     yield store
     store.close()

@@ -25,6 +25,13 @@ def put(place: Path) -> Path:
     return place
 
 
+def put_anew(place: Path) -> Path:
+    """Write such a database in the place of one that nobody uses any more; return it."""
+    for each in place.parent.glob(f"{place.name}*"):
+        each.unlink()
+    return put(place)
+
+
 def data_folder(place: Path) -> Path:
     """Make the data folder of a server whose database is migrated; return it."""
     put(place / "plangate.db")

@@ -73,6 +73,7 @@ class Journey:
         )
         self._repos = iter(rooms(kind))
         self._trees = itertools.count()
+        self._services: Services | None = None
 
     def __enter__(self) -> Self:
         self.stage.start()
@@ -117,7 +118,9 @@ class Journey:
     @property
     def services(self) -> Services:
         """The services on the stage's database, to look and to act as the command line does."""
-        return build(configured(self.stage.environment()))
+        if self._services is None:
+            self._services = build(configured(self.stage.environment()))
+        return self._services
 
     def repo(self, files: dict[str, str] | None = None, name: str = "") -> Repo:
         """Return a fresh repository with a beginning on `main` that made no runs."""
@@ -135,7 +138,7 @@ class Journey:
             if (found := ask()) is not None:
                 return found
             self.stage.check()
-            time.sleep(0.1)
+            time.sleep(0.25)
         logs = "\n".join(f"--- {name}\n{part.tail(25)}" for name, part in tuple(self.stage.parts.items()))
         raise AssertionError(f"{what} did not come\n{logs}")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -30,8 +29,6 @@ from bot.domain.workspaces.workspace import Workspace
 from bot.forges.github.receiver import GitHubHook
 from bot.services.people import local_sign_in
 from bot.services.ports import Addresses, Delivery, Limits, QueueHealth
-from bot.store import SqlStore
-from bot.vault import FernetVault, generate_key
 from bot.web import create_app
 from bot.web.request import services as needs
 from bot.web.runs import live as runs_live
@@ -44,7 +41,7 @@ from tests.fakes.merges import FakeMerges
 from tests.fakes.policies import FakePolicies
 from tests.fakes.settings import settings
 from tests.fakes.texts import PlainTexts
-from tests.support import databases
+from tests.support.stores import KeptStore, Stores
 
 SECRET = "the webhook's secret"
 INFRA = RepoRef("hub", "acme/infra")
@@ -129,6 +126,7 @@ class World:
     forge: FakeForge
     clock: StandingClock
     dispatch: QuietDispatch
+    database: Path
 
     def with_settings(self, **changed: Any) -> FlaskClient:
         config = replace(self.services.config, **changed)
@@ -209,23 +207,14 @@ class World:
         return found[1]
 
 
-@pytest.fixture(scope="session")
-def schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database: copying it is quicker than migrating one for each test."""
-    return databases.put(tmp_path_factory.mktemp("schema") / "empty.db")
-
-
 def _parse(delivery: Delivery) -> Ignored:
     return Ignored(f"nobody works on {delivery.id} here")
 
 
 @contextmanager
-def built(schema: Path, folder: Path, app: Flask | None = None) -> Iterator[World]:
+def built(kept: KeptStore, folder: Path, app: Flask | None = None) -> Iterator[World]:
     """Build a world. Using the `app` of an earlier one, which has ended, saves most of the time."""
-    shutil.copy(schema, folder / "plangate.db")
-    url = f"sqlite:///{folder / 'plangate.db'}"
-    vault = FernetVault([generate_key()])
-    store = SqlStore(url, vault)
+    store, vault = kept.store, kept.vault
     clock, dispatch = StandingClock(), QuietDispatch()
     forge = FakeForge("hub")
     forge.set_branch(INFRA, "main", SHA)
@@ -266,24 +255,23 @@ def built(schema: Path, folder: Path, app: Flask | None = None) -> Iterator[Worl
     else:
         needs.install(app, services)
         runs_live.install(app, Streams())
-    world = World(services, app, app.test_client(), forge, clock, dispatch)
+    world = World(services, app, app.test_client(), forge, clock, dispatch, kept.path)
     assert world.sign_in().status_code == 303
     yield world
-    store.close()
 
 
 _apps: list[Flask] = []
 
 
 @pytest.fixture
-def world(schema: Path, tmp_path: Path) -> Iterator[World]:
-    with built(schema, tmp_path, *_apps) as made:
+def world(stores: Stores, tmp_path: Path) -> Iterator[World]:
+    with stores.one() as kept, built(kept, tmp_path, *_apps) as made:
         _apps[:] = [made.app]
         yield made
 
 
 @pytest.fixture(scope="module")
-def lasting_world(schema: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def lasting_world(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """One world for all of a module's examples: for tests that throw many things at it."""
-    with built(schema, tmp_path_factory.mktemp("world")) as made:
+    with stores.one() as kept, built(kept, tmp_path_factory.mktemp("world")) as made:
         yield made

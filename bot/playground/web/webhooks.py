@@ -8,12 +8,14 @@ import hmac
 import json
 import queue
 import random
+import ssl
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 import httpx
@@ -32,6 +34,12 @@ _LONGEST = 3 * ANSWER_WITHIN
 # How a GitLab signing token begins.
 SIGNING_PREFIX = "whsec_"
 LOST = "lost on its way"
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Read the certificates once, not for each playground: it takes longer than most calls."""
+    return httpx.create_ssl_context()
 
 
 @dataclass
@@ -183,8 +191,8 @@ class Outbox:
     def _work(self) -> None:
         client: httpx.Client | None = None
         while (delivery := self._queue.get()) is not None:
-            # Made only when needed, as it is slow to make. The machine's proxies are not for the playground.
-            client = client or httpx.Client(timeout=ANSWER_WITHIN, trust_env=False)
+            # The machine's proxies are not for the playground.
+            client = client or httpx.Client(timeout=ANSWER_WITHIN, trust_env=False, verify=_trusted())
             try:
                 self._send(client, delivery)
             finally:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import ssl
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -20,6 +22,14 @@ from bot.services.ports import Watch, WatchSignal
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 # Short enough for a run's lease to be renewed between two pieces.
 _TIMEOUT = httpx.Timeout(10, connect=5)
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Read the certificates once, not for each file: it takes longer than most downloads."""
+    return httpx.create_ssl_context()
+
+
 _TICK_SECONDS = 1.0
 
 
@@ -54,6 +64,7 @@ class Transfer:
             with (
                 httpx.Client(
                     timeout=_TIMEOUT,
+                    verify=_trusted(),
                     follow_redirects=True,
                     # For each hop, so that no redirect leads out of https.
                     event_hooks={"request": [_only_safely]},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -16,23 +15,16 @@ from bot.services.ports import Delivery
 from bot.services.ports.deliveries import FOUND_PUSH
 from bot.services.ports.failed_deliveries import FailedAttempt
 from tests.fakes.house import NEVER, REPO, House
-from tests.support import databases
+from tests.support.stores import Stores
 
 EVERY = timedelta(minutes=5)
 Build = Callable[[CatchUpSettings], House]
 
 
 @pytest.fixture
-def build(tmp_path: Path) -> Iterator[Build]:
-    url, built = f"sqlite:///{databases.put(tmp_path / 'house.sqlite')}", []
-
-    def new_house(settings: CatchUpSettings) -> House:
-        built.append(House(url, catching_up=settings))
-        return built[-1]
-
-    yield new_house
-    for each in built:
-        each.store.close()
+def build(stores: Stores) -> Iterator[Build]:
+    with stores.one() as kept:
+        yield lambda settings: House(kept.store, kept.vault, catching_up=settings)
 
 
 def test_webhooks_that_arrive_are_in_order(build: Build) -> None:

@@ -49,14 +49,16 @@ def gitlab(tmp_path: Path, gitlab_description: GitLabDescription | None) -> Iter
 
 
 @pytest.fixture
-def api(gitlab: Playground) -> Api:
+def api(gitlab: Playground) -> Iterator[Api]:
+    # Reading no certificates, it is quickly made.
+    client = httpx.Client(trust_env=False, verify=False)
+
     def call(method: str, path: str, body: object = None, login: str = "alice") -> httpx.Response:
         headers = {"PRIVATE-TOKEN": f"token-of-{login}"} if login else {}
-        return httpx.request(
-            method, f"{gitlab.url}/api/v4{path}", json=body, headers=headers, trust_env=False
-        )
+        return client.request(method, f"{gitlab.url}/api/v4{path}", json=body, headers=headers)
 
-    return call
+    with client:
+        yield call
 
 
 @pytest.fixture

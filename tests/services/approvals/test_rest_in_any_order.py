@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.domain.runs.run import Run
@@ -19,6 +19,7 @@ from bot.services.ports import ApplyResult, ArtifactKind, EngineJob
 from bot.services.states.kept_aside import new_version
 from tests.fakes.engine import change, plan_json
 from tests.fakes.house import House
+from tests.support.stores import Stores
 
 WANTED = {"one": {"x": 1, "y": 1, "z": 1}, "two": {"x": 1, "y": 2}, "three": {"z": 3}}
 STEPS = st.one_of(
@@ -177,20 +178,21 @@ TAINTED = [
 ]
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15)
 @example(HALF)
 @example(TAINTED)
 @example([*HALF[:2], ("drift", "x", 0), ("retry", "", 0)])
 @example([*HALF[:2], ("edit", "y", 2), ("retry", "", 0)])
 @given(st.lists(STEPS, min_size=3, max_size=14))
 def test_a_retry_does_exactly_what_was_left_or_asks(
-    build: Callable[..., House], steps: list[tuple[str, str, int]]
+    stores: Stores, steps: list[tuple[str, str, int]]
 ) -> None:
-    cloud = Cloud(build())
-    cloud.begin()
-    for step in steps:
-        cloud.step(*step)
-    assert cloud.wrong == []
+    with stores.one() as kept:
+        cloud = Cloud(House(kept.store, kept.vault))
+        cloud.begin()
+        for step in steps:
+            cloud.step(*step)
+        assert cloud.wrong == []
 
 
 def test_the_model_goes_on_after_failures(build: Callable[..., House]) -> None:

@@ -11,6 +11,8 @@ from bot.domain.errors import StoreUnavailable
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run
 from bot.services.runs.transitions import lease_of
+from bot.store import SqlStore
+from bot.vault import FernetVault, generate_key
 from tests.fakes.engine import change
 from tests.fakes.house import WRITER, House
 
@@ -93,7 +95,8 @@ def test_pushes_take_turns_too_but_never_in_a_workspace_that_is_locked(house: Ho
 
 
 def test_a_worker_that_starts_while_the_database_is_away_does_not_end(tmp_path: Path) -> None:
-    house = House(f"sqlite:///{tmp_path}/nowhere/plangate.db")
+    vault = FernetVault([generate_key()])
+    house = House(SqlStore(f"sqlite:///{tmp_path}/nowhere/plangate.db", vault), vault)
     house.execution.warm_up()
     with pytest.raises(StoreUnavailable), house.store.reading() as tx:
         tx.workspaces.all()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.domain.people.permissions import Person, Role
@@ -21,6 +21,7 @@ from bot.domain.workspaces.workspace import ApplyWhen, Merging, PlanOf
 from bot.services.ports import EngineJob
 from tests.fakes.engine import change, plan_json
 from tests.fakes.house import REPO, House
+from tests.support.stores import Stores
 
 _TEXTS = st.sampled_from(["a1", "a2", "b1"])
 _NUMBERS = st.sampled_from([1, 2])
@@ -169,18 +170,19 @@ QUIETLY = [("apply", 1, ""), ("hear", 0, ""), ("quiet move", "network/more.tf", 
 
 @example(steps=MOVES_AND_APPLIES, way=(ApplyWhen.BEFORE_MERGE, False))
 @example(steps=QUIETLY, way=(ApplyWhen.BEFORE_MERGE, True))
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20)
 @given(steps=st.lists(STEPS, max_size=10), way=WAYS)
 def test_nothing_is_applied_that_was_not_approved(
-    build: Callable[..., House], steps: list[tuple[str, int | str, str]], way: tuple[ApplyWhen, bool]
+    stores: Stores, steps: list[tuple[str, int | str, str]], way: tuple[ApplyWhen, bool]
 ) -> None:
-    model = Model(build())
-    model.begin(Merging(way[0], keep_approval=way[1], plan_of=PlanOf.MERGE))
-    for step in steps:
-        model.step(*step)
-    model.step("work", 0, "")
-    assert model.wrong == []
-    assert all(run.final for run in model.house.runs())
+    with stores.one() as kept:
+        model = Model(House(kept.store, kept.vault))
+        model.begin(Merging(way[0], keep_approval=way[1], plan_of=PlanOf.MERGE))
+        for step in steps:
+            model.step(*step)
+        model.step("work", 0, "")
+        assert model.wrong == []
+        assert all(run.final for run in model.house.runs())
 
 
 def test_the_model_applies_what_is_approved(build: Callable[..., House]) -> None:

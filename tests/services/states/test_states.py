@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +23,7 @@ from bot.services.ports import StateVersion
 from bot.services.states.backend import Access, Grant, StateService
 from bot.store import SqlStore
 from bot.vault import FernetVault, generate_key
-from tests.support import databases
+from tests.support.stores import Stores
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 WS, OTHER_WS = "ws-one", "ws-two"
@@ -78,15 +77,13 @@ class Room:
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    url = f"sqlite:///{databases.put(tmp_path / 'states.db')}"
-    vault, clock = FernetVault([generate_key()]), Clock()
-    store = SqlStore(url, vault)
-    with store.transaction() as tx:
-        for name, workspace_id in (("one", WS), ("two", OTHER_WS)):
-            tx.workspaces.put(Workspace(id=workspace_id, name=name, repo=RepoRef("hub", "acme/infra")))
-    yield Room(store, StateService(store, vault, clock), clock)
-    store.close()
+def room(stores: Stores) -> Iterator[Room]:
+    clock = Clock()
+    with stores.one() as kept:
+        with kept.store.transaction() as tx:
+            for name, workspace_id in (("one", WS), ("two", OTHER_WS)):
+                tx.workspaces.put(Workspace(id=workspace_id, name=name, repo=RepoRef("hub", "acme/infra")))
+        yield Room(kept.store, StateService(kept.store, kept.vault, clock), clock)
 
 
 def state(serial: int = 1, lineage: str = "lin-1", **more: object) -> bytes:

@@ -14,6 +14,7 @@ from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import RunSource
 from bot.services.ports import RunQuery
 from bot.store import SqlStore
+from bot.vault import FernetVault
 from tests.fakes.house import House
 from tests.store.racing import in_processes, in_threads
 from tests.store.samples import AT, MINUTE, add, delivery, event, post, put, run, state_lock, status
@@ -93,10 +94,10 @@ def test_a_delivery_that_two_workers_have_is_handled_by_one(store: SqlStore) -> 
 
 
 def test_a_push_that_comes_while_an_older_one_is_decided_is_not_followed_by_the_older_one(
-    postgres: PostgresServer,
+    postgres: PostgresServer, vault: FernetVault
 ) -> None:
     """Only PostgreSQL lets two write at once. The older commit must not be applied after the newer one."""
-    house = House(postgres.empty("migrated"))
+    house = House(SqlStore(postgres.empty("migrated"), vault), vault)
     house.workspace("network")
     first = house.push("c1", "network/a.tf", work=False)
     factory = house.intake._run_factory

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -122,7 +121,7 @@ def test_fetching_a_runs_raw_output_leaves_a_line(world: World) -> None:
     assert (line["login"], line["subject"], line["detail"]) == ("rea", run.id, "plan")
 
 
-def test_an_apply_is_one_action_whatever_the_way(world: World, tmp_path: Path) -> None:
+def test_an_apply_is_one_action_whatever_the_way(world: World) -> None:
     workspace = world.workspace()
     run = world.run(workspace, status=RunStatus.PLANNED, plan_status=StageStatus.FINISHED, has_changes=True)
     world.services.controls.confirm(run.id, person("ana"), "Looks right")
@@ -133,7 +132,7 @@ def test_an_apply_is_one_action_whatever_the_way(world: World, tmp_path: Path) -
             AuditEntry(world.services.clock.now(), "old", "hub", Role.WRITE, Via.PAGE, AuditAction.APPLY)
         )
     # As an earlier version wrote it.
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'plangate.db'}")
+    engine = sa.create_engine(f"sqlite:///{world.database}")
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE audit SET deed = 'confirm' WHERE login = 'old'"))
     engine.dispose()

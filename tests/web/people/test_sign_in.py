@@ -111,8 +111,8 @@ def test_signing_in_again_ends_the_session_before(world: World) -> None:
 
 def test_the_database_does_not_tell_what_the_browser_has(world: World) -> None:
     held = world.cookie()
-    path = world.services.addresses.data / "plangate.db"
-    written = b"".join(each.read_bytes() for each in path.parent.glob("plangate.db*"))
+    path = world.database
+    written = b"".join(each.read_bytes() for each in path.parent.glob(f"{path.name}*"))
     assert b"alice" in written
     assert held.encode() not in written
 

@@ -201,8 +201,7 @@ def test_a_browser_gets_pages(world: World, accept: str) -> None:
 
 def test_the_database_has_no_secret(world: World) -> None:
     secret = make(world)
-    path = world.services.addresses.data / "plangate.db"
-    engine = sa.create_engine(f"sqlite:///{path}")
+    engine = sa.create_engine(f"sqlite:///{world.database}")
     with engine.connect() as connection:
         [row] = connection.execute(sa.text("SELECT * FROM tokens")).mappings()
         driver = connection.connection.driver_connection
