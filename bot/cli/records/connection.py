@@ -67,7 +67,7 @@ def checked_address(server: str, *, allow_http: bool) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
-class Connection:
+class ServerConnection:
     """Asks one server. Raises PlangateError with the server's reason, and Away if it does not answer now."""
 
     def __init__(self, server: str, token: str) -> None:

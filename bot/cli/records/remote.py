@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from bot.cli.records.connection import LARGEST_STATE, Connection, Fields
+from bot.cli.records.connection import LARGEST_STATE, ServerConnection, Fields
 from bot.cli.records.records import Document, PlanWish, VariablePlace, VariableWish
 from bot.cli.records.shapes import BadAnswer, Nullable, Texts, shaped
 from bot.domain.errors import Invalid, NotFound
@@ -135,7 +135,7 @@ _PAGINATION = {"meta": {"pagination": {"next-page": Nullable(int), "total-count"
 class RemoteRecords:
     """Asks a server."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: ServerConnection) -> None:
         self._connection = connection
 
     # --- runs -----------------------------------------------------------------------------------------------

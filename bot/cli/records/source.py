@@ -25,11 +25,11 @@ def records() -> Iterator[Records]:
     if not given.get("server"):
         yield _local()
         return
-    from bot.cli.records.connection import Connection, checked_address  # noqa: PLC0415
+    from bot.cli.records.connection import ServerConnection, checked_address  # noqa: PLC0415
     from bot.cli.records.credentials import token  # noqa: PLC0415
     from bot.cli.records.remote import RemoteRecords  # noqa: PLC0415
 
-    connection = Connection(checked_address(given["server"], allow_http=given["allow_http"]), token())
+    connection = ServerConnection(checked_address(given["server"], allow_http=given["allow_http"]), token())
     try:
         yield RemoteRecords(connection)
     finally:
