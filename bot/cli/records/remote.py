@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from bot.cli.records.connection import LARGEST_STATE, ServerConnection, Fields
+from bot.cli.records.connection import LARGEST_STATE, Fields, ServerConnection
 from bot.cli.records.records import Document, PlanWish, VariablePlace, VariableWish
 from bot.cli.records.shapes import BadAnswer, Nullable, Texts, shaped
 from bot.domain.errors import Invalid, NotFound
