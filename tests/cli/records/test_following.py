@@ -18,6 +18,9 @@ from bot.services.ports import AuditQuery
 from tests.cli.records.conftest import Site, Terminal
 
 ROOT = Path(__file__).parents[3]
+PATIENCE = 120
+"""Seconds until a command that should have ended counts as one that hangs."""
+
 Follow = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -38,13 +41,19 @@ def follow(request: pytest.FixtureRequest, terminal: Terminal, site: Site, run: 
     def start(*words: str) -> subprocess.Popen[str]:
         argv = [sys.executable, "-m", "bot.cli", *words]
         pipe = subprocess.PIPE
-        started.append(subprocess.Popen(argv, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True))
+        # Tests that a shell has put in the background ignore Ctrl-C, and their children would, too.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            how: dict[str, Any] = {"env": environment, "stdout": pipe, "stderr": pipe, "text": True}
+            started.append(subprocess.Popen(argv, cwd=ROOT, **how))
+        finally:
+            signal.signal(signal.SIGINT, before)
         return started[-1]
 
     yield start
     for process in started:
         process.kill()
-        process.communicate()
+        process.communicate(timeout=PATIENCE)
 
 
 def append(terminal: Terminal, run: str, text: str, stage: str = "plan") -> None:
@@ -73,7 +82,7 @@ def test_output_is_followed_over_both_stages_to_the_end_of_the_run(
     assert line(process) == "apply 1\n"
     append(terminal, run, "apply \x1b[2J2", "apply")
     terminal.put(run, status=RunStatus.APPLIED, apply_status=StageStatus.FINISHED)
-    assert process.communicate() == ("apply \\u001b[2J2\n", f"{run} is applied\n")
+    assert process.communicate(timeout=PATIENCE) == ("apply \\u001b[2J2\n", f"{run} is applied\n")
     assert process.returncode == 0
 
 
@@ -93,7 +102,7 @@ def test_following_ends_where_a_person_must_decide_and_the_exit_code_tells_failu
     process = follow("runs", "logs", run, "-f")
     assert line(process) == "plan 1\n"
     terminal.put(run, status=status, plan_status=StageStatus.FINISHED, has_changes=True)
-    out, error = process.communicate()
+    out, error = process.communicate(timeout=PATIENCE)
     assert (out, error, process.returncode) == ("", f"{run} is {status.value}\n", code)
 
 
@@ -109,7 +118,7 @@ def test_a_stage_that_begins_again_is_printed_from_its_beginning(
     assert line(process) == "second try\n"
     assert "has begun again" in line(process, error=True)
     terminal.put(run, status=RunStatus.PLANNED_AND_FINISHED, plan_status=StageStatus.FINISHED)
-    assert process.communicate()[0] == ""
+    assert process.communicate(timeout=PATIENCE)[0] == ""
     assert process.returncode == 0
 
 
@@ -119,7 +128,7 @@ def test_ctrl_c_ends_it_without_a_traceback(terminal: Terminal, run: str, follow
         process = follow(*words)
         assert line(process) == "plan 1\n"
         process.send_signal(signal.SIGINT)
-        assert process.communicate() == ("", "")
+        assert process.communicate(timeout=PATIENCE) == ("", "")
         assert process.returncode == 130
 
 
@@ -129,7 +138,7 @@ def test_a_command_waits_for_the_end_of_its_run(
 ) -> None:
     process = follow("runs", "show", run, "--wait")
     terminal.put(run, status=status, plan_status=StageStatus.FINISHED, has_changes=True)
-    out, _ = process.communicate()
+    out, _ = process.communicate(timeout=PATIENCE)
     assert out.startswith(f"{run}  {status.value}")
     assert process.returncode == code
 
@@ -148,7 +157,7 @@ def test_following_goes_on_where_it_was_once_the_server_is_back(
     assert line(process) == "after the restart\n"
     assert "it answers again" in line(process, error=True)
     terminal.put(run, status=RunStatus.PLANNED_AND_FINISHED, plan_status=StageStatus.FINISHED)
-    assert process.communicate()[0] == ""
+    assert process.communicate(timeout=PATIENCE)[0] == ""
     assert process.returncode == 0
 
 
@@ -161,7 +170,7 @@ def test_following_leaves_one_line_in_the_audit_log(
         append(terminal, run, f"plan {number}\n")
         assert line(process) == f"plan {number}\n"
     terminal.put(run, status=RunStatus.PLANNED_AND_FINISHED, plan_status=StageStatus.FINISHED)
-    process.communicate()
+    process.communicate(timeout=PATIENCE)
     with terminal.services.store.reading() as tx:
         lines: list[Any] = [one for one in tx.audit.find(AuditQuery()) if one.deed is AuditAction.READ_OUTPUT]
     assert [(one.login, one.subject) for one in lines] == [("ops", run)]
