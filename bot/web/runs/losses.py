@@ -22,13 +22,12 @@ def build(run_id: str, view: PlanView) -> Losses | None:
     )
     if not gone and not replaced:
         return None
-    counts = [f"destroys {len(gone):,}"] if gone else []
-    counts += [f"replaces {len(replaced):,}"] if replaced else []
-    objects = "object" if len(gone) + len(replaced) == 1 else "objects"
+    counts = [f"{verb} {len(them):,}" for verb, them in (("destroys", gone), ("replaces", replaced)) if them]
+    counts[0] += " object" if len(gone or replaced) == 1 else " objects"
     left = len(gone) + len(replaced) - SHOWN
     deed = ChangeKind.DESTROY if len(gone) > SHOWN else ChangeKind.REPLACE
     return Losses(
-        words=f"This plan {' and '.join(counts)} {objects}",
+        words=f"This plan {' and '.join(counts)}",
         rows=tuple(map(_loss, [*gone, *replaced][:SHOWN])),
         rest=Link(f"{left:,} more", page_url(run_id, ResourceFilter(deed=deed.value)))
         if left > 0
