@@ -13,11 +13,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from bot.domain.plan_diff.marked import Hide
+from bot.domain.plan_diff.windows import common_start
+
 SENSITIVE = "(sensitive value)"
 UNKNOWN = "(known after apply)"
 
 _ONE_LINE = 80
 _LONGEST = 20_000
+# How much is shown before what differs, where the beginning of a long value is left out.
+_CONTEXT = 1000
 _MOST = 400
 _DEEPEST = 40
 _NAME = re.compile(r"[A-Za-z_][\w-]*")
@@ -74,12 +79,17 @@ class _Unknown:
 _Path = tuple[str | int, ...]
 
 
-def attributes(change: Mapping[str, Any]) -> Attributes:
-    """Return what a change (as in the plan's JSON) does to the attributes, in the order of their names."""
+def attributes(change: Mapping[str, Any], hide: Hide | None = None) -> Attributes:
+    """Return what a change (as in the plan's JSON) does to the attributes, in the order of their names.
+
+    `hide` replaces secrets in long values, before anything of them is cut.
+    """
     before = _marked(change.get("before"), change.get("before_sensitive"), None)
     after = _marked(change.get("after"), change.get("after_sensitive"), change.get("after_unknown"))
     forcing = tuple(tuple(path) for path in change.get("replace_paths") or () if isinstance(path, list))
-    found = [_row(path, old, new, _forces(path, forcing)) for path, old, new in _different((), before, after)]
+    found = [
+        _row(path, old, new, _forces(path, forcing), hide) for path, old, new in _different((), before, after)
+    ]
     return Attributes(tuple(found[:_MOST]), _unchanged(before, after), max(0, len(found) - _MOST))
 
 
@@ -158,9 +168,10 @@ def _forces(path: _Path, forcing: tuple[_Path, ...]) -> bool:
     return any(path[: len(each)] == each or each[: len(path)] == path for each in forcing)
 
 
-def _row(path: _Path, before: Any, after: Any, forces: bool) -> AttributeChange:
+def _row(path: _Path, before: Any, after: Any, forces: bool, hide: Hide | None) -> AttributeChange:
     form = _form(before, after)
-    return AttributeChange(_named(path), _shown(before, form), _shown(after, form), form, forces)
+    old, new = _cut(_shown(before, form), _shown(after, form), form, hide)
+    return AttributeChange(_named(path), old, new, form, forces)
 
 
 def _form(before: Any, after: Any) -> AttributeForm:
@@ -193,18 +204,36 @@ def _shown(value: Any, form: AttributeForm) -> str | None:
     if value is None:
         return None
     if _is_word(value) or form is AttributeForm.LINE:
-        return _cut(_line(value))
+        return _line(value)
     if form is AttributeForm.JSON:
-        return _cut(json.dumps(_document(value), ensure_ascii=False, indent=2))
+        return json.dumps(_document(value), ensure_ascii=False, indent=2)
     if form is AttributeForm.TEXT:
-        return _cut(value if isinstance(value, str) else _line(value))
-    return _cut("\n".join(_block(value)))
+        return value if isinstance(value, str) else _line(value)
+    return "\n".join(_block(value))
 
 
-def _cut(text: str) -> str:
-    if len(text) <= _LONGEST:
-        return text
-    return f"{text[:_LONGEST]}… ({len(text) - _LONGEST:,} more characters)"
+def _cut(
+    before: str | None, after: str | None, form: AttributeForm, hide: Hide | None
+) -> tuple[str | None, str | None]:
+    """Cut long values. What differs first stays in sight, wherever it is."""
+    sides = [before, after]
+    if max(len(side or "") for side in sides) <= _LONGEST:
+        return before, after
+    if hide:
+        sides = [side and hide(side) for side in sides]
+    old, new = sides
+    begin = max(0, common_start(old, new) - _CONTEXT) if old and new else 0
+    if form is not AttributeForm.LINE:
+        begin = (old or "").rfind("\n", 0, begin) + 1
+    old, new = (side and _from(side, begin, "" if form is AttributeForm.LINE else "\n") for side in sides)
+    return old, new
+
+
+def _from(text: str, begin: int, apart: str) -> str:
+    """Return the part of a text that begins there, and say how much is left out."""
+    head = f"({begin:,} characters before) …{apart}" if begin else ""
+    left = len(text) - begin - _LONGEST
+    return f"{head}{text[begin : begin + _LONGEST]}" + (f"… ({left:,} more characters)" if left > 0 else "")
 
 
 def _line(value: Any) -> str:

@@ -11,6 +11,8 @@ _AROUND = 3
 # Comparing takes time that grows with the square of the length.
 _MOST_COMPARED = 1500
 _MOST_SHOWN = 500
+# Of lines that others take the place of: both are in sight, with what is around them.
+_MOST_REPLACED = 240
 
 
 class Side(StrEnum):
@@ -34,14 +36,13 @@ def line_diff(before: str | None, after: str | None) -> tuple[DiffLine, ...]:
     """Return the lines of both texts; a text that is not there is None."""
     old = before.split("\n") if before is not None else []
     new = after.split("\n") if after is not None else []
-    if max(len(old), len(new)) > _MOST_COMPARED:
-        found = [*_lines(Side.BEFORE, old), *_lines(Side.AFTER, new)]
-    else:
-        found = list(_compared(old, new))
-    if len(found) <= _MOST_SHOWN:
-        return tuple(found)
-    left = len(found) - _MOST_SHOWN
-    return (*found[:_MOST_SHOWN], DiffLine(Side.SKIPPED, f"{left} more lines"))
+    return _first(_MOST_SHOWN, list(_compared(old, new)))
+
+
+def _first(most: int, lines: Sequence[DiffLine]) -> tuple[DiffLine, ...]:
+    if len(lines) <= most:
+        return tuple(lines)
+    return (*lines[:most], DiffLine(Side.SKIPPED, f"{len(lines) - most} more lines"))
 
 
 def _lines(side: Side, lines: Sequence[str]) -> list[DiffLine]:
@@ -49,13 +50,36 @@ def _lines(side: Side, lines: Sequence[str]) -> list[DiffLine]:
 
 
 def _compared(old: Sequence[str], new: Sequence[str]) -> Iterator[DiffLine]:
-    steps = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    steps = _steps(old, new)
     for number, (kind, begin, end, start, stop) in enumerate(steps):
         if kind == "equal":
             yield from _equal(old[begin:end], first=number == 0, last=number == len(steps) - 1)
-        else:
-            yield from _lines(Side.BEFORE, old[begin:end])
-            yield from _lines(Side.AFTER, new[start:stop])
+            continue
+        most = _MOST_REPLACED if end > begin and stop > start else _MOST_SHOWN - 1
+        yield from _first(most, _lines(Side.BEFORE, old[begin:end]))
+        yield from _first(most, _lines(Side.AFTER, new[start:stop]))
+
+
+def _steps(old: Sequence[str], new: Sequence[str]) -> list[tuple[str, int, int, int, int]]:
+    """Return what to do to `old` to get `new`, as `difflib` says it.
+
+    The lines that both have at their beginning and end are not compared: what differs is found in texts of
+    any length.
+    """
+    least = min(len(old), len(new))
+    head = next((n for n in range(least) if old[n] != new[n]), least)
+    tail = next((n for n in range(least - head) if old[-1 - n] != new[-1 - n]), least - head)
+    gone, come = old[head : len(old) - tail], new[head : len(new) - tail]
+    if max(len(gone), len(come)) > _MOST_COMPARED:
+        found = [("replace", 0, len(gone), 0, len(come))]
+    else:
+        found = list(SequenceMatcher(None, gone, come, autojunk=False).get_opcodes())
+    steps = [(kind, b + head, e + head, s + head, t + head) for kind, b, e, s, t in found]
+    if head:
+        steps.insert(0, ("equal", 0, head, 0, head))
+    if tail:
+        steps.append(("equal", len(old) - tail, len(old), len(new) - tail, len(new)))
+    return steps
 
 
 def _equal(lines: Sequence[str], *, first: bool, last: bool) -> Iterator[DiffLine]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from bot.domain.plan_diff.marked import Hide
 from bot.domain.plans.attributes import Attributes, attributes, forced_by
 from bot.domain.plans.plan import ResourceChange
 
@@ -82,8 +83,13 @@ def modules_of(address: str) -> tuple[str, ...]:
     return tuple(_MODULE.findall(address))
 
 
-def plan_view(document: Mapping[str, Any]) -> Iterator[tuple[PlanSection, PlannedChange, Attributes]]:
-    """Give every change of a plan's JSON with its attributes: in the order of the tree, a parent's first."""
+def plan_view(
+    document: Mapping[str, Any], hide: Hide | None = None
+) -> Iterator[tuple[PlanSection, PlannedChange, Attributes]]:
+    """Give every change of a plan's JSON with its attributes: in the order of the tree, a parent's first.
+
+    `hide` replaces secrets in long values, before anything of them is cut.
+    """
     for section, name in ((PlanSection.CHANGES, "resource_changes"), (PlanSection.DRIFT, "resource_drift")):
         found = []
         for item in document.get(name) or ():
@@ -91,12 +97,16 @@ def plan_view(document: Mapping[str, Any]) -> Iterator[tuple[PlanSection, Planne
                 found.append((change, item.get("change") or {}))
         # Stable: within a module things stay in the plan's order.
         for change, raw in sorted(found, key=lambda pair: modules_of(pair[0].module)):
-            yield section, change, _attributes(raw)
+            yield section, change, _attributes(raw, hide)
     for name, raw in sorted((document.get("output_changes") or {}).items()):
         actions = tuple(raw.get("actions") or ())
         if actions and actions != ("no-op",):
             symbol = ResourceChange(name, actions).symbol
-            yield PlanSection.OUTPUTS, PlannedChange(_deed(actions), symbol, str(name)), _attributes(raw)
+            yield (
+                PlanSection.OUTPUTS,
+                PlannedChange(_deed(actions), symbol, str(name)),
+                _attributes(raw, hide),
+            )
 
 
 def _resource(item: Mapping[str, Any]) -> PlannedChange | None:
@@ -141,9 +151,9 @@ def _deed(actions: tuple[str, ...]) -> ChangeKind:
             return ChangeKind.UPDATE
 
 
-def _attributes(raw: Mapping[str, Any]) -> Attributes:
+def _attributes(raw: Mapping[str, Any], hide: Hide | None) -> Attributes:
     """Return a change's attributes; none of what is nested deeper than can be looked at."""
     try:
-        return attributes(raw)
+        return attributes(raw, hide)
     except RecursionError:
         return TOO_DEEP

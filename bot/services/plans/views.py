@@ -59,7 +59,7 @@ def packed(document: Mapping[str, Any], secrets: Sequence[str]) -> bytes:
     hider = TextMasker(secrets)
     lists: dict[str, list[Any]] = {section.value: [] for section in PlanSection}
     rows: list[Any] = []
-    for section, change, attributes in plan_view(document):
+    for section, change, attributes in plan_view(document, hider.hide if secrets else None):
         shown, inner = _hidden(hider, change, attributes)
         lists[section.value].append(_change_row(shown))
         rows.append([[_attribute_row(each) for each in inner.changed], inner.unchanged, inner.more])

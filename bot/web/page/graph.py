@@ -48,15 +48,17 @@ def draw(
     columns = [part for step in steps for part in _parts(step, tallest or len(step))]
     places = {each.id: (x, y) for x, column in enumerate(columns) for y, each in enumerate(column)}
     boxes = [each for column in columns for each in column]
+    edges = tuple(
+        _edge(places[source], places[target], kind)
+        for source, target, kind in links
+        if source in places and target in places
+    )
+    lowest = max((_y(place) for place in places.values()), default=0) + _HEIGHT
     return Graph(
         width=max((_x(place) for place in places.values()), default=0) + _WIDTH + _EDGE,
-        height=max((_y(place) for place in places.values()), default=0) + _HEIGHT + _EDGE,
+        height=max([lowest, *(edge.lane for edge in edges)]) + _EDGE,
         nodes=tuple(_node(each, places[each.id]) for each in boxes),
-        edges=tuple(
-            _edge(places[source], places[target], kind)
-            for source, target, kind in links
-            if source in places and target in places
-        ),
+        edges=edges,
         words=words,
         more=more,
     )
@@ -82,7 +84,13 @@ def _node(each: Box, place: tuple[int, int]) -> GraphNode:
 
 
 def _edge(source: tuple[int, int], target: tuple[int, int], kind: str) -> GraphEdge:
-    return GraphEdge(_x(source) + _WIDTH, _middle(source), _x(target), _middle(target), kind)
+    lane = _lane(min(source[1], target[1])) if target[0] > source[0] + 1 else 0
+    return GraphEdge(_x(source) + _WIDTH, _middle(source), _x(target), _middle(target), kind, lane)
+
+
+def _lane(row: int) -> int:
+    """Return the height between two rows at which an edge passes the columns between its ends."""
+    return _y((0, row)) + (_HEIGHT + _DOWN) // 2
 
 
 def _x(place: tuple[int, int]) -> int:

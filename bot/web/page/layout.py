@@ -163,13 +163,17 @@ class GraphNode:
 
 @dataclass(frozen=True)
 class GraphEdge:
-    """A line from a workspace to one that follows from it, in pixels. `kind` says why."""
+    """A line from a workspace to one that follows from it, in pixels. `kind` says why.
+
+    `lane` is the height at which it passes the columns between the two; 0 if there are none.
+    """
 
     x1: int
     y1: int
     x2: int
     y2: int
     kind: str
+    lane: int = 0
 
 
 @dataclass(frozen=True)

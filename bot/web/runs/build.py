@@ -22,7 +22,7 @@ from bot.web.page.layout import Fact, Link
 from bot.web.page.output import harmless
 from bot.web.request.access import form_token
 from bot.web.request.services import services
-from bot.web.runs import cards, decisions, policy_card, resource_tree
+from bot.web.runs import cards, decisions, losses, policy_card, resource_tree
 from bot.web.runs import timeline as timelines
 from bot.web.runs.cards import Outputs
 from bot.web.runs.context import RunPage
@@ -112,6 +112,7 @@ def build(found: Found, person: Person, extra: Extra = Extra()) -> RunPage:
         facts=_facts(found),
         problem=extra.problem,
         banners=decisions.banners(found.banner_facts, person, extra.may_override),
+        losses=losses.build(run.id, extra.view) if extra.view else None,
         asks=decisions.asks(run, found.workspace, person, extra.may_override),
         counts=wording.chips(run.counts),
         nothing_to_do=run.has_changes is False,

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from bot.web.page.layout import Badge, Banner, Chrome, CountChips, Fact, Link, Timestamp
 from bot.web.runs.policy_context import PolicyCard
-from bot.web.runs.resource_context import Resources
+from bot.web.runs.resource_context import Losses, Resources
 
 
 @dataclass(frozen=True)
@@ -160,6 +160,7 @@ class RunPage:
     facts: tuple[Fact, ...]
     problem: str
     banners: tuple[Banner, ...]
+    losses: Losses | None
     asks: tuple[DecisionButton, ...]
     counts: CountChips | None
     nothing_to_do: bool

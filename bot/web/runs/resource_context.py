@@ -100,6 +100,25 @@ class Resources:
 
 
 @dataclass(frozen=True)
+class Loss:
+    """An object that a plan destroys or replaces."""
+
+    kind: str
+    deed: str
+    symbol: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The objects that a plan destroys or replaces. `rest` leads to those that are not named."""
+
+    words: str
+    rows: tuple[Loss, ...]
+    rest: Link
+
+
+@dataclass(frozen=True)
 class ResourcePage:
     """One change on a page of its own, for browsers without scripts."""
 

@@ -106,7 +106,7 @@ def build(run_id: str, view: PlanView, wish: ResourceFilter) -> Resources | None
         query=wish.query,
         deed=wish.deed,
         module=harmless(wish.module),
-        all_url=_page_url(run_id, replace(wish, module="", begin=0)),
+        all_url=page_url(run_id, replace(wish, module="", begin=0)),
         expand_url=url_for("resources.listing", run_id=run_id, **replace(wish, open=True).arguments())
         if changes
         else "",
@@ -211,15 +211,16 @@ def _filters(run_id: str, changes: Sequence[PlannedChange], wish: ResourceFilter
     others = replace(wish, deed="", begin=0)
     within = [change for change in changes if _wanted(change, others)]
     counts = Counter(change.deed for change in within)
-    found = [Filter("All", _page_url(run_id, others), len(within), not wish.deed)]
+    found = [Filter("All", page_url(run_id, others), len(within), not wish.deed)]
     for deed in ChangeKind:
         if counts[deed] or wish.deed == deed.value:
-            url = _page_url(run_id, replace(others, deed=deed.value))
+            url = page_url(run_id, replace(others, deed=deed.value))
             found.append(Filter(KINDS[deed][1], url, counts[deed], wish.deed == deed.value))
     return tuple(found)
 
 
-def _page_url(run_id: str, wish: ResourceFilter) -> str:
+def page_url(run_id: str, wish: ResourceFilter) -> str:
+    """Return the address of the run's page with the changes that a filter asks for."""
     return url_for("runs.show", run_id=run_id, **wish.arguments()) + "#resources"
 
 
@@ -268,7 +269,7 @@ def _tree(
     def node(way: tuple[str, ...]) -> ModuleNode:
         return ModuleNode(
             name=harmless(way[-1]) if way else "",
-            url=_page_url(run_id, replace(wish, module=".".join(way), begin=0)),
+            url=page_url(run_id, replace(wish, module=".".join(way), begin=0)),
             count=counts[way],
             rows=tuple(own[way]),
             modules=tuple(map(node, within.get(way, ()))),

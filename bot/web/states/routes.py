@@ -71,6 +71,7 @@ def show(name: str, version_id: str) -> str | Response:
     with services().store.reading() as tx:
         workspace = tx.workspaces.named(name)
         current = tx.states.current(workspace.id)
+        several = len(tx.states.versions(workspace.id, 2)) > 1
         why_not = why_not_now(tx, workspace, person)
     version, contents = services().state_versions.show(workspace.id, person, version_id)
     may = person.may(Action.EDIT_STATE)
@@ -93,7 +94,7 @@ def show(name: str, version_id: str) -> str | Response:
         facts=_facts(version, contents),
         download_url=url_for(".download", name=name, version_id=version.id) if may else "",
         roll_back=RollBack(way_back, harmless(why_not)) if may and not is_current else None,
-        compare_url=url_for(".compare", name=name, now=version.id),
+        compare_url=url_for(".compare", name=name, now=version.id) if several else "",
         outputs=_outputs(contents),
         resources=tuple(_resource(name, version, each) for each in listed[first : first + MOST_SHOWN]),
         resource_count=len(contents.resources),

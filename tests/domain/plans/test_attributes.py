@@ -134,6 +134,31 @@ def test_what_is_very_long_is_cut_and_says_so() -> None:
     assert (len(many.changed), many.more) == (400, 100)
 
 
+def test_what_differs_at_the_end_of_a_long_value_is_not_cut_off() -> None:
+    statements = [{"Sid": f"Statement{number}", "Action": ["s3:GetObject"]} for number in range(900)]
+    before, after = ([*statements, {"Sid": "last", "Action": [action]}] for action in ("s3:List*", "s3:*"))
+    for old, new in (
+        (json.dumps({"Statement": before}), json.dumps({"Statement": after})),
+        (before, after),
+        ("x" * 50_000 + " s3:List*", "x" * 50_000 + " s3:*"),
+        ("line\n" * 9000 + "s3:List*", "line\n" * 9000 + "s3:*"),
+    ):
+        [found] = attributes(change({"policy": old}, {"policy": new})).changed
+        assert found.before is not None and found.after is not None
+        assert "s3:List*" in found.before and "s3:*" in found.after
+        assert "characters before) …" in found.before
+        assert max(len(found.before), len(found.after)) < 3000
+
+
+def test_a_secret_is_hidden_before_a_long_value_is_cut() -> None:
+    text = "x" * 19_990 + "correct horse battery" + "y" * 9000
+    [found] = attributes(
+        change(None, {"data": text}), lambda it: it.replace("correct horse battery", "***")
+    ).changed
+    assert found.after is not None
+    assert "***" in found.after and "correct" not in found.after
+
+
 def test_marks_of_any_shape_spoil_nothing() -> None:
     for marks in (None, False, [], {}, "x", [True], {"a": {"b": [True]}}):
         found = attributes(change({"a": [1]}, {"a": [2]}, after_unknown=marks, after_sensitive=marks))

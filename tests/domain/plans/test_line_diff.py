@@ -25,8 +25,16 @@ def test_a_text_that_was_not_there_or_is_no_more_is_all_of_one_side() -> None:
 
 
 def test_very_long_texts_are_neither_compared_nor_shown_in_full() -> None:
-    long = "\n".join(map(str, range(2000)))
-    found = line_diff(long, long + "\nmore")
-    assert len(found) == 501
-    assert (found[0].side, found[-1].side) == (Side.BEFORE, Side.SKIPPED)
-    assert found[-1].text == "3501 more lines"
+    before, after = ("\n".join(f"{side} {number}" for number in range(2000)) for side in "ab")
+    found = line_diff(before, after)
+    assert len(found) == 482
+    assert [line.text for line in found if line.side is Side.SKIPPED] == ["1760 more lines"] * 2
+    assert {line.side for line in found} >= {Side.BEFORE, Side.AFTER}
+    assert told(None, after)[-1] == "…1501 more lines"
+
+
+def test_what_differs_at_the_end_of_a_very_long_text_is_shown() -> None:
+    long = "\n".join(f"line {number}" for number in range(5000))
+    assert told(f"{long}\nold\nend", f"{long}\nnew\nend") == [
+        "…4997 unchanged lines", " line 4997", " line 4998", " line 4999", "-old", "+new", " end",
+    ]  # fmt: skip

@@ -20,6 +20,7 @@ from bot.domain.workspaces.freeze import Frozen
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import ArtifactKind, ChangeRecord
 from bot.web.page import wording
+from tests.fakes.engine import change, plan_json
 from tests.support.plans import a_bit_of_everything, many_changes
 from tests.web.conftest import World
 
@@ -581,3 +582,18 @@ def test_people_comment_on_the_timeline(world: World) -> None:
     token = world.form_token(f"/runs/{run.id}", reader)
     refused = reader.post(f"/runs/{run.id}/comment", data={"form_token": token, "comment": "x"})
     assert refused.status_code == 403
+
+
+def test_what_a_plan_destroys_is_named_first_and_a_long_list_leads_to_the_rest(world: World) -> None:
+    run = planned(world, world.workspace())
+    keep(world, run, many_changes(100))
+    page = text(world, f"/runs/{run.id}")
+    assert "This plan destroys 25 objects and replaces 25" in page
+    named = page.partition('class="losses"')[2].partition("</section>")[0]
+    assert named.count('class="deed destroy"') == 8
+    rest = re.findall(r'href="([^"]+)">42 more<', named)
+    assert rest == [f"/runs/{run.id}?do=destroy#resources"]
+    keep(world, run, plan_json(change("a.b", "delete", before={"n": 1}, deposed="abcd1234")))
+    assert "a.b (deposed object abcd1234)" in text(world, f"/runs/{run.id}").partition("losses")[2]
+    keep(world, run, plan_json(change("a.b", after={"n": 1})))
+    assert 'class="losses"' not in text(world, f"/runs/{run.id}")

@@ -113,6 +113,16 @@ def test_a_version_shows_what_it_has_but_nothing_secret(world: World, kept: list
     text(world, f"/workspaces/other/states/{kept[1].id}", 404)
 
 
+def test_the_only_version_is_compared_with_no_other(world: World, kept: list[StateVersion]) -> None:
+    several = text(world, f"/workspaces/network/states/{kept[1].id}")
+    run = applying(world, world.workspace("single"))
+    world.services.states.push(Grant(run.id, run.workspace_id, Access.WRITE), state(1))
+    with world.services.store.reading() as tx:
+        [only] = tx.states.versions(run.workspace_id)
+    assert "Compare with the one before" in several
+    assert "Compare with" not in text(world, f"/workspaces/single/states/{only.id}")
+
+
 def test_each_version_can_be_downloaded_as_it_is(world: World, kept: list[StateVersion]) -> None:
     for one, content in zip(kept, (state(1), state(2, "two"), state(2, "three")), strict=True):
         answer = world.client.get(f"/workspaces/network/states/{one.id}/download")
