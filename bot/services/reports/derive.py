@@ -125,6 +125,7 @@ class ReportBuilder:
             conflict=conflict.why_conflicting if conflict else "",
             conflicts=conflict.conflicts if conflict else (),
             alerts=self._forges[change.repo.forge].words.alerts,
+            asked=change.asked,
         )
         told = self._texts.change_comment(report, self._limit(change.repo))
         settled = not any(section.run.status in UNDER_WAY for section in sections)
