@@ -59,6 +59,7 @@ class World(Protocol):
     def say(self, number: int, login: str, body: str) -> str: ...
     def review(self, number: int, login: str, event: str) -> None: ...
     def take_back(self, number: int, login: str) -> None: ...
+    def ask(self, number: int, *logins: str) -> None: ...
     def join(self, team: str, login: str) -> None: ...
     def own(self, text: str) -> None: ...
     def allow_merging_by(self, *methods: MergeMethod) -> None: ...
@@ -144,6 +145,9 @@ class FakeWorld:
 
     def take_back(self, number: int, login: str) -> None:
         self.fake.review(self.repo, number, login, Verdict.DISMISSED)
+
+    def ask(self, number: int, *logins: str) -> None:
+        self.fake.edit_change(self.repo, number, asked=logins)
 
     def join(self, team: str, login: str) -> None:
         self.fake.set_team(team, login)
@@ -253,6 +257,11 @@ class GitHubWorld:
         self._all.add_user(login)
         self._all.grant(self.git, login, "write")
         self._all.review(self.git, number, login, event, "my opinion")
+
+    def ask(self, number: int, *logins: str) -> None:
+        for login in logins:
+            self._all.add_user(login)
+        self._all.ask_review(self.git, number, "alice", *logins)
 
     def take_back(self, number: int, login: str) -> None:
         given = [
@@ -388,6 +397,15 @@ def test_a_change_is_told_as_it_is(world: World) -> None:
     assert len(change.head_sha) == 40
     assert (change.open, change.merged, change.draft, change.from_fork) == (True, False, False, False)
     assert change.url.endswith(f"/{world.repo.path}/{world.page}/{number}")
+
+
+def test_a_change_says_who_is_asked_for_a_review(world: World) -> None:
+    number = world.open_change("widen", {"network/main.tf": "x\n"})
+    assert world.forge.change(world.repo, number).asked == ()
+    world.ask(number, "zoe", "rita")
+    assert world.forge.change(world.repo, number).asked == ("zoe", "rita")
+    world.ask(number, "rita")
+    assert world.forge.change(world.repo, number).asked == ("rita",)
 
 
 def test_whether_a_change_can_be_merged_is_found_out_once_somebody_asks(world: World) -> None:

@@ -180,6 +180,18 @@ class Pulls(Registry):
                 self._tell(pull, by, "converted_to_draft" if draft else "ready_for_review")
             return pull
 
+    def ask_review(self, repo: str | Repo, number: int, by: str, *logins: str) -> Pull:
+        """Say who is to review a pull request, instead of those who were to before."""
+        with self.lock:
+            pull, before = self.pull(repo, number), self.pull(repo, number).asked
+            pull.asked = [self.user(login) for login in dict.fromkeys(logins)]
+            changes = {"reviewers": before}
+            if set(pull.asked) - set(before):
+                self._tell(pull, by, "review_requested", changes)
+            elif set(before) - set(pull.asked):
+                self._tell(pull, by, "review_request_removed", changes)
+            return pull
+
     def _tell(
         self,
         pull: Pull,

@@ -63,7 +63,7 @@ class PullShapes(Shapes):
             "merge_commit_sha": pull.merge_sha,
             "assignee": None,
             "assignees": [],
-            "requested_reviewers": [],
+            "requested_reviewers": [self.user(each) for each in pull.asked],
             "requested_teams": [],
             "labels": [],
             "milestone": None,

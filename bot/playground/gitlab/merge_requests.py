@@ -97,6 +97,14 @@ def _changing(blueprint: Blueprint, desk: GitLabDesk) -> None:
         )
         return desk.shapes.merge_request(pull), 201
 
+    @blueprint.put(f"{_AT}/<int:number>")
+    def change(project: str, number: int) -> Answer:
+        user, pull = desk.actor(), desk.merge_request(project, number, Role.write)
+        if isinstance(wanted := desk.body().get("reviewer_ids"), list):
+            logins = [each.login for each in desk.forge.users.values() if each.id in wanted]
+            desk.forge.ask_review(pull.repo, number, user.login, *logins)
+        return desk.shapes.merge_request(pull)
+
     @blueprint.put(f"{_AT}/<int:number>/merge")
     def merge(project: str, number: int) -> Answer:
         user, body = desk.actor(), desk.body()
