@@ -61,6 +61,7 @@ class World(Protocol):
     def take_back(self, number: int, login: str) -> None: ...
     def ask(self, number: int, *logins: str) -> None: ...
     def join(self, team: str, login: str) -> None: ...
+    def labels(self, number: int) -> list[str]: ...
     def own(self, text: str) -> None: ...
     def allow_merging_by(self, *methods: MergeMethod) -> None: ...
     def tag(self, name: str, sha: str, *, annotated: bool = False) -> None: ...
@@ -148,6 +149,9 @@ class FakeWorld:
 
     def ask(self, number: int, *logins: str) -> None:
         self.fake.edit_change(self.repo, number, asked=logins)
+
+    def labels(self, number: int) -> list[str]:
+        return self.fake.labels.get((self.repo, number), [])
 
     def join(self, team: str, login: str) -> None:
         self.fake.set_team(team, login)
@@ -262,6 +266,9 @@ class GitHubWorld:
         for login in logins:
             self._all.add_user(login)
         self._all.ask_review(self.git, number, "alice", *logins)
+
+    def labels(self, number: int) -> list[str]:
+        return self._all.pull(self.git, number).labels
 
     def take_back(self, number: int, login: str) -> None:
         given = [
@@ -406,6 +413,19 @@ def test_a_change_says_who_is_asked_for_a_review(world: World) -> None:
     assert world.forge.change(world.repo, number).asked == ("zoe", "rita")
     world.ask(number, "rita")
     assert world.forge.change(world.repo, number).asked == ("rita",)
+
+
+def test_labels_are_added_and_removed_and_others_stay(world: World) -> None:
+    number = world.open_change("widen", {"network/main.tf": "x\n"})
+    world.forge.set_labels(world.repo, number, ["plangate: ready", "keep"], [])
+    world.forge.set_labels(world.repo, number, ["plangate: ready"], ["plangate: failed"])
+    assert world.labels(number) == ["plangate: ready", "keep"], "what is so already stays so"
+    world.forge.set_labels(world.repo, number, ["plangate: applied"], ["plangate: ready"])
+    assert world.labels(number) == ["keep", "plangate: applied"]
+    world.forge.set_labels(world.repo, number, [], ["plangate: applied"])
+    assert world.labels(number) == ["keep"]
+    with pytest.raises(NotFound):
+        world.forge.set_labels(world.repo, number + 99, ["plangate: ready"], [])
 
 
 def test_whether_a_change_can_be_merged_is_found_out_once_somebody_asks(world: World) -> None:

@@ -119,6 +119,21 @@ def test_a_recorded_not_found(github: ScriptedGitHub, forge: GitHubForge, name: 
         forge.change(repo, int(last)) if last.isdigit() else forge.branch_head(repo, last)
 
 
+@needs_contracts
+def test_labels_as_they_are_sent(github: ScriptedGitHub, forge: GitHubForge) -> None:
+    request, reply, repo = recorded("POST_repos_o_r_issues_n_labels_200-0")
+    number = int(request["path"].split("/")[-2])
+    github.on("POST", request["path"], reply)
+    github.on("DELETE", f"{request['path']}/.*", Reply([]), Reply({"message": "Label does not exist"}, 404))
+    forge.set_labels(repo, number, ["plangate: ready"], ["plangate: failed", "plangate: applied"])
+    assert github.asked[0].json == {"labels": ["plangate: ready"]}
+    assert github.calls() == [
+        f"POST {request['path']}",
+        f"DELETE {request['path']}/plangate%3A%20failed",
+        f"DELETE {request['path']}/plangate%3A%20applied",
+    ]
+
+
 # What is sent
 
 

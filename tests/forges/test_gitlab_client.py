@@ -126,6 +126,18 @@ def test_a_recorded_merge_request_and_who_is_asked_for_it(forge: GitLabForge, gi
     assert forge.change(REPO, 12).asked == (body["author"]["username"],)
 
 
+@needs_contracts
+def test_labels_as_they_are_sent(forge: GitLabForge, gitlab: ScriptedForge) -> None:
+    path = CONTRACTS / "gitlab-rest" / "PUT_projects_n_merge_requests_n_200-0.json"
+    gitlab.on("PUT", f"{HERE}/merge_requests/12", Reply(json.loads(path.read_text())["response"]["body"]))
+    forge.set_labels(REPO, 12, ["plangate: ready", "plangate: destroys"], ["plangate: failed"])
+    forge.set_labels(REPO, 12, [], ["plangate: ready"])
+    assert [asked.json for asked in gitlab.asked] == [
+        {"add_labels": ["plangate: ready", "plangate: destroys"], "remove_labels": ["plangate: failed"]},
+        {"remove_labels": ["plangate: ready"]},
+    ]
+
+
 @pytest.mark.parametrize(
     ("count", "complete"), [("2", True), (2, True), ("3", False), ("1000+", False), (None, False)]
 )

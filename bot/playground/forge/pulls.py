@@ -11,7 +11,7 @@ from bot.playground.forge.versions import Version
 from bot.playground.git.repositories import Signature
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 # Who commits when a merge is made on the forge itself: a user on GitHub too.
 MACHINE = Signature("Playground", "web-flow@users.noreply.example.test")
@@ -190,6 +190,13 @@ class Pulls(Registry):
                 self._tell(pull, by, "review_requested", changes)
             elif set(before) - set(pull.asked):
                 self._tell(pull, by, "review_request_removed", changes)
+            return pull
+
+    def label(self, repo: str | Repo, number: int, add: Iterable[str], remove: Iterable[str] = ()) -> Pull:
+        """Add and remove labels of a pull request. The forge has every label that somebody names."""
+        with self.lock:
+            pull, gone = self.pull(repo, number), set(remove)
+            pull.labels = [*dict.fromkeys((*(each for each in pull.labels if each not in gone), *add))]
             return pull
 
     def _tell(

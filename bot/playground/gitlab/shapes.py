@@ -187,6 +187,7 @@ class Shapes:
             "source_branch": pull.head_ref,
             "author": self.user(pull.author),
             "assignees": [],
+            "labels": list(pull.labels),
             "reviewers": [self.user(each) for each in pull.asked],
             "source_project_id": pull.head_repo.id if pull.head_repo else None,
             "target_project_id": repo.id,
