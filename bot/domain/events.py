@@ -77,7 +77,8 @@ class Change:
     """A pull request or merge request, as last fetched.
 
     `default_branch` is the base repository's: workspaces without a branch follow it. `merge_sha` is the
-    branch's commit that the merge created, empty if it is not merged.
+    branch's commit that the merge created, empty if it is not merged. `asked` are the people (`ben`) and the
+    teams (`acme/platform`) who were asked for a review, as far as the forge tells.
     """
 
     repo: RepoRef
@@ -95,6 +96,7 @@ class Change:
     mergeable: bool | None = None
     default_branch: str = ""
     merge_sha: str = ""
+    asked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,15 @@ class ChangeClosed:
 
     change: Change
     sender: str
+
+
+@dataclass(frozen=True)
+class ReviewersChanged:
+    """Others are asked for a review of a change now. Nothing else of it changed."""
+
+    repo: RepoRef
+    number: int
+    asked: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -197,6 +208,7 @@ ForgeEvent = (
     | TagPushed
     | ChangeUpdated
     | ChangeClosed
+    | ReviewersChanged
     | CommentAdded
     | CommentEdited
     | GroupQueued

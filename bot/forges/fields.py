@@ -59,6 +59,13 @@ def sha(source: object, path: str) -> str:
     return _must(found if found and _SHA.fullmatch(found) else None, path, "a commit")
 
 
+def texts(source: object, path: str, name: str) -> tuple[str, ...]:
+    """Return a field of each object in the list at a path. What is missing or wrong is left out."""
+    found = look(source, path)
+    each = (optional_text(one, name) for one in (found if isinstance(found, list) else ()))
+    return tuple(dict.fromkeys(filter(None, each)))
+
+
 def flag(source: object, path: str) -> bool:
     """Return whether the value at a path is true; any other or no value is false."""
     return look(source, path) is True

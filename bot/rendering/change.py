@@ -90,6 +90,7 @@ class ChangeView:
 
     def __init__(self, report: ChangeReport, home: str, limit: int) -> None:
         self._sections = report.sections
+        self._asked = report.asked
         self._merging = phrase(report.merging, 600)
         self._edited = phrase(report.edited, 300)
         self._conflict = conflict_part(report)
@@ -147,7 +148,7 @@ class ChangeView:
             rows=tuple(row(self._sections, group, depth.names, beside=group in beside) for group in shown),
             more_rows=self._more_rows(depth),
             idle=tuple(idle_lines(self._sections, self._idle, depth.names, self._home)),
-            requires=requirement_words(self._sections, shown, depth.names),
+            requires=requirement_words(self._sections, shown, depth.names, self._asked),
             deltas=tuple(
                 delta_part(self._sections[index], depth.resources)
                 for group in shown

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bot.domain.changes.requirements import Requirement
+from bot.domain.changes.reviews import asked_words
 from bot.domain.plans.plan import Counts
 from bot.domain.reports.report import WorkspaceSection
 from bot.domain.runs import lifecycle
@@ -68,17 +70,24 @@ def idle_lines(
         yield Markdown(f"{emoji} {words}: {linked(sections, shown, len(shown))}{others}")
 
 
-def requirement_words(sections: Sequence[WorkspaceSection], groups: Sequence[Members], most: int) -> Markdown:
-    """Say what applies require, once for all workspaces that require the same. Empty if nothing."""
-    by_words: dict[Markdown, list[int]] = {}
+def requirement_words(
+    sections: Sequence[WorkspaceSection], groups: Sequence[Members], most: int, asked: Sequence[str] = ()
+) -> Markdown:
+    """Say what applies require, once for all workspaces that require the same. Empty if nothing.
+
+    Beside the first `approved` it says who was asked: people have still to approve.
+    """
+    by_words: dict[tuple[str, ...], list[int]] = {}
     for members in groups:
         if requires := sections[members[0]].requires:
-            by_words.setdefault(_listed(requires), []).extend(members)
+            by_words.setdefault(requires, []).extend(members)
     number = sum(len(members) for members in groups)
-    parts = [
-        f"{words} (**{names(sections, tuple(indexes), most)}**)" if len(indexes) < number else words
-        for words, indexes in by_words.items()
-    ]
+    told = asked_words(asked, lambda name: code(name, 60))
+    parts = []
+    for requires, indexes in by_words.items():
+        words, told = _listed(requires, told)
+        whose = f" (**{names(sections, tuple(indexes), most)}**)" if len(indexes) < number else ""
+        parts.append(f"{words}{whose}")
     return Markdown(f"Requires: {'; '.join(parts)}. Comment `/why` to see what is missing." if parts else "")
 
 
@@ -87,8 +96,15 @@ def counts_of(section: WorkspaceSection) -> Counts | None:
     return section.counts if section.counts is not None else section.run.counts
 
 
-def _listed(requires: Sequence[str]) -> Markdown:
-    return Markdown(", ".join(code(each.replace(":", ": "), 60) for each in requires))
+def _listed(requires: Sequence[str], asked: str) -> tuple[str, str]:
+    """List requirements. Returns with it who was asked, empty if the list says so."""
+    found = []
+    for each in requires:
+        words: str = code(each.replace(":", ": "), 60)
+        if asked and each.partition(":")[0] == Requirement.APPROVED:
+            words, asked = f"{words} ({asked})", ""
+        found.append(words)
+    return ", ".join(found), asked
 
 
 def _words(section: WorkspaceSection) -> Markdown:

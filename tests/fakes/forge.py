@@ -96,6 +96,7 @@ class FakeForge:
         self._rules: dict[tuple[RepoRef, int], tuple[ApprovalRule, ...]] = {}
         self._owners: dict[RepoRef, CodeOwners] = {}
         self._teams: dict[str, frozenset[str]] = {}
+        self.labels: dict[tuple[RepoRef, int], list[str]] = {}
         self._methods: dict[RepoRef, tuple[MergeMethod, ...]] = {}
         self._decided: set[tuple[RepoRef, int, str]] = set()
         self._faults: list[_Fault] = []
@@ -322,6 +323,12 @@ class FakeForge:
             if team.lower() not in self._teams:
                 raise self._missing(f"team {team}")
             return self._teams[team.lower()]
+
+    def set_labels(self, repo: RepoRef, number: int, add: Sequence[str], remove: Sequence[str]) -> None:
+        with self._called("set_labels"):
+            self._known_change(repo, number)
+            kept = [label for label in self.labels.get((repo, number), ()) if label not in remove]
+            self.labels[repo, number] = list(dict.fromkeys((*kept, *add)))
 
     def set_status(self, repo: RepoRef, status: StatusReport) -> None:
         with self._called("set_status"):

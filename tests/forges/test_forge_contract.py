@@ -59,7 +59,9 @@ class World(Protocol):
     def say(self, number: int, login: str, body: str) -> str: ...
     def review(self, number: int, login: str, event: str) -> None: ...
     def take_back(self, number: int, login: str) -> None: ...
+    def ask(self, number: int, *logins: str) -> None: ...
     def join(self, team: str, login: str) -> None: ...
+    def labels(self, number: int) -> list[str]: ...
     def own(self, text: str) -> None: ...
     def allow_merging_by(self, *methods: MergeMethod) -> None: ...
     def tag(self, name: str, sha: str, *, annotated: bool = False) -> None: ...
@@ -144,6 +146,12 @@ class FakeWorld:
 
     def take_back(self, number: int, login: str) -> None:
         self.fake.review(self.repo, number, login, Verdict.DISMISSED)
+
+    def ask(self, number: int, *logins: str) -> None:
+        self.fake.edit_change(self.repo, number, asked=logins)
+
+    def labels(self, number: int) -> list[str]:
+        return self.fake.labels.get((self.repo, number), [])
 
     def join(self, team: str, login: str) -> None:
         self.fake.set_team(team, login)
@@ -253,6 +261,14 @@ class GitHubWorld:
         self._all.add_user(login)
         self._all.grant(self.git, login, "write")
         self._all.review(self.git, number, login, event, "my opinion")
+
+    def ask(self, number: int, *logins: str) -> None:
+        for login in logins:
+            self._all.add_user(login)
+        self._all.ask_review(self.git, number, "alice", *logins)
+
+    def labels(self, number: int) -> list[str]:
+        return self._all.pull(self.git, number).labels
 
     def take_back(self, number: int, login: str) -> None:
         given = [
@@ -388,6 +404,28 @@ def test_a_change_is_told_as_it_is(world: World) -> None:
     assert len(change.head_sha) == 40
     assert (change.open, change.merged, change.draft, change.from_fork) == (True, False, False, False)
     assert change.url.endswith(f"/{world.repo.path}/{world.page}/{number}")
+
+
+def test_a_change_says_who_is_asked_for_a_review(world: World) -> None:
+    number = world.open_change("widen", {"network/main.tf": "x\n"})
+    assert world.forge.change(world.repo, number).asked == ()
+    world.ask(number, "zoe", "rita")
+    assert world.forge.change(world.repo, number).asked == ("zoe", "rita")
+    world.ask(number, "rita")
+    assert world.forge.change(world.repo, number).asked == ("rita",)
+
+
+def test_labels_are_added_and_removed_and_others_stay(world: World) -> None:
+    number = world.open_change("widen", {"network/main.tf": "x\n"})
+    world.forge.set_labels(world.repo, number, ["plangate: ready", "keep"], [])
+    world.forge.set_labels(world.repo, number, ["plangate: ready"], ["plangate: failed"])
+    assert world.labels(number) == ["plangate: ready", "keep"], "what is so already stays so"
+    world.forge.set_labels(world.repo, number, ["plangate: applied"], ["plangate: ready"])
+    assert world.labels(number) == ["keep", "plangate: applied"]
+    world.forge.set_labels(world.repo, number, [], ["plangate: applied"])
+    assert world.labels(number) == ["keep"]
+    with pytest.raises(NotFound):
+        world.forge.set_labels(world.repo, number + 99, ["plangate: ready"], [])
 
 
 def test_whether_a_change_can_be_merged_is_found_out_once_somebody_asks(world: World) -> None:

@@ -58,7 +58,22 @@ def test_a_recorded_pull_request(github: ScriptedGitHub, forge: GitHubForge, nam
     assert (change.head_sha, change.base_branch) == (body["head"]["sha"], body["base"]["ref"])
     assert change.from_fork == (body["head"]["repo"]["id"] != body["base"]["repo"]["id"])
     assert (change.open, change.merged) == (body["state"] == "open", body["merged"])
+    assert change.asked == ()
     assert github.calls() == [f"GET {request['path']}"]
+
+
+@needs_contracts
+def test_a_recorded_pull_request_that_people_and_teams_are_asked_for(
+    github: ScriptedGitHub, forge: GitHubForge
+) -> None:
+    request, reply, repo = recorded("GET_repos_o_r_pulls_n_200-0")
+    body: Any = reply.body
+    asked = {"requested_reviewers": [body["user"] | {"login": "Ben"}], "requested_teams": [{"slug": "net"}]}
+    github.on("GET", request["path"], Reply(body | asked), Reply(body | dict.fromkeys(asked)))
+    number = int(request["path"].rsplit("/", 1)[1])
+    assert forge.change(repo, number).asked == ("Ben", f"{repo.path.split('/')[0]}/net")
+    assert forge.change(repo, number).asked == (), "missing fields mean that nobody is known"
+    assert github.calls() == [f"GET {request['path']}"] * 2
 
 
 @needs_contracts
@@ -102,6 +117,21 @@ def test_a_recorded_not_found(github: ScriptedGitHub, forge: GitHubForge, name: 
     last = request["path"].rsplit("/", 1)[1]
     with pytest.raises(NotFound, match=last):
         forge.change(repo, int(last)) if last.isdigit() else forge.branch_head(repo, last)
+
+
+@needs_contracts
+def test_labels_as_they_are_sent(github: ScriptedGitHub, forge: GitHubForge) -> None:
+    request, reply, repo = recorded("POST_repos_o_r_issues_n_labels_200-0")
+    number = int(request["path"].split("/")[-2])
+    github.on("POST", request["path"], reply)
+    github.on("DELETE", f"{request['path']}/.*", Reply([]), Reply({"message": "Label does not exist"}, 404))
+    forge.set_labels(repo, number, ["plangate: ready"], ["plangate: failed", "plangate: applied"])
+    assert github.asked[0].json == {"labels": ["plangate: ready"]}
+    assert github.calls() == [
+        f"POST {request['path']}",
+        f"DELETE {request['path']}/plangate%3A%20failed",
+        f"DELETE {request['path']}/plangate%3A%20applied",
+    ]
 
 
 # What is sent

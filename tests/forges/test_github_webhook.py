@@ -26,6 +26,7 @@ from bot.domain.events import (
     GroupQueued,
     Ignored,
     RepoRef,
+    ReviewersChanged,
     TagPushed,
 )
 from bot.forges.github.webhook import parse, verify
@@ -188,6 +189,10 @@ def test_every_recorded_payload_is_an_event_or_has_a_reason(entry: dict[str, Any
         case "pull_request", "closed":
             assert isinstance(outcome, ChangeClosed)
             assert (outcome.change.from_fork, outcome.change.merged) == ("fork" in tags, "merged" in tags)
+        case "pull_request", "review_requested" | "review_request_removed":
+            number = payload["number"]
+            repo = RepoRef("github", payload["repository"]["full_name"].lower())
+            assert outcome == ReviewersChanged(repo, number, ("octocat",))
         case "merge_group", "checks_requested":
             assert isinstance(outcome, GroupQueued)
             assert f"/pr-{outcome.number}-{outcome.base_sha}" in outcome.head_branch
@@ -206,8 +211,29 @@ def test_the_table_of_recorded_payloads_has_something_of_each() -> None:
     ]
     seen = {type(outcome) for outcome in outcomes}
     assert seen == {
-        BranchPushed, TagPushed, ChangeUpdated, ChangeClosed, CommentAdded, GroupQueued, Ignored
+        BranchPushed, TagPushed, ChangeUpdated, ChangeClosed, CommentAdded, GroupQueued, Ignored,
+        ReviewersChanged,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("people", "teams", "asked"),
+    [
+        ([{"login": "ben"}, {"login": "ben"}], [{"slug": "platform", "name": "The Platform"}],
+         ("ben", "acme/platform")),
+        ([], [], ()),
+        (None, None, ()),
+        ("ben", [{"name": "x"}, None, 7, {"slug": ""}], ()),
+    ],
+)  # fmt: skip
+def test_who_is_asked_for_a_review(people: object, teams: object, asked: tuple[str, ...]) -> None:
+    payload = json.loads(own("pull_request__opened"))
+    payload["pull_request"] |= {"requested_reviewers": people, "requested_teams": teams}
+    event = parse("github", "pull_request", json.dumps(payload).encode())
+    assert isinstance(event, ChangeUpdated) and event.change.asked == asked
+    for action in ("review_requested", "review_request_removed"):
+        body = json.dumps(payload | {"action": action}).encode()
+        assert parse("github", "pull_request", body) == ReviewersChanged(REPO, 7, asked)
 
 
 # Malformed bodies

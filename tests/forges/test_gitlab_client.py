@@ -20,7 +20,7 @@ from bot.forges.gitlab.client import GitLabForge
 from bot.forges.timeouts import Timeouts
 from bot.playground.forge.quick_actions import taken_out
 from tests.fakes.github_api import Asked, Reply, ScriptedForge
-from tests.support.contracts import MISSING
+from tests.support.contracts import CONTRACTS, MISSING, needs_contracts
 from tests.support.gitlab_description import Exchange, GitLabDescription
 
 REPO = RepoRef("lab", "platform/network/infra")
@@ -101,6 +101,41 @@ def test_a_merge_request_of_somebody_whose_account_is_gone(forge: GitLabForge, g
     gitlab.on("GET", f"{HERE}/merge_requests/12", Reply(merge_request(author=None, source_project_id=None)))
     change = forge.change(REPO, 12)
     assert (change.author, change.from_fork, change.default_branch) == ("ghost", True, "trunk")
+
+
+@pytest.mark.parametrize(
+    ("reviewers", "asked"),
+    [([{"id": 4, "username": "ben"}, {"username": "zoe"}], ("ben", "zoe")), ([], ()), (None, ()), ("x", ())],
+)
+def test_who_is_asked_for_a_review(
+    forge: GitLabForge, gitlab: ScriptedForge, reviewers: object, asked: tuple[str, ...]
+) -> None:
+    gitlab.on("GET", HERE, Reply({"default_branch": "main"}))
+    gitlab.on("GET", f"{HERE}/merge_requests/12", Reply(merge_request(reviewers=reviewers)))
+    assert forge.change(REPO, 12).asked == asked
+
+
+@needs_contracts
+def test_a_recorded_merge_request_and_who_is_asked_for_it(forge: GitLabForge, gitlab: ScriptedForge) -> None:
+    path = CONTRACTS / "gitlab-rest" / "GET_projects_n_merge_requests_n_200-0.json"
+    body = json.loads(path.read_text())["response"]["body"]
+    gitlab.on("GET", HERE, Reply({"default_branch": "main"}))
+    asked = {"reviewers": [body["author"]]}
+    gitlab.on("GET", f"{HERE}/merge_requests/12", Reply(body), Reply(body | asked))
+    assert forge.change(REPO, 12).asked == ()
+    assert forge.change(REPO, 12).asked == (body["author"]["username"],)
+
+
+@needs_contracts
+def test_labels_as_they_are_sent(forge: GitLabForge, gitlab: ScriptedForge) -> None:
+    path = CONTRACTS / "gitlab-rest" / "PUT_projects_n_merge_requests_n_200-0.json"
+    gitlab.on("PUT", f"{HERE}/merge_requests/12", Reply(json.loads(path.read_text())["response"]["body"]))
+    forge.set_labels(REPO, 12, ["plangate: ready", "plangate: destroys"], ["plangate: failed"])
+    forge.set_labels(REPO, 12, [], ["plangate: ready"])
+    assert [asked.json for asked in gitlab.asked] == [
+        {"add_labels": ["plangate: ready", "plangate: destroys"], "remove_labels": ["plangate: failed"]},
+        {"remove_labels": ["plangate: ready"]},
+    ]
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from bot.domain.events import (
     GroupGone,
     Ignored,
     RepoRef,
+    ReviewersChanged,
     TagPushed,
 )
 from bot.forges.gitlab.receiver import WINDOW, GitLabHook
@@ -133,6 +134,25 @@ def test_a_merge_request_that_is_to_be_planned(payload: object, action: ChangeAc
         "https://git.example.test/x/-/merge_requests/12", default_branch="main",
     )  # fmt: skip
     assert read("Merge Request Hook", payload) == ChangeUpdated(change, action, "ana")
+
+
+def test_who_is_asked_for_a_review() -> None:
+    ben = {"id": 4, "username": "ben"}
+    outcome = read("Merge Request Hook", merge_request("open") | {"reviewers": [ben, {}, None]})
+    assert isinstance(outcome, ChangeUpdated) and outcome.change.asked == ("ben",)
+    for current, asked in ([ben], ("ben",)), ([], ()):
+        update = merge_request("update", {"reviewers": {"previous": [], "current": current}})
+        assert read("Merge Request Hook", update) == ReviewersChanged(REPO, 12, asked)
+    pushed = merge_request("update", {"reviewers": {"previous": [], "current": [ben]}}, oldrev=A)
+    assert isinstance(read("Merge Request Hook", pushed), ChangeUpdated)
+
+
+@needs_contracts
+def test_recorded_changes_of_reviewers_say_who_is_asked_now() -> None:
+    names = "update__woodpecker-8a969fb7", "update__woodpecker-c7d9cbb1"
+    bodies = [(RECORDED / f"merge_request.{name}.json").read_bytes() for name in names]
+    outcomes = [parse("lab", "Merge Request Hook", body) for body in bodies]
+    assert [isinstance(each, ReviewersChanged) and each.asked for each in outcomes] == [("real6543",), ()]
 
 
 @pytest.mark.parametrize(("action", "merged"), [("close", False), ("merge", True)])
@@ -299,6 +319,10 @@ def test_every_recorded_delivery_is_an_event_or_has_a_reason(entry: dict[str, An
     kind: type = kinds.get(entry["event"], Ignored)
     if entry["event"] == "merge_request" and entry["action"] in ("close", "merge"):
         kind = ChangeClosed
+    if isinstance(outcome, ReviewersChanged):
+        current = json.loads(body)["changes"]["reviewers"]["current"]
+        assert outcome.asked == tuple(one["username"] for one in current)
+        kind = ReviewersChanged
     if isinstance(outcome, Ignored):
         assert outcome.reason
         assert entry["event"] not in ("push", "tag_push") or "deleted" in outcome.reason

@@ -297,6 +297,7 @@ CHANGES["unapproved"] = ChangeReport(
         ),
     ),
     alerts=False,
+    asked=("ben", "acme/platform"),
 )
 
 

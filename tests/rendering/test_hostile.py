@@ -132,8 +132,8 @@ def part(status: RunStatus = READY, name: str = "net", **fields: object) -> Work
     return replace(base, **fields)  # type: ignore[arg-type]
 
 
-def change(*sections: WorkspaceSection) -> str:
-    return TEXTS.change_comment(ChangeReport("0123456789", sections), LIMIT).text
+def change(*sections: WorkspaceSection, asked: tuple[str, ...] = ()) -> str:
+    return TEXTS.change_comment(ChangeReport("0123456789", sections, asked=asked), LIMIT).text
 
 
 def forecast(**fields: object) -> str:
@@ -213,6 +213,9 @@ PLACES: dict[str, Callable[[str], str]] = {
     ),
     "workspace that requires": lambda text: change(
         part(name=text, requires=("approved:2",), unapproved=True), part()
+    ),
+    "asked for a review": lambda text: change(
+        part(requires=("approved",), unapproved=True), asked=(text, f"acme/{text}")
     ),
     "workspace without changes": lambda text: change(unchanged(text, "No changes")),
     "why nothing changes": lambda text: change(unchanged("net", text)),

@@ -226,6 +226,7 @@ class Options(Entry):
     merge_method: Literal["merge", "squash", "rebase"] | None = Field(
         default=None, description="How it is merged. If unset: the first method that the repository allows"
     )
+    labels: bool | None = Field(default=None, description="`true`: labels on the change say where it stands")
     freeze: list[FreezeEntry] | None = Field(
         default=None,
         description="Windows of time in which no apply starts, or outside of which none starts",

@@ -98,6 +98,7 @@ def _workspace(
         identity=read_identity(options.identity),
         concurrency=_concurrency(manifest, options.concurrency),
         freeze=read_freeze(options.freeze),
+        labels=bool(options.labels),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bot.domain.changes.codeowners import CodeOwners, owners_of
-from bot.domain.changes.reviews import ApprovalRule, Review, Verdict, standing
+from bot.domain.changes.reviews import ApprovalRule, Review, Verdict, asked_words, standing
 from bot.domain.events import Change
 from bot.domain.people.permissions import Action, Person, Role, refusal
 from bot.domain.policies.policy import PolicyCheck, why_stopped
@@ -156,7 +156,8 @@ def _check(
     change = facts.change
     match requirement:
         case Requirement.APPROVED:
-            return _approved(facts, needed)
+            met, why = _approved(facts, needed)
+            return met, why if met else f"{why}{_asked(facts)}"
         case Requirement.CODEOWNERS:
             return _owned(facts, workspace)
         case Requirement.MERGEABLE:
@@ -228,6 +229,13 @@ def _approved(facts: Facts, needed: int) -> tuple[bool, str]:
     if powerless:
         return False, f"{_names(powerless)} approved it, but has no write access: somebody who has must"
     return False, "nobody with write access, other than its author, has approved the latest commit"
+
+
+def _asked(facts: Facts) -> str:
+    """Say who was asked for a review and has not approved the latest commit."""
+    approved = {review.reviewer.lower() for review in _fresh(facts)}
+    words = asked_words([name for name in facts.change.asked if name.lower() not in approved])
+    return f" ({words})" if words else ""
 
 
 def _other(facts: Facts, person: Person | None) -> tuple[bool, str]:

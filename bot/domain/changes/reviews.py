@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,6 +14,9 @@ class Verdict(StrEnum):
     CHANGES_REQUESTED = "changes requested"
     DISMISSED = "dismissed"
     COMMENTED = "commented"
+
+
+_MOST_ASKED = 5
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,16 @@ class ApprovalRule:
     def lacking(self, approved: Iterable[str]) -> int:
         """Return how many approvals are missing, given the logins that approved the latest commit."""
         return max(self.needed - len(self.approvers.intersection(approved)), 0)
+
+
+def asked_words(asked: Sequence[str], written: Callable[[str], str] = str) -> str:
+    """Say who was asked for a review. Empty if nobody is known.
+
+    `written` escapes a name for where it stands: a mention must notify nobody.
+    """
+    named = ", ".join(written(f"@{name}") for name in asked[:_MOST_ASKED])
+    more = f" and {len(asked) - _MOST_ASKED} more" if len(asked) > _MOST_ASKED else ""
+    return f"asked: {named}{more}" if named else ""
 
 
 def standing(reviews: Iterable[Review], author: str) -> dict[str, Review]:

@@ -1,4 +1,4 @@
-"""The posts on a forge: a status, a comment, a reaction, a merge. A closed union."""
+"""The posts on a forge: a status, a comment, a reaction, labels, a merge. A closed union."""
 
 from __future__ import annotations
 
@@ -53,6 +53,14 @@ class ReactionPost:
 
 
 @dataclass(frozen=True)
+class LabelsPost:
+    """The labels of ours that a change should have. Labels of others are not touched."""
+
+    number: int
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class MergePost:
     """A merge of a change at the commit `sha`. Empty if it must not be merged any more.
 
@@ -80,4 +88,4 @@ class UnknownPost:
         )
 
 
-PostContent = StatusPost | CommentPost | ReactionPost | MergePost | UnknownPost
+PostContent = StatusPost | CommentPost | ReactionPost | LabelsPost | MergePost | UnknownPost

@@ -73,6 +73,7 @@ class ChangeReport:
     `url` is the page with all its runs. `edited` says who edited the comment. `top` is the commit of the base
     that plans are on top of, such as `main at 1a2b3c4`. `conflict` says why the change can't be merged, and
     `conflicts` are the files: hostile text. `alerts`: the forge renders GitHub's alerts.
+    `asked` are the people and teams who were asked for a review.
     """
 
     sha: str
@@ -85,6 +86,7 @@ class ChangeReport:
     conflict: str = ""
     conflicts: tuple[str, ...] = ()
     alerts: bool = True
+    asked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,7 @@ class Workspace:
     needs (domain/requirements). `proposed`: it was discovered, and so far only in an open change.
     `own_backend` says that the configuration keeps its state itself. `identity` names the audiences that
     runs get tokens for. `concurrency` is the group of which only some runs are at work at once. `freeze`
-    are the windows in which no apply starts.
+    are the windows in which no apply starts. `labels`: it counts for the labels of a change.
     """
 
     id: str
@@ -211,6 +211,7 @@ class Workspace:
     identity: Identity = field(default_factory=Identity)
     concurrency: Concurrency | None = None
     freeze: tuple[FreezeWindow, ...] = ()
+    labels: bool = False
 
     def on_branch(self, branch: str, default_branch: str) -> bool:
         """Whether a push to `branch` is a push to this workspace's branch."""

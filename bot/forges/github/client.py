@@ -24,6 +24,7 @@ from bot.forges.github.api import PUBLIC_API, Answer, Api, Ask
 from bot.forges.github.auth import UNSHARED, AppLogin, TokenLogin, credentials
 from bot.forges.github.errors import BadCredentials, NotPermitted, Unprocessable
 from bot.forges.github.history import History
+from bot.forges.github.labels import set_labels
 from bot.forges.github.merging import Merges
 from bot.forges.github.paths import repo_path, segment, web_address
 from bot.forges.github.reviews import Reviews
@@ -331,6 +332,10 @@ class GitHubForge:
             self._call(repo, "POST", path, what, body={"content": reaction.value})
         except NotFound:
             return
+
+    def set_labels(self, repo: RepoRef, number: int, add: Sequence[str], remove: Sequence[str]) -> None:
+        """Add labels in one call, and remove each in one."""
+        set_labels(self._send, repo, number, add, remove)
 
     def merge(self, repo: RepoRef, number: int, head_sha: str, method: MergeMethod | None = None) -> str:
         """Merge a pull request at one commit: one call, two without a method; no retry."""

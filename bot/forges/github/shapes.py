@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.domain.events import Change, RepoRef
 from bot.domain.people.permissions import Role
-from bot.forges.fields import flag, look, number, optional_number, optional_text, sha, text
+from bot.forges.fields import flag, look, number, optional_number, optional_text, sha, text, texts
 
 GHOST = "ghost"
 ROLES = {
@@ -38,7 +38,15 @@ def read_change(repo: RepoRef, source: object, at: str = "") -> Change:
         default_branch=optional_text(source, f"{at}base.repo.default_branch") or "",
         # Before the merge it names a commit that GitHub only tries the merge with.
         merge_sha=(optional_text(source, f"{at}merge_commit_sha") or "") if _merged(source, at) else "",
+        asked=read_asked(repo, source, at),
     )
+
+
+def read_asked(repo: RepoRef, source: object, at: str = "") -> tuple[str, ...]:
+    """Return who was asked for a review and has not given one: people, then teams with their organisation."""
+    organisation = repo.path.partition("/")[0]
+    teams = (f"{organisation}/{slug}" for slug in texts(source, f"{at}requested_teams", "slug"))
+    return (*texts(source, f"{at}requested_reviewers", "login"), *teams)
 
 
 def _merged(source: object, at: str) -> bool:

@@ -21,6 +21,7 @@ from bot.domain.events import (
     GroupQueued,
     Ignored,
     RepoRef,
+    ReviewersChanged,
     TagPushed,
 )
 from bot.forges.fields import (
@@ -35,7 +36,7 @@ from bot.forges.fields import (
     shown,
     text,
 )
-from bot.forges.github.shapes import GHOST, read_change
+from bot.forges.github.shapes import GHOST, read_asked, read_change
 
 SIGNATURE_HEADER = "X-Hub-Signature-256"
 EVENT_HEADER = "X-GitHub-Event"
@@ -131,6 +132,10 @@ def _pull_request(forge: str, payload: dict[str, object]) -> Outcome:
         if not isinstance(look(payload, "changes.base"), dict):
             return Ignored("only the pull request's title or description was edited")
         known = ChangeAction.RETARGETED
+    if action in ("review_requested", "review_request_removed"):
+        repo = _repo(forge, payload)
+        asked = read_asked(repo, payload, "pull_request.")
+        return ReviewersChanged(repo, number(payload, "pull_request.number"), asked)
     if known is None and action != "closed":
         return Ignored(f"a pull request that was {shown(action.replace('_', ' '))} is planned as before")
     change = read_change(_repo(forge, payload), payload, "pull_request.")

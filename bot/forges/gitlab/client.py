@@ -341,6 +341,13 @@ class GitLabForge:
             # GitLab answers so too where the same emoji is there already.
             return
 
+    def set_labels(self, repo: RepoRef, number: int, add: Sequence[str], remove: Sequence[str]) -> None:
+        """Add and remove labels: one call. GitLab creates labels that are new to it."""
+        named = {"add_labels": list(add), "remove_labels": list(remove)}
+        body = {field: labels for field, labels in named.items() if labels}
+        path, what = f"{project(repo)}/merge_requests/{number}", f"the labels of {repo.path}!{number}"
+        self._api.call("put", path, what, body=body)
+
     def merge(self, repo: RepoRef, number: int, head_sha: str, method: MergeMethod | None = None) -> str:
         """Merge a merge request at one commit, or have it join its train: two calls or more, once."""
         return self._merges.merge(repo, number, head_sha, method)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.domain.events import Change, RepoRef
-from bot.forges.fields import flag, look, number, optional_number, optional_text, sha, text
+from bot.forges.fields import flag, look, number, optional_number, optional_text, sha, text, texts
 
 GHOST = "ghost"
 # Some versions of a webhook give the state by number alone, or leave it to the action.
@@ -66,6 +66,8 @@ def _change(repo: RepoRef, source: object, at: str, head: str, author: str, url:
         mergeable=_mergeable(source, at),
         default_branch=optional_text(source, "project.default_branch") or "",
         merge_sha=_merge_sha(source, at, head) if state == "merged" else "",
+        # Both a webhook and an answer have them beside the merge request's own fields.
+        asked=texts(source, "reviewers", "username"),
     )
 
 

@@ -16,6 +16,7 @@ from bot.domain.events import (
     GroupAsked,
     GroupGone,
     Ignored,
+    ReviewersChanged,
     TagPushed,
 )
 from bot.forges.fields import (
@@ -28,6 +29,7 @@ from bot.forges.fields import (
     sha,
     shown,
     text,
+    texts,
 )
 from bot.forges.gitlab.shapes import GHOST, delivered_change, project_path
 
@@ -36,6 +38,7 @@ PROJECT = "project.path_with_namespace"
 # The users that GitLab makes for project and group access tokens.
 # Source: https://docs.gitlab.com/user/project/settings/project_access_tokens/#bot-users-for-projects
 _TOKENS_USER = re.compile(r"(?:project|group)_\d+_bot(?:_?\w+)?")
+_REVIEWERS = "changes.reviewers.current"
 _DRAFT = re.compile(r"\s*(?:\[draft\]|\(draft\)|draft:|\[wip\]|wip:)", re.IGNORECASE)
 Outcome = ForgeEvent | Ignored
 
@@ -118,6 +121,9 @@ def _merge_request(forge: str, payload: dict[str, object]) -> Outcome:
     # The webhook's page in GitLab sends a trial without an action.
     action = optional_text(payload, "object_attributes.action") or ""
     change_action = _ACTIONS.get(action) or (_update(payload) if action == "update" else None)
+    if change_action is None and action == "update" and isinstance(look(payload, _REVIEWERS), list):
+        repo, asked = project_path(forge, payload, PROJECT), texts(payload, _REVIEWERS, "username")
+        return ReviewersChanged(repo, number(payload, "object_attributes.iid"), asked)
     if change_action is None and action not in ("close", "merge"):
         return Ignored(_unplanned(action))
     change = delivered_change(project_path(forge, payload, PROJECT), payload, "object_attributes")

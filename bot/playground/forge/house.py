@@ -139,6 +139,9 @@ class Forge(MergeQueue):
                 self.next_id(), pull, user, text, _VERDICTS[event], sha or pull.head_sha, self.moment()
             )
             pull.reviews.append(review)
+            if pull.repo.flavour is GITHUB and review.state != "PENDING":
+                # GitHub no longer counts them among the people who are asked. GitLab does.
+                pull.asked = [each for each in pull.asked if each is not user]
             if review.state != "PENDING":
                 self._tell_review(review, user, "submitted")
             return review

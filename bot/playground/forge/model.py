@@ -168,6 +168,8 @@ class Pull:
     mergeable: bool | None = None
     comments: list[Comment] = field(default_factory=list)
     reviews: list[Review] = field(default_factory=list)
+    asked: list[User] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
     versions: list[Version] = field(default_factory=list)
     merges_later: User | None = None
     # How often it is still looked at before the forge knows what it changes, and whether it can be merged.

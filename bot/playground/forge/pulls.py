@@ -11,7 +11,7 @@ from bot.playground.forge.versions import Version
 from bot.playground.git.repositories import Signature
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 # Who commits when a merge is made on the forge itself: a user on GitHub too.
 MACHINE = Signature("Playground", "web-flow@users.noreply.example.test")
@@ -178,6 +178,25 @@ class Pulls(Registry):
             if pull.draft != draft:
                 pull.draft = draft
                 self._tell(pull, by, "converted_to_draft" if draft else "ready_for_review")
+            return pull
+
+    def ask_review(self, repo: str | Repo, number: int, by: str, *logins: str) -> Pull:
+        """Say who is to review a pull request, instead of those who were to before."""
+        with self.lock:
+            pull, before = self.pull(repo, number), self.pull(repo, number).asked
+            pull.asked = [self.user(login) for login in dict.fromkeys(logins)]
+            changes = {"reviewers": before}
+            if set(pull.asked) - set(before):
+                self._tell(pull, by, "review_requested", changes)
+            elif set(before) - set(pull.asked):
+                self._tell(pull, by, "review_request_removed", changes)
+            return pull
+
+    def label(self, repo: str | Repo, number: int, add: Iterable[str], remove: Iterable[str] = ()) -> Pull:
+        """Add and remove labels of a pull request. The forge has every label that somebody names."""
+        with self.lock:
+            pull, gone = self.pull(repo, number), set(remove)
+            pull.labels = [*dict.fromkeys((*(each for each in pull.labels if each not in gone), *add))]
             return pull
 
     def _tell(

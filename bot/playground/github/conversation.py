@@ -19,6 +19,7 @@ def conversation_blueprint(desk: Desk) -> Blueprint:
     _under_a_pull(blueprint, desk)
     _one_comment(blueprint, desk)
     _reactions(blueprint, desk)
+    _labels(blueprint, desk)
     return blueprint
 
 
@@ -107,3 +108,23 @@ def _reactions(blueprint: Blueprint, desk: Desk) -> None:
                 raise forbidden("Resource not accessible by personal access token")
             reactions.remove(found)
         return "", 204
+
+
+def _labels(blueprint: Blueprint, desk: Desk) -> None:
+    at = "/repos/<owner>/<name>/issues/<int:number>/labels"
+
+    @blueprint.post(at)
+    def label(owner: str, name: str, number: int) -> list[Answer]:
+        desk.actor()
+        pull, named = desk.pull(owner, name, number, Role.triage), desk.body().get("labels")
+        if not isinstance(named, list) or not all(isinstance(each, str) and each for each in named):
+            raise invalid("labels is not a list of names", "labels", "invalid")
+        return desk.shapes.labels(desk.forge.label(pull.repo, number, named))
+
+    @blueprint.delete(f"{at}/<path:label>")
+    def unlabel(owner: str, name: str, number: int, label: str) -> list[Answer]:
+        desk.actor()
+        pull = desk.pull(owner, name, number, Role.triage)
+        if label not in pull.labels:
+            raise not_found("Label does not exist")
+        return desk.shapes.labels(desk.forge.label(pull.repo, number, (), [label]))

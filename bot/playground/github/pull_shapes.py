@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from bot.playground.github.addresses import node_id
 from bot.playground.github.shapes import Json, Shapes, moment
@@ -63,9 +64,9 @@ class PullShapes(Shapes):
             "merge_commit_sha": pull.merge_sha,
             "assignee": None,
             "assignees": [],
-            "requested_reviewers": [],
+            "requested_reviewers": [self.user(each) for each in pull.asked],
             "requested_teams": [],
-            "labels": [],
+            "labels": self.labels(pull),
             "milestone": None,
             "draft": pull.draft,
             "commits_url": links["commits"],
@@ -95,6 +96,22 @@ class PullShapes(Shapes):
             "user": self.user(owner),
             "repo": self.repo(repo) if repo else None,
         }
+
+    def labels(self, pull: Pull) -> list[Json]:
+        """Shape the labels of a pull request."""
+        here = f"{self.at.repo(pull.repo.full_name)}/labels"
+        return [
+            {
+                "id": number,
+                "node_id": node_id("Label", number),
+                "url": f"{here}/{quote(name)}",
+                "name": name,
+                "color": "ededed",
+                "default": False,
+                "description": None,
+            }
+            for number, name in enumerate(pull.labels, 1)
+        ]
 
     def full_pull(self, pull: Pull) -> Json:
         """Shape a pull request as its own address and its events have it."""
@@ -144,7 +161,7 @@ class PullShapes(Shapes):
             "number": pull.number,
             "title": pull.title,
             "user": self.user(pull.author),
-            "labels": [],
+            "labels": self.labels(pull),
             "state": pull.state,
             "locked": False,
             "assignee": None,

@@ -141,6 +141,19 @@ def _reviews(blueprint: Blueprint, desk: Desk) -> None:
         event, text, sha = (desk.text(body, key) for key in ("event", "body", "commit_id"))
         return desk.shapes.review(desk.forge.review(pull.repo, number, user.login, event, text, sha=sha))
 
+    @blueprint.post("/repos/<owner>/<name>/pulls/<int:number>/requested_reviewers")
+    def ask(owner: str, name: str, number: int) -> tuple[Answer, int]:
+        user, pull = desk.actor(), desk.pull(owner, name, number, Role.write)
+        logins = [*(each.login for each in pull.asked), *map(str, desk.body().get("reviewers") or ())]
+        return desk.shapes.pull(desk.forge.ask_review(pull.repo, number, user.login, *logins)), 201
+
+    @blueprint.delete("/repos/<owner>/<name>/pulls/<int:number>/requested_reviewers")
+    def ask_no_more(owner: str, name: str, number: int) -> Answer:
+        user, pull = desk.actor(), desk.pull(owner, name, number, Role.write)
+        gone = set(map(str, desk.body().get("reviewers") or ()))
+        logins = [each.login for each in pull.asked if each.login not in gone]
+        return desk.shapes.pull(desk.forge.ask_review(pull.repo, number, user.login, *logins))
+
     @blueprint.put("/repos/<owner>/<name>/pulls/<int:number>/reviews/<int:review_id>/dismissals")
     def dismiss(owner: str, name: str, number: int, review_id: int) -> Answer:
         user = desk.actor()

@@ -8,6 +8,8 @@ from bot.playground.gitlab.shapes import Json, moment
 from bot.playground.web.webhooks import gitlab_headers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bot.playground.forge.model import Event, Group, Hook, Pull, RefMove, Repo, User
     from bot.playground.git.repositories import Commit
     from bot.playground.gitlab.shapes import Shapes
@@ -22,6 +24,8 @@ _ACTIONS = {
     "edited": "update",
     "converted_to_draft": "update",
     "ready_for_review": "update",
+    "review_requested": "update",
+    "review_request_removed": "update",
 }
 
 # What became of a merge train's pipeline, by why the train has done with its commit.
@@ -101,10 +105,17 @@ class GitLabEvents:
             changes["target_branch"] = {"previous": base["ref"]["from"], "current": pull.base_ref}
         if isinstance(title := event.changes.get("title"), dict):
             changes["title"] = {"previous": title["from"], "current": pull.title}
+        if isinstance(before := event.changes.get("reviewers"), list):
+            changes["reviewers"] = {"previous": self._users(before), "current": self._users(pull.asked)}
         body = self._told(event, pull, action, changes)
+        if pull.asked:
+            body["reviewers"] = self._users(pull.asked)
         if event.action == "synchronize":
             body["object_attributes"]["oldrev"] = event.before
         return body
+
+    def _users(self, users: Sequence[User]) -> list[Json]:
+        return [self._user(user) for user in users]
 
     def _told(self, event: Event, pull: Pull, action: str, changes: Json) -> Json:
         return {

@@ -23,6 +23,7 @@ def merge_requests_blueprint(desk: GitLabDesk) -> Blueprint:
     blueprint = Blueprint("gitlab-merge-requests", __name__)
     _reading(blueprint, desk)
     _changing(blueprint, desk)
+    _merging(blueprint, desk)
     _notes(blueprint, desk)
     _emojis(blueprint, desk)
     return blueprint
@@ -97,6 +98,18 @@ def _changing(blueprint: Blueprint, desk: GitLabDesk) -> None:
         )
         return desk.shapes.merge_request(pull), 201
 
+    @blueprint.put(f"{_AT}/<int:number>")
+    def change(project: str, number: int) -> Answer:
+        user, pull, body = desk.actor(), desk.merge_request(project, number, Role.write), desk.body()
+        add, remove = (_labels(body.get(f"{verb}_labels") or []) for verb in ("add", "remove"))
+        desk.forge.label(pull.repo, number, add, remove)
+        if isinstance(wanted := body.get("reviewer_ids"), list):
+            logins = [each.login for each in desk.forge.users.values() if each.id in wanted]
+            desk.forge.ask_review(pull.repo, number, user.login, *logins)
+        return desk.shapes.merge_request(pull)
+
+
+def _merging(blueprint: Blueprint, desk: GitLabDesk) -> None:
     @blueprint.put(f"{_AT}/<int:number>/merge")
     def merge(project: str, number: int) -> Answer:
         user, body = desk.actor(), desk.body()
@@ -115,6 +128,12 @@ def _changing(blueprint: Blueprint, desk: GitLabDesk) -> None:
         else:
             desk.forge.merge(pull.repo, number, user.login, "squash" if squash else _method(allowed))
         return desk.shapes.merge_request(pull)
+
+
+def _labels(named: str | list[str]) -> list[str]:
+    """Read labels: a list, or one text with commas."""
+    parts = named.split(",") if isinstance(named, str) else map(str, named)
+    return [part.strip() for part in parts if part.strip()]
 
 
 def _method(allowed: tuple[str, ...]) -> str:

@@ -9,7 +9,15 @@ from datetime import datetime, timedelta
 from bot.domain.changes.decisions import Decision, NoRun, StartRun, decide_change
 from bot.domain.changes.delivery_decisions import DecisionKind
 from bot.domain.errors import NotFound, NotReady
-from bot.domain.events import Change, ChangeAction, ChangeClosed, ChangedFiles, ChangeUpdated, RepoRef
+from bot.domain.events import (
+    Change,
+    ChangeAction,
+    ChangeClosed,
+    ChangedFiles,
+    ChangeUpdated,
+    RepoRef,
+    ReviewersChanged,
+)
 from bot.domain.ids import new_id
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run
@@ -169,6 +177,24 @@ class ChangeLog:
             self._ledger.done(tx, delivery_id, outcome)
         self._transitions.wake(outcome.wake)
         return None
+
+    def reviewers(self, event: ReviewersChanged, delivery_id: str, outcome: DeliveryResult) -> None:
+        """Keep who is asked for a review now: the comment says so. The forge is asked nothing."""
+        with self._store.transaction() as tx:
+            if not self._ledger.is_due(tx, delivery_id):
+                return
+            known = tx.changes.numbered(event.repo, event.number)
+            if known is None:
+                why = f"the change {event.number} is not known here"
+            elif not known.change.open or known.change.asked == event.asked:
+                why = "nothing changes for who is asked for a review"
+            else:
+                why = "others are asked for a review now"
+                tx.changes.put(replace(known, change=replace(known.change, asked=event.asked)))
+                self._transitions.report(tx, known.id, outcome.wake)
+            outcome.say(DecisionKind.NOTHING, why)
+            self._ledger.done(tx, delivery_id, outcome)
+        self._transitions.wake(outcome.wake)
 
     def _not_behind(self, delivery_id: str, known: ChangeRecord, what: str) -> None:
         """Check that the forge's API knows what its webhook said: it may lag behind for a while.

@@ -36,6 +36,7 @@ from bot.domain.events import (
     GroupGone,
     GroupQueued,
     Ignored,
+    ReviewersChanged,
     TagPushed,
 )
 from bot.domain.ids import new_id
@@ -195,6 +196,8 @@ class Intake:
                 self._change_log.updated(event, delivery.id, outcome)
             case ChangeClosed():
                 self._change_log.closed(event, delivery.id, outcome)
+            case ReviewersChanged():
+                self._change_log.reviewers(event, delivery.id, outcome)
             case GroupQueued():
                 self._queue.queued(event, delivery.id, outcome)
             case GroupAsked():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -120,6 +120,10 @@ class ForgeWriter(Protocol):
 
     def react(self, repo: RepoRef, number: int, comment_id: str, reaction: Reaction) -> None:
         """Add a reaction to a comment. Adding the same one twice changes nothing."""
+        ...
+
+    def set_labels(self, repo: RepoRef, number: int, add: Sequence[str], remove: Sequence[str]) -> None:
+        """Add and remove labels of a change. What is so already stays so; other labels are not touched."""
         ...
 
 

@@ -28,7 +28,7 @@ from bot.domain.errors import (
     NotReady,
 )
 from bot.domain.events import RepoRef
-from bot.domain.reports.posts import CommentPost, MergePost, ReactionPost, StatusPost, UnknownPost
+from bot.domain.reports.posts import CommentPost, LabelsPost, MergePost, ReactionPost, StatusPost, UnknownPost
 from bot.services.approvals import shown_plans
 from bot.services.ports import (
     ArtifactKind,
@@ -44,6 +44,7 @@ from bot.services.ports import (
 from bot.services.reports.automerge import is_merge
 from bot.services.reports.derive import ReportBuilder
 from bot.services.reports.doubles import APPEARS_WITHIN, CommentWriter
+from bot.services.reports.labels import set_labels
 from bot.services.reports.plan_facts import packed_facts
 from bot.services.reports.statuses import is_of_commit
 
@@ -94,6 +95,8 @@ class ReportDelivery:
         self._comment_writer = CommentWriter(store, clock, forges)
         # Until when this process sends nothing to a forge that limits us.
         self._left_alone: dict[str, datetime] = {}
+        # Repositories whose labels this process was refused.
+        self._unlabelled: set[RepoRef] = set()
 
     def report(self, subject: str) -> None:
         """Derive and deliver until no post is due now.
@@ -271,6 +274,13 @@ class ReportDelivery:
             self._failed(post, str(error), now + _wait(post.attempts, None, _LONGEST_MERGE))
             self._tell(post, str(error))
             return
+        if isinstance(post.content, LabelsPost):
+            # Only a help: a missing permission is said once, and only new labels are tried.
+            if post.repo not in self._unlabelled:
+                self._unlabelled.add(post.repo)
+                log.warning("%s: labels can't be set: %s", post.repo, error)
+            self._failed(post, str(error), None)
+            return
         # New content is always retried.
         over = isinstance(error, HeadMoved) or post.attempts >= _REFUSALS
         log.log(logging.ERROR if over else logging.WARNING, "%s %s: %s", post.repo, post.key, error)
@@ -287,6 +297,8 @@ class ReportDelivery:
                 return ""
             case CommentPost():
                 return self._comment_writer.send(post, content)
+            case LabelsPost():
+                return set_labels(forge, post, content)
             case MergePost():
                 return self._merge(forge, post.repo, content)
             case UnknownPost():

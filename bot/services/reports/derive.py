@@ -26,6 +26,7 @@ from bot.services.reports.applies import ApplyOutcomes
 from bot.services.reports.apply_steps import ApplyStep, apply_step
 from bot.services.reports.automerge import decided, merge_posts, said_of_merge
 from bot.services.reports.inputs import ReportInputs, conflict_of
+from bot.services.reports.labels import labels_posts
 from bot.services.reports.plan_facts import FactsMemory, KeptFacts
 from bot.services.reports.posts import PostBuilder
 from bot.services.reports.replay_posts import ReplayPosts
@@ -97,12 +98,15 @@ class ReportBuilder:
                 said_of_merge(tx, record, merge),
                 _said_of_queue(tx, queued) if record.change.open else "",
             )
-            posts.append(self._comment(inputs, record, runs, ". ".join(filter(None, said))))
+            posts += self._comment(tx, inputs, record, runs, ". ".join(filter(None, said)))
         return [*posts, *merge_posts(tx, record, merge)]
 
     # --- comments -------------------------------------------------------------------------------------------
 
-    def _comment(self, inputs: ReportInputs, record: ChangeRecord, runs: Sequence[Run], merging: str) -> Post:
+    def _comment(
+        self, tx: Transaction, inputs: ReportInputs, record: ChangeRecord, runs: Sequence[Run], merging: str
+    ) -> list[Post]:
+        """Return the change's comment, and the labels that say the same in short."""
         change = record.change
         speaking = _speaking(record, runs)
         inputs.load_plans(speaking)
@@ -125,12 +129,13 @@ class ReportBuilder:
             conflict=conflict.why_conflicting if conflict else "",
             conflicts=conflict.conflicts if conflict else (),
             alerts=self._forges[change.repo.forge].words.alerts,
+            asked=change.asked,
         )
         told = self._texts.change_comment(report, self._limit(change.repo))
         settled = not any(section.run.status in UNDER_WAY for section in sections)
         planned = [section.run.id for section in sections if section.run.has_changes]
         whole = set(told.whole)
-        return self._post_builder.comment(
+        comment = self._post_builder.comment(
             record.id,
             change.repo,
             change.number,
@@ -140,6 +145,7 @@ class ReportBuilder:
             shows=[run_id for run_id in planned if run_id in whole],
             lists=[run_id for run_id in planned if run_id not in whole],
         )
+        return [comment, *labels_posts(tx, record, sections)]
 
     def _section(self, inputs: ReportInputs, record: ChangeRecord, run: Run) -> WorkspaceSection:
         change = record.change

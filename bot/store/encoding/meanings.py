@@ -16,7 +16,8 @@ _KINDS: Mapping[str, type[ForgeEvent | Ignored]] = {
 
 
 def _change(document: dict[str, Any]) -> Change:
-    return Change(**{**document, "repo": RepoRef(**document["repo"])})
+    asked = tuple(document.get("asked", ()))
+    return Change(**{**document, "repo": RepoRef(**document["repo"]), "asked": asked})
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -29,6 +30,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "repo": lambda document: RepoRef(**document),
     "change": _change,
     "action": ChangeAction,
+    "asked": tuple,
 }
 
 

@@ -12,6 +12,7 @@ from typing import assert_never
 
 from bot.domain.reports.posts import (
     CommentPost,
+    LabelsPost,
     MergePost,
     PostContent,
     Reaction,
@@ -55,6 +56,8 @@ def encoded(content: PostContent) -> dict[str, str]:
                 "comment_id": comment_id,
                 "reaction": reaction.value,
             }
+        case LabelsPost(number, labels):
+            return {"kind": "labels", "number": str(number), "labels": "\n".join(labels)}
         case MergePost(number, sha, method):
             return {
                 "kind": "merge",
@@ -92,6 +95,8 @@ def _read(stored: Mapping[str, str]) -> PostContent:
             return CommentPost(int(stored["number"]), stored["marker"], stored["body"], settled, shows, lists)
         case "reaction":
             return ReactionPost(int(stored["number"]), stored["comment_id"], Reaction(stored["reaction"]))
+        case "labels":
+            return LabelsPost(int(stored["number"]), tuple(stored["labels"].splitlines()))
         case "merge":
             method = MergeMethod(stored["method"]) if stored["method"] else None
             return MergePost(int(stored["number"]), stored["sha"], method)

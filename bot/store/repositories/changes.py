@@ -114,6 +114,7 @@ def _row(record: ChangeRecord) -> dict[str, Any]:
         "mergeable": change.mergeable,
         "default_branch": change.default_branch,
         "merge_sha": change.merge_sha,
+        "asked": list(change.asked),
         "workspace_ids": list(record.workspace_ids),
         "seen_at": record.seen_at,
         "note": record.note,
@@ -142,6 +143,7 @@ def _read(row: sa.RowMapping) -> ChangeRecord:
         mergeable=row["mergeable"],
         default_branch=row["default_branch"],
         merge_sha=row["merge_sha"],
+        asked=tuple(row["asked"]),
     )
     return ChangeRecord(
         row["id"],

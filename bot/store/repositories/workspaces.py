@@ -163,6 +163,7 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         "inputs": [[each.variable, each.workspace, each.output] for each in workspace.inputs],
         "tags": list(workspace.tags),
         "require": list(workspace.require),
+        "labels": workspace.labels,
         "apply_when": workspace.merging.apply_when.value,
         "keep_approval": workspace.merging.keep_approval,
         "replan_siblings": workspace.merging.replan_siblings,
@@ -230,6 +231,7 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
         inputs=tuple(Input(*each) for each in row["inputs"]),
         tags=tuple(row["tags"]),
         require=tuple(row["require"]),
+        labels=row["labels"],
         merging=Merging(
             ApplyWhen(row["apply_when"]),
             row["keep_approval"],

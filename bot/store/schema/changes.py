@@ -36,6 +36,7 @@ changes = Table(
     Column("head_at", Moment),
     Column("edited", Words, nullable=False, server_default=""),
     Column("merge", Json),
+    Column("asked", Json, nullable=False, server_default=sa.text("'[]'")),
     UniqueConstraint("forge", "repo_path", "number"),
     Index(
         "ix_changes_open",

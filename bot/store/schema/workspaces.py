@@ -44,6 +44,7 @@ workspaces = Table(
     # Empty, and 0, for none.
     Column("concurrency_group", Words, nullable=False, server_default=""),
     Column("concurrency_limit", sa.Integer, nullable=False, server_default=sa.text("0")),
+    Column("labels", sa.Boolean, nullable=False, server_default=sa.false()),
     Column("freeze", Json, nullable=False, server_default="[]"),
     Column("lock_by", Words),
     Column("lock_reason", Words),

@@ -106,6 +106,7 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
         row("Plans other changes again after an apply", _on(merging.replan_siblings), "replan_siblings"),
         row("Plans open changes together", _on(merging.forecast), "forecast"),
         row("Merges by itself", _on(merging.automerge), "automerge"),
+        row("Labels its changes", _on(workspace.labels), "labels"),
         row("Merge method", method, "merge_method"),
         row("State", "kept by its own backend" if workspace.own_backend else "kept here", "own_backend"),
         row("Runs reach", _reach(workspace.isolation), "network", "egress"),

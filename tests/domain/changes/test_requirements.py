@@ -28,6 +28,16 @@ def words(require: str, facts: Facts, policies: tuple[PolicyCheck, ...] = (), wh
     return f"{'+' if check.met else '-'} {check.why}".strip()
 
 
+def test_who_is_asked_is_said_until_it_is_approved() -> None:
+    asked = replace(CHANGE, asked=("Wren", "acme/platform"))
+    assert words("approved", Facts(asked)) == f"{NOBODY} (asked: @Wren, @acme/platform)"
+    given = Facts(asked, (Review("wren", YES, "head000"),), ROLES)
+    assert words("approved", given) == "+ by wren"
+    workspace = Workspace("ws-1", "net", REPO, require=("approved:2",))
+    assert unmet(evaluate(workspace, given, ())).endswith("has 1: by wren (asked: @acme/platform)")
+    assert "asked:" not in words("mergeable", Facts(replace(asked, mergeable=False)))
+
+
 NOBODY = "- nobody with write access, other than its author, has approved the latest commit"
 
 

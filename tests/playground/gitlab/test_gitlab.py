@@ -295,6 +295,21 @@ def test_what_happens_is_told_in_gitlabs_words(
     assert told[6][1]["merge_request"]["last_commit"]["id"] == told[2][1]["after"]
 
 
+def test_who_is_to_review_is_told_and_kept(
+    gitlab: Playground, received: list[tuple[dict[str, str], bytes]], number: int, api: Api
+) -> None:
+    carol = gitlab.forge.users["carol"].id
+    one = f"{HERE}/merge_requests/{number}"
+    assert api("PUT", one, {"reviewer_ids": [carol]}).json()["reviewers"][0]["username"] == "carol"
+    gitlab.forge.review(REPO, number, "carol")
+    assert len(api("GET", one).json()["reviewers"]) == 1
+    assert api("PUT", one, {"reviewer_ids": []}).json()["reviewers"] == []
+    gitlab.settle()
+    told = [each["changes"].get("reviewers") for _, each in _told(received)[2:]]
+    assert [bool(each and each["current"]) for each in told] == [True, False, False]
+    assert told[2]["previous"][0]["username"] == "carol"
+
+
 def test_deliveries_are_signed_and_sent_again_under_their_id(
     gitlab: Playground, received: list[tuple[dict[str, str], bytes]]
 ) -> None:

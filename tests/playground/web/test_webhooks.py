@@ -105,6 +105,9 @@ def test_the_life_of_a_pull_request_is_told(
     assert ready.name == "pull_request.ready_for_review"
     (drafted,) = listener.during(lambda: forge.draft(REPO, 1, "alice"))
     assert drafted.name == "pull_request.converted_to_draft"
+    (asked,) = listener.during(lambda: forge.ask_review(REPO, 1, "alice", "bob"))
+    assert asked.name == "pull_request.review_requested"
+    assert [user["login"] for user in asked.body["pull_request"]["requested_reviewers"]] == ["bob"]
     (edited,) = listener.during(lambda: alice.patch(f"{pulls}/1", {"title": "Better"}))
     assert (edited.name, edited.body["changes"]) == ("pull_request.edited", {"title": {"from": "T"}})
     _, moved = listener.during(lambda: forge.commit(REPO, "topic", {"t.tf": "# u\n"}, "alice"))

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from bot.domain.events import ChangeAction, ChangeUpdated
+from bot.domain.events import ChangeAction, ChangeUpdated, ReviewersChanged
 from bot.domain.policies.sets import PolicySet, SetOrigin
 from bot.rendering import Rendering
 from bot.services.approvals.shown_plans import summary_key
@@ -39,6 +39,34 @@ def test_a_change_that_people_have_to_approve_is_not_called_ready(house: House) 
     assert comment.startswith("### 🟡 1 workspace waiting for an approval\n")
     assert "| 🟡 Planned, needs an approval | `+1 ~0 -0` | once approved: `/apply net " in comment
     assert "\nRequires: `approved: 2`, `up_to_date`. Comment `/why` to see what is missing.\n" in comment
+
+
+def test_who_is_asked_stands_beside_the_missing_approval(house: House) -> None:
+    asked = ("ben", "acme/platform", *(f"p{number}" for number in range(6)))
+    comment = planned(house, "approved", "up_to_date", asked=asked)
+    names = "asked: `@ben`, `@acme/platform`, `@p0`, `@p1`, `@p2` and 3 more"
+    assert f"\nRequires: `approved` ({names}), `up_to_date`. Comment `/why` " in comment
+    house.forge.calls.clear()
+    house.deliver(ReviewersChanged(REPO, 1, ("zoe",)))
+    house.work()
+    assert "\nRequires: `approved` (asked: `@zoe`), `up_to_date`." in house.comments(1)[0]
+    house.deliver(ReviewersChanged(REPO, 1, ("zoe",)))
+    house.work()
+    assert not ASKED & set(house.forge.calls)
+    assert house.forge.calls.count("update_comment") == 1
+    house.deliver(ReviewersChanged(REPO, 1, ()))
+    house.work()
+    assert "\nRequires: `approved`, `up_to_date`." in house.comments(1)[0]
+
+
+def test_who_is_asked_matters_only_if_people_have_to_approve(house: House) -> None:
+    assert "ben" not in planned(house, "up_to_date", asked=("ben",))
+
+
+def test_reviewers_of_an_unknown_or_closed_change_lead_to_nothing(house: House) -> None:
+    delivery = house.deliver(ReviewersChanged(REPO, 9, ("ben",)))
+    house.work()
+    assert house.reasons(delivery) == ["the change 9 is not known here"]
 
 
 def test_code_owners_are_people_too(house: House) -> None:

@@ -116,8 +116,12 @@ def test_a_plan_that_cannot_be_read_is_said_so(world: World, seeded: Seeded) -> 
 
 def test_the_forge_is_asked_for_requirements_after_the_page(world: World, seeded: Seeded) -> None:
     with world.services.store.reading() as tx:
-        world.forge.add_change(tx.changes.get("chg-second-zone").change)
+        record = tx.changes.get("chg-second-zone")
+    with world.services.store.transaction() as tx:
+        record = tx.changes.put(replace(record, change=replace(record.change, asked=("ben", "acme/net"))))
+    world.forge.add_change(record.change)
     page = text(world, PATH)
+    assert "@ben" not in page
     assert "Not asked</span> approved" in section(page, "network-prod")
     assert "Asking the forge" in section(page, "network-prod")
     assert 'src="/static/change-needs.js"' in page
@@ -127,6 +131,7 @@ def test_the_forge_is_asked_for_requirements_after_the_page(world: World, seeded
     for asked in (text(world, found[1]), section(text(world, f"{PATH}?ask=forge"), "network-prod")):
         assert "Missing</span> approved" in asked
         assert "nobody with write access" in asked
+        assert "has approved the latest commit (asked: @ben, @acme/net)" in asked
         assert "/apply network-prod" not in asked
     assert "<html" not in text(world, found[1])
 
