@@ -57,7 +57,7 @@ def encoded(content: PostContent) -> dict[str, str]:
                 "reaction": reaction.value,
             }
         case LabelsPost(number, labels):
-            return {"kind": "labels", "number": str(number), "labels": "\n".join(labels)}
+            return {"kind": "labels", "number": str(number), "labels": json.dumps(labels)}
         case MergePost(number, sha, method):
             return {
                 "kind": "merge",
@@ -96,7 +96,7 @@ def _read(stored: Mapping[str, str]) -> PostContent:
         case "reaction":
             return ReactionPost(int(stored["number"]), stored["comment_id"], Reaction(stored["reaction"]))
         case "labels":
-            return LabelsPost(int(stored["number"]), tuple(stored["labels"].splitlines()))
+            return LabelsPost(int(stored["number"]), tuple(json.loads(stored["labels"])))
         case "merge":
             method = MergeMethod(stored["method"]) if stored["method"] else None
             return MergePost(int(stored["number"]), stored["sha"], method)

@@ -41,8 +41,8 @@ STORED: list[tuple[dict[str, str], PostContent]] = [
         {"kind": "reaction", "number": "7", "comment_id": "9", "reaction": "+1"},
         ReactionPost(7, "9", Reaction.DONE),
     ),
-    ({"kind": "labels", "number": "7", "labels": ""}, LabelsPost(7, ())),
-    ({"kind": "labels", "number": "7", "labels": "a: b\nc: d"}, LabelsPost(7, ("a: b", "c: d"))),
+    ({"kind": "labels", "number": "7", "labels": "[]"}, LabelsPost(7, ())),
+    ({"kind": "labels", "number": "7", "labels": '["a: b", "c: d"]'}, LabelsPost(7, ("a: b", "c: d"))),
     ({"kind": "merge", "number": "7", "sha": "", "method": ""}, MergePost(7, "")),
     (
         {"kind": "merge", "number": "7", "sha": "c0ffee", "method": "squash"},
