@@ -50,8 +50,9 @@ def gitlab(tmp_path: Path, gitlab_description: GitLabDescription | None) -> Iter
 
 @pytest.fixture
 def api(gitlab: Playground) -> Iterator[Api]:
-    # Reading no certificates, it is quickly made.
-    client = httpx.Client(trust_env=False, verify=False)
+    # Reading no certificates, it is quickly made. A connection that is kept may be closed just then.
+    no_kept = httpx.Limits(max_keepalive_connections=0)
+    client = httpx.Client(trust_env=False, verify=False, limits=no_kept)
 
     def call(method: str, path: str, body: object = None, login: str = "alice") -> httpx.Response:
         headers = {"PRIVATE-TOKEN": f"token-of-{login}"} if login else {}
