@@ -5,9 +5,14 @@ An apply is never restarted. Its Terraform may have outlived the worker, on this
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from bot.domain.runs.run import CUT_OFF, Run
 from bot.services.ports import ApplyResult, Clock, Engine, Limits, Store, Transaction, Watch
 from bot.services.states.backend import ENDED, SUCCEEDED
+
+# Terraform gives the lock back a moment before its supervisor says how it ended.
+_TOLD_WITHIN = timedelta(seconds=30)
 
 FINISHED = "the worker that applied this was lost, but its Terraform finished the apply"
 
@@ -40,12 +45,15 @@ class TakeOver:
     def _may_live(self, tx: Transaction, run: Run) -> bool:
         """Whether the run's Terraform holds the state's lock and was not silent for the grace period.
 
-        It also ends by itself, and says so, once it has lost its worker.
+        It also ends by itself, and says so, once it has lost its worker. After its last state, that takes a
+        moment.
         """
         run = tx.runs.get(run.id)
         standing = tx.states.locked(run.workspace_id)
-        if run.force_cancel or standing is None or standing.run_id != run.id:
+        if run.force_cancel:
             return False
         pushed = [v.created_at for v in tx.states.versions(run.workspace_id, 20) if v.run_id == run.id]
+        if standing is None or standing.run_id != run.id:
+            return bool(pushed) and self._clock.now() - max(pushed) <= _TOLD_WITHIN
         signs = [run.status_at, standing.at, *pushed]
         return self._clock.now() - max(signs) <= self._limits.state_lock_grace

@@ -11,8 +11,9 @@ from bot.domain.errors import EngineError, Interrupted
 from bot.domain.ids import new_id
 from bot.domain.people.permissions import Person, Role
 from bot.domain.runs.lifecycle import RunStatus
-from bot.domain.runs.run import CUT_OFF
+from bot.domain.runs.run import CUT_OFF, RunEvent
 from bot.services.ports import ApplyResult, EngineJob, Limits, StateLock, StateVersion
+from bot.services.states.backend import ENDED, SUCCEEDED
 from tests.fakes.engine import change
 from tests.fakes.house import WRITER, House
 
@@ -143,6 +144,33 @@ def test_a_terraform_that_ends_its_step_and_unlocks_lets_the_next_run_go_on(hous
     house.sweep()
     assert house.run(lost).error == CUT_OFF
     assert house.statuses() == ["errored", "planned"]
+
+
+def pushes_its_last_state(house: House, run_id: str) -> None:
+    """Have a lost apply's Terraform store its state and unlock it. How it ended is not told yet."""
+    pushes_a_state(house, run_id)
+    place = house.find_workspace("network")
+    assert place is not None
+    with house.store.transaction() as tx:
+        tx.states.unlock(place.id, None)
+
+
+def test_an_apply_that_has_just_stored_its_state_is_given_the_time_to_say_how_it_ended(house: House) -> None:
+    lost = a_lost_apply(house)
+    pushes_its_last_state(house, lost)
+    house.sweep()
+    assert house.run(lost).status is RunStatus.APPLYING
+    with house.store.transaction() as tx:
+        tx.runs.note(RunEvent(lost, house.clock.now(), ENDED, "plangate", SUCCEEDED))
+    house.sweep()
+    assert (house.run(lost).status, house.run(lost).error) == (RunStatus.APPLIED, "")
+
+
+def test_one_that_never_says_how_it_ended_was_cut_off(house: House) -> None:
+    lost = a_lost_apply(house)
+    pushes_its_last_state(house, lost)
+    house.sweep(minutes=1)
+    assert house.run(lost).error == CUT_OFF
 
 
 def test_the_lock_of_a_run_that_a_worker_holds_is_never_taken(house: House) -> None:
