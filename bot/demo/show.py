@@ -84,9 +84,14 @@ def _stage(data: Path, kind: str, ports: tuple[int, int]) -> Stage:
 def _check_ports(ports: tuple[int, int]) -> None:
     """Check this before anything is deleted. Raises ConfigError."""
     if taken := [str(port) for port in ports if not is_free(port)]:
+        what = (
+            f"port {taken[0]} of 127.0.0.1 is"
+            if len(taken) == 1
+            else f"ports {' and '.join(taken)} of 127.0.0.1 are"
+        )
         raise ConfigError(
-            f"port {' and '.join(taken)} of 127.0.0.1 is in use, perhaps by another demo: stop what listens "
-            f"there, or choose two free ports that follow each other, such as --port {ports[0] + 100}"
+            f"{what} in use, perhaps by another demo: stop what listens there, or choose two free ports that "
+            f"follow each other, such as --port {ports[0] + 100}"
         )
 
 

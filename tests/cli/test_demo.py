@@ -49,7 +49,7 @@ def test_a_port_in_use_is_told_before_anything_is_deleted(tmp_path: Path) -> Non
         taken.listen()
         port = taken.getsockname()[1]
         for first in (port, port - 1):
-            with pytest.raises(ConfigError, match=rf"port .*\b{port} .* is in use, .*--port"):
+            with pytest.raises(ConfigError, match=rf"ports? .*\b{port} .* in use, .*--port"):
                 show(tmp_path / "demo", once=True, port=first)
     assert (tmp_path / "demo" / "kept").exists()
 
