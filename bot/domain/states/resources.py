@@ -57,9 +57,10 @@ def list_resources(data: bytes, key: bytes) -> ListedState:
             if not isinstance(one, dict) or one.get("mode") == "data":
                 continue
             kind, name, module = (_text(one.get(part)) for part in ("type", "name", "module"))
-            if not (kind and name):
-                continue
             bare = _KEY.sub("", module)
+            # Terraform writes no others. Whoever else wrote them: no database keeps them as they are.
+            if not (kind and name) or not f"{bare}{kind}{name}".isprintable():
+                continue
             address = ".".join(part for part in (bare, kind, name) if part)
             found = _PROVIDER.search(_text(one.get("provider")))
             about[address] = (kind, name, bare, found[1] if found else "")

@@ -40,7 +40,8 @@ class ResourceIndex:
         with self._store.reading() as tx:
             behind = tx.indexed_resources.behind(WORKSPACES_AT_ONCE)
         for workspace_id in behind:
-            self.catch_up(workspace_id)
+            # One that can't be indexed holds up neither the others nor the sweep.
+            self.follow(workspace_id)
         return len(behind)
 
     def follow(self, workspace_id: str) -> None:

@@ -68,7 +68,6 @@ class Sweep:
         self._abandoned_locks.release_all()
         self._removed_workspaces.discard_all()
         self._kept_states.settle()
-        self._resource_index.catch_up_all()
         now = self._clock.now()
         with self._store.reading() as tx:
             deliveries = tx.deliveries.due(now - _JUST_NOW, _AT_A_TIME)
@@ -87,6 +86,8 @@ class Sweep:
         self._issuer_keys.tend()
         repos = self._catch_up.wake()
         self._forecasts.wake()
+        # Last: large states take their time, and nobody waits for it.
+        self._resource_index.catch_up_all()
         return len(deliveries) + len(runs) + len(subjects) + len(replays) + repos
 
     def tidy(self, engine: Engine) -> None:

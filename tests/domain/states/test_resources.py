@@ -70,6 +70,12 @@ def test_data_sources_and_what_is_no_resource_are_left_out() -> None:
     assert listed(*broken) == {}
 
 
+@pytest.mark.parametrize("part", ["type", "name", "module"])
+@pytest.mark.parametrize("letter", ["\0", "\n", "\ud800", "\u202e"])
+def test_names_that_terraform_never_writes_are_left_out(part: str, letter: str) -> None:
+    assert listed(vpc(one("a")), vpc(one("b"), **{part: f"x{letter}"})).keys() == {"aws_vpc.main"}
+
+
 def test_a_mark_changes_with_values_and_instances_and_with_nothing_else() -> None:
     same = mark(one("a"))
     assert mark(one("a", dependencies=["aws_x.y"], private="zz", schema_version=2)) == same
