@@ -33,6 +33,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--chaos-seed", type=int, help="what the chaos test's random choices come from")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Say how many random sequences the models of runs play: some, and many with --soak."""
+    settings.register_profile(
+        "sequences", parent=settings(), max_examples=100 if config.getoption("--soak") else 5
+    )
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out tests marked `soak` unless --soak is given. Begin with the files that take longest.
 

@@ -96,6 +96,7 @@ def test_a_pull_request_is_planned_applied_by_a_comment_and_merged(journey: Jour
         assert tx.runs.get(repo.run_of(done)).status is RunStatus.PLANNED_AND_FINISHED
 
 
+@pytest.mark.soak
 def test_new_commits_are_planned_anew_in_the_same_comment(journey: Journey) -> None:
     repo = journey.repo()
     number, first = _pull_on_quiet_main(journey, repo, "grow", {"net/main.tf": resource("net", "two")})
@@ -201,6 +202,7 @@ def test_another_plan_than_the_one_shown_stops_and_asks_again(journey: Journey) 
     assert kinds[-1] == "applied"
 
 
+@pytest.mark.soak
 def test_two_pull_requests_in_one_workspace_are_planned_side_by_side_and_applied_in_turn(
     journey: Journey,
 ) -> None:

@@ -82,6 +82,7 @@ def unlock(journey: Journey, repo: Repo, place: str) -> None:
     journey.services.workspace_locks.unlock(f"{repo.short}-{place}", ADMIN)
 
 
+@pytest.mark.soak
 def test_two_changes_of_one_workspace_overlap_and_the_second_asks_again(journey: Journey) -> None:
     repo = quiet(journey)
     one, one_sha = repo.pull("one", {"net/main.tf": resource("net", "two")})
@@ -114,6 +115,7 @@ def test_two_changes_of_one_workspace_overlap_and_the_second_asks_again(journey:
     repo.settled(two_sha, f"plangate/{repo.short}-net/apply", "success")
 
 
+@pytest.mark.soak
 def test_an_apply_has_the_plans_of_other_changes_made_again(journey: Journey) -> None:
     repo = quiet(journey)
     one, one_sha = repo.pull("one", {"net/main.tf": resource("net", "two")})
@@ -168,6 +170,7 @@ def test_what_was_approved_is_applied_from_the_branch_once_it_is_merged(journey:
     repo.comment_with(number, "Apply complete! Resources: 1 added")
 
 
+@pytest.mark.soak
 def test_a_change_merges_itself_once_it_is_applied_and_the_forge_lets_it(journey: Journey) -> None:
     repo = quiet(journey)
     journey.stage.admin(
@@ -205,6 +208,7 @@ def test_a_plan_code_means_that_plan_and_no_other(journey: Journey) -> None:
     repo.settled(newer, f"plangate/{name}/apply", "success")
 
 
+@pytest.mark.soak
 def test_an_approver_who_lost_access_in_the_queue_applies_nothing(journey: Journey) -> None:
     repo = quiet(journey)
     number, sha = repo.pull("lost", {"net/main.tf": resource("net", "two")})
@@ -219,6 +223,7 @@ def test_an_approver_who_lost_access_in_the_queue_applies_nothing(journey: Journ
     repo.settled(sha, f"plangate/{repo.short}-net/apply", "success")
 
 
+@pytest.mark.soak
 def test_our_comment_that_somebody_edited_is_written_again(journey: Journey) -> None:
     repo = quiet(journey)
     number, sha = repo.pull("edited", {"net/main.tf": resource("net", "two")})

@@ -64,6 +64,7 @@ def test_what_happened_while_the_web_was_down_is_made_up_for_once_it_is_back(jou
     ]
 
 
+@pytest.mark.soak
 def test_what_comparing_cannot_find_is_sent_again_once_the_web_is_back(journey: Journey) -> None:
     repo = journey.repo()
     journey.stage.admin("PUT", f"/repos/{repo.name}/roles/{BOT}", {"role": "admin"})

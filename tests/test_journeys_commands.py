@@ -48,6 +48,7 @@ def quiet(journey: Journey) -> Repo:
     return repo
 
 
+@pytest.mark.soak
 def test_a_refused_apply_has_its_table_and_goes_on_once_it_is_approved(journey: Journey) -> None:
     repo = quiet(journey)
     number, sha = repo.pull("two", TWO)

@@ -85,6 +85,7 @@ def forecasts(repo: Repo) -> list[Run]:
     return [run for run in runs if run.source is RunSource.FORECAST]
 
 
+@pytest.mark.soak
 def test_two_independent_changes_say_so_until_one_of_them_moves(repo: Repo) -> None:
     first, second = both(repo, {"net/x.tf": resource("x", "1")}, {"net/y.tf": resource("y", "1")})
     repo.comment_with(first, f"independent of {sign(repo)}{second}")
@@ -113,6 +114,7 @@ def test_two_changes_of_one_resource_say_that_the_order_matters(repo: Repo) -> N
     assert f"the order with {sign(repo)}{first} {said}" in repo.comment_with(second, said)
 
 
+@pytest.mark.soak
 def test_two_changes_that_destroy_together_say_what(repo: Repo) -> None:
     first, second = both(
         repo,
@@ -132,6 +134,7 @@ def test_two_changes_that_conflict_name_the_file(repo: Repo) -> None:
     assert forecasts(repo) == []
 
 
+@pytest.mark.soak
 def test_two_changes_whose_plan_fails_together_say_why(repo: Repo) -> None:
     first, second = both(repo, {"net/x.tf": resource("x", "1")}, {"net/y.tf": resource("x", "1")})
     said = 'the plan fails: Duplicate resource "terraform\\_data" configuration'
@@ -139,6 +142,7 @@ def test_two_changes_whose_plan_fails_together_say_why(repo: Repo) -> None:
     repo.comment_with(second, f"together with {sign(repo)}{first} {said}")
 
 
+@pytest.mark.soak
 def test_a_dependent_is_planned_with_what_it_depends_on(repo: Repo) -> None:
     first, second = both(
         repo, {"net/x.tf": resource("x", "1"), "net/size.txt": "large"}, {"app/y.tf": resource("y", "1")}

@@ -78,6 +78,7 @@ def test_an_owner_lets_an_apply_start_during_a_freeze(journey: Journey) -> None:
     assert run.freeze_ignored == "ana: the site is down"
 
 
+@pytest.mark.soak
 def test_an_apply_starts_by_itself_at_the_end_of_a_freeze(journey: Journey) -> None:
     repo, number, sha = opened(journey)
     context = f"plangate/{repo.short}-net/apply"

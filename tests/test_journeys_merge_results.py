@@ -128,6 +128,7 @@ def test_a_conflict_is_not_planned_and_names_its_files(journey: Journey, repo: R
     assert repo.settled(resolved)["state"] == "success"
 
 
+@pytest.mark.soak
 def test_a_base_that_moves_has_only_the_plans_made_again_that_can_read_it(
     journey: Journey, repo: Repo
 ) -> None:
@@ -154,7 +155,9 @@ def test_a_base_that_moves_has_only_the_plans_made_again_that_can_read_it(
         repo.settled(sha, f"plangate/{repo.short}-{place}/apply", "success")
 
 
-@pytest.mark.parametrize("method", ["merge", "squash", "rebase"])
+@pytest.mark.parametrize(
+    "method", ["merge", *(pytest.param(method, marks=pytest.mark.soak) for method in ("squash", "rebase"))]
+)
 def test_after_the_merge_the_branch_s_run_ends_without_terraform(
     journey: Journey, repo: Repo, kind: str, method: str
 ) -> None:
@@ -182,6 +185,7 @@ def test_after_the_merge_the_branch_s_run_ends_without_terraform(
     assert (output, run.engine_version) == ("", "")
 
 
+@pytest.mark.soak
 def test_a_branch_with_more_than_what_was_applied_is_planned(journey: Journey, repo: Repo) -> None:
     number, sha = repo.pull("change", {"net/more.tf": resource("more", "new")})
     repo.settled(sha, "plangate", "success")

@@ -74,6 +74,7 @@ def pushed(journey: Journey, repo: Repo) -> str:
     return journey.ana.git(repo.tree, "rev-parse", "HEAD")
 
 
+@pytest.mark.soak
 def test_everything_is_destroyed_by_a_plan_with_a_flag_and_the_apply_of_it(journey: Journey) -> None:
     repo = journey.repo()
     applied(journey, repo, "net", pushed(journey, repo))
@@ -198,6 +199,7 @@ def test_a_tag_makes_a_run_and_one_that_is_deleted_makes_none(journey: Journey) 
         assert len(tx.runs.find(RunQuery(workspace_id=run.workspace_id))) == 1
 
 
+@pytest.mark.soak
 def test_a_plan_by_hand_uses_the_branch_as_it_is_now(journey: Journey) -> None:
     repo = journey.repo({"net/main.tf": resource("one", "1") + resource("two", "2")})
     name = f"{repo.short}-net"

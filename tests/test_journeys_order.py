@@ -176,6 +176,7 @@ def test_pushed_runs_are_applied_in_order(journey: Journey, states: States) -> N
     assert (cluster["input"], app["input"]) == (network["id"], cluster["id"])
 
 
+@pytest.mark.soak
 def test_values_that_become_known_need_no_new_approval(journey: Journey, states: States) -> None:
     repo = begun(journey)
     number, sha = repo.pull("row", a_row(states, repo))
@@ -205,6 +206,7 @@ def test_values_that_become_known_need_no_new_approval(journey: Journey, states:
     assert journey.ana.merge(repo.name, number)
 
 
+@pytest.mark.soak
 def test_one_that_fails_holds_those_after_it(journey: Journey, states: States) -> None:
     repo = begun(journey)
     broken = '  provisioner "local-exec" {\n    command = "exit 3"\n  }\n'
@@ -230,6 +232,7 @@ def test_one_that_fails_holds_those_after_it(journey: Journey, states: States) -
     assert inputs(repo, states, "app")["input"] == inputs(repo, states, "cluster")["id"]
 
 
+@pytest.mark.soak
 def test_one_whose_plan_differs_stops_and_asks_again(journey: Journey, states: States) -> None:
     repo = begun(journey)
     more = (
@@ -251,6 +254,7 @@ def test_one_whose_plan_differs_stops_and_asks_again(journey: Journey, states: S
     settled(repo, sha, "app", "success")
 
 
+@pytest.mark.soak
 def test_workers_that_die_while_a_dependent_is_planned_again_lose_nothing(
     journey: Journey, states: States
 ) -> None:

@@ -124,6 +124,7 @@ def test_a_shared_state_is_read_and_its_password_is_nowhere(journey: Journey) ->
     assert applied.digest == (applied.approval.digest if applied.approval else "")
 
 
+@pytest.mark.soak
 def test_a_module_runs_the_workspaces_that_use_it(journey: Journey) -> None:
     repo = begun(journey)
     calls = 'module "net" {\n  source = "../modules/net"\n}\n'

@@ -124,6 +124,7 @@ def test_advisory_hard_and_broken_policies_each_do_what_their_level_says(journey
     }
 
 
+@pytest.mark.soak
 def test_a_run_keeps_the_version_of_a_set_that_judged_it(journey: Journey, policies: Path) -> None:
     repo = begun(journey)
     first = journey.ana.git(policies, "rev-parse", "HEAD")
@@ -144,6 +145,7 @@ def test_a_run_keeps_the_version_of_a_set_that_judged_it(journey: Journey, polic
     assert places == [("github:acme/policies:sets", first), ("github:acme/policies:sets", second)]
 
 
+@pytest.mark.soak
 def test_a_change_of_a_set_is_tried_on_the_plans_there_are(journey: Journey, policies: Path) -> None:
     repo = begun(journey)
     _, planned = repo.pull("fine", {"app/main.tf": resource("app", "fine")})

@@ -6,7 +6,7 @@ import pytest
 
 from tests.test_journeys_queue import *  # noqa: F403  the very same
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.soak
 
 
 @pytest.fixture(scope="module")

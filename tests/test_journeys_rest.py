@@ -149,6 +149,7 @@ def test_the_rest_goes_on_under_the_approval(journey: Journey, cloud: Cloud) -> 
     assert before.items() <= now.items()
 
 
+@pytest.mark.soak
 def test_a_plan_that_is_anything_else_asks_again(journey: Journey, cloud: Cloud) -> None:
     repo, number, sha = failed_half_way(journey, cloud)
     cloud.refused.discard(repo.short)

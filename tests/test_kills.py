@@ -176,10 +176,7 @@ def only_its_parent_is_killed(scene: Scene) -> None:
 ALWAYS: tuple[Play, ...] = (
     killed_while_it_plans,
     killed_while_its_second_resource_is_made,
-    killed_and_the_rest_goes_on_under_its_approval,
     killed_with_its_terraform_while_it_applies,
-    killed_while_it_reports,
-    only_its_parent_is_killed,
 )
 SOAK: tuple[Play, ...] = (
     killed_while_it_fetches,
@@ -187,8 +184,11 @@ SOAK: tuple[Play, ...] = (
     killed_while_it_plans_and_so_is_the_next_one,
     killed_with_its_terraform_while_it_plans,
     killed_while_its_first_resource_is_made,
+    killed_and_the_rest_goes_on_under_its_approval,
+    killed_while_it_reports,
     only_its_job_is_killed_while_it_plans,
     only_its_job_is_killed_while_it_applies,
+    only_its_parent_is_killed,
 )
 OF_WORKERS = [
     *(pytest.param(play, id=play.__name__) for play in ALWAYS),
@@ -233,6 +233,7 @@ def ground(kept_ground: Ground) -> Iterator[Ground]:
     kept_ground.mend()
 
 
+@pytest.mark.soak
 def test_valkey_is_killed_and_forgets_everything(ground: Ground) -> None:
     planning, applying, waiting, confirmed, stored, unsaid = (ground.scene() for _ in range(6))
     ground.trouble("POST", f"{unsaid.name}/statuses", status=503, times=None)
@@ -298,6 +299,7 @@ def test_the_web_is_killed_and_what_answers_in_its_place_takes_no_state(ground: 
     assert not scene.arrives(following, RunStatus.PLANNED, RunStatus.PLANNED_AND_FINISHED).has_changes
 
 
+@pytest.mark.soak
 def test_all_workers_are_killed_at_once(ground: Ground) -> None:
     planning, applying, confirmed, waiting = (ground.scene() for _ in range(4))
     quiet = {scene: scene.push() for scene in (confirmed, waiting)}

@@ -63,7 +63,7 @@ class NewMachines(Mapping[int, Mapping[str, str]]):
         return 0
 
 
-@pytest.fixture(params=["one_machine", "machines"])
+@pytest.fixture(params=[pytest.param("one_machine", marks=pytest.mark.soak), "machines"])
 def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
     found: Ground = request.getfixturevalue(request.param)
     yield found
@@ -97,6 +97,7 @@ def test_a_worker_is_lost_while_nobody_takes_the_state(ground: Ground) -> None:
     scene.goes_on({"second": 1})
 
 
+@pytest.mark.soak
 def test_a_worker_is_lost_while_its_finished_apply_waits_for_the_web(ground: Ground) -> None:
     scene = ground.scene()
     sha = scene.started(shut="second")

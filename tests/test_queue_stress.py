@@ -49,7 +49,7 @@ class Size:
     killed: int
 
 
-SMALL = Size(workers=4, workspaces=8, runs=64, killed=1)
+SMALL = Size(workers=3, workspaces=4, runs=32, killed=1)
 FULL = Size(workers=8, workspaces=20, runs=400, killed=2)
 AUTHORS = 4
 PATIENCE = 600.0
@@ -122,7 +122,7 @@ class Load:
         raise AssertionError("no worker has anything to do")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=[pytest.param("sqlite", marks=pytest.mark.soak), "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/stress.db"

@@ -106,6 +106,7 @@ def test_no_sensitive_value_shows_on_the_way_from_a_pull_request_to_its_apply(jo
     assert _on_disk(journey, ("(local-exec)",)), "the search finds what is not encrypted"
 
 
+@pytest.mark.soak
 def test_no_sensitive_value_shows_where_a_plan_fails(journey: Journey) -> None:
     repo = begun(journey)
     number, sha = repo.pull("fail", {"net/main.tf": FAILING})

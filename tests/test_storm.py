@@ -40,7 +40,7 @@ SMALL = Size(deliveries=100, rate=100, pushes=1)
 FULL = Size(deliveries=2000, rate=200, pushes=8)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)])
 def journey(request: pytest.FixtureRequest, stage_folder: Path) -> Iterator[Journey]:
     text = manifest(ROOMS)
     if request.param == "sqlite":

@@ -63,7 +63,10 @@ def unfold(page: Page) -> None:
 
 
 # The schemes differ in their colours alone.
-@pytest.mark.parametrize(("scheme", "options"), [("light", None), ("dark", {"runOnly": ["color-contrast"]})])
+@pytest.mark.parametrize(
+    ("scheme", "options"),
+    [("light", None), pytest.param("dark", {"runOnly": ["color-contrast"]}, marks=pytest.mark.soak)],
+)
 def test_axe_finds_nothing_wrong_on_any_page(
     site: Site, scheme: str, options: dict[str, list[str]] | None
 ) -> None:

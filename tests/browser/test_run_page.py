@@ -227,7 +227,9 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize(
+    "look", ["light", *(pytest.param(look, marks=pytest.mark.soak) for look in ("dark", "narrow"))]
+)
 def test_axe_finds_nothing(site: Site, look: str) -> None:
     paths = [f"/runs/{site.seeded.runs[name].id}" for name in ("confirm", "override", "applying", "errored")]
     full = Told(site, f"axe-{look}", **PLANNED)

@@ -247,8 +247,12 @@ class Scene:
             run = self.found(sha)
             return run if run is not None and run.status in statuses else None
 
-        seen = self.ground.journey.until(ask, f"{self.name}: the run as {', '.join(statuses)}")
-        return seen
+        try:
+            return self.ground.journey.until(ask, f"{self.name}: the run as {', '.join(statuses)}")
+        except AssertionError as failure:
+            run = self.found(sha)
+            failure.add_note(f"run: {run}\n{self.timeline(run) if run else ''}")
+            raise
 
     def confirm(self, sha: str) -> Run:
         """Wait until the run of a commit asks, and confirm it."""

@@ -11,6 +11,7 @@ import json
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -67,6 +68,12 @@ def checked_address(server: str, *, allow_http: bool) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Read the certificates once: it takes longer than most calls."""
+    return httpx.create_ssl_context()
+
+
 class ServerConnection:
     """Asks one server. Raises PlangateError with the server's reason, and Away if it does not answer now."""
 
@@ -84,6 +91,7 @@ class ServerConnection:
             timeout=_PATIENCE,
             follow_redirects=False,
             trust_env=trusts,
+            verify=_trusted(),
         )
 
     def close(self) -> None:

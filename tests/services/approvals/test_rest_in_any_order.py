@@ -178,7 +178,7 @@ TAINTED = [
 ]
 
 
-@settings(max_examples=15)
+@settings(settings.get_profile("sequences"))
 @example(HALF)
 @example(TAINTED)
 @example([*HALF[:2], ("drift", "x", 0), ("retry", "", 0)])

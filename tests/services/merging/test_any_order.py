@@ -170,7 +170,7 @@ QUIETLY = [("apply", 1, ""), ("hear", 0, ""), ("quiet move", "network/more.tf", 
 
 @example(steps=MOVES_AND_APPLIES, way=(ApplyWhen.BEFORE_MERGE, False))
 @example(steps=QUIETLY, way=(ApplyWhen.BEFORE_MERGE, True))
-@settings(max_examples=20)
+@settings(settings.get_profile("sequences"))
 @given(steps=st.lists(STEPS, max_size=10), way=WAYS)
 def test_nothing_is_applied_that_was_not_approved(
     stores: Stores, steps: list[tuple[str, int | str, str]], way: tuple[ApplyWhen, bool]

@@ -134,7 +134,10 @@ class Model:
     differs={"c"},
     steps=["/apply", "lost", "/apply c"],
 )
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    settings.get_profile("sequences"),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(graph=GRAPHS, fails=SOME, differs=SOME, steps=STEPS)
 def test_nothing_is_applied_out_of_order_or_without_an_approval(
     build: Callable[..., House],

@@ -27,14 +27,24 @@ FEATURES = [
     "data",
     "thousand",
 ]
+# The bundled one makes all of them with every `make test`, the others only some.
+MADE = [
+    pytest.param(
+        program,
+        name,
+        id=f"{name}-{program.title}",
+        marks=[] if program.path is None or name in ("values", "sensitive update") else [pytest.mark.soak],
+    )
+    for name in FEATURES
+    for program in PROGRAMS
+]
 
 
 def argv(program: Program) -> tuple[str, ...]:
     return (str(program.path),) if program.path else (sys.executable, "-I", "-c", BUNDLED)
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.title)
-@pytest.mark.parametrize("name", FEATURES)
+@pytest.mark.parametrize(("program", "name"), MADE)
 def test_a_new_plan_agrees_with_its_json(
     program: Program, name: str, tmp_path: Path, null_mirror: Path
 ) -> None:
