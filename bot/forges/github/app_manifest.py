@@ -19,9 +19,9 @@ PERMISSIONS = {
     "pull_requests": "write",  # files; comments on pull requests, and their events
     "statuses": "write",
 }
-EVENTS = ("issue_comment", "merge_group", "pull_request", "push")
-# Requested, but needed only for merge queues.
-OPTIONAL = frozenset({"merge_queues", "merge_group"})
+EVENTS = ("issue_comment", "merge_group", "pull_request", "pull_request_review", "push")
+# Requested, but needed only for merge queues, or to say at once that a change is approved.
+OPTIONAL = frozenset({"merge_queues", "merge_group", "pull_request_review"})
 # Optional: for `automerge`, and for teams in CODEOWNERS or as owners of policies.
 FOR_MERGING = {"contents": "write"}
 FOR_TEAMS = {"members": "read"}

@@ -1,6 +1,14 @@
 """The ports: what the use cases need from the outside. Each adapter lives in its own package."""
 
-from bot.services.ports.changes import DOUBTS_LAST, ChangeRecord, Changes, OpenChange, Post, Posts
+from bot.services.ports.changes import (
+    DOUBTS_LAST,
+    ChangeRecord,
+    Changes,
+    KnownApprovals,
+    OpenChange,
+    Post,
+    Posts,
+)
 from bot.services.ports.deliveries import (
     Deliveries,
     Delivery,
@@ -161,6 +169,7 @@ __all__ = [
     "IndexedResource",
     "IndexedResources",
     "IndexedState",
+    "KnownApprovals",
     "Leases",
     "Limits",
     "MergeCommits",

@@ -1,0 +1,14 @@
+"""What people have approved of a change, as the forge last said."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0057"
+down_revision = "0056"
+
+
+def upgrade() -> None:
+    """Add the column. For changes that are known already, nothing is known."""
+    op.add_column("changes", sa.Column("approvals", sa.JSON()))
