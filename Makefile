@@ -46,8 +46,8 @@ format: $(READY)     ## format the code and fix what the linter can
 bench: $(READY)      ## timings and costs: webhooks, policies, changes of 1, 20 and 100 workspaces
 	@$(BIN)/python -m tests.bench
 
-screenshots: $(READY) ## docs/screenshots, from a demo; needs Chromium
-	@$(BIN)/python -m tests.screenshots
+screenshots: $(READY) ## docs/screenshots: every page, wide and on a phone; needs Chromium
+	@$(BIN)/python -m tests.screenshots $(ARGS)
 
 $(DOCS)/.ready: requirements-docs.lock
 	@echo "setting up $(DOCS) from requirements-docs.lock (once)"

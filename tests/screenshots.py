@@ -8,26 +8,37 @@ from __future__ import annotations
 
 import argparse
 import base64
+import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
+from bot.domain.plans.forecast import Forecast
+from bot.domain.workspaces.workspace import Merging, PlanOf
+from bot.services.ports import ArtifactKind, ForecastRecord
 from tests.browser.addresses import addresses
 from tests.browser.conftest import CHROMIUM, Site
 from tests.support.backend import live
-from tests.support.seeding import seed
+from tests.support.seeding import CHANGE, HEADS, LINEAGE, Seeded, plan_json, seed
 from tests.support.stores import kept_stores
-from tests.web.conftest import built
+from tests.web.conftest import World, built
 
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
 SIZES: Mapping[str, ViewportSize] = {
     "": {"width": 1440, "height": 900},
     "-phone": {"width": 375, "height": 812},
 }
+_APPLY_OUTPUT = """\
+aws_subnet.b: Creating...
+aws_subnet.b: Creation complete after 1s [id=subnet-3d4e5f]
+aws_vpc.main: Modifying... [id=vpc-0a1b2c]
+aws_vpc.main: Modifications complete after 2s [id=vpc-0a1b2c]
+"""
 SCHEMES = ("light", "dark")
 MOST_BYTES = 90_000
 _QUALITY = 82
@@ -79,12 +90,42 @@ def _site() -> Iterator[Site]:
         sync_playwright() as playwright,
     ):
         seeded = seed(world)
+        _make_real(world, seeded)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         try:
             with live(world.app) as address:
                 yield Site(world, seeded, address, browser)
         finally:
             browser.close()
+
+
+def _make_real(world: World, seeded: Seeded) -> None:
+    """Have plans do what their counts say, an apply print something, and two changes be planned together."""
+    actions = {"aws_eip.nat": "delete", "module.network.aws_vpc.main": "update"}
+    plan = _plan(actions | {"module.network.aws_subnet.b": "create"})
+    later = _plan({"aws_route_table.a": "delete", "aws_subnet.b": "create", "aws_vpc.main": "update"})
+    runs, network = seeded.runs, seeded.workspaces["network-prod"]
+    with world.services.store.transaction() as tx:
+        for name in ("confirm", "override", "earlier-network-prod", "earlier-cluster-prod"):
+            tx.artifacts.put(runs[name].id, ArtifactKind.PLAN_JSON, plan)
+        for name in ("preview-network-prod", "preview-cluster-prod"):
+            tx.artifacts.put(runs[name].id, ArtifactKind.PLAN_JSON, later)
+        for name in ("applied", "applying"):
+            tx.artifacts.append_output(runs[name].id, "apply", _APPLY_OUTPUT)
+        tx.artifacts.append_output(runs["preview-billing"].id, "plan", runs["preview-billing"].error)
+        tx.workspaces.put(replace(network, merging=Merging(plan_of=PlanOf.MERGE)))
+        record = tx.changes.get("chg-second-zone")
+        other = replace(record.change, number=CHANGE + 1, head_sha=HEADS[7], title="Rename the gateway")
+        tx.changes.put(replace(record, id="chg-gateway", change=other))
+        ours, result = runs["preview-network-prod"].id, Forecast(order=("aws_subnet.b",))
+        state = f"{LINEAGE} 3 {3:032x}"
+        pair = ForecastRecord(network.id, CHANGE, CHANGE + 1, ours, ours, "b", state, ours, result)
+        tx.forecasts.put(pair)
+
+
+def _plan(actions: Mapping[str, str]) -> bytes:
+    plans = [json.loads(plan_json(address, action=action)) for address, action in actions.items()]
+    return json.dumps(plans[0] | {"resource_changes": [p["resource_changes"][0] for p in plans]}).encode()
 
 
 def _pictures(site: Site, pages: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
@@ -112,7 +153,7 @@ def _picture(page: Page) -> bytes:
 def _sheets(browser: Browser, pages: Mapping[str, str], pictures: Mapping[str, bytes], folder: Path) -> None:
     """Write a PNG for each page, with its four pictures side by side."""
     folder.mkdir(parents=True, exist_ok=True)
-    with browser.new_context(viewport={"width": 1760, "height": 900}) as context:
+    with browser.new_context(viewport={"width": 1840, "height": 900}) as context:
         page = context.new_page()
         for name in pages:
             for scheme in SCHEMES:

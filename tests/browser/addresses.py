@@ -11,7 +11,7 @@ def addresses(site: Site) -> dict[str, str]:
     """Return the address of every page by what it shows."""
     runs, states = site.seeded.runs, site.seeded.states
     before, now = (runs[f"{key}-network-prod"].id for key in ("earlier", "preview"))
-    workspace = "/workspaces/network-prod"
+    workspace, network = "/workspaces/network-prod", site.seeded.workspaces["network-prod"].id
     return {
         "workspaces": "/",
         "narrowed": "/?show=errored&q=prod&sort=latest",
@@ -29,7 +29,7 @@ def addresses(site: Site) -> dict[str, str]:
         "?address=module.network.aws_vpc.main",
         "states compared": f"{workspace}/states/compare?before={states[0].id}&now={states[-1].id}",
         "change": CHANGE,
-        "plans compared": f"{CHANGE}?workspace=network-prod&before={before}&now={now}",
+        "plans compared": f"{CHANGE}?workspace=network-prod&before={before}&now={now}#{network}",
         "variable sets": "/variable-sets",
         "variable set": "/variable-sets/aws",
         "deliveries": "/deliveries",
