@@ -1,7 +1,7 @@
 """Takes the screenshots in docs/screenshots: every page, wide and on a phone, in light and dark.
 
 `make screenshots` runs it. Needs Chromium. The pages are those of the browser tests, on the same data.
-`--png FOLDER` writes PNG files elsewhere, one for each page with its four pictures, to look at.
+`--png FOLDER` also writes sheets to look at: for each page and scheme, both sizes side by side.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from bot.domain.plans.forecast import Forecast
-from bot.domain.workspaces.workspace import Merging, PlanOf
+from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.run import Run, RunSource
+from bot.domain.workspaces.workspace import Merging, PlanOf, Workspace
 from bot.services.ports import ArtifactKind, ForecastRecord
 from tests.browser.addresses import addresses
 from tests.browser.conftest import CHROMIUM, Site
@@ -39,6 +42,13 @@ aws_subnet.b: Creation complete after 1s [id=subnet-3d4e5f]
 aws_vpc.main: Modifying... [id=vpc-0a1b2c]
 aws_vpc.main: Modifications complete after 2s [id=vpc-0a1b2c]
 """
+_GROUPED: Mapping[str, Any] = {
+    "billing": {"project": "shop", "team": "payments"},
+    "cluster-prod": {"project": "platform", "tags": ("prod",)},
+    "monitoring": {"project": "platform"},
+    "network-prod": {"project": "platform", "team": "network"},
+    "network-staging": {"project": "platform", "team": "network", "tags": ("staging",)},
+}
 SCHEMES = ("light", "dark")
 MOST_BYTES = 90_000
 _QUALITY = 82
@@ -52,9 +62,7 @@ _LEFT_OUT = frozenset(
 def main() -> int:
     """Take them all. Returns 1 if one is too large."""
     ask = argparse.ArgumentParser(description=__doc__)
-    ask.add_argument(
-        "--png", type=Path, help="a folder for PNG files to look at, instead of docs/screenshots"
-    )
+    ask.add_argument("--png", type=Path, help="a folder for sheets to look at")
     ask.add_argument("--only", nargs="*", default=(), help="names of pages")
     asked = ask.parse_args()
     if CHROMIUM is None:
@@ -67,7 +75,6 @@ def main() -> int:
         pictures = dict(_pictures(site, pages))
         if asked.png:
             _sheets(site.browser, pages, pictures, asked.png)
-            return 0
     if not asked.only:
         for old in FOLDER.glob("*.*"):
             old.unlink()
@@ -103,23 +110,43 @@ def _make_real(world: World, seeded: Seeded) -> None:
     """Have plans do what their counts say, an apply print something, and two changes be planned together."""
     actions = {"aws_eip.nat": "delete", "module.network.aws_vpc.main": "update"}
     plan = _plan(actions | {"module.network.aws_subnet.b": "create"})
-    later = _plan({"aws_route_table.a": "delete", "aws_subnet.b": "create", "aws_vpc.main": "update"})
+    earlier = {"aws_route_table.a": "delete", "aws_subnet.b": "create"}
     runs, network = seeded.runs, seeded.workspaces["network-prod"]
     with world.services.store.transaction() as tx:
-        for name in ("confirm", "override", "earlier-network-prod", "earlier-cluster-prod"):
+        for name in ("confirm", "override"):
             tx.artifacts.put(runs[name].id, ArtifactKind.PLAN_JSON, plan)
-        for name in ("preview-network-prod", "preview-cluster-prod"):
-            tx.artifacts.put(runs[name].id, ArtifactKind.PLAN_JSON, later)
+        for name in ("network-prod", "cluster-prod"):
+            tx.artifacts.put(runs[f"earlier-{name}"].id, ArtifactKind.PLAN_JSON, _plan(earlier))
+            later = _plan(earlier | {"aws_vpc.main": "update"})
+            tx.artifacts.put(runs[f"preview-{name}"].id, ArtifactKind.PLAN_JSON, later)
         for name in ("applied", "applying"):
             tx.artifacts.append_output(runs[name].id, "apply", _APPLY_OUTPUT)
         tx.artifacts.append_output(runs["preview-billing"].id, "plan", runs["preview-billing"].error)
-        tx.workspaces.put(replace(network, merging=Merging(plan_of=PlanOf.MERGE)))
+        for name, about in _GROUPED.items():
+            tx.workspaces.put(replace(tx.workspaces.named(name), **about))
+        world.forge.add_change(tx.changes.get("chg-second-zone").change)
+    _forecast(world, network, runs["preview-network-prod"])
+
+
+def _forecast(world: World, network: Workspace, ours: Run) -> None:
+    fields = {
+        "status": RunStatus.PLANNED_AND_FINISHED,
+        "plan_status": StageStatus.FINISHED,
+        "plan_only": True,
+        "commit": HEADS[7],
+    }
+    with world.services.store.transaction() as tx:
+        network = tx.workspaces.put(
+            replace(tx.workspaces.get(network.id), merging=Merging(plan_of=PlanOf.MERGE))
+        )
+    theirs = world.run(network, **fields, source=RunSource.CHANGE, change_number=CHANGE + 1)
+    both = world.run(network, **fields, source=RunSource.FORECAST, message="both together")
+    with world.services.store.transaction() as tx:
         record = tx.changes.get("chg-second-zone")
         other = replace(record.change, number=CHANGE + 1, head_sha=HEADS[7], title="Rename the gateway")
         tx.changes.put(replace(record, id="chg-gateway", change=other))
-        ours, result = runs["preview-network-prod"].id, Forecast(order=("aws_subnet.b",))
-        state = f"{LINEAGE} 3 {3:032x}"
-        pair = ForecastRecord(network.id, CHANGE, CHANGE + 1, ours, ours, "b", state, ours, result)
+        result, state = Forecast(order=("aws_subnet.b",)), f"{LINEAGE} 3 {3:032x}"
+        pair = ForecastRecord(network.id, CHANGE, CHANGE + 1, ours.id, theirs.id, "b", state, both.id, result)
         tx.forecasts.put(pair)
 
 
@@ -141,6 +168,7 @@ def _pictures(site: Site, pages: Mapping[str, str]) -> Iterator[tuple[str, bytes
                 page = context.new_page()
                 for name, path in pages.items():
                     page.goto(path)
+                    page.get_by_text("Asking the forge").first.wait_for(state="hidden")
                     yield f"{name}{size}-{scheme}", _picture(page)
 
 
@@ -151,7 +179,7 @@ def _picture(page: Page) -> bytes:
 
 
 def _sheets(browser: Browser, pages: Mapping[str, str], pictures: Mapping[str, bytes], folder: Path) -> None:
-    """Write a PNG for each page, with its four pictures side by side."""
+    """Write a PNG for each page and scheme, with its two pictures side by side."""
     folder.mkdir(parents=True, exist_ok=True)
     with browser.new_context(viewport={"width": 1840, "height": 900}) as context:
         page = context.new_page()

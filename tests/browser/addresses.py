@@ -14,6 +14,7 @@ def addresses(site: Site) -> dict[str, str]:
     workspace, network = "/workspaces/network-prod", site.seeded.workspaces["network-prod"].id
     return {
         "workspaces": "/",
+        "workspaces by project": "/?by=project",
         "narrowed": "/?show=errored&q=prod&sort=latest",
         "nothing found": "/?q=nowhere",
         "workspace": workspace,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
@@ -176,6 +178,16 @@ _SEEN = """() => {
   const seen = ring(style) || ring(after) || style.boxShadow !== "none";
   return seen && box.width > 0 && box.height > 0 ? "" : it.outerHTML.slice(0, 120);
 }"""
+
+
+def test_the_list_narrows_while_somebody_types(site: Site) -> None:
+    with site.page("/?by=repository") as page:
+        field = page.locator("input[name=q][placeholder^='Name']")
+        field.press_sequentially("network")
+        expect(page.locator(".workspaces .cover")).to_have_text(["network-prod", "network-staging"])
+        expect(page).to_have_url(re.compile(r"\?q=network&sort=name&by=repository$"))
+        expect(page.locator(".filters a").first).to_have_text("All 2")
+        expect(field).to_be_focused()
 
 
 def test_the_keyboards_focus_is_visible_everywhere(site: Site) -> None:

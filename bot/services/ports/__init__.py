@@ -103,7 +103,14 @@ from bot.services.ports.runs import (
 from bot.services.ports.states import StateHistory, StateLock, StateLocks, States, StateVersion
 from bot.services.ports.store import Retention, Store, Transaction
 from bot.services.ports.variables import Variables
-from bot.services.ports.workspaces import Overview, OverviewFilter, OverviewQuery, Overviews, Workspaces
+from bot.services.ports.workspaces import (
+    Overview,
+    OverviewFilter,
+    OverviewGroup,
+    OverviewQuery,
+    Overviews,
+    Workspaces,
+)
 from bot.services.ports.world import (
     Addresses,
     Clock,
@@ -177,6 +184,7 @@ __all__ = [
     "OpenChange",
     "Overview",
     "OverviewFilter",
+    "OverviewGroup",
     "OverviewQuery",
     "Overviews",
     "PlanResult",

@@ -164,6 +164,8 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         "tags": list(workspace.tags),
         "require": list(workspace.require),
         "labels": workspace.labels,
+        "project": workspace.project,
+        "team": workspace.team,
         "apply_when": workspace.merging.apply_when.value,
         "keep_approval": workspace.merging.keep_approval,
         "replan_siblings": workspace.merging.replan_siblings,
@@ -232,6 +234,8 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
         tags=tuple(row["tags"]),
         require=tuple(row["require"]),
         labels=row["labels"],
+        project=row["project"],
+        team=row["team"],
         merging=Merging(
             ApplyWhen(row["apply_when"]),
             row["keep_approval"],

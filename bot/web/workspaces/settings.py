@@ -115,6 +115,8 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
         row("Identity tokens", _identity(workspace.identity), "identity"),
         row("Runs at work at once", _concurrency(workspace.concurrency), "concurrency"),
         row("Tags", ", ".join(workspace.tags) or "none", "tags"),
+        row("Project", workspace.project or "none", "project"),
+        row("Team", workspace.team or "none", "team"),
     ]
 
 
