@@ -74,9 +74,7 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
     modes = ", ".join(mode.value for mode in Mode if mode in workspace.allowed_modes)
     tags = f"tags that match {triggers.tag_regex}" if triggers.tag_regex else "no tags"
     directory = "directories" if workspace.discovered else "working_directory"
-    method = (
-        merging.merge_method.value if merging.merge_method else "the first method that the repository allows"
-    )
+    method = merging.merge_method or "the first method that the repository allows"
     return [
         row("Repository", workspace.repo.path, "repo"),
         row("Directory", workspace.working_directory or "the root", directory),
