@@ -140,7 +140,9 @@ def _forecast(world: World, network: Workspace, ours: Run) -> None:
             replace(tx.workspaces.get(network.id), merging=Merging(plan_of=PlanOf.MERGE))
         )
     theirs = world.run(network, **fields, source=RunSource.CHANGE, change_number=CHANGE + 1)
-    both = world.run(network, **fields, source=RunSource.FORECAST, message="both together")
+    both = world.run(
+        network, **fields, source=RunSource.FORECAST, message=f"changes {CHANGE} and {CHANGE + 1} together"
+    )
     with world.services.store.transaction() as tx:
         record = tx.changes.get("chg-second-zone")
         other = replace(record.change, number=CHANGE + 1, head_sha=HEADS[7], title="Rename the gateway")

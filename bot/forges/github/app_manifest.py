@@ -20,8 +20,10 @@ PERMISSIONS = {
     "statuses": "write",
 }
 EVENTS = ("issue_comment", "merge_group", "pull_request", "pull_request_review", "push")
-# Requested, but needed only for merge queues, or to say at once that a change is approved.
-OPTIONAL = frozenset({"merge_queues", "merge_group", "pull_request_review"})
+# Requested, but needed only for merge queues.
+FOR_QUEUES = frozenset({"merge_queues", "merge_group"})
+# Without the reviews' event, approvals are noticed when somebody asks for an apply.
+OPTIONAL = FOR_QUEUES | {"pull_request_review"}
 # Optional: for `automerge`, and for teams in CODEOWNERS or as owners of policies.
 FOR_MERGING = {"contents": "write"}
 FOR_TEAMS = {"members": "read"}
