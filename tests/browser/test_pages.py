@@ -166,7 +166,7 @@ def test_a_search_by_hand_narrows_the_list(site: Site) -> None:
         page.get_by_label("Search by name").fill("network")
         page.keyboard.press("Enter")
         page.wait_for_url("**q=network**")
-        assert page.locator(".workspaces .cover").all_inner_texts() == ["network-prod", "network-staging"]
+        expect(page.locator(".workspaces .cover")).to_have_text(["network-prod", "network-staging"])
 
 
 _SEEN = """() => {
