@@ -33,11 +33,12 @@ test: check          ## check, then every test
 soak: $(READY)       ## the tests that take minutes: a full queue under load, kills, random faults, a storm
 	@$(BIN)/python -m pytest --soak -m soak -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: $(READY)      ## format, lint, strict types, import contracts
+check: $(READY)      ## format, lint, strict types, import contracts, plain English
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo > $(VENV)/imports.txt 2>&1 || { cat $(VENV)/imports.txt; exit 1; }
+	@$(BIN)/python -m pytest -q --noconftest tests/test_language.py tests/test_docs_language.py > $(VENV)/prose.txt 2>&1 || { cat $(VENV)/prose.txt; exit 1; }
 
 format: $(READY)     ## format the code and fix what the linter can
 	@$(BIN)/ruff format --quiet .
@@ -46,8 +47,8 @@ format: $(READY)     ## format the code and fix what the linter can
 bench: $(READY)      ## timings and costs: webhooks, policies, changes of 1, 20 and 100 workspaces
 	@$(BIN)/python -m tests.bench
 
-screenshots: $(READY) ## docs/screenshots, from a demo; needs Chromium
-	@$(BIN)/python -m tests.screenshots
+screenshots: $(READY) ## docs/screenshots: every page, wide and on a phone; needs Chromium
+	@$(BIN)/python -m tests.screenshots $(ARGS)
 
 $(DOCS)/.ready: requirements-docs.lock
 	@echo "setting up $(DOCS) from requirements-docs.lock (once)"

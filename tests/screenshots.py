@@ -1,155 +1,202 @@
-"""Takes the screenshots in docs/screenshots: tells the demo's story, goes on a little, looks at each page.
+"""Takes the screenshots in docs/screenshots: every page, wide and on a phone, in light and dark.
 
-`make screenshots` runs it. Needs Chromium.
+`make screenshots` runs it. Needs Chromium. The pages are those of the browser tests, on the same data.
+`--png FOLDER` also writes sheets to look at: for each page and scheme, both sizes side by side.
 """
 
 from __future__ import annotations
 
-import shutil
+import argparse
+import base64
+import json
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
-from playwright.sync_api import Browser, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
-from bot.demo import sample
-from bot.demo.people import person
-from bot.demo.screen import Screen
-from bot.demo.stage import Stage
-from bot.demo.story import Story
-from bot.domain.people.permissions import Person, Role
-from bot.domain.runs.lifecycle import RunStatus
-from bot.domain.runs.run import Run
-from bot.services.ports import RunQuery
-from bot.services.variables.editor import VariableInput, WorkspaceVariables
-from bot.wiring import Services, build, configured
-from tests.browser.conftest import CHROMIUM
+from bot.domain.plans.forecast import Forecast
+from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.run import Run, RunSource
+from bot.domain.workspaces.workspace import Merging, PlanOf, Workspace
+from bot.services.ports import ArtifactKind, ForecastRecord
+from tests.browser.addresses import addresses
+from tests.browser.conftest import CHROMIUM, Site
+from tests.support.backend import live
+from tests.support.seeding import CHANGE, HEADS, LINEAGE, Seeded, plan_json, seed
+from tests.support.stores import kept_stores
+from tests.web.conftest import World, built
 
-T = TypeVar("T")
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
-SIZE: ViewportSize = {"width": 1280, "height": 800}
-MOST_BYTES = 150_000
-PATIENCE = 90.0
-ADMIN = Person("admin", Role.OWNER)
-REPO = sample.REPOS["github"]
-_ZONES = ('["a", "b"]', '["a", "b", "c"]')
-_TIER = ("cidr = each.value,", "cidr = each.value, tier = 1,")
-THIRD_ZONE = {name: text.replace(*_ZONES).replace(*_TIER) for name, text in sample.CHANGE.items()}
-SETTINGS = {
-    "PLANGATE_LOCAL_ADMIN": ADMIN.login,
-    "PLANGATE_SWEEP_SECONDS": "2",
-    "PLANGATE_TERRAFORM_FROM_PATH": "false",
+SIZES: Mapping[str, ViewportSize] = {
+    "": {"width": 1440, "height": 900},
+    "-phone": {"width": 375, "height": 812},
 }
+_APPLY_OUTPUT = """\
+aws_subnet.b: Creating...
+aws_subnet.b: Creation complete after 1s [id=subnet-3d4e5f]
+aws_vpc.main: Modifying... [id=vpc-0a1b2c]
+aws_vpc.main: Modifications complete after 2s [id=vpc-0a1b2c]
+"""
+_GROUPED: Mapping[str, Any] = {
+    "billing": {"project": "shop", "team": "payments"},
+    "cluster-prod": {"project": "platform", "tags": ("prod",)},
+    "monitoring": {"project": "platform"},
+    "network-prod": {"project": "platform", "team": "network"},
+    "network-staging": {"project": "platform", "team": "network", "tags": ("staging",)},
+}
+SCHEMES = ("light", "dark")
+MOST_BYTES = 90_000
+_QUALITY = 82
+# A page that is alike another is not taken again.
+_LEFT_OUT = frozenset(
+    {"narrowed", "nothing-found", "locked-workspace", "untouched-workspace", "runs-found", "no-runs-found",
+     "estate-found"}
+)  # fmt: skip
 
 
 def main() -> int:
-    """Take them all. Returns 1 where one is too large."""
+    """Take them all. Returns 1 if one is too large."""
+    ask = argparse.ArgumentParser(description=__doc__)
+    ask.add_argument("--png", type=Path, help="a folder for sheets to look at")
+    ask.add_argument("--only", nargs="*", default=(), help="names of pages")
+    asked = ask.parse_args()
     if CHROMIUM is None:
         sys.stderr.write("no Chromium here: apt install chromium\n")
         return 1
-    root = Path(tempfile.mkdtemp(prefix="plangate-"))
-    stage = Stage(root / "stage", sample.manifest("github"), SETTINGS)
-    try:
-        Story(stage, Screen()).tell()
-        services = build(configured(stage.environment()))
-        paths = _go_on(stage, services)
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            for scheme in ("light", "dark"):
-                _shoot(browser, stage, scheme, paths)
-            browser.close()
-    finally:
-        stage.stop()
-        shutil.rmtree(root, ignore_errors=True)
-    large = [path.name for path in sorted(FOLDER.glob("*.png")) if path.stat().st_size > MOST_BYTES]
+    with _site() as site:
+        pages = {name.replace(" ", "-"): path for name, path in addresses(site).items()}
+        pages = {name: path for name, path in pages.items() if name not in _LEFT_OUT}
+        pages = {name: path for name, path in pages.items() if not asked.only or name in asked.only}
+        pictures = dict(_pictures(site, pages))
+        if asked.png:
+            _sheets(site.browser, pages, pictures, asked.png)
+    if not asked.only:
+        for old in FOLDER.glob("*.*"):
+            old.unlink()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, data in pictures.items():
+        (FOLDER / f"{name}.webp").write_bytes(data)
+    large = sorted(name for name, data in pictures.items() if len(data) > MOST_BYTES)
     if large:
         sys.stderr.write(f"too large: {', '.join(large)}\n")
     return 1 if large else 0
 
 
-def _go_on(stage: Stage, services: Services) -> Mapping[str, str]:
-    """Open another change, have a run wait for a person, lock a workspace; return the pages' paths."""
-    ana = person(stage, "ana")
-    tree = ana.clone(REPO, stage.root / "again")
-    for variable in (
-        VariableInput("region", value="eu-central-1", description="Where all of it is"),
-        VariableInput("database_password", value="correct horse", sensitive=True),
+@contextmanager
+def _site() -> Iterator[Site]:
+    with (
+        kept_stores() as stores,
+        stores.one() as kept,
+        tempfile.TemporaryDirectory() as folder,
+        built(kept, Path(folder)) as world,
+        sync_playwright() as playwright,
     ):
-        services.variables.put(WorkspaceVariables("network-prod"), variable, ADMIN)
-    services.workspace_locks.lock("app-prod", ADMIN, "The shop's release is on Thursday")
-    ana.git(tree, "checkout", "-q", "-B", "staging", "origin/staging")
-    ana.commit(tree, "Two zones in staging too", sample.CHANGE)
-    ana.push(tree, "staging")
-    asks = _until(lambda: _run(services, "network-staging", RunStatus.PLANNED))
-    ana.git(tree, "checkout", "-q", "-B", "third-zone", "origin/main")
-    head = ana.commit(tree, "A third zone", THIRD_ZONE)
-    ana.push(tree, "third-zone")
-    ana.open_pull(REPO, "third-zone", "Give the network a third zone")
-    preview = _until(lambda: _run(services, "network-prod", RunStatus.PLANNED_AND_FINISHED, head))
-    applied = _until(lambda: _run(services, "network-prod", RunStatus.APPLIED))
-    with services.store.reading() as tx:
-        repo = tx.workspaces.named("network-prod").repo
-        change = tx.changes.open_of(repo, 1)[0].id
-        state = tx.states.versions(tx.workspaces.named("network-prod").id, 1)[0]
-    # Nothing runs any more: the picture of the estate has something to connect.
-    with services.store.transaction() as tx:
-        for name in ("app-prod", "network-staging"):
-            tx.workspaces.put(replace(tx.workspaces.named(name), run_triggers=("network-prod",)))
-    workspace = "/workspaces/network-prod"
-    return {
-        "workspaces": "/",
-        "runs": "/runs",
-        "estate": "/estate",
-        "resources": "/resources",
-        "workspace": workspace,
-        "run-to-confirm": f"/runs/{asks.id}",
-        "run-of-a-preview": f"/runs/{preview.id}",
-        "run-applied": f"/runs/{applied.id}",
-        "change": f"/changes/{change}",
-        "queue-plan": f"{workspace}/queue-plan",
-        "variables": f"{workspace}/variables",
-        "state": f"{workspace}/states/{state.id}",
-        "settings": f"{workspace}/settings",
-        "variable-sets": "/variable-sets",
-        "states": f"{workspace}/states",
-        "deliveries": "/deliveries",
-        "activity": "/activity",
-        "tokens": "/tokens",
-        "sign-in": "/sign-in",
+        seeded = seed(world)
+        _make_real(world, seeded)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        try:
+            with live(world.app) as address:
+                yield Site(world, seeded, address, browser)
+        finally:
+            browser.close()
+
+
+def _make_real(world: World, seeded: Seeded) -> None:
+    """Have plans do what their counts say, an apply print something, and two changes be planned together."""
+    actions = {"aws_eip.nat": "delete", "module.network.aws_vpc.main": "update"}
+    plan = _plan(actions | {"module.network.aws_subnet.b": "create"})
+    earlier = {"aws_route_table.a": "delete", "aws_subnet.b": "create"}
+    runs, network = seeded.runs, seeded.workspaces["network-prod"]
+    with world.services.store.transaction() as tx:
+        for name in ("confirm", "override"):
+            tx.artifacts.put(runs[name].id, ArtifactKind.PLAN_JSON, plan)
+        for name in ("network-prod", "cluster-prod"):
+            tx.artifacts.put(runs[f"earlier-{name}"].id, ArtifactKind.PLAN_JSON, _plan(earlier))
+            later = _plan(earlier | {"aws_vpc.main": "update"})
+            tx.artifacts.put(runs[f"preview-{name}"].id, ArtifactKind.PLAN_JSON, later)
+        for name in ("applied", "applying"):
+            tx.artifacts.append_output(runs[name].id, "apply", _APPLY_OUTPUT)
+        tx.artifacts.append_output(runs["preview-billing"].id, "plan", runs["preview-billing"].error)
+        for name, about in _GROUPED.items():
+            tx.workspaces.put(replace(tx.workspaces.named(name), **about))
+        world.forge.add_change(tx.changes.get("chg-second-zone").change)
+    _forecast(world, network, runs["preview-network-prod"])
+
+
+def _forecast(world: World, network: Workspace, ours: Run) -> None:
+    fields = {
+        "status": RunStatus.PLANNED_AND_FINISHED,
+        "plan_status": StageStatus.FINISHED,
+        "plan_only": True,
+        "commit": HEADS[7],
     }
+    with world.services.store.transaction() as tx:
+        network = tx.workspaces.put(
+            replace(tx.workspaces.get(network.id), merging=Merging(plan_of=PlanOf.MERGE))
+        )
+    theirs = world.run(network, **fields, source=RunSource.CHANGE, change_number=CHANGE + 1)
+    both = world.run(
+        network, **fields, source=RunSource.FORECAST, message=f"changes {CHANGE} and {CHANGE + 1} together"
+    )
+    with world.services.store.transaction() as tx:
+        record = tx.changes.get("chg-second-zone")
+        other = replace(record.change, number=CHANGE + 1, head_sha=HEADS[7], title="Rename the gateway")
+        tx.changes.put(replace(record, id="chg-gateway", change=other))
+        result, state = Forecast(order=("aws_subnet.b",)), f"{LINEAGE} 3 {3:032x}"
+        pair = ForecastRecord(network.id, CHANGE, CHANGE + 1, ours.id, theirs.id, "b", state, both.id, result)
+        tx.forecasts.put(pair)
 
 
-def _run(services: Services, name: str, status: RunStatus, commit: str | None = None) -> Run | None:
-    with services.store.reading() as tx:
-        place, wanted = tx.workspaces.named(name).id, frozenset({status.value})
-        query = RunQuery(workspace_id=place, statuses=wanted, commit=commit, limit=1)
-        return next(iter(tx.runs.find(query)), None)
+def _plan(actions: Mapping[str, str]) -> bytes:
+    plans = [json.loads(plan_json(address, action=action)) for address, action in actions.items()]
+    return json.dumps(plans[0] | {"resource_changes": [p["resource_changes"][0] for p in plans]}).encode()
 
 
-def _until(ask: Callable[[], T | None]) -> T:
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if (found := ask()) is not None:
-            return found
-        time.sleep(0.2)
-    raise SystemExit("what should be shown did not come about")
+def _pictures(site: Site, pages: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
+    """Yield each picture as WebP, with its name."""
+    for size, viewport in SIZES.items():
+        for scheme in SCHEMES:
+            with site.context(
+                viewport=viewport,
+                color_scheme=scheme,
+                reduced_motion="reduce",
+                device_scale_factor=2 if size else 1,
+            ) as context:
+                page = context.new_page()
+                for name, path in pages.items():
+                    page.goto(path)
+                    page.get_by_text("Asking the forge").first.wait_for(state="hidden")
+                    yield f"{name}{size}-{scheme}", _picture(page)
 
 
-def _shoot(browser: Browser, stage: Stage, scheme: str, paths: Mapping[str, str]) -> None:
-    with browser.new_context(
-        viewport=SIZE, color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce"
-    ) as context:
+def _picture(page: Page) -> bytes:
+    how = {"format": "webp", "quality": _QUALITY}
+    data = page.context.new_cdp_session(page).send("Page.captureScreenshot", how)["data"]
+    return base64.b64decode(data)
+
+
+def _sheets(browser: Browser, pages: Mapping[str, str], pictures: Mapping[str, bytes], folder: Path) -> None:
+    """Write a PNG for each page and scheme, with its two pictures side by side."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with browser.new_context(viewport={"width": 1840, "height": 900}) as context:
         page = context.new_page()
-        page.goto(stage.sign_in_address())
-        page.wait_for_url(f"{stage.url}/")
-        for name, path in paths.items():
-            page.goto(f"{stage.url}{path}")
-            page.screenshot(path=str(FOLDER / f"{name}-{scheme}.png"))
+        for name in pages:
+            for scheme in SCHEMES:
+                shown = "".join(
+                    f'<img style="height:880px;margin:5px" src="data:image/webp;base64,{_text(data)}">'
+                    for data in (pictures[f"{name}{size}-{scheme}"] for size in SIZES)
+                )
+                page.set_content(f'<body style="margin:0;white-space:nowrap;background:#888">{shown}')
+                page.screenshot(path=str(folder / f"{name}-{scheme}.png"))
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 if __name__ == "__main__":

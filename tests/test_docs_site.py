@@ -49,6 +49,16 @@ def test_every_page_has_one_title() -> None:
         assert len(re.findall(r"^# ", text, re.MULTILINE)) == 1, name_of(path)
 
 
+def test_every_picture_has_its_variants_and_is_shown() -> None:
+    files = {path.name for path in (DOCS / "screenshots").iterdir()}
+    names = {name.removesuffix("-light.webp") for name in files if name.endswith("-light.webp")}
+    wide = {name for name in names if not name.endswith("-phone")}
+    ways = [f"{size}-{scheme}" for size in ("", "-phone") for scheme in ("light", "dark")]
+    assert files == {f"{name}{way}.webp" for name in wide for way in ways}
+    shown = {Path(link).name for link in links(DOCS / "reference" / "pictures.md")}
+    assert files <= shown
+
+
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_every_link_within_the_project_leads_somewhere(path: Path) -> None:
     for link in links(path):

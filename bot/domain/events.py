@@ -119,11 +119,16 @@ class ChangeClosed:
 
 @dataclass(frozen=True)
 class ReviewersChanged:
-    """Others are asked for a review of a change now. Nothing else of it changed."""
+    """Others are asked for a review of a change now, or somebody gave a verdict. Nothing else of it changed.
+
+    `asked` is None if the forge does not say. `judged`: somebody approved it, asked for changes, or took
+    that back.
+    """
 
     repo: RepoRef
     number: int
-    asked: tuple[str, ...]
+    asked: tuple[str, ...] | None
+    judged: bool = False
 
 
 @dataclass(frozen=True)

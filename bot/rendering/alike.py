@@ -83,5 +83,6 @@ def _key(section: WorkspaceSection) -> Hashable | None:
         section.notes,
         section.warnings,
         section.requires,
+        section.met,
         section.unapproved,
     )

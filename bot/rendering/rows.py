@@ -75,17 +75,18 @@ def requirement_words(
 ) -> Markdown:
     """Say what applies require, once for all workspaces that require the same. Empty if nothing.
 
-    Beside the first `approved` it says who was asked: people have still to approve.
+    It says which of them people have met. Beside the first `approved` that is not met it says who was asked.
     """
-    by_words: dict[tuple[str, ...], list[int]] = {}
+    by_words: dict[tuple[tuple[str, ...], tuple[str, ...]], list[int]] = {}
     for members in groups:
-        if requires := sections[members[0]].requires:
-            by_words.setdefault(requires, []).extend(members)
+        first = sections[members[0]]
+        if first.requires:
+            by_words.setdefault((first.requires, first.met), []).extend(members)
     number = sum(len(members) for members in groups)
     told = asked_words(asked, lambda name: code(name, 60))
     parts = []
-    for requires, indexes in by_words.items():
-        words, told = _listed(requires, told)
+    for (requires, met), indexes in by_words.items():
+        words, told = _listed(requires, met, told)
         whose = f" (**{names(sections, tuple(indexes), most)}**)" if len(indexes) < number else ""
         parts.append(f"{words}{whose}")
     return Markdown(f"Requires: {'; '.join(parts)}. Comment `/why` to see what is missing." if parts else "")
@@ -96,12 +97,14 @@ def counts_of(section: WorkspaceSection) -> Counts | None:
     return section.counts if section.counts is not None else section.run.counts
 
 
-def _listed(requires: Sequence[str], asked: str) -> tuple[str, str]:
+def _listed(requires: Sequence[str], met: Sequence[str], asked: str) -> tuple[str, str]:
     """List requirements. Returns with it who was asked, empty if the list says so."""
     found = []
     for each in requires:
         words: str = code(each.replace(":", ": "), 60)
-        if asked and each.partition(":")[0] == Requirement.APPROVED:
+        if each in met:
+            words = f"{words} (met)"
+        elif asked and each.partition(":")[0] == Requirement.APPROVED:
             words, asked = f"{words} ({asked})", ""
         found.append(words)
     return ", ".join(found), asked

@@ -99,6 +99,7 @@ def _change_log(
         policy_changes,
         foundation.merges,
         used_modules,
+        foundation.requirement_checker,
     )
 
 

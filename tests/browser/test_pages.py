@@ -2,58 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from bot.web.changes.recent_facts import KEPT_FOR
+from tests.browser.addresses import CHANGE, addresses
 from tests.browser.conftest import NARROW, Site
-
-CHANGE = "/changes/chg-second-zone"
-
-
-def addresses(site: Site) -> dict[str, str]:
-    runs, states = site.seeded.runs, site.seeded.states
-    before, now = (runs[f"{key}-network-prod"].id for key in ("earlier", "preview"))
-    workspace = "/workspaces/network-prod"
-    return {
-        "workspaces": "/",
-        "narrowed": "/?show=errored&q=prod&sort=latest",
-        "nothing found": "/?q=nowhere",
-        "workspace": workspace,
-        "locked workspace": "/workspaces/dns",
-        "untouched workspace": "/workspaces/archive",
-        "settings": f"{workspace}/settings",
-        "queue plan": f"{workspace}/queue-plan",
-        "variables": f"{workspace}/variables",
-        "states": f"{workspace}/states",
-        "state": f"{workspace}/states/{states[-1].id}",
-        "resource of a state": f"{workspace}/states/{states[-1].id}/resource"
-        "?address=module.network.aws_vpc.main",
-        "states compared": f"{workspace}/states/compare?before={states[0].id}&now={states[-1].id}",
-        "change": CHANGE,
-        "plans compared": f"{CHANGE}?workspace=network-prod&before={before}&now={now}",
-        "variable sets": "/variable-sets",
-        "variable set": "/variable-sets/aws",
-        "deliveries": "/deliveries",
-        "activity": "/activity",
-        "tokens": "/tokens",
-        "sign in": "/sign-in",
-        "run to confirm": f"/runs/{runs['confirm'].id}",
-        "run to override": f"/runs/{runs['override'].id}",
-        "run of a preview": f"/runs/{runs['preview-network-prod'].id}",
-        "run that errored": f"/runs/{runs['preview-billing'].id}",
-        "run that applies": f"/runs/{runs['applying'].id}",
-        "runs": "/runs",
-        "runs found": "/runs?q=network&person=ben&state=applied&page=2",
-        "no runs found": "/runs?commit=xyz",
-        "estate": "/estate",
-        "estate found": "/estate?q=network",
-        "resources": "/resources",
-        "resources found": "/resources?type=aws_vpc&provider=aws",
-        "output searched": f"/runs/{runs['confirm'].id}/search/plan?q=vpc",
-        "not found": "/nowhere",
-    }
 
 
 def unfold(page: Page) -> None:
@@ -212,7 +169,7 @@ def test_a_search_by_hand_narrows_the_list(site: Site) -> None:
         page.get_by_label("Search by name").fill("network")
         page.keyboard.press("Enter")
         page.wait_for_url("**q=network**")
-        assert page.locator(".workspaces .cover").all_inner_texts() == ["network-prod", "network-staging"]
+        expect(page.locator(".workspaces .cover")).to_have_text(["network-prod", "network-staging"])
 
 
 _SEEN = """() => {
@@ -224,6 +181,16 @@ _SEEN = """() => {
   const seen = ring(style) || ring(after) || style.boxShadow !== "none";
   return seen && box.width > 0 && box.height > 0 ? "" : it.outerHTML.slice(0, 120);
 }"""
+
+
+def test_the_list_narrows_while_somebody_types(site: Site) -> None:
+    with site.page("/?by=repository") as page:
+        field = page.locator("input[name=q][placeholder^='Name']")
+        field.press_sequentially("network")
+        expect(page.locator(".workspaces .cover")).to_have_text(["network-prod", "network-staging"])
+        expect(page).to_have_url(re.compile(r"\?q=network&sort=name&by=repository$"))
+        expect(page.locator(".filters a").first).to_have_text("All 2")
+        expect(field).to_be_focused()
 
 
 def test_the_keyboards_focus_is_visible_everywhere(site: Site) -> None:

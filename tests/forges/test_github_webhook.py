@@ -193,6 +193,8 @@ def test_every_recorded_payload_is_an_event_or_has_a_reason(entry: dict[str, Any
             number = payload["number"]
             repo = RepoRef("github", payload["repository"]["full_name"].lower())
             assert outcome == ReviewersChanged(repo, number, ("octocat",))
+        case "pull_request_review", "submitted" | "dismissed" if payload["review"]["state"] != "commented":
+            assert isinstance(outcome, ReviewersChanged) and outcome.judged
         case "merge_group", "checks_requested":
             assert isinstance(outcome, GroupQueued)
             assert f"/pr-{outcome.number}-{outcome.base_sha}" in outcome.head_branch
@@ -234,6 +236,24 @@ def test_who_is_asked_for_a_review(people: object, teams: object, asked: tuple[s
     for action in ("review_requested", "review_request_removed"):
         body = json.dumps(payload | {"action": action}).encode()
         assert parse("github", "pull_request", body) == ReviewersChanged(REPO, 7, asked)
+
+
+@pytest.mark.parametrize(
+    ("action", "state", "judged"),
+    [
+        ("submitted", "approved", True),
+        ("submitted", "changes_requested", True),
+        ("dismissed", "dismissed", True),
+        ("submitted", "commented", False),
+        ("edited", "approved", False),
+    ],
+)
+def test_a_review_counts_if_it_has_a_verdict(action: str, state: str, judged: bool) -> None:
+    payload = json.loads(own("pull_request__opened")) | {"action": action, "review": {"state": state}}
+    payload["pull_request"] |= {"requested_reviewers": [{"login": "ben"}]}
+    outcome = parse("github", "pull_request_review", json.dumps(payload).encode())
+    expected = ReviewersChanged(REPO, 7, ("ben",), judged=True)
+    assert outcome == (expected if judged else Ignored("the review has no verdict"))
 
 
 # Malformed bodies

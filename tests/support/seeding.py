@@ -175,7 +175,8 @@ def _planned(world: Any, workspace: Workspace, **about: object) -> Run:
         )  # fmt: skip
         now = world.services.clock.now()
         tx.runs.note(RunEvent(run.id, now, "planning", "", ""))
-        tx.runs.note(RunEvent(run.id, now + timedelta(seconds=14), "planned", "", ""))
+        planned = "planned_and_finished" if run.plan_only else "planned"
+        tx.runs.note(RunEvent(run.id, now + timedelta(seconds=14), planned, "", ""))
         tx.runs.note(
             RunEvent(run.id, now + timedelta(minutes=2), "comment", "ana", "The second zone is for Q3.")
         )

@@ -14,7 +14,7 @@ from bot.config.file.entry import Pattern as NamePattern
 from bot.config.file.freeze import FreezeEntry
 from bot.config.file.identity import IdentityEntry
 from bot.config.file.paths import DependsOn, Directory, Pattern, inside
-from bot.config.file.policies import PolicySetEntry, Tags
+from bot.config.file.policies import PolicySetEntry, Tag, Tags
 from bot.config.file.requirements import Require
 from bot.config.file.variable_entries import Inputs, Variables, VariableSetEntry
 from bot.config.problems import did_you_mean, looks_secret, shown
@@ -231,7 +231,9 @@ class Options(Entry):
         default=None,
         description="Windows of time in which no apply starts, or outside of which none starts",
     )
-    tags: Tags | None = Field(default=None, description="Tags by which policy sets choose workspaces")
+    tags: Tags | None = Field(default=None, description="Policy sets and people choose workspaces by them")
+    project: Tag | None = Field(default=None, description="Project: people find and group workspaces by it")
+    team: Tag | None = Field(default=None, description="Team: people find and group workspaces by it")
     network: Literal["filtered", "host", "none"] | None = Field(
         default=None,
         description="What runs reach: public addresses by HTTP and HTTPS; all the worker does; their state",

@@ -77,7 +77,8 @@ def _timeout(text: str) -> str:
     return text
 
 
-Tags = list[Annotated[str, AfterValidator(_tag)]]
+Tag = Annotated[str, AfterValidator(_tag)]
+Tags = list[Tag]
 Names = list[Pattern]
 
 

@@ -99,6 +99,8 @@ def _workspace(
         concurrency=_concurrency(manifest, options.concurrency),
         freeze=read_freeze(options.freeze),
         labels=bool(options.labels),
+        project=options.project or "",
+        team=options.team or "",
     )
 
 

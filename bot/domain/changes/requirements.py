@@ -129,6 +129,17 @@ def people_needed(workspace: Workspace) -> bool:
     return not _APPROVING.isdisjoint(required(workspace))
 
 
+def of_people(workspace: Workspace) -> tuple[str, ...]:
+    """Return the entries of `require` that need people's approval."""
+    return tuple(each for each in workspace.require if Requirement(each.partition(":")[0]) in _APPROVING)
+
+
+def met_by_people(workspace: Workspace, facts: Facts) -> tuple[str, ...]:
+    """Return those entries of `require` that need people's approval and have it."""
+    met = {check.requirement for check in evaluate(workspace, facts, ()) if check.met}
+    return tuple(each for each in of_people(workspace) if each.partition(":")[0] in met)
+
+
 def known_unmet(workspace: Workspace, change: Change, policies: Sequence[PolicyCheck]) -> tuple[Check, ...]:
     """Return what an apply lacks for certain, as far as that is known without asking the forge."""
     checks = evaluate(workspace, Facts(change), policies)

@@ -42,7 +42,8 @@ class WorkspaceSection:
     `plan_text` is the plan as a diff, rendered from its JSON: nothing in it can end a line, and it must be
     fenced. `errors` and `warnings` are Terraform's own, each whole, and hostile. `at_apply` is what runs
     only at apply. `likeness` is the same for plans that are the same but for the workspaces' names, empty if
-    nothing is known. `requires` is what an apply needs; `unapproved` says that people have to approve it.
+    nothing is known. `requires` is what an apply needs, `met` the part of it that people
+    have met; `unapproved` says that people still have to approve it.
     """
 
     workspace: Workspace
@@ -63,6 +64,7 @@ class WorkspaceSection:
     code: str = ""
     likeness: str = ""
     requires: tuple[str, ...] = ()
+    met: tuple[str, ...] = ()
     unapproved: bool = False
 
 

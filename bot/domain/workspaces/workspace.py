@@ -182,6 +182,7 @@ class Workspace:
     `own_backend` says that the configuration keeps its state itself. `identity` names the audiences that
     runs get tokens for. `concurrency` is the group of which only some runs are at work at once. `freeze`
     are the windows in which no apply starts. `labels`: it counts for the labels of a change.
+    People find it by its `project` and `team`, too.
     """
 
     id: str
@@ -212,6 +213,8 @@ class Workspace:
     concurrency: Concurrency | None = None
     freeze: tuple[FreezeWindow, ...] = ()
     labels: bool = False
+    project: str = ""
+    team: str = ""
 
     def on_branch(self, branch: str, default_branch: str) -> bool:
         """Whether a push to `branch` is a push to this workspace's branch."""

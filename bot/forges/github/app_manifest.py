@@ -19,9 +19,11 @@ PERMISSIONS = {
     "pull_requests": "write",  # files; comments on pull requests, and their events
     "statuses": "write",
 }
-EVENTS = ("issue_comment", "merge_group", "pull_request", "push")
+EVENTS = ("issue_comment", "merge_group", "pull_request", "pull_request_review", "push")
 # Requested, but needed only for merge queues.
-OPTIONAL = frozenset({"merge_queues", "merge_group"})
+FOR_QUEUES = frozenset({"merge_queues", "merge_group"})
+# Without the reviews' event, approvals are noticed when somebody asks for an apply.
+OPTIONAL = FOR_QUEUES | {"pull_request_review"}
 # Optional: for `automerge`, and for teams in CODEOWNERS or as owners of policies.
 FOR_MERGING = {"contents": "write"}
 FOR_TEAMS = {"members": "read"}

@@ -18,7 +18,7 @@ from bot.domain.events import RepoRef
 from bot.forges.fields import flag, look, moment, number, optional_text, text
 from bot.forges.github import webhook_setup
 from bot.forges.github.api import Api, Ask
-from bot.forges.github.app_manifest import EVENTS, FOR_MERGING, FOR_TEAMS, OPTIONAL, PERMISSIONS
+from bot.forges.github.app_manifest import EVENTS, FOR_MERGING, FOR_QUEUES, FOR_TEAMS, OPTIONAL, PERMISSIONS
 from bot.forges.github.errors import NotPermitted
 from bot.forges.github.hook_log import HookLog
 from bot.forges.github.paths import repo_path, segment
@@ -246,7 +246,7 @@ class AppCredentials:
             raise self._not_installed(repo) from missing
         if look(found, "suspended_at"):
             return ("an installation that is not suspended",)
-        spared = frozenset() if queue else OPTIONAL
+        spared = OPTIONAL - FOR_QUEUES if queue else OPTIONAL
         lacks = [
             f"permission `{name}: {level}`"
             for name, level in {

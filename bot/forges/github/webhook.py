@@ -54,6 +54,9 @@ _ACTIONS = {
 Outcome = ForgeEvent | Ignored
 
 
+_VERDICTS = {("submitted", "approved"), ("submitted", "changes_requested")}
+
+
 def verify(secrets: str | Sequence[str], body: bytes, signature: str | None) -> bool:
     """Return whether one of the secrets signed the raw body; there are several while one is being replaced.
 
@@ -145,6 +148,15 @@ def _pull_request(forge: str, payload: dict[str, object]) -> Outcome:
     return ChangeUpdated(change, known, sender, moment(payload, "pull_request.updated_at"))
 
 
+def _review(forge: str, payload: dict[str, object]) -> Outcome:
+    action = text(payload, "action")
+    if action != "dismissed" and (action, optional_text(payload, "review.state")) not in _VERDICTS:
+        return Ignored("the review has no verdict")
+    repo = _repo(forge, payload)
+    asked = read_asked(repo, payload, "pull_request.")
+    return ReviewersChanged(repo, number(payload, "pull_request.number"), asked, judged=True)
+
+
 def _merge_group(forge: str, payload: dict[str, object]) -> Outcome:
     action = text(payload, "action")
     whole = optional_text(payload, "repository.full_name")
@@ -217,6 +229,7 @@ def _repo(forge: str, payload: dict[str, object]) -> RepoRef:
 _READERS: dict[str, Callable[[str, dict[str, object]], Outcome]] = {
     "push": _push,
     "pull_request": _pull_request,
+    "pull_request_review": _review,
     "issue_comment": _issue_comment,
     "merge_group": _merge_group,
 }

@@ -124,6 +124,9 @@ def _merge_request(forge: str, payload: dict[str, object]) -> Outcome:
     if change_action is None and action == "update" and isinstance(look(payload, _REVIEWERS), list):
         repo, asked = project_path(forge, payload, PROJECT), texts(payload, _REVIEWERS, "username")
         return ReviewersChanged(repo, number(payload, "object_attributes.iid"), asked)
+    if action in _VERDICTS:
+        repo = project_path(forge, payload, PROJECT)
+        return ReviewersChanged(repo, number(payload, "object_attributes.iid"), None, judged=True)
     if change_action is None and action not in ("close", "merge"):
         return Ignored(_unplanned(action))
     change = delivered_change(project_path(forge, payload, PROJECT), payload, "object_attributes")
@@ -133,6 +136,8 @@ def _merge_request(forge: str, payload: dict[str, object]) -> Outcome:
     return ChangeUpdated(change, change_action, sender, moment(payload, "object_attributes.updated_at"))
 
 
+# `approval` is one of several that are needed, `approved` the last of them.
+_VERDICTS = ("approved", "approval", "unapproved", "unapproval")
 _ACTIONS = {"open": ChangeAction.OPENED, "reopen": ChangeAction.REOPENED}
 
 
@@ -159,8 +164,6 @@ def _became_ready(payload: dict[str, object]) -> bool:
 def _unplanned(action: str) -> str:
     if action == "update":
         return "nothing that a plan depends on was edited in the merge request"
-    if action in ("approved", "approval", "unapproved", "unapproval"):
-        return "approvals are read when somebody asks for an apply"
     if not action:
         return "the delivery does not say what happened to the merge request"
     return f"a merge request whose action is {shown(action)} is planned as before"

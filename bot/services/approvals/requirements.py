@@ -12,7 +12,9 @@ from bot.domain.changes.requirements import (
     Facts,
     Requirement,
     evaluate,
+    met_by_people,
     needed_by,
+    people_needed,
     required,
     unmet,
 )
@@ -23,7 +25,7 @@ from bot.domain.people.permissions import Person, Role
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.approvals import approve, used
-from bot.services.ports import Clock, Forge, Store, Transaction
+from bot.services.ports import Clock, Forge, KnownApprovals, Store, Transaction
 from bot.services.runs.merge_results import why_plan_outdated
 
 _REVIEWED = frozenset({Requirement.APPROVED, Requirement.CODEOWNERS})
@@ -42,7 +44,10 @@ class RequirementChecker:
         self._clock = clock
 
     def facts(self, change: Change, workspaces: Iterable[Workspace]) -> Facts:
-        """Ask the forge for what the workspaces require. Raises ForgeUnavailable."""
+        """Ask the forge for what the workspaces require. Raises ForgeUnavailable.
+
+        What people have approved is kept: comments and labels say it from then on.
+        """
         workspaces = tuple(workspaces)
         needs = needed_by(workspaces)
         forge = self._forges[change.repo.forge]
@@ -70,7 +75,27 @@ class RequirementChecker:
         owned = frozenset({Requirement.CODEOWNERS})
         fetch(owned, "owners", lambda: forge.code_owners(change.repo, change.base_branch))
         fetch(owned, "teams", lambda: _teams(forge, change, found.get("owners"), workspaces))
-        return Facts(change, unknown=unknown, **found)
+        facts = Facts(change, unknown=unknown, **found)
+        self._keep_approvals(facts, [each for each in workspaces if people_needed(each)])
+        return facts
+
+    def _keep_approvals(self, facts: Facts, workspaces: Sequence[Workspace]) -> None:
+        """Keep which workspaces people have approved. If that is news, the change is reported again."""
+        change = facts.change
+        met = {workspace.id: met_by_people(workspace, facts) for workspace in workspaces}
+        if not met or not change.open:
+            return
+        with self._store.reading() as tx:
+            record = tx.changes.numbered(change.repo, change.number)
+            if record is None or all(record.approved(each) == entries for each, entries in met.items()):
+                return
+        with self._store.transaction() as tx:
+            record = tx.changes.get(record.id)
+            here = (change.head_sha, change.base_branch)
+            known = record.approvals
+            others = known.met if known is not None and (known.commit, known.base_branch) == here else {}
+            tx.changes.keep_approvals(record.id, KnownApprovals(*here, {**others, **met}))
+            tx.posts.mark_due(self._clock.now(), record.id)
 
     def _pushers(self, change: Change) -> frozenset[str]:
         with self._store.reading() as tx:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.changes.decisions import Decision, NoRun, StartRun, decide_change
 from bot.domain.changes.delivery_decisions import DecisionKind
+from bot.domain.changes.requirements import people_needed
 from bot.domain.errors import NotFound, NotReady
 from bot.domain.events import (
     Change,
@@ -23,6 +24,7 @@ from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.merge_approvals import keep_for_merge, settle_merge
+from bot.services.approvals.requirements import RequirementChecker
 from bot.services.changes.discovery import Discovery
 from bot.services.changes.stop_previews import stop_older
 from bot.services.changes.used_modules import UsedModules
@@ -78,7 +80,9 @@ class ChangeLog:
         policy_changes: PolicyChanges,
         merges: ChangeMerges,
         used_modules: UsedModules,
+        requirement_checker: RequirementChecker,
     ) -> None:
+        self._requirement_checker = requirement_checker
         self._used_modules = used_modules
         self._merges = merges
         self._policy_changes = policy_changes
@@ -179,18 +183,29 @@ class ChangeLog:
         return None
 
     def reviewers(self, event: ReviewersChanged, delivery_id: str, outcome: DeliveryResult) -> None:
-        """Keep who is asked for a review now: the comment says so. The forge is asked nothing."""
+        """Keep who is asked for a review now. After a verdict, read what people have approved.
+
+        The comment and the labels say both. Otherwise the forge is asked nothing. Raises ForgeUnavailable.
+        """
+        with self._store.reading() as tx:
+            known = tx.changes.numbered(event.repo, event.number)
+            touched = [tx.workspaces.get(each) for each in known.workspace_ids] if known is not None else ()
+        needing = [each for each in touched if each.active and people_needed(each)]
+        read = known is not None and known.change.open and event.judged and bool(needing)
+        if known is not None and read:
+            self._requirement_checker.facts(known.change, needing)
         with self._store.transaction() as tx:
             if not self._ledger.is_due(tx, delivery_id):
                 return
             known = tx.changes.numbered(event.repo, event.number)
             if known is None:
                 why = f"the change {event.number} is not known here"
-            elif not known.change.open or known.change.asked == event.asked:
+            elif not known.change.open or not (read or event.asked not in (None, known.change.asked)):
                 why = "nothing changes for who is asked for a review"
             else:
-                why = "others are asked for a review now"
-                tx.changes.put(replace(known, change=replace(known.change, asked=event.asked)))
+                why = "its reviews were read" if read else "others are asked for a review now"
+                asked = known.change.asked if event.asked is None else event.asked
+                tx.changes.put(replace(known, change=replace(known.change, asked=asked)))
                 self._transitions.report(tx, known.id, outcome.wake)
             outcome.say(DecisionKind.NOTHING, why)
             self._ledger.done(tx, delivery_id, outcome)

@@ -1,6 +1,14 @@
 """The ports: what the use cases need from the outside. Each adapter lives in its own package."""
 
-from bot.services.ports.changes import DOUBTS_LAST, ChangeRecord, Changes, OpenChange, Post, Posts
+from bot.services.ports.changes import (
+    DOUBTS_LAST,
+    ChangeRecord,
+    Changes,
+    KnownApprovals,
+    OpenChange,
+    Post,
+    Posts,
+)
 from bot.services.ports.deliveries import (
     Deliveries,
     Delivery,
@@ -95,7 +103,14 @@ from bot.services.ports.runs import (
 from bot.services.ports.states import StateHistory, StateLock, StateLocks, States, StateVersion
 from bot.services.ports.store import Retention, Store, Transaction
 from bot.services.ports.variables import Variables
-from bot.services.ports.workspaces import Overview, OverviewFilter, OverviewQuery, Overviews, Workspaces
+from bot.services.ports.workspaces import (
+    Overview,
+    OverviewFilter,
+    OverviewGroup,
+    OverviewQuery,
+    Overviews,
+    Workspaces,
+)
 from bot.services.ports.world import (
     Addresses,
     Clock,
@@ -161,6 +176,7 @@ __all__ = [
     "IndexedResource",
     "IndexedResources",
     "IndexedState",
+    "KnownApprovals",
     "Leases",
     "Limits",
     "MergeCommits",
@@ -168,6 +184,7 @@ __all__ = [
     "OpenChange",
     "Overview",
     "OverviewFilter",
+    "OverviewGroup",
     "OverviewQuery",
     "Overviews",
     "PlanResult",

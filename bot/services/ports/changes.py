@@ -14,6 +14,18 @@ from bot.domain.runs.merge_result import MergeResult
 
 
 @dataclass(frozen=True)
+class KnownApprovals:
+    """Which requirements people met when the forge was asked last, for this commit on this base.
+
+    `met` maps ids of workspaces to entries of their `require`. Other workspaces were not asked about.
+    """
+
+    commit: str
+    base_branch: str
+    met: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
 class ChangeRecord:
     """A change as last fetched, and the workspaces that it touches. `seen_at` is when the forge was asked.
 
@@ -21,7 +33,7 @@ class ChangeRecord:
     `pushers` are the logins of the people who pushed to it, as far as the forge told. `head_at` is the time
     since which its head is this commit, by the forge's clock if that is known. `edited` is the login of the
     person who edited our comment, empty if nobody did. `merge` is what its head makes in its base, None if no
-    workspace plans that.
+    workspace plans that. `approvals` are as last read.
     """
 
     id: str
@@ -34,6 +46,14 @@ class ChangeRecord:
     head_at: datetime | None = None
     edited: str = ""
     merge: MergeResult | None = None
+    approvals: KnownApprovals | None = None
+
+    def approved(self, workspace_id: str) -> tuple[str, ...]:
+        """Return the entries of a workspace's `require` that people had met, as far as that is known."""
+        known, change = self.approvals, self.change
+        if known is None or (known.commit, known.base_branch) != (change.head_sha, change.base_branch):
+            return ()
+        return tuple(known.met.get(workspace_id, ()))
 
 
 @dataclass(frozen=True)
@@ -51,8 +71,13 @@ class Changes(Protocol):
     def put(self, record: ChangeRecord) -> ChangeRecord:
         """Insert or update by repository and number. An existing change keeps its id.
 
-        Raises Conflict if a later answer of the forge is stored: fetch the change again.
+        Does not store `approvals`. Raises Conflict if a later answer of the forge is stored: fetch the change
+        again.
         """
+        ...
+
+    def keep_approvals(self, change_id: str, approvals: KnownApprovals) -> None:
+        """Store what people have approved, in place of what was known."""
         ...
 
     def get(self, change_id: str) -> ChangeRecord:

@@ -55,10 +55,21 @@ class OverviewFilter(StrEnum):
     APPLIED = "applied"
 
 
+class OverviewGroup(StrEnum):
+    """What the list can be grouped by. A workspace stands under its first tag."""
+
+    REPOSITORY = "repository"
+    PROJECT = "project"
+    TEAM = "team"
+    TAG = "tag"
+
+
 @dataclass(frozen=True)
 class OverviewQuery:
-    """Which workspaces to list. `search` matches name, repository, directory and branch.
+    """Which workspaces to list.
 
+    `search` matches name, repository, directory, branch, project, team and tags. `by` sorts by groups first,
+    and `only` leaves one group: with a tag every workspace that has it.
     `repos` are the repositories that the person may see, None: all; `names` likewise. `latest_first` sorts by
     the last activity instead of by name.
     """
@@ -68,6 +79,8 @@ class OverviewQuery:
     repos: tuple[RepoRef, ...] | None = None
     names: tuple[str, ...] | None = None
     latest_first: bool = False
+    by: OverviewGroup | None = None
+    only: str = ""
     limit: int = 50
     offset: int = 0
 

@@ -164,7 +164,7 @@ class ReportBuilder:
         if moved:
             words, step = f"{words}, outdated: {moved}", ApplyStep(_replan(record, workspace))
         elif following.startswith("/apply"):
-            step = apply_step(workspace, run, change, inputs.checks(run), following)
+            step = apply_step(workspace, run, record, inputs.checks(run), following)
             words += step.also
         return WorkspaceSection(
             workspace=workspace,
@@ -183,6 +183,7 @@ class ReportBuilder:
             warnings=facts.warnings,
             likeness=facts.likeness,
             requires=step.requires,
+            met=step.met,
             unapproved=step.unapproved,
             errors=facts.errors if run.plan_status is StageStatus.ERRORED else "",
             notes=(

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bot.domain.errors import Conflict, NotFound
 from bot.domain.events import Change, RepoRef
-from bot.services.ports.changes import ChangeRecord, OpenChange
+from bot.services.ports.changes import ChangeRecord, KnownApprovals, OpenChange
 from bot.store.connection.upserts import insert_or_update
 from bot.store.repositories.merges import merge_row, read_merge
 from bot.store.schema.changes import changes
@@ -41,6 +41,16 @@ class SqlChanges:
         stands = self.numbered(record.change.repo, record.change.number)
         assert stands is not None, "it was written a moment ago in this transaction"
         return stands
+
+    def keep_approvals(self, change_id: str, approvals: KnownApprovals) -> None:
+        """Store what people have approved. See the port."""
+        row = {
+            "commit": approvals.commit,
+            "base_branch": approvals.base_branch,
+            "met": {each: list(met) for each, met in approvals.met.items()},
+        }
+        self._merged.clear()
+        self._connection.execute(sa.update(changes).where(changes.c.id == change_id).values(approvals=row))
 
     def get(self, change_id: str) -> ChangeRecord:
         """Return a change. Raises NotFound."""
@@ -156,4 +166,12 @@ def _read(row: sa.RowMapping) -> ChangeRecord:
         row["head_at"],
         row["edited"],
         read_merge(row["merge"]),
+        _read_approvals(row["approvals"]),
     )
+
+
+def _read_approvals(row: Any) -> KnownApprovals | None:
+    if row is None:
+        return None
+    met = {each: tuple(entries) for each, entries in row["met"].items()}
+    return KnownApprovals(row["commit"], row["base_branch"], met)

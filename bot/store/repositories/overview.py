@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from bot.domain.runs import lifecycle
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run, RunSource
 from bot.domain.workspaces.workspace import Workspace
-from bot.services.ports.workspaces import Overview, OverviewFilter, OverviewQuery
+from bot.services.ports.workspaces import Overview, OverviewFilter, OverviewGroup, OverviewQuery
 from bot.store.repositories.runs import read_run
 from bot.store.repositories.workspaces import read_workspace
 from bot.store.schema.runs import IN_EFFECT, UNFINISHED, runs
@@ -76,8 +77,12 @@ class SqlOverviews:
     def _order(self, query: OverviewQuery, shown: sa.CTE) -> list[sa.ColumnElement[Any]]:
         # By code points on either database: PostgreSQL would sort names as its locale has it.
         in_c = self._connection.dialect.name == "postgresql"
-        name = sa.collate(shown.c.name, "C") if in_c else shown.c.name
-        return [runs.c.status_at.desc().nulls_last(), name] if query.latest_first else [name]
+        name, group = ((sa.collate(it, "C") if in_c else it) for it in (shown.c.name, shown.c.in_group))
+        order: list[sa.ColumnElement[Any]] = [name]
+        if query.latest_first:
+            order = [runs.c.status_at.desc().nulls_last(), name]
+        # Those in no group come last.
+        return [sa.case((shown.c.in_group == "", 1), else_=0), group, *order] if query.by else order
 
     def _read(self, ids: Sequence[str]) -> dict[str, Overview]:
         if not ids:
@@ -109,6 +114,7 @@ def _shown(query: OverviewQuery) -> sa.CTE:
     for word in query.search.split()[:5]:
         fields = (
             workspaces.c.name, workspaces.c.repo_path, workspaces.c.working_directory, workspaces.c.branch,
+            workspaces.c.project, workspaces.c.team, sa.cast(workspaces.c.tags, sa.Text),
         )  # fmt: skip
         conditions.append(sa.or_(*(field.icontains(word, autoescape=True) for field in fields)))
     if query.repos is not None:
@@ -116,8 +122,33 @@ def _shown(query: OverviewQuery) -> sa.CTE:
         conditions.append(place.in_([(repo.forge, repo.path) for repo in query.repos]))
     if query.names is not None:
         conditions.append(workspaces.c.name.in_(query.names))
-    columns = (workspaces.c.id, workspaces.c.name, workspaces.c.lock_at, _run_id().label("run_id"))
+    if query.by is OverviewGroup.TAG and query.only:
+        tags = sa.cast(workspaces.c.tags, sa.Text)
+        conditions.append(tags.contains(json.dumps(query.only), autoescape=True))
+    elif query.by is not None and query.only:
+        conditions.append(_group(query.by) == query.only)
+    columns = (
+        workspaces.c.id,
+        workspaces.c.name,
+        workspaces.c.lock_at,
+        _group(query.by).label("in_group"),
+        _run_id().label("run_id"),
+    )
     return sa.select(*columns).where(*conditions).cte("shown")
+
+
+def _group(by: OverviewGroup | None) -> sa.ColumnElement[str]:
+    match by:
+        case OverviewGroup.REPOSITORY:
+            return workspaces.c.repo_path
+        case OverviewGroup.PROJECT:
+            return workspaces.c.project
+        case OverviewGroup.TEAM:
+            return workspaces.c.team
+        case OverviewGroup.TAG:
+            return sa.func.coalesce(workspaces.c.tags[0].as_string(), "")
+        case None:
+            return sa.literal("")
 
 
 def _run_id() -> sa.ColumnElement[str]:

@@ -164,6 +164,8 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         "tags": list(workspace.tags),
         "require": list(workspace.require),
         "labels": workspace.labels,
+        "project": workspace.project,
+        "team": workspace.team,
         "apply_when": workspace.merging.apply_when.value,
         "keep_approval": workspace.merging.keep_approval,
         "replan_siblings": workspace.merging.replan_siblings,
@@ -199,6 +201,18 @@ def _identity(kept: dict[str, Any]) -> Identity:
     return Identity(tuple(targets), kept.get("forks", False))
 
 
+def _merging(row: sa.RowMapping) -> Merging:
+    return Merging(
+        ApplyWhen(row["apply_when"]),
+        row["keep_approval"],
+        row["replan_siblings"],
+        row["automerge"],
+        MergeMethod(row["merge_method"]) if row["merge_method"] else None,
+        PlanOf(row["plan_of"]),
+        row["forecast"],
+    )
+
+
 def read_workspace(row: sa.RowMapping) -> Workspace:
     """Return a row as a workspace."""
     triggers = row["triggers"]
@@ -232,15 +246,9 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
         tags=tuple(row["tags"]),
         require=tuple(row["require"]),
         labels=row["labels"],
-        merging=Merging(
-            ApplyWhen(row["apply_when"]),
-            row["keep_approval"],
-            row["replan_siblings"],
-            row["automerge"],
-            MergeMethod(row["merge_method"]) if row["merge_method"] else None,
-            PlanOf(row["plan_of"]),
-            row["forecast"],
-        ),
+        project=row["project"],
+        team=row["team"],
+        merging=_merging(row),
         isolation=Isolation(
             Network(row["isolation"]["network"]),
             tuple(row["isolation"]["egress"]),

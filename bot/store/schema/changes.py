@@ -37,6 +37,7 @@ changes = Table(
     Column("edited", Words, nullable=False, server_default=""),
     Column("merge", Json),
     Column("asked", Json, nullable=False, server_default=sa.text("'[]'")),
+    Column("approvals", Json),
     UniqueConstraint("forge", "repo_path", "number"),
     Index(
         "ix_changes_open",

@@ -45,6 +45,8 @@ workspaces = Table(
     Column("concurrency_group", Words, nullable=False, server_default=""),
     Column("concurrency_limit", sa.Integer, nullable=False, server_default=sa.text("0")),
     Column("labels", sa.Boolean, nullable=False, server_default=sa.false()),
+    Column("project", Words, nullable=False, server_default=""),
+    Column("team", Words, nullable=False, server_default=""),
     Column("freeze", Json, nullable=False, server_default="[]"),
     Column("lock_by", Words),
     Column("lock_reason", Words),

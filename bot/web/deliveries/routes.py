@@ -92,8 +92,8 @@ def _noise(kept: dict[str, str], *, hidden: bool, asked: bool) -> Link:
     """Return the link that shows or hides comments that are none of our business."""
     values: dict[str, Any] = {**kept}
     if hidden:
-        return Link("Show our own comments, edits and talk too", url_for(".show", **values, noise="show"))
-    return Link("Hide our own comments, edits and talk", url_for(".show", **values)) if asked else Link("")
+        return Link("Show edits and comments without commands", url_for(".show", **values, noise="show"))
+    return Link("Hide edits and comments without commands", url_for(".show", **values)) if asked else Link("")
 
 
 def _address(kept: dict[str, str], came: DeliveryStatus) -> str:

@@ -148,7 +148,7 @@ def banners(it: BannerFacts, person: Person, may_override: bool) -> tuple[Banner
         found.append(_confirmation(run, it.workspace, person))
     if run.status is RunStatus.POLICY_OVERRIDE:
         whom = "You may override it" if may_override else f"{it.overriders or 'An owner'} may override it"
-        text = f"{whom}, with a reason; or the run is discarded."
+        text = f"{whom} with a reason. The alternative is to discard the run."
         found.append(Banner(Tone.ASK, "Override or discard", harmless(text)))
     if it.waits:
         where = "for the end of a freeze" if run.waits_for_freeze else "in the queue"

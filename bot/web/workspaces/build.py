@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from flask import request, url_for
 
 from bot.domain.workspaces.workspace import Lock, Workspace
-from bot.services.ports import Overview, OverviewFilter, OverviewQuery
+from bot.services.ports import Overview, OverviewFilter, OverviewGroup, OverviewQuery
 from bot.web.page import elements, wording
 from bot.web.page.layout import Badge, Filter, Link, Tone
 from bot.web.page.output import harmless
-from bot.web.request import access
+from bot.web.request import access, bodies
 from bot.web.request.services import services
-from bot.web.workspaces.context import HomePage, Search, Standing, WorkspaceRow
+from bot.web.workspaces.context import HomePage, Search, Standing, WorkspaceGroup, WorkspaceRow
 
 PER_PAGE = 50
 
@@ -60,6 +61,8 @@ def listed() -> Listed:
         repos=None if readable == repos else tuple(sorted(readable)),
         names=_names(),
         latest_first=asked["latest_first"],
+        by=asked["by"],
+        only=asked["only"],
         limit=PER_PAGE,
         offset=(number - 1) * PER_PAGE,
     )
@@ -89,13 +92,44 @@ def home() -> HomePage:
             Filter(_LABELS[show], _address(kept | {"show": show}), part.counts[show], show is query.show)
             for show in OverviewFilter
         ),
-        search=Search(query.search, query.show.value, query.latest_first, _address(kept | {"q": None})),
-        rows=tuple(_row(each) for each in found),
+        search=Search(
+            query.search,
+            query.show.value,
+            query.latest_first,
+            _address(kept | {"q": None, "only": None}),
+            query.by.value if query.by else "",
+            harmless(query.only),
+        ),
+        groups=tuple(_groups(query, found)),
         any_workspace=part.any_workspace,
         pager=elements.pager(
             number, number * PER_PAGE < total, ".home", where=elements.part(number, PER_PAGE, total), **kept
         ),
     )
+
+
+def _groups(query: OverviewQuery, found: Sequence[Overview]) -> Iterator[WorkspaceGroup]:
+    """Split the list where the group changes. Without groups it is one, which has no title."""
+    for name, members in groupby(found, lambda each: _group_of(query, each.workspace)):
+        url = _address(_kept(query) | {"only": name}) if name and not query.only else ""
+        title = harmless(name) or f"No {query.by}" if query.by else ""
+        yield WorkspaceGroup(Link(title, url), tuple(_row(each) for each in members))
+
+
+def _group_of(query: OverviewQuery, workspace: Workspace) -> str:
+    match query.by:
+        case None:
+            return ""
+        case _ if query.only:
+            return query.only
+        case OverviewGroup.REPOSITORY:
+            return workspace.repo.path
+        case OverviewGroup.PROJECT:
+            return workspace.project
+        case OverviewGroup.TEAM:
+            return workspace.team
+        case OverviewGroup.TAG:
+            return workspace.tags[0] if workspace.tags else ""
 
 
 def standing(each: Overview) -> Standing:
@@ -125,7 +159,13 @@ def _asked() -> dict[str, Any]:
     except ValueError:
         show = OverviewFilter.ALL
     search = " ".join(request.args.get("q", "").split())[:LONGEST_SEARCH]
-    return {"show": show, "search": search, "latest_first": request.args.get("sort") == "latest"}
+    try:
+        by = OverviewGroup(request.args.get("by", ""))
+    except ValueError:
+        by = None
+    latest = request.args.get("sort") == "latest"
+    only = bodies.cleaned(request.args.get("only", "")) if by else ""
+    return {"show": show, "search": search, "latest_first": latest, "by": by, "only": only}
 
 
 def _kept(query: OverviewQuery) -> dict[str, Any]:
@@ -134,6 +174,8 @@ def _kept(query: OverviewQuery) -> dict[str, Any]:
         "show": None if query.show is OverviewFilter.ALL else query.show,
         "q": query.search or None,
         "sort": "latest" if query.latest_first else None,
+        "by": query.by,
+        "only": query.only or None,
     }
 
 
@@ -150,6 +192,7 @@ def _row(each: Overview) -> WorkspaceRow:
         url=elements.workspace_url(workspace.name),
         place=place_of(workspace),
         branch=harmless(workspace.branch) or "default branch",
+        marks=tuple(map(harmless, filter(None, (workspace.project, workspace.team, *workspace.tags)))),
         locked=locked(workspace.lock),
         run=elements.run_row(run, elements.words_of(workspace.repo)) if run else None,
         standing=standing(each),

@@ -19,25 +19,39 @@ class Standing:
 
 @dataclass(frozen=True)
 class WorkspaceRow:
-    """One line of the list of workspaces."""
+    """One line of the list of workspaces. `marks` are its project, team and tags."""
 
     name: str
     url: str
     place: str
     branch: str
+    marks: tuple[str, ...]
     locked: str
     run: RunRow | None
     standing: Standing
 
 
 @dataclass(frozen=True)
+class WorkspaceGroup:
+    """Workspaces of the list under a title, which leads to the group alone. Without groups, no title."""
+
+    title: Link
+    rows: tuple[WorkspaceRow, ...]
+
+
+@dataclass(frozen=True)
 class Search:
-    """The search in the list and its order; `show` is the active filter."""
+    """The search in the list and its order; `show` is the active filter.
+
+    `by` is what it is grouped by, and `only` the one group that is shown; both may be empty.
+    """
 
     text: str
     show: str
     latest_first: bool
     clear_url: str
+    by: str
+    only: str
 
 
 @dataclass(frozen=True)
@@ -47,7 +61,7 @@ class HomePage:
     chrome: Chrome
     filters: tuple[Filter, ...]
     search: Search
-    rows: tuple[WorkspaceRow, ...]
+    groups: tuple[WorkspaceGroup, ...]
     any_workspace: bool
     pager: Pager
 

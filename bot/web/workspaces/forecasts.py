@@ -28,6 +28,15 @@ class ForecastRow:
 
 
 @dataclass(frozen=True)
+class ForecastsOff:
+    """Why a workspace has no forecasts: a setting as typed, the rest of the sentence, and what to set."""
+
+    setting: str
+    why: str
+    instead: str
+
+
+@dataclass(frozen=True)
 class ForecastsPage:
     """The forecasts of a workspace. `off` says why none are made. `change` is what its forge calls one."""
 
@@ -35,7 +44,7 @@ class ForecastsPage:
     name: str
     tabs: tuple[Tab, ...]
     rows: tuple[ForecastRow, ...]
-    off: str
+    off: ForecastsOff | None
     change: str
 
 
@@ -98,12 +107,13 @@ def _badge(result: Forecast | None) -> Badge:
     return Badge("Order matters", Tone.ASK)
 
 
-def _off(workspace: Workspace) -> str:
-    """Say why no forecasts are made in a workspace. Empty if they are."""
+def _off(workspace: Workspace) -> ForecastsOff | None:
+    """Say why no forecasts are made in a workspace. None if they are."""
+    here = "in plangate.yml, so this workspace has none."
     if not services().config.forecasts:
-        return "PLANGATE_FORECASTS is 0, so no changes are planned together."
+        return ForecastsOff("PLANGATE_FORECASTS=0", "is set, so nothing is planned together.", "")
     if not workspace.merging.forecast:
-        return "This workspace has forecast: false in plangate.yml, so its changes are not planned together."
+        return ForecastsOff("forecast: false", f"is set {here}", "forecast: true")
     if not workspace.merging.plans_merges:
-        return "This workspace has plan_of: head in plangate.yml. Only plans of merge results have forecasts."
-    return ""
+        return ForecastsOff("plan_of: head", f"is set {here}", "plan_of: merge")
+    return None

@@ -74,9 +74,7 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
     modes = ", ".join(mode.value for mode in Mode if mode in workspace.allowed_modes)
     tags = f"tags that match {triggers.tag_regex}" if triggers.tag_regex else "no tags"
     directory = "directories" if workspace.discovered else "working_directory"
-    method = (
-        merging.merge_method.value if merging.merge_method else "the first method that the repository allows"
-    )
+    method = merging.merge_method or "the first method that the repository allows"
     return [
         row("Repository", workspace.repo.path, "repo"),
         row("Directory", workspace.working_directory or "the root", directory),
@@ -115,6 +113,8 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
         row("Identity tokens", _identity(workspace.identity), "identity"),
         row("Runs at work at once", _concurrency(workspace.concurrency), "concurrency"),
         row("Tags", ", ".join(workspace.tags) or "none", "tags"),
+        row("Project", workspace.project or "none", "project"),
+        row("Team", workspace.team or "none", "team"),
     ]
 
 

@@ -99,6 +99,8 @@ def test_the_example_shows_every_option_and_loads() -> None:
         tags=("production", "pci"),
         concurrency=Concurrency("aws-prod", 2),
         labels=True,
+        project="shop",
+        team="platform",
         merging=Merging(keep_approval=True, merge_method=MergeMethod.SQUASH, plan_of=PlanOf.MERGE),
         isolation=Isolation(
             egress=("*.amazonaws.com", "registry.terraform.io", "releases.hashicorp.com", "10.20.0.0/16"),

@@ -7,7 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from bot.domain.changes.reviews import Verdict
 from bot.domain.errors import EngineError, ForgeRefused
+from bot.domain.events import ReviewersChanged
+from bot.domain.people.permissions import Role
 from tests.fakes.engine import change
 from tests.fakes.house import REPO, House
 
@@ -75,6 +78,37 @@ def test_what_people_have_to_approve_is_not_ready(house: House) -> None:
     house.engine.will_find("net", BUCKET)
     house.open_change(1, "h1", "net/a.tf")
     assert (labels(house), calls(house)) == ([], 0)
+
+
+def test_what_people_have_approved_is_ready(house: House) -> None:
+    house.workspace("net", labels=True, require=("approved",))
+    house.engine.will_find("net", BUCKET)
+    house.open_change(1, "h1", "net/a.tf")
+    house.forge.review(REPO, 1, "xena", Verdict.APPROVED)
+    house.deliver(ReviewersChanged(REPO, 1, None, judged=True))
+    house.work()
+    assert labels(house) == [], "xena is a stranger"
+    house.forge.set_role(REPO, "xena", Role.WRITE)
+    house.say(1, "/why")
+    house.sweep()
+    assert labels(house) == [READY]
+    house.forge.review(REPO, 1, "xena", Verdict.DISMISSED)
+    house.deliver(ReviewersChanged(REPO, 1, None, judged=True))
+    house.work()
+    assert labels(house) == []
+
+
+def test_an_approval_of_an_older_commit_makes_nothing_ready(house: House) -> None:
+    house.workspace("net", labels=True, require=("approved",))
+    house.engine.will_find("net", BUCKET)
+    house.open_change(1, "h1", "net/a.tf")
+    house.forge.set_role(REPO, "xena", Role.WRITE)
+    house.forge.review(REPO, 1, "xena", Verdict.APPROVED)
+    house.deliver(ReviewersChanged(REPO, 1, (), judged=True))
+    house.work()
+    assert labels(house) == [READY]
+    house.update_change(1, "h2", "net/a.tf")
+    assert labels(house) == []
 
 
 def test_the_forge_is_asked_nothing_while_the_labels_stay(opened: House) -> None:

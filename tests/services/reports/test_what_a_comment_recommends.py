@@ -7,7 +7,9 @@ from datetime import datetime
 
 import pytest
 
+from bot.domain.changes.reviews import Verdict
 from bot.domain.events import ChangeAction, ChangeUpdated, ReviewersChanged
+from bot.domain.people.permissions import Role
 from bot.domain.policies.sets import PolicySet, SetOrigin
 from bot.rendering import Rendering
 from bot.services.approvals.shown_plans import summary_key
@@ -57,6 +59,32 @@ def test_who_is_asked_stands_beside_the_missing_approval(house: House) -> None:
     house.deliver(ReviewersChanged(REPO, 1, ()))
     house.work()
     assert "\nRequires: `approved`, `up_to_date`." in house.comments(1)[0]
+
+
+def test_nobody_is_named_once_the_change_is_approved(house: House) -> None:
+    comment = planned(house, "approved", "up_to_date", asked=("ben", "zoe"))
+    assert "`approved` (asked: `@ben`, `@zoe`), `up_to_date`." in comment
+    house.forge.set_role(REPO, "ben", Role.WRITE)
+    house.forge.review(REPO, 1, "ben", Verdict.APPROVED)
+    house.deliver(ReviewersChanged(REPO, 1, ("zoe",), judged=True))
+    house.work()
+    comment = house.comments(1)[0]
+    assert comment.startswith("### 🟡 1 workspace ready to apply\n")
+    assert "\nRequires: `approved` (met), `up_to_date`. Comment `/why` to see what is missing.\n" in comment
+    assert "once" not in comment and "zoe" not in comment
+    house.forge.review(REPO, 1, "ben", Verdict.CHANGES_REQUESTED)
+    house.deliver(ReviewersChanged(REPO, 1, None, judged=True))
+    house.work()
+    assert "Requires: `approved` (asked: `@zoe`), `up_to_date`." in house.comments(1)[0]
+
+
+def test_a_verdict_is_read_only_if_people_have_to_approve(house: House) -> None:
+    planned(house, "up_to_date")
+    house.forge.calls.clear()
+    delivery = house.deliver(ReviewersChanged(REPO, 1, None, judged=True))
+    house.work()
+    assert not ASKED & set(house.forge.calls)
+    assert house.reasons(delivery) == ["nothing changes for who is asked for a review"]
 
 
 def test_who_is_asked_matters_only_if_people_have_to_approve(house: House) -> None:

@@ -36,6 +36,6 @@ def test_they_are_shown_on_request_and_to_who_searches(world: World, came: None)
     for query in ("?noise=show", "?outcome=nothing&noise=show"):
         page = world.client.get(f"/deliveries{query}").get_data(as_text=True)
         assert page.count("d-quiet-") == len(NOISE)
-        assert "Hide our own comments" in page
+        assert "Hide edits and comments without commands" in page
         assert re.search(r'href="/deliveries[?][^"]*noise=show[^"]*">Failed', page.replace("&amp;", "&"))
     assert "d-quiet-0" in world.client.get("/deliveries?q=d-quiet-0").get_data(as_text=True)

@@ -46,6 +46,38 @@ def test_the_list_is_searched_and_the_filters_keep_what_is_searched_for(world: W
     assert "<b>nowhere" not in world.client.get("/?q=<b>nowhere").get_data(as_text=True)
 
 
+def test_the_list_is_grouped_and_a_group_leads_to_itself(world: World) -> None:
+    world.workspace("net", project="shop", team="platform", tags=("prod", "pci"))
+    world.workspace("app", project="shop", tags=("dev", "pci"))
+    world.workspace("dns", team="platform")
+
+    def groups(page: str) -> list[tuple[str, list[str]]]:
+        parts = re.split(r'<h2 class="group">', page)[1:]
+        return [(re.sub("<[^>]+>", "", part.partition("</h2>")[0]), names(part)) for part in parts]
+
+    assert groups(text(world, "/")) == []
+    assert groups(text(world, "/?by=nothing")) == []
+    assert groups(text(world, "/?by=project")) == [("shop", ["app", "net"]), ("No project", ["dns"])]
+    assert groups(text(world, "/?by=team")) == [("platform", ["dns", "net"]), ("No team", ["app"])]
+    by_tag = text(world, "/?by=tag&sort=latest")
+    assert groups(by_tag) == [("dev", ["app"]), ("prod", ["net"]), ("No tag", ["dns"])]
+    assert 'href="/?sort=latest&by=tag&only=prod"' in by_tag
+    [(repository, found)] = groups(text(world, "/?by=repository"))
+    assert (repository, found) == ("acme/infra", ["app", "dns", "net"])
+    only = text(world, "/?by=tag&only=pci")
+    assert names(only) == ["app", "net"], "it has every workspace with the tag, not only with it first"
+    assert "Only the tag <strong>pci</strong>" in only
+    assert names(text(world, "/?by=team&only=platform&q=net")) == ["net"]
+    assert names(text(world, "/?by=project&only=sho")) == []
+
+
+def test_project_team_and_tags_are_searched(world: World) -> None:
+    world.workspace("net", project="shop", team="platform", tags=("prod",))
+    world.workspace("dns")
+    for word in ("shop", "PLATFORM", "prod"):
+        assert names(text(world, f"/?q={word}")) == ["net"]
+
+
 def test_the_list_comes_in_parts(world: World) -> None:
     made = [f"ws-{number:03}" for number in range(2 * PER_PAGE + 1)]
     for name in made:

@@ -65,7 +65,7 @@ def test_the_form_offers_what_the_workspace_allows(world: World) -> None:
     for words in ("current commit of live", 'name="destroy"', 'name="target"', 'name="plan_only"'):
         assert words in page
     assert 'name="replace"' not in page
-    assert "Not allowed here: -refresh-only, -replace" in page
+    assert "Not allowed here: <code>-refresh-only, -replace</code>" in page
     assert "Auto-apply is on" not in page
     world.workspace(auto_apply=True)
     assert "Auto-apply is on" in text(world, f"{PAGE}/queue-plan")
