@@ -87,12 +87,31 @@ class OptionLines(Protocol):
         ...
 
 
+class OrganizationFacts(Protocol):
+    """The part of the organization's settings that the API asks for."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def upload_limit(self) -> int:
+        """How many bytes an uploaded configuration may have."""
+        ...
+
+
 class WebSettings(Protocol):
     """The part of the configuration that the pages ask for."""
 
     @property
     def local_admin(self) -> str:
         """The local administrator's login; empty if there is none."""
+        ...
+
+    @property
+    def organization(self) -> OrganizationFacts:
+        """The organization of the API."""
         ...
 
     @property
