@@ -39,6 +39,10 @@ class Workspaces(Protocol):
         """Insert or update by name. An existing workspace keeps its id and lock. Return the workspace."""
         ...
 
+    def save(self, workspace: Workspace) -> Workspace:
+        """Update by id, also the name; keeps the lock. Raises NotFound, Conflict if the name is taken."""
+        ...
+
     def set_lock(self, workspace_id: str, lock: Lock | None) -> None:
         """Lock or unlock. Raises NotFound."""
         ...

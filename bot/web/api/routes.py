@@ -9,7 +9,18 @@ from __future__ import annotations
 from flask import Blueprint, Response
 from flask.blueprints import BlueprintSetupState
 
-from bot.web.api import account, discovery, gate, organizations
+from bot.web.api import (
+    account,
+    configuration_versions,
+    discovery,
+    gate,
+    organizations,
+    plans,
+    runs,
+    state_versions,
+    tags,
+    workspaces,
+)
 from bot.web.api.gate import RateLimiter
 from bot.web.api.registry import ApiEndpoint
 from bot.web.request.api_failures import ROOT
@@ -18,6 +29,12 @@ RESOURCES = (
     discovery,
     account,
     organizations,
+    workspaces,
+    tags,
+    configuration_versions,
+    runs,
+    plans,
+    state_versions,
 )
 
 blueprint = Blueprint("api", __name__)
