@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from bot.clock import SystemClock
 from bot.config import Config
@@ -185,7 +186,6 @@ def build_services(world: World, config: Config) -> Services:
         variables=VariableEditor(store, clock),
         controls=foundation.controls,
         workspace_locks=foundation.workspace_locks,
-        manual_runs=(manual_runs := ManualRuns(store, clock, forges, factory, transitions)),
         requirement_checker=foundation.requirement_checker,
         page_applies=page_applies_of(world, foundation),
         why_reports=WhyReports(foundation.requirement_checker, world.addresses),
@@ -204,11 +204,25 @@ def build_services(world: World, config: Config) -> Services:
         forecasts=forecasts,
         sweep=_sweep(config, world, transitions, issuer_keys, catch_up, forecasts),
         issuer_keys=issuer_keys,
-        api_workspaces=ApiWorkspaces(store, clock, Isolation(config.runs.network)),
-        uploads=Uploads(store, clock, factory, transitions),
-        api_runs=ApiRuns(store, clock, factory, transitions, manual_runs),
-        engine_versions=world.binaries,
+        **_api(config, world, foundation),
     )
+
+
+def _api(config: Config, world: World, foundation: Foundation) -> dict[str, Any]:
+    store, clock, transitions, factory = (
+        world.store,
+        world.clock,
+        foundation.transitions,
+        foundation.run_factory,
+    )
+    manual_runs = ManualRuns(store, clock, world.forges, factory, transitions)
+    return {
+        "api_workspaces": ApiWorkspaces(store, clock, Isolation(config.runs.network)),
+        "uploads": Uploads(store, clock, factory, transitions),
+        "manual_runs": manual_runs,
+        "api_runs": ApiRuns(store, clock, factory, transitions, manual_runs),
+        "engine_versions": world.binaries,
+    }
 
 
 def _judging(config: Config, world: World, transitions: Transitions) -> tuple[PolicyChecker, PolicyReplay]:

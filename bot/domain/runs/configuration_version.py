@@ -21,8 +21,8 @@ class ConfigurationVersion:
     """An upload of a workspace. Its bytes are stored apart from it.
 
     A `speculative` one makes only plan-only runs. `provisional` ones may make saved plans. `queues_run`: the
-    upload itself creates a run, with `may_apply` as whoever asked for the upload could. `source` is the
-    client's word, such as `terraform+cloud`. `size` is in bytes.
+    upload itself creates a run, with `may_apply` as the person who asked for the upload could. `source` is
+    the client's word, such as `terraform+cloud`. `size` is in bytes.
     """
 
     id: str

@@ -182,6 +182,14 @@ class Run:
         return not self.plan_only and self.status in lifecycle.HOLDS_WORKSPACE
 
     @property
+    def applies_by_itself(self) -> bool:
+        """Whether the run applies without a confirmation.
+
+        One that destroys everything does so only if the client that created it asked for exactly that.
+        """
+        return self.auto_apply and (not self.modes.destroy or self.source is RunSource.API)
+
+    @property
     def awaits_confirmation(self) -> bool:
         """Whether a person may confirm the run now."""
         return not self.plan_only and self.status in lifecycle.AWAITS_CONFIRMATION

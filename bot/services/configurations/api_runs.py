@@ -72,7 +72,10 @@ class ApiRuns:
             version = usable(tx, workspace, wishes.configuration_version)
             if workspace.has_repo and not (wishes.plan_only or version.speculative):
                 raise Invalid(f"{name} belongs to {workspace.repo.path}: uploads are only planned there")
-            asked = workspace.auto_apply if wishes.auto_apply is None else wishes.auto_apply
+            asked = wishes.auto_apply
+            if asked is None:
+                # What destroys everything is never applied only because of a setting.
+                asked = workspace.auto_apply and not wishes.modes.destroy
             run = self._run_factory.of_upload(
                 tx,
                 workspace,

@@ -238,6 +238,18 @@ def _identity(kept: dict[str, Any]) -> Identity:
     return Identity(tuple(targets), kept.get("forks", False))
 
 
+def _merging(row: sa.RowMapping) -> Merging:
+    return Merging(
+        ApplyWhen(row["apply_when"]),
+        row["keep_approval"],
+        row["replan_siblings"],
+        row["automerge"],
+        MergeMethod(row["merge_method"]) if row["merge_method"] else None,
+        PlanOf(row["plan_of"]),
+        row["forecast"],
+    )
+
+
 def read_workspace(row: sa.RowMapping) -> Workspace:
     """Return a row as a workspace."""
     triggers = row["triggers"]
@@ -271,15 +283,7 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
         tags=tuple(row["tags"]),
         require=tuple(row["require"]),
         labels=row["labels"],
-        merging=Merging(
-            ApplyWhen(row["apply_when"]),
-            row["keep_approval"],
-            row["replan_siblings"],
-            row["automerge"],
-            MergeMethod(row["merge_method"]) if row["merge_method"] else None,
-            PlanOf(row["plan_of"]),
-            row["forecast"],
-        ),
+        merging=_merging(row),
         isolation=Isolation(
             Network(row["isolation"]["network"]),
             tuple(row["isolation"]["egress"]),

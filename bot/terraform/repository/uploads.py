@@ -125,7 +125,7 @@ def _entries(
             links.append((path, member.linkname))
         else:
             raise EngineError(
-                f"the uploaded configuration has {path}, which is no file, no folder and no symbolic link"
+                f"the uploaded configuration has {path}, which is not a file, a folder or a symbolic link"
             )
     # Links come last: no file is ever written through one.
     made = []

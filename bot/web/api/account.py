@@ -6,7 +6,7 @@ from flask import Response
 
 from bot.domain.people.accounts import Account
 from bot.web.api import documents
-from bot.web.api.documents import Resource
+from bot.web.api.documents import ApiResource
 from bot.web.api.gate import short_hash
 from bot.web.api.registry import ApiRoutes
 from bot.web.request import access
@@ -20,9 +20,9 @@ def details() -> Response:
     return documents.one(user(access.asker().account))
 
 
-def user(account: Account) -> Resource:
+def user(account: Account) -> ApiResource:
     """Return an account as a user. Its id stays the same as long as the account has its login."""
-    return Resource(
+    return ApiResource(
         "users",
         user_id(account),
         {

@@ -10,7 +10,7 @@ from bot.domain.people.permissions import Action
 from bot.domain.runs.configuration_version import ConfigurationVersion, UploadStatus
 from bot.domain.runs.run import Run
 from bot.web.api import documents, reading, rights, signed
-from bot.web.api.documents import Fields, PageOf, Resource, moment
+from bot.web.api.documents import ApiResource, Fields, PageOf, moment
 from bot.web.api.registry import ApiField, ApiRoutes, FieldKind, Proof
 from bot.web.request import api_failures
 from bot.web.request.bodies import read_body
@@ -108,7 +108,7 @@ def upload(proof: str, version_id: str) -> Response:
     return Response(status=200)
 
 
-def _shown(version: ConfigurationVersion, upload_url: str = "") -> Resource:
+def _shown(version: ConfigurationVersion, upload_url: str = "") -> ApiResource:
     about: Fields = {
         "status": version.status.value,
         "source": version.source,
@@ -125,10 +125,10 @@ def _shown(version: ConfigurationVersion, upload_url: str = "") -> Resource:
     if upload_url:
         about["upload-url"] = upload_url
     at = f"/api/v2/configuration-versions/{version.id}"
-    return Resource(_TYPE, version.id, about, links={"self": at, "download": f"{at}/download"})
+    return ApiResource(_TYPE, version.id, about, links={"self": at, "download": f"{at}/download"})
 
 
-def _commit(run: Run, version_id: str) -> Resource:
+def _commit(run: Run, version_id: str) -> ApiResource:
     about: Fields = {
         "status": UploadStatus.UPLOADED.value,
         "source": "vcs",
@@ -140,4 +140,4 @@ def _commit(run: Run, version_id: str) -> Resource:
         "changed-files": [],
         "status-timestamps": {},
     }
-    return Resource(_TYPE, version_id, about)
+    return ApiResource(_TYPE, version_id, about)

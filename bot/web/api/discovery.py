@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Response, current_app
+from flask import Response, current_app, url_for
 
 from bot.web.api import documents, openapi
 from bot.web.api.registry import ApiRoutes, Proof
@@ -30,6 +30,13 @@ def ping() -> Response:
 def description() -> Response:
     """Answer with the OpenAPI document, made of the same declarations as the routes."""
     return documents.plain(openapi.document(current_app.extensions["plangate_api"].values()))
+
+
+def run_page(run_id: str, **_: str) -> Response:
+    """Send people to a run's page from the address that the CLI prints."""
+    said = documents.nothing(302)
+    said.headers["Location"] = url_for("runs.show", run_id=run_id)
+    return said
 
 
 def well_known() -> Response:

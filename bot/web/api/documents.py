@@ -19,7 +19,7 @@ Fields = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Link:
+class ApiLink:
     """A relationship to one resource, by its type and id. An empty id is none."""
 
     type: str
@@ -33,7 +33,7 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Links:
+class ApiLinks:
     """A relationship to many resources of one type."""
 
     type: str
@@ -58,13 +58,13 @@ class Related:
 
 
 @dataclass(frozen=True)
-class Resource:
+class ApiResource:
     """A resource as clients see it."""
 
     type: str
     id: str
     attributes: Fields
-    relationships: Mapping[str, Link | Links | Related] = field(default_factory=dict)
+    relationships: Mapping[str, ApiLink | ApiLinks | Related] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> Fields:
@@ -98,18 +98,18 @@ class PageOf:
         }
 
 
-def one(resource: Resource, status: int = 200, included: Iterable[Resource] = ()) -> Response:
+def one(resource: ApiResource, status: int = 200, included: Iterable[ApiResource] = ()) -> Response:
     """Answer with one resource."""
     return _answer({"data": resource.as_json()} | _included(included), status)
 
 
-def many(resources: Iterable[Resource], page: PageOf, included: Iterable[Resource] = ()) -> Response:
+def many(resources: Iterable[ApiResource], page: PageOf, included: Iterable[ApiResource] = ()) -> Response:
     """Answer with a page of resources."""
     found: Fields = {"data": [each.as_json() for each in resources], "meta": {"pagination": page.as_json()}}
     return _answer(found | _included(included), 200)
 
 
-def every(resources: Iterable[Resource]) -> Response:
+def every(resources: Iterable[ApiResource]) -> Response:
     """Answer with all resources of a list that is always short."""
     data = [each.as_json() for each in resources]
     count = max(1, len(data))
@@ -133,7 +133,7 @@ def moment(at: datetime | None) -> str | None:
     )
 
 
-def _included(resources: Iterable[Resource]) -> Fields:
+def _included(resources: Iterable[ApiResource]) -> Fields:
     unique = {(each.type, each.id): each for each in resources}
     return {"included": [each.as_json() for each in unique.values()]} if unique else {}
 

@@ -7,7 +7,7 @@ from flask import Response
 from bot.domain.errors import NotFound
 from bot.domain.people.permissions import Role
 from bot.web.api import documents, reading
-from bot.web.api.documents import Related, Resource
+from bot.web.api.documents import ApiResource, Related
 from bot.web.api.registry import ApiRoutes
 from bot.web.request import access
 from bot.web.request.services import services
@@ -40,7 +40,7 @@ def entitlements(organization_name: str) -> Response:
     """Answer with what is built: clients run everything themselves unless `operations` is true."""
     check_name(organization_name)
     return documents.one(
-        Resource(
+        ApiResource(
             "entitlement-sets",
             f"org-{services().config.organization.name}",
             {
@@ -71,11 +71,11 @@ def check_name(name: str) -> None:
         raise NotFound(f"there is no organization {name}")
 
 
-def organization() -> Resource:
+def organization() -> ApiResource:
     """Return the organization as who asks sees it."""
     name, role = services().config.organization.name, access.person_asking().role
     owns, makes = role >= Role.OWNER, role >= Role.ADMIN
-    return Resource(
+    return ApiResource(
         "organizations",
         name,
         {

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from flask import request
 
 from bot.domain.errors import Invalid
-from bot.web.api.documents import PageOf, Resource
+from bot.web.api.documents import ApiResource, PageOf
 from bot.web.api.gate import BODY_LIMIT, current
 from bot.web.api.registry import ApiField, FieldKind
 from bot.web.request.api_failures import BadParameter
@@ -23,8 +23,8 @@ from bot.web.request.bodies import read_body
 PAGE_SIZE, LARGEST_PAGE = 20, 100
 
 Subject = TypeVar("Subject")
-Include = Callable[[Subject], Iterable[Resource]]
-"""Returns what an include brings along for one subject of the answer."""
+Include = Callable[[Subject], Iterable[ApiResource]]
+"""Returns what an include adds for one subject of the answer."""
 
 _KINDS: Mapping[FieldKind, type | tuple[type, ...]] = {
     FieldKind.STRING: str,
@@ -115,10 +115,10 @@ def part(found: Sequence[Subject]) -> tuple[Sequence[Subject], PageOf]:
     return found[(number - 1) * size : number * size], PageOf(number, size, len(found))
 
 
-def included(subjects: Iterable[Subject], known: Mapping[str, Include[Subject]]) -> list[Resource]:
-    """Return what the answer has to bring along for `include=a,b`. Raises BadParameter for an unknown one.
+def included(subjects: Iterable[Subject], known: Mapping[str, Include[Subject]]) -> list[ApiResource]:
+    """Return what the answer has to include for `include=a,b`. Raises BadParameter for an unknown one.
 
-    Paths such as `run.created_by` bring along their first part.
+    Paths such as `run.created_by` add their first part.
     """
     asked = [each.strip() for each in request.args.get("include", "").split(",") if each.strip()]
     names = list(dict.fromkeys(each.partition(".")[0].replace("-", "_") for each in asked))

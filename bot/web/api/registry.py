@@ -52,7 +52,7 @@ class Proof(StrEnum):
 class ApiEndpoint:
     """An endpoint. `gives` is the JSON:API type of the answer, empty if it has no document; `takes` likewise.
 
-    `limit` is how many bytes the body may have. `includes` are the resources that the answer may bring along,
+    `limit` is how many bytes the body may have. `includes` are the resources that the answer may include,
     `query` its other parameters.
     """
 

@@ -40,6 +40,9 @@ RESOURCES = (
 blueprint = Blueprint("api", __name__)
 well_known = Blueprint("well_known", __name__)
 well_known.get("/.well-known/terraform.json", endpoint="terraform")(discovery.well_known)
+well_known.get("/app/<organization_name>/<workspace_name>/runs/<run_id>", endpoint="run_page")(
+    discovery.run_page
+)
 
 
 def endpoints() -> dict[str, ApiEndpoint]:

@@ -15,7 +15,7 @@ from bot.domain.workspaces.workspace import Workspace
 from bot.services.configurations.api_runs import RunWishes
 from bot.services.ports import RunQuery
 from bot.web.api import documents, organizations, reading, rights
-from bot.web.api.documents import PageOf, Resource
+from bot.web.api.documents import ApiResource, PageOf
 from bot.web.api.registry import ApiField, ApiParameter, ApiRoutes, FieldKind
 from bot.web.api.shapes.runs import apply_resource, event_resource, plan_resource, run_resource
 from bot.web.api.shapes.workspaces import workspace_resource
@@ -185,11 +185,11 @@ def capacity(organization_name: str) -> Response:
         "pending": sum(run.status is RunStatus.PENDING for run in found),
         "running": sum(run.status in AT_WORK for run in found),
     }
-    return documents.one(Resource("organization-capacity", organization_name, about))
+    return documents.one(ApiResource("organization-capacity", organization_name, about))
 
 
 def answer(seen: Seen, status: int = 200) -> Response:
-    """Answer with a run, and what it brings along."""
+    """Answer with a run, and what it includes."""
     with services().store.reading() as tx:
         data = run_resource(tx, *seen)
     return documents.one(data, status, _included([seen]))
@@ -203,17 +203,17 @@ def _unfinished() -> list[Seen]:
     return [(run, *visible[run.workspace_id]) for run in found if run.workspace_id in visible]
 
 
-def _included(found: list[Seen]) -> list[Resource]:
+def _included(found: list[Seen]) -> list[ApiResource]:
     organization = services().config.organization.name
 
-    def workspaces(seen: Seen) -> list[Resource]:
+    def workspaces(seen: Seen) -> list[ApiResource]:
         return [workspace_resource(seen[1], seen[2], organization)]
 
-    def plans(seen: Seen) -> list[Resource]:
+    def plans(seen: Seen) -> list[ApiResource]:
         with services().store.reading() as tx:
             return [plan_resource(tx, seen[0])]
 
-    def applies(seen: Seen) -> list[Resource]:
+    def applies(seen: Seen) -> list[ApiResource]:
         with services().store.reading() as tx:
             return [apply_resource(tx, seen[0])]
 

@@ -12,7 +12,7 @@ from bot.domain.people.permissions import Action, Person
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import StateVersion
 from bot.web.api import documents, rights
-from bot.web.api.documents import Fields, Link, Resource, moment
+from bot.web.api.documents import ApiLink, ApiResource, Fields, moment
 from bot.web.api.gate import short_hash
 from bot.web.api.registry import ApiRoutes
 from bot.web.request.services import services
@@ -56,12 +56,12 @@ def outputs(workspace_id: str) -> Response:
         return documents.every(())
     _, data = services().state_versions.download(there.id, person, version.id)
     return documents.every(
-        Resource("state-version-outputs", output_id(version, name), _output(name, each))
+        ApiResource("state-version-outputs", output_id(version, name), _output(name, each))
         for name, each in read_outputs(data).items()
     )
 
 
-def state_resource(version: StateVersion) -> Resource:
+def state_resource(version: StateVersion) -> ApiResource:
     """Return a version of a state."""
     at = f"/api/v2/state-versions/{version.id}"
     about: Fields = {
@@ -75,11 +75,11 @@ def state_resource(version: StateVersion) -> Resource:
         "resources-processed": False,
         "hosted-state-download-url": f"{services().addresses.public}{at}/download",
     }
-    return Resource(
+    return ApiResource(
         "state-versions",
         version.id,
         about,
-        {"run": Link("runs", version.run_id), "workspace": Link("workspaces", version.workspace_id)},
+        {"run": ApiLink("runs", version.run_id), "workspace": ApiLink("workspaces", version.workspace_id)},
         {"self": at},
     )
 

@@ -9,7 +9,7 @@ from flask import Response
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.workspaces.api_workspaces import WorkspaceWishes
 from bot.web.api import documents, reading, rights
-from bot.web.api.documents import Resource
+from bot.web.api.documents import ApiResource
 from bot.web.api.gate import short_hash
 from bot.web.api.registry import ApiRoutes
 from bot.web.api.workspaces import bindings, tag_of
@@ -25,7 +25,7 @@ _BINDINGS = "/workspaces/<workspace_id>/tag-bindings"
 def names(workspace_id: str) -> Response:
     """Answer with the names."""
     there, _ = rights.workspace(workspace_id)
-    found, page = reading.part([Resource("tags", each, {"name": each}) for each in there.tags])
+    found, page = reading.part([ApiResource("tags", each, {"name": each}) for each in there.tags])
     return documents.many(found, page)
 
 
@@ -80,6 +80,6 @@ def _with_names(there: Workspace, wanted: Iterable[str]) -> Response:
 
 def _values(there: Workspace) -> Response:
     return documents.every(
-        Resource("tag-bindings", f"tb-{short_hash(f'{there.id}/{key}')}", {"key": key, "value": value})
+        ApiResource("tag-bindings", f"tb-{short_hash(f'{there.id}/{key}')}", {"key": key, "value": value})
         for key, value in there.details.bindings
     )

@@ -16,7 +16,7 @@ from bot.domain.workspaces.workspace import EngineKind, ExecutionMode, Workspace
 from bot.services.ports import RunQuery, Transaction
 from bot.services.workspaces.api_workspaces import WorkspaceWishes
 from bot.web.api import documents, organizations, reading, rights
-from bot.web.api.documents import Resource
+from bot.web.api.documents import ApiResource
 from bot.web.api.registry import ApiField, ApiParameter, ApiRoutes, FieldKind
 from bot.web.api.shapes.runs import run_resource
 from bot.web.api.shapes.workspaces import workspace_resource
@@ -167,7 +167,7 @@ def force_unlock(workspace_id: str) -> Response:
 
 
 def answer(seen: Seen, status: int = 200) -> Response:
-    """Answer with a workspace, and what it brings along."""
+    """Answer with a workspace, and what it includes."""
     return documents.one(_resources([seen])[0], status, _included([seen]))
 
 
@@ -179,7 +179,7 @@ def current_run(tx: Transaction, there: Workspace) -> Run | None:
     return latest[0] if latest else None
 
 
-def _resources(found: Sequence[Seen]) -> list[Resource]:
+def _resources(found: Sequence[Seen]) -> list[ApiResource]:
     organization = services().config.organization.name
     with services().store.reading() as tx:
         states = tx.states.currents([there.id for there, _ in found])
@@ -195,8 +195,8 @@ def _resources(found: Sequence[Seen]) -> list[Resource]:
         ]
 
 
-def _included(found: Sequence[Seen]) -> list[Resource]:
-    def runs(seen: Seen) -> list[Resource]:
+def _included(found: Sequence[Seen]) -> list[ApiResource]:
+    def runs(seen: Seen) -> list[ApiResource]:
         there, person = seen
         with services().store.reading() as tx:
             run = current_run(tx, there)

@@ -35,6 +35,7 @@ OPEN = frozenset(
         "health.readyz",
         "identity.discovery",
         "well_known.terraform",
+        "well_known.run_page",
         "identity.key_set",
         "sign_in.show",
         "sign_in.enter",

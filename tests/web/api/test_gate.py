@@ -23,6 +23,11 @@ def test_clients_find_the_api_by_discovery(world: World) -> None:
     assert {"tfe.v2", "tfe.v2.1", "tfe.v2.2", "state.v2"} == set(said.get_json())
 
 
+def test_the_address_that_the_cli_prints_leads_to_the_page_of_the_run(world: World) -> None:
+    said = world.stranger().get("/app/plangate/net/runs/run-x")
+    assert (said.status_code, said.headers["Location"]) == (302, "/runs/run-x")
+
+
 def test_ping_needs_no_token_and_says_the_version_and_the_rate(world: World) -> None:
     said = ApiClient(world).get("/ping")
     assert said.status_code == 204

@@ -363,3 +363,19 @@ def test_pages_show_workspaces_without_a_repository_and_their_runs(world: World,
         assert owner.get(page).status_code == 200, page
     stranger = world.visitor("sam")
     assert stranger.get(f"/runs/{run['id']}").status_code == 404
+
+
+def test_a_destroy_run_applies_by_itself_only_if_the_client_asks_for_it(
+    olga: ApiClient, world: World
+) -> None:
+    made = make(olga, auto_apply=True)
+    version = upload(olga, made["id"])
+    asked: tuple[dict[str, bool], ...] = (
+        {},
+        {"is_destroy": True},
+        {"is_destroy": True, "auto_apply": True},
+        {"auto_apply": False},
+    )
+    runs = [data(start(olga, made["id"], version, **attributes))["id"] for attributes in asked]
+    with world.services.store.reading() as tx:
+        assert [tx.runs.get(each).applies_by_itself for each in runs] == [True, False, True, False]

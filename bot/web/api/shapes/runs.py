@@ -13,27 +13,27 @@ from bot.domain.runs.run import Run, RunEvent, RunSource
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import Transaction
 from bot.web.api import signed
-from bot.web.api.documents import Fields, Link, Links, Related, Resource, moment
+from bot.web.api.documents import ApiLink, ApiLinks, ApiResource, Fields, Related, moment
 from bot.web.api.gate import short_hash
 from bot.web.request.services import services
 
 _SOURCES = {RunSource.API: "tfe-api", RunSource.PUSH: "tfe-configuration-version"}
 
 
-def run_resource(tx: Transaction, run: Run, there: Workspace, person: Person) -> Resource:
+def run_resource(tx: Transaction, run: Run, there: Workspace, person: Person) -> ApiResource:
     """Return a run as who asks sees it."""
     at = f"/api/v2/runs/{run.id}"
-    relationships: dict[str, Link | Links | Related] = {
-        "workspace": Link("workspaces", there.id, f"/api/v2/workspaces/{there.id}"),
-        "plan": Link("plans", plan_id(run.id), f"{at}/plan"),
-        "apply": Link("applies", apply_id(run.id), f"{at}/apply"),
-        "configuration-version": Link("configuration-versions", configuration_id(run)),
-        "created-by": Link("users", f"user-{short_hash(run.created_by)}"),
-        "run-events": Links("run-events", (), f"{at}/run-events"),
-        "task-stages": Links("task-stages"),
-        "policy-checks": Links("policy-checks"),
+    relationships: dict[str, ApiLink | ApiLinks | Related] = {
+        "workspace": ApiLink("workspaces", there.id, f"/api/v2/workspaces/{there.id}"),
+        "plan": ApiLink("plans", plan_id(run.id), f"{at}/plan"),
+        "apply": ApiLink("applies", apply_id(run.id), f"{at}/apply"),
+        "configuration-version": ApiLink("configuration-versions", configuration_id(run)),
+        "created-by": ApiLink("users", f"user-{short_hash(run.created_by)}"),
+        "run-events": ApiLinks("run-events", (), f"{at}/run-events"),
+        "task-stages": ApiLinks("task-stages"),
+        "policy-checks": ApiLinks("policy-checks"),
     }
-    return Resource("runs", run.id, _run_attributes(tx, run, person), relationships, {"self": at})
+    return ApiResource("runs", run.id, _run_attributes(tx, run, person), relationships, {"self": at})
 
 
 def configuration_id(run: Run) -> str:
@@ -41,34 +41,34 @@ def configuration_id(run: Run) -> str:
     return run.configuration_version or "cv-" + run.id.removeprefix("run-")
 
 
-def plan_resource(tx: Transaction, run: Run) -> Resource:
+def plan_resource(tx: Transaction, run: Run) -> ApiResource:
     """Return the plan of a run."""
-    return Resource(
+    return ApiResource(
         "plans",
         plan_id(run.id),
         _stage(tx, run, "plan") | {"generated-configuration": False, "execution-details": {"mode": "remote"}},
-        {"state-versions": Links("state-versions")},
+        {"state-versions": ApiLinks("state-versions")},
         {"self": f"/api/v2/plans/{plan_id(run.id)}"},
     )
 
 
-def apply_resource(tx: Transaction, run: Run) -> Resource:
+def apply_resource(tx: Transaction, run: Run) -> ApiResource:
     """Return the apply of a run."""
-    return Resource(
+    return ApiResource(
         "applies",
         apply_id(run.id),
         _stage(tx, run, "apply") | {"execution-details": {"mode": "remote"}},
-        {"state-versions": Links("state-versions")},
+        {"state-versions": ApiLinks("state-versions")},
         {"self": f"/api/v2/applies/{apply_id(run.id)}"},
     )
 
 
-def event_resource(event: RunEvent, number: int) -> Resource:
+def event_resource(event: RunEvent, number: int) -> ApiResource:
     """Return a line of a run's timeline."""
     body = event.run_id.removeprefix("run-")
     about = {"action": event.kind.replace(" ", "_"), "description": event.message}
     about["created-at"] = moment(event.at) or ""
-    return Resource("run-events", f"re-{body}-{number}", {**about, "target": None})
+    return ApiResource("run-events", f"re-{body}-{number}", {**about, "target": None})
 
 
 def _run_attributes(tx: Transaction, run: Run, person: Person) -> Fields:

@@ -6,26 +6,26 @@ from bot.domain.people.permissions import Action, Person, Role
 from bot.domain.plans.modes import Mode
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import ExecutionMode, Workspace, WorkspaceOrigin
-from bot.web.api.documents import Fields, Link, Links, Related, Resource, moment
+from bot.web.api.documents import ApiLink, ApiLinks, ApiResource, Fields, Related, moment
 from bot.web.api.gate import short_hash
 
 
 def workspace_resource(
     there: Workspace, person: Person, organization: str, current: Run | None = None, state_id: str = ""
-) -> Resource:
+) -> ApiResource:
     """Return a workspace as who asks sees it. `current` is the run that holds it, or the latest one."""
     at = f"/api/v2/workspaces/{there.id}"
-    relationships: dict[str, Link | Links | Related] = {
-        "organization": Link("organizations", organization, f"/api/v2/organizations/{organization}"),
-        "current-run": Link(
+    relationships: dict[str, ApiLink | ApiLinks | Related] = {
+        "organization": ApiLink("organizations", organization, f"/api/v2/organizations/{organization}"),
+        "current-run": ApiLink(
             "runs", current.id if current else "", f"/api/v2/runs/{current.id}" if current else ""
         ),
-        "latest-run": Link("runs", current.id if current else ""),
-        "locked-by": Link("users", f"user-{short_hash(there.lock.by)}" if there.lock else ""),
-        "current-state-version": Link("state-versions", state_id, f"{at}/current-state-version"),
+        "latest-run": ApiLink("runs", current.id if current else ""),
+        "locked-by": ApiLink("users", f"user-{short_hash(there.lock.by)}" if there.lock else ""),
+        "current-state-version": ApiLink("state-versions", state_id, f"{at}/current-state-version"),
         "tag-bindings": Related(f"{at}/tag-bindings"),
     }
-    return Resource("workspaces", there.id, _attributes(there, person), relationships, {"self": at})
+    return ApiResource("workspaces", there.id, _attributes(there, person), relationships, {"self": at})
 
 
 def tag_names(there: Workspace) -> list[str]:
@@ -35,7 +35,6 @@ def tag_names(there: Workspace) -> list[str]:
 
 def _attributes(there: Workspace, person: Person) -> Fields:
     details = there.details
-    may = person.may
     made_here = there.origin is WorkspaceOrigin.API
     created_at = moment(details.created_at) or "2026-01-01T00:00:00.000Z"
     return {
@@ -67,37 +66,47 @@ def _attributes(there: Workspace, person: Person) -> Fields:
         "assessments-enabled": False,
         "created-at": created_at,
         "updated-at": created_at,
-        "vcs-repo": None
-        if not there.has_repo
-        else {
-            "identifier": there.repo.path,
-            "display-identifier": there.repo.path,
-            "branch": there.branch,
-            "ingress-submodules": False,
-            "oauth-token-id": "",
-            "repository-http-url": "",
-            "service-provider": there.repo.forge,
-            "tags-regex": there.triggers.tag_regex,
-        },
-        "actions": {"is-destroyable": made_here and may(Action.FORCE_UNLOCK)},
-        "permissions": {
-            "can-read-run": True,
-            "can-queue-run": may(Action.PLAN),
-            "can-queue-apply": may(Action.CONFIRM),
-            "can-queue-destroy": may(Action.CONFIRM) and Mode.DESTROY in there.allowed_modes,
-            "can-lock": may(Action.LOCK),
-            "can-unlock": may(Action.LOCK),
-            "can-force-unlock": may(Action.FORCE_UNLOCK),
-            "can-read-settings": True,
-            "can-update": made_here and person.role >= Role.ADMIN,
-            "can-destroy": made_here and person.role >= Role.ADMIN,
-            "can-force-delete": made_here and person.role >= Role.ADMIN,
-            "can-read-variable": True,
-            "can-update-variable": may(Action.EDIT_VARIABLES),
-            "can-read-state-versions": may(Action.EDIT_STATE),
-            "can-read-state-outputs": may(Action.EDIT_STATE),
-            "can-create-state-versions": may(Action.EDIT_STATE),
-            "can-manage-tags": made_here and person.role >= Role.ADMIN,
-            "can-manage-run-tasks": False,
-        },
+        "vcs-repo": _repository(there),
+        "actions": {"is-destroyable": made_here and person.may(Action.FORCE_UNLOCK)},
+        "permissions": _permissions(there, person),
+    }
+
+
+def _repository(there: Workspace) -> Fields | None:
+    if not there.has_repo:
+        return None
+    return {
+        "identifier": there.repo.path,
+        "display-identifier": there.repo.path,
+        "branch": there.branch,
+        "ingress-submodules": False,
+        "oauth-token-id": "",
+        "repository-http-url": "",
+        "service-provider": there.repo.forge,
+        "tags-regex": there.triggers.tag_regex,
+    }
+
+
+def _permissions(there: Workspace, person: Person) -> Fields:
+    may = person.may
+    owns = there.origin is WorkspaceOrigin.API and person.role >= Role.ADMIN
+    return {
+        "can-read-run": True,
+        "can-queue-run": may(Action.PLAN),
+        "can-queue-apply": may(Action.CONFIRM),
+        "can-queue-destroy": may(Action.CONFIRM) and Mode.DESTROY in there.allowed_modes,
+        "can-lock": may(Action.LOCK),
+        "can-unlock": may(Action.LOCK),
+        "can-force-unlock": may(Action.FORCE_UNLOCK),
+        "can-read-settings": True,
+        "can-update": owns,
+        "can-destroy": owns,
+        "can-force-delete": owns,
+        "can-read-variable": True,
+        "can-update-variable": may(Action.EDIT_VARIABLES),
+        "can-read-state-versions": may(Action.EDIT_STATE),
+        "can-read-state-outputs": may(Action.EDIT_STATE),
+        "can-create-state-versions": may(Action.EDIT_STATE),
+        "can-manage-tags": owns,
+        "can-manage-run-tasks": False,
     }
