@@ -43,6 +43,21 @@ def test_without_a_valid_token_it_is_401_with_errors(world: World, secret: str) 
     assert json.loads(said.data)["errors"][0]["status"] == "401"
 
 
+def test_every_endpoint_asks_for_a_token_or_a_signed_address(world: World) -> None:
+    asked = 0
+    for rule in world.app.url_map.iter_rules():
+        if not rule.endpoint.startswith("api.") or rule.rule in ("/api/v2/ping", "/api/v2/openapi.json"):
+            continue
+        path = world.app.url_map.bind("localhost").build(
+            rule.endpoint, dict.fromkeys(rule.arguments, "plan"), append_unknown=False
+        )
+        (method,) = rule.methods - {"HEAD"} if rule.methods else ("",)
+        said = world.stranger().open(path, method=method)
+        assert said.status_code == (404 if "/signed/" in path else 401), rule
+        asked += 1
+    assert asked > 30
+
+
 def test_a_session_of_a_browser_is_no_token(world: World) -> None:
     assert world.client.get("/api/v2/account/details").status_code == 401
 
