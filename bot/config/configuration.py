@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -19,6 +19,7 @@ from bot.config.file.validate import read_manifest
 from bot.config.file.variables import read_variables
 from bot.config.file.workspaces import read_rules, read_workspaces
 from bot.config.forges import read_forges, unencrypted
+from bot.config.organization import OrganizationSettings, read_organization
 from bot.config.owners import read_owners
 from bot.config.problems import Problems, did_you_mean
 from bot.config.retention import read_keeping
@@ -100,6 +101,7 @@ class Config:
     siblings: int
     forecasts: int
     owners: tuple[Account, ...]
+    organization: OrganizationSettings
     session_idle: timedelta
     session_life: timedelta
     policies: PolicySettings
@@ -154,7 +156,7 @@ class Config:
             shown_for=env.duration("PLANGATE_SHOWN_FOR"),
             siblings=env.number("PLANGATE_REPLAN_SIBLINGS", most=1000),
             forecasts=env.number("PLANGATE_FORECASTS", most=100),
-            owners=read_owners(env, forges, problems),
+            **_people(env, forges, problems),
             session_idle=env.duration("PLANGATE_SESSION_IDLE"),
             session_life=env.duration("PLANGATE_SESSION_LIFE"),
             policies=read_policies(env, manifest.policy_sets or (), manifest.first_forge, problems),
@@ -208,6 +210,13 @@ class Config:
                 return forge
         known = did_you_mean(name, (forge.name for forge in self.forges))
         raise ConfigError(f"there is no forge `{name}` in {self.config_file.name}; {known}")
+
+
+def _people(env: Environment, forges: Sequence[ForgeConfig], problems: Problems) -> dict[str, Any]:
+    return {
+        "owners": read_owners(env, forges, problems),
+        "organization": read_organization(env, problems),
+    }
 
 
 def _upkeep(env: Environment, problems: Problems) -> dict[str, Any]:

@@ -221,6 +221,20 @@ _OTHERS: tuple[Setting, ...] = (
         "",
         "Logins of the owners, who may do everything, with commas. With several forges: `github:ana`",
     ),
+    Setting(
+        "PLANGATE_ORGANIZATION",
+        "plangate",
+        "Name of the organization, which the terraform CLI and other programs give",
+    ),
+    Setting(
+        "PLANGATE_MEMBER_ROLE",
+        "none",
+        "What everybody who can sign in may do in workspaces without a repository: "
+        "`none`, `read`, `plan`, `write` or `admin`",
+    ),
+    Setting(
+        "PLANGATE_UPLOAD_LIMIT", "64", "Megabytes that an uploaded configuration may have, as the archive"
+    ),
     Setting("PLANGATE_SESSION_IDLE", "12h", "How long people stay signed in without opening a page"),
     Setting("PLANGATE_SESSION_LIFE", "7d", "How long people stay signed in at most"),
     Setting(

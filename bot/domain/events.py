@@ -16,7 +16,11 @@ class RepoRef:
     path: str
 
     def __str__(self) -> str:
-        return f"{self.forge}:{self.path}"
+        return f"{self.forge}:{self.path}" if self.path else ""
+
+
+NO_REPO = RepoRef("", "")
+"""The repository of a workspace that has none: its configuration is uploaded."""
 
 
 @dataclass(frozen=True)

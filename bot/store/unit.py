@@ -21,6 +21,7 @@ from bot.store.repositories.approvals import SqlApprovals
 from bot.store.repositories.audit import SqlAuditLog
 from bot.store.repositories.catching_up import SqlRepoWatches
 from bot.store.repositories.changes import SqlChanges
+from bot.store.repositories.configurations import SqlConfigurationVersions
 from bot.store.repositories.deliveries import SqlDeliveries, SqlHeard, SqlRedeliveries
 from bot.store.repositories.failed_deliveries import SqlFailedDeliveries, SqlHookWatches
 from bot.store.repositories.forecasts import SqlForecasts
@@ -50,6 +51,7 @@ class SqlTransaction:
     runs: SqlRuns
     waiting_runs: SqlWaitingRuns
     artifacts: SqlArtifacts
+    configurations: SqlConfigurationVersions
     leases: SqlLeases
     changes: SqlChanges
     forecasts: SqlForecasts
@@ -154,6 +156,7 @@ class SqlStore:
             runs=SqlRuns(connection, kept_workspaces),
             waiting_runs=SqlWaitingRuns(connection),
             artifacts=SqlArtifacts(connection, self._vault),
+            configurations=SqlConfigurationVersions(connection, self._vault),
             leases=SqlLeases(connection),
             changes=SqlChanges(connection),
             forecasts=SqlForecasts(connection),

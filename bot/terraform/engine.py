@@ -17,10 +17,11 @@ from bot.terraform.processes.process import Ending, Finished, duration
 from bot.terraform.processes.transcript import success_of
 from bot.terraform.programs.binaries import Binaries, Program
 from bot.terraform.repository.checkout import Checkout
-from bot.terraform.repository.commit_trees import CommitTrees
+from bot.terraform.repository.commit_trees import LISTING, CommitTrees
 from bot.terraform.repository.merging import MirrorMerges
 from bot.terraform.repository.module_calls import ModuleCalls
 from bot.terraform.repository.reach import modules_hash, reach
+from bot.terraform.repository.uploads import unpack
 from bot.terraform.running.apply_record import ERRORED_STATE, LeftApply
 from bot.terraform.running.init_needs import InitNeeded
 from bot.terraform.running.room import Terms
@@ -114,10 +115,13 @@ class TerraformEngine:
     def _lay_out(self, job: EngineJob, watch: Watch) -> RunFolder:
         folder = self._sandbox.folder(self._data, job.run_id)
         folder.create()
-        if job.merged is not None:
-            self._merges.provide(job.remote, job.merged, watch)
-        place, shared = job.working_directory, self._sandbox.layers(self._data)
-        self._trees.lay_out(job.remote, job.commit, job.ref, folder, place, watch, shared=shared)
+        if job.upload is not None:
+            folder.write(folder.root / LISTING, unpack(job.upload, folder.tree))
+        else:
+            if job.merged is not None:
+                self._merges.provide(job.git, job.merged, watch)
+            place, shared = job.working_directory, self._sandbox.layers(self._data)
+            self._trees.lay_out(job.git, job.commit, job.ref, folder, place, watch, shared=shared)
         folder.hand_over()
         folder.working_directory(job.working_directory)
         return self._trees.of(folder)
@@ -275,10 +279,9 @@ class TerraformEngine:
 
     def _introduce(self, bench: Bench, program: Program, job: EngineJob) -> None:
         place = f" in {job.working_directory}" if job.working_directory else ""
+        what = f"commit {job.commit[:12]}" if job.upload is None else f"the upload {job.commit}"
         sandboxed = "in a sandbox" if self._sandbox.active else "without a sandbox"
-        bench.said.heading(
-            f"{program.title} ({program.origin}), {sandboxed}; commit {job.commit[:12]}{place}"
-        )
+        bench.said.heading(f"{program.title} ({program.origin}), {sandboxed}; {what}{place}")
         if loud := self._sandbox.warning():
             bench.said.heading(loud)
         if job.remark:

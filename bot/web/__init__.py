@@ -11,6 +11,7 @@ from jinja2 import StrictUndefined
 import bot
 from bot.web import health, hooks, state_backend
 from bot.web.activity import routes as activity
+from bot.web.api import routes as api
 from bot.web.changes import routes as changes
 from bot.web.changes import why
 from bot.web.deliveries import routes as deliveries
@@ -83,6 +84,8 @@ def create_app(services: Services, streams: Streams | None = None, proxies: Sequ
     )
     for room in rooms:
         app.register_blueprint(room.blueprint)
+    app.register_blueprint(api.blueprint)
+    app.register_blueprint(api.well_known)
     app.before_request(bodies.check_query)
     guard.install(app)
     app.after_request(_shield)

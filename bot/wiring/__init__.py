@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from bot.clock import SystemClock
 from bot.config import Config
 from bot.dispatch import RqDispatch
+from bot.domain.workspaces.isolation import Isolation
 from bot.forges.kinds import KINDS, parser
 from bot.rendering import Rendering
 from bot.services.approvals.before_apply import BeforeApply
@@ -18,6 +20,8 @@ from bot.services.approvals.our_comment import OurComments
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.comments.page_applies import PageApplies
 from bot.services.comments.why_reports import WhyReports
+from bot.services.configurations.api_runs import ApiRuns
+from bot.services.configurations.uploads import Uploads
 from bot.services.deliveries.catch_up import CatchUp
 from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
 from bot.services.deliveries.intake import Intake
@@ -70,6 +74,7 @@ from bot.services.states.shared_states import SharedStates
 from bot.services.upkeep.retention import RetentionJob
 from bot.services.upkeep.sweep import Sweep
 from bot.services.variables.editor import VariableEditor
+from bot.services.workspaces.api_workspaces import ApiWorkspaces
 from bot.shared_tokens import RedisTokens
 from bot.store import SqlStore
 from bot.terraform.programs.binaries import Binaries
@@ -130,6 +135,10 @@ class Services:
     report_delivery: ReportDelivery
     sweep: Sweep
     issuer_keys: IssuerKeys
+    api_workspaces: ApiWorkspaces
+    uploads: Uploads
+    api_runs: ApiRuns
+    engine_versions: Binaries
 
 
 def configured(environ: Mapping[str, str], kinds: ForgeKinds = KINDS) -> Config:
@@ -177,7 +186,6 @@ def build_services(world: World, config: Config) -> Services:
         variables=VariableEditor(store, clock),
         controls=foundation.controls,
         workspace_locks=foundation.workspace_locks,
-        manual_runs=ManualRuns(store, clock, forges, factory, transitions),
         requirement_checker=foundation.requirement_checker,
         page_applies=page_applies_of(world, foundation),
         why_reports=WhyReports(foundation.requirement_checker, world.addresses),
@@ -196,7 +204,25 @@ def build_services(world: World, config: Config) -> Services:
         forecasts=forecasts,
         sweep=_sweep(config, world, transitions, issuer_keys, catch_up, forecasts),
         issuer_keys=issuer_keys,
+        **_api(config, world, foundation),
     )
+
+
+def _api(config: Config, world: World, foundation: Foundation) -> dict[str, Any]:
+    store, clock, transitions, factory = (
+        world.store,
+        world.clock,
+        foundation.transitions,
+        foundation.run_factory,
+    )
+    manual_runs = ManualRuns(store, clock, world.forges, factory, transitions)
+    return {
+        "api_workspaces": ApiWorkspaces(store, clock, Isolation(config.runs.network)),
+        "uploads": Uploads(store, clock, factory, transitions),
+        "manual_runs": manual_runs,
+        "api_runs": ApiRuns(store, clock, factory, transitions, manual_runs),
+        "engine_versions": world.binaries,
+    }
 
 
 def _judging(config: Config, world: World, transitions: Transitions) -> tuple[PolicyChecker, PolicyReplay]:

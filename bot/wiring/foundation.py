@@ -47,7 +47,7 @@ def foundation_of(config: Config, world: World) -> Foundation:
     overrides = PolicyOverrides(clock, transitions, config.policy_sets, TeamOwners(clock, forges))
     checker = RequirementChecker(store, forges, clock)
     identities = Identities(store, clock, forges)
-    roles = Roles(forges, clock, config.owners, identities)
+    roles = Roles(forges, clock, config.owners, identities, config.organization.member)
     discovery = Discovery(config.discover, world.engine, forges)
     return Foundation(
         transitions,

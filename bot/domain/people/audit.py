@@ -48,6 +48,10 @@ class AuditAction(StrEnum):
     REVOKE_TOKEN = "revoke token"  # noqa: S105  # what is done, not a token
     CONFIRM_IDENTITY = "confirm identity"
     REQUEST = "request"
+    MAKE_WORKSPACE = "create workspace"
+    CHANGE_WORKSPACE = "change workspace"
+    DELETE_WORKSPACE = "delete workspace"
+    UPLOAD = "upload configuration"
 
 
 class AuditResult(StrEnum):

@@ -38,12 +38,16 @@ _MODULE = re.compile(rf"{_MODULES}module\.{_NAME}{_INDEX}")
 
 @dataclass(frozen=True)
 class Modes:
-    """How the plan is made; the names are those of HashiCorp's runs API."""
+    """How the plan is made; the names are those of HashiCorp's runs API.
+
+    Without `refresh`, Terraform takes the state for the truth. Only the API asks for that.
+    """
 
     destroy: bool = False
     refresh_only: bool = False
     replace_addrs: tuple[str, ...] = ()
     target_addrs: tuple[str, ...] = ()
+    refresh: bool = True
 
     def __bool__(self) -> bool:
         return self != Modes()
@@ -63,6 +67,7 @@ class Modes:
     def flags(self) -> tuple[str, ...]:
         """The flags as a person would write them."""
         plain = [f"-{mode.value}" for mode in self.used if mode in (Mode.DESTROY, Mode.REFRESH_ONLY)]
+        plain += [] if self.refresh else ["-refresh=false"]
         replaced = [f"-replace={address}" for address in self.replace_addrs]
         return (*plain, *replaced, *(f"-target={address}" for address in self.target_addrs))
 
@@ -79,6 +84,7 @@ def make_modes(
     refresh_only: bool = False,
     replace: Iterable[str] = (),
     target: Iterable[str] = (),
+    refresh: bool = True,
 ) -> Modes:
     """Return checked modes. Raises Invalid: which address is none, which modes exclude each other."""
     replaced = tuple(dict.fromkeys(_address(text, Mode.REPLACE) for text in replace))
@@ -90,7 +96,9 @@ def make_modes(
     if replaced and (destroy or refresh_only):
         other = "-destroy" if destroy else "-refresh-only"
         raise Invalid(f"-replace and {other} exclude each other: Terraform replaces in normal plans only")
-    return Modes(destroy, refresh_only, replaced, targets)
+    if refresh_only and not refresh:
+        raise Invalid("-refresh-only and -refresh=false exclude each other")
+    return Modes(destroy, refresh_only, replaced, targets, refresh)
 
 
 def why_not_allowed(modes: Modes, allowed: Sequence[Mode], workspace: str) -> str:

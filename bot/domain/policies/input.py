@@ -38,7 +38,9 @@ def run_document(run: Run, workspace: Workspace, variables: Sequence[Variable]) 
                 "display_identifier": workspace.repo.path,
                 "branch": workspace.branch,
                 "ingress_submodules": False,
-            },
+            }
+            if workspace.has_repo
+            else None,
         },
         # Promise 6: which variables there are, and nothing of what is in them.
         "variables": {

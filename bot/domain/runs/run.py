@@ -37,6 +37,7 @@ class RunSource(StrEnum):
     TRIGGER = "trigger"
     QUEUE = "queue"
     FORECAST = "forecast"
+    API = "api"
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ class Run:
     `as_applied` is a run that has applied the same files before: then this one may end without Terraform.
     `after` are the ids of the runs of other workspaces that this one waits for (`depends_on`). `rest_of` is
     the run that this one goes on with. `frozen` says until when its apply does not start. `freeze_ignored`
-    says who let it start all the same, and why.
+    says who let it start all the same, and why. `configuration_version` is the id of the upload that is
+    planned; then there is no commit.
     """
 
     id: str
@@ -128,10 +130,18 @@ class Run:
     rest_of: RestOf | None = None
     frozen: Frozen | None = None
     freeze_ignored: str = ""
+    configuration_version: str = ""
+
+    @property
+    def uploaded(self) -> bool:
+        """Whether the configuration is an upload, not a commit."""
+        return bool(self.configuration_version)
 
     @property
     def files_of(self) -> str:
-        """The commit whose files are planned and applied."""
+        """The commit whose files are planned and applied, or the id of an upload."""
+        if self.uploaded:
+            return self.configuration_version
         return self.merge.commit if self.merge is not None else self.commit
 
     @property
@@ -172,6 +182,14 @@ class Run:
         return not self.plan_only and self.status in lifecycle.HOLDS_WORKSPACE
 
     @property
+    def applies_by_itself(self) -> bool:
+        """Whether the run applies without a confirmation.
+
+        One that destroys everything does so only if the client that created it asked for exactly that.
+        """
+        return self.auto_apply and (not self.modes.destroy or self.source is RunSource.API)
+
+    @property
     def awaits_confirmation(self) -> bool:
         """Whether a person may confirm the run now."""
         return not self.plan_only and self.status in lifecycle.AWAITS_CONFIRMATION
@@ -193,8 +211,8 @@ class Run:
 
     @property
     def reported(self) -> bool:
-        """Whether the forge gets reports of the run: not of plan-only runs without a change."""
-        return not self.plan_only or self.change_number is not None
+        """Whether the forge gets reports: not of plan-only runs without a change, and not of uploads."""
+        return not self.uploaded and (not self.plan_only or self.change_number is not None)
 
     @property
     def plan_code(self) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 
-from bot.domain.events import ChangedFiles, RepoRef
+from bot.domain.events import NO_REPO, ChangedFiles, RepoRef
 from bot.domain.plans.modes import ALLOWED_BY_DEFAULT, Mode
 from bot.domain.workspaces.concurrency import Concurrency
 from bot.domain.workspaces.freeze import FreezeWindow
@@ -120,6 +120,31 @@ class Lock:
     at: datetime
 
 
+class WorkspaceOrigin(StrEnum):
+    """What made a workspace, and may change its settings."""
+
+    FILE = "plangate.yml"
+    DISCOVERY = "discovery"
+    API = "API"
+
+
+class ExecutionMode(StrEnum):
+    """Where Terraform runs: here, or at the client, which then only keeps its state here."""
+
+    REMOTE = "remote"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True)
+class ApiDetails:
+    """What only workspaces made through the API have. `bindings` are tags with values, by their keys."""
+
+    description: str = ""
+    execution: ExecutionMode = ExecutionMode.REMOTE
+    bindings: tuple[tuple[str, str], ...] = ()
+    created_at: datetime | None = None
+
+
 class ApplyWhen(StrEnum):
     """When a change's plan may be applied: on the change, from the branch once it is merged, or either."""
 
@@ -173,6 +198,8 @@ class Merging:
 class Workspace:
     """One configuration directory of one repository and branch, with its state, variables and queue.
 
+    One made through the API (`made_by_api`) has no repository: its configuration is uploaded.
+
     `branch` is empty for the repository's default branch. `working_directory` is empty for the root.
     `run_triggers` names the workspaces whose applies start a run here. `depends_on` says which of the
     repository's workspaces are applied before this one (domain/workspaces/order). `share_state_with` has
@@ -215,6 +242,20 @@ class Workspace:
     labels: bool = False
     project: str = ""
     team: str = ""
+    made_by_api: bool = False
+    details: ApiDetails = field(default_factory=ApiDetails)
+
+    @property
+    def origin(self) -> WorkspaceOrigin:
+        """What made the workspace."""
+        if self.made_by_api:
+            return WorkspaceOrigin.API
+        return WorkspaceOrigin.DISCOVERY if self.discovered else WorkspaceOrigin.FILE
+
+    @property
+    def has_repo(self) -> bool:
+        """Whether it belongs to a repository. Otherwise its configuration is uploaded."""
+        return self.repo != NO_REPO
 
     def on_branch(self, branch: str, default_branch: str) -> bool:
         """Whether a push to `branch` is a push to this workspace's branch."""

@@ -54,8 +54,8 @@ class AfterPlan:
             delta = OTHER_MATERIALS if others else self._delta(tx, run)
             event = self._transitions.event(run, "plan changed", message=delta)
             return [(replace(run, delta=delta, freeze_ignored=""), event)]
-        # Auto-apply was decided at creation, but a destroy plan never applies automatically.
-        if run.auto_apply and not run.modes.destroy:
+        # Auto-apply was decided at creation.
+        if run.applies_by_itself:
             if approved := approved_before_merge(tx, run):
                 return goes_on(tx, self._transitions, run, approved)
             moves = confirmed(self._transitions, run, AUTO_APPLY)

@@ -108,7 +108,7 @@ class BeforeApply:
         Git may have to fetch the base, which the watch stops: then it raises Interrupted.
         A run that applies automatically needs no role and no review.
         """
-        if run.auto_apply and run.change_number is None and not run.modes.destroy:
+        if run.applies_by_itself and run.change_number is None:
             return ""
         with self._store.reading() as tx:
             workspace = tx.workspaces.get(run.workspace_id)

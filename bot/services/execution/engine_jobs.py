@@ -54,9 +54,10 @@ class EngineJobs:
             workspace = tx.workspaces.get(run.workspace_id)
             variables = variables_of(tx, run.id)
             shared, unread = _shared(tx, run, workspace)
+            upload = tx.configurations.bytes_of(run.configuration_version) if run.uploaded else None
         # A repository that was created again under its name gets nothing of the old one.
         self._identities.check(workspace.repo, JUST_NOW)
-        remote = self._forges[workspace.repo.forge].remote(workspace.repo)
+        remote = None if run.uploaded else self._forges[workspace.repo.forge].remote(workspace.repo)
         token = self._states.token(run.id, workspace.id, _access(run, phase), expires)
         addresses = {each.name: self._addresses.state(each.id) for each in shared}
         handed = self._identity.hand(run, workspace, phase)
@@ -79,12 +80,13 @@ class EngineJobs:
             environment={**_environment(run, workspace), **_named(addresses, phase), **handed.environment},
             secrets=(token, *handed.secrets, *masking.secrets_of(variables)),
             ref=_ref(run),
-            fills_cache=not run.has_unmerged_code,
+            fills_cache=not (run.has_unmerged_code or run.uploaded),
             isolation=workspace.isolation,
             own_backend=workspace.own_backend,
             files=handed.files,
             remark="; ".join(filter(None, (handed.remark, unread))),
             merged=merged_commit(run) if run.merge is not None else None,
+            upload=upload,
         )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from bot.domain.errors import Forbidden, ForgeRefused, NotFound
-from bot.domain.events import RepoRef
+from bot.domain.events import NO_REPO, RepoRef
 from bot.domain.people.accounts import Account
 from bot.domain.people.audit import AuditAction
 from bot.domain.people.permissions import Person, Role
@@ -42,6 +42,8 @@ class Identities:
         The answer may be another process's. Raises ForgeRefused if it is another one. Raises
         ForgeUnavailable, NotFound.
         """
+        if repo == NO_REPO:
+            return
         now = self._clock.now()
         uid, asked_at = self._asked.get(repo, ("", now - within))
         if now - asked_at < within:

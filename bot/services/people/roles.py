@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from bot.domain.errors import ForgeError
-from bot.domain.events import RepoRef
+from bot.domain.events import NO_REPO, RepoRef
 from bot.domain.people.accounts import Account
 from bot.domain.people.permissions import Role
 from bot.services.people.identities import Identities
@@ -31,7 +31,10 @@ _Key = tuple[tuple[str, str], RepoRef]
 
 
 class Roles:
-    """Asks forges for roles. `owners` own this Plangate, by the settings."""
+    """Asks forges for roles. `owners` own this Plangate, by the settings.
+
+    `member` is the role of everybody who can sign in, in workspaces without a repository.
+    """
 
     def __init__(
         self,
@@ -39,7 +42,9 @@ class Roles:
         clock: Clock,
         owners: Collection[Account] = (),
         identities: Identities | None = None,
+        member: Role = Role.NONE,
     ) -> None:
+        self._member = member
         self._identities = identities
         self._forges = forges
         self._clock = clock
@@ -50,6 +55,12 @@ class Roles:
         """Whether an account may do everything everywhere."""
         return account.local or (account.key in self._owners and self._is_same(account))
 
+    def in_organization(self, account: Account) -> Role:
+        """Return a role in the workspaces that have no repository: owners and members of the organization."""
+        if self.owns(account):
+            return Role.OWNER
+        return self._member if self._is_same(account) else Role.NONE
+
     def role(self, account: Account, repo: RepoRef) -> Role:
         """Return a role, at most one minute old. Raises ForgeUnavailable, ForgeRefused."""
         known = self._known(account, repo)
@@ -57,6 +68,8 @@ class Roles:
 
     def ask(self, account: Account, repo: RepoRef) -> Role:
         """Ask the forge for a role now. Raises ForgeUnavailable, ForgeRefused."""
+        if repo == NO_REPO:
+            return self.in_organization(account)
         if self.owns(account):
             return Role.OWNER
         if account.forge != repo.forge or repo.forge not in self._forges:
@@ -87,6 +100,8 @@ class Roles:
     def _known(self, account: Account, repo: RepoRef) -> Role | None:
         if self.owns(account):
             return Role.OWNER
+        if repo == NO_REPO:
+            return self.in_organization(account)
         if account.forge != repo.forge or repo.forge not in self._forges:
             return Role.NONE
         role, until = self._kept.get((account.key, repo), (None, None))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from bot.domain.errors import ForgeError, NotFound
-from bot.domain.events import RepoRef
+from bot.domain.events import NO_REPO, RepoRef
 from bot.domain.policies.owners import KnownTeams, Owner, TeamMembers, named
 from bot.domain.policies.sets import PolicySet
 from bot.services.ports import Clock, ForgeReviews
@@ -33,7 +33,7 @@ class TeamOwners:
         """
         members: dict[Owner, TeamMembers] = {}
         unknown: dict[Owner, str] = {}
-        for each in sets:
+        for each in sets if repo != NO_REPO else ():
             if named([owner for owner in each.owners if owner.forge == repo.forge], login):
                 continue
             for team in each.teams(repo.forge):

@@ -83,11 +83,12 @@ class EngineJob:
     clean environment. `fills_cache` says that later runs of the repository may use the downloads of its
     init: never set it for code of a change. `isolation` is the workspace's. `own_backend` says that the
     configuration keeps its state itself: without it, a backend is refused. `files` are there for this phase
-    only. `remark` is shown in its output. If the commit is a merge of our own, `merged` says of what.
+    only. `remark` is shown in its output. `upload` is the archive of a configuration that was uploaded, whose
+    id is `commit` then; it has no remote. If the commit is a merge of our own, `merged` says of what.
     """
 
     run_id: str
-    remote: GitRemote
+    remote: GitRemote | None
     commit: str
     working_directory: str
     engine: EngineKind
@@ -104,6 +105,13 @@ class EngineJob:
     files: tuple[RunFile, ...] = ()
     remark: str = ""
     merged: MergedCommit | None = None
+    upload: bytes | None = field(default=None, repr=False)
+
+    @property
+    def git(self) -> GitRemote:
+        """The repository that the commit is fetched from; not for uploads."""
+        assert self.remote is not None, "an upload is fetched from nowhere"
+        return self.remote
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bot.services.ports.catching_up import RepoWatches
 from bot.services.ports.changes import Changes, Posts, Shown
+from bot.services.ports.configurations import ConfigurationVersions
 from bot.services.ports.deliveries import Deliveries, Delivery, Heard, Redeliveries
 from bot.services.ports.failed_deliveries import FailedDeliveries, HookWatches
 from bot.services.ports.forecasts import Forecasts
@@ -49,6 +50,11 @@ class Transaction(Protocol):
     @property
     def artifacts(self) -> Artifacts:
         """Files and output of runs."""
+        ...
+
+    @property
+    def configurations(self) -> ConfigurationVersions:
+        """Uploaded configurations."""
         ...
 
     @property

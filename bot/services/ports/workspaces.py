@@ -12,7 +12,15 @@ from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Lock, Workspace
 
 
-class Workspaces(Protocol):
+class ChangedWorkspaces(Protocol):
+    """Changes a workspace in place."""
+
+    def save(self, workspace: Workspace) -> Workspace:
+        """Update by id, also the name; keeps the lock. Raises NotFound, Conflict if the name is taken."""
+        ...
+
+
+class Workspaces(ChangedWorkspaces, Protocol):
     """Stores workspaces, from the configuration or found by discovery."""
 
     def get(self, workspace_id: str, *, for_update: bool = False) -> Workspace:

@@ -12,6 +12,7 @@ from bot.domain.people.permissions import Action, Person
 from bot.domain.plans.modes import NORMAL, Modes
 from bot.domain.runs.approval import ApprovalRecord, ApprovalState
 from bot.domain.runs.auto_apply import auto_applies
+from bot.domain.runs.configuration_version import ConfigurationVersion
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.merge_result import AsApplied, MergeResult
 from bot.domain.runs.run import Approval, AsPlanned, Run, RunSource
@@ -96,6 +97,35 @@ class RunFactory:
             modes=modes,
         )
         return self._add(tx, run, " ".join(("queued by hand", *modes.flags)), wake)
+
+    def of_upload(
+        self,
+        tx: Transaction,
+        workspace: Workspace,
+        version: ConfigurationVersion,
+        by: str,
+        *,
+        message: str,
+        plan_only: bool,
+        auto_apply: bool,
+        modes: Modes,
+        wake: Wake,
+        why: str,
+    ) -> Run:
+        """Add a run of an uploaded configuration."""
+        run = self._new(
+            workspace,
+            RunSource.API,
+            "",
+            "",
+            message,
+            by,
+            plan_only=plan_only,
+            auto_apply=auto_apply and not plan_only,
+            modes=modes,
+        )
+        run = replace(run, configuration_version=version.id)
+        return self._add(tx, run, " ".join((why, *modes.flags)), wake)
 
     def of_trigger(
         self,
@@ -260,6 +290,7 @@ class RunFactory:
             merge=old.merge,
             after=old.after,
         )
+        run = replace(run, configuration_version=old.configuration_version)
         if record is not None:
             run = going_on(tx, run, old, record)
         return self._add(tx, run, why, wake)

@@ -51,7 +51,7 @@ def read_piece(
         raise NotFound(f"a run has a plan and an apply, but no {stage}")
     with store.reading() as tx:
         run = tx.runs.get(run_id)
-        complete = _is_over(run, stage)
+        complete = is_over(run, stage)
         offset, check = _position(after)
         back = min(offset, _CHECKED)
         text = tx.artifacts.output(run_id, stage, offset - back)
@@ -68,7 +68,8 @@ def read_piece(
     return OutputPiece(new, anew, f"{at}-{_checksum(last)}" if at else "", complete and whole)
 
 
-def _is_over(run: Run, stage: str) -> bool:
+def is_over(run: Run, stage: str) -> bool:
+    """Whether a stage has all of its output."""
     status = run.plan_status if stage == "plan" else run.apply_status
     return run.final or status not in _UNDER_WAY
 

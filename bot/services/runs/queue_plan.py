@@ -56,6 +56,10 @@ class ManualRuns:
             raise Forbidden(refusal(person, Action.PLAN))
         with self._store.reading() as tx:
             workspace = self._allowed(tx, name, options)
+        if not workspace.has_repo:
+            raise Invalid(
+                f"{name} has no repository: start a run with the terraform CLI, or retry an earlier run"
+            )
         branch, commit = self._forges[workspace.repo.forge].branch_head(workspace.repo, workspace.branch)
         wake = Wake()
         with self._store.transaction() as tx:

@@ -31,7 +31,7 @@ def remove(tx: Transaction, workspace: Workspace, at: datetime) -> None:
     What waits in other workspaces for its runs is reported again: a run that has ended holds it no longer.
     The sweep starts what is released, and ends what waits here.
     """
-    tx.workspaces.put(replace(workspace, active=False))
+    tx.workspaces.save(replace(workspace, active=False))
     for other in tx.waiting_runs.workspaces_after_any(workspace.id):
         waiting = [run for run in tx.runs.queue(other) if run.status is RunStatus.PENDING]
         tx.posts.mark_due(at, *subjects_of(tx, other, waiting))
@@ -39,6 +39,8 @@ def remove(tx: Transaction, workspace: Workspace, at: datetime) -> None:
 
 def why_removed(workspace: Workspace) -> str:
     """Say why a removed workspace has no more runs."""
+    if workspace.made_by_api:
+        return "its workspace was deleted"
     if workspace.discovered:
         return "its directory is no longer on the branch, or no rule in plangate.yml finds it"
     return "its workspace is no longer in plangate.yml"

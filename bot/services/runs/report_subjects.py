@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bot.domain.events import RepoRef
+from bot.domain.events import NO_REPO, RepoRef
 from bot.domain.runs.run import Run, RunSource
 from bot.services.ports import Transaction
 
@@ -36,8 +36,10 @@ def subject_of(tx: Transaction, run: Run) -> str:
 
 
 def subjects_of(tx: Transaction, workspace_id: str, runs: Iterable[Run]) -> frozenset[str]:
-    """Return the subjects of runs in one workspace."""
+    """Return the subjects of runs in one workspace. None if it has no repository: nobody gets reports."""
     repo = tx.workspaces.get(workspace_id).repo
+    if repo == NO_REPO:
+        return frozenset()
     return frozenset(_subject(tx, repo, run) for run in runs)
 
 

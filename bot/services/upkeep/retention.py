@@ -56,6 +56,7 @@ class RetentionJob:
             ("webhooks", retention.previews, lambda tx, at: tx.retention.hook_watches(at, _AT_A_TIME)),
             ("saved plans", self._limits.plan_age + _SPARE, lambda tx, at: tx.retention.saved_plans(at, 50)),
             ("previews", retention.previews, lambda tx, at: tx.retention.previews(at, 50)),
+            ("uploads", retention.previews, lambda tx, at: tx.configurations.archive_old(at, 50)),
             ("leases", retention.previews, lambda tx, at: tx.retention.leases(at, _AT_A_TIME)),
         )
         for what, age, forget in steps:

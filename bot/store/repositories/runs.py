@@ -281,6 +281,7 @@ def run_row(run: Run) -> dict[str, Any]:
             "refresh_only": run.modes.refresh_only,
             "replace_addrs": list(run.modes.replace_addrs),
             "target_addrs": list(run.modes.target_addrs),
+            **({} if run.modes.refresh else {"refresh": False}),
         },
         "plan_status": run.plan_status.value,
         "apply_status": run.apply_status.value,
@@ -303,6 +304,7 @@ def run_row(run: Run) -> dict[str, Any]:
         "rest_of": None if run.rest_of is None else asdict(run.rest_of),
         "frozen": frozen_row(run.frozen),
         "freeze_ignored": run.freeze_ignored,
+        "configuration_version": run.configuration_version,
     }
 
 
@@ -328,6 +330,7 @@ def read_run(row: sa.RowMapping) -> Run:
             refresh_only=modes["refresh_only"],
             replace_addrs=tuple(modes["replace_addrs"]),
             target_addrs=tuple(modes["target_addrs"]),
+            refresh=modes.get("refresh", True),
         ),
         sequence=row["sequence"],
         version=row["version"],
@@ -352,6 +355,7 @@ def read_run(row: sa.RowMapping) -> Run:
         rest_of=RestOf(**row["rest_of"]) if row["rest_of"] else None,
         frozen=read_frozen(row["frozen"]),
         freeze_ignored=row["freeze_ignored"],
+        configuration_version=row["configuration_version"],
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from bot.domain.errors import NotFound
+from bot.domain.errors import Conflict, NotFound
 from bot.domain.events import RepoRef
 from bot.domain.plans.modes import Mode
 from bot.domain.workspaces.concurrency import Concurrency
@@ -16,8 +17,10 @@ from bot.domain.workspaces.isolation import Isolation, Network
 from bot.domain.workspaces.merge_method import MergeMethod
 from bot.domain.workspaces.outputs import Input
 from bot.domain.workspaces.workspace import (
+    ApiDetails,
     ApplyWhen,
     EngineKind,
+    ExecutionMode,
     Lock,
     Merging,
     PlanOf,
@@ -30,6 +33,7 @@ from bot.store.repositories.freezes import read_window, window_row
 from bot.store.schema.workspaces import workspaces
 
 _KEPT = ("id", "name", "lock_by", "lock_reason", "lock_at")
+_UNSAVED = ("id", "lock_by", "lock_reason", "lock_at")
 
 
 class SqlWorkspaces:
@@ -113,6 +117,20 @@ class SqlWorkspaces:
         insert_or_update(self._connection, workspaces, ["name"], row, update)
         return self.named(workspace.name)
 
+    def save(self, workspace: Workspace) -> Workspace:
+        """Update by id, also the name; keeps the lock. Raises NotFound, Conflict if the name is taken."""
+        self._known.clear()
+        row = {name: value for name, value in workspace_row(workspace).items() if name not in _UNSAVED}
+        taken = sa.select(workspaces.c.id).where(
+            workspaces.c.name == workspace.name, workspaces.c.id != workspace.id
+        )
+        if self._connection.execute(taken).first() is not None:
+            raise Conflict(f"there is a workspace named {workspace.name} already")
+        statement = sa.update(workspaces).where(workspaces.c.id == workspace.id).values(**row)
+        if not self._connection.execute(statement).rowcount:
+            raise NotFound(f"there is no workspace {workspace.id}")
+        return self.get(workspace.id)
+
     def set_lock(self, workspace_id: str, lock: Lock | None) -> None:
         """Lock or unlock. Raises NotFound."""
         self.forget(workspace_id)
@@ -185,8 +203,29 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         "concurrency_group": workspace.concurrency.group if workspace.concurrency else "",
         "concurrency_limit": workspace.concurrency.limit if workspace.concurrency else 0,
         "freeze": [window_row(each) for each in workspace.freeze],
+        "made_by_api": workspace.made_by_api,
+        "about": _about_row(workspace.details),
         **_lock_row(workspace.lock),
     }
+
+
+def _about_row(details: ApiDetails) -> dict[str, Any]:
+    return {
+        "description": details.description,
+        "execution": details.execution.value,
+        "bindings": [list(each) for each in details.bindings],
+        "created_at": details.created_at.isoformat() if details.created_at else "",
+    }
+
+
+def _details(kept: dict[str, Any]) -> ApiDetails:
+    created_at = kept.get("created_at")
+    return ApiDetails(
+        kept.get("description", ""),
+        ExecutionMode(kept.get("execution", ExecutionMode.REMOTE)),
+        tuple((key, value) for key, value in kept.get("bindings", ())),
+        datetime.fromisoformat(created_at) if created_at else None,
+    )
 
 
 def _identity_row(identity: Identity) -> dict[str, Any]:
@@ -261,4 +300,6 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
         if row["concurrency_group"]
         else None,
         freeze=tuple(map(read_window, row["freeze"])),
+        made_by_api=row["made_by_api"],
+        details=_details(row["about"]),
     )

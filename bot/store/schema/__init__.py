@@ -9,6 +9,7 @@ from bot.store.schema.approvals import approvals
 from bot.store.schema.audit import audit
 from bot.store.schema.catching_up import handled_heads, repo_watches
 from bot.store.schema.changes import changes
+from bot.store.schema.configurations import configuration_versions, uploads
 from bot.store.schema.deliveries import deliveries
 from bot.store.schema.failed_deliveries import failed_deliveries, hook_watches
 from bot.store.schema.forecasts import forecasts
@@ -29,6 +30,7 @@ __all__ = [
     "artifacts",
     "audit",
     "changes",
+    "configuration_versions",
     "deliveries",
     "failed_deliveries",
     "forecasts",
@@ -53,6 +55,7 @@ __all__ = [
     "state_versions",
     "subjects",
     "tokens",
+    "uploads",
     "variable_sets",
     "variables",
     "workspaces",

@@ -64,6 +64,8 @@ runs = Table(
     Column("rest_of", Json),
     Column("frozen", Json),
     Column("freeze_ignored", Words, nullable=False, server_default=""),
+    # The uploaded configuration; empty if it is that of a commit.
+    Column("configuration_version", Words, nullable=False, server_default=""),
     UniqueConstraint("workspace_id", "sequence"),
     # Applies queue: at most one run holds a workspace, even if the code has a bug (promise 2).
     Index(

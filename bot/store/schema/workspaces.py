@@ -48,6 +48,9 @@ workspaces = Table(
     Column("project", Words, nullable=False, server_default=""),
     Column("team", Words, nullable=False, server_default=""),
     Column("freeze", Json, nullable=False, server_default="[]"),
+    Column("made_by_api", sa.Boolean, nullable=False, server_default=sa.false()),
+    # Of a workspace made through the API: description, execution mode, map of tags, time of creation.
+    Column("about", Json, nullable=False, server_default="{}"),
     Column("lock_by", Words),
     Column("lock_reason", Words),
     Column("lock_at", Moment),

@@ -139,6 +139,18 @@ class Binaries:
             raise EngineError(f"{self._lacking(kind, constraint)}; {error}") from error
         return Program(kind, str(version), path.resolve(), "downloaded")
 
+    def why_not(self, kind: EngineKind, version: str) -> str:
+        """Say why runs can't use this very version. Empty if they can: it is here, or can be downloaded."""
+        if not re.fullmatch(r"\d{1,4}\.\d{1,4}\.\d{1,4}(?:-[0-9A-Za-z.-]{1,40})?", version, re.ASCII):
+            return f"{version!r} is not a version: write it as 1.11.4, or latest"
+        if self.source is not None:
+            return ""
+        try:
+            self.find(kind, f"= {version}")
+        except EngineError as error:
+            return str(error)
+        return ""
+
     def foresee(self, kind: EngineKind, constraint: str, watch: Watch) -> str:
         """Say what `provide` would return, in words, and download nothing. Raises as `provide` does."""
         allowed = _allowed(constraint)

@@ -14,6 +14,6 @@ def secrets_of(job: EngineJob) -> tuple[str, ...]:
     if job.state:
         credentials = f"{job.state.username}:{job.state.password}"
         found += [job.state.password, base64.b64encode(credentials.encode()).decode()]
-    if header := job.remote.auth_header:
+    if job.remote is not None and (header := job.remote.auth_header):
         found += [header, header.split(" ")[-1]]
     return tuple(found)

@@ -7,15 +7,21 @@ import json
 from bot.domain.errors import EngineError
 from bot.services.ports import EngineJob
 
+# The blocks by which the CLI finds this server. In an upload our override takes their place.
+_NAMES_US = ("cloud", "remote")
 
-def check_configuration(job: EngineJob, own: str) -> None:
-    """Refuse a configuration that keeps its state elsewhere than plangate.yml says. Raises EngineError.
 
-    `own` is the type of the backend that the configuration has, empty for none.
+def check_configuration(job: EngineJob, own: str) -> str:
+    """Return the type of the configuration's own backend that counts; refuse others. Raises EngineError.
+
+    A configuration may not keep its state elsewhere than plangate.yml says. `own` is the type of the backend
+    that it has, empty for none.
     Resources that exist look new to an empty state, and what is applied is then kept elsewhere.
     """
+    if job.upload is not None and own in _NAMES_US:
+        own = ""
     if job.state is None or bool(own) == job.own_backend:
-        return
+        return own
     if own:
         raise EngineError(
             f"the configuration keeps its state itself (`{own}`), not in Plangate: remove its backend or "

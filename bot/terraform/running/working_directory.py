@@ -91,7 +91,7 @@ class Bench:
         files = list(configuration.variable_files(self.directory, self._job.variables))
         state = None
         own = configuration.own_backend(self.directory, self._job.engine, self._folder.tree)
-        state_keeper.check_configuration(self._job, own)
+        own = state_keeper.check_configuration(self._job, own)
         if self._job.state and not own:
             files.append((configuration.override_name(self.directory), configuration.OVERRIDE))
             state = self._job.state
@@ -184,7 +184,7 @@ class Bench:
     @property
     def _cache(self) -> Path | None:
         folder = self._settings.plugin_cache
-        return folder / repository_folder(self._job.remote) if folder else None
+        return folder / repository_folder(self._job.remote) if folder and self._job.remote else None
 
     @property
     def inited(self) -> bool:
@@ -207,6 +207,7 @@ class Bench:
         modes = [
             *(["-destroy"] if job.modes.destroy else []),
             *(["-refresh-only"] if job.modes.refresh_only else []),
+            *([] if job.modes.refresh else ["-refresh=false"]),
             *(f"-replace={address}" for address in job.modes.replace_addrs),
             *(f"-target={address}" for address in job.modes.target_addrs),
         ]

@@ -22,7 +22,7 @@ from bot.domain.errors import (
 from bot.domain.people.permissions import Person, Role
 from bot.services.states.backend import RETRY_SECONDS
 from bot.web.page.layout import Chrome, MessagePage
-from bot.web.request import access, bodies
+from bot.web.request import access, api_failures, bodies
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +70,8 @@ def install(app: Flask) -> None:
 def _domain(error: PlangateError) -> Response:
     if isinstance(error, StoreBusy | StoreUnavailable):
         return _without_database(error)
+    if api_failures.is_api(request.path) and (known := api_failures.status_of(error)):
+        return api_failures.document(known, *api_failures.details_of(error))
     for kind, status in _STATUS:
         if isinstance(error, kind):
             return answer(status, str(error))
@@ -105,6 +107,8 @@ def _last_resort(error: Exception) -> Response:
 
 def answer(status: int, text: str, reference: str = "") -> Response:
     """Return an error as JSON or as a page, depending on the client."""
+    if api_failures.is_api(request.path):
+        return api_failures.document(status, f"{text} ({reference})" if reference else text)
     if request.path.startswith(_FOR_MACHINES) or bodies.wants_json():
         said = jsonify({"error": text} | ({"reference": reference} if reference else {}))
     else:

@@ -90,6 +90,8 @@ def how_started(run: Run, words: ForgeWords) -> str:
             return f"{change or run.branch} is in the merge queue"
         case RunSource.FORECAST:
             return run.message
+        case RunSource.API:
+            return f"{run.created_by} started it from the command line or by the API"
         case RunSource.TRIGGER:
             return "started by another workspace's apply"
 

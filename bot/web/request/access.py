@@ -62,17 +62,24 @@ def find() -> Asker:
 
     Raises SignInNeeded, BadToken.
     """
-    secret = bodies.bearer()
-    if secret is not None:
-        token = services().tokens.holder(secret)
-        if _is_strange(token.account):
-            raise BadToken(_NOT_LOCAL)
-        return Asker(token.account, token=token)
+    if bodies.bearer() is not None:
+        return find_program()
     session = request.cookies.get(cookie_name(), "")
     account = services().sessions.holder(session)
     if account is None or _is_strange(account):
         raise SignInNeeded(AGAIN)
     return Asker(account, session)
+
+
+def find_program() -> Asker:
+    """Return whose program is asking, by its token. Raises BadToken, also if there is none."""
+    secret = bodies.bearer()
+    if secret is None:
+        raise BadToken("send a token: Authorization: Bearer plangate_...")
+    token = services().tokens.holder(secret)
+    if _is_strange(token.account):
+        raise BadToken(_NOT_LOCAL)
+    return Asker(token.account, token=token)
 
 
 def asker() -> Asker:

@@ -34,6 +34,8 @@ OPEN = frozenset(
         "health.healthz",
         "health.readyz",
         "identity.discovery",
+        "well_known.terraform",
+        "well_known.run_page",
         "identity.key_set",
         "sign_in.show",
         "sign_in.enter",
@@ -41,6 +43,9 @@ OPEN = frozenset(
         "forge_sign_in.callback",
     }
 )
+
+# It has a gate of its own, with tokens only: web/api/gate.py.
+API = "api"
 
 # Views without a repository: they check themselves what the person may see and do.
 EVERYBODYS = frozenset(
@@ -118,10 +123,10 @@ def takes(limit: int) -> Callable[[_View], _View]:
 
 
 def _check() -> None:
-    if request.url_rule is None or request.endpoint in OPEN:
+    if request.url_rule is None or request.endpoint in OPEN or request.blueprint == API:
         return
     g.asker = found = access.find()
-    g.person = nobody = Person(found.account.login, Role.NONE, _origin(found))
+    g.person = nobody = Person(found.account.login, Role.NONE, origin_of(found))
     if request.method not in _SAFE:
         view = current_app.view_functions[request.endpoint or ""]
         if limit := getattr(view, _FORM_LIMIT, None):
@@ -141,7 +146,8 @@ def _check() -> None:
         raise
 
 
-def _origin(found: access.Asker) -> Origin:
+def origin_of(found: access.Asker) -> Origin:
+    """Return where a request comes from, for the audit log."""
     address = request.remote_addr or ""
     if found.token is not None:
         return Origin(Via.TOKEN, found.account.forge, address, found.token.name, found.account.uid)

@@ -11,10 +11,12 @@ from flask import Flask, current_app
 
 from bot.domain.people.permissions import Person
 from bot.domain.runs.run import Run
-from bot.domain.workspaces.workspace import Workspace
+from bot.domain.workspaces.workspace import EngineKind, Workspace
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.comments.page_applies import PageApplies
 from bot.services.comments.why_reports import WhyReports
+from bot.services.configurations.api_runs import ApiRuns
+from bot.services.configurations.uploads import Uploads
 from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
 from bot.services.deliveries.redeliver import Redelivery
 from bot.services.identity.keys import IssuerKeys
@@ -29,6 +31,7 @@ from bot.services.states.backend import StateService
 from bot.services.states.history import StateVersions
 from bot.services.states.shared_states import SharedStates
 from bot.services.variables.editor import VariableEditor
+from bot.services.workspaces.api_workspaces import ApiWorkspaces
 
 
 class DeliveryIntake(Protocol):
@@ -87,12 +90,31 @@ class OptionLines(Protocol):
         ...
 
 
+class OrganizationFacts(Protocol):
+    """The part of the organization's settings that the API asks for."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def upload_limit(self) -> int:
+        """How many bytes an uploaded configuration may have."""
+        ...
+
+
 class WebSettings(Protocol):
     """The part of the configuration that the pages ask for."""
 
     @property
     def local_admin(self) -> str:
         """The local administrator's login; empty if there is none."""
+        ...
+
+    @property
+    def organization(self) -> OrganizationFacts:
+        """The organization of the API."""
         ...
 
     @property
@@ -113,6 +135,14 @@ class WebSettings(Protocol):
     @property
     def written(self) -> OptionLines:
         """The lines of plangate.yml that set options."""
+        ...
+
+
+class EngineVersions(Protocol):
+    """Knows which versions of Terraform and OpenTofu there are."""
+
+    def why_not(self, kind: EngineKind, version: str) -> str:
+        """Say why runs can't use this very version. Empty if they can."""
         ...
 
 
@@ -240,6 +270,26 @@ class Services(Protocol):
     @property
     def state_versions(self) -> StateVersions:
         """Their versions, for people."""
+        ...
+
+    @property
+    def api_workspaces(self) -> ApiWorkspaces:
+        """Workspaces that are made through the API."""
+        ...
+
+    @property
+    def uploads(self) -> Uploads:
+        """Uploaded configurations."""
+        ...
+
+    @property
+    def api_runs(self) -> ApiRuns:
+        """Runs that clients of the API create."""
+        ...
+
+    @property
+    def engine_versions(self) -> EngineVersions:
+        """Which versions of Terraform runs may use."""
         ...
 
     @property

@@ -112,7 +112,7 @@ def test_a_repository_is_fetched_over_https_or_http_alone(
         "host:x",
     ):
         job = rig.job("")
-        job = dataclasses.replace(job, remote=GitRemote(job.remote.repo, url))
+        job = dataclasses.replace(job, remote=GitRemote(job.git.repo, url))
         with pytest.raises(EngineError, match="https or http"):
             rig.engine().fetch(job, onlooker())
     assert not (tmp_path / "trap").exists()

@@ -159,7 +159,7 @@ def test_code_of_a_change_only_reads_the_cache_of_its_repository(
     planned(engine, reading, onlooker())
     assert linked_to(rig, "run-3").is_relative_to(cache)
 
-    other = dataclasses.replace(reading.remote, repo=RepoRef("test", "acme/other"))
+    other = dataclasses.replace(reading.git, repo=RepoRef("test", "acme/other"))
     planned(engine, dataclasses.replace(reading, run_id="run-4", remote=other), onlooker())
     assert not linked_to(rig, "run-4").is_relative_to(cache)
 

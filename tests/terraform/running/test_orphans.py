@@ -83,7 +83,7 @@ def test_terraform_outlives_its_worker_only_to_push_its_state(rig: Rig, mode: st
 def lose_a_worker(rig: Rig, job: EngineJob, mode: str) -> None:
     """Kill a worker while its Terraform makes the second resource."""
     access = rig.server.access()
-    args = [str(rig.data), job.remote.url, job.commit, access.address, access.password, mode]
+    args = [str(rig.data), job.git.url, job.commit, access.address, access.password, mode]
     with subprocess.Popen(
         [sys.executable, "-c", WORKER, *args], stdout=subprocess.PIPE, start_new_session=True
     ) as worker:

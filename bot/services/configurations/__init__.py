@@ -1,0 +1,1 @@
+"""Uploaded configurations: asked for, received, found again."""

@@ -1,0 +1,1 @@
+"""Workspaces that are made, changed and deleted through the API."""

@@ -1,0 +1,194 @@
+"""Workspaces made through the API: create, change, delete.
+
+Those of plangate.yml keep their settings there: they can only be read here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bot.domain.errors import Forbidden, IllegalMove, Invalid, NotFound
+from bot.domain.events import NO_REPO
+from bot.domain.ids import new_id
+from bot.domain.people.audit import AuditAction
+from bot.domain.people.permissions import Person, Role
+from bot.domain.plans.modes import Mode
+from bot.domain.workspaces.discovery import NAME, NAME_LENGTH
+from bot.domain.workspaces.isolation import Isolation
+from bot.domain.workspaces.workspace import ApiDetails, ExecutionMode, Workspace
+from bot.services.outbox.audit_log import audited, done
+from bot.services.ports import Clock, Store, Transaction
+from bot.services.runs.removed_workspaces import remove
+
+MOST_TAGS = 50
+LONGEST_DESCRIPTION = 2000
+
+
+@dataclass(frozen=True)
+class WorkspaceWishes:
+    """What a client wants of a workspace; None is not given. `bindings` replace all tags with values."""
+
+    name: str | None = None
+    description: str | None = None
+    auto_apply: bool | None = None
+    working_directory: str | None = None
+    engine_version: str | None = None
+    execution: ExecutionMode | None = None
+    tags: Sequence[str] | None = None
+    bindings: Sequence[tuple[str, str]] | None = None
+
+
+class ApiWorkspaces:
+    """Creates, changes and deletes workspaces. `isolation` is what plangate.yml's workspaces have by default.
+
+    Each method raises Forbidden, Invalid, Conflict, IllegalMove, NotFound.
+    """
+
+    def __init__(self, store: Store, clock: Clock, isolation: Isolation) -> None:
+        self._store = store
+        self._clock = clock
+        self._isolation = isolation
+
+    def create(self, person: Person, wishes: WorkspaceWishes) -> Workspace:
+        """Create a workspace. `person` has their role in the organization."""
+        if person.role < Role.ADMIN:
+            raise Forbidden("only administrators of the organization create workspaces")
+        now = self._clock.now()
+        fresh = Workspace(
+            id=new_id("ws"),
+            name="",
+            repo=NO_REPO,
+            allowed_modes=tuple(Mode),
+            isolation=self._isolation,
+            made_by_api=True,
+            details=ApiDetails(created_at=now),
+        )
+        made = _with(fresh, wishes)
+        with self._store.transaction() as tx:
+            _check_free(tx, made)
+            made = tx.workspaces.put(made)
+            done(tx, self._clock, person, AuditAction.MAKE_WORKSPACE, made)
+        return made
+
+    @audited(AuditAction.CHANGE_WORKSPACE)
+    def change(self, workspace_id: str, person: Person, wishes: WorkspaceWishes) -> Workspace:
+        """Change settings of a workspace; `person` has their role there."""
+        _require_admin(person)
+        with self._store.transaction() as tx:
+            workspace = _ours(tx, workspace_id)
+            changed = _with(workspace, wishes)
+            if changed == workspace:
+                return workspace
+            _check_free(tx, changed)
+            done(
+                tx,
+                self._clock,
+                person,
+                AuditAction.CHANGE_WORKSPACE,
+                workspace,
+                _differences(workspace, changed),
+            )
+            return tx.workspaces.save(changed)
+
+    @audited(AuditAction.DELETE_WORKSPACE)
+    def delete(self, workspace_id: str, person: Person, *, safely: bool = False) -> None:
+        """Delete a workspace: it gives up its name, and its runs and states stay for the record.
+
+        Refused while a run is at work. `safely`: also refused while it is locked or manages resources.
+        """
+        _require_admin(person)
+        with self._store.transaction() as tx:
+            workspace = _ours(tx, workspace_id)
+            if any(run.holds_workspace for run in tx.runs.queue(workspace.id)):
+                raise IllegalMove(f"{workspace.name} is being processed by a run: let it end, or cancel it")
+            if safely and workspace.lock is not None:
+                raise IllegalMove(f"{workspace.name} is locked")
+            if safely and _manages(tx, workspace):
+                raise IllegalMove(
+                    f"{workspace.name} still manages resources: destroy them first, or force it"
+                )
+            done(tx, self._clock, person, AuditAction.DELETE_WORKSPACE, workspace)
+            if workspace.lock is not None:
+                tx.workspaces.set_lock(workspace.id, None)
+            # A name that nobody can give: the next workspace of this name starts from nothing.
+            remove(tx, replace(workspace, name=f"{workspace.name}~{workspace.id}"), self._clock.now())
+
+
+def manages_resources(state: bytes) -> int:
+    """Count the resources of a state that it manages. Returns 0 if it can't be read."""
+    try:
+        document = json.loads(state)
+        found = document.get("resources") or []
+        return sum(1 for each in found if each.get("mode") == "managed" and each.get("instances"))
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return 0
+
+
+def _manages(tx: Transaction, workspace: Workspace) -> bool:
+    current = tx.states.current(workspace.id)
+    return current is not None and manages_resources(tx.states.data(current.id)) > 0
+
+
+def _require_admin(person: Person) -> None:
+    if person.role < Role.ADMIN:
+        raise Forbidden(f"{person.login} may not change the settings of this workspace")
+
+
+def _ours(tx: Transaction, workspace_id: str) -> Workspace:
+    workspace = tx.workspaces.get(workspace_id, for_update=True)
+    if not workspace.active:
+        raise NotFound(f"there is no workspace {workspace_id}")
+    if not workspace.made_by_api:
+        raise Invalid(f"the settings of {workspace.name} are in plangate.yml: change them there")
+    return workspace
+
+
+def _check_free(tx: Transaction, wanted: Workspace) -> None:
+    try:
+        standing = tx.workspaces.named(wanted.name)
+    except NotFound:
+        return
+    if standing.id != wanted.id:
+        raise Invalid("Name has already been taken")
+
+
+def _with(workspace: Workspace, wishes: WorkspaceWishes) -> Workspace:
+    """Return the workspace with what was given. Raises Invalid."""
+    name = workspace.name if wishes.name is None else wishes.name
+    if not NAME.fullmatch(name):
+        raise Invalid(f"Name must be 1 to {NAME_LENGTH} letters, digits, `-` and `_`")
+    directory = workspace.working_directory
+    if wishes.working_directory is not None:
+        directory = wishes.working_directory.strip("/")
+        if ".." in directory.split("/") or not directory.isprintable() or len(directory) > 500:
+            raise Invalid("Working directory must be a path inside the configuration")
+    details = workspace.details
+    if wishes.description is not None:
+        details = replace(details, description=wishes.description[:LONGEST_DESCRIPTION])
+    if wishes.execution is not None:
+        details = replace(details, execution=wishes.execution)
+    if wishes.bindings is not None:
+        details = replace(details, bindings=tuple(sorted(dict(wishes.bindings).items())))
+    tags = workspace.tags if wishes.tags is None else tuple(dict.fromkeys(wishes.tags))
+    for tag in (*tags, *(key for key, _ in details.bindings)):
+        if not tag or len(tag) > 255 or not tag.isprintable():
+            raise Invalid(f"{tag!r} is not a valid tag")
+    if len(tags) + len(details.bindings) > MOST_TAGS:
+        raise Invalid(f"a workspace may have {MOST_TAGS} tags at most")
+    version = workspace.engine_version if wishes.engine_version is None else wishes.engine_version
+    return replace(
+        workspace,
+        name=name,
+        working_directory="" if directory == "." else directory,
+        auto_apply=workspace.auto_apply if wishes.auto_apply is None else wishes.auto_apply,
+        engine_version="" if version == "latest" else version,
+        tags=tags,
+        details=details,
+    )
+
+
+def _differences(before: Workspace, after: Workspace) -> str:
+    names = ("name", "working_directory", "auto_apply", "engine_version", "tags", "details")
+    return ", ".join(name for name in names if getattr(before, name) != getattr(after, name))

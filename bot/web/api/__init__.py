@@ -1,0 +1,1 @@
+"""HashiCorp's API v2: a module for each resource, over the same services as the pages."""

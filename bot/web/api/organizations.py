@@ -1,0 +1,114 @@
+"""The organization: there is one, and the settings name it."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from bot.domain.errors import NotFound
+from bot.domain.people.permissions import Role
+from bot.web.api import documents, reading
+from bot.web.api.documents import ApiResource, Related
+from bot.web.api.registry import ApiRoutes
+from bot.web.request import access
+from bot.web.request.services import services
+
+routes = ApiRoutes("organizations")
+
+
+@routes.get(
+    "/organizations", summary="List the organizations: there is one", gives="organizations", many=True
+)
+def listing() -> Response:
+    """Answer with the one organization."""
+    found, page = reading.part([organization()])
+    return documents.many(found, page)
+
+
+@routes.get("/organizations/<organization_name>", summary="Show the organization", gives="organizations")
+def show(organization_name: str) -> Response:
+    """Answer with the organization."""
+    check_name(organization_name)
+    return documents.one(organization())
+
+
+@routes.get(
+    "/organizations/<organization_name>/entitlement-set",
+    summary="Say what the organization can do",
+    gives="entitlement-sets",
+)
+def entitlements(organization_name: str) -> Response:
+    """Answer with what is built: clients run everything themselves unless `operations` is true."""
+    check_name(organization_name)
+    return documents.one(
+        ApiResource(
+            "entitlement-sets",
+            f"org-{services().config.organization.name}",
+            {
+                "operations": True,
+                "state-storage": True,
+                "policy-enforcement": True,
+                "sentinel": True,
+                "vcs-integrations": True,
+                "teams": True,
+                "user-limit": None,
+                "run-tasks": False,
+                "agents": False,
+                "cost-estimation": False,
+                "configuration-designer": False,
+                "private-module-registry": False,
+                "audit-logging": False,
+                "sso": False,
+                "self-serve-billing": False,
+            },
+            links={"self": f"/api/v2/organizations/{organization_name}/entitlement-set"},
+        )
+    )
+
+
+def check_name(name: str) -> None:
+    """Make sure that a name is the organization's. Raises NotFound."""
+    if name != services().config.organization.name:
+        raise NotFound(f"there is no organization {name}")
+
+
+def organization() -> ApiResource:
+    """Return the organization as who asks sees it."""
+    name, role = services().config.organization.name, access.person_asking().role
+    owns, makes = role >= Role.OWNER, role >= Role.ADMIN
+    return ApiResource(
+        "organizations",
+        name,
+        {
+            "name": name,
+            "external-id": f"org-{name}",
+            "email": "",
+            "created-at": "2026-01-01T00:00:00.000Z",
+            "cost-estimation-enabled": False,
+            "default-execution-mode": "remote",
+            "allow-force-delete-workspaces": True,
+            "assessments-enforced": False,
+            "collaborator-auth-policy": "password",
+            "plan-expired": False,
+            "saml-enabled": False,
+            "two-factor-conformant": True,
+            "send-passing-statuses-for-untriggered-speculative-plans": True,
+            "permissions": {
+                "can-update": False,
+                "can-destroy": False,
+                "can-access-via-teams": True,
+                "can-create-workspace": makes,
+                "can-create-team": False,
+                "can-create-module": False,
+                "can-manage-users": False,
+                "can-manage-tags": makes,
+                "can-update-agent-pools": False,
+                "can-update-sentinel": False,
+                "can-traverse": True,
+                "can-start-trial": False,
+                "can-update-api-token": owns,
+                "can-update-oauth": False,
+            },
+        },
+        {"entitlement-set": Related(f"/api/v2/organizations/{name}/entitlement-set")},
+        {"self": f"/api/v2/organizations/{name}"},
+    )

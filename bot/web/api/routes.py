@@ -1,0 +1,79 @@
+"""The blueprint of the API: registers what each resource declares.
+
+A resource is a module here with `routes = ApiRoutes(...)`: add it to `RESOURCES`. What no resource declares
+is answered with 404.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+from flask.blueprints import BlueprintSetupState
+
+from bot.web.api import (
+    account,
+    configuration_versions,
+    discovery,
+    gate,
+    organizations,
+    plans,
+    runs,
+    state_versions,
+    tags,
+    workspaces,
+)
+from bot.web.api.gate import RateLimiter
+from bot.web.api.registry import ApiEndpoint
+from bot.web.request.api_failures import ROOT
+
+RESOURCES = (
+    discovery,
+    account,
+    organizations,
+    workspaces,
+    tags,
+    configuration_versions,
+    runs,
+    plans,
+    state_versions,
+)
+
+blueprint = Blueprint("api", __name__)
+well_known = Blueprint("well_known", __name__)
+well_known.get("/.well-known/terraform.json", endpoint="terraform")(discovery.well_known)
+well_known.get("/app/<organization_name>/<workspace_name>/runs/<run_id>", endpoint="run_page")(
+    discovery.run_page
+)
+
+
+def endpoints() -> dict[str, ApiEndpoint]:
+    """Return all endpoints by the names of their views."""
+    found: dict[str, ApiEndpoint] = {}
+    for resource in RESOURCES:
+        for each in resource.routes.endpoints:
+            assert f"api.{each.name}" not in found, f"{each.name} is declared twice"
+            found[f"api.{each.name}"] = each
+    return found
+
+
+def _register(state: BlueprintSetupState) -> None:
+    app = state.app
+    known, limiter = endpoints(), RateLimiter()
+    app.extensions["plangate_api"] = known
+
+    def check() -> Response | None:
+        return gate.check(known, limiter)
+
+    blueprint_name = blueprint.name
+    app.before_request_funcs.setdefault(blueprint_name, []).append(check)
+    app.after_request_funcs.setdefault(blueprint_name, []).append(gate.finish)
+
+
+for _each in endpoints().values():
+    blueprint.add_url_rule(
+        ROOT + _each.path,
+        _each.name,
+        _each.view,
+        methods=[_each.method],
+        provide_automatic_options=False,
+    )
+blueprint.record(_register)

@@ -1,0 +1,227 @@
+"""Runs: create, read, list, act on them; the queue of the organization."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flask import Response
+
+from bot.domain.errors import IllegalMove, Invalid
+from bot.domain.people.permissions import Person
+from bot.domain.plans.modes import make_modes
+from bot.domain.runs.lifecycle import AT_WORK, UNDER_WAY, RunStatus
+from bot.domain.runs.run import Run
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.configurations.api_runs import RunWishes
+from bot.services.ports import RunQuery
+from bot.web.api import documents, organizations, reading, rights
+from bot.web.api.documents import ApiResource, PageOf
+from bot.web.api.registry import ApiField, ApiParameter, ApiRoutes, FieldKind
+from bot.web.api.shapes.runs import apply_resource, event_resource, plan_resource, run_resource
+from bot.web.api.shapes.workspaces import workspace_resource
+from bot.web.request.services import services
+
+routes = ApiRoutes("runs")
+
+Seen = tuple[Run, Workspace, Person]
+
+_INCLUDES = (
+    "plan",
+    "apply",
+    "workspace",
+    "task_stages",
+    "configuration_version",
+    "created_by",
+    "cost_estimate",
+)
+_FIELDS = (
+    ApiField("message"),
+    ApiField("is-destroy", FieldKind.BOOLEAN),
+    ApiField("refresh", FieldKind.BOOLEAN),
+    ApiField("refresh-only", FieldKind.BOOLEAN),
+    ApiField("plan-only", FieldKind.BOOLEAN),
+    ApiField("auto-apply", FieldKind.BOOLEAN, "left out: as the workspace says"),
+    ApiField("target-addrs", FieldKind.ARRAY),
+    ApiField("replace-addrs", FieldKind.ARRAY),
+    ApiField("save-plan", FieldKind.BOOLEAN, "not built yet: refused"),
+    ApiField("allow-empty-apply", FieldKind.BOOLEAN, "not built yet: refused"),
+    ApiField("variables", FieldKind.ARRAY, "not built yet: refused unless it is empty"),
+    ApiField("terraform-version", about="not built yet: refused"),
+)
+_NOT_BUILT = ("save-plan", "allow-empty-apply", "variables", "terraform-version")
+
+
+@routes.post(
+    "/runs",
+    summary="Create a run",
+    status=201,
+    gives="runs",
+    takes="runs",
+    fields=_FIELDS,
+    relationships=("workspace", "configuration-version"),
+)
+def create() -> Response:
+    """Create a run of a workspace."""
+    sent = reading.sent()
+    if not sent.related("workspace"):
+        raise Invalid("a run needs the relationship workspace")
+    there, person = rights.workspace(sent.related("workspace"))
+    for name in _NOT_BUILT:
+        # Without it the run would do something else than was asked for.
+        if sent.attributes.get(name):
+            raise Invalid(f"{name} is not supported by this server yet")
+    wishes = RunWishes(
+        configuration_version=sent.related("configuration-version"),
+        message=sent.text("message"),
+        plan_only=sent.truth("plan-only"),
+        auto_apply=sent.truth("auto-apply") if sent.has("auto-apply") else None,
+        modes=make_modes(
+            destroy=sent.truth("is-destroy"),
+            refresh_only=sent.truth("refresh-only"),
+            replace=sent.strings("replace-addrs"),
+            target=sent.strings("target-addrs"),
+            refresh=sent.truth("refresh", True),
+        ),
+    )
+    return answer((services().api_runs.create(there, person, wishes), there, person), 201)
+
+
+@routes.get("/runs/<run_id>", summary="Show a run", gives="runs", includes=_INCLUDES)
+def show(run_id: str) -> Response:
+    """Answer with a run."""
+    return answer(rights.run(run_id))
+
+
+@routes.get(
+    "/workspaces/<workspace_id>/runs",
+    summary="List the runs of a workspace, newest first",
+    gives="runs",
+    many=True,
+    includes=_INCLUDES,
+    query=(ApiParameter("filter[status]", "statuses with commas"),),
+)
+def listing(workspace_id: str) -> Response:
+    """Answer with the runs of a workspace."""
+    there, person = rights.workspace(workspace_id)
+    number, size = reading.page()
+    statuses = reading.words("filter[status]")
+    with services().store.reading() as tx:
+        found = tx.runs.find(RunQuery(workspace_id=there.id, statuses=statuses or None, limit=None))
+        part = found[(number - 1) * size : number * size]
+        data = [run_resource(tx, run, there, person) for run in part]
+    included = _included([(run, there, person) for run in part])
+    return documents.many(data, PageOf(number, size, len(found)), included)
+
+
+@routes.get("/runs/<run_id>/run-events", summary="Show a run's timeline", gives="run-events", many=True)
+def events(run_id: str) -> Response:
+    """Answer with the lines of a run's timeline."""
+    run, _, _ = rights.run(run_id)
+    with services().store.reading() as tx:
+        timeline = tx.runs.timeline(run.id)
+    return documents.every(event_resource(event, number) for number, event in enumerate(timeline))
+
+
+@routes.post("/runs/<run_id>/actions/apply", summary="Confirm a run", status=202)
+def apply(run_id: str) -> Response:
+    """Let a run apply its plan."""
+    _, _, person = rights.run(run_id)
+    services().controls.confirm(run_id, person, reading.said("comment"))
+    return documents.nothing(202)
+
+
+@routes.post("/runs/<run_id>/actions/discard", summary="Discard a run", status=202)
+def discard(run_id: str) -> Response:
+    """Discard a run that waits."""
+    _, _, person = rights.run(run_id)
+    services().controls.discard(run_id, person, reading.said("comment"))
+    return documents.nothing(202)
+
+
+@routes.post("/runs/<run_id>/actions/cancel", summary="Cancel a run", status=202)
+def cancel(run_id: str) -> Response:
+    """Stop a run."""
+    _, _, person = rights.run(run_id)
+    services().controls.cancel(run_id, person, reading.said("comment"))
+    return documents.nothing(202)
+
+
+@routes.post("/runs/<run_id>/actions/force-cancel", summary="Kill a run", status=202)
+def force_cancel(run_id: str) -> Response:
+    """Kill a run that a cancel did not end."""
+    run, _, person = rights.run(run_id)
+    if run.cancel_requested_at is None:
+        raise IllegalMove(f"{run_id} was not canceled: cancel it first")
+    services().controls.force_cancel(run_id, person, reading.said("comment"))
+    return documents.nothing(202)
+
+
+@routes.get(
+    "/organizations/<organization_name>/runs/queue",
+    summary="List the runs that wait or are at work",
+    gives="runs",
+    many=True,
+)
+def queue(organization_name: str) -> Response:
+    """Answer with the unfinished runs of the workspaces that who asks may see, oldest first."""
+    organizations.check_name(organization_name)
+    found = sorted(_unfinished(), key=lambda seen: seen[0].created_at)
+    part, page = reading.part(found)
+    with services().store.reading() as tx:
+        data = [run_resource(tx, *seen) for seen in part]
+    return documents.many(data, page)
+
+
+@routes.get(
+    "/organizations/<organization_name>/capacity",
+    summary="Say how many runs wait and are at work",
+    gives="organization-capacity",
+)
+def capacity(organization_name: str) -> Response:
+    """Answer with the numbers, of the workspaces that who asks may see."""
+    organizations.check_name(organization_name)
+    found = [run for run, _, _ in _unfinished()]
+    about = {
+        "pending": sum(run.status is RunStatus.PENDING for run in found),
+        "running": sum(run.status in AT_WORK for run in found),
+    }
+    return documents.one(ApiResource("organization-capacity", organization_name, about))
+
+
+def answer(seen: Seen, status: int = 200) -> Response:
+    """Answer with a run, and what it includes."""
+    with services().store.reading() as tx:
+        data = run_resource(tx, *seen)
+    return documents.one(data, status, _included([seen]))
+
+
+def _unfinished() -> list[Seen]:
+    visible = {there.id: (there, person) for there, person in rights.visible()}
+    wanted = RunQuery(statuses=frozenset(each.value for each in UNDER_WAY), active=True, limit=1000)
+    with services().store.reading() as tx:
+        found = tx.runs.find(wanted)
+    return [(run, *visible[run.workspace_id]) for run in found if run.workspace_id in visible]
+
+
+def _included(found: list[Seen]) -> list[ApiResource]:
+    organization = services().config.organization.name
+
+    def workspaces(seen: Seen) -> list[ApiResource]:
+        return [workspace_resource(seen[1], seen[2], organization)]
+
+    def plans(seen: Seen) -> list[ApiResource]:
+        with services().store.reading() as tx:
+            return [plan_resource(tx, seen[0])]
+
+    def applies(seen: Seen) -> list[ApiResource]:
+        with services().store.reading() as tx:
+            return [apply_resource(tx, seen[0])]
+
+    known: Mapping[str, reading.Include[Seen]] = {
+        "workspace": workspaces,
+        "plan": plans,
+        "apply": applies,
+        # There are none yet: an empty answer is what clients expect then.
+        **{name: lambda _: [] for name in _INCLUDES if name not in ("workspace", "plan", "apply")},
+    }
+    return reading.included(found, known)

@@ -1,0 +1,1 @@
+"""The wire shapes of API v2: what each resource looks like to its clients."""

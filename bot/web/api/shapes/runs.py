@@ -1,0 +1,169 @@
+"""What runs, plans and applies look like to clients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.domain.ids import apply_id, plan_id
+from bot.domain.people.permissions import Action, Person
+from bot.domain.runs import actions, lifecycle
+from bot.domain.runs.lifecycle import RunStatus, StageStatus
+from bot.domain.runs.run import Run, RunEvent, RunSource
+from bot.domain.workspaces.workspace import Workspace
+from bot.services.ports import Transaction
+from bot.web.api import signed
+from bot.web.api.documents import ApiLink, ApiLinks, ApiResource, Fields, Related, moment
+from bot.web.api.gate import short_hash
+from bot.web.request.services import services
+
+_SOURCES = {RunSource.API: "tfe-api", RunSource.PUSH: "tfe-configuration-version"}
+
+
+def run_resource(tx: Transaction, run: Run, there: Workspace, person: Person) -> ApiResource:
+    """Return a run as who asks sees it."""
+    at = f"/api/v2/runs/{run.id}"
+    relationships: dict[str, ApiLink | ApiLinks | Related] = {
+        "workspace": ApiLink("workspaces", there.id, f"/api/v2/workspaces/{there.id}"),
+        "plan": ApiLink("plans", plan_id(run.id), f"{at}/plan"),
+        "apply": ApiLink("applies", apply_id(run.id), f"{at}/apply"),
+        "configuration-version": ApiLink("configuration-versions", configuration_id(run)),
+        "created-by": ApiLink("users", f"user-{short_hash(run.created_by)}"),
+        "run-events": ApiLinks("run-events", (), f"{at}/run-events"),
+        "task-stages": ApiLinks("task-stages"),
+        "policy-checks": ApiLinks("policy-checks"),
+    }
+    return ApiResource("runs", run.id, _run_attributes(tx, run, person), relationships, {"self": at})
+
+
+def configuration_id(run: Run) -> str:
+    """Return the id of what a run is fixed to: an upload, or its own commit under an id of the run's body."""
+    return run.configuration_version or "cv-" + run.id.removeprefix("run-")
+
+
+def plan_resource(tx: Transaction, run: Run) -> ApiResource:
+    """Return the plan of a run."""
+    return ApiResource(
+        "plans",
+        plan_id(run.id),
+        _stage(tx, run, "plan") | {"generated-configuration": False, "execution-details": {"mode": "remote"}},
+        {"state-versions": ApiLinks("state-versions")},
+        {"self": f"/api/v2/plans/{plan_id(run.id)}"},
+    )
+
+
+def apply_resource(tx: Transaction, run: Run) -> ApiResource:
+    """Return the apply of a run."""
+    return ApiResource(
+        "applies",
+        apply_id(run.id),
+        _stage(tx, run, "apply") | {"execution-details": {"mode": "remote"}},
+        {"state-versions": ApiLinks("state-versions")},
+        {"self": f"/api/v2/applies/{apply_id(run.id)}"},
+    )
+
+
+def event_resource(event: RunEvent, number: int) -> ApiResource:
+    """Return a line of a run's timeline."""
+    body = event.run_id.removeprefix("run-")
+    about = {"action": event.kind.replace(" ", "_"), "description": event.message}
+    about["created-at"] = moment(event.at) or ""
+    return ApiResource("run-events", f"re-{body}-{number}", {**about, "target": None})
+
+
+def _run_attributes(tx: Transaction, run: Run, person: Person) -> Fields:
+    known, now = services().config, services().clock.now()
+    possible = actions.possible(run, person, now, known.cool_off)
+    modes = run.modes
+    cancel = run.cancel_requested_at
+    return {
+        "status": run.status.value,
+        "actions": {
+            "is-cancelable": run.cancelable and Action.CANCEL in possible,
+            "is-confirmable": run.awaits_confirmation and bool(run.has_changes),
+            "is-discardable": run.discardable,
+            "is-force-cancelable": Action.FORCE_CANCEL in possible,
+        },
+        "permissions": {
+            "can-apply": person.may(Action.CONFIRM),
+            "can-cancel": person.may(Action.CANCEL),
+            "can-discard": person.may(Action.DISCARD),
+            "can-comment": person.may(Action.COMMENT),
+            "can-force-cancel": person.may(Action.FORCE_CANCEL),
+            "can-force-execute": False,
+            # `apply -auto-approve` would override by itself: a person does that, on the page.
+            "can-override-policy-check": False,
+        },
+        "has-changes": bool(run.has_changes),
+        "position-in-queue": position(tx, run),
+        "plan-only": run.plan_only,
+        "save-plan": False,
+        "auto-apply": run.auto_apply,
+        "allow-empty-apply": False,
+        "allow-config-generation": False,
+        "is-destroy": modes.destroy,
+        "refresh": modes.refresh,
+        "refresh-only": modes.refresh_only,
+        "target-addrs": list(modes.target_addrs),
+        "replace-addrs": list(modes.replace_addrs),
+        "variables": [],
+        "message": run.message,
+        "source": _SOURCES.get(run.source, "tfe-ui"),
+        "terraform-version": run.engine_version,
+        "trigger-reason": "manual",
+        "created-at": moment(run.created_at),
+        "status-timestamps": _timestamps(tx.runs.timeline(run.id)),
+        "canceled-at": moment(cancel),
+        "force-cancel-available-at": moment(cancel + known.cool_off) if cancel and not run.final else None,
+    }
+
+
+def position(tx: Transaction, run: Run) -> int:
+    """Return the place in the workspace's queue; 0 for one that is at work."""
+    if run.plan_only or run.status is not RunStatus.PENDING:
+        return 0
+    return next((at for at, each in enumerate(tx.runs.queue(run.workspace_id)) if each.id == run.id), 0)
+
+
+def _stage(tx: Transaction, run: Run, stage: str) -> Fields:
+    counts = run.counts
+    applied = stage == "plan" or run.status is RunStatus.APPLIED
+    status = run.plan_status if stage == "plan" else _apply_status(run)
+    shown = counts if applied else None
+    return {
+        "status": status.value,
+        "status-timestamps": _stage_times(tx.runs.timeline(run.id), stage),
+        "log-read-url": signed.address(f"logs/{run.id}/{stage}"),
+        "has-changes": bool(run.has_changes),
+        "resource-additions": shown.add if shown else 0,
+        "resource-changes": shown.change if shown else 0,
+        "resource-destructions": shown.destroy if shown else 0,
+        "resource-imports": shown.imports if shown else 0,
+        "structured-run-output-enabled": False,
+    }
+
+
+def _apply_status(run: Run) -> StageStatus:
+    """Return the apply's own status. One that never comes is unreachable."""
+    if run.final and run.apply_status is StageStatus.PENDING:
+        return StageStatus.UNREACHABLE
+    return run.apply_status
+
+
+def _timestamps(timeline: Sequence[RunEvent]) -> Fields:
+    found: Fields = {}
+    for event in timeline:
+        if event.kind in lifecycle.TRANSITIONS:
+            found[f"{event.kind.replace('_', '-')}-at"] = moment(event.at)
+    return found
+
+
+def _stage_times(timeline: Sequence[RunEvent], stage: str) -> Fields:
+    begins = RunStatus.PLANNING if stage == "plan" else RunStatus.APPLYING
+    begun: datetime | None = None
+    for event in timeline:
+        if event.kind == begins.value:
+            begun = event.at
+        elif begun is not None and event.kind in lifecycle.TRANSITIONS:
+            return {"started-at": moment(begun), "finished-at": moment(event.at)}
+    return {"started-at": moment(begun)} if begun else {}
