@@ -34,7 +34,7 @@ from bot.services.policies.set_changes import PolicyChanges
 from bot.services.ports import ChangeRecord, Clock, ForgeReader, RunQuery, Store, Transaction
 from bot.services.runs.cancel import PLANGATE, discarded
 from bot.services.runs.change_runs import runs_everywhere
-from bot.services.runs.create import RunFactory
+from bot.services.runs.create import NEWER_PLAN, RunFactory
 from bot.services.runs.merge_results import why_not_planned, why_plan_outdated
 from bot.services.runs.transitions import Transitions
 
@@ -229,10 +229,11 @@ class ChangeLog:
         merged = merge is not None and not merge.result.conflicting
         commit = merge.result.commit if merge is not None and merged else change.head_sha
 
-        def concerned(each: Workspace) -> bool:
-            return each.on_branch(change.base_branch, change.default_branch)
-
-        files = self._used_modules.look(change.repo, files, commit, concerned, found or ())
+        with self._store.reading() as tx:
+            known = tx.workspaces.of_repo(change.repo)
+        on_branch = (change.base_branch, change.default_branch)
+        here = (each for each in (*known, *(found or ())) if each.on_branch(*on_branch))
+        files = self._used_modules.look(change.repo, files, commit, here)
         return ChangeFacts(files, found, merge)
 
     def keep(
@@ -291,7 +292,7 @@ class ChangeLog:
     def _previews(self, tx: Transaction, kept: LoggedChange, by: str, outcome: DeliveryResult) -> None:
         record, change = kept.record, kept.record.change
         runs = runs_everywhere(tx, change)
-        tx.variables.load(record.workspace_ids)
+        new = []
         for decision in kept.decisions:
             match decision:
                 case StartRun(workspace, reason) if conflict := why_not_planned(tx, workspace, change):
@@ -304,19 +305,16 @@ class ChangeLog:
                         )
                         continue
                     older = runs.get(workspace.id, ())
-                    run = self._run_factory.preview(
-                        tx,
-                        workspace,
-                        change,
-                        by,
-                        reason,
-                        outcome.wake,
-                        older=older,
-                        reusing=_earlier_plan(older),
+                    if older:
+                        self._run_factory.cancel_previews(tx, workspace, change, NEWER_PLAN, outcome.wake)
+                    run = self._run_factory.new_preview(
+                        tx, workspace, change, by, reusing=_earlier_plan(older)
                     )
+                    new.append((run, reason))
                     outcome.say(DecisionKind.PREVIEW, reason, workspace.name, run.id)
                 case NoRun(name, reason):
                     outcome.say(DecisionKind.NOTHING, reason, name)
+        self._run_factory.add_all(tx, new, outcome.wake)
         for workspace_id in sorted(runs.keys() - set(record.workspace_ids)):
             workspace = tx.workspaces.get(workspace_id)
             if workspace.active:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from bot.domain.runs.run import Run
 from bot.services.ports import Dispatch, Transaction
 
 log = logging.getLogger(__name__)
+
+
+GAP = timedelta(milliseconds=5)
+"""Between two transactions of one job. On SQLite one writes at a time: a webhook that waits has its turn."""
+# Jobs for so many of them are enough until all of them are stored.
+_FIRST = 8
 
 
 @dataclass
@@ -36,13 +42,38 @@ class Wake:
             self.subjects.append(subject)
 
 
+class HeldBack:
+    """Wakes workers for the first of many runs, and for the others once all of them are stored.
+
+    Otherwise their plans would take the processors from the job that stores the rest. If that job dies, the
+    sweep wakes the workers.
+    """
+
+    def __init__(self) -> None:
+        self._left = _FIRST
+        self._held = Wake()
+
+    def released(self, wake: Wake, *, last: bool) -> Wake:
+        """Return the workers to wake after a part's transaction."""
+        first = self._left == _FIRST
+        now, later = wake.runs[: self._left], wake.runs[self._left :]
+        self._left -= len(now)
+        self._held.runs += later
+        self._held.waiting |= wake.waiting
+        self._held.subjects += [each for each in wake.subjects if each not in self._held.subjects]
+        if last:
+            return replace(
+                wake, runs=now + self._held.runs, subjects=self._held.subjects, waiting=self._held.waiting
+            )
+        return replace(wake, runs=now, subjects=wake.subjects if first else [], waiting=set())
+
+
 def wake_workers(dispatch: Dispatch, wake: Wake) -> None:
     """Wake the workers. If Redis is down, nothing is lost: the sweep wakes them later."""
     try:
         for delivery_id in wake.deliveries:
             dispatch.receive(delivery_id)
-        for run in wake.runs:
-            dispatch.advance(run)
+        dispatch.advance_all(wake.runs)
         for replay_id in wake.replays:
             dispatch.replay(replay_id)
         if wake.forecasts:

@@ -32,6 +32,13 @@ class Runs(RunQueues, Protocol):
         """Insert a run at the end of its workspace's queue, and return it with its sequence."""
         ...
 
+    def add_all(self, new: Sequence[tuple[Run, RunEvent]]) -> Sequence[Run]:
+        """Insert runs of different workspaces as `add` does, at the cost of a few statements. All or none.
+
+        Raises as `add` does.
+        """
+        ...
+
     def get(self, run_id: str) -> Run:
         """Return a run. Raises NotFound."""
         ...
@@ -144,6 +151,10 @@ class WaitingRuns(Protocol):
         """Return the workspaces with pending runs that wait for any run of another workspace."""
         ...
 
+    def awaited(self, workspace_ids: Iterable[str]) -> frozenset[str]:
+        """Return those of the workspaces that have a run which a pending run of another one waits for."""
+        ...
+
     def full_groups(self, now: datetime) -> frozenset[str]:
         """Return the concurrency groups that have no free place."""
         ...
@@ -180,6 +191,10 @@ class Artifacts(Protocol):
 
     def put(self, run_id: str, kind: ArtifactKind, data: bytes) -> None:
         """Store a file of a run. Replaces an earlier one."""
+        ...
+
+    def put_all(self, kind: ArtifactKind, files: Mapping[str, bytes]) -> None:
+        """Store a file of each of many new runs, by the runs' ids. There must be none of the kind yet."""
         ...
 
     def get(self, run_id: str, kind: ArtifactKind) -> bytes | None:

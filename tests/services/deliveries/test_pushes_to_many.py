@@ -127,11 +127,11 @@ def test_a_workspace_that_is_changed_between_two_parts_is_decided_again(house: H
     def change() -> None:
         with house.store.transaction() as tx:
             tx.workspaces.put(replace(last, auto_apply=True))
-            tx.workspaces.put(replace(named(house, "w118"), active=False))
+            tx.workspaces.put(replace(named(house, f"w{MANY - 2:03}"), active=False))
 
     after_first_part(house, change)
     house.work("receive")
     by_workspace = {run.workspace_id: run for run in house.runs()}
     assert by_workspace[last.id].auto_apply
-    assert named(house, "w118").id not in by_workspace
+    assert named(house, f"w{MANY - 2:03}").id not in by_workspace
     assert len(house.runs()) == MANY - 1
