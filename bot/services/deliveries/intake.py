@@ -206,5 +206,7 @@ class Intake:
             return Ignored(f"the body could not be read: {error}")
 
     def _later(self, delivery: Delivery, error: str, *, give_up: bool) -> None:
+        if give_up:
+            self._change_log.gave_up(delivery.id)
         log.warning("delivery %s: %s%s", delivery.id, error, "" if give_up else "; it will be retried")
         self._ledger.failed(delivery.id, error, give_up=give_up)

@@ -132,7 +132,13 @@ class Pushes:
 
     def _create(self, runs: PushedRuns, delivery: Delivery, seen: _Seen) -> None:
         """Create the runs, and mark the delivery as handled with the last of them."""
-        event, outcome, held_back = runs.event, runs.outcome, HeldBack()
+        with HeldBack(self._transitions.wake) as held_back:
+            self._create_in_parts(runs, delivery, seen, held_back)
+
+    def _create_in_parts(
+        self, runs: PushedRuns, delivery: Delivery, seen: _Seen, held_back: HeldBack
+    ) -> None:
+        event, outcome = runs.event, runs.outcome
         while True:
             outcome.wake = Wake()
             with self._store.transaction() as tx:
@@ -143,7 +149,7 @@ class Pushes:
                 self._check_newest(tx, event, delivery, seen)
                 if runs.all_there:
                     self._handled(tx, event, delivery, outcome)
-            self._transitions.wake(held_back.released(outcome.wake, last=runs.all_there))
+            held_back.stored(outcome.wake)
             if runs.all_there:
                 return
             self._clock.wait(GAP)

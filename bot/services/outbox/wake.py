@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -43,29 +44,34 @@ class Wake:
 
 
 class HeldBack:
-    """Wakes workers for the first of many runs, and for the others once all of them are stored.
+    """Wakes workers for the first of many runs at once, and for the others when all of them are stored.
 
     Otherwise their plans would take the processors from the job that stores the rest. If that job dies, the
-    sweep wakes the workers.
+    sweep wakes the workers. Use it in a `with` statement: its end wakes those that are left, also if what is
+    stored was decided on what no longer holds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wake_now: Callable[[Wake], None]) -> None:
+        self._wake_now = wake_now
         self._left = _FIRST
-        self._held = Wake()
+        self._later = Wake()
 
-    def released(self, wake: Wake, *, last: bool) -> Wake:
-        """Return the workers to wake after a part's transaction."""
+    def __enter__(self) -> HeldBack:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
+        if error is None or isinstance(error, Exception):
+            self._wake_now(self._later)
+
+    def stored(self, wake: Wake) -> None:
+        """Wake some of the workers after a part's transaction."""
         first = self._left == _FIRST
         now, later = wake.runs[: self._left], wake.runs[self._left :]
         self._left -= len(now)
-        self._held.runs += later
-        self._held.waiting |= wake.waiting
-        self._held.subjects += [each for each in wake.subjects if each not in self._held.subjects]
-        if last:
-            return replace(
-                wake, runs=now + self._held.runs, subjects=self._held.subjects, waiting=self._held.waiting
-            )
-        return replace(wake, runs=now, subjects=wake.subjects if first else [], waiting=set())
+        self._later.runs += later
+        self._later.waiting |= wake.waiting
+        self._later.subjects = list(dict.fromkeys((*self._later.subjects, *wake.subjects)))
+        self._wake_now(replace(wake, runs=now, subjects=wake.subjects if first else [], waiting=set()))
 
 
 def wake_workers(dispatch: Dispatch, wake: Wake) -> None:

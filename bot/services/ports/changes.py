@@ -12,6 +12,9 @@ from bot.domain.reports.posts import PostContent
 from bot.domain.reports.report import StatusReport
 from bot.domain.runs.merge_result import MergeResult
 
+# In place of a delivery that has created some of a change's previews, and could not create the others.
+GAVE_UP = "given up"
+
 
 @dataclass(frozen=True)
 class ChangeRecord:
@@ -21,7 +24,7 @@ class ChangeRecord:
     `pushers` are the logins of the people who pushed to it, as far as the forge told. `head_at` is the time
     since which its head is this commit, by the forge's clock if that is known. `edited` is the login of the
     person who edited our comment, empty if nobody did. `merge` is what its head makes in its base, None if no
-    workspace plans that.
+    workspace plans that. `deciding` is the delivery that still creates its previews, empty if all are there.
     """
 
     id: str
@@ -34,6 +37,12 @@ class ChangeRecord:
     head_at: datetime | None = None
     edited: str = ""
     merge: MergeResult | None = None
+    deciding: str = ""
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether a delivery is still creating its previews."""
+        return self.deciding not in ("", GAVE_UP)
 
 
 @dataclass(frozen=True)
@@ -59,8 +68,16 @@ class Changes(Protocol):
         """Return a change. Raises NotFound."""
         ...
 
-    def numbered(self, repo: RepoRef, number: int) -> ChangeRecord | None:
-        """Return a change by its number, None if it is unknown."""
+    def numbered(self, repo: RepoRef, number: int, *, for_update: bool = False) -> ChangeRecord | None:
+        """Return a change by its number, None if it is unknown. `for_update` locks it."""
+        ...
+
+    def id_of(self, repo: RepoRef, number: int) -> str | None:
+        """Return the id of a change by its number, None if it is unknown."""
+        ...
+
+    def decided_by(self, delivery_id: str) -> ChangeRecord | None:
+        """Return the change whose previews a delivery still creates, None if there is none. Locks it."""
         ...
 
     def merged_as(self, repo: RepoRef, commit: str) -> ChangeRecord | None:

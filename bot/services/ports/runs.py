@@ -70,8 +70,8 @@ class RunQuery:
     `telling` is the latest commit of a change. Plans of older commits are then left out: only the runs of
     this commit, the runs that may apply and those of a merge queue matter for its reports. `since` is the
     sequence in the workspace that the runs must have exceeded.
-    `commits` are several, of which a run may have any. `limit` None returns all: anything that a person or a
-    decision relies on must be complete.
+    `commits` are several, of which a run may have any, and so are `workspace_ids`. `limit` None returns all:
+    anything that a person or a decision relies on must be complete.
     """
 
     workspace_id: str | None = None
@@ -86,6 +86,7 @@ class RunQuery:
     offset: int = 0
     commits: frozenset[str] | None = None
     since: int | None = None
+    workspace_ids: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -281,10 +281,19 @@ class RunFactory:
         return self._add(tx, run, why, wake)
 
     def cancel_previews(
-        self, tx: Transaction, workspace: Workspace, change: Change, why: str, wake: Wake
+        self,
+        tx: Transaction,
+        workspace: Workspace,
+        change: Change,
+        why: str,
+        wake: Wake,
+        runs: Sequence[Run] | None = None,
     ) -> None:
-        """Cancel the change's unfinished previews in a workspace."""
-        for run in self.of_change(tx, workspace, change):
+        """Cancel the change's unfinished previews in a workspace.
+
+        `runs` are the change's runs there if the caller has read them in this transaction.
+        """
+        for run in self.of_change(tx, workspace, change) if runs is None else runs:
             if run.plan_only and not run.final and run.cancelable:
                 moves = canceled(tx, self._transitions, run, PLANGATE, why)
                 self._transitions.save(tx, run, moves, wake)

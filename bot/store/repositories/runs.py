@@ -153,6 +153,9 @@ def _conditions(query: RunQuery) -> list[sa.ColumnElement[bool]]:
     conditions: list[sa.ColumnElement[bool]] = []
     if query.workspace_id is not None:
         conditions.append(runs.c.workspace_id == query.workspace_id)
+    if query.workspace_ids is not None:
+        places = (runs.c.workspace_id.in_(part) for part in in_parts(query.workspace_ids))
+        conditions.append(sa.or_(sa.false(), *places))
     if query.repo is not None:
         conditions.append(workspaces.c.forge == query.repo.forge)
         conditions.append(workspaces.c.repo_path == query.repo.path)

@@ -37,6 +37,8 @@ changes = Table(
     Column("edited", Words, nullable=False, server_default=""),
     Column("merge", Json),
     Column("asked", Json, nullable=False, server_default=sa.text("'[]'")),
+    # Empty unless a delivery still creates its previews.
+    Column("deciding", Words, nullable=False, server_default=""),
     UniqueConstraint("forge", "repo_path", "number"),
     Index(
         "ix_changes_open",
