@@ -1,7 +1,7 @@
-"""`python -m tests.bench_pages`: how long the page of a run takes with 10,000 changes, and with 100 MiB of log.
+"""`python -m tests.bench_pages`: the page of a run with 10,000 changes, and with 100 MiB of log.
 
-The page is asked of the application itself, without a browser or a web server: wall time and CPU of the answer.
-The first answer is left out: templates and statements are compiled then.
+The page is asked of the application itself, without a browser or a web server: wall time and CPU of the
+answer. The first answer is left out: templates and statements are compiled then.
 """
 
 from __future__ import annotations
@@ -74,11 +74,15 @@ def page(world: World, run: Run, name: str, aim: float) -> None:
 
 def main() -> None:
     """Print the figures."""
-    with kept_stores() as stores, stores.one() as kept, tempfile.TemporaryDirectory() as folder:
-        with built(kept, Path(folder)) as world:
-            world.sign_in()
-            page(world, with_changes(world), f"page of a run, {CHANGES} changes", 0.5)
-            page(world, with_log(world), f"page of a run, {LOG_MIB} MiB of log", 0.3)
+    with (
+        kept_stores() as stores,
+        stores.one() as kept,
+        tempfile.TemporaryDirectory() as folder,
+        built(kept, Path(folder)) as world,
+    ):
+        world.sign_in()
+        page(world, with_changes(world), f"page of a run, {CHANGES} changes", 0.5)
+        page(world, with_log(world), f"page of a run, {LOG_MIB} MiB of log", 0.3)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ _LIMITS = TextLimits(characters=2000, lines=2000)
 
 @dataclass(frozen=True)
 class KeptText:
-    """A plan's text by its lines, and what runs only at its apply. `more` lines follow that nobody asked for."""
+    """A plan's text by its lines, and what runs only at its apply. `more` is how many lines follow."""
 
     lines: tuple[Line, ...]
     at_apply: tuple[RunsAtApply, ...]
