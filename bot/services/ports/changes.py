@@ -54,7 +54,22 @@ class OpenChange:
     workspace_ids: tuple[str, ...]
 
 
-class Changes(Protocol):
+class ChangeListing(Protocol):
+    """Lists the open changes of a repository."""
+
+    def open_of(self, repo: RepoRef, limit: int | None, touching: str = "") -> Sequence[ChangeRecord]:
+        """Return the open changes of a repository, the highest number first.
+
+        `touching` is the id of a workspace: only changes that touch it are returned.
+        """
+        ...
+
+    def open_heads(self, repo: RepoRef) -> Sequence[OpenChange]:
+        """Return all open changes of a repository, the highest number first."""
+        ...
+
+
+class Changes(ChangeListing, Protocol):
     """Stores changes as last fetched."""
 
     def put(self, record: ChangeRecord) -> ChangeRecord:
@@ -82,17 +97,6 @@ class Changes(Protocol):
 
     def merged_as(self, repo: RepoRef, commit: str) -> ChangeRecord | None:
         """Return the change whose merge created a commit of the branch, None if there is none."""
-        ...
-
-    def open_of(self, repo: RepoRef, limit: int | None, touching: str = "") -> Sequence[ChangeRecord]:
-        """Return the open changes of a repository, the highest number first.
-
-        `touching` is the id of a workspace: only changes that touch it are returned.
-        """
-        ...
-
-    def open_heads(self, repo: RepoRef) -> Sequence[OpenChange]:
-        """Return all open changes of a repository, the highest number first."""
         ...
 
 

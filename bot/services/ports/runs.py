@@ -187,8 +187,8 @@ class OutputEnd:
     text: str = field(repr=False)
 
 
-class Artifacts(Protocol):
-    """Stores a run's files and its output (already masked), encrypted at rest."""
+class RunFiles(Protocol):
+    """Stores a run's files, encrypted at rest."""
 
     def put(self, run_id: str, kind: ArtifactKind, data: bytes) -> None:
         """Store a file of a run. Replaces an earlier one."""
@@ -205,6 +205,10 @@ class Artifacts(Protocol):
     def of_runs(self, run_ids: Iterable[str], kind: ArtifactKind) -> Mapping[str, bytes]:
         """Return a file of each run that has it."""
         ...
+
+
+class Artifacts(RunFiles, Protocol):
+    """Stores a run's files and its output (already masked), encrypted at rest."""
 
     def append_output(self, run_id: str, stage: str, text: str) -> None:
         """Append to the output of a stage (`plan` or `apply`)."""
