@@ -54,6 +54,7 @@ class HeldBack:
     def __init__(self, wake_now: Callable[[Wake], None]) -> None:
         self._wake_now = wake_now
         self._left = _FIRST
+        self._begun = False
         self._later = Wake()
 
     def __enter__(self) -> HeldBack:
@@ -64,14 +65,16 @@ class HeldBack:
             self._wake_now(self._later)
 
     def stored(self, wake: Wake) -> None:
-        """Wake some of the workers after a part's transaction."""
-        first = self._left == _FIRST
+        """Wake workers after a part's transaction: for the first part also to report, for others to start."""
         now, later = wake.runs[: self._left], wake.runs[self._left :]
         self._left -= len(now)
         self._later.runs += later
-        self._later.waiting |= wake.waiting
-        self._later.subjects = list(dict.fromkeys((*self._later.subjects, *wake.subjects)))
-        self._wake_now(replace(wake, runs=now, subjects=wake.subjects if first else [], waiting=set()))
+        if self._begun:
+            self._later.waiting |= wake.waiting
+            self._later.subjects = list(dict.fromkeys((*self._later.subjects, *wake.subjects)))
+            wake = replace(wake, subjects=[], waiting=set())
+        self._begun = True
+        self._wake_now(replace(wake, runs=now))
 
 
 def wake_workers(dispatch: Dispatch, wake: Wake) -> None:
