@@ -93,7 +93,11 @@ def test_the_first_part_is_reported_at_once_and_the_others_together(
 ) -> None:
     delivery = push_to(house, count)
     asked: list[str] = []
-    house.dispatch.report = lambda subject, swept=False: asked.append(subject)  # type: ignore[method-assign]
+
+    def report(subject: str, *, swept: bool = False) -> None:
+        asked.append(subject)
+
+    house.dispatch.report = report  # type: ignore[method-assign]
     house.intake.handle(delivery)
     assert len(asked) == told
     runs = [job.subject for job in house.dispatch.asked if job.queue == "plan"]
