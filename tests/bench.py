@@ -1,4 +1,4 @@
-"""`make bench`: prints how long webhooks wait for answers, and what changes of many workspaces take and cost.
+"""`make bench`: how long webhooks and pages wait for answers, and what changes of many workspaces take.
 
 Nothing is asserted: numbers depend on the machine, so what the machine itself takes is printed beside them.
 Everything runs on the loopback address, for a bounded count of requests and time.
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.bench_changes import main as changes
 from tests.bench_large import main as large
+from tests.bench_pages import main as pages
 from tests.bench_policies import judging
 from tests.support import processes, storm
 from tests.support.journeys import Journey, resource
@@ -121,6 +122,7 @@ def main() -> None:
             storm_to_answer(journey, "SQLite")
         on_postgresql(Path(folder) / "server")
     judging()
+    pages()
     changes()
     large()
 

@@ -228,9 +228,10 @@ def main(sizes: Sequence[int] = SIZES) -> None:
                 ]
                 begin += size * count
                 costs = [plan_and_apply(journey, big, numbers) for numbers in ranges]
-                row(f"{size}: bare init + plan", Cost({"all": bare(size)}))
-                row(f"{size}: plan", _median([planned for planned, _ in costs]))
-                row(f"{size}: apply", _median([applied for _, applied in costs]))
+                without = bare(size)
+                row(f"{size}: bare init + plan", Cost({"all": without}))
+                row(f"{size}: plan", _median([planned for planned, _ in costs]), without)
+                row(f"{size}: apply", _median([applied for _, applied in costs]), without)
             row(f"1 behind {max(sizes)}", behind(big, small, range(total - max(sizes), total)))
 
 
@@ -238,15 +239,16 @@ def _median(costs: Sequence[Cost]) -> Cost:
     return sorted(costs, key=lambda cost: statistics.fmean(cost.seconds.values()))[len(costs) // 2]
 
 
-def row(name: str, cost: Cost) -> None:
-    """Print a line of the table."""
+def row(name: str, cost: Cost, without: float = 0.0) -> None:
+    """Print a line of the table. `without` is how long the same plans take without Plangate, in seconds."""
     times = "  ".join(f"{what} {seconds:6.2f} s" for what, seconds in cost.seconds.items())
     rest = (
         f"  CPU {cost.cpu:5.1f} s  calls {cost.calls.total():4}  processes {cost.forks:5}"
         if cost.forks
         else ""
     )
-    sys.stdout.write(f"  {name:<24} {times}{rest}\n")
+    ratio = f"  {max(cost.seconds.values()) / without:.1f} times bare" if without else ""
+    sys.stdout.write(f"  {name:<24} {times}{ratio}{rest}\n")
     for kind, number in cost.calls.most_common(_KINDS):
         sys.stdout.write(f"      {number:5} {kind}\n")
     sys.stdout.flush()

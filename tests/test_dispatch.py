@@ -20,6 +20,7 @@ from bot import jobs
 from bot.cli.server.worker import PlangateWorker
 from bot.demo.stage import free_port
 from bot.dispatch import JOBS, PlangateJob, PlangateQueue, RqDispatch, queue_of
+from tests.store.samples import run, workspace
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,21 @@ def test_what_waits_already_is_not_queued_again_by_a_sweep(dispatch: RqDispatch,
     dispatch.receive("d-1", swept=True)
     assert waiting(redis) == [("bot.jobs.report", ("commit:1",))]
     assert waiting(redis, "receive") == [("bot.jobs.receive", ("d-1",))]
+
+
+def test_many_runs_are_queued_in_order_each_in_its_queue_and_once_by_a_sweep(
+    dispatch: RqDispatch, redis: Redis
+) -> None:
+    place = workspace("network")
+    plans = [run(place) for _ in range(3)]
+    preview = run(place, plan_only=True)
+    dispatch.advance_all([plans[0], preview, plans[1]])
+    dispatch.advance_all([plans[1], plans[2], preview], swept=True)
+    assert waiting(redis, "plan") == [("bot.jobs.advance", (each.id,)) for each in plans]
+    assert waiting(redis, "preview") == [("bot.jobs.advance", (preview.id,))]
+    assert taken(redis, "plan").args == [plans[0].id]
+    dispatch.advance_all(plans, swept=True)
+    assert waiting(redis, "plan") == [("bot.jobs.advance", (plans[each].id,)) for each in (1, 2, 0)]
 
 
 def test_what_a_killed_worker_had_taken_is_queued_again_by_the_next_sweep(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 
 @dataclass(frozen=True, order=True)
@@ -34,6 +35,28 @@ class ChangedFiles:
     paths: tuple[str, ...]
     complete: bool = True
     used: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def _below(self) -> Mapping[str, Sequence[int]]:
+        """The places of the paths that are in each directory, or are that path, in order."""
+        found: dict[str, list[int]] = {}
+        for number, path in enumerate(self.paths):
+            end = len(path)
+            while end > 0:
+                found.setdefault(path[:end], []).append(number)
+                end = path.rfind("/", 0, end)
+        return found
+
+    def first_inside(self, directory: str) -> int | None:
+        """Return the place of the first path that is in a directory, or is that path. None if none is."""
+        directory = directory.strip("/")
+        if directory in ("", "."):
+            return 0 if self.paths else None
+        return next(iter(self._below.get(directory, ())), None)
+
+    def below(self, directory: str) -> Iterable[str]:
+        """Return the paths in a directory, in order. An empty one is the repository's root."""
+        return (self.paths[each] for each in self._below.get(directory, ())) if directory else self.paths
 
     @staticmethod
     def unknown() -> ChangedFiles:

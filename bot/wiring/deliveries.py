@@ -21,6 +21,7 @@ from bot.services.comments.why import WhyComments
 from bot.services.comments.why_reports import WhyReports
 from bot.services.deliveries.intake import Intake
 from bot.services.deliveries.new_outputs import NewOutputs
+from bot.services.deliveries.pushes import Pushes
 from bot.services.deliveries.run_triggers import RunTriggers
 from bot.services.merging.applied_before import AppliedBefore
 from bot.services.outbox.ledger import Ledger
@@ -40,7 +41,7 @@ def intake_of(config: Config, world: World, foundation: Foundation) -> Intake:
     discovery = Discovery(config.discover, world.engine, forges)
     policy_changes = PolicyChanges(clock, config.policy_sets, on=config.policies.replayed > 0)
     ledger = Ledger(store, clock)
-    used_modules = UsedModules(store, world.engine, forges)
+    used_modules = UsedModules(world.engine, forges)
     change_log = _change_log(world, foundation, ledger, discovery, policy_changes, used_modules)
     comments = Comments(
         store,
@@ -65,18 +66,24 @@ def intake_of(config: Config, world: World, foundation: Foundation) -> Intake:
         world.dispatch,
         ledger,
         world.parse,
-        forges,
-        discovery,
-        factory,
         change_log,
+        Pushes(
+            store,
+            clock,
+            ledger,
+            forges,
+            discovery,
+            factory,
+            transitions,
+            foundation.identities,
+            AppliedBefore(store, forges, world.merges),
+            used_modules,
+        ),
         comments,
-        transitions,
         _run_triggers(world, foundation, ledger),
         MergeQueue(store, forges, discovery, factory, ledger, transitions, used_modules),
         OurComments(store, clock, forges, ledger, transitions),
         foundation.identities,
-        AppliedBefore(store, forges, world.merges),
-        used_modules,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,6 +42,10 @@ class FakeDispatch:
     def advance(self, run: Run, *, swept: bool = False) -> None:
         queue = "apply" if run.status in APPLY_STAGES else "preview" if run.plan_only else "plan"
         self._put(Job(queue, run.id, swept))
+
+    def advance_all(self, runs: Sequence[Run], *, swept: bool = False) -> None:
+        for run in runs:
+            self.advance(run, swept=swept)
 
     def report(self, subject: str, *, swept: bool = False) -> None:
         self.ping()

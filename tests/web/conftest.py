@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -92,6 +92,10 @@ class QuietDispatch:
     def advance(self, run: Run, *, swept: bool = False) -> None:
         self.ping()
         self.woken.append(run.id)
+
+    def advance_all(self, runs: Sequence[Run], *, swept: bool = False) -> None:
+        for run in runs:
+            self.advance(run, swept=swept)
 
     def report_later(self, subject: str, at: datetime) -> None:
         self.report(subject)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
+from operator import itemgetter
 
 from bot.domain.events import NO_REPO, ChangedFiles, RepoRef
 from bot.domain.plans.modes import ALLOWED_BY_DEFAULT, Mode
@@ -47,6 +49,22 @@ def pattern_regex(pattern: str) -> re.Pattern[str]:
     return re.compile(out + r"\Z", re.DOTALL)  # Git takes a line end in a path
 
 
+def _first_match(files: ChangedFiles, patterns: Sequence[str]) -> str | None:
+    """Say which path is the first that matches a pattern, None if none does."""
+    if len(patterns) == 1:
+        # Only files below the folder with which it starts: there are many workspaces with a pattern each.
+        start = patterns[0].lstrip("/")
+        folder = start[: min((start.find(each) for each in "*?" if each in start), default=len(start))]
+        paths = files.below(folder.rpartition("/")[0])
+    else:
+        paths = files.paths
+    for path in paths:
+        for pattern in patterns:
+            if pattern_regex(pattern).match(path):
+                return f"{path} matches {pattern}"
+    return None
+
+
 def _inside(path: str, prefix: str) -> bool:
     prefix = prefix.strip("/")
     return prefix in ("", ".") or path == prefix or path.startswith(prefix + "/")
@@ -81,18 +99,15 @@ class Triggers:
         if not files.complete:
             return "the list of changed files is incomplete, so every workspace runs"
         if self.patterns:
-            for path in files.paths:
-                for pattern in self.patterns:
-                    if pattern_regex(pattern).match(path):
-                        return f"{path} matches {pattern}"
-            return None
+            return _first_match(files, self.patterns)
         prefixes = (*self.prefixes, working_directory) if working_directory else self.prefixes
         if not prefixes:
             return f"{files.paths[0]} changed" if files.paths else None
-        for path in files.paths:
-            for prefix in prefixes:
-                if _inside(path, prefix):
-                    return f"{path} is in {prefix.strip('/') or 'the repository'}"
+        places = [(files.first_inside(prefix), prefix) for prefix in prefixes]
+        inside = [(place, prefix) for place, prefix in places if place is not None]
+        if inside:
+            place, prefix = min(inside, key=itemgetter(0))
+            return f"{files.paths[place]} is in {prefix.strip('/') or 'the repository'}"
         return files.used.get(working_directory) if self.by_modules else None
 
     def names(self, path: str) -> bool:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bot.domain.changes.decisions import Decision, NoRun, StartRun, decide_change
+from bot.domain.changes.decisions import Decision, StartRun, decide_change
 from bot.domain.changes.delivery_decisions import DecisionKind
 from bot.domain.changes.requirements import people_needed
-from bot.domain.errors import NotFound, NotReady
+from bot.domain.errors import Conflict, NotFound, NotReady
 from bot.domain.events import (
     Change,
     ChangeAction,
@@ -20,24 +20,23 @@ from bot.domain.events import (
     ReviewersChanged,
 )
 from bot.domain.ids import new_id
-from bot.domain.runs.lifecycle import RunStatus
-from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.merge_approvals import keep_for_merge, settle_merge
 from bot.services.approvals.requirements import RequirementChecker
+from bot.services.changes.change_previews import ChangePreviews, decided_by, taken_up
 from bot.services.changes.discovery import Discovery
 from bot.services.changes.stop_previews import stop_older
 from bot.services.changes.used_modules import UsedModules
 from bot.services.merging.merge_results import ChangeMerges, MergeSight
 from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.outbox.ledger import Ledger
-from bot.services.outbox.wake import Wake
+from bot.services.outbox.wake import GAP, HeldBack, Wake
 from bot.services.policies.set_changes import PolicyChanges
 from bot.services.ports import ChangeRecord, Clock, ForgeReader, RunQuery, Store, Transaction
+from bot.services.ports.changes import GAVE_UP
 from bot.services.runs.cancel import PLANGATE, discarded
 from bot.services.runs.change_runs import runs_everywhere
 from bot.services.runs.create import RunFactory
-from bot.services.runs.merge_results import why_not_planned, why_plan_outdated
 from bot.services.runs.transitions import Transitions
 
 # A forge sends webhooks before its own API knows the same everywhere. This is how long that may take.
@@ -109,7 +108,7 @@ class ChangeLog:
             configured = repo in tx.overviews.repos()
             known = tx.changes.numbered(repo, event.change.number)
         if not configured and not self.watches(repo):
-            return self._ledger.nothing(delivery_id, outcome, f"no workspace is configured for {repo.path}")
+            return self._nothing(delivery_id, known, outcome, f"no workspace is configured for {repo.path}")
         asked_at = self._clock.now()
         change = self._forges[repo.forge].change(repo, event.change.number)
         if known and change.head_sha == known.change.head_sha != event.change.head_sha:
@@ -117,26 +116,101 @@ class ChangeLog:
         if not change.open:
             if known and event.action is ChangeAction.REOPENED:
                 self._not_behind(delivery_id, known, f"that change {change.number} was reopened")
-            return self._ledger.nothing(delivery_id, outcome, "the change was closed meanwhile")
+            return self._nothing(delivery_id, known, outcome, "the change was closed meanwhile")
+        if known is not None and self._is_covered(known, delivery_id):
+            return self._leave_to_other(event, delivery_id, outcome)
         sight = self.look(change)
+        with HeldBack(self._transitions.wake) as held_back:
+            self._preview(event, delivery_id, change, sight, asked_at, outcome, held_back)
+        return None
+
+    def _preview(
+        self,
+        event: ChangeUpdated,
+        delivery_id: str,
+        change: Change,
+        sight: ChangeFacts,
+        asked_at: datetime,
+        outcome: DeliveryResult,
+        held_back: HeldBack,
+    ) -> None:
+        """Store the change and its previews, in short transactions if there are many."""
+        previews: ChangePreviews | None = None
+        while previews is None or not previews.all_there:
+            if previews is not None:
+                self._clock.wait(GAP)
+            outcome.wake = Wake()
+            with self._store.transaction() as tx:
+                if not self._ledger.is_due(tx, delivery_id):
+                    return
+                if previews is None:
+                    pushed_at = event.at if event.change.head_sha == change.head_sha else None
+                    kept = self.keep(tx, change, sight, asked_at, _pusher(event), pushed_at)
+                    record, previews = kept.record, self._begin(tx, kept, event.sender, outcome)
+                    self._policy_changes.noted(tx, record, sight.files, outcome)
+                else:
+                    record = taken_up(tx, change, delivery_id)
+                previews.create_some(tx, record)
+                if previews.all_there:
+                    self._ledger.done(tx, delivery_id, outcome)
+                decided_by(tx, record, "" if previews.all_there else delivery_id)
+                self._transitions.report(tx, record.id, outcome.wake)
+            held_back.stored(outcome.wake)
+
+    def _begin(self, tx: Transaction, kept: LoggedChange, by: str, outcome: DeliveryResult) -> ChangePreviews:
+        change = kept.record.change
+        self._stop_older(tx, change, outcome)
+        if change.from_fork:
+            # Promise 5: changes from forks plan only when a person with write access says so.
+            outcome.say(DecisionKind.NOTHING, FORK_NOTE)
+            return ChangePreviews(self._run_factory, change, (), by, outcome)
+        previews = ChangePreviews(self._run_factory, change, kept.decisions, by, outcome)
+        previews.cancel_untouched(tx, kept.record)
+        return previews
+
+    def _is_covered(self, known: ChangeRecord, delivery_id: str) -> bool:
+        """Whether another delivery is creating the previews, by a look at the change after this webhook."""
+        if not known.in_parts or known.deciding == delivery_id:
+            return False
+        with self._store.reading() as tx:
+            try:
+                other = tx.deliveries.get(known.deciding)
+            except NotFound:
+                return False
+            return other.handled_at is None and known.seen_at > tx.deliveries.get(delivery_id).received_at
+
+    def _leave_to_other(self, event: ChangeUpdated, delivery_id: str, outcome: DeliveryResult) -> None:
+        """Leave the previews to the delivery that creates them. Who pushed counts anyway."""
         with self._store.transaction() as tx:
             if not self._ledger.is_due(tx, delivery_id):
-                return None
-            pusher = event.sender if event.action is ChangeAction.NEW_COMMITS else ""
-            pushed_at = event.at if event.change.head_sha == change.head_sha else None
-            kept = self.keep(tx, change, sight, asked_at, pusher, pushed_at)
-            record = kept.record
-            self._stop_older(tx, change, outcome)
-            if change.from_fork:
-                # Promise 5: changes from forks plan only when a person with write access says so.
-                outcome.say(DecisionKind.NOTHING, FORK_NOTE)
-            else:
-                self._previews(tx, kept, event.sender, outcome)
-            self._policy_changes.noted(tx, record, sight.files, outcome)
-            self._transitions.report(tx, record.id, outcome.wake)
+                return
+            record = tx.changes.numbered(event.change.repo, event.change.number, for_update=True)
+            if record is None or not record.in_parts:
+                raise Conflict(f"the plans of change {event.change.number} are all there meanwhile")
+            tx.changes.put(replace(record, pushers=_with_pusher(record, _pusher(event))))
+            outcome.say(DecisionKind.NOTHING, "another webhook of this change creates its plans")
             self._ledger.done(tx, delivery_id, outcome)
-        self._transitions.wake(outcome.wake)
-        return None
+
+    def gave_up(self, delivery_id: str) -> None:
+        """Report that no more previews are created for a change, if its delivery has created only some."""
+        self._end(delivery_id, GAVE_UP)
+
+    def _end(self, delivery_id: str, how: str = "") -> None:
+        wake = Wake()
+        with self._store.transaction() as tx:
+            record = tx.changes.decided_by(delivery_id)
+            if record is not None:
+                decided_by(tx, record, how)
+                self._transitions.report(tx, record.id, wake)
+        self._transitions.wake(wake)
+
+    def _nothing(
+        self, delivery_id: str, known: ChangeRecord | None, outcome: DeliveryResult, why: str
+    ) -> None:
+        """Store that a delivery has no effect, or no further one if an attempt has created previews."""
+        if known is not None and known.deciding == delivery_id:
+            self._end(delivery_id)
+        self._ledger.nothing(delivery_id, outcome, why)
 
     def closed(self, event: ChangeClosed, delivery_id: str, outcome: DeliveryResult) -> None:
         """Stop runs of a closed change: previews, and runs that wait for an answer on the change.
@@ -159,7 +233,7 @@ class ChangeLog:
                 return None
             # GitLab's delivery has only the number of the author. The change itself has the login.
             kept = replace(change, author=change.author or known.change.author)
-            record = tx.changes.put(replace(known, change=kept, seen_at=asked_at))
+            record = tx.changes.put(replace(known, change=kept, seen_at=asked_at, deciding=""))
             outcome.say(DecisionKind.NOTHING, f"the change was {what}")
             # The commit with which it was closed may be new to us.
             self._stop_older(tx, kept, outcome)
@@ -244,10 +318,11 @@ class ChangeLog:
         merged = merge is not None and not merge.result.conflicting
         commit = merge.result.commit if merge is not None and merged else change.head_sha
 
-        def concerned(each: Workspace) -> bool:
-            return each.on_branch(change.base_branch, change.default_branch)
-
-        files = self._used_modules.look(change.repo, files, commit, concerned, found or ())
+        with self._store.reading() as tx:
+            known = tx.workspaces.of_repo(change.repo)
+        on_branch = (change.base_branch, change.default_branch)
+        here = (each for each in (*known, *(found or ())) if each.on_branch(*on_branch))
+        files = self._used_modules.look(change.repo, files, commit, here)
         return ChangeFacts(files, found, merge)
 
     def keep(
@@ -275,7 +350,6 @@ class ChangeLog:
         )
         note = FORK_NOTE if change.from_fork and touched else ""
         known = tx.changes.numbered(change.repo, change.number)
-        pushers = dict.fromkeys((*(known.pushers if known else ()), *filter(None, (pusher,))))
         same = known is not None and known.change.head_sha == change.head_sha
         head_at = known.head_at if known is not None and same else pushed_at or asked_at
         edited = known.edited if known is not None else ""
@@ -286,10 +360,11 @@ class ChangeLog:
             asked_at,
             note,
             reasons,
-            tuple(pushers),
+            _with_pusher(known, pusher),
             head_at,
             edited,
             sight.merge.result if sight.merge is not None else None,
+            deciding=known.deciding if known is not None else "",
         )
         kept = tx.changes.put(record)
         if sight.merge is not None:
@@ -303,42 +378,6 @@ class ChangeLog:
             if workspace.active:
                 stop_older(tx, self._transitions, runs, workspace, change, self._clock.now(), outcome)
 
-    def _previews(self, tx: Transaction, kept: LoggedChange, by: str, outcome: DeliveryResult) -> None:
-        record, change = kept.record, kept.record.change
-        runs = runs_everywhere(tx, change)
-        tx.variables.load(record.workspace_ids)
-        for decision in kept.decisions:
-            match decision:
-                case StartRun(workspace, reason) if conflict := why_not_planned(tx, workspace, change):
-                    self._run_factory.cancel_previews(tx, workspace, change, conflict, outcome.wake)
-                    outcome.say(DecisionKind.NOTHING, conflict, workspace.name)
-                case StartRun(workspace, reason):
-                    if planned := _planned_before(runs.get(workspace.id, ()), record, workspace):
-                        outcome.say(
-                            DecisionKind.NOTHING, f"this commit has a plan: {planned.id}", workspace.name
-                        )
-                        continue
-                    older = runs.get(workspace.id, ())
-                    run = self._run_factory.preview(
-                        tx,
-                        workspace,
-                        change,
-                        by,
-                        reason,
-                        outcome.wake,
-                        older=older,
-                        reusing=_earlier_plan(older),
-                    )
-                    outcome.say(DecisionKind.PREVIEW, reason, workspace.name, run.id)
-                case NoRun(name, reason):
-                    outcome.say(DecisionKind.NOTHING, reason, name)
-        for workspace_id in sorted(runs.keys() - set(record.workspace_ids)):
-            workspace = tx.workspaces.get(workspace_id)
-            if workspace.active:
-                # A newer commit no longer touches it, so its runs are outdated.
-                why = "a newer commit no longer touches this workspace"
-                self._run_factory.cancel_previews(tx, workspace, change, why, outcome.wake)
-
     def _discard_waiting(
         self, tx: Transaction, workspace: Workspace, change: Change, what: str, outcome: DeliveryResult
     ) -> None:
@@ -350,18 +389,9 @@ class ChangeLog:
                 outcome.say(DecisionKind.DISCARDED, why, workspace.name, run.id)
 
 
-def _earlier_plan(runs: Sequence[Run]) -> Run | None:
-    """Return the newest preview of these runs, newest first, if it has a plan made in the usual way."""
-    newest = next((run for run in runs if run.plan_only and run.status is not RunStatus.CANCELED), None)
-    has_plan = newest is not None and newest.status in (
-        RunStatus.PLANNED_AND_FINISHED,
-        RunStatus.POLICY_SOFT_FAILED,
-    )
-    return newest if newest is not None and has_plan and not newest.modes and newest.digest else None
+def _pusher(event: ChangeUpdated) -> str:
+    return event.sender if event.action is ChangeAction.NEW_COMMITS else ""
 
 
-def _planned_before(runs: Sequence[Run], record: ChangeRecord, workspace: Workspace) -> Run | None:
-    """Return the run of the change's commit, and of its base, that is not to be made again."""
-    of_commit = (run for run in runs if run.commit == record.change.head_sha)
-    found = (run for run in of_commit if run.status is not RunStatus.CANCELED)
-    return next((run for run in found if not why_plan_outdated(record, workspace, run)), None)
+def _with_pusher(known: ChangeRecord | None, pusher: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*(known.pushers if known else ()), *filter(None, (pusher,)))))

@@ -12,7 +12,6 @@ from bot.domain.changes.decisions import NoRun, decide_group
 from bot.domain.changes.delivery_decisions import DecisionKind
 from bot.domain.events import GroupAsked, GroupGone, GroupQueued, RepoRef
 from bot.domain.runs.run import RunSource
-from bot.domain.workspaces.workspace import Workspace
 from bot.services.changes.discovery import Discovery
 from bot.services.changes.used_modules import UsedModules
 from bot.services.outbox.delivery_result import DeliveryResult
@@ -69,10 +68,10 @@ class MergeQueue:
         files = self._forges[repo.forge].files_between(repo, event.base_sha, event.head_sha)
         found = self._discovery.look(repo, event.base_branch, event.default_branch, event.head_sha)
 
-        def concerned(each: Workspace) -> bool:
-            return each.on_branch(event.base_branch, event.default_branch)
-
-        files = self._used_modules.look(repo, files, event.head_sha, concerned, found or ())
+        with self._store.reading() as tx:
+            known = tx.workspaces.of_repo(repo)
+        here = (w for w in (*known, *(found or ())) if w.on_branch(event.base_branch, event.default_branch))
+        files = self._used_modules.look(repo, files, event.head_sha, here)
         with self._store.transaction() as tx:
             if not self._ledger.is_due(tx, delivery_id):
                 return

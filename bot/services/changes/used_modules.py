@@ -7,14 +7,14 @@ a workspace could be touched that is not touched anyway.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from bot.domain.errors import EngineError, RemoteUnavailable, TimedOut
 from bot.domain.events import ChangedFiles, RepoRef
 from bot.domain.workspaces.modules import users_of
 from bot.domain.workspaces.workspace import Workspace
-from bot.services.ports import Engine, ForgeReader, Store
+from bot.services.ports import Engine, ForgeReader
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +22,7 @@ log = logging.getLogger(__name__)
 class UsedModules:
     """Adds to changed files why they touch modules that directories use."""
 
-    def __init__(self, store: Store, engine: Engine, forges: Mapping[str, ForgeReader]) -> None:
-        self._store = store
+    def __init__(self, engine: Engine, forges: Mapping[str, ForgeReader]) -> None:
         self._engine = engine
         self._forges = forges
 
@@ -32,21 +31,19 @@ class UsedModules:
         repo: RepoRef,
         files: ChangedFiles,
         commit: str,
-        concerned: Callable[[Workspace], bool],
-        found: Sequence[Workspace] = (),
+        here: Iterable[Workspace],
     ) -> ChangedFiles:
         """Return the files with what uses them at a commit.
 
-        `concerned` says which workspaces of the repository are on the branch, `found` are those that rules
-        find there. Raises ForgeUnavailable, and EngineError if a later try may succeed. If Git can never
+        `here` are the workspaces on the branch, also those that rules find there.
+
+        Raises ForgeUnavailable, and EngineError if a later try may succeed. If Git can never
         read the commit, any file may be one that they use: their runs then say what is wrong.
         """
         if not files.complete or not files.paths:
             return files
-        with self._store.reading() as tx:
-            known = tx.workspaces.of_repo(repo)
-        here = [each for each in (*known, *found) if concerned(each) and each.triggers.by_modules]
-        if all(each.triggers.reason(files, each.working_directory) for each in here):
+        users = [each for each in here if each.triggers.by_modules]
+        if all(each.triggers.reason(files, each.working_directory) for each in users):
             return files
         try:
             calls = self._engine.module_calls(self._forges[repo.forge].remote(repo), commit)
@@ -55,5 +52,5 @@ class UsedModules:
         except EngineError as error:
             log.warning("the modules of %s at %s are unknown: %s", repo.path, commit[:10], error)
             why = f"{files.paths[0]} may be in a module that it uses: the commit's modules can't be read"
-            return replace(files, used={each.working_directory: why for each in here})
+            return replace(files, used={each.working_directory: why for each in users})
         return replace(files, used=users_of(calls, files.paths))

@@ -7,12 +7,10 @@ once: its effects and the mark that it is handled are in one transaction (promis
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import timedelta
 from typing import assert_never
 
-from bot.domain.changes.decisions import Decision, StartRun, decide_push, decide_tag
 from bot.domain.errors import (
     ConfigError,
     Conflict,
@@ -27,7 +25,6 @@ from bot.domain.errors import (
 from bot.domain.events import (
     BranchPushed,
     ChangeClosed,
-    ChangedFiles,
     ChangeUpdated,
     CommentAdded,
     CommentEdited,
@@ -40,27 +37,18 @@ from bot.domain.events import (
     TagPushed,
 )
 from bot.domain.ids import new_id
-from bot.domain.runs.merge_result import AsApplied
-from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.our_comment import OurComments
-from bot.services.changes.change_log import SETTLING, ChangeLog
-from bot.services.changes.discovery import Discovery
+from bot.services.changes.change_log import ChangeLog
 from bot.services.changes.merge_queue import MergeQueue
-from bot.services.changes.used_modules import UsedModules
 from bot.services.comments.dispatch import Comments
-from bot.services.deliveries import tags
-from bot.services.deliveries.pushed_runs import PushedRuns, PushFacts
+from bot.services.deliveries.pushes import Pushes, still_settles
 from bot.services.deliveries.run_triggers import RunTriggers
-from bot.services.merging.applied_before import AppliedBefore
 from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.outbox.ledger import Ledger
-from bot.services.outbox.outbox import is_ours, want_base_moves
-from bot.services.outbox.wake import Wake
+from bot.services.outbox.outbox import is_ours
 from bot.services.people.identities import Identities
-from bot.services.ports import Clock, Delivery, Dispatch, ForgeReader, Store, Transaction
-from bot.services.ports.deliveries import was_found
-from bot.services.runs.create import RunFactory
-from bot.services.runs.transitions import TRIES, Transitions
+from bot.services.ports import Clock, Delivery, Dispatch, Store
+from bot.services.runs.transitions import TRIES
 
 log = logging.getLogger(__name__)
 
@@ -85,21 +73,15 @@ class Intake:
         dispatch: Dispatch,
         ledger: Ledger,
         parse: Parse,
-        forges: Mapping[str, ForgeReader],
-        discovery: Discovery,
-        run_factory: RunFactory,
         change_log: ChangeLog,
+        pushes: Pushes,
         comments: Comments,
-        transitions: Transitions,
         run_triggers: RunTriggers,
         queue: MergeQueue,
         our_comments: OurComments,
         identities: Identities,
-        applied_before: AppliedBefore,
-        used_modules: UsedModules,
     ) -> None:
-        self._used_modules = used_modules
-        self._applied_before = applied_before
+        self._pushes = pushes
         self._identities = identities
         self._our_comments = our_comments
         self._queue = queue
@@ -109,12 +91,8 @@ class Intake:
         self._ledger = ledger
         self._run_triggers = run_triggers
         self._parse = parse
-        self._forges = forges
-        self._discovery = discovery
-        self._run_factory = run_factory
         self._change_log = change_log
         self._comments = comments
-        self._transitions = transitions
 
     def accept(self, delivery: Delivery) -> bool:
         """Store a delivery, then wake a worker. False if its id was stored before: then nothing is done.
@@ -177,21 +155,19 @@ class Intake:
         return self._act(delivery)
 
     def _settles(self, delivery: Delivery) -> bool:
-        return self._clock.now() - delivery.received_at < SETTLING
+        return still_settles(delivery, self._clock.now())
 
     def _act(self, delivery: Delivery) -> None:
         outcome = DeliveryResult()
         if is_ours(delivery):
             return self._run_triggers.handle(delivery, outcome)
         event = delivery.meaning or self._parsed(delivery)
-        if why := self._why_nobody_follows(event):
-            return self._ledger.nothing(delivery.id, outcome, why)
+        if isinstance(event, BranchPushed | TagPushed):
+            return self._pushes.handle(event, delivery, outcome)
         self._check_identity(event)
         match event:
             case Ignored(reason):
                 self._ledger.nothing(delivery.id, outcome, reason)
-            case BranchPushed() | TagPushed():
-                self._pushed(event, delivery, outcome)
             case ChangeUpdated():
                 self._change_log.updated(event, delivery.id, outcome)
             case ChangeClosed():
@@ -222,25 +198,6 @@ class Intake:
         if configured or self._change_log.watches(repo):
             self._identities.check(repo)
 
-    def _why_nobody_follows(self, event: ForgeEvent | Ignored) -> str:
-        """Return why a push concerns no workspace, empty if it may. Asks only the database."""
-        if not isinstance(event, BranchPushed | TagPushed):
-            return ""
-        with self._store.reading() as tx:
-            configured = tx.workspaces.of_repo(event.repo)
-        decisions: tuple[Decision, ...] = ()
-        if isinstance(event, TagPushed):
-            if not any(workspace.triggers.tag_regex for workspace in configured):
-                decisions = decide_tag(event, configured)
-        elif not self._is_followed(event, configured):
-            decisions = decide_push(event, configured, None)
-        return ", ".join(decision.reason for decision in decisions)
-
-    def _is_followed(self, event: BranchPushed, configured: Sequence[Workspace]) -> bool:
-        """Whether a workspace or a `discover` rule follows the branch."""
-        known = (*configured, *self._discovery.likes(event.repo))
-        return any(workspace.on_branch(event.branch, event.default_branch) for workspace in known)
-
     def _parsed(self, delivery: Delivery) -> ForgeEvent | Ignored:
         """Return the meaning of a delivery that another version of Plangate stored without it."""
         try:
@@ -248,153 +205,8 @@ class Intake:
         except Invalid as error:
             return Ignored(f"the body could not be read: {error}")
 
-    def _pushed(self, event: BranchPushed | TagPushed, delivery: Delivery, outcome: DeliveryResult) -> None:
-        with self._store.reading() as tx:
-            configured = tx.workspaces.of_repo(event.repo)
-            overtaken = tx.deliveries.overtaken(delivery)
-            sent_again = tx.failed_deliveries.failed_at(delivery.forge, delivery.id) is not None
-            handled = _handled_head(tx, event)
-        if why := self._why_outdated(event, delivery, configured):
-            return self._ledger.nothing(delivery.id, outcome, why)
-        # It does not follow what was handled last: webhooks are missing, or came in another order.
-        jumps = isinstance(event, BranchPushed) and handled not in ("", event.before, event.after)
-        if isinstance(event, BranchPushed) and self._may_apply(event, configured):
-            believed = self._believed(event, delivery)
-            if believed is None:
-                return self._ledger.nothing(delivery.id, outcome, _NOT_THERE)
-            event = believed
-        late = overtaken or jumps or sent_again or delivery.attempts or was_found(delivery)
-        if isinstance(event, BranchPushed) and late:
-            event = self._caught_up(event, handled if jumps else event.before)
-        files, found, applied, at_heads = None, None, dict[str, AsApplied](), frozenset[str]()
-        if isinstance(event, BranchPushed):
-            found = self._discovery.look(event.repo, event.branch, event.default_branch, event.after)
-            at_heads = self._at_heads(event, found)
-            here = found or [w for w in configured if w.on_branch(event.branch, event.default_branch)]
-            if here:
-                files = self._files(event, found or ())
-                applied.update(self._applied_before.by_workspace(event, configured))
-        runs: PushedRuns | None = None
-        # Short transactions, so that a push to many workspaces never delays a webhook.
-        while runs is None or not runs.all_there:
-            outcome.wake = Wake()
-            with self._store.transaction() as tx:
-                if not self._ledger.is_due(tx, delivery.id):
-                    return
-                if runs is None:
-                    decisions = self._decisions(tx, event, delivery, PushFacts(files, found, at_heads))
-                    runs = PushedRuns(self._run_factory, event, decisions, applied, outcome)
-                runs.create_some(tx)
-                # Only now: later runs in these workspaces wait for ours in the queue.
-                if not overtaken and tx.deliveries.overtaken(delivery):
-                    raise Conflict("another push arrived meanwhile")
-                if _handled_head(tx, event) != handled:
-                    raise Conflict("another push of this branch was handled meanwhile")
-                if runs.all_there:
-                    self._handled(tx, event, delivery, outcome)
-            self._transitions.wake(outcome.wake)
-
-    def _decisions(
-        self, tx: Transaction, event: BranchPushed | TagPushed, delivery: Delivery, facts: PushFacts
-    ) -> Sequence[Decision]:
-        """Decide which workspaces run. Keeps those that were found, and retires those that are gone."""
-        if isinstance(event, TagPushed):
-            return tags.in_time(tx, decide_tag(event, _on_branch(tx, event)), delivery)
-        if facts.found is not None:
-            self._discovery.keep(tx, event.repo, facts.found, on_branch=True)
-            now = self._clock.now()
-            branches = event.branch, event.default_branch
-            self._discovery.retire(tx, event.repo, facts.found, *branches, facts.at_heads, now)
-        return decide_push(event, _on_branch(tx, event), facts.files)
-
-    def _handled(
-        self, tx: Transaction, event: BranchPushed | TagPushed, delivery: Delivery, outcome: DeliveryResult
-    ) -> None:
-        if isinstance(event, BranchPushed):
-            now = self._clock.now()
-            tx.repo_watches.moved(event.repo, event.branch, event.after, now)
-            outcome.wake.deliveries += want_base_moves(tx, delivery, event.repo, event.branch, now)
-        self._ledger.done(tx, delivery.id, outcome)
-
-    def _at_heads(self, event: BranchPushed, found: Sequence[Workspace] | None) -> frozenset[str]:
-        """Return the workspaces that left the branch, and that open changes still have."""
-        if found is None:
-            return frozenset()
-        with self._store.reading() as tx:
-            users = self._discovery.users(tx, event.repo, found, event.branch, event.default_branch)
-        return self._discovery.at_heads(users)
-
-    def _why_outdated(
-        self, event: BranchPushed | TagPushed, delivery: Delivery, configured: Sequence[Workspace]
-    ) -> str:
-        """Say why a push of a tag no longer holds. Asks only if a workspace would run."""
-        if not isinstance(event, TagPushed):
-            return ""
-        if not any(isinstance(decision, StartRun) for decision in decide_tag(event, configured)):
-            return ""
-        forge = self._forges[event.repo.forge]
-        return tags.why_outdated(forge, event, settles=self._settles(delivery))
-
-    def _caught_up(self, event: BranchPushed, since: str) -> BranchPushed:
-        """Return a late or overtaken push, updated to the current commit of its branch.
-
-        Runs of later pushes may exist already: an older commit must not be applied after them. `since` is the
-        commit that was handled last: pushes that nobody told us of lie between, and touched files, too.
-        """
-        _, head = self._forges[event.repo.forge].branch_head(event.repo, event.branch)
-        if head != since:
-            event = replace(event, before=since)
-        if head == event.after:
-            return event
-        return replace(event, after=head, message=f"{event.message} (and what was pushed after it)")
-
-    def _may_apply(self, event: BranchPushed, configured: Sequence[Workspace]) -> bool:
-        """Whether a push may be applied automatically in a workspace."""
-        known = (*configured, *self._discovery.likes(event.repo))
-        return any(w.auto_apply and w.on_branch(event.branch, event.default_branch) for w in known)
-
-    def _believed(self, event: BranchPushed, delivery: Delivery) -> BranchPushed | None:
-        """Return the push as the forge has it. None if the forge does not have the commit on the branch.
-
-        A delivery proves nothing: an old one can be sent again. Only the branch's head may be applied. Raises
-        NotReady while the forge may still be processing the push.
-        """
-        forge = self._forges[event.repo.forge]
-        try:
-            _, head = forge.branch_head(event.repo, event.branch)
-        except NotFound:
-            head = ""
-        if head == event.after:
-            return event
-        if head and forge.is_on_branch(event.repo, event.branch, event.after):
-            return replace(event, after=head, message=f"{event.message} (and what was pushed after it)")
-        if self._settles(delivery):
-            raise NotReady(f"the forge does not have {event.after[:10]} on {event.branch} yet")
-        return None
-
-    def _files(self, event: BranchPushed, found: Sequence[Workspace]) -> ChangedFiles:
-        if not event.before:
-            return ChangedFiles.unknown()
-        files = self._forges[event.repo.forge].files_between(event.repo, event.before, event.after)
-
-        def concerned(each: Workspace) -> bool:
-            return each.on_branch(event.branch, event.default_branch) and each.merging.apply_when.after
-
-        return self._used_modules.look(event.repo, files, event.after, concerned, found)
-
     def _later(self, delivery: Delivery, error: str, *, give_up: bool) -> None:
+        if give_up:
+            self._change_log.gave_up(delivery.id)
         log.warning("delivery %s: %s%s", delivery.id, error, "" if give_up else "; it will be retried")
         self._ledger.failed(delivery.id, error, give_up=give_up)
-
-
-def _handled_head(tx: Transaction, event: BranchPushed | TagPushed) -> str:
-    """Return the newest handled commit of a push's branch, empty if there is none."""
-    if isinstance(event, TagPushed):
-        return ""
-    head = tx.repo_watches.head(event.repo, event.branch)
-    return head.commit if head is not None else ""
-
-
-def _on_branch(tx: Transaction, event: BranchPushed | TagPushed) -> Sequence[Workspace]:
-    """Return the workspaces of a repository without those that only an open change brings."""
-    return [each for each in tx.workspaces.of_repo(event.repo) if not each.proposed]

@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bot.domain.changes.decisions import Decision, NoRun, StartRun
 from bot.domain.changes.delivery_decisions import DecisionKind
 from bot.domain.errors import Conflict
-from bot.domain.events import BranchPushed, ChangedFiles, TagPushed
+from bot.domain.events import BranchPushed, TagPushed
 from bot.domain.runs.merge_result import AsApplied
 from bot.domain.runs.run import Run, RunSource
 from bot.domain.workspaces.order import Order
-from bot.domain.workspaces.workspace import Workspace
 from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.ports import RunQuery, Transaction
 from bot.services.runs.create import RunFactory, commit_of
 from bot.services.runs.order import after
 
-AT_ONCE = 100
+AT_ONCE = 50
 """How many runs are created in one transaction. Nobody else writes to SQLite meanwhile."""
-
-
-@dataclass(frozen=True)
-class PushFacts:
-    """What a push touches, the workspaces that discovery found, and those that open changes still have."""
-
-    files: ChangedFiles | None
-    found: Sequence[Workspace] | None
-    at_heads: frozenset[str]
 
 
 class PushedRuns:
@@ -48,9 +38,9 @@ class PushedRuns:
     ) -> None:
         """`applied` has the runs that have applied the same files before, by workspace."""
         self._run_factory = run_factory
-        self._event = event
+        self.event = event
         self._applied = applied
-        self._outcome = outcome
+        self.outcome = outcome
         for decision in decisions:
             if isinstance(decision, NoRun):
                 outcome.say(DecisionKind.NOTHING, decision.reason, decision.workspace_name)
@@ -71,27 +61,26 @@ class PushedRuns:
         part, self._left = self._left[:AT_ONCE], self._left[AT_ONCE:]
         if self._there is None:
             # Those that another delivery creates later raise Conflict: the commit has one in each workspace.
-            self._there = _runs_of_commit(tx, self._event)
-        tx.variables.load(workspace.id for workspace in part)
+            self._there = _runs_of_commit(tx, self.event)
+        new = []
         for workspace in part:
             if run := self._there.get(workspace.id):
-                self._made[workspace.id] = run
                 words = "this commit has a run here already"
-                self._outcome.say(DecisionKind.NOTHING, words, workspace.name, run.id)
-                continue
-            why = self._reasons[workspace.id]
-            run = self._create(tx, workspace, why)
+                self.outcome.say(DecisionKind.NOTHING, words, workspace.name, run.id)
+            else:
+                why, waits_for = self._reasons[workspace.id], after(workspace, self._order, self._made)
+                applied = self._applied.get(workspace.id)
+                run = self._run_factory.of_push(workspace, self.event, applied, waits_for)
+                self.outcome.say(DecisionKind.RUN, why, workspace.name, run.id)
+                new.append((run, why))
             self._made[workspace.id] = run
-            self._outcome.say(DecisionKind.RUN, why, workspace.name, run.id)
-
-    def _create(self, tx: Transaction, workspace: Workspace, why: str) -> Run:
-        waits_for = after(workspace, self._order, self._made)
-        run = self._run_factory.of_push(
-            tx, workspace, self._event, why, self._outcome.wake, self._applied.get(workspace.id), waits_for
-        )
-        if replace(tx.workspaces.get(workspace.id), lock=workspace.lock) != workspace:
-            raise Conflict(f"the workspace {workspace.name} was changed meanwhile")
-        return run
+        self._run_factory.add_all(tx, new, self.outcome.wake)
+        # Only now: nobody else can change the workspaces until the transaction ends.
+        decided = {workspace.id: workspace for workspace in part}
+        for run, _ in new:
+            workspace = decided[run.workspace_id]
+            if replace(tx.workspaces.get(workspace.id), lock=workspace.lock) != workspace:
+                raise Conflict(f"the workspace {workspace.name} was changed meanwhile")
 
 
 def _runs_of_commit(tx: Transaction, event: BranchPushed | TagPushed) -> Mapping[str, Run]:

@@ -62,8 +62,9 @@ def want(tx: Transaction, event: str, run: Run, at: datetime) -> list[str]:
 
 def want_base_moves(tx: Transaction, cause: Delivery, repo: RepoRef, branch: str, at: datetime) -> list[str]:
     """Record, in the transaction that handles a push, that changes into the branch are looked at."""
-    merging = any(workspace.merging.plans_merges for workspace in tx.workspaces.of_repo(repo))
-    if not merging or not any(each.change.base_branch == branch for each in tx.changes.open_of(repo, None)):
+    if not any(each.change.base_branch == branch for each in tx.changes.open_of(repo, None)):
+        return []
+    if not any(workspace.merging.plans_merges for workspace in tx.workspaces.of_repo(repo)):
         return []
     body = json.dumps({"forge": repo.forge, "repo": repo.path, "branch": branch}).encode()
     delivery = Delivery(f"{BASE_MOVED}:{cause.id}", OURS, BASE_MOVED, {}, body, at, repo=repo.path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.domain.errors import EngineError
@@ -26,10 +26,11 @@ _LIMITS = TextLimits(characters=2000, lines=2000)
 
 @dataclass(frozen=True)
 class KeptText:
-    """A plan's text by its lines, and what runs only at its apply."""
+    """A plan's text by its lines, and what runs only at its apply. `more` is how many lines follow."""
 
     lines: tuple[Line, ...]
     at_apply: tuple[RunsAtApply, ...]
+    more: int = 0
 
     def diff(self) -> str:
         """Return the text for a block of a diff, in which forges colour what changes."""
@@ -53,14 +54,23 @@ def packed_text(document: Mapping[str, Any], secrets: Sequence[str], engine: str
     return zlib.compress(json.dumps(found, separators=(",", ":")).encode())
 
 
-def kept_text(tx: Transaction, run_id: str) -> KeptText | None:
-    """Return the text of a run's plan, None if the run has no readable plan."""
+def kept_text(tx: Transaction, run_id: str, most: int | None = None) -> KeptText | None:
+    """Return the text of a run's plan, at most its first lines. None if the run has no readable plan."""
+    text = _kept_text(tx, run_id, most)
+    if text is None or most is None:
+        return text
+    return replace(text, lines=text.lines[:most], more=text.more + len(text.lines[most:]))
+
+
+def _kept_text(tx: Transaction, run_id: str, most: int | None) -> KeptText | None:
     if kept := tx.artifacts.get(run_id, ArtifactKind.PLAN_TEXT):
         found = json.loads(zlib.decompress(kept))
         at_apply = (
             RunsAtApply(AtApply(kind), address, detail) for kind, address, detail in found["at_apply"]
         )
-        return KeptText(tuple(map(Line._make, found["lines"])), tuple(at_apply))
+        shown = found["lines"][:most]
+        more = len(found["lines"]) - len(shown)
+        return KeptText(tuple(map(Line._make, shown)), tuple(at_apply), more)
     # A plan from before texts were kept.
     plan_json = tx.artifacts.get(run_id, ArtifactKind.PLAN_JSON)
     if not plan_json:

@@ -8,7 +8,7 @@ starts (handed_outputs).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bot.domain.runs.masking import secrets_of
@@ -25,8 +25,22 @@ def fix_variables(tx: Transaction, run: Run) -> None:
     put_variables(tx, run.id, found)
 
 
+def fix_all_variables(tx: Transaction, runs: Sequence[Run]) -> None:
+    """Fix new runs to the values of their variables, as `fix_variables` does for one."""
+    tx.variables.load(run.workspace_id for run in runs)
+    sets, files = tx.variables.sets(), {}
+    for run in runs:
+        workspace = tx.workspaces.get(run.workspace_id)
+        files[run.id] = _document(effective(workspace.name, tx.variables.of_workspace(workspace.id), sets))
+    tx.artifacts.put_all(ArtifactKind.VARIABLES, files)
+
+
 def put_variables(tx: Transaction, run_id: str, variables: Iterable[Variable]) -> None:
     """Store a run's snapshot."""
+    tx.artifacts.put(run_id, ArtifactKind.VARIABLES, _document(variables))
+
+
+def _document(variables: Iterable[Variable]) -> bytes:
     document = [
         {
             "key": each.key,
@@ -38,7 +52,7 @@ def put_variables(tx: Transaction, run_id: str, variables: Iterable[Variable]) -
         }
         for each in variables
     ]
-    tx.artifacts.put(run_id, ArtifactKind.VARIABLES, json.dumps(document).encode())
+    return json.dumps(document).encode()
 
 
 def variables_of(tx: Transaction, run_id: str) -> tuple[Variable, ...]:

@@ -12,6 +12,9 @@ from bot.domain.reports.posts import PostContent
 from bot.domain.reports.report import StatusReport
 from bot.domain.runs.merge_result import MergeResult
 
+# In place of a delivery that has created some of a change's previews, and could not create the others.
+GAVE_UP = "given up"
+
 
 @dataclass(frozen=True)
 class KnownApprovals:
@@ -33,7 +36,8 @@ class ChangeRecord:
     `pushers` are the logins of the people who pushed to it, as far as the forge told. `head_at` is the time
     since which its head is this commit, by the forge's clock if that is known. `edited` is the login of the
     person who edited our comment, empty if nobody did. `merge` is what its head makes in its base, None if no
-    workspace plans that. `approvals` are as last read.
+    workspace plans that. `approvals` are as last read. `deciding` is the delivery that still creates its
+    previews, empty if all are there.
     """
 
     id: str
@@ -47,6 +51,7 @@ class ChangeRecord:
     edited: str = ""
     merge: MergeResult | None = None
     approvals: KnownApprovals | None = None
+    deciding: str = ""
 
     def approved(self, workspace_id: str) -> tuple[str, ...]:
         """Return the entries of a workspace's `require` that people had met, as far as that is known."""
@@ -54,6 +59,11 @@ class ChangeRecord:
         if known is None or (known.commit, known.base_branch) != (change.head_sha, change.base_branch):
             return ()
         return tuple(known.met.get(workspace_id, ()))
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether a delivery is still creating its previews."""
+        return self.deciding not in ("", GAVE_UP)
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,22 @@ class OpenChange:
     workspace_ids: tuple[str, ...]
 
 
-class Changes(Protocol):
+class ChangeListing(Protocol):
+    """Lists the open changes of a repository."""
+
+    def open_of(self, repo: RepoRef, limit: int | None, touching: str = "") -> Sequence[ChangeRecord]:
+        """Return the open changes of a repository, the highest number first.
+
+        `touching` is the id of a workspace: only changes that touch it are returned.
+        """
+        ...
+
+    def open_heads(self, repo: RepoRef) -> Sequence[OpenChange]:
+        """Return all open changes of a repository, the highest number first."""
+        ...
+
+
+class Changes(ChangeListing, Protocol):
     """Stores changes as last fetched."""
 
     def put(self, record: ChangeRecord) -> ChangeRecord:
@@ -84,23 +109,20 @@ class Changes(Protocol):
         """Return a change. Raises NotFound."""
         ...
 
-    def numbered(self, repo: RepoRef, number: int) -> ChangeRecord | None:
-        """Return a change by its number, None if it is unknown."""
+    def numbered(self, repo: RepoRef, number: int, *, for_update: bool = False) -> ChangeRecord | None:
+        """Return a change by its number, None if it is unknown. `for_update` locks it."""
+        ...
+
+    def id_of(self, repo: RepoRef, number: int) -> str | None:
+        """Return the id of a change by its number, None if it is unknown."""
+        ...
+
+    def decided_by(self, delivery_id: str) -> ChangeRecord | None:
+        """Return the change whose previews a delivery still creates, None if there is none. Locks it."""
         ...
 
     def merged_as(self, repo: RepoRef, commit: str) -> ChangeRecord | None:
         """Return the change whose merge created a commit of the branch, None if there is none."""
-        ...
-
-    def open_of(self, repo: RepoRef, limit: int | None, touching: str = "") -> Sequence[ChangeRecord]:
-        """Return the open changes of a repository, the highest number first.
-
-        `touching` is the id of a workspace: only changes that touch it are returned.
-        """
-        ...
-
-    def open_heads(self, repo: RepoRef) -> Sequence[OpenChange]:
-        """Return all open changes of a repository, the highest number first."""
         ...
 
 

@@ -32,6 +32,13 @@ class Runs(RunQueues, Protocol):
         """Insert a run at the end of its workspace's queue, and return it with its sequence."""
         ...
 
+    def add_all(self, new: Sequence[tuple[Run, RunEvent]]) -> Sequence[Run]:
+        """Insert runs of different workspaces as `add` does, at the cost of a few statements. All or none.
+
+        Raises as `add` does.
+        """
+        ...
+
     def get(self, run_id: str) -> Run:
         """Return a run. Raises NotFound."""
         ...
@@ -63,8 +70,8 @@ class RunQuery:
     `telling` is the latest commit of a change. Plans of older commits are then left out: only the runs of
     this commit, the runs that may apply and those of a merge queue matter for its reports. `since` is the
     sequence in the workspace that the runs must have exceeded.
-    `commits` are several, of which a run may have any. `limit` None returns all: anything that a person or a
-    decision relies on must be complete.
+    `commits` are several, of which a run may have any, and so are `workspace_ids`. `limit` None returns all:
+    anything that a person or a decision relies on must be complete.
     """
 
     workspace_id: str | None = None
@@ -79,6 +86,7 @@ class RunQuery:
     offset: int = 0
     commits: frozenset[str] | None = None
     since: int | None = None
+    workspace_ids: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +152,10 @@ class WaitingRuns(Protocol):
         """Return the workspaces with pending runs that wait for any run of another workspace."""
         ...
 
+    def awaited(self, workspace_ids: Iterable[str]) -> frozenset[str]:
+        """Return those of the workspaces that have a run which a pending run of another one waits for."""
+        ...
+
     def full_groups(self, now: datetime) -> frozenset[str]:
         """Return the concurrency groups that have no free place."""
         ...
@@ -175,11 +187,15 @@ class OutputEnd:
     text: str = field(repr=False)
 
 
-class Artifacts(Protocol):
-    """Stores a run's files and its output (already masked), encrypted at rest."""
+class RunFiles(Protocol):
+    """Stores a run's files, encrypted at rest."""
 
     def put(self, run_id: str, kind: ArtifactKind, data: bytes) -> None:
         """Store a file of a run. Replaces an earlier one."""
+        ...
+
+    def put_all(self, kind: ArtifactKind, files: Mapping[str, bytes]) -> None:
+        """Store a file of each of many new runs, by the runs' ids. There must be none of the kind yet."""
         ...
 
     def get(self, run_id: str, kind: ArtifactKind) -> bytes | None:
@@ -189,6 +205,10 @@ class Artifacts(Protocol):
     def of_runs(self, run_ids: Iterable[str], kind: ArtifactKind) -> Mapping[str, bytes]:
         """Return a file of each run that has it."""
         ...
+
+
+class Artifacts(RunFiles, Protocol):
+    """Stores a run's files and its output (already masked), encrypted at rest."""
 
     def append_output(self, run_id: str, stage: str, text: str) -> None:
         """Append to the output of a stage (`plan` or `apply`)."""

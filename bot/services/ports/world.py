@@ -81,6 +81,10 @@ class Dispatch(UpkeepDispatch, Protocol):
         """Enqueue a run, in the queue for its status: apply, plan or preview."""
         ...
 
+    def advance_all(self, runs: Sequence[Run], *, swept: bool = False) -> None:
+        """Enqueue many runs as `advance` does, at the cost of a few round trips."""
+        ...
+
     def report(self, subject: str, *, swept: bool = False) -> None:
         """Enqueue the report of a subject. One that waits already is enough: it tells all."""
         ...

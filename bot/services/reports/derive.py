@@ -92,6 +92,9 @@ class ReportBuilder:
         runs = [*merged, *(run for run in found if run.source is not RunSource.QUEUE)]
         inputs.load(record.workspace_ids, runs)
         posts += self._applies.posts(tx, inputs, record, runs, self._limit(repo))
+        if record.in_parts:
+            # Without all plans the comment would show those of an older commit. Soon they are all there.
+            return posts
         merge = decided(tx, record)
         if runs or conflict_of(record, inputs):
             said = (

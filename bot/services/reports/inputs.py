@@ -35,6 +35,7 @@ from bot.services.reports.plan_facts import (
 )
 from bot.services.runs.order import held
 from bot.services.runs.places import without_place
+from bot.services.runs.queue_position import left_by_all
 
 
 def conflict_of(record: ChangeRecord, inputs: ReportInputs) -> MergeResult | None:
@@ -209,19 +210,10 @@ class ReportInputs:
         if not waiting:
             return
         ids = {run.workspace_id for run in waiting}
-        queues, left = self._tx.runs.queues(ids), self._left_by(ids)
+        queues, left = self._tx.runs.queues(ids), left_by_all(self._tx, ids)
         ordered = held(self._tx, (run for queue in queues.values() for run in queue))
         for run in waiting:
             queue, holder = queues.get(run.workspace_id, ()), left.get(run.workspace_id, "")
             place = self.workspace(run.workspace_id)
             if because := why_waits(run, place, queue, holder, ordered):
                 self._waits[run.id] = because
-
-    def _left_by(self, workspace_ids: Collection[str]) -> Mapping[str, str]:
-        """Return the finished runs that still hold the lock of a state, by workspace."""
-        locks = [each for each in self._tx.state_locks.all() if each.workspace_id in workspace_ids]
-        return {
-            lock.workspace_id: lock.run_id
-            for lock in locks
-            if lock.run_id and self._tx.runs.get(lock.run_id).final
-        }

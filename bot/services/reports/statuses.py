@@ -15,6 +15,7 @@ from bot.domain.runs.lifecycle import PLAN_STAGES, UNDER_WAY, RunStatus
 from bot.domain.runs.run import Run, RunSource
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import Addresses, ChangeRecord, Post, RunQuery, Transaction
+from bot.services.ports.changes import GAVE_UP
 from bot.services.reports.inputs import ReportInputs, conflict_of
 from bot.services.reports.posts import PostBuilder
 from bot.services.runs.change_runs import by_workspace
@@ -22,6 +23,7 @@ from bot.services.runs.merge_results import why_plan_outdated
 from bot.services.runs.report_subjects import CommitSubject
 
 _CONTEXT = "plangate"
+_GAVE_UP = "handling the webhook failed; comment /plan"
 # With more workspaces, only the status of the commit tells of those whose runs wait for a worker, or were
 # taken by one just before the newest event: forges limit the number of calls.
 _MANY = 10
@@ -100,7 +102,7 @@ class CommitStatuses:
         """
         change = record.change
         unsettled = tx.shown.unsettled(record.id)
-        ended = headlines.why_ended(change)
+        ended = headlines.why_ended(change) or (_GAVE_UP if record.deciding == GAVE_UP else "")
         told = _contexts(unsettled, change.head_sha)
         latest = _Commit(record.id, change.repo, change.head_sha, record, ended, told)
         posts, busy = self._posts(tx, inputs, latest) if runs else ([], frozenset())

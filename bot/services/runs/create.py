@@ -15,7 +15,7 @@ from bot.domain.runs.auto_apply import auto_applies
 from bot.domain.runs.configuration_version import ConfigurationVersion
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.merge_result import AsApplied, MergeResult
-from bot.domain.runs.run import Approval, AsPlanned, Run, RunSource
+from bot.domain.runs.run import Approval, AsPlanned, Run, RunEvent, RunSource
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.outbox.wake import Wake
 from bot.services.ports import Clock, RunQuery, Transaction
@@ -24,6 +24,8 @@ from bot.services.runs.change_runs import runs_of_change
 from bot.services.runs.half_done import approval_of_failed_apply, going_on
 from bot.services.runs.merge_results import merge_of
 from bot.services.runs.transitions import Transitions
+
+NEWER_PLAN = "a newer plan was asked for"
 
 
 def commit_of(event: BranchPushed | TagPushed) -> str:
@@ -40,22 +42,19 @@ class RunFactory:
 
     def of_push(
         self,
-        tx: Transaction,
         workspace: Workspace,
         event: BranchPushed | TagPushed,
-        why: str,
-        wake: Wake,
         as_applied: AsApplied | None = None,
         after: Sequence[str] = (),
     ) -> Run:
-        """Add a run that may apply. Raises Conflict if this commit has one in this workspace already.
+        """Return a new run that may apply, for `add_all`. A commit has only one in a workspace.
 
         `as_applied` is the run that has applied the same files before, if one has. `after` are the runs of
         other workspaces that it waits for.
         """
         ref = event.branch if isinstance(event, BranchPushed) else event.tag
         source = RunSource.PUSH if isinstance(event, BranchPushed) else RunSource.TAG
-        run = self._new(
+        return self._new(
             workspace,
             source,
             commit_of(event),
@@ -66,7 +65,13 @@ class RunFactory:
             as_applied=as_applied,
             after=after,
         )
-        return self._add(tx, run, why, wake)
+
+    def add_all(self, tx: Transaction, new: Sequence[tuple[Run, str]], wake: Wake) -> Sequence[Run]:
+        """Add new runs of different workspaces, each with why it is created. All or none.
+
+        Raises Conflict if one is there already.
+        """
+        return self._transitions.add_all(tx, [(run, self._created(run, why)) for run, why in new], wake)
 
     def by_hand(
         self,
@@ -161,17 +166,28 @@ class RunFactory:
         why: str,
         wake: Wake,
         modes: Modes = NORMAL,
-        older: Sequence[Run] | None = None,
-        reusing: Run | None = None,
     ) -> Run:
         """Add a plan-only run for a change's latest commit, and cancel the runs that it outdates.
 
+        As `new_preview`.
+        """
+        self.cancel_previews(tx, workspace, change, NEWER_PLAN, wake)
+        return self._add(tx, self.new_preview(tx, workspace, change, by, modes), why, wake)
+
+    def new_preview(
+        self,
+        tx: Transaction,
+        workspace: Workspace,
+        change: Change,
+        by: str,
+        modes: Modes = NORMAL,
+        reusing: Run | None = None,
+    ) -> Run:
+        """Return a new plan-only run for a change's latest commit, for `add_all`.
+
         It is of the merge of the change, if the workspace plans that. Raises IllegalMove if there is none.
-        `older` are the change's runs in the workspace if the caller has read them in this transaction.
         `reusing` is an earlier preview whose plan is taken if nothing that it depends on has changed.
         """
-        if older is None or older:
-            self.cancel_previews(tx, workspace, change, "a newer plan was asked for", wake)
         merge = merge_of(tx, workspace, change)
         if merge is not None and merge.conflicting:
             raise IllegalMove(merge.why_conflicting)
@@ -189,7 +205,7 @@ class RunFactory:
         )
         if reusing is not None:
             run = replace(run, as_planned=AsPlanned(reusing.id, reusing.planned_commit))
-        return self._add(tx, run, why, wake)
+        return run
 
     def forecast(
         self,
@@ -296,10 +312,19 @@ class RunFactory:
         return self._add(tx, run, why, wake)
 
     def cancel_previews(
-        self, tx: Transaction, workspace: Workspace, change: Change, why: str, wake: Wake
+        self,
+        tx: Transaction,
+        workspace: Workspace,
+        change: Change,
+        why: str,
+        wake: Wake,
+        runs: Sequence[Run] | None = None,
     ) -> None:
-        """Cancel the change's unfinished previews in a workspace."""
-        for run in self.of_change(tx, workspace, change):
+        """Cancel the change's unfinished previews in a workspace.
+
+        `runs` are the change's runs there if the caller has read them in this transaction.
+        """
+        for run in self.of_change(tx, workspace, change) if runs is None else runs:
             if run.plan_only and not run.final and run.cancelable:
                 moves = canceled(tx, self._transitions, run, PLANGATE, why)
                 self._transitions.save(tx, run, moves, wake)
@@ -350,5 +375,7 @@ class RunFactory:
         )
 
     def _add(self, tx: Transaction, run: Run, why: str, wake: Wake) -> Run:
-        event = self._transitions.event(run, RunStatus.PENDING.value, run.created_by, why)
-        return self._transitions.add(tx, run, event, wake)
+        return self._transitions.add(tx, run, self._created(run, why), wake)
+
+    def _created(self, run: Run, why: str) -> RunEvent:
+        return self._transitions.event(run, RunStatus.PENDING.value, run.created_by, why)

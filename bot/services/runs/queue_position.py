@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.queue import next_run, why_waits
@@ -23,6 +23,18 @@ def whose_turn(tx: Transaction, workspace_id: str, *, for_update: bool = False) 
     queue = tx.runs.queue(workspace_id)
     turn = next_run(workspace, queue, held(tx, queue))
     return None if turn is not None and left_by(tx, workspace_id) else turn
+
+
+def turns_of(tx: Transaction, workspace_ids: Collection[str]) -> Mapping[str, Run]:
+    """Return the run that may start now for each workspace that has one, by the workspaces' ids."""
+    queues, left = tx.runs.queues(workspace_ids), left_by_all(tx, workspace_ids)
+    ordered = held(tx, (run for queue in queues.values() for run in queue))
+    turns = {
+        workspace_id: next_run(tx.workspaces.get(workspace_id), queue, ordered)
+        for workspace_id, queue in queues.items()
+        if workspace_id not in left
+    }
+    return {workspace_id: run for workspace_id, run in turns.items() if run is not None}
 
 
 def has_turn(tx: Transaction, run: Run, *, for_update: bool = False) -> bool:
@@ -48,3 +60,11 @@ def left_by(tx: Transaction, workspace_id: str) -> str:
     if standing is None or not standing.run_id:
         return ""
     return standing.run_id if tx.runs.get(standing.run_id).final else ""
+
+
+def left_by_all(tx: Transaction, workspace_ids: Collection[str]) -> Mapping[str, str]:
+    """Return the finished runs that still hold the lock of a state, by workspace."""
+    locks = [each for each in tx.state_locks.all() if each.workspace_id in workspace_ids]
+    return {
+        lock.workspace_id: lock.run_id for lock in locks if lock.run_id and tx.runs.get(lock.run_id).final
+    }

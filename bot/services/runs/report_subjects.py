@@ -45,9 +45,9 @@ def subjects_of(tx: Transaction, workspace_id: str, runs: Iterable[Run]) -> froz
 
 def _subject(tx: Transaction, repo: RepoRef, run: Run) -> str:
     if run.change_number is not None:
-        record = tx.changes.numbered(repo, run.change_number)
-        if record is not None:
-            return record.id
+        found = tx.changes.id_of(repo, run.change_number)
+        if found is not None:
+            return found
     return str(CommitSubject(repo, run.commit))
 
 

@@ -20,7 +20,7 @@ from bot.services.ports import Clock, Dispatch, Engine, Limits, RunQuery, Store,
 from bot.services.runs.abandoned_locks import AbandonedLocks
 from bot.services.runs.freezes import freeze_of
 from bot.services.runs.places import with_places
-from bot.services.runs.queue_position import whose_turn
+from bot.services.runs.queue_position import turns_of
 from bot.services.runs.removed_workspaces import RemovedWorkspaces
 from bot.services.runs.transitions import lease_of
 from bot.services.states.kept_aside import KeptStates
@@ -76,8 +76,7 @@ class Sweep:
             replays = tx.replays.due(now - _JUST_NOW, _AT_A_TIME)
         for delivery_id in deliveries:
             self._dispatch.receive(delivery_id, swept=True)
-        for run in runs:
-            self._dispatch.advance(run, swept=True)
+        self._dispatch.advance_all(runs, swept=True)
         for subject in subjects:
             self._dispatch.report(subject, swept=True)
         for replay_id in replays:
@@ -102,11 +101,8 @@ class Sweep:
         held = tx.leases.held([lease_of(run.id) for run in unfinished], now)
         free = [r for r in unfinished if lease_of(r.id) not in held]
         waiting = {r.workspace_id for r in free if r.status is RunStatus.PENDING and not r.plan_only}
-        turns = set()
-        for workspace_id in waiting:
-            turn = whose_turn(tx, workspace_id)
-            if turn is not None:
-                turns.add(turn.id)
+        tx.workspaces.load(waiting)
+        turns = {turn.id for turn in turns_of(tx, waiting).values()}
         due = [r for r in free if r.plan_only or r.status is not RunStatus.PENDING or r.id in turns]
         due = [r for r in due if not r.frozen or freeze_of(tx, r, now) != r.frozen]
         due = [r for r in due if now - r.status_at > _JUST_NOW or r.status is not RunStatus.PENDING]

@@ -6,12 +6,13 @@ reading every pending run. It has rows only while a run is pending.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run
+from bot.store.connection.in_parts import in_parts
 from bot.store.schema.runs import awaited_runs, runs
 
 _waiting, _awaited = runs.alias("waiting"), runs.alias("awaited")
@@ -54,3 +55,12 @@ def workspaces_after(connection: sa.Connection, run: Run) -> Sequence[str]:
 def workspaces_after_any(connection: sa.Connection, workspace_id: str) -> Sequence[str]:
     """Return the workspaces with pending runs that wait for any run of another workspace."""
     return [each for (each,) in connection.execute(_WAITING_HERE, {"place": workspace_id})]
+
+
+def awaited_workspaces(connection: sa.Connection, workspace_ids: Iterable[str]) -> frozenset[str]:
+    """Return those of the workspaces that have a run which a pending run of another one waits for."""
+    found: set[str] = set()
+    for part in in_parts(workspace_ids):
+        query = sa.select(awaited_runs.c.workspace_id).where(awaited_runs.c.workspace_id.in_(part))
+        found.update(connection.execute(query.distinct()).scalars())
+    return frozenset(found)

@@ -24,6 +24,7 @@ class SqlChanges:
         self._connection = connection
         # What merges made, as read. A transaction that adds many runs of one commit asks for each.
         self._merged: dict[tuple[RepoRef, str], ChangeRecord | None] = {}
+        self._ids: dict[tuple[RepoRef, int], str] = {}
 
     def put(self, record: ChangeRecord) -> ChangeRecord:
         """Insert or update by repository and number; an existing change keeps its id.
@@ -59,11 +60,30 @@ class SqlChanges:
             raise NotFound(f"there is no change {change_id}")
         return _read(row)
 
-    def numbered(self, repo: RepoRef, number: int) -> ChangeRecord | None:
+    def numbered(self, repo: RepoRef, number: int, *, for_update: bool = False) -> ChangeRecord | None:
         """Return a change by its number, None if it was never seen."""
         query = sa.select(changes).where(
             changes.c.forge == repo.forge, changes.c.repo_path == repo.path, changes.c.number == number
         )
+        query = query.with_for_update() if for_update else query
+        row = self._connection.execute(query).mappings().first()
+        return None if row is None else _read(row)
+
+    def id_of(self, repo: RepoRef, number: int) -> str | None:
+        """Return the id of a change, None if it was never seen."""
+        if (repo, number) not in self._ids:
+            query = sa.select(changes.c.id).where(
+                changes.c.forge == repo.forge, changes.c.repo_path == repo.path, changes.c.number == number
+            )
+            found = self._connection.execute(query).scalar_one_or_none()
+            if found is None:
+                return None
+            self._ids[repo, number] = found
+        return self._ids[repo, number]
+
+    def decided_by(self, delivery_id: str) -> ChangeRecord | None:
+        """Return the change whose previews a delivery still creates, None if there is none. Locks it."""
+        query = sa.select(changes).where(changes.c.deciding == delivery_id).limit(1).with_for_update()
         row = self._connection.execute(query).mappings().first()
         return None if row is None else _read(row)
 
@@ -133,6 +153,7 @@ def _row(record: ChangeRecord) -> dict[str, Any]:
         "head_at": record.head_at,
         "edited": record.edited,
         "merge": merge_row(record.merge),
+        "deciding": record.deciding,
     }
 
 
@@ -167,6 +188,7 @@ def _read(row: sa.RowMapping) -> ChangeRecord:
         row["edited"],
         read_merge(row["merge"]),
         _read_approvals(row["approvals"]),
+        row["deciding"],
     )
 
 

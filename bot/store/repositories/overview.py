@@ -14,7 +14,7 @@ from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run, RunSource
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports.workspaces import Overview, OverviewFilter, OverviewGroup, OverviewQuery
-from bot.store.repositories.runs import read_run
+from bot.store.repositories.run_rows import read_run
 from bot.store.repositories.workspaces import read_workspace
 from bot.store.schema.runs import IN_EFFECT, UNFINISHED, runs
 from bot.store.schema.workspaces import workspaces

@@ -11,7 +11,7 @@ from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports.run_search import MOST_COUNTED, RunSearchQuery, RunState
-from bot.store.repositories.runs import read_run
+from bot.store.repositories.run_rows import read_run
 from bot.store.repositories.workspaces import read_workspace
 from bot.store.schema.runs import runs
 from bot.store.schema.workspaces import workspaces

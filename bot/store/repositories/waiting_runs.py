@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -11,8 +11,12 @@ from bot.domain.events import RepoRef
 from bot.domain.runs.lifecycle import AT_WORK, UNDER_WAY
 from bot.domain.runs.run import Run, RunSource
 from bot.services.ports.runs import Waiting, WorkGroup
-from bot.store.repositories.awaited_runs import workspaces_after, workspaces_after_any
-from bot.store.repositories.runs import read_run
+from bot.store.repositories.awaited_runs import (
+    awaited_workspaces,
+    workspaces_after,
+    workspaces_after_any,
+)
+from bot.store.repositories.run_rows import read_run
 from bot.store.schema.runs import UNFINISHED, leases, runs
 from bot.store.schema.workspaces import workspaces
 
@@ -95,6 +99,10 @@ class SqlWaitingRuns:
     def workspaces_after_any(self, workspace_id: str) -> Sequence[str]:
         """Return the workspaces with pending runs that wait for any run of another workspace."""
         return workspaces_after_any(self._connection, workspace_id)
+
+    def awaited(self, workspace_ids: Iterable[str]) -> frozenset[str]:
+        """Return those of the workspaces that have a run which a pending run of another one waits for."""
+        return awaited_workspaces(self._connection, workspace_ids)
 
     def full_groups(self, now: datetime) -> frozenset[str]:
         """Return the concurrency groups that have no free place."""

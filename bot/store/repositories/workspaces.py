@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -78,6 +78,30 @@ class SqlWorkspaces:
             raise NotFound(f"there is no workspace {workspace_id}")
         self._known[workspace_id] = read_workspace(row)
         return int(row["last_sequence"])
+
+    def next_sequences(self, workspace_ids: Sequence[str]) -> Mapping[str, int]:
+        """Lock workspaces until the transaction ends, and count a run of each. Raises NotFound."""
+        for workspace_id in workspace_ids:
+            self.forget(workspace_id)
+        found: dict[str, int] = {}
+        for part in in_parts(workspace_ids):
+            here = workspaces.c.id.in_(part)
+            # In one order for everybody, so that two processes never wait for each other.
+            rows = sa.select(workspaces.c.id).where(here).order_by(workspaces.c.id).with_for_update()
+            if self._connection.dialect.name == "postgresql":
+                self._connection.execute(rows)
+            statement = (
+                sa.update(workspaces)
+                .where(here)
+                .values(last_sequence=workspaces.c.last_sequence + 1)
+                .returning(workspaces)
+            )
+            for row in self._connection.execute(statement).mappings():
+                self._known[row["id"]] = read_workspace(row)
+                found[row["id"]] = int(row["last_sequence"])
+        if missing := next((each for each in workspace_ids if each not in found), ""):
+            raise NotFound(f"there is no workspace {missing}")
+        return found
 
     def forget(self, workspace_id: str) -> None:
         """Read a workspace again the next time: what was done with it was undone, and its lock with it."""

@@ -38,6 +38,8 @@ changes = Table(
     Column("merge", Json),
     Column("asked", Json, nullable=False, server_default=sa.text("'[]'")),
     Column("approvals", Json),
+    # Empty unless a delivery still creates its previews.
+    Column("deciding", Words, nullable=False, server_default=""),
     UniqueConstraint("forge", "repo_path", "number"),
     Index(
         "ix_changes_open",

@@ -18,7 +18,7 @@ from bot.services.ports import Transaction
 from bot.services.runs.durations import usual_length
 from bot.web.page import wording
 from bot.web.page.layout import Timestamp
-from bot.web.page.output import MOST_LINES, harmless, html_of
+from bot.web.page.output import harmless, html_of
 from bot.web.runs.context import Output, PlanTextView, ProgressBar, Segment, Stage, TimeSpent
 from bot.web.runs.cursor import BEGINNING, Cursor, Piece, new_output
 
@@ -148,10 +148,10 @@ def plan_text(run_id: str, text: KeptText | None) -> PlanTextView | None:
     """Return a plan as text, as much of it as a page shows."""
     if text is None:
         return None
-    shown = [line.plain() for line in text.lines[:MOST_LINES]]
+    shown = [line.plain() for line in text.lines]
     return PlanTextView(
         lines=html_of(shown, "text", 1, plan=True),
-        more=len(text.lines) - len(shown),
+        more=text.more,
         raw_url=url_for("runs.plan_text", run_id=run_id),
         at_apply=tuple(
             (harmless(each.address), harmless(each.words.replace("`", ""))) for each in text.at_apply

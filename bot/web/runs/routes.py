@@ -18,6 +18,7 @@ from bot.services.plans.plan_text import kept_text
 from bot.services.plans.views import PlanViews
 from bot.services.runs.output_pieces import STAGES, read_piece
 from bot.web.page import elements, failures
+from bot.web.page.output import MOST_LINES
 from bot.web.request import access, bodies
 from bot.web.request.services import RunActions, services
 from bot.web.runs import build as run_page
@@ -139,7 +140,7 @@ def _page(run_id: str, problem: str = "", status: int = 200) -> Response:
     person = access.person_asking()
     with services().store.reading() as tx:
         found = run_page.find(tx, run_id, bare=BARE in request.headers)
-        text = kept_text(tx, run_id) if found.run.has_changes else None
+        text = kept_text(tx, run_id, MOST_LINES) if found.run.has_changes else None
     extra = Extra(text=text, wish=resource_tree.read_wish(request.args), problem=problem)
     if found.run.plan_status is not StageStatus.PENDING:
         extra = replace(extra, view=PlanViews(services().store).of(run_id))

@@ -87,6 +87,23 @@ def test_the_runs_of_all_parts_are_there_and_the_delivery_tells_of_each(house: H
     assert head.commit == "c1"
 
 
+@pytest.mark.parametrize(("count", "told"), [(1, 1), (MANY, 2)])
+def test_the_first_part_is_reported_at_once_and_the_others_together(
+    house: House, count: int, told: int
+) -> None:
+    delivery = push_to(house, count)
+    asked: list[str] = []
+
+    def report(subject: str, *, swept: bool = False) -> None:
+        asked.append(subject)
+
+    house.dispatch.report = report  # type: ignore[method-assign]
+    house.intake.handle(delivery)
+    assert len(asked) == told
+    runs = [job.subject for job in house.dispatch.asked if job.queue == "plan"]
+    assert len(set(runs)) == len(runs) == count
+
+
 def test_a_process_that_dies_between_two_parts_leaves_the_rest_to_the_next(house: House) -> None:
     delivery = push_to(house, MANY)
 
@@ -127,11 +144,11 @@ def test_a_workspace_that_is_changed_between_two_parts_is_decided_again(house: H
     def change() -> None:
         with house.store.transaction() as tx:
             tx.workspaces.put(replace(last, auto_apply=True))
-            tx.workspaces.put(replace(named(house, "w118"), active=False))
+            tx.workspaces.put(replace(named(house, f"w{MANY - 2:03}"), active=False))
 
     after_first_part(house, change)
     house.work("receive")
     by_workspace = {run.workspace_id: run for run in house.runs()}
     assert by_workspace[last.id].auto_apply
-    assert named(house, "w118").id not in by_workspace
+    assert named(house, f"w{MANY - 2:03}").id not in by_workspace
     assert len(house.runs()) == MANY - 1

@@ -100,7 +100,7 @@ def test_a_push_that_comes_while_an_older_one_is_decided_is_not_followed_by_the_
     house = House(SqlStore(postgres.empty("migrated"), vault), vault)
     house.workspace("network")
     first = house.push("c1", "network/a.tf", work=False)
-    factory = house.intake._run_factory
+    factory = house.intake._pushes._run_factory
     start = factory.of_push
 
     def and_another_comes(*about: Any) -> Any:

@@ -17,7 +17,7 @@ from bot.domain.workspaces.workspace import Lock
 from bot.store import SqlStore
 from bot.store.connection import engines
 from bot.store.connection import migrate as migrating
-from bot.store.repositories.runs import run_row
+from bot.store.repositories.run_rows import run_row
 from bot.store.repositories.workspaces import workspace_row
 from bot.vault import FernetVault
 from tests.store.conftest import Database

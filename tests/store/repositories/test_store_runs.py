@@ -136,6 +136,25 @@ def test_a_pushed_commit_makes_one_run_in_a_workspace(store: SqlStore) -> None:
         assert len(unit.runs.find(RunQuery(commit=pushed.commit))) == 3
 
 
+def test_many_runs_are_added_at_once_or_none_of_them(store: SqlStore) -> None:
+    places = [put(store, workspace(f"place-{number}")) for number in range(3)]
+    first = add(store, run(places[1], source=RunSource.PUSH))
+    with store.transaction() as unit:
+        twins = [run(place, source=RunSource.PUSH) for place in places]
+        with pytest.raises(Conflict, match="this commit already has a run"):
+            unit.runs.add_all([(each, event(each)) for each in twins])
+        with pytest.raises(NotFound):
+            unit.runs.add_all([(stray := run(replace(places[0], id="ws-none")), event(stray))])
+        again = [run(place, source=RunSource.RETRY, after=(first.id,)) for place in (places[2], places[1])]
+        added = unit.runs.add_all([(each, event(each)) for each in again])
+        assert added == [replace(again[0], sequence=1), replace(again[1], sequence=2)]
+    with store.reading() as unit:
+        assert not unit.runs.queue(places[0].id)
+        assert [each.message for each in unit.runs.timeline(added[0].id)] == [event(added[0]).message]
+        assert set(unit.waiting_runs.workspaces_after(first)) == {places[1].id, places[2].id}
+        assert unit.waiting_runs.awaited([place.id for place in places]) == {places[1].id}
+
+
 def test_the_queue_is_first_in_first_out_behind_the_holder(store: SqlStore) -> None:
     place, other = put(store), put(store, workspace("storage"))
     add(store, run(place, status=RunStatus.APPLIED))

@@ -110,7 +110,9 @@ def test_links_that_lead_out_only_together_are_refused(tree: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"no archive", packed(lambda archive: add(archive, "a", b"x" * 5000))[:-30]]
+    "data",
+    [b"", b"no archive", packed(lambda archive: add(archive, "a", b"x" * 5000))[:-30]],
+    ids=["empty", "text", "cut off"],
 )
 def test_what_is_no_whole_archive_is_refused_in_words(tree: Path, data: bytes) -> None:
     with pytest.raises(EngineError, match="uploaded configuration"):
