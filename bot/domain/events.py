@@ -17,7 +17,7 @@ class RepoRef:
     path: str
 
     def __str__(self) -> str:
-        return f"{self.forge}:{self.path}" if self.path else ""
+        return f"{self.forge}:{self.path}" if self.forge else ""
 
 
 NO_REPO = RepoRef("", "")

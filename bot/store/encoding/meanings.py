@@ -30,7 +30,8 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "repo": lambda document: RepoRef(**document),
     "change": _change,
     "action": ChangeAction,
-    "asked": tuple,
+    # None: the forge did not say.
+    "asked": lambda names: None if names is None else tuple(names),
 }
 
 
