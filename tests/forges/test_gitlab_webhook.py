@@ -168,14 +168,19 @@ def test_a_merge_request_that_ended(action: str, merged: bool) -> None:
         (merge_request("update", {"labels": {}}), "nothing that a plan depends on was edited"),
         (merge_request("update", {"draft": {"previous": False, "current": True}}), "nothing that a plan"),
         (merge_request("update", {"title": {"previous": "A", "current": "Draft: A"}}), "nothing that a plan"),
-        (merge_request("approved"), "when somebody asks for an apply"),
-        (merge_request("unapproval"), "when somebody asks for an apply"),
         (merge_request(None), "does not say what happened"),
         (merge_request("sing"), "sing is planned as before"),
     ],
 )
 def test_a_merge_request_that_is_planned_as_before(payload: object, words: str) -> None:
     assert words in reason("Merge Request Hook", payload)
+
+
+@pytest.mark.parametrize("action", ["approved", "approval", "unapproved", "unapproval"])
+def test_a_verdict_on_a_merge_request(action: str) -> None:
+    outcome = read("Merge Request Hook", merge_request(action))
+    assert isinstance(outcome, ReviewersChanged)
+    assert (outcome.number, outcome.asked, outcome.judged) == (12, None, True)
 
 
 @pytest.mark.parametrize(
