@@ -220,7 +220,9 @@ def test_the_manifest() -> None:
         "issues", "pull_requests", "statuses",
     }  # fmt: skip
     assert permissions["merge_queues"] == "read"
-    assert found["default_events"] == ["issue_comment", "merge_group", "pull_request", "push"]
+    assert found["default_events"] == [
+        "issue_comment", "merge_group", "pull_request", "pull_request_review", "push",
+    ]  # fmt: skip
 
 
 def test_the_manifest_asks_for_more_only_where_it_is_wanted() -> None:

@@ -36,12 +36,16 @@ class Database(Protocol):
     settings: dict[str, str]
 
     def stop(self, *, crash: bool) -> None:
-        """Make it unavailable."""
+        """Make it unavailable. Raises TroubleMissed if that can't be done just now."""
         ...
 
     def start(self) -> None:
         """Make it available again."""
         ...
+
+
+class TroubleMissed(Exception):
+    """This trouble can't be made just now."""
 
 
 class Sqlite:
@@ -55,9 +59,14 @@ class Sqlite:
         self._holder: sqlite3.Connection | None = None
 
     def stop(self, *, crash: bool) -> None:
-        """Hold the file."""
-        holder = sqlite3.connect(self._file, isolation_level=None, timeout=60, check_same_thread=False)
-        holder.execute("BEGIN EXCLUSIVE")
+        """Hold the file. Raises TroubleMissed if a process that is stalled now holds it."""
+        holder = sqlite3.connect(self._file, isolation_level=None, timeout=3, check_same_thread=False)
+        try:
+            holder.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as busy:
+            holder.close()
+            # Whoever made it stall has to go on with it: they don't wait here.
+            raise TroubleMissed from busy
         self._holder = holder
 
     def start(self) -> None:
@@ -348,7 +357,10 @@ class Chaos:
         if self._is_down("database"):
             return None
         crash = self._dice.random() < 0.5
-        self._database.stop(crash=crash)
+        try:
+            self._database.stop(crash=crash)
+        except TroubleMissed:
+            return None
         self._later("database", self._database.start, 12, 1)
         return "crashed" if crash else "stopped"
 

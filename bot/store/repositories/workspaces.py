@@ -208,13 +208,7 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         "labels": workspace.labels,
         "project": workspace.project,
         "team": workspace.team,
-        "apply_when": workspace.merging.apply_when.value,
-        "keep_approval": workspace.merging.keep_approval,
-        "replan_siblings": workspace.merging.replan_siblings,
-        "forecast": workspace.merging.forecast,
-        "automerge": workspace.merging.automerge,
-        "merge_method": workspace.merging.merge_method.value if workspace.merging.merge_method else "",
-        "plan_of": workspace.merging.plan_of.value,
+        **_merging_row(workspace.merging),
         "isolation": {
             "network": workspace.isolation.network.value,
             "egress": list(workspace.isolation.egress),
@@ -230,6 +224,18 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         "made_by_api": workspace.made_by_api,
         "about": _about_row(workspace.details),
         **_lock_row(workspace.lock),
+    }
+
+
+def _merging_row(merging: Merging) -> dict[str, Any]:
+    return {
+        "apply_when": merging.apply_when.value,
+        "keep_approval": merging.keep_approval,
+        "replan_siblings": merging.replan_siblings,
+        "forecast": merging.forecast,
+        "automerge": merging.automerge,
+        "merge_method": merging.merge_method.value if merging.merge_method else "",
+        "plan_of": merging.plan_of.value,
     }
 
 
