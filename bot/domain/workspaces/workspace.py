@@ -272,6 +272,17 @@ class Workspace:
         """Whether it belongs to a repository. Otherwise its configuration is uploaded."""
         return self.repo != NO_REPO
 
+    def why_no_upload(self, *, plan_only: bool) -> str:
+        """Return why no run of an upload may start here, empty if one may.
+
+        Promise 1: what applies in a workspace of a repository is on its branch, or was shown on a change.
+        """
+        if self.details.execution is ExecutionMode.LOCAL:
+            return f"{self.name} has the execution mode local: Terraform runs at the client"
+        if self.has_repo and not plan_only:
+            return f"{self.name} belongs to {self.repo.path}: uploads are only planned there (`speculative`)"
+        return ""
+
     def on_branch(self, branch: str, default_branch: str) -> bool:
         """Whether a push to `branch` is a push to this workspace's branch."""
         return branch == (self.branch or default_branch)

@@ -9,7 +9,7 @@ from bot.domain.people.audit import AuditAction
 from bot.domain.people.permissions import Action, Person, require
 from bot.domain.plans.modes import NORMAL, Modes, why_not_allowed
 from bot.domain.runs.run import Run
-from bot.domain.workspaces.workspace import ExecutionMode, Workspace
+from bot.domain.workspaces.workspace import Workspace
 from bot.services.configurations.uploads import usable
 from bot.services.outbox.audit_log import audited, done
 from bot.services.outbox.wake import Wake
@@ -65,13 +65,9 @@ class ApiRuns:
             workspace = tx.workspaces.named(name)
             if not workspace.active:
                 raise NotFound(f"there is no workspace {name}")
-            if workspace.details.execution is ExecutionMode.LOCAL:
-                raise Invalid(f"{name} has the execution mode local: Terraform runs at the client")
             if why := why_not_allowed(wishes.modes, workspace.allowed_modes, name):
                 raise Invalid(why)
             version = usable(tx, workspace, wishes.configuration_version)
-            if workspace.has_repo and not (wishes.plan_only or version.speculative):
-                raise Invalid(f"{name} belongs to {workspace.repo.path}: uploads are only planned there")
             asked = wishes.auto_apply
             if asked is None:
                 # What destroys everything is never applied only because of a setting.

@@ -40,8 +40,10 @@ class Uploads:
         provisional: bool = False,
         queues_run: bool = True,
     ) -> ConfigurationVersion:
-        """Create a configuration version that waits for its archive. Raises Forbidden."""
+        """Create a configuration version that waits for its archive. Raises Forbidden, Invalid."""
         require(person, Action.PLAN)
+        if refused := workspace.why_no_upload(plan_only=speculative):
+            raise Invalid(refused)
         version = ConfigurationVersion(
             new_id("cv"),
             workspace.id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.domain.errors import IllegalMove
+from bot.domain.errors import IllegalMove, Invalid
 from bot.domain.events import BranchPushed, Change, GroupQueued, TagPushed
 from bot.domain.ids import new_id
 from bot.domain.people.permissions import Action, Person
@@ -117,7 +117,9 @@ class RunFactory:
         wake: Wake,
         why: str,
     ) -> Run:
-        """Add a run of an uploaded configuration."""
+        """Add a run of an uploaded configuration. Raises Invalid if the workspace takes none."""
+        if refused := workspace.why_no_upload(plan_only=plan_only):
+            raise Invalid(refused)
         run = self._new(
             workspace,
             RunSource.API,

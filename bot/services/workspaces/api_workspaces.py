@@ -5,7 +5,6 @@ Those of plangate.yml keep their settings there: they can only be read here.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +14,7 @@ from bot.domain.ids import new_id
 from bot.domain.people.audit import AuditAction
 from bot.domain.people.permissions import Person, Role
 from bot.domain.plans.modes import Mode
+from bot.domain.states.file import json_object
 from bot.domain.workspaces.discovery import NAME, NAME_LENGTH
 from bot.domain.workspaces.isolation import Isolation
 from bot.domain.workspaces.workspace import ApiDetails, ExecutionMode, Workspace
@@ -23,6 +23,7 @@ from bot.services.ports import Clock, Store, Transaction
 from bot.services.runs.removed_workspaces import remove
 
 MOST_TAGS = 50
+LONGEST_TAG = 255
 LONGEST_DESCRIPTION = 2000
 
 
@@ -116,19 +117,16 @@ class ApiWorkspaces:
             remove(tx, replace(workspace, name=f"{workspace.name}~{workspace.id}"), self._clock.now())
 
 
-def manages_resources(state: bytes) -> int:
-    """Count the resources of a state that it manages. Returns 0 if it can't be read."""
-    try:
-        document = json.loads(state)
-        found = document.get("resources") or []
-        return sum(1 for each in found if each.get("mode") == "managed" and each.get("instances"))
-    except (ValueError, AttributeError, TypeError, RecursionError):
-        return 0
-
-
 def _manages(tx: Transaction, workspace: Workspace) -> bool:
+    """Whether a workspace's state has resources. One that can't be read, or is encrypted, may have some."""
     current = tx.states.current(workspace.id)
-    return current is not None and manages_resources(tx.states.data(current.id)) > 0
+    if current is None:
+        return False
+    state = json_object(tx.states.data(current.id))
+    resources = None if state is None or "encrypted_data" in state else state.get("resources", [])
+    if not isinstance(resources, list) or not all(isinstance(each, dict) for each in resources):
+        return True
+    return any(each.get("mode") != "data" and each.get("instances") != [] for each in resources)
 
 
 def _require_admin(person: Person) -> None:
@@ -173,8 +171,11 @@ def _with(workspace: Workspace, wishes: WorkspaceWishes) -> Workspace:
         details = replace(details, bindings=tuple(sorted(dict(wishes.bindings).items())))
     tags = workspace.tags if wishes.tags is None else tuple(dict.fromkeys(wishes.tags))
     for tag in (*tags, *(key for key, _ in details.bindings)):
-        if not tag or len(tag) > 255 or not tag.isprintable():
+        if not tag or len(tag) > LONGEST_TAG or not tag.isprintable():
             raise Invalid(f"{tag!r} is not a valid tag")
+    for key, value in details.bindings:
+        if len(value) > LONGEST_TAG or not value.isprintable():
+            raise Invalid(f"the value of the tag {key} must be one line of {LONGEST_TAG} characters at most")
     if len(tags) + len(details.bindings) > MOST_TAGS:
         raise Invalid(f"a workspace may have {MOST_TAGS} tags at most")
     version = workspace.engine_version if wishes.engine_version is None else wishes.engine_version

@@ -24,6 +24,7 @@ MOST_RATIO = 200
 
 _SMALL = 64 * 1024 * 1024
 _BLOCK = 1024 * 1024
+_LONGEST_READ = 8 * _BLOCK
 
 
 def unpack(data: bytes, tree: Path, most_files: int = 50_000) -> bytes:
@@ -56,8 +57,11 @@ class _Inflated(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next bytes. Raises EngineError if there are too many."""
-        wanted = self._most + 1 if size < 0 else size
+        """Return the next bytes. Raises EngineError if there are too many, or too many at once."""
+        # Files are read in blocks: more at once is asked for by a header that claims to be so long.
+        if not 0 <= size <= _LONGEST_READ:
+            raise EngineError("the uploaded configuration has a header that is too long")
+        wanted = size
         parts, found = [self._rest], len(self._rest)
         while found < wanted:
             piece = self._next()

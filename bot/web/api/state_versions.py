@@ -7,8 +7,10 @@ from typing import Any
 
 from flask import Response
 
-from bot.domain.errors import NotFound
+from bot.domain.errors import Invalid, NotFound
 from bot.domain.people.permissions import Action, Person
+from bot.domain.states.file import json_object
+from bot.domain.workspaces.outputs import Unreadable, outputs_of
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import StateVersion
 from bot.web.api import documents, rights
@@ -56,8 +58,8 @@ def outputs(workspace_id: str) -> Response:
         return documents.every(())
     _, data = services().state_versions.download(there.id, person, version.id)
     return documents.every(
-        ApiResource("state-version-outputs", output_id(version, name), _output(name, each))
-        for name, each in read_outputs(data).items()
+        ApiResource("state-version-outputs", output_id(version, name), about)
+        for name, about in read_outputs(data).items()
     )
 
 
@@ -89,17 +91,24 @@ def output_id(version: StateVersion, name: str) -> str:
     return f"wsout-{short_hash(f'{version.id}/{name}')}"
 
 
-def read_outputs(state: bytes) -> dict[str, Any]:
-    """Return the outputs of a state by their names. None if it can't be read."""
+def read_outputs(state: bytes) -> dict[str, Fields]:
+    """Return the outputs of a state by their names, as clients see them. Raises Invalid.
+
+    What counts as sensitive is decided where outputs are handed from one workspace to another.
+    """
+    known = outputs_of(state)
+    if isinstance(known, Unreadable):
+        raise Invalid(f"the outputs of this state can't be read: {known.value}")
+    found = (json_object(state) or {}).get("outputs", {})
     try:
-        found = json.loads(state).get("outputs") or {}
-        return {str(name): each for name, each in sorted(found.items()) if isinstance(each, dict)}
-    except (ValueError, AttributeError, RecursionError):
-        return {}
+        # Python reads 1e999 as a number that JSON can't have.
+        json.dumps(found, allow_nan=False)
+    except ValueError:
+        raise Invalid("the outputs of this state can't be read: a number in it is too large") from None
+    return {name: _output(name, found[name], known[name].sensitive) for name in sorted(known)}
 
 
-def _output(name: str, each: dict[str, Any]) -> Fields:
-    sensitive = bool(each.get("sensitive"))
+def _output(name: str, each: dict[str, Any], sensitive: bool) -> Fields:
     kind = each.get("type", "dynamic")
     return {
         "name": name,

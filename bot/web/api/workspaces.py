@@ -249,7 +249,8 @@ def bindings(found: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Return tags with values. Raises Invalid."""
     read = []
     for each in found:
-        about = each.get("attributes") or {}
+        about = each.get("attributes")
+        about = about if isinstance(about, dict) else {}
         key, value = about.get("key"), about.get("value") or ""
         if not isinstance(key, str) or not isinstance(value, str):
             raise Invalid("a tag binding has a key and a value, which are strings")

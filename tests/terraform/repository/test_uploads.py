@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import tarfile
@@ -98,6 +99,17 @@ def test_a_file_is_never_written_through_a_link_of_the_archive(tree: Path) -> No
         unpack(packed(fill), tree)
     assert not (tree.parent / "escaped").exists()
     assert not (tree.parent.parent / "escaped").exists()
+
+
+def test_a_header_that_claims_to_be_huge_is_not_read(tree: Path) -> None:
+    made = io.BytesIO()
+    with gzip.GzipFile(fileobj=made, mode="wb") as packing:
+        header = member("pax", tarfile.XHDTYPE)
+        header.size = 50 * 1024 * 1024
+        packing.write(header.tobuf())
+        packing.write(bytes(header.size))
+    with pytest.raises(EngineError, match="a header that is too long"):
+        unpack(made.getvalue(), tree)
 
 
 def test_links_that_lead_out_only_together_are_refused(tree: Path) -> None:
