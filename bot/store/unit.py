@@ -36,7 +36,7 @@ from bot.store.repositories.retention import SqlRetention
 from bot.store.repositories.run_figures import SqlRunFigures
 from bot.store.repositories.run_search import SqlRunSearch
 from bot.store.repositories.runs import SqlArtifacts, SqlRuns
-from bot.store.repositories.states import SqlStateHistory, SqlStateLocks, SqlStates
+from bot.store.repositories.states import SqlStateHistory, SqlStateLocks, SqlStates, SqlStateUploads
 from bot.store.repositories.variables import SqlVariables
 from bot.store.repositories.waiting_runs import SqlWaitingRuns
 from bot.store.repositories.workspaces import SqlWorkspaces
@@ -65,6 +65,7 @@ class SqlTransaction:
     states: SqlStates
     state_history: SqlStateHistory
     state_locks: SqlStateLocks
+    state_uploads: SqlStateUploads
     variables: SqlVariables
     policies: SqlPolicyChecks
     replays: SqlReplays
@@ -170,6 +171,7 @@ class SqlStore:
             states=SqlStates(connection, self._vault),
             state_history=SqlStateHistory(connection),
             state_locks=SqlStateLocks(connection),
+            state_uploads=SqlStateUploads(connection),
             variables=SqlVariables(connection, self._vault),
             policies=SqlPolicyChecks(connection, self._vault),
             replays=SqlReplays(connection),

@@ -69,6 +69,7 @@ from bot.services.runs.transitions import Transitions
 from bot.services.states.backend import StateService
 from bot.services.states.history import StateVersions
 from bot.services.states.kept_aside import KeptStates
+from bot.services.states.pushes import StatePushes
 from bot.services.states.resource_index import ResourceIndex
 from bot.services.states.shared_states import SharedStates
 from bot.services.upkeep.retention import RetentionJob
@@ -113,6 +114,7 @@ class Services:
     states: StateService
     shared_states: SharedStates
     state_versions: StateVersions
+    state_pushes: StatePushes
     controls: RunControls
     variables: VariableEditor
     workspace_locks: WorkspaceLocks
@@ -219,6 +221,7 @@ def _api(config: Config, world: World, foundation: Foundation) -> dict[str, Any]
     return {
         "api_workspaces": ApiWorkspaces(store, clock, Isolation(config.runs.network)),
         "uploads": Uploads(store, clock, factory, transitions),
+        "state_pushes": StatePushes(store, clock, ResourceIndex(store, world.vault)),
         "manual_runs": manual_runs,
         "api_runs": ApiRuns(store, clock, factory, transitions, manual_runs),
         "engine_versions": world.binaries,

@@ -19,7 +19,7 @@ from bot.services.ports.resources import IndexedResources, ResourceSearch
 from bot.services.ports.run_figures import RunFigures
 from bot.services.ports.run_search import RunSearch
 from bot.services.ports.runs import Approvals, Artifacts, Leases, Runs, WaitingRuns
-from bot.services.ports.states import StateHistory, StateLocks, States
+from bot.services.ports.states import StateHistory, StateLocks, States, StateUploads
 from bot.services.ports.variables import Variables
 from bot.services.ports.workspaces import Overviews, Workspaces
 
@@ -120,6 +120,11 @@ class Transaction(Protocol):
     @property
     def state_locks(self) -> StateLocks:
         """Terraform's locks over all workspaces."""
+        ...
+
+    @property
+    def state_uploads(self) -> StateUploads:
+        """States that people announced."""
         ...
 
     @property

@@ -17,6 +17,7 @@ from bot.web.api import (
     organizations,
     plans,
     runs,
+    state_outputs,
     state_versions,
     tags,
     workspaces,
@@ -35,6 +36,7 @@ RESOURCES = (
     runs,
     plans,
     state_versions,
+    state_outputs,
 )
 
 blueprint = Blueprint("api", __name__)

@@ -29,6 +29,7 @@ from bot.services.runs.locks import WorkspaceLocks
 from bot.services.runs.queue_plan import ManualRuns
 from bot.services.states.backend import StateService
 from bot.services.states.history import StateVersions
+from bot.services.states.pushes import StatePushes
 from bot.services.states.shared_states import SharedStates
 from bot.services.variables.editor import VariableEditor
 from bot.services.workspaces.api_workspaces import ApiWorkspaces
@@ -270,6 +271,11 @@ class Services(Protocol):
     @property
     def state_versions(self) -> StateVersions:
         """Their versions, for people."""
+        ...
+
+    @property
+    def state_pushes(self) -> StatePushes:
+        """States that people push by the API."""
         ...
 
     @property
