@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
+from bot.domain.errors import NotFound
 from bot.domain.workspaces.phase import Phase
 from bot.domain.workspaces.variables import Category, StoredVariable, Variable, VariableSet
 from bot.services.ports.world import Vault
@@ -71,6 +72,14 @@ class SqlVariables:
         )
         return self._read(self._connection.execute(query).mappings().one())
 
+    def owner_of(self, variable_id: str) -> tuple[str, str]:
+        """Return the ids of a variable's workspace and set, one of them empty. Raises NotFound."""
+        query = sa.select(variables.c.workspace_id, variables.c.set_id).where(variables.c.id == variable_id)
+        row = self._connection.execute(query).first()
+        if row is None:
+            raise NotFound(f"there is no variable {variable_id}")
+        return row.workspace_id or "", row.set_id or ""
+
     def remove(self, variable_id: str) -> None:
         """Remove a variable; does nothing if there is none."""
         self._forget()
@@ -107,10 +116,18 @@ class SqlVariables:
             "workspaces": list(one.workspaces),
             "description": one.description,
             "made_by": one.made_by,
+            "priority": one.priority,
+            "projects": list(one.projects),
         }
         update = {name: value for name, value in row.items() if name not in ("id", "name")}
         insert_or_update(self._connection, variable_sets, ["name"], row, update)
         return next(each for each in self.sets() if each.name == one.name)
+
+    def rename_set(self, set_id: str, name: str) -> None:
+        """Give a set another name."""
+        self._forget()
+        statement = sa.update(variable_sets).where(variable_sets.c.id == set_id).values(name=name)
+        self._connection.execute(statement)
 
     def remove_set(self, set_id: str) -> None:
         """Remove a set and its variables; does nothing if there is none."""
@@ -143,4 +160,6 @@ def _read_set(row: sa.RowMapping, inside: list[StoredVariable]) -> VariableSet:
         description=row["description"],
         made_by=row["made_by"],
         variables=tuple(_in_order(inside)),
+        priority=row["priority"],
+        projects=tuple(row["projects"]),
     )

@@ -20,6 +20,8 @@ from bot.web.api import (
     state_outputs,
     state_versions,
     tags,
+    variables,
+    varsets,
     workspaces,
 )
 from bot.web.api.gate import RateLimiter
@@ -37,6 +39,8 @@ RESOURCES = (
     plans,
     state_versions,
     state_outputs,
+    variables,
+    varsets,
 )
 
 blueprint = Blueprint("api", __name__)

@@ -31,6 +31,8 @@ from bot.services.states.backend import StateService
 from bot.services.states.history import StateVersions
 from bot.services.states.pushes import StatePushes
 from bot.services.states.shared_states import SharedStates
+from bot.services.variables.api_sets import ApiVariableSets
+from bot.services.variables.api_variables import ApiVariables
 from bot.services.variables.editor import VariableEditor
 from bot.services.workspaces.api_workspaces import ApiWorkspaces
 
@@ -291,6 +293,16 @@ class Services(Protocol):
     @property
     def api_runs(self) -> ApiRuns:
         """Runs that clients of the API create."""
+        ...
+
+    @property
+    def api_variables(self) -> ApiVariables:
+        """Variables, as clients of the API change them."""
+        ...
+
+    @property
+    def api_sets(self) -> ApiVariableSets:
+        """Sets of variables, as clients of the API change them."""
         ...
 
     @property
