@@ -110,7 +110,7 @@ from bot.services.ports.states import (
     StateVersion,
 )
 from bot.services.ports.store import Retention, Store, Transaction
-from bot.services.ports.variables import Variables
+from bot.services.ports.variables import VariableIds, Variables
 from bot.services.ports.workspaces import (
     Overview,
     OverviewFilter,
@@ -236,6 +236,7 @@ __all__ = [
     "Store",
     "TokenRecords",
     "Transaction",
+    "VariableIds",
     "Variables",
     "Vault",
     "Waiting",

@@ -106,7 +106,7 @@ class ApiVariableSets:
             made = _with(before, wanted(before))
             _check_free(tx, made)
             if made.name != before.name:
-                tx.variables.rename_set(before.id, made.name)
+                tx.variable_ids.rename_set(before.id, made.name)
             made = tx.variables.put_set(made)
             done(tx, self._clock, person, AuditAction.PUT_SET, made.name, f"was {before.name}"[:200])
         return made

@@ -1,4 +1,4 @@
-"""Variables and sets of them in the database: the Variables port."""
+"""Variables and sets of them in the database: the ports Variables and VariableIds."""
 
 from __future__ import annotations
 
@@ -72,14 +72,6 @@ class SqlVariables:
         )
         return self._read(self._connection.execute(query).mappings().one())
 
-    def owner_of(self, variable_id: str) -> tuple[str, str]:
-        """Return the ids of a variable's workspace and set, one of them empty. Raises NotFound."""
-        query = sa.select(variables.c.workspace_id, variables.c.set_id).where(variables.c.id == variable_id)
-        row = self._connection.execute(query).first()
-        if row is None:
-            raise NotFound(f"there is no variable {variable_id}")
-        return row.workspace_id or "", row.set_id or ""
-
     def remove(self, variable_id: str) -> None:
         """Remove a variable; does nothing if there is none."""
         self._forget()
@@ -123,12 +115,6 @@ class SqlVariables:
         insert_or_update(self._connection, variable_sets, ["name"], row, update)
         return next(each for each in self.sets() if each.name == one.name)
 
-    def rename_set(self, set_id: str, name: str) -> None:
-        """Give a set another name."""
-        self._forget()
-        statement = sa.update(variable_sets).where(variable_sets.c.id == set_id).values(name=name)
-        self._connection.execute(statement)
-
     def remove_set(self, set_id: str) -> None:
         """Remove a set and its variables; does nothing if there is none."""
         self._forget()
@@ -145,6 +131,26 @@ class SqlVariables:
             phase=Phase(row["phase"]),
         )
         return StoredVariable(row["id"], variable, row["set_by"], row["at"])
+
+
+class SqlVariableIds:
+    """Variables and sets of one transaction by their ids: the VariableIds port."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def owner_of(self, variable_id: str) -> tuple[str, str]:
+        """Return the ids of a variable's workspace and set, one of them empty. Raises NotFound."""
+        query = sa.select(variables.c.workspace_id, variables.c.set_id).where(variables.c.id == variable_id)
+        row = self._connection.execute(query).first()
+        if row is None:
+            raise NotFound(f"there is no variable {variable_id}")
+        return row.workspace_id or "", row.set_id or ""
+
+    def rename_set(self, set_id: str, name: str) -> None:
+        """Give a set another name."""
+        statement = sa.update(variable_sets).where(variable_sets.c.id == set_id).values(name=name)
+        self._connection.execute(statement)
 
 
 def _in_order(found: list[StoredVariable]) -> list[StoredVariable]:

@@ -200,5 +200,5 @@ def _deleted(there: Workspace, person: Person, variable_id: str) -> Response:
 def _place_of(variable_id: str) -> tuple[Workspace, Person]:
     """Return the workspace of a variable. Those of sets are changed at the set's addresses."""
     with services().store.reading() as tx:
-        workspace_id, _ = tx.variables.owner_of(variable_id)
+        workspace_id, _ = tx.variable_ids.owner_of(variable_id)
     return rights.workspace(workspace_id)
