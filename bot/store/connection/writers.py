@@ -5,8 +5,8 @@ begins the next at once takes it again and again, while a webhook looks in vain 
 takes its turn, a lock on a file beside the database, waits for SQLite's lock with it, and hands it on once it
 has that. Whoever just wrote must take a turn again, behind the one that waits.
 
-The turn is about fairness alone: SQLite's own lock keeps the data right. So a turn that can't be had, because a
-process was stopped while it held it, is done without.
+The turn is about fairness alone: SQLite's own lock keeps the data right. So a turn that can't be had, because
+a process was stopped while it held it, is done without.
 """
 
 from __future__ import annotations

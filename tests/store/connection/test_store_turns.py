@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from bot.store.connection import writers
 from bot.store.connection.engines import WRITING, make_engine
 
 TIMES = 15
@@ -61,13 +62,11 @@ def test_a_writer_comes_after_at_most_two_transactions_of_a_busy_one(url: str) -
 
 
 def test_a_turn_that_nobody_hands_on_is_done_without(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bot.store.connection import writers
-
     monkeypatch.setattr(writers, "_TURN_SECONDS", 0.05)
     path = make_engine(url).url.database
-    with writers.writers_turn(str(path)):
-        with make_engine(url).execution_options(**WRITING["sqlite"]).begin() as connection:
-            connection.execute(sa.text("INSERT INTO written VALUES (2)"))
+    engine = make_engine(url).execution_options(**WRITING["sqlite"])
+    with writers.writers_turn(str(path)), engine.begin() as connection:
+        connection.execute(sa.text("INSERT INTO written VALUES (2)"))
     with make_engine(url).begin() as connection:
         assert connection.execute(sa.text("SELECT n FROM written")).scalars().all() == [2]
 
