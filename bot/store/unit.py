@@ -36,8 +36,8 @@ from bot.store.repositories.retention import SqlRetention
 from bot.store.repositories.run_figures import SqlRunFigures
 from bot.store.repositories.run_search import SqlRunSearch
 from bot.store.repositories.runs import SqlArtifacts, SqlRuns
-from bot.store.repositories.states import SqlStateHistory, SqlStateLocks, SqlStates
-from bot.store.repositories.variables import SqlVariables
+from bot.store.repositories.states import SqlStateHistory, SqlStateLocks, SqlStates, SqlStateUploads
+from bot.store.repositories.variables import SqlVariableIds, SqlVariables
 from bot.store.repositories.waiting_runs import SqlWaitingRuns
 from bot.store.repositories.workspaces import SqlWorkspaces
 
@@ -65,7 +65,9 @@ class SqlTransaction:
     states: SqlStates
     state_history: SqlStateHistory
     state_locks: SqlStateLocks
+    state_uploads: SqlStateUploads
     variables: SqlVariables
+    variable_ids: SqlVariableIds
     policies: SqlPolicyChecks
     replays: SqlReplays
     retention: SqlRetention
@@ -170,7 +172,9 @@ class SqlStore:
             states=SqlStates(connection, self._vault),
             state_history=SqlStateHistory(connection),
             state_locks=SqlStateLocks(connection),
+            state_uploads=SqlStateUploads(connection),
             variables=SqlVariables(connection, self._vault),
+            variable_ids=SqlVariableIds(connection),
             policies=SqlPolicyChecks(connection, self._vault),
             replays=SqlReplays(connection),
             retention=SqlRetention(connection),

@@ -69,10 +69,13 @@ from bot.services.runs.transitions import Transitions
 from bot.services.states.backend import StateService
 from bot.services.states.history import StateVersions
 from bot.services.states.kept_aside import KeptStates
+from bot.services.states.pushes import StatePushes
 from bot.services.states.resource_index import ResourceIndex
 from bot.services.states.shared_states import SharedStates
 from bot.services.upkeep.retention import RetentionJob
 from bot.services.upkeep.sweep import Sweep
+from bot.services.variables.api_sets import ApiVariableSets
+from bot.services.variables.api_variables import ApiVariables
 from bot.services.variables.editor import VariableEditor
 from bot.services.workspaces.api_workspaces import ApiWorkspaces
 from bot.shared_tokens import RedisTokens
@@ -113,6 +116,7 @@ class Services:
     states: StateService
     shared_states: SharedStates
     state_versions: StateVersions
+    state_pushes: StatePushes
     controls: RunControls
     variables: VariableEditor
     workspace_locks: WorkspaceLocks
@@ -138,6 +142,8 @@ class Services:
     api_workspaces: ApiWorkspaces
     uploads: Uploads
     api_runs: ApiRuns
+    api_variables: ApiVariables
+    api_sets: ApiVariableSets
     engine_versions: Binaries
 
 
@@ -219,8 +225,11 @@ def _api(config: Config, world: World, foundation: Foundation) -> dict[str, Any]
     return {
         "api_workspaces": ApiWorkspaces(store, clock, Isolation(config.runs.network)),
         "uploads": Uploads(store, clock, factory, transitions),
+        "state_pushes": StatePushes(store, clock, ResourceIndex(store, world.vault)),
         "manual_runs": manual_runs,
         "api_runs": ApiRuns(store, clock, factory, transitions, manual_runs),
+        "api_variables": ApiVariables(store, clock),
+        "api_sets": ApiVariableSets(store, clock),
         "engine_versions": world.binaries,
     }
 

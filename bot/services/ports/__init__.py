@@ -100,9 +100,17 @@ from bot.services.ports.runs import (
     WaitingRuns,
     WorkGroup,
 )
-from bot.services.ports.states import StateHistory, StateLock, StateLocks, States, StateVersion
+from bot.services.ports.states import (
+    StateHistory,
+    StateLock,
+    StateLocks,
+    States,
+    StateUpload,
+    StateUploads,
+    StateVersion,
+)
 from bot.services.ports.store import Retention, Store, Transaction
-from bot.services.ports.variables import Variables
+from bot.services.ports.variables import VariableIds, Variables
 from bot.services.ports.workspaces import (
     Overview,
     OverviewFilter,
@@ -221,11 +229,14 @@ __all__ = [
     "StateHistory",
     "StateLock",
     "StateLocks",
+    "StateUpload",
+    "StateUploads",
     "StateVersion",
     "States",
     "Store",
     "TokenRecords",
     "Transaction",
+    "VariableIds",
     "Variables",
     "Vault",
     "Waiting",

@@ -19,8 +19,8 @@ from bot.services.ports.resources import IndexedResources, ResourceSearch
 from bot.services.ports.run_figures import RunFigures
 from bot.services.ports.run_search import RunSearch
 from bot.services.ports.runs import Approvals, Artifacts, Leases, Runs, WaitingRuns
-from bot.services.ports.states import StateHistory, StateLocks, States
-from bot.services.ports.variables import Variables
+from bot.services.ports.states import StateHistory, StateLocks, States, StateUploads
+from bot.services.ports.variables import VariableIds, Variables
 from bot.services.ports.workspaces import Overviews, Workspaces
 
 
@@ -123,8 +123,18 @@ class Transaction(Protocol):
         ...
 
     @property
+    def state_uploads(self) -> StateUploads:
+        """States that people announced."""
+        ...
+
+    @property
     def variables(self) -> Variables:
         """Variables and sets of them."""
+        ...
+
+    @property
+    def variable_ids(self) -> VariableIds:
+        """Variables and sets by their ids."""
         ...
 
     @property

@@ -17,8 +17,11 @@ from bot.web.api import (
     organizations,
     plans,
     runs,
+    state_outputs,
     state_versions,
     tags,
+    variables,
+    varsets,
     workspaces,
 )
 from bot.web.api.gate import RateLimiter
@@ -35,6 +38,9 @@ RESOURCES = (
     runs,
     plans,
     state_versions,
+    state_outputs,
+    variables,
+    varsets,
 )
 
 blueprint = Blueprint("api", __name__)

@@ -29,7 +29,10 @@ from bot.services.runs.locks import WorkspaceLocks
 from bot.services.runs.queue_plan import ManualRuns
 from bot.services.states.backend import StateService
 from bot.services.states.history import StateVersions
+from bot.services.states.pushes import StatePushes
 from bot.services.states.shared_states import SharedStates
+from bot.services.variables.api_sets import ApiVariableSets
+from bot.services.variables.api_variables import ApiVariables
 from bot.services.variables.editor import VariableEditor
 from bot.services.workspaces.api_workspaces import ApiWorkspaces
 
@@ -273,6 +276,11 @@ class Services(Protocol):
         ...
 
     @property
+    def state_pushes(self) -> StatePushes:
+        """States that people push by the API."""
+        ...
+
+    @property
     def api_workspaces(self) -> ApiWorkspaces:
         """Workspaces that are made through the API."""
         ...
@@ -285,6 +293,16 @@ class Services(Protocol):
     @property
     def api_runs(self) -> ApiRuns:
         """Runs that clients of the API create."""
+        ...
+
+    @property
+    def api_variables(self) -> ApiVariables:
+        """Variables, as clients of the API change them."""
+        ...
+
+    @property
+    def api_sets(self) -> ApiVariableSets:
+        """Sets of variables, as clients of the API change them."""
         ...
 
     @property
