@@ -20,6 +20,7 @@ from bot.services.approvals.our_comment import OurComments
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.comments.page_applies import PageApplies
 from bot.services.comments.why_reports import WhyReports
+from bot.services.configurations.abandoned_runs import AbandonedRuns
 from bot.services.configurations.api_runs import ApiRuns
 from bot.services.configurations.uploads import Uploads
 from bot.services.deliveries.catch_up import CatchUp
@@ -287,6 +288,7 @@ def _sweep(
         world.dispatch,
         abandoned,
         removed,
+        AbandonedRuns(store, clock, transitions, config.organization.patience),
         retention_job,
         keys,
         kept_states,

@@ -77,10 +77,11 @@ def _run_attributes(tx: Transaction, run: Run, person: Person) -> Fields:
     modes = run.modes
     cancel = run.cancel_requested_at
     return {
-        "status": run.status.value,
+        # HashiCorp's word for a saved plan that was confirmed and waits for its turn.
+        "status": RunStatus.CONFIRMED.value if run.saved_and_confirmed else run.status.value,
         "actions": {
             "is-cancelable": run.cancelable and Action.CANCEL in possible,
-            "is-confirmable": run.awaits_confirmation and bool(run.has_changes),
+            "is-confirmable": run.awaits_confirmation and bool(run.has_changes or run.allow_empty_apply),
             "is-discardable": run.discardable,
             "is-force-cancelable": Action.FORCE_CANCEL in possible,
         },
@@ -96,10 +97,10 @@ def _run_attributes(tx: Transaction, run: Run, person: Person) -> Fields:
         },
         "has-changes": bool(run.has_changes),
         "position-in-queue": position(tx, run),
-        "plan-only": run.plan_only,
-        "save-plan": False,
+        "plan-only": run.speculative,
+        "save-plan": run.save_plan,
         "auto-apply": run.auto_apply,
-        "allow-empty-apply": False,
+        "allow-empty-apply": run.allow_empty_apply,
         "allow-config-generation": False,
         "is-destroy": modes.destroy,
         "refresh": modes.refresh,
