@@ -76,6 +76,7 @@ from bot.services.upkeep.retention import RetentionJob
 from bot.services.upkeep.sweep import Sweep
 from bot.services.variables.editor import VariableEditor
 from bot.services.workspaces.api_workspaces import ApiWorkspaces
+from bot.services.workspaces.projects import Projects
 from bot.shared_tokens import RedisTokens
 from bot.store import SqlStore
 from bot.terraform.programs.binaries import Binaries
@@ -139,6 +140,7 @@ class Services:
     api_workspaces: ApiWorkspaces
     uploads: Uploads
     api_runs: ApiRuns
+    projects: Projects
     engine_versions: Binaries
 
 
@@ -223,6 +225,7 @@ def _api(config: Config, world: World, foundation: Foundation) -> dict[str, Any]
         "manual_runs": manual_runs,
         "api_runs": ApiRuns(store, clock, factory, transitions, manual_runs),
         "engine_versions": world.binaries,
+        "projects": Projects(store, clock),
     }
 
 

@@ -16,6 +16,8 @@ from bot.web.api import (
     gate,
     organizations,
     plans,
+    policy_checks,
+    projects,
     runs,
     state_versions,
     tags,
@@ -30,10 +32,12 @@ RESOURCES = (
     account,
     organizations,
     workspaces,
+    projects,
     tags,
     configuration_versions,
     runs,
     plans,
+    policy_checks,
     state_versions,
 )
 

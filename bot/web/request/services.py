@@ -32,6 +32,7 @@ from bot.services.states.history import StateVersions
 from bot.services.states.shared_states import SharedStates
 from bot.services.variables.editor import VariableEditor
 from bot.services.workspaces.api_workspaces import ApiWorkspaces
+from bot.services.workspaces.projects import Projects
 
 
 class DeliveryIntake(Protocol):
@@ -285,6 +286,11 @@ class Services(Protocol):
     @property
     def api_runs(self) -> ApiRuns:
         """Runs that clients of the API create."""
+        ...
+
+    @property
+    def projects(self) -> Projects:
+        """Projects."""
         ...
 
     @property

@@ -96,5 +96,7 @@ def test_any_json_is_drawn_without_an_error(one: Any, two: Any, three: Any, four
         "output_changes": {"a": odd["change"], "b": one},
     }
     document |= {"resource_drift": two, "relevant_attributes": three}
-    json.dumps(redacted_plan(document, plain))
-    redacted_plan({"resource_changes": one, "output_changes": two}, plain)
+    found = redacted_plan(document, plain)
+    assert json.loads(json.dumps(found))["resource_changes"][0]["change"].keys() >= {"before", "after"}
+    bare = redacted_plan({"resource_changes": one, "output_changes": two}, plain)
+    assert bare["plan_format_version"] == found["plan_format_version"]

@@ -11,7 +11,12 @@ from bot.web.api.gate import short_hash
 
 
 def workspace_resource(
-    there: Workspace, person: Person, organization: str, current: Run | None = None, state_id: str = ""
+    there: Workspace,
+    person: Person,
+    organization: str,
+    current: Run | None = None,
+    state_id: str = "",
+    project_id: str = "",
 ) -> ApiResource:
     """Return a workspace as who asks sees it. `current` is the run that holds it, or the latest one."""
     at = f"/api/v2/workspaces/{there.id}"
@@ -23,6 +28,7 @@ def workspace_resource(
         "latest-run": ApiLink("runs", current.id if current else ""),
         "locked-by": ApiLink("users", f"user-{short_hash(there.lock.by)}" if there.lock else ""),
         "current-state-version": ApiLink("state-versions", state_id, f"{at}/current-state-version"),
+        "project": ApiLink("projects", project_id),
         "tag-bindings": Related(f"{at}/tag-bindings"),
     }
     return ApiResource("workspaces", there.id, _attributes(there, person), relationships, {"self": at})
