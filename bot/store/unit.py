@@ -31,6 +31,7 @@ from bot.store.repositories.overview import SqlOverviews
 from bot.store.repositories.people import SqlIdentities, SqlSessions, SqlTokens
 from bot.store.repositories.policies import SqlPolicyChecks, SqlReplays
 from bot.store.repositories.posts import SqlPosts, SqlShown
+from bot.store.repositories.projects import SqlProjects
 from bot.store.repositories.resources import SqlIndexedResources, SqlResourceSearch
 from bot.store.repositories.retention import SqlRetention
 from bot.store.repositories.run_figures import SqlRunFigures
@@ -52,6 +53,7 @@ class SqlTransaction:
     waiting_runs: SqlWaitingRuns
     artifacts: SqlArtifacts
     configurations: SqlConfigurationVersions
+    projects: SqlProjects
     leases: SqlLeases
     changes: SqlChanges
     forecasts: SqlForecasts
@@ -159,6 +161,7 @@ class SqlStore:
             waiting_runs=SqlWaitingRuns(connection),
             artifacts=SqlArtifacts(connection, self._vault),
             configurations=SqlConfigurationVersions(connection, self._vault),
+            projects=SqlProjects(connection),
             leases=SqlLeases(connection),
             changes=SqlChanges(connection),
             forecasts=SqlForecasts(connection),

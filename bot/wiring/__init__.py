@@ -20,6 +20,7 @@ from bot.services.approvals.our_comment import OurComments
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.comments.page_applies import PageApplies
 from bot.services.comments.why_reports import WhyReports
+from bot.services.configurations.abandoned_runs import AbandonedRuns
 from bot.services.configurations.api_runs import ApiRuns
 from bot.services.configurations.uploads import Uploads
 from bot.services.deliveries.catch_up import CatchUp
@@ -78,6 +79,7 @@ from bot.services.variables.api_sets import ApiVariableSets
 from bot.services.variables.api_variables import ApiVariables
 from bot.services.variables.editor import VariableEditor
 from bot.services.workspaces.api_workspaces import ApiWorkspaces
+from bot.services.workspaces.projects import Projects
 from bot.shared_tokens import RedisTokens
 from bot.store import SqlStore
 from bot.terraform.programs.binaries import Binaries
@@ -144,6 +146,7 @@ class Services:
     api_runs: ApiRuns
     api_variables: ApiVariables
     api_sets: ApiVariableSets
+    projects: Projects
     engine_versions: Binaries
 
 
@@ -231,6 +234,7 @@ def _api(config: Config, world: World, foundation: Foundation) -> dict[str, Any]
         "api_variables": ApiVariables(store, clock),
         "api_sets": ApiVariableSets(store, clock),
         "engine_versions": world.binaries,
+        "projects": Projects(store, clock),
     }
 
 
@@ -296,6 +300,7 @@ def _sweep(
         world.dispatch,
         abandoned,
         removed,
+        AbandonedRuns(store, clock, transitions, config.organization.patience),
         retention_job,
         keys,
         kept_states,

@@ -15,6 +15,7 @@ from bot.services.ports.forecasts import Forecasts
 from bot.services.ports.identity import IdentityKeys
 from bot.services.ports.people import AuditLog, IdentityRecords, SessionRecords, TokenRecords
 from bot.services.ports.policies import PolicyChecks, Replays
+from bot.services.ports.projects import ProjectRecords
 from bot.services.ports.resources import IndexedResources, ResourceSearch
 from bot.services.ports.run_figures import RunFigures
 from bot.services.ports.run_search import RunSearch
@@ -55,6 +56,11 @@ class Transaction(Protocol):
     @property
     def configurations(self) -> ConfigurationVersions:
         """Uploaded configurations."""
+        ...
+
+    @property
+    def projects(self) -> ProjectRecords:
+        """Projects that were made through the API."""
         ...
 
     @property

@@ -24,7 +24,7 @@ from bot.store.schema.runs import UNFINISHED, artifacts, output, run_events, run
 from bot.store.schema.workspaces import workspaces
 
 # The values that a run is created with, and its place in the queue, are never updated.
-_FIXED = ("id", "workspace_id", "sequence", "source", "plan_only", "commit_sha", "created_by", "created_at")
+_FIXED = ("id", "workspace_id", "sequence", "source", "commit_sha", "created_by", "created_at", "save_plan")
 
 # The most frequent statements are built once: building one costs as much as carrying it out.
 _NOTE = sa.insert(run_events).inline()
@@ -199,6 +199,11 @@ def _conditions(query: RunQuery) -> list[sa.ColumnElement[bool]]:
         conditions.append(runs.c.change_number == query.change_number)
     if query.since is not None:
         conditions.append(runs.c.sequence > query.since)
+    if query.uploaded is not None:
+        uploaded = runs.c.configuration_version != ""
+        conditions.append(uploaded if query.uploaded else ~uploaded)
+    if query.save_plan is not None:
+        conditions.append(runs.c.save_plan.is_(query.save_plan))
     if query.plan_only is not None:
         conditions.append(runs.c.plan_only.is_(query.plan_only))
     if query.statuses is not None:

@@ -35,6 +35,7 @@ from bot.services.variables.api_sets import ApiVariableSets
 from bot.services.variables.api_variables import ApiVariables
 from bot.services.variables.editor import VariableEditor
 from bot.services.workspaces.api_workspaces import ApiWorkspaces
+from bot.services.workspaces.projects import Projects
 
 
 class DeliveryIntake(Protocol):
@@ -303,6 +304,11 @@ class Services(Protocol):
     @property
     def api_sets(self) -> ApiVariableSets:
         """Sets of variables, as clients of the API change them."""
+        ...
+
+    @property
+    def projects(self) -> Projects:
+        """Projects."""
         ...
 
     @property
