@@ -19,6 +19,7 @@ from bot.store.connection.group_commit import GroupCommit
 from bot.store.encryption.roots import make_root, read_root
 from bot.store.repositories.approvals import SqlApprovals
 from bot.store.repositories.audit import SqlAuditLog
+from bot.store.repositories.backlog import SqlBacklog
 from bot.store.repositories.catching_up import SqlRepoWatches
 from bot.store.repositories.changes import SqlChanges
 from bot.store.repositories.configurations import SqlConfigurationVersions
@@ -84,6 +85,7 @@ class SqlTransaction:
     indexed_resources: SqlIndexedResources
     resource_search: SqlResourceSearch
     run_figures: SqlRunFigures
+    backlog: SqlBacklog
 
 
 class SqlStore:
@@ -192,4 +194,5 @@ class SqlStore:
             indexed_resources=SqlIndexedResources(connection),
             resource_search=SqlResourceSearch(connection),
             run_figures=SqlRunFigures(connection),
+            backlog=SqlBacklog(connection),
         )

@@ -52,6 +52,7 @@ from bot.services.ports import (
     ForgeChecks,
     ForgeKinds,
     Hook,
+    Meter,
     PolicyEngine,
     Queues,
     Store,
@@ -80,6 +81,7 @@ from bot.services.variables.api_variables import ApiVariables
 from bot.services.variables.editor import VariableEditor
 from bot.services.workspaces.api_workspaces import ApiWorkspaces
 from bot.services.workspaces.projects import Projects
+from bot.shared_counts import RedisMeter
 from bot.shared_tokens import RedisTokens
 from bot.store import SqlStore
 from bot.terraform.programs.binaries import Binaries
@@ -105,6 +107,7 @@ class Services:
     vault: Vault
     dispatch: Dispatch
     queues: Queues
+    meter: Meter
     engine: Engine
     policies: PolicyEngine
     binaries: Binaries
@@ -165,7 +168,7 @@ def build_services(world: World, config: Config) -> Services:
     store, clock, vault, forges = world.store, world.clock, world.vault, world.forges
     foundation = foundation_of(config, world)
     transitions, factory = foundation.transitions, foundation.run_factory
-    states, issuer_keys = StateService(store, vault, clock), IssuerKeys(store, vault, clock)
+    states, issuer_keys = StateService(store, vault, clock, world.meter), IssuerKeys(store, vault, clock)
     catch_up, failed_deliveries = catching_up(config, world)
     policies, policy_replay = _judging(config, world, transitions)
     forecasts = ForecastJob(
@@ -235,6 +238,7 @@ def _api(config: Config, world: World, foundation: Foundation) -> dict[str, Any]
         "api_sets": ApiVariableSets(store, clock),
         "engine_versions": world.binaries,
         "projects": Projects(store, clock),
+        "meter": world.meter,
     }
 
 
@@ -278,7 +282,9 @@ def _execution(
 
 def _report_delivery(world: World, posts: PostBuilder) -> ReportDelivery:
     builder = ReportBuilder(world.forges, world.texts, posts, world.addresses)
-    return ReportDelivery(world.store, world.clock, world.dispatch, world.forges, builder, world.limits)
+    return ReportDelivery(
+        world.store, world.clock, world.dispatch, world.forges, builder, world.limits, world.meter
+    )
 
 
 def _sweep(
@@ -325,6 +331,7 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
     # Keys are derived from a root in the database, so that they survive a rotation of encryption keys.
     vault = FernetVault(config.secret_keys, root=store.root)
     tokens = RedisTokens(config.require_redis(), vault, clock)
+    meter = RedisMeter(config.require_redis())
     clients = {forge.name: kinds[forge.kind].client(forge, tokens) for forge in config.forges}
     return World(
         clock=clock,
@@ -350,4 +357,5 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
         sandbox=sandbox,
         policies=policy_engine_of(config, sandbox),
         set_files=SetFolders(config.config_file.parent, engine.checkout),
+        meter=meter,
     )

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from bot.services.ports.backlog import Backlog
 from bot.services.ports.catching_up import RepoWatches
 from bot.services.ports.changes import Changes, Posts, Shown
 from bot.services.ports.configurations import ConfigurationVersions
@@ -206,6 +207,11 @@ class Transaction(Protocol):
     @property
     def run_figures(self) -> RunFigures:
         """Figures over the runs of many workspaces."""
+        ...
+
+    @property
+    def backlog(self) -> Backlog:
+        """What waits in the whole installation."""
         ...
 
     @property

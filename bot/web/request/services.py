@@ -24,7 +24,7 @@ from bot.services.people.forge_sign_in import ForgeSignIn
 from bot.services.people.roles import Roles
 from bot.services.people.sessions import Sessions
 from bot.services.people.tokens import Tokens
-from bot.services.ports import Addresses, Clock, Delivery, Engine, Hook, Store, Transaction, Vault
+from bot.services.ports import Addresses, Clock, Delivery, Engine, Hook, Meter, Store, Transaction, Vault
 from bot.services.runs.locks import WorkspaceLocks
 from bot.services.runs.queue_plan import ManualRuns
 from bot.services.states.backend import StateService
@@ -184,6 +184,11 @@ class Services(Protocol):
     @property
     def queues(self) -> Pingable:
         """Redis; asked only whether it answers."""
+        ...
+
+    @property
+    def meter(self) -> Meter:
+        """Counts what happens."""
         ...
 
     @property
