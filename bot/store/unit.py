@@ -19,6 +19,7 @@ from bot.store.connection.group_commit import GroupCommit
 from bot.store.encryption.roots import make_root, read_root
 from bot.store.repositories.approvals import SqlApprovals
 from bot.store.repositories.audit import SqlAuditLog
+from bot.store.repositories.backlog import SqlBacklog
 from bot.store.repositories.catching_up import SqlRepoWatches
 from bot.store.repositories.changes import SqlChanges
 from bot.store.repositories.configurations import SqlConfigurationVersions
@@ -31,6 +32,7 @@ from bot.store.repositories.overview import SqlOverviews
 from bot.store.repositories.people import SqlIdentities, SqlSessions, SqlTokens
 from bot.store.repositories.policies import SqlPolicyChecks, SqlReplays
 from bot.store.repositories.posts import SqlPosts, SqlShown
+from bot.store.repositories.projects import SqlProjects
 from bot.store.repositories.resources import SqlIndexedResources, SqlResourceSearch
 from bot.store.repositories.retention import SqlRetention
 from bot.store.repositories.run_figures import SqlRunFigures
@@ -52,6 +54,7 @@ class SqlTransaction:
     waiting_runs: SqlWaitingRuns
     artifacts: SqlArtifacts
     configurations: SqlConfigurationVersions
+    projects: SqlProjects
     leases: SqlLeases
     changes: SqlChanges
     forecasts: SqlForecasts
@@ -82,6 +85,7 @@ class SqlTransaction:
     indexed_resources: SqlIndexedResources
     resource_search: SqlResourceSearch
     run_figures: SqlRunFigures
+    backlog: SqlBacklog
 
 
 class SqlStore:
@@ -159,6 +163,7 @@ class SqlStore:
             waiting_runs=SqlWaitingRuns(connection),
             artifacts=SqlArtifacts(connection, self._vault),
             configurations=SqlConfigurationVersions(connection, self._vault),
+            projects=SqlProjects(connection),
             leases=SqlLeases(connection),
             changes=SqlChanges(connection),
             forecasts=SqlForecasts(connection),
@@ -189,4 +194,5 @@ class SqlStore:
             indexed_resources=SqlIndexedResources(connection),
             resource_search=SqlResourceSearch(connection),
             run_figures=SqlRunFigures(connection),
+            backlog=SqlBacklog(connection),
         )

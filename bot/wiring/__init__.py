@@ -20,6 +20,7 @@ from bot.services.approvals.our_comment import OurComments
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.comments.page_applies import PageApplies
 from bot.services.comments.why_reports import WhyReports
+from bot.services.configurations.abandoned_runs import AbandonedRuns
 from bot.services.configurations.api_runs import ApiRuns
 from bot.services.configurations.uploads import Uploads
 from bot.services.deliveries.catch_up import CatchUp
@@ -51,6 +52,7 @@ from bot.services.ports import (
     ForgeChecks,
     ForgeKinds,
     Hook,
+    Meter,
     PolicyEngine,
     Queues,
     Store,
@@ -78,6 +80,8 @@ from bot.services.variables.api_sets import ApiVariableSets
 from bot.services.variables.api_variables import ApiVariables
 from bot.services.variables.editor import VariableEditor
 from bot.services.workspaces.api_workspaces import ApiWorkspaces
+from bot.services.workspaces.projects import Projects
+from bot.shared_counts import RedisMeter
 from bot.shared_tokens import RedisTokens
 from bot.store import SqlStore
 from bot.terraform.programs.binaries import Binaries
@@ -103,6 +107,7 @@ class Services:
     vault: Vault
     dispatch: Dispatch
     queues: Queues
+    meter: Meter
     engine: Engine
     policies: PolicyEngine
     binaries: Binaries
@@ -144,6 +149,7 @@ class Services:
     api_runs: ApiRuns
     api_variables: ApiVariables
     api_sets: ApiVariableSets
+    projects: Projects
     engine_versions: Binaries
 
 
@@ -162,7 +168,7 @@ def build_services(world: World, config: Config) -> Services:
     store, clock, vault, forges = world.store, world.clock, world.vault, world.forges
     foundation = foundation_of(config, world)
     transitions, factory = foundation.transitions, foundation.run_factory
-    states, issuer_keys = StateService(store, vault, clock), IssuerKeys(store, vault, clock)
+    states, issuer_keys = StateService(store, vault, clock, world.meter), IssuerKeys(store, vault, clock)
     catch_up, failed_deliveries = catching_up(config, world)
     policies, policy_replay = _judging(config, world, transitions)
     forecasts = ForecastJob(
@@ -231,6 +237,8 @@ def _api(config: Config, world: World, foundation: Foundation) -> dict[str, Any]
         "api_variables": ApiVariables(store, clock),
         "api_sets": ApiVariableSets(store, clock),
         "engine_versions": world.binaries,
+        "projects": Projects(store, clock),
+        "meter": world.meter,
     }
 
 
@@ -274,7 +282,9 @@ def _execution(
 
 def _report_delivery(world: World, posts: PostBuilder) -> ReportDelivery:
     builder = ReportBuilder(world.forges, world.texts, posts, world.addresses)
-    return ReportDelivery(world.store, world.clock, world.dispatch, world.forges, builder, world.limits)
+    return ReportDelivery(
+        world.store, world.clock, world.dispatch, world.forges, builder, world.limits, world.meter
+    )
 
 
 def _sweep(
@@ -296,6 +306,7 @@ def _sweep(
         world.dispatch,
         abandoned,
         removed,
+        AbandonedRuns(store, clock, transitions, config.organization.patience),
         retention_job,
         keys,
         kept_states,
@@ -320,6 +331,7 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
     # Keys are derived from a root in the database, so that they survive a rotation of encryption keys.
     vault = FernetVault(config.secret_keys, root=store.root)
     tokens = RedisTokens(config.require_redis(), vault, clock)
+    meter = RedisMeter(config.require_redis())
     clients = {forge.name: kinds[forge.kind].client(forge, tokens) for forge in config.forges}
     return World(
         clock=clock,
@@ -345,4 +357,5 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
         sandbox=sandbox,
         policies=policy_engine_of(config, sandbox),
         set_files=SetFolders(config.config_file.parent, engine.checkout),
+        meter=meter,
     )

@@ -1,5 +1,6 @@
 """The ports: what the use cases need from the outside. Each adapter lives in its own package."""
 
+from bot.services.ports.backlog import Backlog, RunsOfProject, WaitingWork
 from bot.services.ports.changes import (
     DOUBTS_LAST,
     ChangeRecord,
@@ -59,6 +60,7 @@ from bot.services.ports.forge_kinds import (
 )
 from bot.services.ports.identity import IdentityKey, IdentityKeys
 from bot.services.ports.merging import MergeCommits
+from bot.services.ports.meter import Meter, Metric, MetricKind, SeriesPart
 from bot.services.ports.people import (
     AuditLog,
     AuditQuery,
@@ -143,6 +145,7 @@ __all__ = [
     "Artifacts",
     "AuditLog",
     "AuditQuery",
+    "Backlog",
     "ChangeRecord",
     "Changes",
     "Clock",
@@ -188,6 +191,9 @@ __all__ = [
     "Leases",
     "Limits",
     "MergeCommits",
+    "Meter",
+    "Metric",
+    "MetricKind",
     "OAuthClient",
     "OpenChange",
     "Overview",
@@ -218,6 +224,8 @@ __all__ = [
     "RunSearchQuery",
     "RunState",
     "Runs",
+    "RunsOfProject",
+    "SeriesPart",
     "SessionRecord",
     "SessionRecords",
     "SetFiles",
@@ -241,6 +249,7 @@ __all__ = [
     "Vault",
     "Waiting",
     "WaitingRuns",
+    "WaitingWork",
     "Watch",
     "WatchSignal",
     "WorkGroup",

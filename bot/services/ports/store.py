@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from bot.services.ports.backlog import Backlog
 from bot.services.ports.catching_up import RepoWatches
 from bot.services.ports.changes import Changes, Posts, Shown
 from bot.services.ports.configurations import ConfigurationVersions
@@ -15,6 +16,7 @@ from bot.services.ports.forecasts import Forecasts
 from bot.services.ports.identity import IdentityKeys
 from bot.services.ports.people import AuditLog, IdentityRecords, SessionRecords, TokenRecords
 from bot.services.ports.policies import PolicyChecks, Replays
+from bot.services.ports.projects import ProjectRecords
 from bot.services.ports.resources import IndexedResources, ResourceSearch
 from bot.services.ports.run_figures import RunFigures
 from bot.services.ports.run_search import RunSearch
@@ -55,6 +57,11 @@ class Transaction(Protocol):
     @property
     def configurations(self) -> ConfigurationVersions:
         """Uploaded configurations."""
+        ...
+
+    @property
+    def projects(self) -> ProjectRecords:
+        """Projects that were made through the API."""
         ...
 
     @property
@@ -200,6 +207,11 @@ class Transaction(Protocol):
     @property
     def run_figures(self) -> RunFigures:
         """Figures over the runs of many workspaces."""
+        ...
+
+    @property
+    def backlog(self) -> Backlog:
+        """What waits in the whole installation."""
         ...
 
     @property

@@ -30,7 +30,10 @@ LONGEST_DESCRIPTION = 2000
 
 @dataclass(frozen=True)
 class WorkspaceWishes:
-    """What a client wants of a workspace; None is not given. `bindings` replace all tags with values."""
+    """What a client wants of a workspace; None is not given. `bindings` replace all tags with values.
+
+    `project` is the name of one that there is, empty for the default project.
+    """
 
     name: str | None = None
     description: str | None = None
@@ -40,6 +43,7 @@ class WorkspaceWishes:
     execution: ExecutionMode | None = None
     tags: Sequence[str] | None = None
     bindings: Sequence[tuple[str, str]] | None = None
+    project: str | None = None
 
 
 class ApiWorkspaces:
@@ -191,9 +195,10 @@ def _with(workspace: Workspace, wishes: WorkspaceWishes) -> Workspace:
         engine_version="" if version == "latest" else version,
         tags=tags,
         details=details,
+        project=workspace.project if wishes.project is None else wishes.project,
     )
 
 
 def _differences(before: Workspace, after: Workspace) -> str:
-    names = ("name", "working_directory", "auto_apply", "engine_version", "tags", "details")
+    names = ("name", "working_directory", "auto_apply", "engine_version", "tags", "details", "project")
     return ", ".join(name for name in names if getattr(before, name) != getattr(after, name))

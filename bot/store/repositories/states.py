@@ -14,6 +14,13 @@ from bot.store.connection.upserts import insert_once
 from bot.store.schema.states import state_locks, state_uploads, state_versions
 
 ABOUT_VERSION = [column for column in state_versions.c if column.name not in ("data", "position")]
+# Built once: building a statement costs as much as carrying it out.
+_CURRENT = (
+    sa.select(*ABOUT_VERSION)
+    .where(state_versions.c.workspace_id == sa.bindparam("of"), state_versions.c.refused == "")
+    .order_by(state_versions.c.position.desc())
+    .limit(1)
+)
 
 
 class SqlStates:
@@ -25,13 +32,7 @@ class SqlStates:
 
     def current(self, workspace_id: str) -> StateVersion | None:
         """Return the newest version that was not refused, by the order in which they were kept."""
-        query = (
-            sa.select(*ABOUT_VERSION)
-            .where(state_versions.c.workspace_id == workspace_id, state_versions.c.refused == "")
-            .order_by(state_versions.c.position.desc())
-            .limit(1)
-        )
-        row = self._connection.execute(query).mappings().first()
+        row = self._connection.execute(_CURRENT, {"of": workspace_id}).mappings().first()
         return None if row is None else read_version(row)
 
     def currents(self, workspace_ids: Iterable[str]) -> Mapping[str, StateVersion]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flask import Response
+from flask import Response, request
 
 from bot.domain.errors import IllegalMove, Invalid
 from bot.domain.people.permissions import Person
@@ -44,12 +44,12 @@ _FIELDS = (
     ApiField("auto-apply", FieldKind.BOOLEAN, "left out: as the workspace says"),
     ApiField("target-addrs", FieldKind.ARRAY),
     ApiField("replace-addrs", FieldKind.ARRAY),
-    ApiField("save-plan", FieldKind.BOOLEAN, "not built yet: refused"),
-    ApiField("allow-empty-apply", FieldKind.BOOLEAN, "not built yet: refused"),
+    ApiField("save-plan", FieldKind.BOOLEAN, "ends `planned_and_saved`, and holds nothing"),
+    ApiField("allow-empty-apply", FieldKind.BOOLEAN, "a plan without changes can be applied"),
     ApiField("variables", FieldKind.ARRAY, "not built yet: refused unless it is empty"),
     ApiField("terraform-version", about="not built yet: refused"),
 )
-_NOT_BUILT = ("save-plan", "allow-empty-apply", "variables", "terraform-version")
+_NOT_BUILT = ("variables", "terraform-version")
 
 
 @routes.post(
@@ -83,6 +83,9 @@ def create() -> Response:
             target=sent.strings("target-addrs"),
             refresh=sent.truth("refresh", True),
         ),
+        save_plan=sent.truth("save-plan"),
+        allow_empty_apply=sent.truth("allow-empty-apply"),
+        client=client(),
     )
     return answer((services().api_runs.create(there, person, wishes), there, person), 201)
 
@@ -194,6 +197,13 @@ def answer(seen: Seen, status: int = 200) -> Response:
     with services().store.reading() as tx:
         data = run_resource(tx, *seen)
     return documents.one(data, status, _included([seen]))
+
+
+def client() -> str:
+    """Return the program that asks, as it names itself: `Terraform/1.11.4`, `curl/8.9.1`."""
+    version = request.headers.get("X-Terraform-Version", "")
+    named = f"Terraform/{version}" if version else request.headers.get("User-Agent", "").partition(" ")[0]
+    return named if named.isascii() and named.isprintable() else ""
 
 
 def _unfinished() -> list[Seen]:

@@ -24,7 +24,7 @@ from bot.services.people.forge_sign_in import ForgeSignIn
 from bot.services.people.roles import Roles
 from bot.services.people.sessions import Sessions
 from bot.services.people.tokens import Tokens
-from bot.services.ports import Addresses, Clock, Delivery, Engine, Hook, Store, Transaction, Vault
+from bot.services.ports import Addresses, Clock, Delivery, Engine, Hook, Meter, Store, Transaction, Vault
 from bot.services.runs.locks import WorkspaceLocks
 from bot.services.runs.queue_plan import ManualRuns
 from bot.services.states.backend import StateService
@@ -35,6 +35,7 @@ from bot.services.variables.api_sets import ApiVariableSets
 from bot.services.variables.api_variables import ApiVariables
 from bot.services.variables.editor import VariableEditor
 from bot.services.workspaces.api_workspaces import ApiWorkspaces
+from bot.services.workspaces.projects import Projects
 
 
 class DeliveryIntake(Protocol):
@@ -186,6 +187,11 @@ class Services(Protocol):
         ...
 
     @property
+    def meter(self) -> Meter:
+        """Counts what happens."""
+        ...
+
+    @property
     def intake(self) -> DeliveryIntake:
         """Deliveries go here."""
         ...
@@ -303,6 +309,11 @@ class Services(Protocol):
     @property
     def api_sets(self) -> ApiVariableSets:
         """Sets of variables, as clients of the API change them."""
+        ...
+
+    @property
+    def projects(self) -> Projects:
+        """Projects."""
         ...
 
     @property

@@ -12,7 +12,12 @@ from bot.web.api.gate import short_hash
 
 
 def workspace_resource(
-    there: Workspace, person: Person, organization: str, current: Run | None = None, state_id: str = ""
+    there: Workspace,
+    person: Person,
+    organization: str,
+    current: Run | None = None,
+    state_id: str = "",
+    project_id: str = "",
 ) -> ApiResource:
     """Return a workspace as who asks sees it. `current` is the run that holds it, or the latest one."""
     at = f"/api/v2/workspaces/{there.id}"
@@ -24,6 +29,7 @@ def workspace_resource(
         "latest-run": ApiLink("runs", current.id if current else ""),
         "locked-by": _locked_by(there, current),
         "current-state-version": ApiLink("state-versions", state_id, f"{at}/current-state-version"),
+        "project": ApiLink("projects", project_id),
         "tag-bindings": Related(f"{at}/tag-bindings"),
     }
     about = _attributes(there, person, locked=there.lock is not None or _holds(current))
