@@ -17,6 +17,7 @@ from bot.services.ports import (
     Hook,
     Limits,
     MergeCommits,
+    Messengers,
     PolicyEngine,
     Queues,
     SetFiles,
@@ -55,3 +56,4 @@ class World:
     sandbox: Sandbox
     policies: PolicyEngine
     set_files: SetFiles
+    messengers: Messengers

@@ -52,6 +52,7 @@ class AuditAction(StrEnum):
     CHANGE_WORKSPACE = "change workspace"
     DELETE_WORKSPACE = "delete workspace"
     UPLOAD = "upload configuration"
+    TEST_NOTIFICATION = "test notification"
 
 
 class AuditResult(StrEnum):

@@ -59,6 +59,15 @@ from bot.services.ports.forge_kinds import (
 )
 from bot.services.ports.identity import IdentityKey, IdentityKeys
 from bot.services.ports.merging import MergeCommits
+from bot.services.ports.notifications import (
+    DeliveryAttempt,
+    Mailbox,
+    MailServer,
+    Messengers,
+    Notices,
+    Notification,
+    NotificationLog,
+)
 from bot.services.ports.people import (
     AuditLog,
     AuditQuery,
@@ -142,6 +151,7 @@ __all__ = [
     "DayOfRuns",
     "Deliveries",
     "Delivery",
+    "DeliveryAttempt",
     "DeliveryQuery",
     "DeliveryRecord",
     "DeliveryStatus",
@@ -179,7 +189,13 @@ __all__ = [
     "KnownApprovals",
     "Leases",
     "Limits",
+    "MailServer",
+    "Mailbox",
     "MergeCommits",
+    "Messengers",
+    "Notices",
+    "Notification",
+    "NotificationLog",
     "OAuthClient",
     "OpenChange",
     "Overview",
