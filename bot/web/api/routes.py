@@ -18,6 +18,7 @@ from bot.web.api import (
     plans,
     policy_checks,
     projects,
+    remote_state_consumers,
     runs,
     state_outputs,
     state_versions,
@@ -45,6 +46,7 @@ RESOURCES = (
     state_outputs,
     variables,
     varsets,
+    remote_state_consumers,
 )
 
 blueprint = Blueprint("api", __name__)

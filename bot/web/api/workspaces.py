@@ -38,6 +38,7 @@ _FIELDS = (
     ApiField("terraform-version", about="`latest`, or a version that the workers have"),
     ApiField("execution-mode", choices=("remote", "local")),
     ApiField("operations", FieldKind.BOOLEAN, "the older word for the execution mode"),
+    ApiField("global-remote-state", FieldKind.BOOLEAN, "whether runs of all workspaces may read the state"),
 )
 _INCLUDES = ("organization", "current_run", "project")
 _ABOUT: dict[str, Any] = {"gives": "workspaces", "includes": _INCLUDES}
@@ -252,6 +253,7 @@ def _wishes(sent: reading.Sent) -> WorkspaceWishes:
         working_directory=given.get("working-directory"),
         engine_version=_version(given.get("terraform-version")),
         execution=execution,
+        shares_with_all=given.get("global-remote-state"),
         project=projects.seen(sent.related("project")).named_in if sent.related("project") else None,
         tags=[_tag(each) for each in names] if "tags" in sent.relationships else None,
         bindings=bindings(sent.all_related("tag-bindings")) if "tag-bindings" in sent.relationships else None,
