@@ -39,8 +39,8 @@ def test_other_things_stay_as_they_are(text: str) -> None:
         ("a = terraform.workspace", 'a = "net"'),
         ('a = terraform . workspace == "x" ? 1 : 0', 'a = "net" == "x" ? 1 : 0'),
         (
-            'a = "x-${terraform.workspace}-y" # terraform.workspace',
-            'a = "x-${"net"}-y" # terraform.workspace',
+            'a = "x-${terraform.workspace}" # terraform.workspace',
+            'a = "x-${"net"}" # terraform.workspace',
         ),
         ('a = "${lower("${terraform.workspace}")}"', 'a = "${lower("${"net"}")}"'),
         (
@@ -49,8 +49,8 @@ def test_other_things_stay_as_they_are(text: str) -> None:
         ),
         ("a = { (terraform.workspace) = [terraform.workspace] }", 'a = { ("net") = ["net"] }'),
         (
-            "locals {\n  a = { b = 1 }\n  c = terraform.workspace\n}\n",
-            'locals {\n  a = { b = 1 }\n  c = "net"\n}\n',
+            "b {\n  a = { b = 1 }\n  c = terraform.workspace\n}\n",
+            'b {\n  a = { b = 1 }\n  c = "net"\n}\n',
         ),
     ],
 )
