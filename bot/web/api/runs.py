@@ -203,7 +203,7 @@ def answer(seen: Seen, status: int = 200) -> Response:
 
 def client() -> str:
     """Return the program that asks, as it names itself: `Terraform/1.11.4`, `curl/8.9.1`."""
-    version = request.headers.get("X-Terraform-Version", "")
+    version = request.headers.get("Terraform-Version", "")
     named = f"Terraform/{version}" if version else request.headers.get("User-Agent", "").partition(" ")[0]
     return named if named.isascii() and named.isprintable() else ""
 
