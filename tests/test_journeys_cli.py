@@ -104,7 +104,7 @@ def test_a_saved_plan_in_a_project_is_shown_and_applied_once(cli: CloudCli, jour
     assert "Apply complete! Resources: 1 added" in applied.text
     again = mine.run("apply", "plan.bin")
     assert again.code == 1
-    assert "already been applied" in " ".join(again.text.split())
+    assert "Saved plan is already applied" in again.text
     refused = mine.run("apply", "stale.bin")
     assert refused.code == 1
     assert "can no longer be applied" in " ".join(refused.text.replace("│", " ").split())

@@ -18,7 +18,7 @@ from bot.web.deliveries import routes as deliveries
 from bot.web.estate import routes as estate
 from bot.web.identity import routes as identity
 from bot.web.page import elements, failures
-from bot.web.people import forge_sign_in, sign_in, tokens
+from bot.web.people import forge_sign_in, program_login, sign_in, tokens
 from bot.web.request import bodies, guard
 from bot.web.request import services as needs
 from bot.web.request.proxies import Network, TrustedProxies
@@ -79,6 +79,7 @@ def create_app(services: Services, streams: Streams | None = None, proxies: Sequ
         sign_in,
         forge_sign_in,
         tokens,
+        program_login,
         identity,
         health,
     )

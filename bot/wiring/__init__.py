@@ -37,6 +37,7 @@ from bot.services.identity.tokens import IdentityTokens
 from bot.services.outbox.ledger import Ledger
 from bot.services.people.forge_sign_in import ForgeSignIn
 from bot.services.people.identities import Identities
+from bot.services.people.program_login import ProgramLogin
 from bot.services.people.roles import Roles
 from bot.services.people.sessions import Sessions
 from bot.services.people.tokens import Tokens
@@ -141,6 +142,7 @@ class Services:
     uploads: Uploads
     api_runs: ApiRuns
     projects: Projects
+    program_login: ProgramLogin
     engine_versions: Binaries
 
 
@@ -226,6 +228,7 @@ def _api(config: Config, world: World, foundation: Foundation) -> dict[str, Any]
         "api_runs": ApiRuns(store, clock, factory, transitions, manual_runs),
         "engine_versions": world.binaries,
         "projects": Projects(store, clock),
+        "program_login": ProgramLogin(store, clock, Tokens(store, clock)),
     }
 
 

@@ -79,6 +79,7 @@ from bot.services.ports.policies import (
     SetFiles,
     SetVersion,
 )
+from bot.services.ports.projects import ProjectRecords
 from bot.services.ports.resources import (
     FoundResource,
     IndexedResource,
@@ -179,6 +180,7 @@ __all__ = [
     "KnownApprovals",
     "Leases",
     "Limits",
+    "LoginCodes",
     "MergeCommits",
     "OAuthClient",
     "OpenChange",
@@ -195,6 +197,7 @@ __all__ = [
     "PolicyTest",
     "Post",
     "Posts",
+    "ProjectRecords",
     "QueueHealth",
     "Queues",
     "Redeliveries",

@@ -48,6 +48,8 @@ well_known.get("/app/<organization_name>/<workspace_name>/runs/<run_id>", endpoi
     discovery.run_page
 )
 
+well_known.get("/app/settings/tokens", endpoint="token_page")(discovery.token_page)
+
 
 def endpoints() -> dict[str, ApiEndpoint]:
     """Return all endpoints by the names of their views."""

@@ -21,6 +21,7 @@ from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
 from bot.services.deliveries.redeliver import Redelivery
 from bot.services.identity.keys import IssuerKeys
 from bot.services.people.forge_sign_in import ForgeSignIn
+from bot.services.people.program_login import ProgramLogin
 from bot.services.people.roles import Roles
 from bot.services.people.sessions import Sessions
 from bot.services.people.tokens import Tokens
@@ -286,6 +287,11 @@ class Services(Protocol):
     @property
     def api_runs(self) -> ApiRuns:
         """Runs that clients of the API create."""
+        ...
+
+    @property
+    def program_login(self) -> ProgramLogin:
+        """Tokens for programs that people let in."""
         ...
 
     @property
