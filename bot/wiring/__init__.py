@@ -53,6 +53,7 @@ from bot.services.ports import (
     ForgeChecks,
     ForgeKinds,
     Hook,
+    Meter,
     PolicyEngine,
     Queues,
     Store,
@@ -71,13 +72,17 @@ from bot.services.runs.transitions import Transitions
 from bot.services.states.backend import StateService
 from bot.services.states.history import StateVersions
 from bot.services.states.kept_aside import KeptStates
+from bot.services.states.pushes import StatePushes
 from bot.services.states.resource_index import ResourceIndex
 from bot.services.states.shared_states import SharedStates
 from bot.services.upkeep.retention import RetentionJob
 from bot.services.upkeep.sweep import Sweep
+from bot.services.variables.api_sets import ApiVariableSets
+from bot.services.variables.api_variables import ApiVariables
 from bot.services.variables.editor import VariableEditor
 from bot.services.workspaces.api_workspaces import ApiWorkspaces
 from bot.services.workspaces.projects import Projects
+from bot.shared_counts import RedisMeter
 from bot.shared_tokens import RedisTokens
 from bot.store import SqlStore
 from bot.terraform.programs.binaries import Binaries
@@ -103,6 +108,7 @@ class Services:
     vault: Vault
     dispatch: Dispatch
     queues: Queues
+    meter: Meter
     engine: Engine
     policies: PolicyEngine
     binaries: Binaries
@@ -116,6 +122,7 @@ class Services:
     states: StateService
     shared_states: SharedStates
     state_versions: StateVersions
+    state_pushes: StatePushes
     controls: RunControls
     variables: VariableEditor
     workspace_locks: WorkspaceLocks
@@ -141,6 +148,8 @@ class Services:
     api_workspaces: ApiWorkspaces
     uploads: Uploads
     api_runs: ApiRuns
+    api_variables: ApiVariables
+    api_sets: ApiVariableSets
     projects: Projects
     program_login: ProgramLogin
     engine_versions: Binaries
@@ -161,7 +170,7 @@ def build_services(world: World, config: Config) -> Services:
     store, clock, vault, forges = world.store, world.clock, world.vault, world.forges
     foundation = foundation_of(config, world)
     transitions, factory = foundation.transitions, foundation.run_factory
-    states, issuer_keys = StateService(store, vault, clock), IssuerKeys(store, vault, clock)
+    states, issuer_keys = StateService(store, vault, clock, world.meter), IssuerKeys(store, vault, clock)
     catch_up, failed_deliveries = catching_up(config, world)
     policies, policy_replay = _judging(config, world, transitions)
     forecasts = ForecastJob(
@@ -224,11 +233,15 @@ def _api(config: Config, world: World, foundation: Foundation) -> dict[str, Any]
     return {
         "api_workspaces": ApiWorkspaces(store, clock, Isolation(config.runs.network)),
         "uploads": Uploads(store, clock, factory, transitions),
+        "state_pushes": StatePushes(store, clock, ResourceIndex(store, world.vault)),
         "manual_runs": manual_runs,
         "api_runs": ApiRuns(store, clock, factory, transitions, manual_runs),
+        "api_variables": ApiVariables(store, clock),
+        "api_sets": ApiVariableSets(store, clock),
         "engine_versions": world.binaries,
         "projects": Projects(store, clock),
         "program_login": ProgramLogin(store, clock, Tokens(store, clock)),
+        "meter": world.meter,
     }
 
 
@@ -272,7 +285,9 @@ def _execution(
 
 def _report_delivery(world: World, posts: PostBuilder) -> ReportDelivery:
     builder = ReportBuilder(world.forges, world.texts, posts, world.addresses)
-    return ReportDelivery(world.store, world.clock, world.dispatch, world.forges, builder, world.limits)
+    return ReportDelivery(
+        world.store, world.clock, world.dispatch, world.forges, builder, world.limits, world.meter
+    )
 
 
 def _sweep(
@@ -319,6 +334,7 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
     # Keys are derived from a root in the database, so that they survive a rotation of encryption keys.
     vault = FernetVault(config.secret_keys, root=store.root)
     tokens = RedisTokens(config.require_redis(), vault, clock)
+    meter = RedisMeter(config.require_redis())
     clients = {forge.name: kinds[forge.kind].client(forge, tokens) for forge in config.forges}
     return World(
         clock=clock,
@@ -344,4 +360,5 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
         sandbox=sandbox,
         policies=policy_engine_of(config, sandbox),
         set_files=SetFolders(config.config_file.parent, engine.checkout),
+        meter=meter,
     )

@@ -42,7 +42,7 @@ class Foundation:
 def foundation_of(config: Config, world: World) -> Foundation:
     """Build what the others need."""
     store, clock, forges = world.store, world.clock, world.forges
-    transitions = Transitions(store, clock, world.dispatch, CONSEQUENCES)
+    transitions = Transitions(store, clock, world.dispatch, CONSEQUENCES, world.meter)
     factory = RunFactory(clock, transitions)
     overrides = PolicyOverrides(clock, transitions, config.policy_sets, TeamOwners(clock, forges))
     checker = RequirementChecker(store, forges, clock)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.services.deliveries.intake import Parse
+from bot.services.metrics.series import SilentMeter
 from bot.services.ports import (
     Addresses,
     Clock,
@@ -17,6 +18,7 @@ from bot.services.ports import (
     Hook,
     Limits,
     MergeCommits,
+    Meter,
     PolicyEngine,
     Queues,
     SetFiles,
@@ -55,3 +57,4 @@ class World:
     sandbox: Sandbox
     policies: PolicyEngine
     set_files: SetFiles
+    meter: Meter = field(default_factory=SilentMeter)

@@ -43,6 +43,7 @@ from tests.fakes.dispatch import FakeDispatch, Job
 from tests.fakes.engine import FakeEngine
 from tests.fakes.forge import FakeForge
 from tests.fakes.merges import FakeMerges
+from tests.fakes.meter import FakeMeter
 from tests.fakes.policies import FakePolicies
 from tests.fakes.settings import settings
 from tests.fakes.texts import PlainTexts
@@ -72,6 +73,7 @@ class House:
         self.clock, self.dispatch, self.engine = FakeClock(), FakeDispatch(), FakeEngine()
         self.forge, self.policies, self.merges = FakeForge("github"), FakePolicies(), FakeMerges()
         self.forge.now = self.clock.now
+        self.meter = FakeMeter()
         self.store, self.vault = store, vault
         self.events: dict[str, ForgeEvent | Ignored | Exception] = {}
         self._pushed: dict[str, str] = {}
@@ -113,6 +115,7 @@ class House:
             sandbox=sandbox_of(config),
             policies=self.policies,
             set_files=self.policies,
+            meter=self.meter,
         )
 
     def _parse(self, delivery: Delivery) -> ForgeEvent | Ignored:

@@ -1,5 +1,6 @@
 """The ports: what the use cases need from the outside. Each adapter lives in its own package."""
 
+from bot.services.ports.backlog import Backlog, RunsOfProject, WaitingWork
 from bot.services.ports.changes import (
     DOUBTS_LAST,
     ChangeRecord,
@@ -59,9 +60,11 @@ from bot.services.ports.forge_kinds import (
 )
 from bot.services.ports.identity import IdentityKey, IdentityKeys
 from bot.services.ports.merging import MergeCommits
+from bot.services.ports.meter import Meter, Metric, MetricKind, SeriesPart
 from bot.services.ports.people import (
     AuditLog,
     AuditQuery,
+    LoginCodes,
     SessionRecord,
     SessionRecords,
     SignIn,
@@ -101,9 +104,17 @@ from bot.services.ports.runs import (
     WaitingRuns,
     WorkGroup,
 )
-from bot.services.ports.states import StateHistory, StateLock, StateLocks, States, StateVersion
+from bot.services.ports.states import (
+    StateHistory,
+    StateLock,
+    StateLocks,
+    States,
+    StateUpload,
+    StateUploads,
+    StateVersion,
+)
 from bot.services.ports.store import Retention, Store, Transaction
-from bot.services.ports.variables import Variables
+from bot.services.ports.variables import VariableIds, Variables
 from bot.services.ports.workspaces import (
     Overview,
     OverviewFilter,
@@ -136,6 +147,7 @@ __all__ = [
     "Artifacts",
     "AuditLog",
     "AuditQuery",
+    "Backlog",
     "ChangeRecord",
     "Changes",
     "Clock",
@@ -182,6 +194,9 @@ __all__ = [
     "Limits",
     "LoginCodes",
     "MergeCommits",
+    "Meter",
+    "Metric",
+    "MetricKind",
     "OAuthClient",
     "OpenChange",
     "Overview",
@@ -213,6 +228,8 @@ __all__ = [
     "RunSearchQuery",
     "RunState",
     "Runs",
+    "RunsOfProject",
+    "SeriesPart",
     "SessionRecord",
     "SessionRecords",
     "SetFiles",
@@ -224,15 +241,19 @@ __all__ = [
     "StateHistory",
     "StateLock",
     "StateLocks",
+    "StateUpload",
+    "StateUploads",
     "StateVersion",
     "States",
     "Store",
     "TokenRecords",
     "Transaction",
+    "VariableIds",
     "Variables",
     "Vault",
     "Waiting",
     "WaitingRuns",
+    "WaitingWork",
     "Watch",
     "WatchSignal",
     "WorkGroup",

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from bot.services.ports.backlog import Backlog
 from bot.services.ports.catching_up import RepoWatches
 from bot.services.ports.changes import Changes, Posts, Shown
 from bot.services.ports.configurations import ConfigurationVersions
@@ -26,8 +27,8 @@ from bot.services.ports.resources import IndexedResources, ResourceSearch
 from bot.services.ports.run_figures import RunFigures
 from bot.services.ports.run_search import RunSearch
 from bot.services.ports.runs import Approvals, Artifacts, Leases, Runs, WaitingRuns
-from bot.services.ports.states import StateHistory, StateLocks, States
-from bot.services.ports.variables import Variables
+from bot.services.ports.states import StateHistory, StateLocks, States, StateUploads
+from bot.services.ports.variables import VariableIds, Variables
 from bot.services.ports.workspaces import Overviews, Workspaces
 
 
@@ -140,8 +141,18 @@ class Transaction(Protocol):
         ...
 
     @property
+    def state_uploads(self) -> StateUploads:
+        """States that people announced."""
+        ...
+
+    @property
     def variables(self) -> Variables:
         """Variables and sets of them."""
+        ...
+
+    @property
+    def variable_ids(self) -> VariableIds:
+        """Variables and sets by their ids."""
         ...
 
     @property
@@ -207,6 +218,11 @@ class Transaction(Protocol):
     @property
     def run_figures(self) -> RunFigures:
         """Figures over the runs of many workspaces."""
+        ...
+
+    @property
+    def backlog(self) -> Backlog:
+        """What waits in the whole installation."""
         ...
 
     @property

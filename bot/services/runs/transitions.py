@@ -15,9 +15,11 @@ from bot.domain.errors import Conflict, LeaseLost, StoreUnavailable
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.queue import holds_by
 from bot.domain.runs.run import Run, RunEvent
+from bot.services.metrics.runs import count_moves
+from bot.services.metrics.series import SilentMeter
 from bot.services.outbox.wake import Wake, wake_workers
 from bot.services.plans.snapshot import fix_all_variables, fix_variables
-from bot.services.ports import Clock, Dispatch, RunQuery, Store, Transaction
+from bot.services.ports import Clock, Dispatch, Meter, RunQuery, Store, Transaction
 from bot.services.runs.queue_position import turns_of, whose_turn
 from bot.services.runs.report_subjects import subjects_of
 
@@ -71,8 +73,14 @@ class Transitions:
     """
 
     def __init__(
-        self, store: Store, clock: Clock, dispatch: Dispatch, consequences: Iterable[Consequence]
+        self,
+        store: Store,
+        clock: Clock,
+        dispatch: Dispatch,
+        consequences: Iterable[Consequence],
+        meter: Meter | None = None,
     ) -> None:
+        self.meter = meter or SilentMeter()
         self._store = store
         self._clock = clock
         self._dispatch = dispatch
@@ -139,7 +147,10 @@ class Transitions:
         """Save the decided steps for the run as it was read. Raises Conflict if it has changed since."""
         saved = run
         for moved, event in moves:
+            before = saved
             saved = tx.runs.save(replace(moved, version=saved.version), event)
+            if saved.status is not before.status:
+                wake.left.append((before, saved))
         if saved.version != run.version:
             self._note_consequences(tx, run, saved, wake)
         return saved
@@ -228,3 +239,5 @@ class Transitions:
     def wake(self, wake: Wake) -> None:
         """Wake the workers. If Redis is down, nothing is lost: the sweep wakes them later."""
         wake_workers(self._dispatch, wake)
+        count_moves(self.meter, wake.left)
+        wake.left.clear()

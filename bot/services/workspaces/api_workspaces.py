@@ -21,6 +21,7 @@ from bot.domain.workspaces.workspace import ApiDetails, ExecutionMode, Workspace
 from bot.services.outbox.audit_log import audited, done
 from bot.services.ports import Clock, Store, Transaction
 from bot.services.runs.removed_workspaces import remove
+from bot.services.variables.api_sets import rename_in_sets
 
 MOST_TAGS = 50
 LONGEST_TAG = 255
@@ -95,6 +96,8 @@ class ApiWorkspaces:
                 workspace,
                 _differences(workspace, changed),
             )
+            if changed.name != workspace.name:
+                rename_in_sets(tx, workspace.name, changed.name)
             return tx.workspaces.save(changed)
 
     @audited(AuditAction.DELETE_WORKSPACE)
@@ -117,6 +120,7 @@ class ApiWorkspaces:
             done(tx, self._clock, person, AuditAction.DELETE_WORKSPACE, workspace)
             if workspace.lock is not None:
                 tx.workspaces.set_lock(workspace.id, None)
+            rename_in_sets(tx, workspace.name)
             # A name that nobody can give: the next workspace of this name starts from nothing.
             remove(tx, replace(workspace, name=f"{workspace.name}~{workspace.id}"), self._clock.now())
 

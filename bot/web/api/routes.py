@@ -19,8 +19,11 @@ from bot.web.api import (
     policy_checks,
     projects,
     runs,
+    state_outputs,
     state_versions,
     tags,
+    variables,
+    varsets,
     workspaces,
 )
 from bot.web.api.gate import RateLimiter
@@ -39,6 +42,9 @@ RESOURCES = (
     plans,
     policy_checks,
     state_versions,
+    state_outputs,
+    variables,
+    varsets,
 )
 
 blueprint = Blueprint("api", __name__)

@@ -19,6 +19,7 @@ from bot.web.api.documents import ApiResource, PageOf
 from bot.web.api.registry import ApiField, ApiParameter, ApiRoutes, FieldKind
 from bot.web.api.shapes.runs import apply_resource, event_resource, plan_resource, run_resource
 from bot.web.api.shapes.workspaces import workspace_resource
+from bot.web.api.workspaces import current_run
 from bot.web.request.services import services
 
 routes = ApiRoutes("runs")
@@ -217,7 +218,8 @@ def _included(found: list[Seen]) -> list[ApiResource]:
     organization = services().config.organization.name
 
     def workspaces(seen: Seen) -> list[ApiResource]:
-        return [workspace_resource(seen[1], seen[2], organization)]
+        with services().store.reading() as tx:
+            return [workspace_resource(seen[1], seen[2], organization, current_run(tx, seen[1]))]
 
     def plans(seen: Seen) -> list[ApiResource]:
         with services().store.reading() as tx:

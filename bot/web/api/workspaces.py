@@ -148,7 +148,8 @@ def safe_delete_named(organization_name: str, workspace_name: str) -> Response:
 def lock(workspace_id: str) -> Response:
     """Lock a workspace for who asks."""
     there, person = rights.workspace(workspace_id)
-    there = services().workspace_locks.lock(there.name, person, reading.said("reason"))
+    locks = services().workspace_locks
+    there = locks.lock(there.name, person, reading.said("reason"), writes_state=True)
     return answer((there, person))
 
 
@@ -168,7 +169,7 @@ def unlock(workspace_id: str) -> Response:
 def force_unlock(workspace_id: str) -> Response:
     """Unlock a workspace by force."""
     there, person = rights.workspace(workspace_id)
-    return answer((services().workspace_locks.unlock(there.name, person, force=True), person))
+    return answer((services().workspace_locks.force_unlock(there.name, person), person))
 
 
 def answer(seen: Seen, status: int = 200) -> Response:
