@@ -65,6 +65,7 @@ from bot.services.reports.posts import PostBuilder
 from bot.services.runs.abandoned_locks import AbandonedLocks
 from bot.services.runs.controls import RunControls
 from bot.services.runs.create import RunFactory
+from bot.services.runs.force_execute import ForceExecute
 from bot.services.runs.locks import WorkspaceLocks
 from bot.services.runs.queue_plan import ManualRuns
 from bot.services.runs.removed_workspaces import RemovedWorkspaces
@@ -152,6 +153,7 @@ class Services:
     api_sets: ApiVariableSets
     projects: Projects
     program_login: ProgramLogin
+    force_execute: ForceExecute
     engine_versions: Binaries
 
 
@@ -240,6 +242,7 @@ def _api(config: Config, world: World, foundation: Foundation) -> dict[str, Any]
         "api_sets": ApiVariableSets(store, clock),
         "engine_versions": world.binaries,
         "projects": Projects(store, clock),
+        "force_execute": ForceExecute(store, clock, transitions),
         "program_login": ProgramLogin(store, clock, Tokens(store, clock)),
         "meter": world.meter,
     }

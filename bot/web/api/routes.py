@@ -11,9 +11,11 @@ from flask.blueprints import BlueprintSetupState
 
 from bot.web.api import (
     account,
+    comments,
     configuration_versions,
     discovery,
     gate,
+    organization_runs,
     organizations,
     plans,
     policy_checks,
@@ -39,6 +41,8 @@ RESOURCES = (
     tags,
     configuration_versions,
     runs,
+    organization_runs,
+    comments,
     plans,
     policy_checks,
     state_versions,

@@ -26,6 +26,7 @@ from bot.services.people.roles import Roles
 from bot.services.people.sessions import Sessions
 from bot.services.people.tokens import Tokens
 from bot.services.ports import Addresses, Clock, Delivery, Engine, Hook, Meter, Store, Transaction, Vault
+from bot.services.runs.force_execute import ForceExecute
 from bot.services.runs.locks import WorkspaceLocks
 from bot.services.runs.queue_plan import ManualRuns
 from bot.services.states.backend import StateService
@@ -300,6 +301,11 @@ class Services(Protocol):
     @property
     def api_runs(self) -> ApiRuns:
         """Runs that clients of the API create."""
+        ...
+
+    @property
+    def force_execute(self) -> ForceExecute:
+        """What lets a pending run go first."""
         ...
 
     @property
