@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import re
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from bot.domain.people.accounts import Account
 from bot.domain.people.permissions import Person, Role
 from tests.support.cloud_cli import CloudCli, terraform_on_path
+from tests.support.https_front import HttpsFront
 from tests.support.journeys import ROOMS, Journey, manifest, resource
 
 pytestmark = pytest.mark.e2e
@@ -115,3 +124,57 @@ def test_a_saved_plan_in_a_project_is_shown_and_applied_once(cli: CloudCli, jour
     refreshed = mine.run("apply", "-refresh-only", "-auto-approve")
     assert refreshed.code == 0, refreshed.text
     assert mine.run("plan", "-refresh=false", "-detailed-exitcode").code == 0
+
+
+def test_login_over_https_gets_a_token(cli: CloudCli, journey: Journey, tmp_path: Path) -> None:
+    services = journey.services
+    session = services.sessions.begin(Account("github", "ana"))
+    browser = httpx.Client(headers={"Cookie": f"plangate_session={session}"}, timeout=30)
+    # The CLI opens a browser by this program. It leaves the address for the test.
+    (tmp_path / ".terraform.d").mkdir()
+    opened = tmp_path / "opened"
+    program = tmp_path / "bin" / "xdg-open"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$1" > {opened}.part && mv {opened}.part {opened}\n')
+    program.chmod(0o755)
+    with HttpsFront(tmp_path, journey.stage.url) as front:
+        variables = {
+            "PATH": f"{program.parent}:{os.environ['PATH']}",
+            "HOME": str(tmp_path),
+            "SSL_CERT_FILE": str(front.certificate),
+            "CHECKPOINT_DISABLE": "1",
+        }
+        asking = subprocess.Popen(
+            [cli.program, "login", front.host],
+            cwd=tmp_path,
+            env=variables,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            assert asking.stdin is not None
+            asking.stdin.write("yes\n")
+            asking.stdin.flush()
+            journey.until(lambda: opened.exists() or asking.poll() is not None or None, "the browser")
+            assert asking.poll() is None, asking.communicate()[0]
+            asked = urlsplit(opened.read_text().strip())
+            assert f"https://{front.host}" == f"{asked.scheme}://{asked.netloc}"
+            at = f"{journey.stage.url}{asked.path}?{asked.query}"
+            page = browser.get(at).text
+            token = re.search(r'name="form_token" value="([0-9a-f]{64})"', page)
+            assert token, page
+            form = {"form_token": token[1], "answer": "allow", "scope": "admin"}
+            back = browser.post(at, data=form).headers["Location"]
+            assert back.startswith("http://localhost:100")
+            # The CLI listens there, and may end before it has answered.
+            with contextlib.suppress(httpx.RemoteProtocolError):
+                httpx.get(back, timeout=30)
+            said, _ = asking.communicate(timeout=60)
+        finally:
+            asking.kill()
+        assert asking.returncode == 0, said
+        kept = json.loads((tmp_path / ".terraform.d" / "credentials.tfrc.json").read_text())
+        secret = kept["credentials"][front.host]["token"]
+    assert services.tokens.holder(secret).account.login == "ana"
