@@ -248,6 +248,13 @@ _OTHERS: tuple[Setting, ...] = (
         "",
         "Login of the local administrator, who signs in on this machine with `plangate sign-in`",
     ),
+    Setting(
+        "PLANGATE_SMTP",
+        "",
+        "Mail server for notifications: `smtps://user:password@host:465`, or `smtp://host:587` with STARTTLS",
+        secret=True,
+    ),
+    Setting("PLANGATE_SMTP_FROM", "", "E-mail address that notifications come from"),
     Setting("PLANGATE_LOG_LEVEL", "INFO", "`DEBUG`, `INFO`, `WARNING` or `ERROR`"),
 )
 

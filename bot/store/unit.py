@@ -28,6 +28,7 @@ from bot.store.repositories.failed_deliveries import SqlFailedDeliveries, SqlHoo
 from bot.store.repositories.forecasts import SqlForecasts
 from bot.store.repositories.identity_keys import SqlIdentityKeys
 from bot.store.repositories.leases import SqlLeases
+from bot.store.repositories.notifications import SqlNotices, SqlNotificationLog
 from bot.store.repositories.overview import SqlOverviews
 from bot.store.repositories.people import SqlIdentities, SqlLoginCodes, SqlSessions, SqlTokens
 from bot.store.repositories.policies import SqlPolicyChecks, SqlReplays
@@ -59,6 +60,8 @@ class SqlTransaction:
     leases: SqlLeases
     changes: SqlChanges
     forecasts: SqlForecasts
+    notices: SqlNotices
+    notification_log: SqlNotificationLog
     repo_watches: SqlRepoWatches
     hook_watches: SqlHookWatches
     failed_deliveries: SqlFailedDeliveries
@@ -169,6 +172,8 @@ class SqlStore:
             leases=SqlLeases(connection),
             changes=SqlChanges(connection),
             forecasts=SqlForecasts(connection),
+            notices=SqlNotices(connection),
+            notification_log=SqlNotificationLog(connection),
             repo_watches=SqlRepoWatches(connection),
             hook_watches=SqlHookWatches(connection),
             failed_deliveries=SqlFailedDeliveries(connection),

@@ -34,6 +34,8 @@ from bot.services.execution.plan_reuse import PlanReuse
 from bot.services.forecasts.make import ForecastJob
 from bot.services.identity.keys import IssuerKeys
 from bot.services.identity.tokens import IdentityTokens
+from bot.services.notifications.deliver import NotificationDelivery
+from bot.services.notifications.events import Reminders
 from bot.services.outbox.ledger import Ledger
 from bot.services.people.forge_sign_in import ForgeSignIn
 from bot.services.people.identities import Identities
@@ -94,6 +96,7 @@ from bot.wiring.catching_up import catching_up
 from bot.wiring.deliveries import intake_of, page_applies_of
 from bot.wiring.engine import binaries_of, engine_of, sandbox_of
 from bot.wiring.foundation import Foundation, foundation_of
+from bot.wiring.notifications import messengers_of, notifications_of
 from bot.wiring.policies import policy_engine_of
 from bot.wiring.world import World
 
@@ -142,6 +145,7 @@ class Services:
     intake: Intake
     execution: Execution
     forecasts: ForecastJob
+    notifications: NotificationDelivery
     policy_replay: PolicyReplay
     report_delivery: ReportDelivery
     sweep: Sweep
@@ -175,9 +179,8 @@ def build_services(world: World, config: Config) -> Services:
     states, issuer_keys = StateService(store, vault, clock, world.meter), IssuerKeys(store, vault, clock)
     catch_up, failed_deliveries = catching_up(config, world)
     policies, policy_replay = _judging(config, world, transitions)
-    forecasts = ForecastJob(
-        store, clock, world.dispatch, forges, world.merges, factory, transitions, world.limits
-    )
+    forecasts = _forecasts(world, foundation)
+    notifications = notifications_of(config, world)
     return Services(
         config=config,
         addresses=world.addresses,
@@ -218,9 +221,24 @@ def build_services(world: World, config: Config) -> Services:
         policy_replay=policy_replay,
         report_delivery=_report_delivery(world, foundation.post_builder),
         forecasts=forecasts,
-        sweep=_sweep(config, world, transitions, issuer_keys, catch_up, forecasts),
+        notifications=notifications,
+        sweep=_sweep(config, world, transitions, issuer_keys, catch_up, forecasts, notifications),
         issuer_keys=issuer_keys,
         **_api(config, world, foundation),
+    )
+
+
+def _forecasts(world: World, foundation: Foundation) -> ForecastJob:
+    factory, transitions = foundation.run_factory, foundation.transitions
+    return ForecastJob(
+        world.store,
+        world.clock,
+        world.dispatch,
+        world.forges,
+        world.merges,
+        factory,
+        transitions,
+        world.limits,
     )
 
 
@@ -300,6 +318,7 @@ def _sweep(
     keys: IssuerKeys,
     catch_up: CatchUp,
     forecasts: ForecastJob,
+    notifications: NotificationDelivery,
 ) -> Sweep:
     store, clock, limits = world.store, world.clock, world.limits
     abandoned = AbandonedLocks(store, clock, transitions, limits)
@@ -320,6 +339,8 @@ def _sweep(
         limits,
         catch_up,
         forecasts,
+        notifications,
+        Reminders(store, clock, config.notifications.destinations),
     )
 
 
@@ -364,4 +385,5 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
         policies=policy_engine_of(config, sandbox),
         set_files=SetFolders(config.config_file.parent, engine.checkout),
         meter=meter,
+        messengers=messengers_of(config),
     )

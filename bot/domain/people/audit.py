@@ -56,6 +56,7 @@ class AuditAction(StrEnum):
     MAKE_PROJECT = "create project"
     CHANGE_PROJECT = "change project"
     DELETE_PROJECT = "delete project"
+    TEST_NOTIFICATION = "test notification"
 
 
 class AuditResult(StrEnum):

@@ -61,6 +61,15 @@ from bot.services.ports.forge_kinds import (
 from bot.services.ports.identity import IdentityKey, IdentityKeys
 from bot.services.ports.merging import MergeCommits
 from bot.services.ports.meter import Meter, Metric, MetricKind, SeriesPart
+from bot.services.ports.notifications import (
+    DeliveryAttempt,
+    Mailbox,
+    MailServer,
+    Messengers,
+    Notices,
+    Notification,
+    NotificationLog,
+)
 from bot.services.ports.people import (
     AuditLog,
     AuditQuery,
@@ -155,6 +164,7 @@ __all__ = [
     "DayOfRuns",
     "Deliveries",
     "Delivery",
+    "DeliveryAttempt",
     "DeliveryQuery",
     "DeliveryRecord",
     "DeliveryStatus",
@@ -193,10 +203,16 @@ __all__ = [
     "Leases",
     "Limits",
     "LoginCodes",
+    "MailServer",
+    "Mailbox",
     "MergeCommits",
+    "Messengers",
     "Meter",
     "Metric",
     "MetricKind",
+    "Notices",
+    "Notification",
+    "NotificationLog",
     "OAuthClient",
     "OpenChange",
     "Overview",

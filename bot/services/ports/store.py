@@ -14,6 +14,7 @@ from bot.services.ports.deliveries import Deliveries, Delivery, Heard, Redeliver
 from bot.services.ports.failed_deliveries import FailedDeliveries, HookWatches
 from bot.services.ports.forecasts import Forecasts
 from bot.services.ports.identity import IdentityKeys
+from bot.services.ports.notifications import Notices, NotificationLog
 from bot.services.ports.people import (
     AuditLog,
     IdentityRecords,
@@ -88,6 +89,16 @@ class Transaction(Protocol):
     @property
     def forecasts(self) -> Forecasts:
         """Forecasts of two open changes."""
+        ...
+
+    @property
+    def notices(self) -> Notices:
+        """The outbox of notifications."""
+        ...
+
+    @property
+    def notification_log(self) -> NotificationLog:
+        """What was notified, and how it went."""
         ...
 
     @property

@@ -1,6 +1,6 @@
 """The sweep: finds due work that no worker does (promise 3).
 
-It looks for deliveries, runs, reports, replays, catching up and forecasts.
+It looks for deliveries, runs, reports, replays, catching up, forecasts and notifications.
 Redis carries only ids, and a worker can die at any moment. The sweep reads from the database what is due and
 wakes workers for it. It decides nothing itself, except to release the state lock of a lost worker, to make
 current a state that was kept aside, to discard the waiting runs of removed workspaces and those of uploads
@@ -18,6 +18,8 @@ from bot.services.configurations.abandoned_runs import AbandonedRuns
 from bot.services.deliveries.catch_up import CatchUp
 from bot.services.forecasts.make import ForecastJob
 from bot.services.identity.keys import IssuerKeys
+from bot.services.notifications.deliver import NotificationDelivery
+from bot.services.notifications.events import Reminders
 from bot.services.ports import Clock, Dispatch, Engine, Limits, RunQuery, Store, Transaction
 from bot.services.runs.abandoned_locks import AbandonedLocks
 from bot.services.runs.freezes import freeze_of
@@ -52,6 +54,8 @@ class Sweep:
         limits: Limits,
         catch_up: CatchUp,
         forecasts: ForecastJob,
+        notifications: NotificationDelivery,
+        reminders: Reminders,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -66,6 +70,8 @@ class Sweep:
         self._resource_index = resource_index
         self._catch_up = catch_up
         self._forecasts = forecasts
+        self._notifications = notifications
+        self._reminders = reminders
 
     def run(self) -> int:
         """Wake workers for due work. Return how much there was."""
@@ -90,9 +96,11 @@ class Sweep:
         self._issuer_keys.tend()
         repos = self._catch_up.wake()
         self._forecasts.wake()
+        self._reminders.remind()
+        messages = self._notifications.wake()
         # Last: large states take their time, and nobody waits for it.
         self._resource_index.catch_up_all()
-        return len(deliveries) + len(runs) + len(subjects) + len(replays) + repos
+        return len(deliveries) + len(runs) + len(subjects) + len(replays) + repos + messages
 
     def tidy(self, engine: Engine) -> None:
         """Store the states and delete the files that killed workers left on this machine."""

@@ -15,6 +15,7 @@ from bot.store.schema.failed_deliveries import failed_deliveries, hook_watches
 from bot.store.schema.forecasts import forecasts
 from bot.store.schema.identity import identity_keys
 from bot.store.schema.naming import metadata
+from bot.store.schema.notifications import notices, notification_attempts, notifications
 from bot.store.schema.people import login_codes, sessions, tokens
 from bot.store.schema.policies import policy_checks, policy_replays, policy_set_versions
 from bot.store.schema.posts import posts, subjects
@@ -42,6 +43,9 @@ __all__ = [
     "leases",
     "login_codes",
     "metadata",
+    "notices",
+    "notification_attempts",
+    "notifications",
     "output",
     "policy_checks",
     "policy_replays",

@@ -20,6 +20,7 @@ from bot.services.configurations.uploads import Uploads
 from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
 from bot.services.deliveries.redeliver import Redelivery
 from bot.services.identity.keys import IssuerKeys
+from bot.services.notifications.deliver import NotificationDelivery
 from bot.services.people.forge_sign_in import ForgeSignIn
 from bot.services.people.program_login import ProgramLogin
 from bot.services.people.roles import Roles
@@ -251,6 +252,11 @@ class Services(Protocol):
     @property
     def failed_deliveries(self) -> FailedDeliveryChecks:
         """What asks the forges for failed deliveries again."""
+        ...
+
+    @property
+    def notifications(self) -> NotificationDelivery:
+        """Destinations of notifications, and tests of them."""
         ...
 
     @property
