@@ -32,6 +32,7 @@ from bot.web.search import routes as search
 from bot.web.states import routes as state_versions
 from bot.web.variables import routes as variables
 from bot.web.workspaces import controls
+from bot.web.workspaces import new as new_workspace
 from bot.web.workspaces import routes as workspaces
 
 FORM_LIMIT = 64 * 1024
@@ -62,6 +63,7 @@ def create_app(services: Services, streams: Streams | None = None, proxies: Sequ
         hooks,
         state_backend,
         workspaces,
+        new_workspace,
         changes,
         why,
         controls,

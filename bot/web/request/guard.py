@@ -71,6 +71,8 @@ EVERYBODYS = frozenset(
         "tokens.revoke",
         "program_login.show",
         "program_login.decide",
+        "new_workspace.show",
+        "new_workspace.create",
     }
 )
 
