@@ -16,6 +16,7 @@ import pytest
 
 from bot.domain.people.accounts import Account
 from bot.domain.people.permissions import Person, Role
+from bot.domain.runs.lifecycle import RunStatus
 from tests.support.cloud_cli import CloudCli, terraform_on_path
 from tests.support.https_front import HttpsFront
 from tests.support.journeys import ROOMS, Journey, manifest, resource
@@ -23,6 +24,22 @@ from tests.support.journeys import ROOMS, Journey, manifest, resource
 pytestmark = pytest.mark.e2e
 
 OUTPUT = 'output "word" {\n  value = terraform_data.one.output\n}\n'
+SETS = """
+policy_sets:
+  - {name: house, folder: rules, workspaces: [judged], owners: [ana]}
+"""
+POLICIES = "\n".join(
+    f'policy "{name}" {{\n  query = "data.house.{name}"\n  enforcement_level = "{level}"\n}}\n'
+    for name, level in (("careful", "soft-mandatory"), ("never", "hard-mandatory"))
+)
+RULES = """package house
+
+values contains change.change.after.input if some change in input.plan.resource_changes
+
+careful contains "be careful" if "careful" in values
+
+never contains "never do this" if "never" in values
+"""
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +47,13 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
     if terraform_on_path() is None:
         pytest.skip("there is no terraform on PATH")
     # Nothing of a forge is of interest here, so nothing is asked of it.
-    text = manifest(ROOMS[:1])
+    root = tmp_path_factory.mktemp("cli")
+    (root / "rules").mkdir()
+    (root / "rules" / "policies.hcl").write_text(POLICIES)
+    (root / "rules" / "house.rego").write_text(RULES)
+    text = manifest(ROOMS[:1], SETS)
     calm = {"PLANGATE_CATCH_UP_CALLS": "0", "PLANGATE_SWEEP_SECONDS": "5"}
-    with Journey(tmp_path_factory.mktemp("cli"), text, PLANGATE_OWNERS="ana", **calm) as found:
+    with Journey(root, text, PLANGATE_OWNERS="ana", **calm) as found:
         found.repo()
         yield found
 
@@ -178,3 +199,44 @@ def test_login_over_https_gets_a_token(cli: CloudCli, journey: Journey, tmp_path
         kept = json.loads((tmp_path / ".terraform.d" / "credentials.tfrc.json").read_text())
         secret = kept["credentials"][front.host]["token"]
     assert services.tokens.holder(secret).account.login == "ana"
+
+
+def test_policies_speak_in_the_cli_and_are_never_overridden_by_it(cli: CloudCli, journey: Journey) -> None:
+    mine = CloudCli(cli.program, cli.folder.parent / "judged", cli.url, cli.token)
+    mine.write(resource("one", "careful"), 'name = "judged"')
+    assert mine.run("init").code == 0
+    planned = mine.run("plan")
+    assert planned.code == 1, planned.text
+    assert "FAIL house/careful (soft-mandatory)" in planned.text
+    assert "be careful" in planned.text
+    assert "Organization Policy Check soft failed." in planned.text
+
+    applied = mine.run("apply", "-auto-approve")
+    assert applied.code == 1, applied.text
+    assert "Organization Policy Check soft failed." in applied.text
+    with journey.services.store.reading() as tx:
+        (held,) = tx.runs.queue(tx.workspaces.named("judged").id)
+    assert held.status is RunStatus.POLICY_OVERRIDE
+    ana = Person("ana", Role.OWNER)
+    journey.services.controls.override(held.id, ana, "it is fine")
+    assert journey.until(lambda: _ended(journey, held.id), "the end of the apply") is RunStatus.APPLIED
+
+    mine.write(resource("one", "never"), 'name = "judged"')
+    refused = mine.run("apply", "-auto-approve")
+    assert refused.code == 1, refused.text
+    assert "FAIL house/never (hard-mandatory)" in refused.text
+    assert "Organization Policy Check hard failed." in refused.text
+
+    mine.write(resource("one", "fine"), 'name = "judged"')
+    passed = mine.run("apply", "-auto-approve")
+    assert passed.code == 0, passed.text
+    assert "PASS house/never (hard-mandatory)" in passed.text
+    assert "Apply complete!" in passed.text
+
+
+def _ended(journey: Journey, run_id: str) -> RunStatus | None:
+    """Return how a run ended, None while it has not."""
+    with journey.services.store.reading() as tx:
+        run = tx.runs.get(run_id)
+    assert run.status is not RunStatus.ERRORED, run.error
+    return run.status if run.final else None

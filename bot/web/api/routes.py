@@ -11,6 +11,7 @@ from flask.blueprints import BlueprintSetupState
 
 from bot.web.api import (
     account,
+    authentication_tokens,
     comments,
     configuration_versions,
     discovery,
@@ -24,6 +25,7 @@ from bot.web.api import (
     state_outputs,
     state_versions,
     tags,
+    teams,
     variables,
     varsets,
     workspaces,
@@ -35,7 +37,9 @@ from bot.web.request.api_failures import ROOT
 RESOURCES = (
     discovery,
     account,
+    authentication_tokens,
     organizations,
+    teams,
     workspaces,
     projects,
     tags,
