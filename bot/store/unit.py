@@ -30,7 +30,7 @@ from bot.store.repositories.identity_keys import SqlIdentityKeys
 from bot.store.repositories.leases import SqlLeases
 from bot.store.repositories.notifications import SqlNotices, SqlNotificationLog
 from bot.store.repositories.overview import SqlOverviews
-from bot.store.repositories.people import SqlIdentities, SqlSessions, SqlTokens
+from bot.store.repositories.people import SqlIdentities, SqlLoginCodes, SqlSessions, SqlTokens
 from bot.store.repositories.policies import SqlPolicyChecks, SqlReplays
 from bot.store.repositories.posts import SqlPosts, SqlShown
 from bot.store.repositories.projects import SqlProjects
@@ -55,6 +55,7 @@ class SqlTransaction:
     waiting_runs: SqlWaitingRuns
     artifacts: SqlArtifacts
     configurations: SqlConfigurationVersions
+    login_codes: SqlLoginCodes
     projects: SqlProjects
     leases: SqlLeases
     changes: SqlChanges
@@ -166,6 +167,7 @@ class SqlStore:
             waiting_runs=SqlWaitingRuns(connection),
             artifacts=SqlArtifacts(connection, self._vault),
             configurations=SqlConfigurationVersions(connection, self._vault),
+            login_codes=SqlLoginCodes(connection),
             projects=SqlProjects(connection),
             leases=SqlLeases(connection),
             changes=SqlChanges(connection),

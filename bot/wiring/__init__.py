@@ -39,6 +39,7 @@ from bot.services.notifications.events import Reminders
 from bot.services.outbox.ledger import Ledger
 from bot.services.people.forge_sign_in import ForgeSignIn
 from bot.services.people.identities import Identities
+from bot.services.people.program_login import ProgramLogin
 from bot.services.people.roles import Roles
 from bot.services.people.sessions import Sessions
 from bot.services.people.tokens import Tokens
@@ -66,6 +67,7 @@ from bot.services.reports.posts import PostBuilder
 from bot.services.runs.abandoned_locks import AbandonedLocks
 from bot.services.runs.controls import RunControls
 from bot.services.runs.create import RunFactory
+from bot.services.runs.force_execute import ForceExecute
 from bot.services.runs.locks import WorkspaceLocks
 from bot.services.runs.queue_plan import ManualRuns
 from bot.services.runs.removed_workspaces import RemovedWorkspaces
@@ -154,6 +156,8 @@ class Services:
     api_variables: ApiVariables
     api_sets: ApiVariableSets
     projects: Projects
+    program_login: ProgramLogin
+    force_execute: ForceExecute
     engine_versions: Binaries
 
 
@@ -256,6 +260,8 @@ def _api(config: Config, world: World, foundation: Foundation) -> dict[str, Any]
         "api_sets": ApiVariableSets(store, clock),
         "engine_versions": world.binaries,
         "projects": Projects(store, clock),
+        "force_execute": ForceExecute(store, clock, transitions),
+        "program_login": ProgramLogin(store, clock, Tokens(store, clock)),
         "meter": world.meter,
     }
 

@@ -73,6 +73,7 @@ from bot.services.ports.notifications import (
 from bot.services.ports.people import (
     AuditLog,
     AuditQuery,
+    LoginCodes,
     SessionRecord,
     SessionRecords,
     SignIn,
@@ -201,6 +202,7 @@ __all__ = [
     "KnownApprovals",
     "Leases",
     "Limits",
+    "LoginCodes",
     "MailServer",
     "Mailbox",
     "MergeCommits",

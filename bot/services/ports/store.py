@@ -15,7 +15,13 @@ from bot.services.ports.failed_deliveries import FailedDeliveries, HookWatches
 from bot.services.ports.forecasts import Forecasts
 from bot.services.ports.identity import IdentityKeys
 from bot.services.ports.notifications import Notices, NotificationLog
-from bot.services.ports.people import AuditLog, IdentityRecords, SessionRecords, TokenRecords
+from bot.services.ports.people import (
+    AuditLog,
+    IdentityRecords,
+    LoginCodes,
+    SessionRecords,
+    TokenRecords,
+)
 from bot.services.ports.policies import PolicyChecks, Replays
 from bot.services.ports.projects import ProjectRecords
 from bot.services.ports.resources import IndexedResources, ResourceSearch
@@ -58,6 +64,11 @@ class Transaction(Protocol):
     @property
     def configurations(self) -> ConfigurationVersions:
         """Uploaded configurations."""
+        ...
+
+    @property
+    def login_codes(self) -> LoginCodes:
+        """Codes of programs that were let in."""
         ...
 
     @property
