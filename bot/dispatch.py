@@ -17,7 +17,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,11 @@ from rq import Queue, Worker
 from rq.exceptions import DequeueTimeout, NoSuchJobError, TimeoutFormatError
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from bot.domain.runs.lifecycle import APPLY_STAGES
 from bot.domain.runs.run import Run
-from bot.services.ports import QueueHealth
+from bot.services.ports import QueueHealth, QueueLoad
 
 log = logging.getLogger(__name__)
 
@@ -257,6 +258,33 @@ class RqDispatch:
         except RedisError as error:
             raise ConnectionError(f"Redis does not answer: {error}") from error
 
+    def swept_at(self) -> datetime | None:
+        """Return when the last sweep was, None if there was none since Redis started."""
+        try:
+            return _moment(self._connection().get(_SWEPT))
+        except RedisError as error:
+            raise ConnectionError(f"Redis does not answer: {error}") from error
+
+    def load(self) -> Mapping[str, QueueLoad]:
+        """Return what waits, by queue. Raises ConnectionError."""
+        try:
+            together = self._connection().pipeline(transaction=False)
+            queues = [queue_of(name, self._connection()) for name in QUEUES]
+            for queue in queues:
+                together.llen(queue.key)
+                together.lindex(queue.key, 0)
+                together.scard(WORKERS_BY_QUEUE_KEY % queue.name)
+            found = together.execute()
+            for job in found[1::3]:
+                together.hget(Job.key_for(job.decode()) if isinstance(job, bytes) else "", "enqueued_at")
+            since = map(_moment, together.execute())
+            return {
+                queue.name: QueueLoad(found[3 * i], at, found[3 * i + 2])
+                for i, (queue, at) in enumerate(zip(queues, since, strict=True))
+            }
+        except RedisError as error:
+            raise ConnectionError(f"Redis does not answer: {error}") from error
+
     def condition(self) -> QueueHealth:
         """Return the health of Redis and the workers. Raises ConnectionError."""
         try:
@@ -265,7 +293,6 @@ class RqDispatch:
             workers = Counter(
                 name for worker in Worker.all(connection=redis) for name in worker.queue_names()
             )
-            swept = redis.get(_SWEPT)
             options: Mapping[str, Any] = parse_url(self._url)  # type: ignore[no-untyped-call]  # redis has no types here
             return QueueHealth(
                 version=_version(redis),
@@ -273,7 +300,7 @@ class RqDispatch:
                 open=_lets_anybody_in(options),
                 workers={name: workers[name] for name in QUEUES},
                 waiting={name: queue_of(name, redis).count for name in QUEUES},
-                swept_at=datetime.fromisoformat(swept.decode()) if isinstance(swept, bytes) else None,
+                swept_at=_moment(redis.get(_SWEPT)),
             )
         except RedisError as error:
             raise ConnectionError(f"Redis does not answer: {error}") from error
@@ -314,6 +341,15 @@ class RqDispatch:
         """
         noted = self._connection().get(note)
         return isinstance(noted, bytes) and self._connection().lpos(queue.key, noted.decode()) is not None
+
+
+def _moment(text: object) -> datetime | None:
+    """Read a time in UTC that we or RQ wrote. None if there is none: the text may be hostile."""
+    try:
+        found = datetime.fromisoformat(text.decode()) if isinstance(text, bytes) else None
+    except ValueError:
+        return None
+    return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _version(redis: Redis) -> str:

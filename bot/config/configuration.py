@@ -45,6 +45,7 @@ PASSED_ON = (
 )
 # Variables of programs that use a token, as the pages and the documentation name it.
 _OF_PROGRAMS = {"PLANGATE_TOKEN", "PLANGATE_SERVER", "PLANGATE_ALLOW_HTTP"}
+_SHORTEST_TOKEN = 16
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,99}")
 
 
@@ -109,6 +110,7 @@ class Config:
     catching_up: CatchUpSettings
     local_admin: str
     log_level: LogLevel
+    metrics_tokens: tuple[str, ...] = field(default=(), repr=False)
     variables: DeclaredVariables = field(default_factory=DeclaredVariables, repr=False)
     written: OptionPositions = field(default_factory=OptionPositions, repr=False)
     secret_files: tuple[Path, ...] = ()
@@ -162,7 +164,7 @@ class Config:
             policies=read_policies(env, manifest.policy_sets or (), manifest.first_forge, problems),
             **_upkeep(env, problems),
             local_admin=_local_admin(env, url, problems),
-            log_level=env.choice("PLANGATE_LOG_LEVEL", LogLevel, LogLevel.INFO),
+            **_watching(env, problems),
             variables=variables,
             written=read_written(manifest, document),
             secret_files=tuple(env.secret_files),
@@ -230,6 +232,13 @@ def _upkeep(env: Environment, problems: Problems) -> dict[str, Any]:
     }
 
 
+def _watching(env: Environment, problems: Problems) -> dict[str, Any]:
+    return {
+        "log_level": env.choice("PLANGATE_LOG_LEVEL", LogLevel, LogLevel.INFO),
+        "metrics_tokens": _metrics_tokens(env, problems),
+    }
+
+
 def _programs(env: Environment) -> dict[str, Any]:
     """Read the sources of Terraform, OpenTofu and providers: the fields of Config by their names."""
     return {
@@ -292,6 +301,18 @@ def _local_admin(env: Environment, url: str, problems: Problems) -> str:
             "(http://127.0.0.1:port): unset it",
         )
     return login
+
+
+def _metrics_tokens(env: Environment, problems: Problems) -> tuple[str, ...]:
+    tokens = env.secrets("PLANGATE_METRICS_TOKEN")
+    if any(
+        len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isprintable() for token in tokens
+    ):
+        problems.add(
+            "PLANGATE_METRICS_TOKEN",
+            f"must have {_SHORTEST_TOKEN} or more letters and digits: create one with `openssl rand -hex 32`",
+        )
+    return tokens
 
 
 def _unknown(environ: Mapping[str, str], env: Environment, kinds: ForgeKinds) -> Iterator[str]:

@@ -242,6 +242,13 @@ _OTHERS: tuple[Setting, ...] = (
         "",
         "Login of the local administrator, who signs in on this machine with `plangate sign-in`",
     ),
+    Setting(
+        "PLANGATE_METRICS_TOKEN",
+        "",
+        "Token that `/metrics` asks for, 16 characters or more. Several: with commas. If unset: there is no "
+        "`/metrics`",
+        secret=True,
+    ),
     Setting("PLANGATE_LOG_LEVEL", "INFO", "`DEBUG`, `INFO`, `WARNING` or `ERROR`"),
 )
 

@@ -9,7 +9,7 @@ from flask import Flask, Response
 from jinja2 import StrictUndefined
 
 import bot
-from bot.web import health, hooks, state_backend
+from bot.web import health, hooks, metrics, state_backend
 from bot.web.activity import routes as activity
 from bot.web.api import routes as api
 from bot.web.changes import routes as changes
@@ -81,6 +81,7 @@ def create_app(services: Services, streams: Streams | None = None, proxies: Sequ
         tokens,
         identity,
         health,
+        metrics,
     )
     for room in rooms:
         app.register_blueprint(room.blueprint)

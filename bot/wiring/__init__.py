@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 from bot.clock import SystemClock
@@ -33,6 +34,7 @@ from bot.services.execution.plan_reuse import PlanReuse
 from bot.services.forecasts.make import ForecastJob
 from bot.services.identity.keys import IssuerKeys
 from bot.services.identity.tokens import IdentityTokens
+from bot.services.metrics.measure import Measurements
 from bot.services.outbox.ledger import Ledger
 from bot.services.people.forge_sign_in import ForgeSignIn
 from bot.services.people.identities import Identities
@@ -103,6 +105,7 @@ class Services:
     dispatch: Dispatch
     queues: Queues
     meter: Meter
+    measurements: Measurements
     engine: Engine
     policies: PolicyEngine
     binaries: Binaries
@@ -142,6 +145,11 @@ class Services:
     uploads: Uploads
     api_runs: ApiRuns
     engine_versions: Binaries
+
+
+def version() -> str:
+    """Return the version of Plangate that is installed."""
+    return metadata.version("plangate")
 
 
 def configured(environ: Mapping[str, str], kinds: ForgeKinds = KINDS) -> Config:
@@ -226,6 +234,7 @@ def _api(config: Config, world: World, foundation: Foundation) -> dict[str, Any]
         "api_runs": ApiRuns(store, clock, factory, transitions, manual_runs),
         "engine_versions": world.binaries,
         "meter": world.meter,
+        "measurements": Measurements(store, world.queues, clock, world.meter, version()),
     }
 
 
@@ -310,15 +319,14 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
     """Return the real World for a configuration. Raises ConfigError."""
     clock = SystemClock()
     store = SqlStore(config.database_url, FernetVault(config.secret_keys))
-    dispatch = RqDispatch(config.require_redis())
+    dispatch, meter = RqDispatch(config.require_redis()), RedisMeter(config.require_redis())
     limits = config.limits
     binaries, sandbox = binaries_of(config), sandbox_of(config)
-    engine = engine_of(config, binaries, sandbox, limits)
+    engine = engine_of(config, binaries, sandbox, limits, meter)
     # Keys are derived from a root in the database, so that they survive a rotation of encryption keys.
     vault = FernetVault(config.secret_keys, root=store.root)
     tokens = RedisTokens(config.require_redis(), vault, clock)
-    meter = RedisMeter(config.require_redis())
-    clients = {forge.name: kinds[forge.kind].client(forge, tokens) for forge in config.forges}
+    clients = {forge.name: kinds[forge.kind].client(forge, tokens, meter) for forge in config.forges}
     return World(
         clock=clock,
         store=store,

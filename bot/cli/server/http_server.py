@@ -152,7 +152,7 @@ class Pools:
 
 def kind_of(path: str) -> str:
     """Return the pool of threads for a request, by its path."""
-    if path.startswith(("/hooks/", "/healthz", "/readyz")):
+    if path.startswith(("/hooks/", "/healthz", "/readyz", "/metrics")):
         return "hooks"
     if path.startswith("/state/"):
         return "states"

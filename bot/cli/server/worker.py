@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from types import FrameType
 
 import click
@@ -24,6 +25,10 @@ from bot.cli.loading import configuration, serving
 from bot.cli.server.worker_pool import WorkerPool
 from bot.config import Config, LogLevel
 from bot.dispatch import LIGHT_QUEUES, QUEUES, PlangateJob, PlangateQueue, RqDispatch, queue_of
+from bot.services.metrics.catalogue import JOB_WAIT_SECONDS
+from bot.services.metrics.series import SilentMeter
+from bot.services.ports import Meter
+from bot.shared_counts import RedisMeter
 from bot.terraform.sandbox import priority
 from bot.terraform.sandbox.fork_server import ForkServer
 
@@ -45,6 +50,7 @@ class PlangateWorker(Worker):
 
     queue_class = PlangateQueue
     sweeper: RqDispatch
+    meter: Meter = SilentMeter()
     tidy: Callable[[], None] = staticmethod(jobs.tidy)
     asked_to_stop = False
 
@@ -73,6 +79,8 @@ class PlangateWorker(Worker):
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run a job: in this process, or in a child process if it runs Terraform."""
+        waited = (datetime.now(UTC) - job.enqueued_at).total_seconds() if job.enqueued_at else 0.0
+        self.meter.observe(JOB_WAIT_SECONDS, max(waited, 0.0), queue=queue.name)
         if queue.name not in LIGHT_QUEUES:
             ForkServer.renew()
             super().execute_job(job, queue)
@@ -150,6 +158,7 @@ def _work(config: Config, names: Sequence[str]) -> bool:
             log_job_description=False,
         )
         found.sweeper = RqDispatch(config.require_redis())
+        found.meter = RedisMeter(config.require_redis())
         # RQ logs its internal tasks; we log each job ourselves.
         level = "DEBUG" if config.log_level is LogLevel.DEBUG else "WARNING"
         found.work(logging_level=level, with_scheduler=False)

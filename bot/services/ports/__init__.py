@@ -103,7 +103,7 @@ from bot.services.ports.runs import (
     WorkGroup,
 )
 from bot.services.ports.states import StateHistory, StateLock, StateLocks, States, StateVersion
-from bot.services.ports.store import Retention, Store, Transaction
+from bot.services.ports.store import Retention, SchemaState, Store, Transaction
 from bot.services.ports.variables import Variables
 from bot.services.ports.workspaces import (
     Overview,
@@ -120,6 +120,7 @@ from bot.services.ports.world import (
     Dispatch,
     Limits,
     QueueHealth,
+    QueueLoad,
     Queues,
     Vault,
 )
@@ -202,6 +203,7 @@ __all__ = [
     "Post",
     "Posts",
     "QueueHealth",
+    "QueueLoad",
     "Queues",
     "Redeliveries",
     "Replays",
@@ -217,6 +219,7 @@ __all__ = [
     "RunState",
     "Runs",
     "RunsOfProject",
+    "SchemaState",
     "SeriesPart",
     "SessionRecord",
     "SessionRecords",

@@ -23,6 +23,9 @@ class Metric:
     `buckets` are the upper bounds of a histogram's buckets, growing, in the metric's unit. Each label has few
     values: a forge, a queue, a status. Never one for each change, run or person: Prometheus keeps each
     combination for ever.
+
+    `always` has the values of labels of series that exist from the start, at 0. Otherwise Prometheus
+    would not see the first count as an increase.
     """
 
     name: str
@@ -30,6 +33,7 @@ class Metric:
     meaning: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
+    always: tuple[tuple[str, ...], ...] = ()
 
 
 class SeriesPart(NamedTuple):
