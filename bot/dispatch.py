@@ -40,7 +40,17 @@ log = logging.getLogger(__name__)
 
 JOBS = frozenset(
     f"bot.jobs.{name}"
-    for name in ("receive", "advance", "report", "replay", "forecast", "catch_up", "check_hook", "sweep")
+    for name in (
+        "receive",
+        "advance",
+        "report",
+        "replay",
+        "forecast",
+        "catch_up",
+        "check_hook",
+        "notify",
+        "sweep",
+    )
 )
 """The functions that a worker runs. A job that names another one is dropped."""
 
@@ -226,6 +236,10 @@ class RqDispatch:
     def check_hook(self, hook: str, *, swept: bool = False) -> None:
         """Enqueue a look at the failed deliveries of a webhook, among the reports."""
         self._enqueue("report", "bot.jobs.check_hook", hook, _SHORT_JOB, swept)
+
+    def notify(self, destination: str, *, swept: bool = False) -> None:  # noqa: ARG002
+        """Enqueue the messages to a destination, among the reports, unless a job for it waits already."""
+        self._enqueue("report", "bot.jobs.notify", destination, _SHORT_JOB, once=True)
 
     def sweep(self, every: float) -> None:
         """Enqueue a sweep, at most once in `every` seconds over all processes."""

@@ -79,6 +79,12 @@ def check_hook(hook: str) -> None:
         _services().failed_deliveries.check(hook)
 
 
+def notify(destination: str) -> None:
+    """Send the notifications that are due for a destination."""
+    with _timed(f"notify {destination}"):
+        _services().notifications.deliver(destination)
+
+
 def sweep() -> None:
     """Enqueue everything that the database says is due."""
     services = _services()

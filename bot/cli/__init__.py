@@ -64,6 +64,9 @@ GROUPS: Mapping[str, Mapping[str, ListedCommand]] = {
         "sign-in": ListedCommand(
             "bot.cli.server.web", "Print the local administrator's sign-in address and password."
         ),
+        "notifications": ListedCommand(
+            "bot.cli.records.notifications", "Destinations of notifications, what was sent, and tests."
+        ),
         "sessions": ListedCommand("bot.cli.records.sessions", "Who is signed in on the pages."),
         "completion": ListedCommand(
             "bot.cli.completion", "Print the script that completes commands in a shell."

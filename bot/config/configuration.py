@@ -19,6 +19,7 @@ from bot.config.file.validate import read_manifest
 from bot.config.file.variables import read_variables
 from bot.config.file.workspaces import read_rules, read_workspaces
 from bot.config.forges import read_forges, unencrypted
+from bot.config.notifications import NotificationSettings, read_notifications
 from bot.config.organization import OrganizationSettings, read_organization
 from bot.config.owners import read_owners
 from bot.config.problems import Problems, did_you_mean
@@ -113,6 +114,7 @@ class Config:
     metrics_tokens: tuple[str, ...] = field(default=(), repr=False)
     variables: DeclaredVariables = field(default_factory=DeclaredVariables, repr=False)
     written: OptionPositions = field(default_factory=OptionPositions, repr=False)
+    notifications: NotificationSettings = field(default_factory=NotificationSettings)
     secret_files: tuple[Path, ...] = ()
     passed_on: Mapping[str, str] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()
@@ -159,14 +161,13 @@ class Config:
             siblings=env.number("PLANGATE_REPLAN_SIBLINGS", most=1000),
             forecasts=env.number("PLANGATE_FORECASTS", most=100),
             **_people(env, forges, problems),
-            session_idle=env.duration("PLANGATE_SESSION_IDLE"),
-            session_life=env.duration("PLANGATE_SESSION_LIFE"),
             policies=read_policies(env, manifest.policy_sets or (), manifest.first_forge, problems),
             **_upkeep(env, problems),
             local_admin=_local_admin(env, url, problems),
             **_watching(env, problems),
             variables=variables,
             written=read_written(manifest, document),
+            notifications=read_notifications(manifest, env, problems),
             secret_files=tuple(env.secret_files),
             passed_on={name: environ[name] for name in PASSED_ON if environ.get(name)},
             warnings=(*_unknown(environ, env, kinds), *unencrypted(forges)),
@@ -218,6 +219,8 @@ def _people(env: Environment, forges: Sequence[ForgeConfig], problems: Problems)
     return {
         "owners": read_owners(env, forges, problems),
         "organization": read_organization(env, problems),
+        "session_idle": env.duration("PLANGATE_SESSION_IDLE"),
+        "session_life": env.duration("PLANGATE_SESSION_LIFE"),
     }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from bot.domain.errors import ConfigError
 
 _SECRET = re.compile(
-    r"gh[pousr]_\w{8,}|github_pat_\w{8,}|glpat-[\w-]{8,}|-----BEGIN|AKIA[0-9A-Z]{12,}|\w+://[^/\s:@]*:[^/\s@]+@"
+    r"gh[pousr]_\w{8,}|github_pat_\w{8,}|glpat-[\w-]{8,}|-----BEGIN|AKIA[0-9A-Z]{12,}|hooks\.slack\.com/\w+/|[?&]sig=[\w%-]{8,}|\w+://[^/\s:@]*:[^/\s@]+@"
 )
 _SHOWN = 60
 

@@ -235,6 +235,12 @@ _OTHERS: tuple[Setting, ...] = (
     Setting(
         "PLANGATE_UPLOAD_LIMIT", "64", "Megabytes that an uploaded configuration may have, as the archive"
     ),
+    Setting(
+        "PLANGATE_UPLOAD_PATIENCE",
+        "24h",
+        "How long a run of an upload waits for somebody to confirm or discard it. Then it is discarded. "
+        "The same for saved plans",
+    ),
     Setting("PLANGATE_SESSION_IDLE", "12h", "How long people stay signed in without opening a page"),
     Setting("PLANGATE_SESSION_LIFE", "7d", "How long people stay signed in at most"),
     Setting(
@@ -249,6 +255,13 @@ _OTHERS: tuple[Setting, ...] = (
         "`/metrics`",
         secret=True,
     ),
+    Setting(
+        "PLANGATE_SMTP",
+        "",
+        "Mail server for notifications: `smtps://user:password@host:465`, or `smtp://host:587` with STARTTLS",
+        secret=True,
+    ),
+    Setting("PLANGATE_SMTP_FROM", "", "E-mail address that notifications come from"),
     Setting("PLANGATE_LOG_LEVEL", "INFO", "`DEBUG`, `INFO`, `WARNING` or `ERROR`"),
 )
 

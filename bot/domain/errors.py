@@ -23,6 +23,9 @@ PlangateError
 │       │   └── NotAuthenticated  the credentials themselves are not valid, or not any more
 │       ├── NotOffered   this version of the forge can't do it
 │       └── HeadMoved    the change has another commit than the one to merge
+├── ReceiverError        an integration (a chat, a mail server, a run task) did not take what it was sent
+│   ├── ReceiverAway     try again later; `retry_after` in seconds if the receiver gave it
+│   └── ReceiverRefused  it does not accept this
 ├── StoreUnavailable     the database does not answer: try again later
 └── ConfigError          says which line, what is wrong and what to write instead
 """
@@ -124,6 +127,22 @@ class HeadMoved(ForgeRefused):
 
 class NotMergeable(ForgeError):
     """The forge does not allow the merge now, and says why. Later it may."""
+
+
+class ReceiverError(PlangateError):
+    """An integration did not take what it was sent. The message has no secret and no address."""
+
+
+class ReceiverAway(ReceiverError):
+    """The receiver does not answer now. `retry_after` is in seconds, None if it gave none."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ReceiverRefused(ReceiverError):
+    """The receiver does not accept what it was sent."""
 
 
 class StoreUnavailable(PlangateError):

@@ -29,17 +29,19 @@ from bot.store.repositories.failed_deliveries import SqlFailedDeliveries, SqlHoo
 from bot.store.repositories.forecasts import SqlForecasts
 from bot.store.repositories.identity_keys import SqlIdentityKeys
 from bot.store.repositories.leases import SqlLeases
+from bot.store.repositories.notifications import SqlNotices, SqlNotificationLog
 from bot.store.repositories.overview import SqlOverviews
 from bot.store.repositories.people import SqlIdentities, SqlSessions, SqlTokens
 from bot.store.repositories.policies import SqlPolicyChecks, SqlReplays
 from bot.store.repositories.posts import SqlPosts, SqlShown
+from bot.store.repositories.projects import SqlProjects
 from bot.store.repositories.resources import SqlIndexedResources, SqlResourceSearch
 from bot.store.repositories.retention import SqlRetention
 from bot.store.repositories.run_figures import SqlRunFigures
 from bot.store.repositories.run_search import SqlRunSearch
 from bot.store.repositories.runs import SqlArtifacts, SqlRuns
-from bot.store.repositories.states import SqlStateHistory, SqlStateLocks, SqlStates
-from bot.store.repositories.variables import SqlVariables
+from bot.store.repositories.states import SqlStateHistory, SqlStateLocks, SqlStates, SqlStateUploads
+from bot.store.repositories.variables import SqlVariableIds, SqlVariables
 from bot.store.repositories.waiting_runs import SqlWaitingRuns
 from bot.store.repositories.workspaces import SqlWorkspaces
 
@@ -54,9 +56,12 @@ class SqlTransaction:
     waiting_runs: SqlWaitingRuns
     artifacts: SqlArtifacts
     configurations: SqlConfigurationVersions
+    projects: SqlProjects
     leases: SqlLeases
     changes: SqlChanges
     forecasts: SqlForecasts
+    notices: SqlNotices
+    notification_log: SqlNotificationLog
     repo_watches: SqlRepoWatches
     hook_watches: SqlHookWatches
     failed_deliveries: SqlFailedDeliveries
@@ -67,7 +72,9 @@ class SqlTransaction:
     states: SqlStates
     state_history: SqlStateHistory
     state_locks: SqlStateLocks
+    state_uploads: SqlStateUploads
     variables: SqlVariables
+    variable_ids: SqlVariableIds
     policies: SqlPolicyChecks
     replays: SqlReplays
     retention: SqlRetention
@@ -165,9 +172,12 @@ class SqlStore:
             waiting_runs=SqlWaitingRuns(connection),
             artifacts=SqlArtifacts(connection, self._vault),
             configurations=SqlConfigurationVersions(connection, self._vault),
+            projects=SqlProjects(connection),
             leases=SqlLeases(connection),
             changes=SqlChanges(connection),
             forecasts=SqlForecasts(connection),
+            notices=SqlNotices(connection),
+            notification_log=SqlNotificationLog(connection),
             repo_watches=SqlRepoWatches(connection),
             hook_watches=SqlHookWatches(connection),
             failed_deliveries=SqlFailedDeliveries(connection),
@@ -178,7 +188,9 @@ class SqlStore:
             states=SqlStates(connection, self._vault),
             state_history=SqlStateHistory(connection),
             state_locks=SqlStateLocks(connection),
+            state_uploads=SqlStateUploads(connection),
             variables=SqlVariables(connection, self._vault),
+            variable_ids=SqlVariableIds(connection),
             policies=SqlPolicyChecks(connection, self._vault),
             replays=SqlReplays(connection),
             retention=SqlRetention(connection),

@@ -17,6 +17,7 @@ from bot.web.changes import why
 from bot.web.deliveries import routes as deliveries
 from bot.web.estate import routes as estate
 from bot.web.identity import routes as identity
+from bot.web.notifications import routes as notifications
 from bot.web.page import elements, failures
 from bot.web.people import forge_sign_in, sign_in, tokens
 from bot.web.request import bodies, guard
@@ -76,6 +77,7 @@ def create_app(services: Services, streams: Streams | None = None, proxies: Sequ
         policy_card,
         deliveries,
         activity,
+        notifications,
         sign_in,
         forge_sign_in,
         tokens,

@@ -21,6 +21,7 @@ from bot.services.approvals.our_comment import OurComments
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.comments.page_applies import PageApplies
 from bot.services.comments.why_reports import WhyReports
+from bot.services.configurations.abandoned_runs import AbandonedRuns
 from bot.services.configurations.api_runs import ApiRuns
 from bot.services.configurations.uploads import Uploads
 from bot.services.deliveries.catch_up import CatchUp
@@ -35,6 +36,8 @@ from bot.services.forecasts.make import ForecastJob
 from bot.services.identity.keys import IssuerKeys
 from bot.services.identity.tokens import IdentityTokens
 from bot.services.metrics.measure import Measurements
+from bot.services.notifications.deliver import NotificationDelivery
+from bot.services.notifications.events import Reminders
 from bot.services.outbox.ledger import Ledger
 from bot.services.people.forge_sign_in import ForgeSignIn
 from bot.services.people.identities import Identities
@@ -72,12 +75,16 @@ from bot.services.runs.transitions import Transitions
 from bot.services.states.backend import StateService
 from bot.services.states.history import StateVersions
 from bot.services.states.kept_aside import KeptStates
+from bot.services.states.pushes import StatePushes
 from bot.services.states.resource_index import ResourceIndex
 from bot.services.states.shared_states import SharedStates
 from bot.services.upkeep.retention import RetentionJob
 from bot.services.upkeep.sweep import Sweep
+from bot.services.variables.api_sets import ApiVariableSets
+from bot.services.variables.api_variables import ApiVariables
 from bot.services.variables.editor import VariableEditor
 from bot.services.workspaces.api_workspaces import ApiWorkspaces
+from bot.services.workspaces.projects import Projects
 from bot.shared_counts import RedisMeter
 from bot.shared_tokens import RedisTokens
 from bot.store import SqlStore
@@ -89,6 +96,7 @@ from bot.wiring.catching_up import catching_up
 from bot.wiring.deliveries import intake_of, page_applies_of
 from bot.wiring.engine import binaries_of, engine_of, sandbox_of
 from bot.wiring.foundation import Foundation, foundation_of
+from bot.wiring.notifications import messengers_of, notifications_of
 from bot.wiring.policies import policy_engine_of
 from bot.wiring.world import World
 
@@ -119,6 +127,7 @@ class Services:
     states: StateService
     shared_states: SharedStates
     state_versions: StateVersions
+    state_pushes: StatePushes
     controls: RunControls
     variables: VariableEditor
     workspace_locks: WorkspaceLocks
@@ -137,6 +146,7 @@ class Services:
     intake: Intake
     execution: Execution
     forecasts: ForecastJob
+    notifications: NotificationDelivery
     policy_replay: PolicyReplay
     report_delivery: ReportDelivery
     sweep: Sweep
@@ -144,6 +154,9 @@ class Services:
     api_workspaces: ApiWorkspaces
     uploads: Uploads
     api_runs: ApiRuns
+    api_variables: ApiVariables
+    api_sets: ApiVariableSets
+    projects: Projects
     engine_versions: Binaries
 
 
@@ -170,9 +183,8 @@ def build_services(world: World, config: Config) -> Services:
     states, issuer_keys = StateService(store, vault, clock, world.meter), IssuerKeys(store, vault, clock)
     catch_up, failed_deliveries = catching_up(config, world)
     policies, policy_replay = _judging(config, world, transitions)
-    forecasts = ForecastJob(
-        store, clock, world.dispatch, forges, world.merges, factory, transitions, world.limits
-    )
+    forecasts = _forecasts(world, foundation)
+    notifications = notifications_of(config, world)
     return Services(
         config=config,
         addresses=world.addresses,
@@ -213,9 +225,24 @@ def build_services(world: World, config: Config) -> Services:
         policy_replay=policy_replay,
         report_delivery=_report_delivery(world, foundation.post_builder),
         forecasts=forecasts,
-        sweep=_sweep(config, world, transitions, issuer_keys, catch_up, forecasts),
+        notifications=notifications,
+        sweep=_sweep(config, world, transitions, issuer_keys, catch_up, forecasts, notifications),
         issuer_keys=issuer_keys,
         **_api(config, world, foundation),
+    )
+
+
+def _forecasts(world: World, foundation: Foundation) -> ForecastJob:
+    factory, transitions = foundation.run_factory, foundation.transitions
+    return ForecastJob(
+        world.store,
+        world.clock,
+        world.dispatch,
+        world.forges,
+        world.merges,
+        factory,
+        transitions,
+        world.limits,
     )
 
 
@@ -230,9 +257,13 @@ def _api(config: Config, world: World, foundation: Foundation) -> dict[str, Any]
     return {
         "api_workspaces": ApiWorkspaces(store, clock, Isolation(config.runs.network)),
         "uploads": Uploads(store, clock, factory, transitions),
+        "state_pushes": StatePushes(store, clock, ResourceIndex(store, world.vault)),
         "manual_runs": manual_runs,
         "api_runs": ApiRuns(store, clock, factory, transitions, manual_runs),
+        "api_variables": ApiVariables(store, clock),
+        "api_sets": ApiVariableSets(store, clock),
         "engine_versions": world.binaries,
+        "projects": Projects(store, clock),
         "meter": world.meter,
         "measurements": Measurements(store, world.queues, clock, world.meter, version()),
     }
@@ -290,6 +321,7 @@ def _sweep(
     keys: IssuerKeys,
     catch_up: CatchUp,
     forecasts: ForecastJob,
+    notifications: NotificationDelivery,
 ) -> Sweep:
     store, clock, limits = world.store, world.clock, world.limits
     abandoned = AbandonedLocks(store, clock, transitions, limits)
@@ -302,6 +334,7 @@ def _sweep(
         world.dispatch,
         abandoned,
         removed,
+        AbandonedRuns(store, clock, transitions, config.organization.patience),
         retention_job,
         keys,
         kept_states,
@@ -309,6 +342,8 @@ def _sweep(
         limits,
         catch_up,
         forecasts,
+        notifications,
+        Reminders(store, clock, config.notifications.destinations),
     )
 
 
@@ -352,4 +387,5 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
         policies=policy_engine_of(config, sandbox),
         set_files=SetFolders(config.config_file.parent, engine.checkout),
         meter=meter,
+        messengers=messengers_of(config),
     )

@@ -10,6 +10,7 @@ from bot.services.approvals.consequences import CONSEQUENCES
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.changes.discovery import Discovery
 from bot.services.merging.merge_results import ChangeMerges
+from bot.services.notifications.events import RunEvents
 from bot.services.people.identities import Identities
 from bot.services.people.roles import Roles
 from bot.services.policies.override import PolicyOverrides
@@ -42,7 +43,8 @@ class Foundation:
 def foundation_of(config: Config, world: World) -> Foundation:
     """Build what the others need."""
     store, clock, forges = world.store, world.clock, world.forges
-    transitions = Transitions(store, clock, world.dispatch, CONSEQUENCES, world.meter)
+    tells = RunEvents(config.notifications.destinations).consequence
+    transitions = Transitions(store, clock, world.dispatch, (*CONSEQUENCES, tells), world.meter)
     factory = RunFactory(clock, transitions)
     overrides = PolicyOverrides(clock, transitions, config.policy_sets, TeamOwners(clock, forges))
     checker = RequirementChecker(store, forges, clock)

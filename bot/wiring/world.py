@@ -18,6 +18,7 @@ from bot.services.ports import (
     Hook,
     Limits,
     MergeCommits,
+    Messengers,
     Meter,
     PolicyEngine,
     Queues,
@@ -57,4 +58,5 @@ class World:
     sandbox: Sandbox
     policies: PolicyEngine
     set_files: SetFiles
+    messengers: Messengers
     meter: Meter = field(default_factory=SilentMeter)

@@ -11,7 +11,18 @@ from bot.domain.runs.lifecycle import APPLY_STAGES
 from bot.domain.runs.run import Run
 from bot.services.ports import QueueHealth, QueueLoad
 
-PRIORITY = ("receive", "apply", "plan", "preview", "replay", "forecast", "report", "catch_up", "check_hook")
+PRIORITY = (
+    "receive",
+    "apply",
+    "plan",
+    "preview",
+    "replay",
+    "forecast",
+    "report",
+    "catch_up",
+    "check_hook",
+    "notify",
+)
 
 
 @dataclass(frozen=True)
@@ -77,6 +88,10 @@ class FakeDispatch:
 
     def check_hook(self, hook: str, *, swept: bool = False) -> None:
         self._put(Job("check_hook", hook, swept))
+
+    def notify(self, destination: str, *, swept: bool = False) -> None:
+        if not any((job.queue, job.subject) == ("notify", destination) for job in self._waiting):
+            self._put(Job("notify", destination, swept))
 
     def ping(self) -> None:
         if self.down:

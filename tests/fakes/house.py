@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.config import Config
 from bot.config.file.policies import PolicySettings
+from bot.config.notifications import NotificationSettings
 from bot.domain.errors import NotFound
 from bot.domain.events import (
     BranchPushed,
@@ -24,6 +25,7 @@ from bot.domain.events import (
     RepoRef,
 )
 from bot.domain.ids import new_id
+from bot.domain.notifications.destinations import Destination
 from bot.domain.people.accounts import Account
 from bot.domain.people.permissions import Person, Role
 from bot.domain.policies.sets import PolicyLimits, PolicySet
@@ -43,6 +45,7 @@ from tests.fakes.dispatch import FakeDispatch, Job
 from tests.fakes.engine import FakeEngine
 from tests.fakes.forge import FakeForge
 from tests.fakes.merges import FakeMerges
+from tests.fakes.messengers import FakeMessengers
 from tests.fakes.meter import FakeMeter
 from tests.fakes.policies import FakePolicies
 from tests.fakes.settings import settings
@@ -67,11 +70,13 @@ class House:
         policy_sets: Sequence[PolicySet] = (),
         texts: CommentTexts | None = None,
         catching_up: CatchUpSettings = NEVER,
+        destinations: Sequence[Destination] = (),
     ) -> None:
         self.texts = texts or PlainTexts()
         self.limits = limits or Limits()
         self.clock, self.dispatch, self.engine = FakeClock(), FakeDispatch(), FakeEngine()
         self.forge, self.policies, self.merges = FakeForge("github"), FakePolicies(), FakeMerges()
+        self.messengers = FakeMessengers()
         self.forge.now = self.clock.now
         self.meter = FakeMeter()
         self.store, self.vault = store, vault
@@ -82,6 +87,7 @@ class House:
             policies=PolicySettings(PolicyLimits(), replayed=5, sets=tuple(policy_sets)),
             owners=(Account("github", "olga"),),
             catching_up=catching_up,
+            notifications=NotificationSettings(tuple(destinations)),
         )
         self.addresses = Addresses(config.url, config.internal_url, Path("data"))
         self.services = build_services(self._world(config), config)
@@ -116,6 +122,7 @@ class House:
             policies=self.policies,
             set_files=self.policies,
             meter=self.meter,
+            messengers=self.messengers,
         )
 
     def _parse(self, delivery: Delivery) -> ForgeEvent | Ignored:
@@ -215,6 +222,8 @@ class House:
                     self.services.failed_deliveries.check(job.subject)
                 case "replay":
                     self.policy_replay.replay(job.subject)
+                case "notify":
+                    self.services.notifications.deliver(job.subject)
                 case "forecast":
                     self.services.forecasts.work()
                 case "report":

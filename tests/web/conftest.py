@@ -38,6 +38,7 @@ from bot.wiring.engine import binaries_of, sandbox_of
 from tests.fakes.engine import FakeEngine
 from tests.fakes.forge import FakeForge
 from tests.fakes.merges import FakeMerges
+from tests.fakes.messengers import FakeMessengers
 from tests.fakes.meter import FakeMeter
 from tests.fakes.policies import FakePolicies
 from tests.fakes.settings import settings
@@ -131,6 +132,10 @@ class QuietDispatch:
     def check_hook(self, hook: str, *, swept: bool = False) -> None:
         self.ping()
         self.woken.append(hook)
+
+    def notify(self, destination: str, *, swept: bool = False) -> None:
+        self.ping()
+        self.woken.append(destination)
 
 
 @dataclass
@@ -266,6 +271,7 @@ def built(kept: KeptStore, folder: Path, app: Flask | None = None) -> Iterator[W
             policies=policies,
             set_files=policies,
             meter=FakeMeter(),
+            messengers=FakeMessengers(),
         ),
         config,
     )

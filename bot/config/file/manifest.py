@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from typing import Annotated, Any, Literal
 
@@ -13,128 +12,31 @@ from bot.config.file.entry import Entry
 from bot.config.file.entry import Pattern as NamePattern
 from bot.config.file.freeze import FreezeEntry
 from bot.config.file.identity import IdentityEntry
+from bot.config.file.names import (
+    ForgeName,
+    RepoName,
+    Url,
+    Variable,
+    WorkspaceName,
+    branch_name,
+    egress_target,
+    name_template,
+    provider_source,
+    regular_expression,
+    version_constraint,
+    workspace_name,
+)
+from bot.config.file.notifications import Notifications
 from bot.config.file.paths import DependsOn, Directory, Pattern, inside
 from bot.config.file.policies import PolicySetEntry, Tag, Tags
 from bot.config.file.requirements import Require
 from bot.config.file.variable_entries import Inputs, Variables, VariableSetEntry
-from bot.config.problems import did_you_mean, looks_secret, shown
-from bot.config.settings import web_address
-from bot.domain.errors import Invalid
-from bot.domain.workspaces.discovery import NAME, NAME_LENGTH, PLACEHOLDERS
-from bot.domain.workspaces.isolation import wrong_egress, wrong_source
-from bot.domain.workspaces.versions import Constraint
+from bot.config.problems import did_you_mean, shown
+from bot.domain.workspaces.discovery import NAME
 from bot.services.ports import ForgeKind, ForgeKinds
 
 DEFAULT_FORGE = "github"
 """The name, and the kind, of the forge where the file names none."""
-
-_FORGE = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
-_REPO = re.compile(r"(?:([a-z0-9][a-z0-9_-]*):)?([A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+)")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_BRANCH = re.compile(r"(?![-/.])(?!.*(?:\.\.|//|@\{|[\x00-\x20~^:?*\[\\\x7f]))[^\n]+(?<![/.])")
-
-
-def _name(text: str) -> str:
-    if not NAME.fullmatch(text):
-        raise ValueError(
-            f"{shown(text)} is not a valid workspace name: letters, digits, `-`, `_`, at most {NAME_LENGTH}"
-        )
-    return text
-
-
-def _repo(text: str) -> str:
-    found = _REPO.fullmatch(text)
-    if not found or text.endswith(".git") or set(found[2].split("/")) & {".", ".."}:
-        path = text.partition("://")[2].partition("/")[2] if "://" in text else text
-        hint = "/".join(path.removesuffix(".git").split("/")[:2])
-        hint = hint if _REPO.fullmatch(hint) else "acme/infra"
-        raise ValueError(f"{shown(text)} is not a valid repository: write owner/name, such as `{hint}`")
-    return text
-
-
-def split_repo(text: str) -> tuple[str, str]:
-    """Split `github:acme/infra` into forge (empty if unsaid) and path."""
-    forge, colon, path = text.rpartition(":")
-    return (forge, path) if colon else ("", text)
-
-
-def _branch(text: str) -> str:
-    if not _BRANCH.fullmatch(text) or len(text) > 250 or text.startswith("refs/"):
-        raise ValueError(
-            f"{shown(text)} is not a valid branch name: write it as in `git branch`, such as main"
-        )
-    return text
-
-
-def _regex(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"{shown(text)} is not a valid regular expression: {error.msg}") from error
-    return text
-
-
-def _version(text: str) -> str:
-    try:
-        Constraint.parse(text)
-    except Invalid as error:
-        raise ValueError(
-            f"{shown(text)} is not a version: write one such as 1.9.5, ~> 1.9 or >= 1.6, < 2.0"
-        ) from error
-    return text.strip()
-
-
-def _template(text: str) -> str:
-    for word in re.findall(r"\{([^}]*)\}?", text):
-        if word not in PLACEHOLDERS:
-            known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
-            raise ValueError(f"{shown(text)}: {{{word}}} is not known; use one of: {known}")
-    if not re.search(r"\{(directory|name)\}", text):
-        raise ValueError(f"{shown(text)} gives each directory the same name: use {{directory}} or {{name}}")
-    return text
-
-
-def _variable(text: str) -> str:
-    if looks_secret(text) or not _VARIABLE.fullmatch(text):
-        # The text is not repeated: people paste the secret itself here (promise 6).
-        raise ValueError(
-            "must be the name of an environment variable, such as WORK_GITHUB_TOKEN, not a value"
-        )
-    return text
-
-
-def _egress(text: str) -> str:
-    if wrong := wrong_egress(text):
-        raise ValueError(f"{shown(text)} is not a destination: {wrong}")
-    return text
-
-
-def _source(text: str) -> str:
-    if wrong := wrong_source(text):
-        raise ValueError(f"{shown(text)} is not a provider's source: {wrong}")
-    return text
-
-
-def _forge_name(text: str) -> str:
-    if not _FORGE.fullmatch(text):
-        raise ValueError(f"{shown(text)} is not a valid forge name: lower-case letters, digits, `-` and `_`")
-    return text
-
-
-ForgeName = Annotated[str, AfterValidator(_forge_name)]
-Variable = Annotated[str, AfterValidator(_variable)]
-Url = Annotated[str, AfterValidator(web_address)]
-RepoName = Annotated[
-    str,
-    AfterValidator(_repo),
-    Field(
-        description="`owner/name`. With several forges: `forge:owner/name`. On GitLab also "
-        "`group/subgroup/name`"
-    ),
-]
-
-
-WorkspaceName = Annotated[str, AfterValidator(_name)]
 
 
 class ForgeEntry(Entry):
@@ -166,7 +68,7 @@ class ForgeEntry(Entry):
 class Options(Entry):
     """What may be said for all workspaces under `defaults`, and for each."""
 
-    branch: Annotated[str, AfterValidator(_branch)] | None = Field(
+    branch: Annotated[str, AfterValidator(branch_name)] | None = Field(
         default=None,
         description="Branch whose pushes are applied. If unset: the repository's default branch",
     )
@@ -184,7 +86,7 @@ class Options(Entry):
     find_modules: bool | None = Field(
         default=None, description="`false`: changes in local modules that it uses start no run"
     )
-    tag_regex: Annotated[str, AfterValidator(_regex)] | None = Field(
+    tag_regex: Annotated[str, AfterValidator(regular_expression)] | None = Field(
         default=None,
         description="Regular expression: tags that match start a run, instead of pushes",
     )
@@ -238,11 +140,11 @@ class Options(Entry):
         default=None,
         description="What runs reach: public addresses by HTTP and HTTPS; all the worker does; their state",
     )
-    egress: list[Annotated[str, AfterValidator(_egress)]] | None = Field(
+    egress: list[Annotated[str, AfterValidator(egress_target)]] | None = Field(
         default=None,
         description="The only destinations of `filtered`: names, patterns, addresses and networks",
     )
-    providers: list[Annotated[str, AfterValidator(_source)]] | None = Field(
+    providers: list[Annotated[str, AfterValidator(provider_source)]] | None = Field(
         default=None,
         description="The only sources of providers, such as `hashicorp/*` or `registry.example.com/*`",
     )
@@ -260,7 +162,7 @@ class Options(Entry):
         default=None, description="Clouds for which runs get identity tokens; see docs/how-to/identity.md"
     )
     engine: Literal["terraform", "tofu"] | None = Field(default=None, description="Program that runs it")
-    terraform_version: Annotated[str, AfterValidator(_version)] | None = Field(
+    terraform_version: Annotated[str, AfterValidator(version_constraint)] | None = Field(
         default=None,
         description="Version or constraint, in quotes, such as `~> 1.9`. If unset: the newest",
     )
@@ -269,7 +171,7 @@ class Options(Entry):
 class WorkspaceEntry(Options):
     """One workspace."""
 
-    name: Annotated[str, AfterValidator(_name)] = Field(
+    name: Annotated[str, AfterValidator(workspace_name)] = Field(
         description="Letters, digits, `-` and `_`. Unique",
         json_schema_extra={"pattern": f"^{NAME.pattern}$"},
     )
@@ -316,7 +218,7 @@ class DiscoverEntry(Options):
     inputs: Inputs | None = Field(
         default=None, description="Outputs of other workspaces that each gets as Terraform variables"
     )
-    name: Annotated[str, AfterValidator(_template)] | None = Field(
+    name: Annotated[str, AfterValidator(name_template)] | None = Field(
         default=None,
         description="Template of {directory} (slashes as dashes), {name} (its last part) and {repo}",
     )
@@ -343,6 +245,9 @@ class Manifest(Entry):
     )
     policy_sets: list[PolicySetEntry] | None = Field(
         default=None, description="Policies that judge every plan of many workspaces"
+    )
+    notifications: Notifications | None = Field(
+        default=None, description="Destinations of notifications by name: chats, mail, webhooks"
     )
 
     @property

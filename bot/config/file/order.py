@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bot.config.file.manifest import split_repo
 from bot.config.file.marked_yaml import Loc
+from bot.config.file.names import split_repo
 from bot.config.problems import did_you_mean, shown
 from bot.domain.events import RepoRef
 from bot.domain.workspaces.order import Order, matches

@@ -22,9 +22,10 @@ from bot.config.file.manifest import (
     WorkspaceEntry,
     forge_form,
     form,
-    split_repo,
 )
 from bot.config.file.marked_yaml import Document, Loc, YamlError, read_document
+from bot.config.file.names import split_repo
+from bot.config.file.notifications import NotificationEntry, across_notifications
 from bot.config.file.order import across_order
 from bot.config.file.policies import PolicySetEntry, across_policy_sets
 from bot.config.file.sharing import across_sharing
@@ -131,6 +132,7 @@ def _model(loc: Loc, kinds: ForgeKinds) -> type[BaseModel]:
         "discover": DiscoverEntry,
         "variable_sets": VariableSetEntry,
         "policy_sets": PolicySetEntry,
+        "notifications": NotificationEntry,
     }
     if "variables" in loc[:-1]:
         return VariableEntry
@@ -212,6 +214,7 @@ def _across(data: Mapping[str, Any], there: ForgeKinds) -> Iterator[tuple[Loc, s
     for index, entry in enumerate(sets if isinstance(sets, list) else []):
         yield from _forge(("policy_sets", index), entry, kinds, grouped)
     yield from across_policy_sets(data, kinds)
+    yield from across_notifications(data)
     yield from _run_triggers(data.get("workspaces"), discovers=bool(data.get("discover")))
     yield from across_order(data, list(kinds))
     yield from across_sharing(data, list(kinds))

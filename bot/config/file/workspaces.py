@@ -10,8 +10,8 @@ from bot.config.file.manifest import (
     Manifest,
     Options,
     WorkspaceEntry,
-    split_repo,
 )
+from bot.config.file.names import split_repo
 from bot.config.file.requirements import RequiredApprovals
 from bot.config.file.sharing import read_inputs
 from bot.domain.events import RepoRef

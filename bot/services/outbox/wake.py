@@ -33,6 +33,7 @@ class Wake:
     replays: list[str] = field(default_factory=list)
     forecasts: bool = False
     left: list[tuple[Run, Run]] = field(default_factory=list)
+    destinations: list[str] = field(default_factory=list)
     _marked_in: Transaction | None = field(default=None, repr=False)
     _marked: set[str] = field(default_factory=set, repr=False)
 
@@ -89,6 +90,8 @@ def wake_workers(dispatch: Dispatch, wake: Wake) -> None:
         dispatch.advance_all(wake.runs)
         for replay_id in wake.replays:
             dispatch.replay(replay_id)
+        for destination in dict.fromkeys(wake.destinations):
+            dispatch.notify(destination)
         if wake.forecasts:
             dispatch.forecast()
         for subject in wake.subjects:

@@ -61,6 +61,15 @@ from bot.services.ports.forge_kinds import (
 from bot.services.ports.identity import IdentityKey, IdentityKeys
 from bot.services.ports.merging import MergeCommits
 from bot.services.ports.meter import Meter, Metric, MetricKind, SeriesPart
+from bot.services.ports.notifications import (
+    DeliveryAttempt,
+    Mailbox,
+    MailServer,
+    Messengers,
+    Notices,
+    Notification,
+    NotificationLog,
+)
 from bot.services.ports.people import (
     AuditLog,
     AuditQuery,
@@ -81,6 +90,7 @@ from bot.services.ports.policies import (
     SetFiles,
     SetVersion,
 )
+from bot.services.ports.projects import ProjectRecords
 from bot.services.ports.resources import (
     FoundResource,
     IndexedResource,
@@ -102,9 +112,17 @@ from bot.services.ports.runs import (
     WaitingRuns,
     WorkGroup,
 )
-from bot.services.ports.states import StateHistory, StateLock, StateLocks, States, StateVersion
+from bot.services.ports.states import (
+    StateHistory,
+    StateLock,
+    StateLocks,
+    States,
+    StateUpload,
+    StateUploads,
+    StateVersion,
+)
 from bot.services.ports.store import Retention, SchemaState, Store, Transaction
-from bot.services.ports.variables import Variables
+from bot.services.ports.variables import VariableIds, Variables
 from bot.services.ports.workspaces import (
     Overview,
     OverviewFilter,
@@ -146,6 +164,7 @@ __all__ = [
     "DayOfRuns",
     "Deliveries",
     "Delivery",
+    "DeliveryAttempt",
     "DeliveryQuery",
     "DeliveryRecord",
     "DeliveryStatus",
@@ -183,10 +202,16 @@ __all__ = [
     "KnownApprovals",
     "Leases",
     "Limits",
+    "MailServer",
+    "Mailbox",
     "MergeCommits",
+    "Messengers",
     "Meter",
     "Metric",
     "MetricKind",
+    "Notices",
+    "Notification",
+    "NotificationLog",
     "OAuthClient",
     "OpenChange",
     "Overview",
@@ -202,6 +227,7 @@ __all__ = [
     "PolicyTest",
     "Post",
     "Posts",
+    "ProjectRecords",
     "QueueHealth",
     "QueueLoad",
     "Queues",
@@ -232,11 +258,14 @@ __all__ = [
     "StateHistory",
     "StateLock",
     "StateLocks",
+    "StateUpload",
+    "StateUploads",
     "StateVersion",
     "States",
     "Store",
     "TokenRecords",
     "Transaction",
+    "VariableIds",
     "Variables",
     "Vault",
     "Waiting",

@@ -15,14 +15,16 @@ from bot.services.ports.deliveries import Deliveries, Delivery, Heard, Redeliver
 from bot.services.ports.failed_deliveries import FailedDeliveries, HookWatches
 from bot.services.ports.forecasts import Forecasts
 from bot.services.ports.identity import IdentityKeys
+from bot.services.ports.notifications import Notices, NotificationLog
 from bot.services.ports.people import AuditLog, IdentityRecords, SessionRecords, TokenRecords
 from bot.services.ports.policies import PolicyChecks, Replays
+from bot.services.ports.projects import ProjectRecords
 from bot.services.ports.resources import IndexedResources, ResourceSearch
 from bot.services.ports.run_figures import RunFigures
 from bot.services.ports.run_search import RunSearch
 from bot.services.ports.runs import Approvals, Artifacts, Leases, Runs, WaitingRuns
-from bot.services.ports.states import StateHistory, StateLocks, States
-from bot.services.ports.variables import Variables
+from bot.services.ports.states import StateHistory, StateLocks, States, StateUploads
+from bot.services.ports.variables import VariableIds, Variables
 from bot.services.ports.workspaces import Overviews, Workspaces
 
 
@@ -60,6 +62,11 @@ class Transaction(Protocol):
         ...
 
     @property
+    def projects(self) -> ProjectRecords:
+        """Projects that were made through the API."""
+        ...
+
+    @property
     def leases(self) -> Leases:
         """Leases."""
         ...
@@ -72,6 +79,16 @@ class Transaction(Protocol):
     @property
     def forecasts(self) -> Forecasts:
         """Forecasts of two open changes."""
+        ...
+
+    @property
+    def notices(self) -> Notices:
+        """The outbox of notifications."""
+        ...
+
+    @property
+    def notification_log(self) -> NotificationLog:
+        """What was notified, and how it went."""
         ...
 
     @property
@@ -125,8 +142,18 @@ class Transaction(Protocol):
         ...
 
     @property
+    def state_uploads(self) -> StateUploads:
+        """States that people announced."""
+        ...
+
+    @property
     def variables(self) -> Variables:
         """Variables and sets of them."""
+        ...
+
+    @property
+    def variable_ids(self) -> VariableIds:
+        """Variables and sets by their ids."""
         ...
 
     @property

@@ -66,6 +66,10 @@ class UpkeepDispatch(Protocol):
         """Enqueue a look at the failed deliveries of a webhook."""
         ...
 
+    def notify(self, destination: str, *, swept: bool = False) -> None:
+        """Enqueue the messages to a destination of notifications. One that waits already is enough."""
+        ...
+
 
 class Dispatch(UpkeepDispatch, Protocol):
     """Wakes a worker. Jobs carry only ids. A lost job loses nothing, because the sweep reads the database.

@@ -52,6 +52,11 @@ class RetentionJob:
         retention = self._retention
         steps: tuple[tuple[str, timedelta, Callable[[Transaction, datetime], int]], ...] = (
             ("deliveries", retention.deliveries, lambda tx, at: tx.retention.deliveries(at, _AT_A_TIME)),
+            (
+                "notifications",
+                retention.deliveries,
+                lambda tx, at: tx.notification_log.forget(at, _AT_A_TIME),
+            ),
             ("failed deliveries", _FAILED, lambda tx, at: tx.retention.failed_deliveries(at, _AT_A_TIME)),
             ("webhooks", retention.previews, lambda tx, at: tx.retention.hook_watches(at, _AT_A_TIME)),
             ("saved plans", self._limits.plan_age + _SPARE, lambda tx, at: tx.retention.saved_plans(at, 50)),

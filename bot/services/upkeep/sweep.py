@@ -1,9 +1,10 @@
 """The sweep: finds due work that no worker does (promise 3).
 
-It looks for deliveries, runs, reports, replays, catching up and forecasts.
+It looks for deliveries, runs, reports, replays, catching up, forecasts and notifications.
 Redis carries only ids, and a worker can die at any moment. The sweep reads from the database what is due and
 wakes workers for it. It decides nothing itself, except to release the state lock of a lost worker, to make
-current a state that was kept aside, to discard the waiting runs of removed workspaces, to index the resources
+current a state that was kept aside, to discard the waiting runs of removed workspaces and those of uploads
+whose client is gone, to index the resources
 of states, and to delete what is old. So it may run twice, or in many processes.
 """
 
@@ -13,9 +14,12 @@ from datetime import timedelta
 
 from bot.domain.runs.lifecycle import UNDER_WAY, RunStatus
 from bot.domain.runs.run import Run
+from bot.services.configurations.abandoned_runs import AbandonedRuns
 from bot.services.deliveries.catch_up import CatchUp
 from bot.services.forecasts.make import ForecastJob
 from bot.services.identity.keys import IssuerKeys
+from bot.services.notifications.deliver import NotificationDelivery
+from bot.services.notifications.events import Reminders
 from bot.services.ports import Clock, Dispatch, Engine, Limits, RunQuery, Store, Transaction
 from bot.services.runs.abandoned_locks import AbandonedLocks
 from bot.services.runs.freezes import freeze_of
@@ -42,6 +46,7 @@ class Sweep:
         dispatch: Dispatch,
         abandoned_locks: AbandonedLocks,
         removed_workspaces: RemovedWorkspaces,
+        abandoned_runs: AbandonedRuns,
         retention_job: RetentionJob,
         issuer_keys: IssuerKeys,
         kept_states: KeptStates,
@@ -49,12 +54,15 @@ class Sweep:
         limits: Limits,
         catch_up: CatchUp,
         forecasts: ForecastJob,
+        notifications: NotificationDelivery,
+        reminders: Reminders,
     ) -> None:
         self._store = store
         self._clock = clock
         self._dispatch = dispatch
         self._abandoned_locks = abandoned_locks
         self._removed_workspaces = removed_workspaces
+        self._abandoned_runs = abandoned_runs
         self._retention_job = retention_job
         self._left_trees = LeftTrees(store, clock, limits)
         self._issuer_keys = issuer_keys
@@ -62,11 +70,14 @@ class Sweep:
         self._resource_index = resource_index
         self._catch_up = catch_up
         self._forecasts = forecasts
+        self._notifications = notifications
+        self._reminders = reminders
 
     def run(self) -> int:
         """Wake workers for due work. Return how much there was."""
         self._abandoned_locks.release_all()
         self._removed_workspaces.discard_all()
+        self._abandoned_runs.discard_all()
         self._kept_states.settle()
         now = self._clock.now()
         with self._store.reading() as tx:
@@ -85,9 +96,11 @@ class Sweep:
         self._issuer_keys.tend()
         repos = self._catch_up.wake()
         self._forecasts.wake()
+        self._reminders.remind()
+        messages = self._notifications.wake()
         # Last: large states take their time, and nobody waits for it.
         self._resource_index.catch_up_all()
-        return len(deliveries) + len(runs) + len(subjects) + len(replays) + repos
+        return len(deliveries) + len(runs) + len(subjects) + len(replays) + repos + messages
 
     def tidy(self, engine: Engine) -> None:
         """Store the states and delete the files that killed workers left on this machine."""

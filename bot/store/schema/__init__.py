@@ -15,9 +15,11 @@ from bot.store.schema.failed_deliveries import failed_deliveries, hook_watches
 from bot.store.schema.forecasts import forecasts
 from bot.store.schema.identity import identity_keys
 from bot.store.schema.naming import metadata
-from bot.store.schema.people import sessions, tokens
+from bot.store.schema.notifications import notices, notification_attempts, notifications
+from bot.store.schema.people import login_codes, sessions, tokens
 from bot.store.schema.policies import policy_checks, policy_replays, policy_set_versions
 from bot.store.schema.posts import posts, subjects
+from bot.store.schema.projects import projects
 from bot.store.schema.resources import indexed_states, resources
 from bot.store.schema.roots import roots
 from bot.store.schema.runs import artifacts, leases, output, run_events, runs
@@ -39,12 +41,17 @@ __all__ = [
     "identity_keys",
     "indexed_states",
     "leases",
+    "login_codes",
     "metadata",
+    "notices",
+    "notification_attempts",
+    "notifications",
     "output",
     "policy_checks",
     "policy_replays",
     "policy_set_versions",
     "posts",
+    "projects",
     "repo_watches",
     "resources",
     "roots",

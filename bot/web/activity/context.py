@@ -37,7 +37,7 @@ class ActivityFilter:
 
 @dataclass(frozen=True)
 class ActivityPage:
-    """What people did, newest first."""
+    """What people did, newest first. Owners find the notifications from here."""
 
     chrome: Chrome
     rows: tuple[ActivityRow, ...]
@@ -47,3 +47,4 @@ class ActivityPage:
     json_url: str
     filtered: bool
     ranges: tuple[Filter, ...]
+    notifications_url: str = ""

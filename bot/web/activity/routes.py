@@ -65,6 +65,7 @@ def show() -> str:
         json_url=_export_url("jsonl", asked),
         filtered=bool(asked),
         ranges=_ranges(asked, now),
+        notifications_url=url_for("notifications.show") if person.role >= Role.OWNER else "",
     )
     return render_template("activity.html", page=page)
 

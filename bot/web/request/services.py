@@ -21,6 +21,7 @@ from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
 from bot.services.deliveries.redeliver import Redelivery
 from bot.services.identity.keys import IssuerKeys
 from bot.services.metrics.measure import Measurements
+from bot.services.notifications.deliver import NotificationDelivery
 from bot.services.people.forge_sign_in import ForgeSignIn
 from bot.services.people.roles import Roles
 from bot.services.people.sessions import Sessions
@@ -30,9 +31,13 @@ from bot.services.runs.locks import WorkspaceLocks
 from bot.services.runs.queue_plan import ManualRuns
 from bot.services.states.backend import StateService
 from bot.services.states.history import StateVersions
+from bot.services.states.pushes import StatePushes
 from bot.services.states.shared_states import SharedStates
+from bot.services.variables.api_sets import ApiVariableSets
+from bot.services.variables.api_variables import ApiVariables
 from bot.services.variables.editor import VariableEditor
 from bot.services.workspaces.api_workspaces import ApiWorkspaces
+from bot.services.workspaces.projects import Projects
 
 
 class DeliveryIntake(Protocol):
@@ -259,6 +264,11 @@ class Services(Protocol):
         ...
 
     @property
+    def notifications(self) -> NotificationDelivery:
+        """Destinations of notifications, and tests of them."""
+        ...
+
+    @property
     def redelivery(self) -> Redelivery:
         """Deliveries once more."""
         ...
@@ -289,6 +299,11 @@ class Services(Protocol):
         ...
 
     @property
+    def state_pushes(self) -> StatePushes:
+        """States that people push by the API."""
+        ...
+
+    @property
     def api_workspaces(self) -> ApiWorkspaces:
         """Workspaces that are made through the API."""
         ...
@@ -301,6 +316,21 @@ class Services(Protocol):
     @property
     def api_runs(self) -> ApiRuns:
         """Runs that clients of the API create."""
+        ...
+
+    @property
+    def api_variables(self) -> ApiVariables:
+        """Variables, as clients of the API change them."""
+        ...
+
+    @property
+    def api_sets(self) -> ApiVariableSets:
+        """Sets of variables, as clients of the API change them."""
+        ...
+
+    @property
+    def projects(self) -> Projects:
+        """Projects."""
         ...
 
     @property

@@ -1,0 +1,1 @@
+"""Notifications: events of runs for destinations, gathered into messages and delivered from the outbox."""

@@ -1,0 +1,1 @@
+"""The page of notifications: destinations, the delivery log, and tests."""
