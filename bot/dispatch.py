@@ -35,6 +35,7 @@ from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 from bot.domain.runs.lifecycle import APPLY_STAGES
 from bot.domain.runs.run import Run
 from bot.services.ports import QueueHealth, QueueLoad
+from bot.services.tracing.context import traced_from, traceparent
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,9 @@ JOBS = frozenset(
 """The functions that a worker runs. A job that names another one is dropped."""
 
 QUEUES = ("receive", "report", "apply", "plan", "preview")
+TRACEPARENT = "traceparent"
+"""The name in a job's `meta` of the place in a trace that it continues."""
+
 LIGHT_QUEUES = ("receive", "report")
 """Queues whose jobs take moments and run no code of a change."""
 
@@ -63,6 +67,7 @@ _LONGEST_JOB = 25 * 3600
 _SHORT_JOB = 15 * 60
 _SWEPT = "plangate:swept"
 _LATER = "plangate:reports later"
+_LATER_TRACES = "plangate:reports later traces"
 # In seconds: how often an idle worker looks for reports that are due.
 _LOOK = 1.0
 _ADVANCE = "bot.jobs.advance"
@@ -95,6 +100,8 @@ class PlangateJob(Job):
             raise self._dropped("its arguments are not one id")
         self._success_callback_name = self._failure_callback_name = self._stopped_callback_name = None
         self.webhooks = []
+        meta: object = self.meta
+        self.meta = meta if isinstance(meta, dict) else {}
 
     def _dropped(self, why: str) -> NoSuchJobError:
         # The log does not quote the job: its text is hostile.
@@ -149,7 +156,10 @@ def _move_due(connection: Redis, queue: Queue) -> float:
             return min(at - now, _LOOK)
         # One of all workers removes it. If that one is killed now, the sweep finds the report.
         if connection.zrem(_LATER, subject):
-            _put(connection, queue, "bot.jobs.report", subject.decode("utf-8", "replace"), _SHORT_JOB)
+            place: Any = connection.hget(_LATER_TRACES, subject)
+            with traced_from(place and place.decode("utf-8", "replace")):
+                _put(connection, queue, "bot.jobs.report", subject.decode("utf-8", "replace"), _SHORT_JOB)
+            connection.hdel(_LATER_TRACES, subject)
     return _LOOK
 
 
@@ -167,6 +177,7 @@ def _add(together: Pipeline, queue: Queue, function: str, subject: str | None, t
         timeout=timeout,
         result_ttl=0,
         failure_ttl=3600,
+        meta={TRACEPARENT: place} if (place := traceparent()) else None,
         pipeline=together,
     )
     together.set(_note(function, subject), job.id, ex=3600)
@@ -217,6 +228,8 @@ class RqDispatch:
     def report_later(self, subject: str, at: datetime) -> None:
         """Enqueue the report of a change or commit at a time. A later call for it sets another time."""
         try:
+            if place := traceparent():
+                self._connection().hset(_LATER_TRACES, subject, place)
             self._connection().zadd(_LATER, {subject: at.timestamp()})
         except RedisError as error:
             raise ConnectionError(f"Redis does not answer: {error}") from error

@@ -50,6 +50,13 @@ _SHORTEST_TOKEN = 16
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,99}")
 
 
+class LogStyle(StrEnum):
+    """How a line of the log looks."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 class LogLevel(StrEnum):
     """How much is logged."""
 
@@ -112,6 +119,9 @@ class Config:
     local_admin: str
     log_level: LogLevel
     metrics_tokens: tuple[str, ...] = field(default=(), repr=False)
+    log_json: bool = False
+    traces: str = ""
+    secret_values: tuple[str, ...] = field(default=(), repr=False)
     variables: DeclaredVariables = field(default_factory=DeclaredVariables, repr=False)
     written: OptionPositions = field(default_factory=OptionPositions, repr=False)
     notifications: NotificationSettings = field(default_factory=NotificationSettings)
@@ -169,6 +179,7 @@ class Config:
             written=read_written(manifest, document),
             notifications=read_notifications(manifest, env, problems),
             secret_files=tuple(env.secret_files),
+            secret_values=tuple(_to_hide(env)),
             passed_on={name: environ[name] for name in PASSED_ON if environ.get(name)},
             warnings=(*_unknown(environ, env, kinds), *unencrypted(forges)),
         )
@@ -238,6 +249,8 @@ def _upkeep(env: Environment, problems: Problems) -> dict[str, Any]:
 def _watching(env: Environment, problems: Problems) -> dict[str, Any]:
     return {
         "log_level": env.choice("PLANGATE_LOG_LEVEL", LogLevel, LogLevel.INFO),
+        "log_json": env.choice("PLANGATE_LOG_FORMAT", LogStyle, LogStyle.TEXT) is LogStyle.JSON,
+        "traces": env.url("PLANGATE_TRACES") if env.text("PLANGATE_TRACES") else "",
         "metrics_tokens": _metrics_tokens(env, problems),
     }
 
@@ -316,6 +329,16 @@ def _metrics_tokens(env: Environment, problems: Problems) -> tuple[str, ...]:
             f"must have {_SHORTEST_TOKEN} or more letters and digits: create one with `openssl rand -hex 32`",
         )
     return tokens
+
+
+def _to_hide(env: Environment) -> Iterator[str]:
+    """Return what must never be in a line of the log: each secret, and the password in an address."""
+    for value in env.secret_values:
+        yield from (part.strip() for part in value.split(","))
+        try:
+            yield urlsplit(value).password or ""
+        except ValueError:
+            continue
 
 
 def _unknown(environ: Mapping[str, str], env: Environment, kinds: ForgeKinds) -> Iterator[str]:

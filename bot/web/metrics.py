@@ -1,4 +1,4 @@
-"""`/metrics`: every metric in Prometheus's text format, for who has the token.
+"""`/metrics`: every metric in Prometheus's text format, for programs that have the token.
 
 Any web process answers for the whole installation, so one address is enough for a monitoring system.
 """

@@ -59,6 +59,7 @@ from bot.services.ports import (
     Meter,
     PolicyEngine,
     Queues,
+    Spans,
     Store,
     Vault,
 )
@@ -78,6 +79,7 @@ from bot.services.states.kept_aside import KeptStates
 from bot.services.states.pushes import StatePushes
 from bot.services.states.resource_index import ResourceIndex
 from bot.services.states.shared_states import SharedStates
+from bot.services.tracing.spans import SilentSpans
 from bot.services.upkeep.retention import RetentionJob
 from bot.services.upkeep.sweep import Sweep
 from bot.services.variables.api_sets import ApiVariableSets
@@ -91,6 +93,7 @@ from bot.store import SqlStore
 from bot.terraform.programs.binaries import Binaries
 from bot.terraform.repository.set_files import SetFolders
 from bot.terraform.sandbox import Sandbox
+from bot.traces import CollectedSpans
 from bot.vault import FernetVault
 from bot.wiring.catching_up import catching_up
 from bot.wiring.deliveries import intake_of, page_applies_of
@@ -113,6 +116,7 @@ class Services:
     dispatch: Dispatch
     queues: Queues
     meter: Meter
+    spans: Spans
     measurements: Measurements
     engine: Engine
     policies: PolicyEngine
@@ -265,6 +269,7 @@ def _api(config: Config, world: World, foundation: Foundation) -> dict[str, Any]
         "engine_versions": world.binaries,
         "projects": Projects(store, clock),
         "meter": world.meter,
+        "spans": world.spans,
         "measurements": Measurements(store, world.queues, clock, world.meter, version()),
     }
 
@@ -387,5 +392,6 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
         policies=policy_engine_of(config, sandbox),
         set_files=SetFolders(config.config_file.parent, engine.checkout),
         meter=meter,
+        spans=CollectedSpans(config.traces, version()) if config.traces else SilentSpans(),
         messengers=messengers_of(config),
     )

@@ -16,6 +16,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, Worker
 from rq.exceptions import StopRequested
+from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
@@ -24,10 +25,11 @@ from bot import jobs
 from bot.cli.loading import configuration, serving
 from bot.cli.server.worker_pool import WorkerPool
 from bot.config import Config, LogLevel
-from bot.dispatch import LIGHT_QUEUES, QUEUES, PlangateJob, PlangateQueue, RqDispatch, queue_of
+from bot.dispatch import LIGHT_QUEUES, QUEUES, TRACEPARENT, PlangateJob, PlangateQueue, RqDispatch, queue_of
 from bot.services.metrics.catalogue import JOB_WAIT_SECONDS
 from bot.services.metrics.series import SilentMeter
 from bot.services.ports import Meter
+from bot.services.tracing.context import traced_from
 from bot.shared_counts import RedisMeter
 from bot.terraform.sandbox import priority
 from bot.terraform.sandbox.fork_server import ForkServer
@@ -89,6 +91,11 @@ class PlangateWorker(Worker):
         execution = self.prepare_execution(job)
         self.perform_job(job, queue, execution)
         self.set_state(WorkerStatus.IDLE)
+
+    def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
+        """Run a job's function, as a part of the trace that its dispatcher was in."""
+        with traced_from(job.meta.get(TRACEPARENT)):
+            return super().perform_job(job, queue, execution)
 
     def run_maintenance_tasks(self) -> None:
         """Do RQ's own chores, tidy up on this machine, and ask for a sweep."""

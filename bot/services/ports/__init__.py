@@ -60,7 +60,7 @@ from bot.services.ports.forge_kinds import (
 )
 from bot.services.ports.identity import IdentityKey, IdentityKeys
 from bot.services.ports.merging import MergeCommits
-from bot.services.ports.meter import Meter, Metric, MetricKind, SeriesPart
+from bot.services.ports.meter import Meter, Metric, MetricKind, SeriesPart, Spans
 from bot.services.ports.notifications import (
     DeliveryAttempt,
     Mailbox,
@@ -253,6 +253,7 @@ __all__ = [
     "SetVersion",
     "SignIn",
     "SignInRequest",
+    "Spans",
     "StageWatch",
     "StateAccess",
     "StateHistory",

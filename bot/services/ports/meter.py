@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -46,6 +48,18 @@ class SeriesPart(NamedTuple):
     metric: str
     part: str
     values: tuple[str, ...]
+
+
+class Spans(Protocol):
+    """Traces the work at hand: how long its parts took, over processes."""
+
+    def span(self, name: str, *, last: bool = False) -> AbstractContextManager[None]:
+        """Trace the work in the block. `last`: the process may end after it."""
+        ...
+
+    def past(self, name: str, begun: datetime, ended: datetime) -> None:
+        """Add work that is done already."""
+        ...
 
 
 class Meter(Protocol):

@@ -26,7 +26,18 @@ from bot.services.people.forge_sign_in import ForgeSignIn
 from bot.services.people.roles import Roles
 from bot.services.people.sessions import Sessions
 from bot.services.people.tokens import Tokens
-from bot.services.ports import Addresses, Clock, Delivery, Engine, Hook, Meter, Store, Transaction, Vault
+from bot.services.ports import (
+    Addresses,
+    Clock,
+    Delivery,
+    Engine,
+    Hook,
+    Meter,
+    Spans,
+    Store,
+    Transaction,
+    Vault,
+)
 from bot.services.runs.locks import WorkspaceLocks
 from bot.services.runs.queue_plan import ManualRuns
 from bot.services.states.backend import StateService
@@ -191,6 +202,11 @@ class Services(Protocol):
     @property
     def queues(self) -> Sweeps:
         """Redis: whether it answers, and when the last sweep was."""
+        ...
+
+    @property
+    def spans(self) -> Spans:
+        """Traces what happens."""
         ...
 
     @property
