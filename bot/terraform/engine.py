@@ -10,7 +10,18 @@ from pathlib import Path
 
 from bot.domain.errors import EngineError
 from bot.domain.runs.run import CUT_OFF
-from bot.services.ports import ApplyResult, EngineJob, GitRemote, Limits, PlanResult, StageWatch, Watch
+from bot.services.metrics.catalogue import SANDBOX_REFUSALS
+from bot.services.metrics.series import SilentMeter
+from bot.services.ports import (
+    ApplyResult,
+    EngineJob,
+    GitRemote,
+    Limits,
+    Meter,
+    PlanResult,
+    StageWatch,
+    Watch,
+)
 from bot.terraform.files.runfolder import RunFolder, left_folders, remove_tree
 from bot.terraform.processes.environment import ambient
 from bot.terraform.processes.process import Ending, Finished, duration
@@ -70,7 +81,9 @@ class TerraformEngine:
         disk_free: int = 0,
         trees_disk: int = 2048,
         trees_from: int = 100,
+        meter: Meter | None = None,
     ) -> None:
+        self._meter = meter or SilentMeter()
         self._data = data.absolute()
         self._binaries = binaries
         self._sandbox = sandbox
@@ -111,7 +124,17 @@ class TerraformEngine:
         Refuses first what could not run here: without a program that will do, nothing is fetched.
         """
         self._binaries.provide(job.engine, job.version, watch)
+        try:
+            _ = self._sandbox.active
+        except EngineError:
+            self._meter.count(SANDBOX_REFUSALS, reason="no_sandbox")
+            raise
         self._lay_out(job, watch)
+
+    def _take_back(self, bench: Bench) -> None:
+        bench.take_back()
+        if bench.refused:
+            self._meter.count(SANDBOX_REFUSALS, reason="network")
 
     def _lay_out(self, job: EngineJob, watch: Watch) -> RunFolder:
         folder = self._sandbox.folder(self._data, job.run_id)
@@ -157,7 +180,7 @@ class TerraformEngine:
             self._name_workspace(job, folder)
             return self._planned(job, folder, bench, program)
         finally:
-            bench.take_back()
+            self._take_back(bench)
 
     def _planned(self, job: EngineJob, folder: RunFolder, bench: Bench, program: Program) -> PlanResult:
         # Before the plan, for the change's code could write other ones (promise 5).
@@ -201,7 +224,7 @@ class TerraformEngine:
                 raise EngineError(_OTHER_MODULES)
             return self._outcome(bench, bench.apply(_PLAN, plan.saved_plan))
         finally:
-            bench.take_back()
+            self._take_back(bench)
 
     def lost_apply(self, run_id: str, watch: Watch) -> ApplyResult | None:
         """Wait until an apply whose worker was lost has ended here; None if it was not here."""

@@ -20,9 +20,10 @@ from bot.services.metrics.runs import count_moves
 from bot.services.metrics.series import SilentMeter
 from bot.services.outbox.wake import Wake, wake_workers
 from bot.services.plans.snapshot import fix_all_variables, fix_variables
-from bot.services.ports import Clock, Dispatch, Meter, RunQuery, Store, Transaction
+from bot.services.ports import Clock, Dispatch, Meter, RunQuery, Spans, Store, Transaction
 from bot.services.runs.queue_position import turns_of, whose_turn
 from bot.services.runs.report_subjects import subjects_of
+from bot.services.tracing.spans import SilentSpans
 
 log = logging.getLogger(__name__)
 
@@ -80,8 +81,10 @@ class Transitions:
         dispatch: Dispatch,
         consequences: Iterable[Consequence],
         meter: Meter | None = None,
+        spans: Spans | None = None,
     ) -> None:
         self.meter = meter or SilentMeter()
+        self._spans = spans or SilentSpans()
         self._store = store
         self._clock = clock
         self._dispatch = dispatch
@@ -245,5 +248,5 @@ class Transitions:
     def wake(self, wake: Wake) -> None:
         """Wake the workers. If Redis is down, nothing is lost: the sweep wakes them later."""
         wake_workers(self._dispatch, wake)
-        count_moves(self.meter, wake.left)
+        count_moves(self.meter, self._spans, wake.left)
         wake.left.clear()

@@ -11,9 +11,12 @@ from flask.blueprints import BlueprintSetupState
 
 from bot.web.api import (
     account,
+    authentication_tokens,
+    comments,
     configuration_versions,
     discovery,
     gate,
+    organization_runs,
     organizations,
     plans,
     policy_checks,
@@ -23,6 +26,7 @@ from bot.web.api import (
     state_outputs,
     state_versions,
     tags,
+    teams,
     variables,
     varsets,
     workspaces,
@@ -34,12 +38,16 @@ from bot.web.request.api_failures import ROOT
 RESOURCES = (
     discovery,
     account,
+    authentication_tokens,
     organizations,
+    teams,
     workspaces,
     projects,
     tags,
     configuration_versions,
     runs,
+    organization_runs,
+    comments,
     plans,
     policy_checks,
     state_versions,
@@ -55,6 +63,8 @@ well_known.get("/.well-known/terraform.json", endpoint="terraform")(discovery.we
 well_known.get("/app/<organization_name>/<workspace_name>/runs/<run_id>", endpoint="run_page")(
     discovery.run_page
 )
+
+well_known.get("/app/settings/tokens", endpoint="token_page")(discovery.token_page)
 
 
 def endpoints() -> dict[str, ApiEndpoint]:

@@ -9,13 +9,12 @@ from flask import Response, request
 from bot.domain.errors import IllegalMove, Invalid
 from bot.domain.people.permissions import Person
 from bot.domain.plans.modes import make_modes
-from bot.domain.runs.lifecycle import AT_WORK, UNDER_WAY, RunStatus
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.variables import Variable
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.configurations.api_runs import RunWishes
 from bot.services.ports import RunQuery
-from bot.web.api import documents, organizations, reading, rights
+from bot.web.api import documents, reading, rights
 from bot.web.api.documents import ApiResource, PageOf
 from bot.web.api.registry import ApiField, ApiParameter, ApiRoutes, FieldKind
 from bot.web.api.shapes.runs import apply_resource, event_resource, plan_resource, run_resource
@@ -162,36 +161,14 @@ def force_cancel(run_id: str) -> Response:
     return documents.nothing(202)
 
 
-@routes.get(
-    "/organizations/<organization_name>/runs/queue",
-    summary="List the runs that wait or are at work",
-    gives="runs",
-    many=True,
+@routes.post(
+    "/runs/<run_id>/actions/force-execute", summary="Discard the runs before a pending run", status=202
 )
-def queue(organization_name: str) -> Response:
-    """Answer with the unfinished runs of the workspaces that who asks may see, oldest first."""
-    organizations.check_name(organization_name)
-    found = sorted(_unfinished(), key=lambda seen: seen[0].created_at)
-    part, page = reading.part(found)
-    with services().store.reading() as tx:
-        data = [run_resource(tx, *seen) for seen in part]
-    return documents.many(data, page)
-
-
-@routes.get(
-    "/organizations/<organization_name>/capacity",
-    summary="Say how many runs wait and are at work",
-    gives="organization-capacity",
-)
-def capacity(organization_name: str) -> Response:
-    """Answer with the numbers, of the workspaces that who asks may see."""
-    organizations.check_name(organization_name)
-    found = [run for run, _, _ in _unfinished()]
-    about = {
-        "pending": sum(run.status is RunStatus.PENDING for run in found),
-        "running": sum(run.status in AT_WORK for run in found),
-    }
-    return documents.one(ApiResource("organization-capacity", organization_name, about))
+def force_execute(run_id: str) -> Response:
+    """Let a pending run go first."""
+    _, _, person = rights.run(run_id)
+    services().force_execute.execute(run_id, person, reading.said("comment"))
+    return documents.nothing(202)
 
 
 def answer(seen: Seen, status: int = 200) -> Response:
@@ -219,14 +196,6 @@ def _variables(found: Sequence[object]) -> tuple[Variable, ...]:
             raise Invalid(f"variables has {key[:100]!a} twice")
         read[key] = Variable(key, value, hcl=True)
     return tuple(read.values())
-
-
-def _unfinished() -> list[Seen]:
-    visible = {there.id: (there, person) for there, person in rights.visible()}
-    wanted = RunQuery(statuses=frozenset(each.value for each in UNDER_WAY), active=True, limit=1000)
-    with services().store.reading() as tx:
-        found = tx.runs.find(wanted)
-    return [(run, *visible[run.workspace_id]) for run in found if run.workspace_id in visible]
 
 
 def _included(found: list[Seen]) -> list[ApiResource]:

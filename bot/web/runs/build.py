@@ -113,7 +113,7 @@ def build(found: Found, person: Person, extra: Extra = Extra()) -> RunPage:
         how=harmless(wording.how_started(run, elements.words_of(found.workspace.repo))),
         when=wording.moment(run.created_at, now),
         workspace=Link(found.workspace.name, elements.workspace_url(found.workspace.name)),
-        facts=(*_facts(found), *_own_variables(found, person)),
+        facts=(*_facts(found, person), *_own_variables(found, person)),
         problem=extra.problem,
         banners=decisions.banners(found.banner_facts, person, extra.may_override),
         losses=losses.build(run.id, extra.view) if extra.view else None,
@@ -150,15 +150,24 @@ def _own_variables(found: Found, person: Person) -> tuple[Fact, ...]:
     return (Fact("Variables of this run", Link(harmless(", ".join(texts)))),) if texts else ()
 
 
-def _facts(found: Found) -> tuple[Fact, ...]:
+def _configuration(found: Found, person: Person) -> list[Fact]:
     run, repo = found.run, found.workspace.repo
+    if run.uploaded:
+        # An upload may have secrets, as the state has.
+        url = url_for("runs.upload", run_id=run.id) if person.may(Action.EDIT_STATE) else ""
+        return [Fact("Configuration", Link("upload", url))]
     hook = services().hooks.get(repo.forge)
     commit_url = hook.commit_url(repo, run.commit) if hook else ""
-    facts = [
+    return [
         Fact("Commit", Link(wording.short(run.commit), elements.web_address(commit_url))),
         Fact("Repository", Link(repo.path)),
         Fact("Branch", Link(harmless(run.branch))),
     ]
+
+
+def _facts(found: Found, person: Person) -> tuple[Fact, ...]:
+    run, repo = found.run, found.workspace.repo
+    facts = _configuration(found, person)
     if run.merge is not None:
         facts += [
             Fact("On top of", Link(harmless(run.merge.top))),

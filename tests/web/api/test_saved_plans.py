@@ -44,13 +44,13 @@ def olga(program: Programs) -> ApiClient:
     return program()
 
 
-def planned(world: World, run_id: str, status: RunStatus = RunStatus.PLANNED_AND_SAVED) -> Run:
+def planned(world: World, run_id: str, status: RunStatus | None = RunStatus.PLANNED_AND_SAVED) -> Run:
     """Bring a run to where a worker would have brought it."""
     steps = (RunStatus.FETCHING, RunStatus.FETCHING_COMPLETED, RunStatus.PLAN_QUEUED, RunStatus.PLANNING)
 
     def step(tx: Any, run: Run) -> Any:
         moves = []
-        for each in (*steps, RunStatus.PLANNED, status):
+        for each in filter(None, (*steps, RunStatus.PLANNED, status)):
             moves.append(world.services.transitions.moved(run, each, has_changes=True))
             run = moves[-1][0]
         tx.artifacts.put(run.id, ArtifactKind.PLAN_JSON, json.dumps(PLAN).encode())

@@ -19,6 +19,7 @@ from bot.web.api.gate import short_hash
 from bot.web.api.shapes.policy_checks import policy_check_id, was_judged
 from bot.web.request.services import services
 
+_CLI = "terraform+cloud"
 _SOURCES = {RunSource.API: "tfe-api", RunSource.PUSH: "tfe-configuration-version"}
 
 
@@ -34,6 +35,7 @@ def run_resource(tx: Transaction, run: Run, there: Workspace, person: Person) ->
         "configuration-version": ApiLink("configuration-versions", configuration_id(run)),
         "created-by": ApiLink("users", f"user-{short_hash(run.created_by)}"),
         "run-events": ApiLinks("run-events", (), f"{at}/run-events"),
+        "comments": Related(f"{at}/comments"),
         "task-stages": ApiLinks("task-stages"),
         "policy-checks": ApiLinks("policy-checks", checks, f"{at}/policy-checks"),
     }
@@ -97,7 +99,7 @@ def _run_attributes(tx: Transaction, run: Run, person: Person, timeline: Sequenc
             "can-discard": person.may(Action.DISCARD),
             "can-comment": person.may(Action.COMMENT),
             "can-force-cancel": person.may(Action.FORCE_CANCEL),
-            "can-force-execute": False,
+            "can-force-execute": person.may(Action.FORCE_EXECUTE),
             # `apply -auto-approve` would override by itself: a person does that, on the page.
             "can-override-policy-check": False,
         },
@@ -115,7 +117,7 @@ def _run_attributes(tx: Transaction, run: Run, person: Person, timeline: Sequenc
         "replace-addrs": list(modes.replace_addrs),
         "variables": _variables(tx, run, person),
         "message": run.message,
-        "source": _SOURCES.get(run.source, "tfe-ui"),
+        "source": _CLI if run.client.startswith("Terraform/") else _SOURCES.get(run.source, "tfe-ui"),
         "terraform-version": run.engine_version,
         "trigger-reason": "manual",
         "created-at": moment(run.created_at),
