@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 
 from bot.domain.errors import EngineError, PlangateError
+from bot.services.metrics.catalogue import JOB_SECONDS, JOBS, SWEEPS, SWEPT_WORK
 from bot.terraform.running import apply_record, delivery, verified_plan
 from bot.terraform.sandbox.fork_server import ForkServer
 from bot.wiring import Services, build, configured
@@ -25,9 +26,15 @@ def _services() -> Services:
 @contextmanager
 def _timed(what: str) -> Iterator[None]:
     """Log how long a job took. Exceptions reach RQ, which logs them."""
-    begun = time.monotonic()
-    yield
-    log.info("%s took %.0f ms", what, (time.monotonic() - begun) * 1000)
+    begun, meter, job, outcome = time.monotonic(), _services().meter, what.partition(" ")[0], "failed"
+    try:
+        yield
+        outcome = "done"
+    finally:
+        took = time.monotonic() - begun
+        meter.count(JOBS, job=job, outcome=outcome)
+        meter.observe(JOB_SECONDS, took, job=job)
+    log.info("%s took %.0f ms", what, took * 1000)
 
 
 def receive(delivery_id: str) -> None:
@@ -81,7 +88,10 @@ def notify(destination: str) -> None:
 def sweep() -> None:
     """Enqueue everything that the database says is due."""
     services = _services()
-    services.sweep.run()
+    with _timed("sweep"):
+        found = services.sweep.run()
+    services.meter.count(SWEEPS)
+    services.meter.count(SWEPT_WORK, found)
     services.queues.note_sweep(services.clock.now())
 
 

@@ -211,7 +211,9 @@ def main(sizes: Sequence[int] = SIZES) -> None:
     rounds = {size: 3 if size == 1 else 1 for size in sizes}
     total = sum(size * count for size, count in rounds.items()) + max(sizes)
     with tempfile.TemporaryDirectory(prefix="plangate-bench-") as folder:
-        journey = Journey(Path(folder) / "stage", manifest(total), PLANGATE_SANDBOX="required")
+        # As often as an installation sweeps, not as often as tests do.
+        settings = {"PLANGATE_SANDBOX": "required", "PLANGATE_SWEEP_SECONDS": "15"}
+        journey = Journey(Path(folder) / "stage", manifest(total), **settings)
         journey.stage.workers, journey.stage.jobs = 1, JOBS
         with journey:
             # Nothing to plan yet: the changes bring the directories.

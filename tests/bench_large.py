@@ -64,7 +64,8 @@ def has_runs(journey: Journey, sha: str, number: int) -> bool:
 
 def staged(folder: Path, **settings: str) -> Journey:
     """Return a stage with every workspace."""
-    journey = Journey(folder, manifest(WORKSPACES), PLANGATE_SANDBOX="required", **settings)
+    settings = {"PLANGATE_SANDBOX": "required", "PLANGATE_SWEEP_SECONDS": "15", **settings}
+    journey = Journey(folder, manifest(WORKSPACES), **settings)
     journey.stage.workers, journey.stage.jobs = 1, 2
     return journey
 

@@ -77,3 +77,41 @@ def test_init_plan_and_applies_go_through_plangate(cli: CloudCli, journey: Journ
     destroyed = cli.run("destroy", "-auto-approve")
     assert destroyed.code == 0, destroyed.text
     assert "1 destroyed" in destroyed.text
+
+
+def test_a_saved_plan_in_a_project_is_shown_and_applied_once(cli: CloudCli, journey: Journey) -> None:
+    mine = CloudCli(cli.program, cli.folder.parent / "saved", cli.url, cli.token)
+    secret = 'output "word" {\n  value     = "s3cret-word"\n  sensitive = true\n}\n'
+    there = 'name = "saved"\n      project = "payments"'
+    mine.write(resource("one", "first") + secret, there)
+    inited = mine.run("init")
+    assert inited.code == 0, inited.text
+    with journey.services.store.reading() as tx:
+        assert tx.workspaces.named("saved").project == "payments"
+
+    planned = mine.run("plan", "-out=plan.bin")
+    assert planned.code == 0, planned.text
+    stale = mine.run("plan", "-out=stale.bin")
+    assert stale.code == 0, stale.text
+    shown = mine.run("show", "plan.bin")
+    assert shown.code == 0, shown.text
+    assert "terraform_data.one will be created" in shown.text
+    assert "1 to add, 0 to change, 0 to destroy" in shown.text
+    assert "s3cret-word" not in shown.text
+
+    applied = mine.run("apply", "plan.bin")
+    assert applied.code == 0, applied.text
+    assert "Apply complete! Resources: 1 added" in applied.text
+    again = mine.run("apply", "plan.bin")
+    assert again.code == 1
+    assert "already been applied" in " ".join(again.text.split())
+    refused = mine.run("apply", "stale.bin")
+    assert refused.code == 1
+    assert "can no longer be applied" in " ".join(refused.text.replace("│", " ").split())
+
+    document = mine.run("show", "-json", "stale.bin")
+    assert document.code == 0, document.text
+    assert '"resource_changes"' in document.text
+    refreshed = mine.run("apply", "-refresh-only", "-auto-approve")
+    assert refreshed.code == 0, refreshed.text
+    assert mine.run("plan", "-refresh=false", "-detailed-exitcode").code == 0

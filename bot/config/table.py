@@ -235,6 +235,12 @@ _OTHERS: tuple[Setting, ...] = (
     Setting(
         "PLANGATE_UPLOAD_LIMIT", "64", "Megabytes that an uploaded configuration may have, as the archive"
     ),
+    Setting(
+        "PLANGATE_UPLOAD_PATIENCE",
+        "24h",
+        "How long a run of an upload waits for somebody to confirm or discard it. Then it is discarded. "
+        "The same for saved plans",
+    ),
     Setting("PLANGATE_SESSION_IDLE", "12h", "How long people stay signed in without opening a page"),
     Setting("PLANGATE_SESSION_LIFE", "7d", "How long people stay signed in at most"),
     Setting(

@@ -19,6 +19,7 @@ from bot.store.connection.group_commit import GroupCommit
 from bot.store.encryption.roots import make_root, read_root
 from bot.store.repositories.approvals import SqlApprovals
 from bot.store.repositories.audit import SqlAuditLog
+from bot.store.repositories.backlog import SqlBacklog
 from bot.store.repositories.catching_up import SqlRepoWatches
 from bot.store.repositories.changes import SqlChanges
 from bot.store.repositories.configurations import SqlConfigurationVersions
@@ -32,13 +33,14 @@ from bot.store.repositories.overview import SqlOverviews
 from bot.store.repositories.people import SqlIdentities, SqlSessions, SqlTokens
 from bot.store.repositories.policies import SqlPolicyChecks, SqlReplays
 from bot.store.repositories.posts import SqlPosts, SqlShown
+from bot.store.repositories.projects import SqlProjects
 from bot.store.repositories.resources import SqlIndexedResources, SqlResourceSearch
 from bot.store.repositories.retention import SqlRetention
 from bot.store.repositories.run_figures import SqlRunFigures
 from bot.store.repositories.run_search import SqlRunSearch
 from bot.store.repositories.runs import SqlArtifacts, SqlRuns
-from bot.store.repositories.states import SqlStateHistory, SqlStateLocks, SqlStates
-from bot.store.repositories.variables import SqlVariables
+from bot.store.repositories.states import SqlStateHistory, SqlStateLocks, SqlStates, SqlStateUploads
+from bot.store.repositories.variables import SqlVariableIds, SqlVariables
 from bot.store.repositories.waiting_runs import SqlWaitingRuns
 from bot.store.repositories.workspaces import SqlWorkspaces
 
@@ -53,6 +55,7 @@ class SqlTransaction:
     waiting_runs: SqlWaitingRuns
     artifacts: SqlArtifacts
     configurations: SqlConfigurationVersions
+    projects: SqlProjects
     leases: SqlLeases
     changes: SqlChanges
     forecasts: SqlForecasts
@@ -68,7 +71,9 @@ class SqlTransaction:
     states: SqlStates
     state_history: SqlStateHistory
     state_locks: SqlStateLocks
+    state_uploads: SqlStateUploads
     variables: SqlVariables
+    variable_ids: SqlVariableIds
     policies: SqlPolicyChecks
     replays: SqlReplays
     retention: SqlRetention
@@ -83,6 +88,7 @@ class SqlTransaction:
     indexed_resources: SqlIndexedResources
     resource_search: SqlResourceSearch
     run_figures: SqlRunFigures
+    backlog: SqlBacklog
 
 
 class SqlStore:
@@ -160,6 +166,7 @@ class SqlStore:
             waiting_runs=SqlWaitingRuns(connection),
             artifacts=SqlArtifacts(connection, self._vault),
             configurations=SqlConfigurationVersions(connection, self._vault),
+            projects=SqlProjects(connection),
             leases=SqlLeases(connection),
             changes=SqlChanges(connection),
             forecasts=SqlForecasts(connection),
@@ -175,7 +182,9 @@ class SqlStore:
             states=SqlStates(connection, self._vault),
             state_history=SqlStateHistory(connection),
             state_locks=SqlStateLocks(connection),
+            state_uploads=SqlStateUploads(connection),
             variables=SqlVariables(connection, self._vault),
+            variable_ids=SqlVariableIds(connection),
             policies=SqlPolicyChecks(connection, self._vault),
             replays=SqlReplays(connection),
             retention=SqlRetention(connection),
@@ -190,4 +199,5 @@ class SqlStore:
             indexed_resources=SqlIndexedResources(connection),
             resource_search=SqlResourceSearch(connection),
             run_figures=SqlRunFigures(connection),
+            backlog=SqlBacklog(connection),
         )

@@ -7,6 +7,7 @@ import logging
 from flask import Blueprint, Response, jsonify, request
 
 from bot.domain.errors import NotFound
+from bot.services.metrics.catalogue import WEBHOOKS
 from bot.services.ports import Delivery
 from bot.web.request.bodies import read_body
 from bot.web.request.services import services
@@ -31,6 +32,7 @@ def receive(forge: str) -> tuple[Response, int]:
     body = read_body(HOOK_LIMIT)
     headers = {name.lower(): value for name, value in request.headers.items()}
     if not hook.verify(headers, body):
+        _count(forge, "refused")
         return jsonify(error="the signature does not match the body: check the webhook's secret"), 401
     read = hook.read(headers, body)
     checked = hook.check(read, body)
@@ -49,10 +51,16 @@ def receive(forge: str) -> tuple[Response, int]:
     except Exception:
         # The delivery is not stored, for whatever reason: the answer must not look like success.
         log.exception("delivery %s could not be stored", delivery.id)
+        _count(forge, "not_stored")
         return jsonify(error="the delivery could not be stored: send it again later"), 503
     answer: dict[str, str | bool] = {"delivery": delivery.id}
     if checked.ignored:
         answer["ignored"] = checked.ignored
+    _count(forge, "accepted" if fresh else "repeated")
     if not fresh:
         return jsonify(answer | {"repeat": True}), 200
     return jsonify(answer), 202
+
+
+def _count(forge: str, outcome: str) -> None:
+    services().meter.count(WEBHOOKS, forge=forge, outcome=outcome)

@@ -20,6 +20,7 @@ from bot.services.approvals.our_comment import OurComments
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.comments.page_applies import PageApplies
 from bot.services.comments.why_reports import WhyReports
+from bot.services.configurations.abandoned_runs import AbandonedRuns
 from bot.services.configurations.api_runs import ApiRuns
 from bot.services.configurations.uploads import Uploads
 from bot.services.deliveries.catch_up import CatchUp
@@ -53,6 +54,7 @@ from bot.services.ports import (
     ForgeChecks,
     ForgeKinds,
     Hook,
+    Meter,
     PolicyEngine,
     Queues,
     Store,
@@ -71,12 +73,17 @@ from bot.services.runs.transitions import Transitions
 from bot.services.states.backend import StateService
 from bot.services.states.history import StateVersions
 from bot.services.states.kept_aside import KeptStates
+from bot.services.states.pushes import StatePushes
 from bot.services.states.resource_index import ResourceIndex
 from bot.services.states.shared_states import SharedStates
 from bot.services.upkeep.retention import RetentionJob
 from bot.services.upkeep.sweep import Sweep
+from bot.services.variables.api_sets import ApiVariableSets
+from bot.services.variables.api_variables import ApiVariables
 from bot.services.variables.editor import VariableEditor
 from bot.services.workspaces.api_workspaces import ApiWorkspaces
+from bot.services.workspaces.projects import Projects
+from bot.shared_counts import RedisMeter
 from bot.shared_tokens import RedisTokens
 from bot.store import SqlStore
 from bot.terraform.programs.binaries import Binaries
@@ -103,6 +110,7 @@ class Services:
     vault: Vault
     dispatch: Dispatch
     queues: Queues
+    meter: Meter
     engine: Engine
     policies: PolicyEngine
     binaries: Binaries
@@ -116,6 +124,7 @@ class Services:
     states: StateService
     shared_states: SharedStates
     state_versions: StateVersions
+    state_pushes: StatePushes
     controls: RunControls
     variables: VariableEditor
     workspace_locks: WorkspaceLocks
@@ -142,6 +151,9 @@ class Services:
     api_workspaces: ApiWorkspaces
     uploads: Uploads
     api_runs: ApiRuns
+    api_variables: ApiVariables
+    api_sets: ApiVariableSets
+    projects: Projects
     engine_versions: Binaries
 
 
@@ -160,7 +172,7 @@ def build_services(world: World, config: Config) -> Services:
     store, clock, vault, forges = world.store, world.clock, world.vault, world.forges
     foundation = foundation_of(config, world)
     transitions, factory = foundation.transitions, foundation.run_factory
-    states, issuer_keys = StateService(store, vault, clock), IssuerKeys(store, vault, clock)
+    states, issuer_keys = StateService(store, vault, clock, world.meter), IssuerKeys(store, vault, clock)
     catch_up, failed_deliveries = catching_up(config, world)
     policies, policy_replay = _judging(config, world, transitions)
     forecasts = _forecasts(world, foundation)
@@ -237,9 +249,14 @@ def _api(config: Config, world: World, foundation: Foundation) -> dict[str, Any]
     return {
         "api_workspaces": ApiWorkspaces(store, clock, Isolation(config.runs.network)),
         "uploads": Uploads(store, clock, factory, transitions),
+        "state_pushes": StatePushes(store, clock, ResourceIndex(store, world.vault)),
         "manual_runs": manual_runs,
         "api_runs": ApiRuns(store, clock, factory, transitions, manual_runs),
+        "api_variables": ApiVariables(store, clock),
+        "api_sets": ApiVariableSets(store, clock),
         "engine_versions": world.binaries,
+        "projects": Projects(store, clock),
+        "meter": world.meter,
     }
 
 
@@ -283,7 +300,9 @@ def _execution(
 
 def _report_delivery(world: World, posts: PostBuilder) -> ReportDelivery:
     builder = ReportBuilder(world.forges, world.texts, posts, world.addresses)
-    return ReportDelivery(world.store, world.clock, world.dispatch, world.forges, builder, world.limits)
+    return ReportDelivery(
+        world.store, world.clock, world.dispatch, world.forges, builder, world.limits, world.meter
+    )
 
 
 def _sweep(
@@ -306,6 +325,7 @@ def _sweep(
         world.dispatch,
         abandoned,
         removed,
+        AbandonedRuns(store, clock, transitions, config.organization.patience),
         retention_job,
         keys,
         kept_states,
@@ -332,6 +352,7 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
     # Keys are derived from a root in the database, so that they survive a rotation of encryption keys.
     vault = FernetVault(config.secret_keys, root=store.root)
     tokens = RedisTokens(config.require_redis(), vault, clock)
+    meter = RedisMeter(config.require_redis())
     clients = {forge.name: kinds[forge.kind].client(forge, tokens) for forge in config.forges}
     return World(
         clock=clock,
@@ -358,4 +379,5 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
         policies=policy_engine_of(config, sandbox),
         set_files=SetFolders(config.config_file.parent, engine.checkout),
         messengers=messengers_of(config),
+        meter=meter,
     )

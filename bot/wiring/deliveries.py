@@ -67,23 +67,30 @@ def intake_of(config: Config, world: World, foundation: Foundation) -> Intake:
         ledger,
         world.parse,
         change_log,
-        Pushes(
-            store,
-            clock,
-            ledger,
-            forges,
-            discovery,
-            factory,
-            transitions,
-            foundation.identities,
-            AppliedBefore(store, forges, world.merges),
-            used_modules,
-        ),
+        _pushes(world, foundation, ledger, discovery, used_modules),
         comments,
         _run_triggers(world, foundation, ledger),
         MergeQueue(store, forges, discovery, factory, ledger, transitions, used_modules),
         OurComments(store, clock, forges, ledger, transitions),
         foundation.identities,
+        world.meter,
+    )
+
+
+def _pushes(
+    world: World, foundation: Foundation, ledger: Ledger, discovery: Discovery, used_modules: UsedModules
+) -> Pushes:
+    return Pushes(
+        world.store,
+        world.clock,
+        ledger,
+        world.forges,
+        discovery,
+        foundation.run_factory,
+        foundation.transitions,
+        foundation.identities,
+        AppliedBefore(world.store, world.forges, world.merges),
+        used_modules,
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.services.deliveries.intake import Parse
+from bot.services.metrics.series import SilentMeter
 from bot.services.ports import (
     Addresses,
     Clock,
@@ -18,6 +19,7 @@ from bot.services.ports import (
     Limits,
     MergeCommits,
     Messengers,
+    Meter,
     PolicyEngine,
     Queues,
     SetFiles,
@@ -57,3 +59,4 @@ class World:
     policies: PolicyEngine
     set_files: SetFiles
     messengers: Messengers
+    meter: Meter = field(default_factory=SilentMeter)

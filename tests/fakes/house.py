@@ -46,6 +46,7 @@ from tests.fakes.engine import FakeEngine
 from tests.fakes.forge import FakeForge
 from tests.fakes.merges import FakeMerges
 from tests.fakes.messengers import FakeMessengers
+from tests.fakes.meter import FakeMeter
 from tests.fakes.policies import FakePolicies
 from tests.fakes.settings import settings
 from tests.fakes.texts import PlainTexts
@@ -77,6 +78,7 @@ class House:
         self.forge, self.policies, self.merges = FakeForge("github"), FakePolicies(), FakeMerges()
         self.messengers = FakeMessengers()
         self.forge.now = self.clock.now
+        self.meter = FakeMeter()
         self.store, self.vault = store, vault
         self.events: dict[str, ForgeEvent | Ignored | Exception] = {}
         self._pushed: dict[str, str] = {}
@@ -120,6 +122,7 @@ class House:
             policies=self.policies,
             set_files=self.policies,
             messengers=self.messengers,
+            meter=self.meter,
         )
 
     def _parse(self, delivery: Delivery) -> ForgeEvent | Ignored:

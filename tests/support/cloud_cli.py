@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 HOST = "plangate.test"
 """A name that does not resolve: the CLI's configuration says where its services are."""
@@ -65,7 +68,7 @@ class CloudCli:
             timeout=seconds,
             check=False,
         )
-        return Said(done.returncode, done.stdout)
+        return Said(done.returncode, _COLOURS.sub("", done.stdout))
 
 
 def terraform_on_path() -> str | None:

@@ -53,6 +53,9 @@ class AuditAction(StrEnum):
     DELETE_WORKSPACE = "delete workspace"
     UPLOAD = "upload configuration"
     TEST_NOTIFICATION = "test notification"
+    MAKE_PROJECT = "create project"
+    CHANGE_PROJECT = "change project"
+    DELETE_PROJECT = "delete project"
 
 
 class AuditResult(StrEnum):

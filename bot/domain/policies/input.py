@@ -26,7 +26,7 @@ def run_document(run: Run, workspace: Workspace, variables: Sequence[Variable]) 
         "refresh_only": run.modes.refresh_only,
         "replace_addrs": list(run.modes.replace_addrs),
         "target_addrs": list(run.modes.target_addrs),
-        "speculative": run.plan_only,
+        "speculative": run.speculative,
         "workspace": {
             "id": workspace.id,
             "name": workspace.name,

@@ -26,6 +26,7 @@ class RunStatus(StrEnum):
     APPLYING = "applying"
     APPLIED = "applied"
     PLANNED_AND_FINISHED = "planned_and_finished"
+    PLANNED_AND_SAVED = "planned_and_saved"
     POLICY_SOFT_FAILED = "policy_soft_failed"
     DISCARDED = "discarded"
     ERRORED = "errored"
@@ -47,17 +48,28 @@ class StageStatus(StrEnum):
 _S = RunStatus
 
 TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
-    _S.PENDING: frozenset({_S.FETCHING, _S.DISCARDED, _S.CANCELED}),
+    # To `confirmed` at once: a saved plan that was confirmed, and had to wait for its turn.
+    _S.PENDING: frozenset({_S.FETCHING, _S.CONFIRMED, _S.DISCARDED, _S.CANCELED}),
     _S.FETCHING: frozenset({_S.FETCHING_COMPLETED, _S.ERRORED, _S.CANCELED}),
     _S.FETCHING_COMPLETED: frozenset({_S.PLAN_QUEUED, _S.ERRORED, _S.CANCELED}),
     _S.PLAN_QUEUED: frozenset({_S.PLANNING, _S.ERRORED, _S.CANCELED}),
     _S.PLANNING: frozenset({_S.PLANNED, _S.ERRORED, _S.CANCELED}),
-    _S.PLANNED: frozenset({_S.PLANNED_AND_FINISHED, _S.POLICY_CHECKING, _S.CONFIRMED, _S.DISCARDED}),
+    _S.PLANNED: frozenset(
+        {
+            _S.PLANNED_AND_FINISHED,
+            _S.PLANNED_AND_SAVED,
+            _S.POLICY_CHECKING,
+            _S.CONFIRMED,
+            _S.DISCARDED,
+        }
+    ),
+    # Back to the queue: other runs may hold the workspace by now.
+    _S.PLANNED_AND_SAVED: frozenset({_S.PENDING, _S.DISCARDED}),
     _S.POLICY_CHECKING: frozenset(
         {_S.POLICY_CHECKED, _S.POLICY_OVERRIDE, _S.POLICY_SOFT_FAILED, _S.ERRORED, _S.CANCELED}
     ),
     _S.POLICY_OVERRIDE: frozenset({_S.POLICY_CHECKED, _S.DISCARDED}),
-    _S.POLICY_CHECKED: frozenset({_S.PLANNED_AND_FINISHED, _S.CONFIRMED, _S.DISCARDED}),
+    _S.POLICY_CHECKED: frozenset({_S.PLANNED_AND_FINISHED, _S.PLANNED_AND_SAVED, _S.CONFIRMED, _S.DISCARDED}),
     # Back to `planned`: what an apply needs is asked again when it starts.
     _S.CONFIRMED: frozenset({_S.APPLY_QUEUED, _S.PLANNED, _S.ERRORED, _S.CANCELED}),
     _S.APPLY_QUEUED: frozenset({_S.APPLYING, _S.PLANNED, _S.ERRORED, _S.CANCELED}),
@@ -77,12 +89,16 @@ NEVER_FOR_PREVIEWS = frozenset(
     {_S.CONFIRMED, _S.APPLY_QUEUED, _S.APPLYING, _S.APPLIED, _S.POLICY_OVERRIDE, _S.DISCARDED}
 )
 NEVER_FOR_APPLYABLE = frozenset({_S.POLICY_SOFT_FAILED})
+# Only of runs that save their plan.
+OF_SAVED_PLANS = frozenset({_S.PLANNED_AND_SAVED})
 
 # Statuses that wait for a person.
 AWAITS_CONFIRMATION = frozenset({_S.PLANNED, _S.POLICY_CHECKED})
 AWAITS_PERSON = AWAITS_CONFIRMATION | {_S.POLICY_OVERRIDE}
 DISCARDABLE = frozenset(
-    status for status in AWAITS_PERSON | {_S.PENDING} if _S.DISCARDED in TRANSITIONS[status]
+    status
+    for status in AWAITS_PERSON | {_S.PENDING, _S.PLANNED_AND_SAVED}
+    if _S.DISCARDED in TRANSITIONS[status]
 )
 CANCELABLE = frozenset(status for status, onward in TRANSITIONS.items() if _S.CANCELED in onward)
 
@@ -97,8 +113,8 @@ UNDER_WAY = WORKING | {RunStatus.PENDING}
 WAITS_FOR_WORKER = frozenset({_S.PENDING, _S.CONFIRMED, _S.APPLY_QUEUED})
 AT_WORK = UNDER_WAY - WAITS_FOR_WORKER
 
-# A run that may apply holds its workspace from its start to its end.
-HOLDS_WORKSPACE = frozenset(TRANSITIONS) - FINAL - {_S.PENDING}
+# A run that may apply holds its workspace from its start to its end. A saved plan holds nothing.
+HOLDS_WORKSPACE = frozenset(TRANSITIONS) - FINAL - {_S.PENDING, _S.PLANNED_AND_SAVED}
 
 LABELS: dict[RunStatus, str] = {
     _S.PENDING: "Pending",
@@ -115,6 +131,7 @@ LABELS: dict[RunStatus, str] = {
     _S.APPLYING: "Applying",
     _S.APPLIED: "Applied",
     _S.PLANNED_AND_FINISHED: "Planned and finished",
+    _S.PLANNED_AND_SAVED: "Plan saved",
     _S.POLICY_SOFT_FAILED: "Policy soft failed",
     _S.DISCARDED: "Discarded",
     _S.ERRORED: "Errored",

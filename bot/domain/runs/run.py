@@ -91,6 +91,10 @@ class Run:
     the run that this one goes on with. `frozen` says until when its apply does not start. `freeze_ignored`
     says who let it start all the same, and why. `configuration_version` is the id of the upload that is
     planned; then there is no commit.
+
+    A run that saves its plan (`save_plan`) is plan-only until a person confirms it. Then it takes its place
+    in the queue. With `allow_empty_apply`, a plan without changes is applied too. `client` is the program
+    that created the run, such as `Terraform/1.11.4`.
     """
 
     id: str
@@ -131,6 +135,24 @@ class Run:
     frozen: Frozen | None = None
     freeze_ignored: str = ""
     configuration_version: str = ""
+    save_plan: bool = False
+    allow_empty_apply: bool = False
+    client: str = ""
+
+    @property
+    def saved(self) -> bool:
+        """Whether the run's plan is saved, and nobody has decided about it."""
+        return self.status is RunStatus.PLANNED_AND_SAVED
+
+    @property
+    def saved_and_confirmed(self) -> bool:
+        """Whether a person has confirmed the run's saved plan, and it waits for its turn."""
+        return self.save_plan and bool(self.confirmed_by) and self.status is RunStatus.PENDING
+
+    @property
+    def speculative(self) -> bool:
+        """Whether the run can never apply. A saved plan can."""
+        return self.plan_only and not self.save_plan
 
     @property
     def uploaded(self) -> bool:
@@ -192,12 +214,12 @@ class Run:
     @property
     def awaits_confirmation(self) -> bool:
         """Whether a person may confirm the run now."""
-        return not self.plan_only and self.status in lifecycle.AWAITS_CONFIRMATION
+        return self.saved or (not self.plan_only and self.status in lifecycle.AWAITS_CONFIRMATION)
 
     @property
     def discardable(self) -> bool:
         """Whether a person may discard the run now."""
-        return not self.plan_only and self.status in lifecycle.DISCARDABLE
+        return self.saved or (not self.plan_only and self.status in lifecycle.DISCARDABLE)
 
     @property
     def cancelable(self) -> bool:
@@ -239,7 +261,14 @@ class Run:
 
     def allowed(self) -> frozenset[RunStatus]:
         """The statuses that this run may go to from here."""
+        if self.saved:
+            return lifecycle.TRANSITIONS[self.status]
         never = lifecycle.NEVER_FOR_PREVIEWS if self.plan_only else lifecycle.NEVER_FOR_APPLYABLE
+        if not (self.save_plan and self.plan_only):
+            never |= lifecycle.OF_SAVED_PLANS
+        if self.status is RunStatus.PENDING:
+            # A confirmed saved plan is not planned again. All other runs plan first.
+            never |= {RunStatus.FETCHING} if self.saved_and_confirmed else {RunStatus.CONFIRMED}
         return lifecycle.TRANSITIONS[self.status] - never
 
     def move(self, to: RunStatus, at: datetime, **changes: Any) -> Run:
@@ -268,7 +297,7 @@ class Run:
         """The plan's and the apply's own status, which tell "plan errored" from "apply errored"."""
         applying = self.status in lifecycle.APPLY_STAGES
         stage = "apply_status" if applying else "plan_status"
-        planning = self.status in lifecycle.PLAN_STAGES | {RunStatus.PENDING}
+        planning = self.status in lifecycle.PLAN_STAGES | {RunStatus.PENDING} and not self.saved_and_confirmed
         match to:
             case RunStatus.PLAN_QUEUED:
                 return {"plan_status": StageStatus.QUEUED}

@@ -95,7 +95,8 @@ class StoredVariable:
 class VariableSet:
     """Variables for many workspaces: for every one, or for those that its names and patterns fit.
 
-    `made_by` is the login of who made it, empty for plangate.yml.
+    `made_by` is the login of who made it, empty for plangate.yml. `projects` are names of projects whose
+    workspaces get the variables too. `priority`: they win over the workspace's own and over a run's.
     """
 
     id: str
@@ -105,15 +106,25 @@ class VariableSet:
     description: str = ""
     made_by: str = ""
     variables: tuple[StoredVariable, ...] = ()
+    priority: bool = False
+    projects: tuple[str, ...] = ()
 
     @property
     def from_file(self) -> bool:
         """Whether plangate.yml says which workspaces it reaches."""
         return not self.made_by
 
-    def reaches(self, workspace: str) -> bool:
+    def reaches(self, workspace: str, project: str = "") -> bool:
         """Whether a workspace of that name gets the variables; found by discovery or configured alike."""
-        return self.everywhere or any(fnmatchcase(workspace, pattern) for pattern in self.workspaces)
+        return self.everywhere or self.names(workspace) or self.holds_project(project)
+
+    def names(self, workspace: str) -> bool:
+        """Whether its names and patterns fit a workspace."""
+        return any(fnmatchcase(workspace, pattern) for pattern in self.workspaces)
+
+    def holds_project(self, project: str) -> bool:
+        """Whether it is for all workspaces of a project."""
+        return bool(project) and project in self.projects
 
 
 @dataclass(frozen=True)
@@ -149,7 +160,9 @@ class VisibleVariable:
     @property
     def source(self) -> str:
         """Say where it comes from, in words fit for a person."""
-        return "the workspace" if self.set_name is None else f"the set {self.set_name}"
+        if self.set_name is None:
+            return "the workspace" if self.kept.id else "the run"
+        return f"the set {self.set_name}"
 
 
 def one_line(text: str) -> str:
@@ -162,16 +175,17 @@ def one_line(text: str) -> str:
 
 
 def visible_variables(
-    workspace: str, own: Iterable[StoredVariable], sets: Iterable[VariableSet]
+    workspace: str, own: Iterable[StoredVariable], sets: Iterable[VariableSet], *, project: str = ""
 ) -> tuple[VisibleVariable, ...]:
     """Return every variable that reaches a workspace, by category and key, the winner of each first.
 
-    The more specific wins: the workspace's own over any set's, a set that names its workspaces over one for
+    Sets with priority win over all else, those for all first. Then the more specific wins: the workspace's
+    own over any set's, a set that names its workspaces over one for their project, and that over one for
     all. Among sets alike the name that comes first wins, in plain order of characters. Source: Terraform
     Enterprise, "Variables", "Precedence". Of one owner, a variable for one phase wins over one for both.
     A variable is hidden if it wins in no phase.
     """
-    ranked = _ranked(workspace, own, sets)
+    ranked = _ranked(workspace, own, sets, project=project)
     winners = _winners(ranked)
     found = []
     for seen in ranked:
@@ -188,9 +202,14 @@ def visible_variables(
 
 
 def _ranked(
-    workspace: str, own: Iterable[StoredVariable], sets: Iterable[VariableSet]
+    workspace: str,
+    own: Iterable[StoredVariable],
+    sets: Iterable[VariableSet],
+    run: Iterable[StoredVariable] = (),
+    *,
+    project: str = "",
 ) -> list[VisibleVariable]:
-    """Return what reaches a workspace, the stronger first."""
+    """Return what reaches a workspace, and a run of it, the stronger first."""
 
     def of_owner(there: Iterable[StoredVariable], set_name: str | None) -> list[VisibleVariable]:
         return [
@@ -198,11 +217,17 @@ def _ranked(
             for kept in sorted(there, key=lambda one: one.variable.phase is Phase.BOTH)
         ]
 
-    ranked = of_owner(own, None)
-    for each in sorted(sets, key=lambda one: (one.everywhere, one.name)):
-        if each.reaches(workspace):
-            ranked += of_owner(each.variables, each.name)
-    return ranked
+    def breadth(one: VariableSet) -> int:
+        if one.everywhere:
+            return 2
+        return 0 if one.names(workspace) else 1
+
+    reaching = [each for each in sets if each.reaches(workspace, project)]
+    first = sorted((one for one in reaching if one.priority), key=lambda one: (-breadth(one), one.name))
+    later = sorted((one for one in reaching if not one.priority), key=lambda one: (breadth(one), one.name))
+    ranked = [seen for each in first for seen in of_owner(each.variables, each.name)]
+    ranked += of_owner(run, None) + of_owner(own, None)
+    return ranked + [seen for each in later for seen in of_owner(each.variables, each.name)]
 
 
 def _winners(ranked: Iterable[VisibleVariable]) -> dict[tuple[Phase, Category, str], VisibleVariable]:
@@ -217,11 +242,19 @@ def _winners(ranked: Iterable[VisibleVariable]) -> dict[tuple[Phase, Category, s
 
 
 def effective(
-    workspace: str, own: Iterable[StoredVariable], sets: Iterable[VariableSet]
+    workspace: str,
+    own: Iterable[StoredVariable],
+    sets: Iterable[VariableSet],
+    run: Iterable[StoredVariable] = (),
+    *,
+    project: str = "",
 ) -> tuple[Variable, ...]:
-    """Return the variables that a run of the workspace gets, each with the phase in which it wins."""
+    """Return the variables that a run of the workspace gets, each with the phase in which it wins.
+
+    `run` are its own ones (`-var`), which lose only to sets with priority.
+    """
     held: dict[int, tuple[Variable, list[Phase]]] = {}
-    for (phase, *_), seen in _winners(_ranked(workspace, own, sets)).items():
+    for (phase, *_), seen in _winners(_ranked(workspace, own, sets, run, project=project)).items():
         held.setdefault(id(seen), (seen.kept.variable, []))[1].append(phase)
     found = [
         replace(variable, phase=phases[0] if len(phases) == 1 else Phase.BOTH)
@@ -306,6 +339,8 @@ def check_set(one: VariableSet) -> None:
             raise Invalid(wrong)
     if one.everywhere and one.workspaces:
         raise Invalid(f"the set {one.name} is for every workspace: name none, or leave global off")
+    if one.everywhere and one.projects:
+        raise Invalid(f"the set {one.name} is for every project: name none, or leave global off")
     if len(one.description) > DESCRIPTION_LENGTH:
         raise Invalid(f"the description of {one.name} is too long: {DESCRIPTION_LENGTH} characters at most")
 

@@ -37,7 +37,9 @@ class AfterPlan:
             return [self._transitions.moved(run, RunStatus.DISCARDED, run.cancel_requested_by)]
         if run.source is RunSource.QUEUE and (why := why_not_approved(tx, run)):
             return [self._transitions.moved(run, RunStatus.PLANNED_AND_FINISHED, message=why, delta=why)]
-        if run.plan_only or not run.has_changes:
+        if run.save_plan and run.plan_only and (run.has_changes or run.allow_empty_apply):
+            return [self._transitions.moved(run, RunStatus.PLANNED_AND_SAVED)]
+        if run.plan_only or not (run.has_changes or run.allow_empty_apply):
             return [self._transitions.moved(run, RunStatus.PLANNED_AND_FINISHED)]
         if run.approval is not None and run.rest_of is not None:
             return self._of_the_rest(tx, run, run.approval, run.rest_of)

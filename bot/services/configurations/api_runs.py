@@ -18,16 +18,21 @@ from bot.services.runs.create import RunFactory
 from bot.services.runs.queue_plan import LONGEST_MESSAGE, ManualRuns, PlanOptions
 from bot.services.runs.transitions import Transitions
 
+LONGEST_CLIENT = 100
+
 
 @dataclass(frozen=True)
 class RunWishes:
-    """What a client wants of a run. `auto_apply` None: as the workspace says."""
+    """What a client wants of a run. `auto_apply` None: as the workspace says. `client` is its name."""
 
     configuration_version: str = ""
     message: str = ""
     plan_only: bool = False
     auto_apply: bool | None = None
     modes: Modes = NORMAL
+    save_plan: bool = False
+    allow_empty_apply: bool = False
+    client: str = ""
 
 
 class ApiRuns:
@@ -53,6 +58,10 @@ class ApiRuns:
         Raises Forbidden, Invalid, NotFound, Conflict, and ForgeUnavailable for a workspace of a repository.
         """
         if workspace.has_repo and not wishes.configuration_version:
+            if wishes.save_plan or wishes.allow_empty_apply:
+                raise Invalid(
+                    "only runs of an uploaded configuration can save their plan, or apply no changes"
+                )
             options = PlanOptions(wishes.modes, wishes.plan_only, wishes.message)
             return self._manual_runs.queue_plan(workspace.name, person, options)
         return self._of_upload(workspace.name, person, wishes)
@@ -84,6 +93,9 @@ class ApiRuns:
                 modes=wishes.modes,
                 wake=wake,
                 why=f"started by {version.source}",
+                save_plan=wishes.save_plan,
+                allow_empty_apply=wishes.allow_empty_apply,
+                client=wishes.client.strip()[:LONGEST_CLIENT],
             )
             done(
                 tx,

@@ -43,11 +43,12 @@ from bot.services.changes.merge_queue import MergeQueue
 from bot.services.comments.dispatch import Comments
 from bot.services.deliveries.pushes import Pushes, still_settles
 from bot.services.deliveries.run_triggers import RunTriggers
+from bot.services.metrics.catalogue import DELIVERIES
 from bot.services.outbox.delivery_result import DeliveryResult
 from bot.services.outbox.ledger import Ledger
 from bot.services.outbox.outbox import is_ours
 from bot.services.people.identities import Identities
-from bot.services.ports import Clock, Delivery, Dispatch, Store
+from bot.services.ports import Clock, Delivery, Dispatch, Meter, Store
 from bot.services.runs.transitions import TRIES
 
 log = logging.getLogger(__name__)
@@ -80,7 +81,9 @@ class Intake:
         queue: MergeQueue,
         our_comments: OurComments,
         identities: Identities,
+        meter: Meter,
     ) -> None:
+        self._meter = meter
         self._pushes = pushes
         self._identities = identities
         self._our_comments = our_comments
@@ -116,6 +119,7 @@ class Intake:
             return
         try:
             self._act_once_ready(delivery)
+            self._meter.count(DELIVERIES, forge=delivery.forge, outcome="handled")
         except (ForgeUnavailable, NotLetIn) as error:
             # A revoked token or a removed App is fixed by somebody within a day, as an outage is.
             self._later(
@@ -210,3 +214,5 @@ class Intake:
             self._change_log.gave_up(delivery.id)
         log.warning("delivery %s: %s%s", delivery.id, error, "" if give_up else "; it will be retried")
         self._ledger.failed(delivery.id, error, give_up=give_up)
+        outcome = "failed" if give_up else "retried"
+        self._meter.count(DELIVERIES, forge=delivery.forge, outcome=outcome)

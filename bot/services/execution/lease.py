@@ -13,6 +13,7 @@ from bot.domain.errors import LeaseLost
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.workspaces.concurrency import Concurrency
 from bot.services.execution.turns import Turns
+from bot.services.metrics.catalogue import LEASES_LOST
 from bot.services.outbox.wake import Wake
 from bot.services.ports import Clock, Engine, Limits, Store
 from bot.services.runs.places import take_place
@@ -66,6 +67,7 @@ class RunLeases:
                 self._engine.clean(run_id)
         except LeaseLost:
             log.warning("%s: another worker has the run; this one stops", run_id)
+            self._transitions.meter.count(LEASES_LOST, of="run")
         finally:
             with self._store.transaction() as tx:
                 tx.leases.release(lease_of(run_id), fence, self._clock.now())

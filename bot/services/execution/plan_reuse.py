@@ -21,6 +21,7 @@ from bot.services.plans.handed_outputs import States, fix_outputs
 from bot.services.plans.plan_inputs import saved_inputs, shared_now, state_now
 from bot.services.plans.snapshot import variables_of
 from bot.services.ports import ArtifactKind, Clock, Transaction
+from bot.services.runs.confirm import taking_turn
 from bot.services.runs.order import applied_before
 from bot.services.runs.transitions import Transitions
 
@@ -72,8 +73,11 @@ class PlanReuse:
     def start(self, tx: Transaction, run: Run, seen: BeforeStart) -> list[tuple[Run, RunEvent]]:
         """Return the steps that start a run: to its plan if one is reused, else to the fetch.
 
-        It fails if an output of another workspace is missing that it gets as a variable.
+        A confirmed saved plan goes to its apply. The run fails if an output of another workspace is missing
+        that it gets as a variable.
         """
+        if run.saved_and_confirmed:
+            return list(taking_turn(self._transitions, run))
         if missing := fix_outputs(tx, run, seen.states):
             fetching = self._transitions.moved(run, RunStatus.FETCHING)
             failed = self._transitions.moved(fetching[0], RunStatus.ERRORED, message=missing, error=missing)

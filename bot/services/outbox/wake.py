@@ -21,7 +21,10 @@ _FIRST = 8
 
 @dataclass
 class Wake:
-    """Collects, during a transaction, which workers to wake after it."""
+    """Collects, during a transaction, which workers to wake after it.
+
+    `left` has the statuses that runs left, as pairs of the run before and after, for the metrics.
+    """
 
     runs: list[Run] = field(default_factory=list)
     subjects: list[str] = field(default_factory=list)
@@ -30,6 +33,7 @@ class Wake:
     replays: list[str] = field(default_factory=list)
     forecasts: bool = False
     destinations: list[str] = field(default_factory=list)
+    left: list[tuple[Run, Run]] = field(default_factory=list)
     _marked_in: Transaction | None = field(default=None, repr=False)
     _marked: set[str] = field(default_factory=set, repr=False)
 

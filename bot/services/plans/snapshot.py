@@ -14,15 +14,15 @@ from typing import Any
 from bot.domain.runs.masking import secrets_of
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.phase import Phase
-from bot.domain.workspaces.variables import Category, Variable, effective
+from bot.domain.workspaces.variables import Category, StoredVariable, Variable, VariableSet, effective
+from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import ArtifactKind, Transaction
 
 
 def fix_variables(tx: Transaction, run: Run) -> None:
     """Fix a run to the values of its variables, in the transaction that creates it."""
     workspace = tx.workspaces.get(run.workspace_id)
-    found = effective(workspace.name, tx.variables.of_workspace(workspace.id), tx.variables.sets())
-    put_variables(tx, run.id, found)
+    put_variables(tx, run.id, _effective(tx, workspace, tx.variables.sets()))
 
 
 def fix_all_variables(tx: Transaction, runs: Sequence[Run]) -> None:
@@ -31,8 +31,18 @@ def fix_all_variables(tx: Transaction, runs: Sequence[Run]) -> None:
     sets, files = tx.variables.sets(), {}
     for run in runs:
         workspace = tx.workspaces.get(run.workspace_id)
-        files[run.id] = _document(effective(workspace.name, tx.variables.of_workspace(workspace.id), sets))
+        files[run.id] = _document(_effective(tx, workspace, sets))
     tx.artifacts.put_all(ArtifactKind.VARIABLES, files)
+
+
+def _effective(
+    tx: Transaction,
+    workspace: Workspace,
+    sets: Sequence[VariableSet],
+    of_run: Sequence[StoredVariable] = (),
+) -> tuple[Variable, ...]:
+    own = tx.variables.of_workspace(workspace.id)
+    return effective(workspace.name, own, sets, of_run, project=workspace.project)
 
 
 def put_variables(tx: Transaction, run_id: str, variables: Iterable[Variable]) -> None:

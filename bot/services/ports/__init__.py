@@ -1,5 +1,6 @@
 """The ports: what the use cases need from the outside. Each adapter lives in its own package."""
 
+from bot.services.ports.backlog import Backlog, RunsOfProject, WaitingWork
 from bot.services.ports.changes import (
     DOUBTS_LAST,
     ChangeRecord,
@@ -59,6 +60,7 @@ from bot.services.ports.forge_kinds import (
 )
 from bot.services.ports.identity import IdentityKey, IdentityKeys
 from bot.services.ports.merging import MergeCommits
+from bot.services.ports.meter import Meter, Metric, MetricKind, SeriesPart
 from bot.services.ports.notifications import (
     DeliveryAttempt,
     Mailbox,
@@ -109,9 +111,17 @@ from bot.services.ports.runs import (
     WaitingRuns,
     WorkGroup,
 )
-from bot.services.ports.states import StateHistory, StateLock, StateLocks, States, StateVersion
+from bot.services.ports.states import (
+    StateHistory,
+    StateLock,
+    StateLocks,
+    States,
+    StateUpload,
+    StateUploads,
+    StateVersion,
+)
 from bot.services.ports.store import Retention, Store, Transaction
-from bot.services.ports.variables import Variables
+from bot.services.ports.variables import VariableIds, Variables
 from bot.services.ports.workspaces import (
     Overview,
     OverviewFilter,
@@ -144,6 +154,7 @@ __all__ = [
     "Artifacts",
     "AuditLog",
     "AuditQuery",
+    "Backlog",
     "ChangeRecord",
     "Changes",
     "Clock",
@@ -193,6 +204,9 @@ __all__ = [
     "Mailbox",
     "MergeCommits",
     "Messengers",
+    "Meter",
+    "Metric",
+    "MetricKind",
     "Notices",
     "Notification",
     "NotificationLog",
@@ -226,6 +240,8 @@ __all__ = [
     "RunSearchQuery",
     "RunState",
     "Runs",
+    "RunsOfProject",
+    "SeriesPart",
     "SessionRecord",
     "SessionRecords",
     "SetFiles",
@@ -237,15 +253,19 @@ __all__ = [
     "StateHistory",
     "StateLock",
     "StateLocks",
+    "StateUpload",
+    "StateUploads",
     "StateVersion",
     "States",
     "Store",
     "TokenRecords",
     "Transaction",
+    "VariableIds",
     "Variables",
     "Vault",
     "Waiting",
     "WaitingRuns",
+    "WaitingWork",
     "Watch",
     "WatchSignal",
     "WorkGroup",

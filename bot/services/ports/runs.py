@@ -70,6 +70,7 @@ class RunQuery:
     `telling` is the latest commit of a change. Plans of older commits are then left out: only the runs of
     this commit, the runs that may apply and those of a merge queue matter for its reports. `since` is the
     sequence in the workspace that the runs must have exceeded.
+    `uploaded`: whether the run is of an upload.
     `commits` are several, of which a run may have any, and so are `workspace_ids`. `limit` None returns all:
     anything that a person or a decision relies on must be complete.
     """
@@ -87,6 +88,8 @@ class RunQuery:
     commits: frozenset[str] | None = None
     since: int | None = None
     workspace_ids: frozenset[str] | None = None
+    save_plan: bool | None = None
+    uploaded: bool | None = None
 
 
 @dataclass(frozen=True)

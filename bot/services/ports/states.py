@@ -31,6 +31,26 @@ class StateVersion:
 
 
 @dataclass(frozen=True)
+class StateUpload:
+    """A state that a person announced, and sends later. `id` is the id of the version that it becomes.
+
+    `md5` is in hex. `locked_at` is when the lock was taken under which it was announced: only under that
+    same lock it is accepted. `role` is the person's role there.
+    """
+
+    id: str
+    workspace_id: str
+    by: str
+    role: int
+    serial: int
+    lineage: str
+    md5: str
+    force: bool
+    locked_at: datetime
+    created_at: datetime
+
+
+@dataclass(frozen=True)
 class StateLock:
     """Terraform's lock on a state: its lock info as JSON, and the run that holds it."""
 
@@ -88,6 +108,14 @@ class StateHistory(Protocol):
         """Return a version. Raises NotFound."""
         ...
 
+    def accepted(self, workspace_id: str, limit: int, offset: int = 0) -> Sequence[StateVersion]:
+        """Return the versions of a workspace that were not refused, newest first."""
+        ...
+
+    def count_accepted(self, workspace_id: str) -> int:
+        """Return how many versions of a workspace were not refused."""
+        ...
+
     def waiting(self) -> Sequence[StateVersion]:
         """Return the versions that wait to become current, oldest first."""
         ...
@@ -102,4 +130,20 @@ class StateLocks(Protocol):
 
     def all(self) -> Sequence[StateLock]:
         """Return all locks, oldest first."""
+        ...
+
+
+class StateUploads(Protocol):
+    """States that people announced and have not sent yet."""
+
+    def add(self, upload: StateUpload) -> None:
+        """Store one. Deletes those of its workspace that were announced under an earlier lock."""
+        ...
+
+    def get(self, upload_id: str) -> StateUpload:
+        """Return one. Raises NotFound."""
+        ...
+
+    def remove(self, upload_id: str) -> None:
+        """Delete one."""
         ...

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from bot.services.ports.backlog import Backlog
 from bot.services.ports.catching_up import RepoWatches
 from bot.services.ports.changes import Changes, Posts, Shown
 from bot.services.ports.configurations import ConfigurationVersions
@@ -16,12 +17,13 @@ from bot.services.ports.identity import IdentityKeys
 from bot.services.ports.notifications import Notices, NotificationLog
 from bot.services.ports.people import AuditLog, IdentityRecords, SessionRecords, TokenRecords
 from bot.services.ports.policies import PolicyChecks, Replays
+from bot.services.ports.projects import ProjectRecords
 from bot.services.ports.resources import IndexedResources, ResourceSearch
 from bot.services.ports.run_figures import RunFigures
 from bot.services.ports.run_search import RunSearch
 from bot.services.ports.runs import Approvals, Artifacts, Leases, Runs, WaitingRuns
-from bot.services.ports.states import StateHistory, StateLocks, States
-from bot.services.ports.variables import Variables
+from bot.services.ports.states import StateHistory, StateLocks, States, StateUploads
+from bot.services.ports.variables import VariableIds, Variables
 from bot.services.ports.workspaces import Overviews, Workspaces
 
 
@@ -56,6 +58,11 @@ class Transaction(Protocol):
     @property
     def configurations(self) -> ConfigurationVersions:
         """Uploaded configurations."""
+        ...
+
+    @property
+    def projects(self) -> ProjectRecords:
+        """Projects that were made through the API."""
         ...
 
     @property
@@ -134,8 +141,18 @@ class Transaction(Protocol):
         ...
 
     @property
+    def state_uploads(self) -> StateUploads:
+        """States that people announced."""
+        ...
+
+    @property
     def variables(self) -> Variables:
         """Variables and sets of them."""
+        ...
+
+    @property
+    def variable_ids(self) -> VariableIds:
+        """Variables and sets by their ids."""
         ...
 
     @property
@@ -201,6 +218,11 @@ class Transaction(Protocol):
     @property
     def run_figures(self) -> RunFigures:
         """Figures over the runs of many workspaces."""
+        ...
+
+    @property
+    def backlog(self) -> Backlog:
+        """What waits in the whole installation."""
         ...
 
     @property

@@ -45,3 +45,15 @@ class Variables(Protocol):
     def remove_set(self, set_id: str) -> None:
         """Delete a set and its variables. Does nothing if it does not exist."""
         ...
+
+
+class VariableIds(Protocol):
+    """Variables and sets by their ids alone."""
+
+    def owner_of(self, variable_id: str) -> tuple[str, str]:
+        """Return the ids of a variable's workspace and set, one of them empty. Raises NotFound."""
+        ...
+
+    def rename_set(self, set_id: str, name: str) -> None:
+        """Give a set another name. Raises Conflict if another set has it."""
+        ...

@@ -30,6 +30,7 @@ from bot.domain.errors import (
 from bot.domain.events import RepoRef
 from bot.domain.reports.posts import CommentPost, LabelsPost, MergePost, ReactionPost, StatusPost, UnknownPost
 from bot.services.approvals import shown_plans
+from bot.services.metrics.catalogue import LEASES_LOST, POSTS, REPORT_SECONDS
 from bot.services.ports import (
     ArtifactKind,
     Clock,
@@ -37,6 +38,7 @@ from bot.services.ports import (
     Forge,
     ForgeComment,
     Limits,
+    Meter,
     Post,
     Store,
     Transaction,
@@ -85,7 +87,9 @@ class ReportDelivery:
         forges: Mapping[str, Forge],
         report_builder: ReportBuilder,
         limits: Limits,
+        meter: Meter,
     ) -> None:
+        self._meter = meter
         self._store = store
         self._clock = clock
         self._dispatch = dispatch
@@ -114,6 +118,7 @@ class ReportDelivery:
                 mark = self._round(subject, fence)
             except LeaseLost:
                 log.warning("%s: another worker reports it; this one lets it be", subject)
+                self._meter.count(LEASES_LOST, of="report")
                 return
             finally:
                 with self._store.transaction() as tx:
@@ -138,7 +143,7 @@ class ReportDelivery:
 
     def _round(self, subject: str, fence: int) -> int:
         with self._store.reading() as tx:
-            mark = tx.posts.due_mark(subject)
+            mark, since = tx.posts.due_mark(subject), tx.backlog.report_since(subject)
             first = self._clock.now() + FIRST_WORDS
             derived = self._report_builder.derive(tx, subject)
         posts = [_held(post, first) for post in derived.posts]
@@ -151,6 +156,7 @@ class ReportDelivery:
             tx.posts.derived(subject, mark, posts)
             due = tx.posts.undelivered(subject)
         away_until: datetime | None = None
+        taken = 0
         for batch in self._batches(due):
             ready = self._ready(batch, away_until)
             if not ready:
@@ -158,8 +164,11 @@ class ReportDelivery:
             renewed = self._about_to_send(ready, _lease(subject), fence, renewed)
             answers, defect = self._send_all(ready)
             away_until = self._settle(answers) or away_until
+            taken += sum(answer.error is None for answer in answers)
             if defect is not None:
                 raise defect
+        if due and taken == len(due) and since is not None:
+            self._meter.observe(REPORT_SECONDS, max((self._clock.now() - since).total_seconds(), 0.0))
         if away_until is None:
             self._comment_writer.remove_doubles(subject)
         return mark
@@ -237,6 +246,8 @@ class ReportDelivery:
             with self._store.transaction() as tx:
                 for answer in taken:
                     self._delivered(tx, answer.post, answer.sent)
+            for answer in taken:
+                self._meter.count(POSTS, forge=answer.post.repo.forge, outcome="delivered")
         waits = [self._not_taken(each.post, each.error) for each in answers if each.error is not None]
         return max(filter(None, waits), default=None)
 
@@ -321,6 +332,8 @@ class ReportDelivery:
     def _failed(self, post: Post, error: str, not_before: datetime | None) -> None:
         with self._store.transaction() as tx:
             tx.posts.failed(post, error, not_before)
+        outcome = "refused" if not_before is None else "retried"
+        self._meter.count(POSTS, forge=post.repo.forge, outcome=outcome)
 
 
 def _held(post: Post, until: datetime) -> Post:

@@ -116,8 +116,14 @@ class RunFactory:
         modes: Modes,
         wake: Wake,
         why: str,
+        save_plan: bool = False,
+        allow_empty_apply: bool = False,
+        client: str = "",
     ) -> Run:
-        """Add a run of an uploaded configuration. Raises Invalid if the workspace takes none."""
+        """Add a run of an uploaded configuration. Raises Invalid if the workspace takes none.
+
+        A run that saves its plan never applies by itself: it is plan-only until a person confirms it.
+        """
         if refused := workspace.why_no_upload(plan_only=plan_only):
             raise Invalid(refused)
         run = self._new(
@@ -127,11 +133,17 @@ class RunFactory:
             "",
             message,
             by,
-            plan_only=plan_only,
-            auto_apply=auto_apply and not plan_only,
+            plan_only=plan_only or save_plan,
+            auto_apply=auto_apply and not (plan_only or save_plan),
             modes=modes,
         )
-        run = replace(run, configuration_version=version.id)
+        run = replace(
+            run,
+            configuration_version=version.id,
+            save_plan=save_plan and not plan_only,
+            allow_empty_apply=allow_empty_apply,
+            client=client,
+        )
         return self._add(tx, run, " ".join((why, *modes.flags)), wake)
 
     def of_trigger(

@@ -32,11 +32,18 @@ class WorkspaceLocks:
         self._transitions = transitions
 
     @audited(AuditAction.LOCK)
-    def lock(self, name: str, person: Person, reason: str = "") -> Workspace:
-        """Lock the workspace: new runs wait. Refused while a run holds it."""
+    def lock(self, name: str, person: Person, reason: str = "", *, writes_state: bool = False) -> Workspace:
+        """Lock the workspace: new runs wait. Refused while a run holds it.
+
+        `writes_state`: refused also while the Terraform of a lost worker may still write the state, because
+        the person's Terraform relies on the lock to write it.
+        """
         wake = Wake()
         with self._store.transaction() as tx:
             workspace = self.locked(tx, name, person, reason, wake)
+            standing = tx.states.locked(workspace.id)
+            if writes_state and standing is not None:
+                raise Conflict(f"the state of {name} is locked by {standing.run_id or standing.lock_id}")
         self._transitions.wake(wake)
         return workspace
 
@@ -88,6 +95,13 @@ class WorkspaceLocks:
         self._transitions.next(tx, workspace.id, wake)
         log.info("%s was unlocked by %s%s", name, person.login, " by force" if force else "")
         return tx.workspaces.get(workspace.id)
+
+    def force_unlock(self, name: str, person: Person) -> Workspace:
+        """Remove the lock of the person, or of the Terraform of a lost worker, that has it."""
+        with self._store.reading() as tx:
+            workspace = tx.workspaces.named(name)
+            left = workspace.lock is None and tx.states.locked(workspace.id) is not None
+        return self.release_state(name, person) if left else self.unlock(name, person, force=True)
 
     @audited(AuditAction.RELEASE_STATE)
     def release_state(self, name: str, person: Person) -> Workspace:

@@ -15,9 +15,11 @@ from bot.domain.errors import Conflict, LeaseLost, StoreUnavailable
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.queue import holds_by
 from bot.domain.runs.run import Run, RunEvent
+from bot.services.metrics.runs import count_moves
+from bot.services.metrics.series import SilentMeter
 from bot.services.outbox.wake import Wake, wake_workers
 from bot.services.plans.snapshot import fix_all_variables, fix_variables
-from bot.services.ports import Clock, Dispatch, Store, Transaction
+from bot.services.ports import Clock, Dispatch, Meter, RunQuery, Store, Transaction
 from bot.services.runs.queue_position import turns_of, whose_turn
 from bot.services.runs.report_subjects import subjects_of
 
@@ -32,6 +34,8 @@ Step = Callable[[Transaction, Run], Moves]
 TRIES = 10
 STORE_PATIENCE = timedelta(minutes=10)
 STORE_PAUSE = timedelta(seconds=2)
+
+SAVED_OR_WAITING = frozenset({RunStatus.PLANNED_AND_SAVED.value, RunStatus.PENDING.value})
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,14 @@ class Transitions:
     """
 
     def __init__(
-        self, store: Store, clock: Clock, dispatch: Dispatch, consequences: Iterable[Consequence]
+        self,
+        store: Store,
+        clock: Clock,
+        dispatch: Dispatch,
+        consequences: Iterable[Consequence],
+        meter: Meter | None = None,
     ) -> None:
+        self.meter = meter or SilentMeter()
         self._store = store
         self._clock = clock
         self._dispatch = dispatch
@@ -137,7 +147,10 @@ class Transitions:
         """Save the decided steps for the run as it was read. Raises Conflict if it has changed since."""
         saved = run
         for moved, event in moves:
+            before = saved
             saved = tx.runs.save(replace(moved, version=saved.version), event)
+            if saved.status is not before.status:
+                wake.left.append((before, saved))
         if saved.version != run.version:
             self._note_consequences(tx, run, saved, wake)
         return saved
@@ -180,6 +193,8 @@ class Transitions:
             consequence(tx, changed, wake)
         if not run.plan_only:
             self._go_on_with_queue(tx, changed, wake)
+        if changed.finished and before is not None and before.status is RunStatus.APPLYING:
+            self._discard_saved(tx, run, wake)
 
     def _go_on_with_queue(self, tx: Transaction, changed: RunChange, wake: Wake) -> None:
         before, run = changed.before, changed.run
@@ -188,12 +203,22 @@ class Transitions:
             turn = whose_turn(tx, run.workspace_id)
             if turn is not None and turn.id == run.id:
                 wake.runs.append(run)
-        elif changed.finished or holds_by(run) != holds_by(before):
+        elif changed.finished or holds_by(run) != holds_by(before) or before.saved:
             self.next(tx, run.workspace_id, wake)
         else:
             return
         for other in tx.waiting_runs.workspaces_after(run):
             self.next(tx, other, wake)
+
+    def _discard_saved(self, tx: Transaction, applied: Run, wake: Wake) -> None:
+        """Discard the saved plans of a workspace whose state may have changed: they are stale."""
+        why = f"{applied.id} was applied after this plan was made: plan again"
+        unfinished = RunQuery(
+            workspace_id=applied.workspace_id, statuses=SAVED_OR_WAITING, save_plan=True, limit=None
+        )
+        for run in tx.runs.find(unfinished):
+            if run.saved or run.saved_and_confirmed:
+                self.save(tx, run, [self.moved(run, RunStatus.DISCARDED, "plangate", why)], wake)
 
     def next(self, tx: Transaction, workspace_id: str, wake: Wake) -> None:
         """Wake the next run of the workspace, and update the positions of the waiting runs."""
@@ -214,3 +239,5 @@ class Transitions:
     def wake(self, wake: Wake) -> None:
         """Wake the workers. If Redis is down, nothing is lost: the sweep wakes them later."""
         wake_workers(self._dispatch, wake)
+        count_moves(self.meter, wake.left)
+        wake.left.clear()

@@ -20,7 +20,9 @@ from bot.domain.errors import Conflict, Forbidden, Invalid, NotFound, PlangateEr
 from bot.domain.runs.lifecycle import APPLY_STAGES, PLAN_STAGES, RunStatus
 from bot.domain.runs.run import Run, RunEvent
 from bot.domain.states.file import StateHeader, json_object, read_header, word
-from bot.services.ports import Clock, StateLock, States, StateVersion, Store, Transaction, Vault
+from bot.services.metrics.catalogue import STATE_PUSHES
+from bot.services.metrics.series import SilentMeter
+from bot.services.ports import Clock, Meter, StateLock, States, StateVersion, Store, Transaction, Vault
 from bot.services.runs import abandoned_locks
 from bot.services.states.kept_aside import NOT_PUSHED, Fate, keep, new_version
 from bot.services.states.resource_index import ResourceIndex
@@ -62,7 +64,8 @@ class Grant:
 class StateService:
     """Reads, writes, locks and unlocks a workspace's state for the run that has the token."""
 
-    def __init__(self, store: Store, vault: Vault, clock: Clock) -> None:
+    def __init__(self, store: Store, vault: Vault, clock: Clock, meter: Meter | None = None) -> None:
+        self._meter = meter or SilentMeter()
         self._store = store
         self._clock = clock
         self._vault = vault
@@ -129,6 +132,7 @@ class StateService:
             else:
                 tx.states.add(new_version(run, data, str(refusal or ""), now), data)
         # Only now, after the commit: the refused upload must survive the refusal (promise 3).
+        self._meter.count(STATE_PUSHES, outcome="refused" if refusal else "stored")
         if refusal is not None:
             raise refusal
         self._resource_index.follow(grant.workspace_id)

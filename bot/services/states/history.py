@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 
-from bot.domain.errors import Conflict, Invalid, NotFound
+from bot.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from bot.domain.ids import new_id
 from bot.domain.people.audit import AuditAction
-from bot.domain.people.permissions import Action, Person, require
+from bot.domain.people.permissions import Action, Person, Role, require
 from bot.domain.states.file import StateContents, StateHeader, read_contents, read_header, with_serial
-from bot.domain.workspaces.workspace import Workspace
+from bot.domain.workspaces.workspace import Lock, Workspace
 from bot.services.outbox.audit_log import audited, done
 from bot.services.ports import Clock, StateVersion, Store, Transaction
 from bot.services.states.backend import STATE_LIMIT
@@ -91,21 +91,28 @@ class StateVersions:
             return version, tx.states.data(version.id)
 
     @audited(AuditAction.ROLL_BACK)
-    def roll_back(self, workspace_id: str, version_id: str, person: Person) -> StateVersion:
+    def roll_back(
+        self, workspace_id: str, version_id: str, person: Person, *, own_lock: bool = False
+    ) -> StateVersion:
         """Roll back: store an older state as a new version. The serial increases, the lineage stays.
+
+        `own_lock`: only under the person's own lock, as with the API.
 
         A refused version can be chosen too, if it has the same lineage: an upload
         that Terraform could not finish is often the truest one. Raises Conflict, Invalid.
         """
         require(person, Action.EDIT_STATE)
         with self._store.transaction() as tx:
-            _make_sure_nobody_is_at_it(tx, workspace_id, person)
+            if own_lock:
+                under_own_lock(tx, workspace_id, person)
+            else:
+                _make_sure_nobody_is_at_it(tx, workspace_id, person)
             version = _find(tx, workspace_id, version_id)
             current = tx.states.current(workspace_id)
             if current is not None and current.id == version.id:
                 raise Invalid(f"{version.id} is the current state already")
             data = tx.states.data(version.id)
-            header = _check(data)
+            header = checked(data)
             if current is not None and header.lineage != current.lineage:
                 raise Conflict(
                     f"the state's lineage is {current.lineage}, that of {version.id} is {header.lineage}: it "
@@ -113,7 +120,7 @@ class StateVersions:
                 )
             serial = current.serial + 1 if current is not None else header.serial
             note = f"rolled back to {version.id} (serial {version.serial}) by {person.login}"
-            made = self._add(tx, workspace_id, _numbered(data, serial), person, note, AuditAction.ROLL_BACK)
+            made = self._add(tx, workspace_id, numbered(data, serial), person, note, AuditAction.ROLL_BACK)
         self._resource_index.follow(workspace_id)
         return made
 
@@ -130,18 +137,18 @@ class StateVersions:
         require(person, Action.EDIT_STATE)
         if len(data) > STATE_LIMIT:
             raise Invalid(f"a state may have {STATE_LIMIT // 2**20} MiB at most")
-        header = _check(data)
+        header = checked(data)
         with self._store.transaction() as tx:
             _make_sure_nobody_is_at_it(tx, workspace_id, person)
             current, wrong = tx.states.current(workspace_id), ""
             if current is not None:
-                if current.md5 == _md5(data):
+                if current.md5 == md5_of(data):
                     return None
-                wrong = _what_does_not_follow(current, header)
+                wrong = what_does_not_follow(current, header.serial, header.lineage)
                 if wrong and not force:
                     raise Conflict(f"{wrong}; --force takes it all the same, as serial {current.serial + 1}")
                 if header.serial <= current.serial:
-                    data = _numbered(data, current.serial + 1)
+                    data = numbered(data, current.serial + 1)
             forced = f", by force: {wrong}" if wrong else ""
             note = f"pushed from a file by {person.login}{forced}"
             made = self._add(tx, workspace_id, data, person, note, AuditAction.PUSH_STATE)
@@ -155,14 +162,14 @@ class StateVersions:
     def _add(
         self, tx: Transaction, workspace_id: str, data: bytes, person: Person, note: str, deed: AuditAction
     ) -> StateVersion:
-        header = _check(data)
+        header = checked(data)
         version = StateVersion(
             id=new_id("sv"),
             workspace_id=workspace_id,
             run_id="",
             serial=header.serial,
             lineage=header.lineage,
-            md5=_md5(data),
+            md5=md5_of(data),
             created_at=self._clock.now(),
             size=len(data),
             made_by=person.login,
@@ -188,6 +195,32 @@ def why_not_now(tx: Transaction, workspace: Workspace, person: Person) -> str:
     return ""
 
 
+def may_write_state(workspace: Workspace, person: Person) -> bool:
+    """Whether a person may write the state with the API.
+
+    In a workspace of a repository, states come from runs of reviewed commits. Only its administrators may
+    replace one.
+    """
+    if workspace.has_repo and person.role < Role.ADMIN:
+        return False
+    return person.may(Action.EDIT_STATE)
+
+
+def under_own_lock(tx: Transaction, workspace_id: str, person: Person) -> tuple[Workspace, Lock]:
+    """Return the workspace and its lock if it is the person's. Raises Forbidden, Conflict, NotFound."""
+    # This locks the row, as the start of a run does: no run starts until this is done.
+    workspace = tx.workspaces.get(workspace_id, for_update=True)
+    if not workspace.active:
+        raise NotFound(f"there is no workspace {workspace_id}")
+    if not may_write_state(workspace, person):
+        raise Forbidden(f"{person.login} may not write the state of {workspace.name}")
+    if why := why_not_now(tx, workspace, person):
+        raise Conflict(why)
+    if workspace.lock is None:
+        raise Conflict(f"{workspace.name} is not locked: lock it before you write its state")
+    return workspace, workspace.lock
+
+
 def _make_sure_nobody_is_at_it(tx: Transaction, workspace_id: str, person: Person) -> None:
     # This locks the row, as the start of a run does: no run starts until this is done.
     workspace = tx.workspaces.get(workspace_id, for_update=True)
@@ -208,27 +241,31 @@ def _find(tx: Transaction, workspace_id: str, version_id: str) -> StateVersion:
     return version
 
 
-def _check(data: bytes) -> StateHeader:
+def checked(data: bytes) -> StateHeader:
+    """Return the serial and the lineage of a state. Raises Invalid if it is not a state."""
     header = read_header(data)
     if header.wrong:
         raise Invalid(f"this is not a Terraform state: {header.wrong}")
     return header
 
 
-def _numbered(data: bytes, serial: int) -> bytes:
+def numbered(data: bytes, serial: int) -> bytes:
+    """Return a state with another serial. Raises Invalid."""
     try:
         return with_serial(data, serial)
     except ValueError as error:
         raise Invalid(f"this state can't get a new serial: {error}") from None
 
 
-def _what_does_not_follow(current: StateVersion, header: StateHeader) -> str:
-    if header.lineage != current.lineage:
-        return f"the state's lineage is {current.lineage}: this is another state, {header.lineage}"
-    if header.serial <= current.serial:
-        return f"the state's serial is {current.serial} already, this one's is {header.serial}"
+def what_does_not_follow(current: StateVersion, serial: int, lineage: str) -> str:
+    """Say why a state with this serial and lineage can't follow the current one. Empty if it can."""
+    if lineage != current.lineage:
+        return f"the state's lineage is {current.lineage}: this is another state, {lineage}"
+    if serial <= current.serial:
+        return f"the state's serial is {current.serial} already, this one's is {serial}"
     return ""
 
 
-def _md5(data: bytes) -> str:
+def md5_of(data: bytes) -> str:
+    """Return the MD5 of a state, in hex."""
     return hashlib.md5(data, usedforsecurity=False).hexdigest()

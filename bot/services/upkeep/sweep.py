@@ -3,7 +3,8 @@
 It looks for deliveries, runs, reports, replays, catching up, forecasts and notifications.
 Redis carries only ids, and a worker can die at any moment. The sweep reads from the database what is due and
 wakes workers for it. It decides nothing itself, except to release the state lock of a lost worker, to make
-current a state that was kept aside, to discard the waiting runs of removed workspaces, to index the resources
+current a state that was kept aside, to discard the waiting runs of removed workspaces and those of uploads
+whose client is gone, to index the resources
 of states, and to delete what is old. So it may run twice, or in many processes.
 """
 
@@ -13,6 +14,7 @@ from datetime import timedelta
 
 from bot.domain.runs.lifecycle import UNDER_WAY, RunStatus
 from bot.domain.runs.run import Run
+from bot.services.configurations.abandoned_runs import AbandonedRuns
 from bot.services.deliveries.catch_up import CatchUp
 from bot.services.forecasts.make import ForecastJob
 from bot.services.identity.keys import IssuerKeys
@@ -44,6 +46,7 @@ class Sweep:
         dispatch: Dispatch,
         abandoned_locks: AbandonedLocks,
         removed_workspaces: RemovedWorkspaces,
+        abandoned_runs: AbandonedRuns,
         retention_job: RetentionJob,
         issuer_keys: IssuerKeys,
         kept_states: KeptStates,
@@ -59,6 +62,7 @@ class Sweep:
         self._dispatch = dispatch
         self._abandoned_locks = abandoned_locks
         self._removed_workspaces = removed_workspaces
+        self._abandoned_runs = abandoned_runs
         self._retention_job = retention_job
         self._left_trees = LeftTrees(store, clock, limits)
         self._issuer_keys = issuer_keys
@@ -73,6 +77,7 @@ class Sweep:
         """Wake workers for due work. Return how much there was."""
         self._abandoned_locks.release_all()
         self._removed_workspaces.discard_all()
+        self._abandoned_runs.discard_all()
         self._kept_states.settle()
         now = self._clock.now()
         with self._store.reading() as tx:

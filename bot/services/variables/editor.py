@@ -116,16 +116,21 @@ class VariableSetView:
     made_by: str
     from_file: bool
     variables: tuple[VariableView, ...]
+    priority: bool = False
+    projects: tuple[str, ...] = ()
 
     @property
     def scope(self) -> str:
         """The workspaces that get the variables, in words."""
-        return "every workspace" if self.everywhere else ", ".join(self.workspaces) or "no workspace"
+        if self.everywhere:
+            return "every workspace"
+        projects = (f"the project {each}" for each in self.projects)
+        return ", ".join((*self.workspaces, *projects)) or "no workspace"
 
-    def reaches(self, workspace: str) -> bool:
+    def reaches(self, workspace: str, project: str = "") -> bool:
         """Whether the workspace with this name gets the variables."""
-        one = VariableSet("", self.name, self.everywhere, self.workspaces, self.description, self.made_by)
-        return one.reaches(workspace)
+        one = VariableSet("", self.name, self.everywhere, self.workspaces, projects=self.projects)
+        return one.reaches(workspace, project)
 
 
 class VariableEditor:
@@ -145,7 +150,8 @@ class VariableEditor:
         require(person, Action.SEE)
         with self._store.reading() as tx:
             workspace = tx.workspaces.named(name)
-            found = visible_variables(name, tx.variables.of_workspace(workspace.id), tx.variables.sets())
+            own, sets = tx.variables.of_workspace(workspace.id), tx.variables.sets()
+            found = visible_variables(name, own, sets, project=workspace.project)
         return tuple(_listed(seen, seen.set_name is None) for seen in found)
 
     def sets(self, person: Person) -> tuple[VariableSetView, ...]:
@@ -158,7 +164,7 @@ class VariableEditor:
         """Return a set with its variables."""
         require(person, Action.SEE)
         with self._store.reading() as tx:
-            return _listed_set(_set(tx, name))
+            return _listed_set(find_set(tx, name))
 
     # --- changing -------------------------------------------------------------------------------------------
 
@@ -168,9 +174,9 @@ class VariableEditor:
 
         A sensitive variable stays sensitive, so that no slip shows a secret. Unset it first to change that.
         """
-        require(person, _action(owner))
+        require(person, action_on(owner))
         with self._store.transaction() as tx:
-            ids, there = _owned(tx, owner)
+            ids, there = owned(tx, owner)
             before = _find(there, wish.place)
             if before is not None and before.from_file:
                 raise Invalid(f"{wish.key} of {owner} is set in {FILE}: change it there")
@@ -179,7 +185,7 @@ class VariableEditor:
             kept = StoredVariable(new_id("var"), variable, person.login, self._clock.now())
             kept = tx.variables.put(kept, **ids)
             self._noted(tx, person, AuditAction.SET_VARIABLE, owner, variable)
-        log.info("%s set %s of %s", person.login, _words(variable), owner)
+        log.info("%s set %s of %s", person.login, words_of(variable), owner)
         return _listed(VisibleVariable(kept, owner.name if isinstance(owner, SetVariables) else None), True)
 
     @audited(AuditAction.UNSET_VARIABLE)
@@ -187,9 +193,9 @@ class VariableEditor:
         self, owner: Owner, category: Category, key: str, person: Person, phase: Phase = Phase.BOTH
     ) -> None:
         """Remove a variable."""
-        require(person, _action(owner))
+        require(person, action_on(owner))
         with self._store.transaction() as tx:
-            _, there = _owned(tx, owner)
+            _, there = owned(tx, owner)
             kept = _find(there, (category, key, phase))
             if kept is None:
                 other = _elsewhere(tx, owner, key) or _other_phases(there, category, key)
@@ -198,7 +204,7 @@ class VariableEditor:
                 raise Invalid(f"{key} of {owner} is set in {FILE}: remove it there")
             tx.variables.remove(kept.id)
             self._noted(tx, person, AuditAction.UNSET_VARIABLE, owner, kept.variable)
-        log.info("%s unset %s of %s", person.login, _words(kept.variable), owner)
+        log.info("%s unset %s of %s", person.login, words_of(kept.variable), owner)
 
     @audited(AuditAction.PUT_SET)
     def put_set(
@@ -219,6 +225,9 @@ class VariableEditor:
             before = next((one for one in tx.variables.sets() if one.name == name), None)
             if before is not None and before.from_file:
                 raise Invalid(f"the set {name} is in {FILE}, which says what it reaches: change it there")
+            if before is not None:
+                # Only the API changes these.
+                made = replace(made, priority=before.priority, projects=() if everywhere else before.projects)
             stands = tx.variables.put_set(made)
             where = "every workspace" if everywhere else ", ".join(reaches) or "no workspace yet"
             done(tx, self._clock, person, AuditAction.PUT_SET, name, f"for {where}")
@@ -230,7 +239,7 @@ class VariableEditor:
         """Remove a set and its variables."""
         require(person, Action.EDIT_VARIABLE_SETS)
         with self._store.transaction() as tx:
-            one = _set(tx, name)
+            one = find_set(tx, name)
             if one.from_file:
                 raise Invalid(f"the set {name} is in {FILE}: remove it there")
             tx.variables.remove_set(one.id)
@@ -242,26 +251,33 @@ class VariableEditor:
     def _noted(
         self, tx: Transaction, person: Person, deed: AuditAction, owner: Owner, variable: Variable
     ) -> None:
-        """Note the change of a variable, never its value (promise 6)."""
-        if isinstance(owner, SetVariables):
-            return done(tx, self._clock, person, deed, owner.name, _words(variable))
-        return done(tx, self._clock, person, deed, tx.workspaces.named(owner.name), _words(variable))
+        noted(tx, self._clock, person, deed, owner, variable)
 
 
-def _action(owner: Owner) -> Action:
+def noted(
+    tx: Transaction, clock: Clock, person: Person, deed: AuditAction, owner: Owner, variable: Variable
+) -> None:
+    """Note the change of a variable, never its value (promise 6)."""
+    about = owner.name if isinstance(owner, SetVariables) else tx.workspaces.named(owner.name)
+    done(tx, clock, person, deed, about, words_of(variable))
+
+
+def action_on(owner: Owner) -> Action:
+    """Return what changing the owner's variables needs."""
     return Action.EDIT_VARIABLES if isinstance(owner, WorkspaceVariables) else Action.EDIT_VARIABLE_SETS
 
 
-def _owned(tx: Transaction, owner: Owner) -> tuple[dict[str, str], Sequence[StoredVariable]]:
+def owned(tx: Transaction, owner: Owner) -> tuple[dict[str, str], Sequence[StoredVariable]]:
     """Return the owner's id, as the store expects it, and its variables. Raises NotFound."""
     if isinstance(owner, SetVariables):
-        one = _set(tx, owner.name)
+        one = find_set(tx, owner.name)
         return {"set_id": one.id}, one.variables
     workspace = tx.workspaces.named(owner.name)
     return {"workspace_id": workspace.id}, tx.variables.of_workspace(workspace.id)
 
 
-def _set(tx: Transaction, name: str) -> VariableSet:
+def find_set(tx: Transaction, name: str) -> VariableSet:
+    """Return a set by its name. Raises NotFound."""
     for one in tx.variables.sets():
         if one.name == name:
             return one
@@ -300,12 +316,14 @@ def _elsewhere(tx: Transaction, owner: Owner, key: str) -> str:
     names = [
         one.name
         for one in tx.variables.sets()
-        if one.reaches(owner.name) and any(kept.variable.key == key for kept in one.variables)
+        if one.reaches(owner.name, tx.workspaces.named(owner.name).project)
+        and any(kept.variable.key == key for kept in one.variables)
     ]
     return f" of its own; it comes from the set {', '.join(names)}" if names else ""
 
 
-def _words(variable: Variable) -> str:
+def words_of(variable: Variable) -> str:
+    """Name a variable for the audit log, without its value."""
     hidden = "sensitive " if variable.sensitive else ""
     phase = "" if variable.phase is Phase.BOTH else f", for {variable.phase.value} only"
     return f"the {hidden}{variable.category.value} variable {variable.key}{phase}"
@@ -340,4 +358,6 @@ def _listed_set(one: VariableSet) -> VariableSetView:
         made_by=one.made_by or FILE,
         from_file=one.from_file,
         variables=tuple(_listed(VisibleVariable(kept, one.name), True) for kept in one.variables),
+        priority=one.priority,
+        projects=one.projects,
     )

@@ -21,6 +21,7 @@ from bot.domain.workspaces.workspace import ApiDetails, ExecutionMode, Workspace
 from bot.services.outbox.audit_log import audited, done
 from bot.services.ports import Clock, Store, Transaction
 from bot.services.runs.removed_workspaces import remove
+from bot.services.variables.api_sets import rename_in_sets
 
 MOST_TAGS = 50
 LONGEST_TAG = 255
@@ -29,7 +30,10 @@ LONGEST_DESCRIPTION = 2000
 
 @dataclass(frozen=True)
 class WorkspaceWishes:
-    """What a client wants of a workspace; None is not given. `bindings` replace all tags with values."""
+    """What a client wants of a workspace; None is not given. `bindings` replace all tags with values.
+
+    `project` is the name of one that there is, empty for the default project.
+    """
 
     name: str | None = None
     description: str | None = None
@@ -39,6 +43,7 @@ class WorkspaceWishes:
     execution: ExecutionMode | None = None
     tags: Sequence[str] | None = None
     bindings: Sequence[tuple[str, str]] | None = None
+    project: str | None = None
 
 
 class ApiWorkspaces:
@@ -91,6 +96,8 @@ class ApiWorkspaces:
                 workspace,
                 _differences(workspace, changed),
             )
+            if changed.name != workspace.name:
+                rename_in_sets(tx, workspace.name, changed.name)
             return tx.workspaces.save(changed)
 
     @audited(AuditAction.DELETE_WORKSPACE)
@@ -113,6 +120,7 @@ class ApiWorkspaces:
             done(tx, self._clock, person, AuditAction.DELETE_WORKSPACE, workspace)
             if workspace.lock is not None:
                 tx.workspaces.set_lock(workspace.id, None)
+            rename_in_sets(tx, workspace.name)
             # A name that nobody can give: the next workspace of this name starts from nothing.
             remove(tx, replace(workspace, name=f"{workspace.name}~{workspace.id}"), self._clock.now())
 
@@ -187,9 +195,10 @@ def _with(workspace: Workspace, wishes: WorkspaceWishes) -> Workspace:
         engine_version="" if version == "latest" else version,
         tags=tags,
         details=details,
+        project=workspace.project if wishes.project is None else wishes.project,
     )
 
 
 def _differences(before: Workspace, after: Workspace) -> str:
-    names = ("name", "working_directory", "auto_apply", "engine_version", "tags", "details")
+    names = ("name", "working_directory", "auto_apply", "engine_version", "tags", "details", "project")
     return ", ".join(name for name in names if getattr(before, name) != getattr(after, name))

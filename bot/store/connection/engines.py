@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import sqlite3
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,14 +12,12 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from bot.domain.errors import ConfigError
 from bot.store.connection.forking import survive_forks
+from bot.store.connection.writers import looked_for, writers_turn
 
 _FORMS = "write sqlite:///path/to/file or postgresql://user:password@host/name"
 
 # How long a writer waits for another's lock before it gives up with a Conflict, in seconds.
 _BUSY_SECONDS = 30
-# How often it looks, on SQLite. SQLite's own waiting sleeps up to a tenth of a second at a time: behind busy
-# workers a webhook would be answered late, though the lock was free again and again.
-_LOOK_SECONDS = 0.002
 
 # The options of a connection, by what its transaction may do. PostgreSQL: a reader sees one moment's data, a
 # writer the newest committed rows. SQLite: every transaction sees one moment's; a writer waits at its start.
@@ -108,14 +106,23 @@ def _sqlite(url: URL, foreign_keys: bool) -> sa.Engine:
 
 def _begin_writing(connection: sa.Connection) -> None:
     """Begin a transaction with SQLite's lock for writing. Raises OperationalError if it is never free."""
-    # IMMEDIATE: a deferred one that reads and then writes fails if another wrote in between.
-    for _ in range(int(_BUSY_SECONDS / _LOOK_SECONDS)):
+    # Asked of the driver itself: asked by SQLAlchemy, each look that finds the lock taken costs half a
+    # millisecond, and behind busy workers there are hundreds.
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+
+    def begun() -> bool:
+        # IMMEDIATE: a deferred one that reads and then writes fails if another wrote in between.
         try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            return
-        except sa.exc.OperationalError as error:
+            driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
             # SQLITE_BUSY_RECOVERY too: the process that comes first after a crash reads the log over.
-            if not str(getattr(error.orig, "sqlite_errorname", "")).startswith("SQLITE_BUSY"):
-                raise
-            time.sleep(_LOOK_SECONDS)
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+            if error.sqlite_errorname.startswith("SQLITE_BUSY"):
+                return False
+            # Once more, for an error in SQLAlchemy's words.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        return True
+
+    with writers_turn(str(connection.engine.url.database)):
+        if not looked_for(begun, _BUSY_SECONDS):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")

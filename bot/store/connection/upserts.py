@@ -43,9 +43,10 @@ def insert_or_update(
 
     In `update` and `where` the table's columns mean the existing row.
     """
-    statement = (
-        _insert(connection, table)
-        .values(values)
-        .on_conflict_do_update(index_elements=key, set_=dict(update), where=where)
+    statement = _insert(connection, table).on_conflict_do_update(
+        index_elements=key, set_=dict(update), where=where
     )
-    return _rows(connection, statement) == 1
+    if isinstance(values, Mapping):
+        # As parameters, not as a part of the statement: building and comparing statements is what costs.
+        return _rows(connection, statement, values) == 1
+    return _rows(connection, statement.values(values)) == 1

@@ -11,6 +11,17 @@ from bot.domain.errors import LeaseLost
 from bot.store.connection.upserts import insert_or_update
 from bot.store.schema.runs import leases
 
+# A lease that was not taken over or released. An expired lease is ours until another worker takes it.
+_OURS = (leases.c.name == sa.bindparam("of"), leases.c.fence == sa.bindparam("by"), leases.c.owner != "")
+# Built once: building a statement costs as much as carrying it out, and every job asks for leases.
+_FENCE = sa.select(leases.c.fence).where(leases.c.name == sa.bindparam("of"))
+_RENEW = sa.update(leases).where(*_OURS).values(expires_at=sa.bindparam("until"))
+_RELEASE = _RENEW.values(owner="")
+_CHECK = sa.select(leases.c.fence).where(*_OURS).with_for_update()
+_EXPIRED = sa.select(leases.c.name).where(
+    leases.c.name == sa.bindparam("of"), leases.c.owner != "", leases.c.expires_at <= sa.bindparam("now")
+)
+
 # SQLite before 3.32 takes no more than 999 values in one statement.
 _AT_ONCE = 500
 
@@ -32,13 +43,12 @@ class SqlLeases:
         update = {"owner": owner, "fence": leases.c.fence + 1, "expires_at": now + ttl}
         if not insert_or_update(self._connection, leases, ["name"], row, update, where=free):
             return None
-        query = sa.select(leases.c.fence).where(leases.c.name == name)
-        return int(self._connection.execute(query).scalar_one())
+        return int(self._connection.execute(_FENCE, {"of": name}).scalar_one())
 
     def renew(self, name: str, fence: int, now: datetime, ttl: timedelta) -> None:
         """Renew the lease, even an expired one. Raises LeaseLost if another worker has taken it."""
-        statement = sa.update(leases).where(*_ours(name, fence)).values(expires_at=now + ttl)
-        if not self._connection.execute(statement).rowcount:
+        given = {"of": name, "by": fence, "until": now + ttl}
+        if not self._connection.execute(_RENEW, given).rowcount:
             raise LeaseLost(f"another worker has taken {name} over")
 
     def check(self, name: str, fence: int) -> None:
@@ -46,15 +56,12 @@ class SqlLeases:
 
         Locks the lease's row: no other worker can take it before this transaction commits.
         """
-        query = sa.select(leases.c.fence).where(*_ours(name, fence)).with_for_update()
-        if self._connection.execute(query).first() is None:
+        if self._connection.execute(_CHECK, {"of": name, "by": fence}).first() is None:
             raise LeaseLost(f"another worker has taken {name} over")
 
     def release(self, name: str, fence: int, now: datetime) -> None:
         """Release the lease; does nothing if another worker has it."""
-        self._connection.execute(
-            sa.update(leases).where(*_ours(name, fence)).values(owner="", expires_at=now)
-        )
+        self._connection.execute(_RELEASE, {"of": name, "by": fence, "until": now})
 
     def held(self, names: Sequence[str], now: datetime) -> frozenset[str]:
         """Return the names that are held at `now`."""
@@ -69,12 +76,4 @@ class SqlLeases:
 
     def expired(self, name: str, now: datetime) -> bool:
         """Return whether a lease has expired that its holder has not released."""
-        query = sa.select(leases.c.name).where(
-            leases.c.name == name, leases.c.owner != "", leases.c.expires_at <= now
-        )
-        return self._connection.execute(query).first() is not None
-
-
-def _ours(name: str, fence: int) -> tuple[sa.ColumnElement[bool], ...]:
-    """A lease that was not taken over or released. An expired lease is ours until another worker takes it."""
-    return leases.c.name == name, leases.c.fence == fence, leases.c.owner != ""
+        return self._connection.execute(_EXPIRED, {"of": name, "now": now}).first() is not None

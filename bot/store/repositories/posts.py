@@ -22,6 +22,16 @@ _AT_ONCE = 200
 _WAITING = (StatusState.PENDING.value, StatusState.RUNNING.value)
 # As the index of undelivered posts has it: a query must repeat it to use that index.
 _NOT_STANDING = sa.text("payload_hash <> posted")
+# Built once: building a statement costs as much as carrying it out.
+_DUE_MARK = sa.select(subjects.c.due_mark).where(subjects.c.subject == sa.bindparam("of"))
+_KEPT = sa.select(posts.c.forge, posts.c.repo_path, posts.c.key, posts.c.payload_hash).where(
+    posts.c.subject == sa.bindparam("of")
+)
+_UNDELIVERED = (
+    sa.select(posts)
+    .where(posts.c.subject == sa.bindparam("of"), _NOT_STANDING, ~posts.c.gave_up)
+    .order_by(posts.c.position)
+)
 
 
 class SqlPosts:
@@ -86,8 +96,7 @@ class SqlPosts:
 
     def due_mark(self, subject: str) -> int:
         """Return a number that grows with each `mark_due`; 0 if the subject was never marked."""
-        query = sa.select(subjects.c.due_mark).where(subjects.c.subject == subject)
-        return self._connection.execute(query).scalar_one_or_none() or 0
+        return self._connection.execute(_DUE_MARK, {"of": subject}).scalar_one_or_none() or 0
 
     def derived(self, subject: str, mark: int, posts: Sequence[Post]) -> None:
         """Store the wanted posts as of a mark, by repository and key; the delivered content stays.
@@ -111,8 +120,7 @@ class SqlPosts:
 
     def _kept(self, subject: str) -> dict[tuple[str, str, str], str]:
         """The hash of each payload that the subject has."""
-        query = sa.select(posts.c.forge, posts.c.repo_path, posts.c.key, posts.c.payload_hash)
-        rows = self._connection.execute(query.where(posts.c.subject == subject))
+        rows = self._connection.execute(_KEPT, {"of": subject})
         return {(forge, path, key): digest for forge, path, key, digest in rows}
 
     def undelivered(self, subject: str) -> Sequence[Post]:
@@ -120,12 +128,7 @@ class SqlPosts:
 
         Abandoned posts are left out until their content changes.
         """
-        query = (
-            sa.select(posts)
-            .where(posts.c.subject == subject, _NOT_STANDING, ~posts.c.gave_up)
-            .order_by(posts.c.position)
-        )
-        return [_read(row) for row in self._connection.execute(query).mappings()]
+        return [_read(row) for row in self._connection.execute(_UNDELIVERED, {"of": subject}).mappings()]
 
     def delivered(self, post: Post, remote_id: str, next_after: datetime | None = None) -> None:
         """Record that this content was delivered, and when the next one that tells of progress may follow.

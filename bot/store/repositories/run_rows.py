@@ -63,6 +63,9 @@ def run_row(run: Run) -> dict[str, Any]:
         "frozen": frozen_row(run.frozen),
         "freeze_ignored": run.freeze_ignored,
         "configuration_version": run.configuration_version,
+        "save_plan": run.save_plan,
+        "allow_empty_apply": run.allow_empty_apply,
+        "client": run.client,
     }
 
 
@@ -114,6 +117,9 @@ def read_run(row: sa.RowMapping) -> Run:
         frozen=read_frozen(row["frozen"]),
         freeze_ignored=row["freeze_ignored"],
         configuration_version=row["configuration_version"],
+        save_plan=row["save_plan"],
+        allow_empty_apply=row["allow_empty_apply"],
+        client=row["client"],
     )
 
 

@@ -24,7 +24,34 @@ from bot.store.schema.runs import UNFINISHED, artifacts, output, run_events, run
 from bot.store.schema.workspaces import workspaces
 
 # The values that a run is created with, and its place in the queue, are never updated.
-_FIXED = ("id", "workspace_id", "sequence", "source", "plan_only", "commit_sha", "created_by", "created_at")
+_FIXED = ("id", "workspace_id", "sequence", "source", "commit_sha", "created_by", "created_at", "save_plan")
+
+# The most frequent statements are built once: building one costs as much as carrying it out.
+_NOTE = sa.insert(run_events).inline()
+_FILE = sa.select(artifacts.c.data).where(
+    artifacts.c.run_id == sa.bindparam("of"), artifacts.c.kind == sa.bindparam("kind")
+)
+_OUTPUT = (output.c.run_id == sa.bindparam("of"), output.c.stage == sa.bindparam("stage"))
+_OUTPUT_END = (
+    sa.select(output.c.begin + output.c.length).where(*_OUTPUT).order_by(output.c.begin.desc()).limit(1)
+)
+_OUTPUT_FROM = (
+    sa.select(output.c.begin, output.c.text, output.c.data)
+    .where(
+        *_OUTPUT,
+        output.c.begin
+        >= sa.select(sa.func.max(output.c.begin))
+        .where(*_OUTPUT, output.c.begin <= sa.bindparam("offset"))
+        .scalar_subquery(),
+    )
+    .order_by(output.c.begin)
+)
+_GET = sa.select(runs).where(runs.c.id == sa.bindparam("of"))
+_SAVE = (
+    sa.update(runs)
+    .where(runs.c.id == sa.bindparam("of"), runs.c.version == sa.bindparam("stood"))
+    .values({column: sa.bindparam(column.name) for column in runs.c if column.name not in _FIXED})
+)
 
 
 class SqlRuns:
@@ -73,7 +100,7 @@ class SqlRuns:
 
     def get(self, run_id: str) -> Run:
         """Return a run. Raises NotFound."""
-        row = self._connection.execute(sa.select(runs).where(runs.c.id == run_id)).mappings().first()
+        row = self._connection.execute(_GET, {"of": run_id}).mappings().first()
         if row is None:
             raise NotFound(f"there is no run {run_id}")
         return read_run(row)
@@ -86,9 +113,8 @@ class SqlRuns:
         """
         saved = replace(run, version=run.version + 1)
         values = {column: value for column, value in run_row(saved).items() if column not in _FIXED}
-        statement = sa.update(runs).where(runs.c.id == run.id, runs.c.version == run.version).values(**values)
         with self._attempt():
-            if not self._connection.execute(statement).rowcount:
+            if not self._connection.execute(_SAVE, {**values, "of": run.id, "stood": run.version}).rowcount:
                 stands = self.get(run.id)
                 raise Conflict(f"{run.id} was changed meanwhile and is {stands.status.value} now")
             if event is not None:
@@ -139,7 +165,7 @@ class SqlRuns:
 
     def note(self, event: RunEvent) -> None:
         """Add a line to a run's timeline without changing the run."""
-        self._connection.execute(sa.insert(run_events).inline(), event_row(event))
+        self._connection.execute(_NOTE, event_row(event))
 
     @contextmanager
     def _attempt(self) -> Iterator[None]:
@@ -173,6 +199,11 @@ def _conditions(query: RunQuery) -> list[sa.ColumnElement[bool]]:
         conditions.append(runs.c.change_number == query.change_number)
     if query.since is not None:
         conditions.append(runs.c.sequence > query.since)
+    if query.uploaded is not None:
+        uploaded = runs.c.configuration_version != ""
+        conditions.append(uploaded if query.uploaded else ~uploaded)
+    if query.save_plan is not None:
+        conditions.append(runs.c.save_plan.is_(query.save_plan))
     if query.plan_only is not None:
         conditions.append(runs.c.plan_only.is_(query.plan_only))
     if query.statuses is not None:
@@ -207,10 +238,7 @@ class SqlArtifacts:
 
     def get(self, run_id: str, kind: ArtifactKind) -> bytes | None:
         """Return a file of a run, None if there is none."""
-        query = sa.select(artifacts.c.data).where(
-            artifacts.c.run_id == run_id, artifacts.c.kind == kind.value
-        )
-        token = self._connection.execute(query).scalar_one_or_none()
+        token = self._connection.execute(_FILE, {"of": run_id, "kind": kind.value}).scalar_one_or_none()
         return None if token is None else self._vault.decrypt(token)
 
     def of_runs(self, run_ids: Iterable[str], kind: ArtifactKind) -> Mapping[str, bytes]:
@@ -228,33 +256,22 @@ class SqlArtifacts:
         """Append to the output of a stage as a new row: existing rows are never rewritten."""
         if not text:
             return
-        last = self._connection.execute(
-            sa.select(output.c.begin + output.c.length)
-            .where(output.c.run_id == run_id, output.c.stage == stage)
-            .order_by(output.c.begin.desc())
-            .limit(1)
-        ).scalar_one_or_none()
-        self._connection.execute(
-            sa.insert(output).values(
-                run_id=run_id,
-                stage=stage,
-                begin=last or 0,
-                length=len(text),
-                line_ends=text.count("\n"),
-                text="",
-                data=self._vault.encrypt(keepable(text).encode()),
-            )
-        )
+        last = self._connection.execute(_OUTPUT_END, {"of": run_id, "stage": stage}).scalar_one_or_none()
+        row = {
+            "run_id": run_id,
+            "stage": stage,
+            "begin": last or 0,
+            "length": len(text),
+            "line_ends": text.count("\n"),
+            "text": "",
+            "data": self._vault.encrypt(keepable(text).encode()),
+        }
+        self._connection.execute(sa.insert(output).inline(), row)
 
     def output(self, run_id: str, stage: str, offset: int = 0) -> str:
         """Return a stage's output from a character offset; empty past its end."""
-        mine = sa.and_(output.c.run_id == run_id, output.c.stage == stage)
-        first = sa.select(sa.func.max(output.c.begin)).where(mine, output.c.begin <= offset).scalar_subquery()
-        rows = self._connection.execute(
-            sa.select(output.c.begin, output.c.text, output.c.data)
-            .where(mine, output.c.begin >= first)
-            .order_by(output.c.begin)
-        ).all()
+        given = {"of": run_id, "stage": stage, "offset": offset}
+        rows = self._connection.execute(_OUTPUT_FROM, given).all()
         if not rows:
             return ""
         pieces = [text if data is None else self._vault.decrypt(data).decode() for _, text, data in rows]

@@ -1,4 +1,4 @@
-"""Terraform's states and its locks on them: the ports States, StateHistory and StateLocks."""
+"""Terraform's states and its locks on them: the ports States, StateHistory, StateLocks and StateUploads."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ from collections.abc import Iterable, Mapping, Sequence
 import sqlalchemy as sa
 
 from bot.domain.errors import NotFound
-from bot.services.ports.states import StateLock, StateVersion
+from bot.services.ports.states import StateLock, StateUpload, StateVersion
 from bot.services.ports.world import Vault
 from bot.store.connection.in_parts import in_parts
 from bot.store.connection.upserts import insert_once
-from bot.store.schema.states import state_locks, state_versions
+from bot.store.schema.states import state_locks, state_uploads, state_versions
 
 ABOUT_VERSION = [column for column in state_versions.c if column.name not in ("data", "position")]
+# Built once: building a statement costs as much as carrying it out.
+_CURRENT = (
+    sa.select(*ABOUT_VERSION)
+    .where(state_versions.c.workspace_id == sa.bindparam("of"), state_versions.c.refused == "")
+    .order_by(state_versions.c.position.desc())
+    .limit(1)
+)
 
 
 class SqlStates:
@@ -25,13 +32,7 @@ class SqlStates:
 
     def current(self, workspace_id: str) -> StateVersion | None:
         """Return the newest version that was not refused, by the order in which they were kept."""
-        query = (
-            sa.select(*ABOUT_VERSION)
-            .where(state_versions.c.workspace_id == workspace_id, state_versions.c.refused == "")
-            .order_by(state_versions.c.position.desc())
-            .limit(1)
-        )
-        row = self._connection.execute(query).mappings().first()
+        row = self._connection.execute(_CURRENT, {"of": workspace_id}).mappings().first()
         return None if row is None else read_version(row)
 
     def currents(self, workspace_ids: Iterable[str]) -> Mapping[str, StateVersion]:
@@ -128,6 +129,23 @@ class SqlStateHistory:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
+    def accepted(self, workspace_id: str, limit: int, offset: int = 0) -> Sequence[StateVersion]:
+        """Return the versions of a workspace that were not refused, newest first."""
+        query = (
+            sa.select(*ABOUT_VERSION)
+            .where(state_versions.c.workspace_id == workspace_id, state_versions.c.refused == "")
+            .order_by(state_versions.c.position.desc())
+            .limit(limit)
+            .offset(offset)
+        )
+        return [read_version(row) for row in self._connection.execute(query).mappings()]
+
+    def count_accepted(self, workspace_id: str) -> int:
+        """Return how many versions of a workspace were not refused."""
+        which = sa.and_(state_versions.c.workspace_id == workspace_id, state_versions.c.refused == "")
+        query = sa.select(sa.func.count()).select_from(state_versions).where(which)
+        return int(self._connection.execute(query).scalar_one())
+
     def waiting(self) -> Sequence[StateVersion]:
         """Return the versions that wait to become current, oldest first."""
         query = sa.select(*ABOUT_VERSION).where(state_versions.c.waits).order_by(state_versions.c.position)
@@ -180,3 +198,29 @@ class SqlStateLocks:
 def _read_lock(row: sa.RowMapping) -> StateLock:
     """Return a row as a lock."""
     return StateLock(row["workspace_id"], row["lock_id"], row["run_id"] or "", row["info"], row["at"])
+
+
+class SqlStateUploads:
+    """Announced states of one transaction: the StateUploads port."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def add(self, upload: StateUpload) -> None:
+        """Store one. Deletes those of its workspace that were announced under an earlier lock."""
+        mine = state_uploads.c.workspace_id == upload.workspace_id
+        older = state_uploads.c.locked_at < upload.locked_at
+        self._connection.execute(sa.delete(state_uploads).where(mine, older))
+        self._connection.execute(sa.insert(state_uploads).values(**vars(upload)))
+
+    def get(self, upload_id: str) -> StateUpload:
+        """Return one. Raises NotFound."""
+        query = sa.select(state_uploads).where(state_uploads.c.id == upload_id)
+        row = self._connection.execute(query).mappings().first()
+        if row is None:
+            raise NotFound(f"there is no upload {upload_id}")
+        return StateUpload(**row)
+
+    def remove(self, upload_id: str) -> None:
+        """Delete one."""
+        self._connection.execute(sa.delete(state_uploads).where(state_uploads.c.id == upload_id))

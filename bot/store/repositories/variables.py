@@ -1,4 +1,4 @@
-"""Variables and sets of them in the database: the Variables port."""
+"""Variables and sets of them in the database: the ports Variables and VariableIds."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
+from bot.domain.errors import NotFound
 from bot.domain.workspaces.phase import Phase
 from bot.domain.workspaces.variables import Category, StoredVariable, Variable, VariableSet
 from bot.services.ports.world import Vault
@@ -107,6 +108,8 @@ class SqlVariables:
             "workspaces": list(one.workspaces),
             "description": one.description,
             "made_by": one.made_by,
+            "priority": one.priority,
+            "projects": list(one.projects),
         }
         update = {name: value for name, value in row.items() if name not in ("id", "name")}
         insert_or_update(self._connection, variable_sets, ["name"], row, update)
@@ -130,6 +133,26 @@ class SqlVariables:
         return StoredVariable(row["id"], variable, row["set_by"], row["at"])
 
 
+class SqlVariableIds:
+    """Variables and sets of one transaction by their ids: the VariableIds port."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def owner_of(self, variable_id: str) -> tuple[str, str]:
+        """Return the ids of a variable's workspace and set, one of them empty. Raises NotFound."""
+        query = sa.select(variables.c.workspace_id, variables.c.set_id).where(variables.c.id == variable_id)
+        row = self._connection.execute(query).first()
+        if row is None:
+            raise NotFound(f"there is no variable {variable_id}")
+        return row.workspace_id or "", row.set_id or ""
+
+    def rename_set(self, set_id: str, name: str) -> None:
+        """Give a set another name."""
+        statement = sa.update(variable_sets).where(variable_sets.c.id == set_id).values(name=name)
+        self._connection.execute(statement)
+
+
 def _in_order(found: list[StoredVariable]) -> list[StoredVariable]:
     return sorted(found, key=lambda kept: kept.variable.place)
 
@@ -143,4 +166,6 @@ def _read_set(row: sa.RowMapping, inside: list[StoredVariable]) -> VariableSet:
         description=row["description"],
         made_by=row["made_by"],
         variables=tuple(_in_order(inside)),
+        priority=row["priority"],
+        projects=tuple(row["projects"]),
     )

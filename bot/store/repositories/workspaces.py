@@ -34,6 +34,9 @@ from bot.store.schema.workspaces import workspaces
 
 _KEPT = ("id", "name", "lock_by", "lock_reason", "lock_at")
 _UNSAVED = ("id", "lock_by", "lock_reason", "lock_at")
+# The most frequent statements are built once: building one costs as much as carrying it out.
+_GET = sa.select(workspaces).where(workspaces.c.id == sa.bindparam("of"))
+_GET_LOCKED = _GET.with_for_update()
 
 
 class SqlWorkspaces:
@@ -58,8 +61,8 @@ class SqlWorkspaces:
         return found
 
     def _get(self, workspace_id: str, for_update: bool) -> Workspace:
-        query = sa.select(workspaces).where(workspaces.c.id == workspace_id)
-        row = self._connection.execute(query.with_for_update() if for_update else query).mappings().first()
+        query = _GET_LOCKED if for_update else _GET
+        row = self._connection.execute(query, {"of": workspace_id}).mappings().first()
         if row is None:
             raise NotFound(f"there is no workspace {workspace_id}")
         return read_workspace(row)

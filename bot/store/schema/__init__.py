@@ -16,9 +16,10 @@ from bot.store.schema.forecasts import forecasts
 from bot.store.schema.identity import identity_keys
 from bot.store.schema.naming import metadata
 from bot.store.schema.notifications import notices, notification_attempts, notifications
-from bot.store.schema.people import sessions, tokens
+from bot.store.schema.people import login_codes, sessions, tokens
 from bot.store.schema.policies import policy_checks, policy_replays, policy_set_versions
 from bot.store.schema.posts import posts, subjects
+from bot.store.schema.projects import projects
 from bot.store.schema.resources import indexed_states, resources
 from bot.store.schema.roots import roots
 from bot.store.schema.runs import artifacts, leases, output, run_events, runs
@@ -40,6 +41,7 @@ __all__ = [
     "identity_keys",
     "indexed_states",
     "leases",
+    "login_codes",
     "metadata",
     "notices",
     "notification_attempts",
@@ -49,6 +51,7 @@ __all__ = [
     "policy_replays",
     "policy_set_versions",
     "posts",
+    "projects",
     "repo_watches",
     "resources",
     "roots",

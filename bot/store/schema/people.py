@@ -48,3 +48,19 @@ tokens = Table(
     Column("revoked_at", Moment),
     Column("workspaces", Json, nullable=False),
 )
+
+# Codes that `terraform login` exchanges for a token, once, within minutes.
+login_codes = Table(
+    "login_codes",
+    metadata,
+    # A hash of the code: reading this table gives nobody a token.
+    Column("hash", Words, primary_key=True),
+    Column("forge", Words, nullable=False),
+    Column("login", Words, nullable=False),
+    Column("uid", Words, nullable=False),
+    Column("client", Words, nullable=False),
+    Column("redirect_uri", Words, nullable=False),
+    Column("challenge", Words, nullable=False),
+    Column("scope", Words, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+)

@@ -66,6 +66,10 @@ runs = Table(
     Column("freeze_ignored", Words, nullable=False, server_default=""),
     # The uploaded configuration; empty if it is that of a commit.
     Column("configuration_version", Words, nullable=False, server_default=""),
+    Column("save_plan", sa.Boolean, nullable=False, server_default=sa.false()),
+    Column("allow_empty_apply", sa.Boolean, nullable=False, server_default=sa.false()),
+    # The program that created the run, as it names itself.
+    Column("client", Words, nullable=False, server_default=""),
     UniqueConstraint("workspace_id", "sequence"),
     # Applies queue: at most one run holds a workspace, even if the code has a bug (promise 2).
     Index(

@@ -1,4 +1,4 @@
-"""The tables of Terraform's states, each version, and of its locks on them."""
+"""The tables of Terraform's states: each version, uploads that were announced, and Terraform's locks."""
 
 from __future__ import annotations
 
@@ -43,4 +43,20 @@ state_locks = Table(
     Column("run_id", Words, ForeignKey("runs.id")),
     Column("info", Words, nullable=False),
     Column("at", Moment, nullable=False),
+)
+
+state_uploads = Table(
+    "state_uploads",
+    metadata,
+    Column("id", Words, primary_key=True),
+    Column("workspace_id", Words, ForeignKey("workspaces.id"), nullable=False),
+    Column("by", Words, nullable=False),
+    Column("role", sa.Integer, nullable=False),
+    Column("serial", sa.BigInteger, nullable=False),
+    Column("lineage", Words, nullable=False),
+    Column("md5", Words, nullable=False),
+    Column("force", sa.Boolean, nullable=False),
+    Column("locked_at", Moment, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Index("ix_state_uploads_workspace", "workspace_id"),
 )

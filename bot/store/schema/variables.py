@@ -17,6 +17,8 @@ variable_sets = Table(
     Column("workspaces", Json, nullable=False),
     Column("description", Words, nullable=False),
     Column("made_by", Words, nullable=False),
+    Column("priority", sa.Boolean, nullable=False, server_default=sa.false()),
+    Column("projects", Json, nullable=False, server_default=sa.text("'[]'")),
 )
 
 variables = Table(

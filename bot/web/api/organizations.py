@@ -6,8 +6,9 @@ from flask import Response
 
 from bot.domain.errors import NotFound
 from bot.domain.people.permissions import Role
+from bot.domain.workspaces.project import DEFAULT_ID
 from bot.web.api import documents, reading
-from bot.web.api.documents import ApiResource, Related
+from bot.web.api.documents import ApiLink, ApiResource, Related
 from bot.web.api.registry import ApiRoutes
 from bot.web.request import access
 from bot.web.request.services import services
@@ -100,6 +101,7 @@ def organization() -> ApiResource:
                 "can-create-team": False,
                 "can-create-module": False,
                 "can-manage-users": False,
+                "can-create-project": makes,
                 "can-manage-tags": makes,
                 "can-update-agent-pools": False,
                 "can-update-sentinel": False,
@@ -109,6 +111,9 @@ def organization() -> ApiResource:
                 "can-update-oauth": False,
             },
         },
-        {"entitlement-set": Related(f"/api/v2/organizations/{name}/entitlement-set")},
+        {
+            "entitlement-set": Related(f"/api/v2/organizations/{name}/entitlement-set"),
+            "default-project": ApiLink("projects", DEFAULT_ID, f"/api/v2/projects/{DEFAULT_ID}"),
+        },
         {"self": f"/api/v2/organizations/{name}"},
     )

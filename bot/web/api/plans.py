@@ -5,6 +5,12 @@ from __future__ import annotations
 from flask import Response, request
 
 from bot.domain.errors import NotFound
+from bot.domain.people.permissions import Role
+from bot.domain.plans.plan import load_plan_json
+from bot.domain.plans.remote_plan import redacted_plan
+from bot.domain.runs.masking import TextMasker
+from bot.services.plans.snapshot import secrets_of_run
+from bot.services.ports import ArtifactKind
 from bot.services.runs.output_pieces import STAGES
 from bot.services.runs.stage_log import read_log
 from bot.web.api import documents, rights, signed
@@ -29,6 +35,30 @@ def plan(plan_id: str) -> Response:
 def plan_of_run(run_id: str) -> Response:
     """Answer with a run's plan."""
     return _plan(run_id)
+
+
+@routes.get("/plans/<plan_id>/json-output", summary="Read a plan as JSON; needs the role admin")
+def json_output(plan_id: str) -> Response:
+    """Answer with Terraform's own JSON of a plan, sensitive values included; 204 while there is none."""
+    return _json_output(_run_of(plan_id, "plan-"))
+
+
+@routes.get("/runs/<run_id>/plan/json-output", summary="Read the plan of a run as JSON; needs the role admin")
+def json_output_of_run(run_id: str) -> Response:
+    """Answer with Terraform's own JSON of a run's plan."""
+    return _json_output(run_id)
+
+
+@routes.get("/plans/<plan_id>/json-output-redacted", summary="Read a plan as JSON, without sensitive values")
+def json_output_redacted(plan_id: str) -> Response:
+    """Answer with what the CLI draws a plan from; 204 while there is none."""
+    run, _, _ = rights.run(_run_of(plan_id, "plan-"))
+    with services().store.reading() as tx:
+        raw = tx.artifacts.get(run.id, ArtifactKind.PLAN_JSON)
+        secrets = secrets_of_run(tx, run.id)
+    if not raw:
+        return documents.nothing(204)
+    return documents.plain(redacted_plan(load_plan_json(raw), TextMasker(secrets).hide))
 
 
 @routes.get("/applies/<apply_id>", summary="Show an apply", gives="applies")
@@ -63,6 +93,13 @@ def _plan(run_id: str) -> Response:
     run, _, _ = rights.run(run_id)
     with services().store.reading() as tx:
         return documents.one(plan_resource(tx, run))
+
+
+def _json_output(run_id: str) -> Response:
+    run, _, _ = rights.run(run_id, Role.ADMIN)
+    with services().store.reading() as tx:
+        raw = tx.artifacts.get(run.id, ArtifactKind.PLAN_JSON)
+    return Response(raw, mimetype="application/json") if raw else documents.nothing(204)
 
 
 def _apply(run_id: str) -> Response:

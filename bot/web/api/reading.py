@@ -87,6 +87,11 @@ def sent() -> Sent:
     return Sent(_fields(data.get("attributes"), current().fields), _object(data.get("relationships")))
 
 
+def as_sent(found: Mapping[str, Any], fields: Sequence[ApiField]) -> Sent:
+    """Return what a resource within a body says, by these fields. Raises Invalid."""
+    return Sent(_fields(found.get("attributes"), fields), _object(found.get("relationships")))
+
+
 def sent_list() -> Sequence[Mapping[str, Any]]:
     """Return the resources of a body whose `data` is an array. Raises Invalid."""
     data = _json().get("data")

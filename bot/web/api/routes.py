@@ -16,9 +16,14 @@ from bot.web.api import (
     gate,
     organizations,
     plans,
+    policy_checks,
+    projects,
     runs,
+    state_outputs,
     state_versions,
     tags,
+    variables,
+    varsets,
     workspaces,
 )
 from bot.web.api.gate import RateLimiter
@@ -30,11 +35,16 @@ RESOURCES = (
     account,
     organizations,
     workspaces,
+    projects,
     tags,
     configuration_versions,
     runs,
     plans,
+    policy_checks,
     state_versions,
+    state_outputs,
+    variables,
+    varsets,
 )
 
 blueprint = Blueprint("api", __name__)

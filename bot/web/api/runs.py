@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flask import Response
+from flask import Response, request
 
 from bot.domain.errors import IllegalMove, Invalid
 from bot.domain.people.permissions import Person
@@ -19,6 +19,7 @@ from bot.web.api.documents import ApiResource, PageOf
 from bot.web.api.registry import ApiField, ApiParameter, ApiRoutes, FieldKind
 from bot.web.api.shapes.runs import apply_resource, event_resource, plan_resource, run_resource
 from bot.web.api.shapes.workspaces import workspace_resource
+from bot.web.api.workspaces import current_run
 from bot.web.request.services import services
 
 routes = ApiRoutes("runs")
@@ -43,12 +44,12 @@ _FIELDS = (
     ApiField("auto-apply", FieldKind.BOOLEAN, "left out: as the workspace says"),
     ApiField("target-addrs", FieldKind.ARRAY),
     ApiField("replace-addrs", FieldKind.ARRAY),
-    ApiField("save-plan", FieldKind.BOOLEAN, "not built yet: refused"),
-    ApiField("allow-empty-apply", FieldKind.BOOLEAN, "not built yet: refused"),
+    ApiField("save-plan", FieldKind.BOOLEAN, "ends `planned_and_saved`, and holds nothing"),
+    ApiField("allow-empty-apply", FieldKind.BOOLEAN, "a plan without changes can be applied"),
     ApiField("variables", FieldKind.ARRAY, "not built yet: refused unless it is empty"),
     ApiField("terraform-version", about="not built yet: refused"),
 )
-_NOT_BUILT = ("save-plan", "allow-empty-apply", "variables", "terraform-version")
+_NOT_BUILT = ("variables", "terraform-version")
 
 
 @routes.post(
@@ -82,6 +83,9 @@ def create() -> Response:
             target=sent.strings("target-addrs"),
             refresh=sent.truth("refresh", True),
         ),
+        save_plan=sent.truth("save-plan"),
+        allow_empty_apply=sent.truth("allow-empty-apply"),
+        client=client(),
     )
     return answer((services().api_runs.create(there, person, wishes), there, person), 201)
 
@@ -195,6 +199,13 @@ def answer(seen: Seen, status: int = 200) -> Response:
     return documents.one(data, status, _included([seen]))
 
 
+def client() -> str:
+    """Return the program that asks, as it names itself: `Terraform/1.11.4`, `curl/8.9.1`."""
+    version = request.headers.get("X-Terraform-Version", "")
+    named = f"Terraform/{version}" if version else request.headers.get("User-Agent", "").partition(" ")[0]
+    return named if named.isascii() and named.isprintable() else ""
+
+
 def _unfinished() -> list[Seen]:
     visible = {there.id: (there, person) for there, person in rights.visible()}
     wanted = RunQuery(statuses=frozenset(each.value for each in UNDER_WAY), active=True, limit=1000)
@@ -207,7 +218,8 @@ def _included(found: list[Seen]) -> list[ApiResource]:
     organization = services().config.organization.name
 
     def workspaces(seen: Seen) -> list[ApiResource]:
-        return [workspace_resource(seen[1], seen[2], organization)]
+        with services().store.reading() as tx:
+            return [workspace_resource(seen[1], seen[2], organization, current_run(tx, seen[1]))]
 
     def plans(seen: Seen) -> list[ApiResource]:
         with services().store.reading() as tx:

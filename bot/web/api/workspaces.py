@@ -12,10 +12,11 @@ from bot.domain.errors import Conflict, Forbidden, IllegalMove, Invalid
 from bot.domain.people.permissions import Person, Role
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run
+from bot.domain.workspaces.project import of_a_name
 from bot.domain.workspaces.workspace import EngineKind, ExecutionMode, Workspace
 from bot.services.ports import RunQuery, Transaction
 from bot.services.workspaces.api_workspaces import WorkspaceWishes
-from bot.web.api import documents, organizations, reading, rights
+from bot.web.api import documents, organizations, projects, reading, rights
 from bot.web.api.documents import ApiResource
 from bot.web.api.registry import ApiField, ApiParameter, ApiRoutes, FieldKind
 from bot.web.api.shapes.runs import run_resource
@@ -38,7 +39,7 @@ _FIELDS = (
     ApiField("execution-mode", choices=("remote", "local")),
     ApiField("operations", FieldKind.BOOLEAN, "the older word for the execution mode"),
 )
-_INCLUDES = ("organization", "current_run")
+_INCLUDES = ("organization", "current_run", "project")
 _ABOUT: dict[str, Any] = {"gives": "workspaces", "includes": _INCLUDES}
 
 
@@ -53,6 +54,7 @@ _ABOUT: dict[str, Any] = {"gives": "workspaces", "includes": _INCLUDES}
         ApiParameter("search[exclude-tags]", "none of these tags"),
         ApiParameter("filter[tagged][0][key]", "a tag with a value"),
         ApiParameter("filter[current-run][status]"),
+        ApiParameter("filter[project][id]"),
         ApiParameter("sort", "`name`, `-name`"),
     ),
     **_ABOUT,
@@ -61,6 +63,9 @@ def listing(organization_name: str) -> Response:
     """Answer with the workspaces that who asks may see."""
     organizations.check_name(organization_name)
     found = [each for each in rights.visible() if _matches(each[0])]
+    if project_id := request.args.get("filter[project][id]", ""):
+        project = projects.seen(project_id)
+        found = [each for each in found if project.has(each[0])]
     statuses = reading.words("filter[current-run][status]")
     if statuses:
         with services().store.reading() as tx:
@@ -143,7 +148,8 @@ def safe_delete_named(organization_name: str, workspace_name: str) -> Response:
 def lock(workspace_id: str) -> Response:
     """Lock a workspace for who asks."""
     there, person = rights.workspace(workspace_id)
-    there = services().workspace_locks.lock(there.name, person, reading.said("reason"))
+    locks = services().workspace_locks
+    there = locks.lock(there.name, person, reading.said("reason"), writes_state=True)
     return answer((there, person))
 
 
@@ -163,7 +169,7 @@ def unlock(workspace_id: str) -> Response:
 def force_unlock(workspace_id: str) -> Response:
     """Unlock a workspace by force."""
     there, person = rights.workspace(workspace_id)
-    return answer((services().workspace_locks.unlock(there.name, person, force=True), person))
+    return answer((services().workspace_locks.force_unlock(there.name, person), person))
 
 
 def answer(seen: Seen, status: int = 200) -> Response:
@@ -183,6 +189,7 @@ def _resources(found: Sequence[Seen]) -> list[ApiResource]:
     organization = services().config.organization.name
     with services().store.reading() as tx:
         states = tx.states.currents([there.id for there, _ in found])
+        made = {each.name: each.id for each in tx.projects.all()}
         return [
             workspace_resource(
                 there,
@@ -190,6 +197,7 @@ def _resources(found: Sequence[Seen]) -> list[ApiResource]:
                 organization,
                 current_run(tx, there),
                 states[there.id].id if there.id in states else "",
+                made.get(there.project) or of_a_name(there.project).id,
             )
             for there, person in found
         ]
@@ -202,7 +210,11 @@ def _included(found: Sequence[Seen]) -> list[ApiResource]:
             run = current_run(tx, there)
             return [run_resource(tx, run, there, person)] if run else []
 
+    def project(seen: Seen) -> list[ApiResource]:
+        return [projects.shown(each) for each in projects.visible() if each.has(seen[0])]
+
     known: Mapping[str, reading.Include[Seen]] = {
+        "project": project,
         "organization": lambda _: [organizations.organization()],
         "current_run": runs,
     }
@@ -240,6 +252,7 @@ def _wishes(sent: reading.Sent) -> WorkspaceWishes:
         working_directory=given.get("working-directory"),
         engine_version=_version(given.get("terraform-version")),
         execution=execution,
+        project=projects.seen(sent.related("project")).named_in if sent.related("project") else None,
         tags=[_tag(each) for each in names] if "tags" in sent.relationships else None,
         bindings=bindings(sent.all_related("tag-bindings")) if "tag-bindings" in sent.relationships else None,
     )

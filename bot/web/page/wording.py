@@ -16,6 +16,7 @@ _STATUS_TONES: dict[RunStatus, Tone] = {
     RunStatus.POLICY_OVERRIDE: Tone.ASK,
     RunStatus.APPLIED: Tone.GOOD,
     RunStatus.PLANNED_AND_FINISHED: Tone.GOOD,
+    RunStatus.PLANNED_AND_SAVED: Tone.ASK,
     RunStatus.POLICY_SOFT_FAILED: Tone.ASK,
     RunStatus.DISCARDED: Tone.OFF,
     RunStatus.ERRORED: Tone.BAD,
@@ -36,7 +37,7 @@ def badge_of(run: Run) -> Badge:
     """Return a run's state as a badge; a run that is being canceled says so."""
     if run.cancel_requested_at is not None and not run.final:
         return Badge("Canceling", Tone.WAIT)
-    if run.awaits_confirmation:
+    if run.awaits_confirmation and not run.saved:
         return Badge("Needs confirmation", Tone.ASK)
     label = lifecycle.LABELS[run.status]
     if run.status is RunStatus.PLANNED_AND_FINISHED and run.has_changes is False:

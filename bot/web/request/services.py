@@ -25,14 +25,18 @@ from bot.services.people.forge_sign_in import ForgeSignIn
 from bot.services.people.roles import Roles
 from bot.services.people.sessions import Sessions
 from bot.services.people.tokens import Tokens
-from bot.services.ports import Addresses, Clock, Delivery, Engine, Hook, Store, Transaction, Vault
+from bot.services.ports import Addresses, Clock, Delivery, Engine, Hook, Meter, Store, Transaction, Vault
 from bot.services.runs.locks import WorkspaceLocks
 from bot.services.runs.queue_plan import ManualRuns
 from bot.services.states.backend import StateService
 from bot.services.states.history import StateVersions
+from bot.services.states.pushes import StatePushes
 from bot.services.states.shared_states import SharedStates
+from bot.services.variables.api_sets import ApiVariableSets
+from bot.services.variables.api_variables import ApiVariables
 from bot.services.variables.editor import VariableEditor
 from bot.services.workspaces.api_workspaces import ApiWorkspaces
+from bot.services.workspaces.projects import Projects
 
 
 class DeliveryIntake(Protocol):
@@ -184,6 +188,11 @@ class Services(Protocol):
         ...
 
     @property
+    def meter(self) -> Meter:
+        """Counts what happens."""
+        ...
+
+    @property
     def intake(self) -> DeliveryIntake:
         """Deliveries go here."""
         ...
@@ -279,6 +288,11 @@ class Services(Protocol):
         ...
 
     @property
+    def state_pushes(self) -> StatePushes:
+        """States that people push by the API."""
+        ...
+
+    @property
     def api_workspaces(self) -> ApiWorkspaces:
         """Workspaces that are made through the API."""
         ...
@@ -291,6 +305,21 @@ class Services(Protocol):
     @property
     def api_runs(self) -> ApiRuns:
         """Runs that clients of the API create."""
+        ...
+
+    @property
+    def api_variables(self) -> ApiVariables:
+        """Variables, as clients of the API change them."""
+        ...
+
+    @property
+    def api_sets(self) -> ApiVariableSets:
+        """Sets of variables, as clients of the API change them."""
+        ...
+
+    @property
+    def projects(self) -> Projects:
+        """Projects."""
         ...
 
     @property

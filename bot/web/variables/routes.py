@@ -297,8 +297,8 @@ def _visible(sets: Sequence[VariableSetView], person: Person) -> Sequence[Variab
     with services().store.reading() as tx:
         every = tx.workspaces.all()
     readable = access.readable(workspace.repo for workspace in every)
-    names = [workspace.name for workspace in every if workspace.repo in readable]
-    return [one for one in sets if any(map(one.reaches, names))]
+    seen = [each for each in every if each.repo in readable]
+    return [one for one in sets if any(one.reaches(each.name, each.project) for each in seen)]
 
 
 def _set_row(one: VariableSetView) -> SetRow:

@@ -13,7 +13,7 @@ from bot.domain.errors import IllegalMove
 from bot.domain.runs import lifecycle
 from bot.domain.runs.lifecycle import FINAL, LABELS, TRANSITIONS, RunStatus, StageStatus
 from bot.domain.runs.queue import next_run
-from bot.domain.runs.run import Run
+from bot.domain.runs.run import Run, RunSource
 from tests.fakes.runs import AT, a_preview, a_run, a_workspace
 
 S = RunStatus
@@ -40,7 +40,7 @@ def test_statuses_are_spelled_as_in_the_runs_api() -> None:
     assert {status.value for status in RunStatus} == {
         "pending", "fetching", "fetching_completed", "plan_queued", "planning", "planned", "policy_checking",
         "policy_override", "policy_checked", "confirmed", "apply_queued", "applying", "applied",
-        "planned_and_finished", "policy_soft_failed", "discarded", "errored", "canceled",
+        "planned_and_finished", "planned_and_saved", "policy_soft_failed", "discarded", "errored", "canceled",
     }  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def test_the_final_statuses_are_those_of_the_run_model() -> None:
 
 
 def test_a_run_that_may_apply_can_reach_everything_but_the_preview_s_own_end() -> None:
-    assert reachable(a_run()) == set(RunStatus) - {S.POLICY_SOFT_FAILED}
+    assert reachable(a_run()) == set(RunStatus) - {S.POLICY_SOFT_FAILED, S.PLANNED_AND_SAVED}
 
 
 def test_a_preview_reaches_no_status_of_an_apply_nor_of_a_person_s_decision() -> None:
@@ -59,6 +59,22 @@ def test_a_preview_reaches_no_status_of_an_apply_nor_of_a_person_s_decision() ->
         S.PENDING, S.FETCHING, S.FETCHING_COMPLETED, S.PLAN_QUEUED, S.PLANNING, S.PLANNED, S.POLICY_CHECKING,
         S.POLICY_CHECKED, S.PLANNED_AND_FINISHED, S.POLICY_SOFT_FAILED, S.ERRORED, S.CANCELED,
     }  # fmt: skip
+
+
+def test_a_run_that_saves_its_plan_applies_only_what_a_person_confirmed_and_is_not_planned_again() -> None:
+    run = a_preview(save_plan=True, source=RunSource.API, change_number=None)
+    assert reachable(run) == {
+        S.PENDING, S.FETCHING, S.FETCHING_COMPLETED, S.PLAN_QUEUED, S.PLANNING, S.PLANNED, S.POLICY_CHECKING,
+        S.POLICY_CHECKED, S.PLANNED_AND_FINISHED, S.PLANNED_AND_SAVED, S.POLICY_SOFT_FAILED, S.DISCARDED,
+        S.ERRORED, S.CANCELED,
+    }  # fmt: skip
+    saved = a_preview(status=S.PLANNED_AND_SAVED, save_plan=True, plan_status=StageStatus.FINISHED)
+    assert (saved.holds_workspace, saved.awaits_confirmation, saved.discardable) == (False, True, True)
+    assert (saved.speculative, a_preview().speculative) == (False, True)
+    waiting = saved.move(S.PENDING, AT, confirmed_by="ann", plan_only=False)
+    assert waiting.allowed() == {S.CONFIRMED, S.DISCARDED, S.CANCELED}
+    assert waiting.move(S.CANCELED, AT).plan_status is StageStatus.FINISHED
+    assert S.CONFIRMED not in a_run().allowed()
 
 
 @pytest.mark.parametrize(
@@ -69,11 +85,11 @@ def test_a_preview_reaches_no_status_of_an_apply_nor_of_a_person_s_decision() ->
         (S.PLANNED, {S.PLANNING, S.CONFIRMED, S.APPLY_QUEUED}),
         (S.POLICY_OVERRIDE, {S.POLICY_CHECKING}),
         (S.POLICY_CHECKED, {S.POLICY_CHECKING, S.POLICY_OVERRIDE}),
-        (S.CONFIRMED, {S.PLANNED, S.POLICY_CHECKED}),
+        (S.CONFIRMED, {S.PENDING, S.PLANNED, S.POLICY_CHECKED}),
         (S.APPLY_QUEUED, {S.CONFIRMED}),
         (S.APPLYING, {S.APPLY_QUEUED}),
         (S.APPLIED, {S.APPLYING}),
-        (S.DISCARDED, {S.PENDING, S.PLANNED, S.POLICY_OVERRIDE, S.POLICY_CHECKED}),
+        (S.DISCARDED, {S.PENDING, S.PLANNED, S.PLANNED_AND_SAVED, S.POLICY_OVERRIDE, S.POLICY_CHECKED}),
     ],
 )
 def test_no_stage_is_skipped_on_the_way_to_an_apply(status: RunStatus, only_after: set[RunStatus]) -> None:
@@ -92,7 +108,13 @@ def test_each_stage_lets_a_run_be_stopped_by_a_cancel_or_a_discard() -> None:
 
 
 def test_a_worker_a_person_or_the_queue_is_responsible_for_each_status_that_is_not_final() -> None:
-    groups = [{S.PENDING}, lifecycle.PLAN_STAGES, lifecycle.APPLY_STAGES, lifecycle.AWAITS_PERSON]
+    groups = [
+        {S.PENDING},
+        {S.PLANNED_AND_SAVED},
+        lifecycle.PLAN_STAGES,
+        lifecycle.APPLY_STAGES,
+        lifecycle.AWAITS_PERSON,
+    ]
     assert set().union(*groups) == set(RunStatus) - FINAL
     assert sum(len(group) for group in groups) == len(set(RunStatus) - FINAL)
 
@@ -117,7 +139,7 @@ def test_what_a_refusal_calls_possible_is_possible(status: RunStatus, plan_only:
     assert ("retry" in said) == run.final
     assert ("discard" in said) == (S.DISCARDED in run.allowed())
     assert ("cancel" in said) == (S.CANCELED in run.allowed())
-    assert ("confirm" in said) == (S.CONFIRMED in run.allowed())
+    assert ("confirm" in said) == (run.saved or S.CONFIRMED in run.allowed())
 
 
 def test_a_run_that_is_stopping_can_not_be_canceled_again() -> None:

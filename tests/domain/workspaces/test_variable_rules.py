@@ -278,3 +278,32 @@ def test_a_terraform_variable_is_for_both_phases() -> None:
     with pytest.raises(Invalid, match="the saved plan holds its value"):
         check(Variable("token", "x", phase=Phase.APPLY))
     check(Variable("TOKEN", "x", Category.ENV, phase=Phase.APPLY))
+
+
+def test_sets_with_priority_win_over_all_and_the_run_over_the_rest() -> None:
+    def kept(value: str, owner: str) -> StoredVariable:
+        return StoredVariable(owner, Variable("a", value), "ann", AT)
+
+    def one(name: str, *, priority: bool = False, **reach: Any) -> VariableSet:
+        return VariableSet(name, name, variables=(kept(name, name),), priority=priority, **reach)
+
+    everywhere = one("everywhere", everywhere=True)
+    project = one("project", projects=("lab",))
+    named = one("named", workspaces=("net*",))
+    first = [
+        one("p-everywhere", priority=True, everywhere=True),
+        one("p-project", priority=True, projects=("lab",)),
+        one("p-named", priority=True, workspaces=("network",)),
+    ]
+    order: list[VariableSet | str] = [*first, "run", "own", named, project, everywhere]
+    expected = [each if isinstance(each, str) else each.name for each in order]
+    found = []
+    while order:
+        sets = [each for each in order if isinstance(each, VariableSet)]
+        run = [kept("run", "")] if "run" in order else []
+        own = [kept("own", "var-1")] if "own" in order else []
+        (winner,) = effective("network", own, reversed(sets), run, project="lab")
+        found.append(winner.value)
+        order = [each for each in order if getattr(each, "name", each) != winner.value]
+    assert found == expected
+    assert effective("network", (), [project], project="other") == ()

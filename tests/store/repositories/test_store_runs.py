@@ -28,7 +28,7 @@ def test_every_field_comes_back(store: SqlStore, one: Run, later: Run) -> None:
     one = replace(one, id=new_id("run"), workspace_id=place.id)
     added = add(store, one)
     assert added == replace(one, sequence=1)
-    fixed = ("id", "workspace_id", "source", "plan_only", "commit", "created_by", "created_at")
+    fixed = ("id", "workspace_id", "source", "save_plan", "commit", "created_by", "created_at")
     changed = replace(later, sequence=1, version=added.version, **{f: getattr(one, f) for f in fixed})
     with store.transaction() as unit:
         assert unit.runs.get(one.id) == added

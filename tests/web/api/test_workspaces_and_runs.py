@@ -282,7 +282,7 @@ def test_a_run_without_workspace_or_configuration_is_422_and_a_hidden_one_404(
     assert olga.send("POST", "/runs", "runs", {}).status_code == 422
     assert start(olga, made["id"], "").status_code == 422
     assert start(olga, made["id"], "cv-nothing").status_code == 404
-    assert start(olga, made["id"], upload(olga, made["id"]), save_plan=True).status_code == 422
+    assert start(olga, made["id"], upload(olga, made["id"]), terraform_version="1.0.0").status_code == 422
     assert start(program("wren"), made["id"], "").status_code == 404
 
 

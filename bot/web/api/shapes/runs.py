@@ -15,6 +15,7 @@ from bot.services.ports import Transaction
 from bot.web.api import signed
 from bot.web.api.documents import ApiLink, ApiLinks, ApiResource, Fields, Related, moment
 from bot.web.api.gate import short_hash
+from bot.web.api.shapes.policy_checks import policy_check_id, was_judged
 from bot.web.request.services import services
 
 _SOURCES = {RunSource.API: "tfe-api", RunSource.PUSH: "tfe-configuration-version"}
@@ -23,6 +24,8 @@ _SOURCES = {RunSource.API: "tfe-api", RunSource.PUSH: "tfe-configuration-version
 def run_resource(tx: Transaction, run: Run, there: Workspace, person: Person) -> ApiResource:
     """Return a run as who asks sees it."""
     at = f"/api/v2/runs/{run.id}"
+    timeline = tx.runs.timeline(run.id)
+    checks = (policy_check_id(run.id),) if was_judged(timeline) else ()
     relationships: dict[str, ApiLink | ApiLinks | Related] = {
         "workspace": ApiLink("workspaces", there.id, f"/api/v2/workspaces/{there.id}"),
         "plan": ApiLink("plans", plan_id(run.id), f"{at}/plan"),
@@ -31,9 +34,11 @@ def run_resource(tx: Transaction, run: Run, there: Workspace, person: Person) ->
         "created-by": ApiLink("users", f"user-{short_hash(run.created_by)}"),
         "run-events": ApiLinks("run-events", (), f"{at}/run-events"),
         "task-stages": ApiLinks("task-stages"),
-        "policy-checks": ApiLinks("policy-checks"),
+        "policy-checks": ApiLinks("policy-checks", checks, f"{at}/policy-checks"),
     }
-    return ApiResource("runs", run.id, _run_attributes(tx, run, person), relationships, {"self": at})
+    return ApiResource(
+        "runs", run.id, _run_attributes(tx, run, person, timeline), relationships, {"self": at}
+    )
 
 
 def configuration_id(run: Run) -> str:
@@ -71,16 +76,17 @@ def event_resource(event: RunEvent, number: int) -> ApiResource:
     return ApiResource("run-events", f"re-{body}-{number}", {**about, "target": None})
 
 
-def _run_attributes(tx: Transaction, run: Run, person: Person) -> Fields:
+def _run_attributes(tx: Transaction, run: Run, person: Person, timeline: Sequence[RunEvent]) -> Fields:
     known, now = services().config, services().clock.now()
     possible = actions.possible(run, person, now, known.cool_off)
     modes = run.modes
     cancel = run.cancel_requested_at
     return {
-        "status": run.status.value,
+        # HashiCorp's word for a saved plan that was confirmed and waits for its turn.
+        "status": RunStatus.CONFIRMED.value if run.saved_and_confirmed else run.status.value,
         "actions": {
             "is-cancelable": run.cancelable and Action.CANCEL in possible,
-            "is-confirmable": run.awaits_confirmation and bool(run.has_changes),
+            "is-confirmable": run.awaits_confirmation and bool(run.has_changes or run.allow_empty_apply),
             "is-discardable": run.discardable,
             "is-force-cancelable": Action.FORCE_CANCEL in possible,
         },
@@ -96,10 +102,10 @@ def _run_attributes(tx: Transaction, run: Run, person: Person) -> Fields:
         },
         "has-changes": bool(run.has_changes),
         "position-in-queue": position(tx, run),
-        "plan-only": run.plan_only,
-        "save-plan": False,
+        "plan-only": run.speculative,
+        "save-plan": run.save_plan,
         "auto-apply": run.auto_apply,
-        "allow-empty-apply": False,
+        "allow-empty-apply": run.allow_empty_apply,
         "allow-config-generation": False,
         "is-destroy": modes.destroy,
         "refresh": modes.refresh,
@@ -112,7 +118,7 @@ def _run_attributes(tx: Transaction, run: Run, person: Person) -> Fields:
         "terraform-version": run.engine_version,
         "trigger-reason": "manual",
         "created-at": moment(run.created_at),
-        "status-timestamps": _timestamps(tx.runs.timeline(run.id)),
+        "status-timestamps": _timestamps(timeline),
         "canceled-at": moment(cancel),
         "force-cancel-available-at": moment(cancel + known.cool_off) if cancel and not run.final else None,
     }

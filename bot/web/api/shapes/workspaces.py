@@ -6,12 +6,18 @@ from bot.domain.people.permissions import Action, Person, Role
 from bot.domain.plans.modes import Mode
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import ExecutionMode, Workspace, WorkspaceOrigin
+from bot.services.states.history import may_write_state
 from bot.web.api.documents import ApiLink, ApiLinks, ApiResource, Fields, Related, moment
 from bot.web.api.gate import short_hash
 
 
 def workspace_resource(
-    there: Workspace, person: Person, organization: str, current: Run | None = None, state_id: str = ""
+    there: Workspace,
+    person: Person,
+    organization: str,
+    current: Run | None = None,
+    state_id: str = "",
+    project_id: str = "",
 ) -> ApiResource:
     """Return a workspace as who asks sees it. `current` is the run that holds it, or the latest one."""
     at = f"/api/v2/workspaces/{there.id}"
@@ -21,11 +27,13 @@ def workspace_resource(
             "runs", current.id if current else "", f"/api/v2/runs/{current.id}" if current else ""
         ),
         "latest-run": ApiLink("runs", current.id if current else ""),
-        "locked-by": ApiLink("users", f"user-{short_hash(there.lock.by)}" if there.lock else ""),
+        "locked-by": _locked_by(there, current),
         "current-state-version": ApiLink("state-versions", state_id, f"{at}/current-state-version"),
+        "project": ApiLink("projects", project_id),
         "tag-bindings": Related(f"{at}/tag-bindings"),
     }
-    return ApiResource("workspaces", there.id, _attributes(there, person), relationships, {"self": at})
+    about = _attributes(there, person, locked=there.lock is not None or _holds(current))
+    return ApiResource("workspaces", there.id, about, relationships, {"self": at})
 
 
 def tag_names(there: Workspace) -> list[str]:
@@ -33,7 +41,18 @@ def tag_names(there: Workspace) -> list[str]:
     return list(there.tags)
 
 
-def _attributes(there: Workspace, person: Person) -> Fields:
+def _holds(current: Run | None) -> bool:
+    return current is not None and current.holds_workspace
+
+
+def _locked_by(there: Workspace, current: Run | None) -> ApiLink:
+    """Return who has the lock: there is one, for people and for runs."""
+    if there.lock is not None:
+        return ApiLink("users", f"user-{short_hash(there.lock.by)}")
+    return ApiLink("runs", current.id if current is not None and current.holds_workspace else "")
+
+
+def _attributes(there: Workspace, person: Person, *, locked: bool) -> Fields:
     details = there.details
     made_here = there.origin is WorkspaceOrigin.API
     created_at = moment(details.created_at) or "2026-01-01T00:00:00.000Z"
@@ -44,7 +63,7 @@ def _attributes(there: Workspace, person: Person) -> Fields:
         "auto-apply": there.auto_apply,
         "auto-apply-run-trigger": there.auto_apply_run_triggers,
         "allow-destroy-plan": Mode.DESTROY in there.allowed_modes,
-        "locked": there.lock is not None,
+        "locked": locked,
         "locked-reason": there.lock.reason if there.lock else "",
         "execution-mode": details.execution.value,
         "operations": details.execution is not ExecutionMode.LOCAL,
@@ -106,7 +125,7 @@ def _permissions(there: Workspace, person: Person) -> Fields:
         "can-update-variable": may(Action.EDIT_VARIABLES),
         "can-read-state-versions": may(Action.EDIT_STATE),
         "can-read-state-outputs": may(Action.EDIT_STATE),
-        "can-create-state-versions": may(Action.EDIT_STATE),
+        "can-create-state-versions": may_write_state(there, person),
         "can-manage-tags": owns,
         "can-manage-run-tasks": False,
     }

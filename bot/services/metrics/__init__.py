@@ -1,0 +1,1 @@
+"""Metrics: which there are, and reading them all for a monitoring system."""
