@@ -378,6 +378,11 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
         sandbox=sandbox,
         policies=policy_engine_of(config, sandbox),
         set_files=SetFolders(config.config_file.parent, engine.checkout),
+<<<<<<< HEAD
         messengers=messengers_of(config),
         meter=meter,
+=======
+        meter=meter,
+        messengers=messengers_of(config),
+>>>>>>> main
     )

@@ -121,8 +121,8 @@ class House:
             sandbox=sandbox_of(config),
             policies=self.policies,
             set_files=self.policies,
-            messengers=self.messengers,
             meter=self.meter,
+            messengers=self.messengers,
         )
 
     def _parse(self, delivery: Delivery) -> ForgeEvent | Ignored:
