@@ -26,15 +26,23 @@ class NotificationSettings:
     mail_server: MailServer | None = field(default=None, repr=False)
 
 
-def read_notifications(manifest: Manifest, env: Environment, problems: Problems) -> NotificationSettings:
-    """Read the destinations and what they need of the environment; note what is wrong."""
+def read_notifications(
+    manifest: Manifest, env: Environment, problems: Problems, *, sends: bool = True
+) -> NotificationSettings:
+    """Read the destinations and what they need of the environment; note what is wrong.
+
+    A process that only says what is to be sent (`sends` is False) needs no address and no secret.
+    """
     entries = manifest.notifications or {}
+    destinations = tuple(_destination(name, entry) for name, entry in entries.items())
+    if not sends:
+        return NotificationSettings(destinations)
     server = _mail_server(env, problems)
     mails = [name for name, entry in entries.items() if entry.kind == "email"]
     if mails and server is None and not problems:
         problems.add("PLANGATE_SMTP", f"is not set: the destination {mails[0]} of plangate.yml sends e-mail")
     return NotificationSettings(
-        tuple(_destination(name, entry) for name, entry in entries.items()),
+        destinations,
         {name: _mailbox(entry, env, problems) for name, entry in entries.items()},
         server,
     )

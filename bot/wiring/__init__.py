@@ -11,12 +11,11 @@ from typing import Any
 
 from bot.clock import SystemClock
 from bot.config import Config
-from bot.dispatch import RqDispatch
 from bot.domain.workspaces.isolation import Isolation
 from bot.forges.kinds import KINDS, parser
 from bot.rendering import Rendering
-from bot.services.approvals.before_apply import BeforeApply
-from bot.services.approvals.our_comment import OurComments
+from bot.services.approvals.before_apply import BeforeApply as BeforeApply
+from bot.services.approvals.our_comment import OurComments as OurComments
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.comments.page_applies import PageApplies
 from bot.services.comments.why_reports import WhyReports
@@ -28,23 +27,23 @@ from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
 from bot.services.deliveries.intake import Intake
 from bot.services.deliveries.redeliver import Redelivery
 from bot.services.execution.advance import Execution
-from bot.services.execution.earlier_plans import EarlierPlans
-from bot.services.execution.engine_jobs import EngineJobs
-from bot.services.execution.plan_reuse import PlanReuse
+from bot.services.execution.earlier_plans import EarlierPlans as EarlierPlans
+from bot.services.execution.engine_jobs import EngineJobs as EngineJobs
+from bot.services.execution.plan_reuse import PlanReuse as PlanReuse
 from bot.services.forecasts.make import ForecastJob
 from bot.services.identity.keys import IssuerKeys
-from bot.services.identity.tokens import IdentityTokens
+from bot.services.identity.tokens import IdentityTokens as IdentityTokens
 from bot.services.notifications.deliver import NotificationDelivery
 from bot.services.notifications.events import Reminders
-from bot.services.outbox.ledger import Ledger
+from bot.services.outbox.ledger import Ledger as Ledger
 from bot.services.people.forge_sign_in import ForgeSignIn
 from bot.services.people.identities import Identities
 from bot.services.people.roles import Roles
 from bot.services.people.sessions import Sessions
 from bot.services.people.tokens import Tokens
-from bot.services.policies.check import PolicyChecker
+from bot.services.policies.check import PolicyChecker as PolicyChecker
 from bot.services.policies.replay import PolicyReplay
-from bot.services.policies.set_versions import SetVersions
+from bot.services.policies.set_versions import SetVersions as SetVersions
 from bot.services.ports import (
     Addresses,
     Clock,
@@ -93,9 +92,11 @@ from bot.vault import FernetVault
 from bot.wiring.catching_up import catching_up
 from bot.wiring.deliveries import intake_of, page_applies_of
 from bot.wiring.engine import binaries_of, engine_of, sandbox_of
+from bot.wiring.execution import execution_of, judging_of
 from bot.wiring.foundation import Foundation, foundation_of
 from bot.wiring.notifications import messengers_of, notifications_of
 from bot.wiring.policies import policy_engine_of
+from bot.wiring.pools import dispatch_of
 from bot.wiring.world import World
 
 
@@ -174,7 +175,7 @@ def build_services(world: World, config: Config) -> Services:
     transitions, factory = foundation.transitions, foundation.run_factory
     states, issuer_keys = StateService(store, vault, clock, world.meter), IssuerKeys(store, vault, clock)
     catch_up, failed_deliveries = catching_up(config, world)
-    policies, policy_replay = _judging(config, world, transitions)
+    policies, policy_replay = judging_of(config, world, transitions)
     forecasts = _forecasts(world, foundation)
     notifications = notifications_of(config, world)
     return Services(
@@ -213,7 +214,7 @@ def build_services(world: World, config: Config) -> Services:
         tokens=Tokens(store, clock),
         forge_sign_in=ForgeSignIn(world.sign_ins, vault, clock, world.addresses.public),
         intake=intake_of(config, world, foundation),
-        execution=_execution(world, foundation, states, policies, issuer_keys),
+        execution=execution_of(config, world, foundation, states, policies, issuer_keys),
         policy_replay=policy_replay,
         report_delivery=_report_delivery(world, foundation.post_builder),
         forecasts=forecasts,
@@ -258,44 +259,6 @@ def _api(config: Config, world: World, foundation: Foundation) -> dict[str, Any]
         "projects": Projects(store, clock),
         "meter": world.meter,
     }
-
-
-def _judging(config: Config, world: World, transitions: Transitions) -> tuple[PolicyChecker, PolicyReplay]:
-    store, clock, engine, sets = world.store, world.clock, world.policies, config.policy_sets
-    versions = SetVersions(store, clock, world.forges, world.set_files)
-    return (
-        PolicyChecker(store, engine, versions, sets, transitions),
-        PolicyReplay(
-            store, clock, engine, versions, sets, transitions, world.limits, config.policies.replayed
-        ),
-    )
-
-
-def _execution(
-    world: World, foundation: Foundation, states: StateService, policies: PolicyChecker, keys: IssuerKeys
-) -> Execution:
-    store, clock, limits, engine = world.store, world.clock, world.limits, world.engine
-    transitions, identities = foundation.transitions, foundation.identities
-    identity = IdentityTokens(store, clock, keys, world.addresses, limits)
-    jobs = EngineJobs(store, world.forges, states, world.addresses, identity, identities)
-    plan_reuse = PlanReuse(
-        clock, transitions, limits.plan_age, EarlierPlans(store, world.forges, world.merges)
-    )
-    ours = OurComments(store, clock, world.forges, Ledger(store, clock), transitions)
-    before = BeforeApply(
-        store,
-        clock,
-        world.forges,
-        foundation.requirement_checker,
-        foundation.approvers,
-        transitions,
-        ours,
-        identities,
-        foundation.merges,
-    )
-    return Execution(
-        store, clock, world.vault, engine, jobs, transitions, limits, policies, plan_reuse, before
-    )
 
 
 def _report_delivery(world: World, posts: PostBuilder) -> ReportDelivery:
@@ -345,7 +308,7 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
     """Return the real World for a configuration. Raises ConfigError."""
     clock = SystemClock()
     store = SqlStore(config.database_url, FernetVault(config.secret_keys))
-    dispatch = RqDispatch(config.require_redis())
+    dispatch = dispatch_of(config, store)
     limits = config.limits
     binaries, sandbox = binaries_of(config), sandbox_of(config)
     engine = engine_of(config, binaries, sandbox, limits)
@@ -378,11 +341,6 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
         sandbox=sandbox,
         policies=policy_engine_of(config, sandbox),
         set_files=SetFolders(config.config_file.parent, engine.checkout),
-<<<<<<< HEAD
-        messengers=messengers_of(config),
-        meter=meter,
-=======
         meter=meter,
         messengers=messengers_of(config),
->>>>>>> main
     )

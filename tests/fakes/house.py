@@ -71,6 +71,7 @@ class House:
         texts: CommentTexts | None = None,
         catching_up: CatchUpSettings = NEVER,
         destinations: Sequence[Destination] = (),
+        pool: str = "",
     ) -> None:
         self.texts = texts or PlainTexts()
         self.limits = limits or Limits()
@@ -88,6 +89,7 @@ class House:
             owners=(Account("github", "olga"),),
             catching_up=catching_up,
             notifications=NotificationSettings(tuple(destinations)),
+            pool=pool,
         )
         self.addresses = Addresses(config.url, config.internal_url, Path("data"))
         self.services = build_services(self._world(config), config)

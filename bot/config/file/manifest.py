@@ -21,6 +21,7 @@ from bot.config.file.names import (
     branch_name,
     egress_target,
     name_template,
+    pool_name,
     provider_source,
     regular_expression,
     version_constraint,
@@ -157,6 +158,10 @@ class Options(Entry):
     )
     concurrency: GroupName | None = Field(
         default=None, description="Group, of those under `concurrency:`, whose limit its runs keep"
+    )
+    pool: Annotated[str, AfterValidator(pool_name)] | None = Field(
+        default=None,
+        description="Pool of workers that run it: `plangate worker --pool`. If unset: the others",
     )
     identity: IdentityEntry | None = Field(
         default=None, description="Clouds for which runs get identity tokens; see docs/how-to/identity.md"

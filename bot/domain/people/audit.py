@@ -52,17 +52,10 @@ class AuditAction(StrEnum):
     CHANGE_WORKSPACE = "change workspace"
     DELETE_WORKSPACE = "delete workspace"
     UPLOAD = "upload configuration"
-<<<<<<< HEAD
-    TEST_NOTIFICATION = "test notification"
-    MAKE_PROJECT = "create project"
-    CHANGE_PROJECT = "change project"
-    DELETE_PROJECT = "delete project"
-=======
     MAKE_PROJECT = "create project"
     CHANGE_PROJECT = "change project"
     DELETE_PROJECT = "delete project"
     TEST_NOTIFICATION = "test notification"
->>>>>>> main
 
 
 class AuditResult(StrEnum):

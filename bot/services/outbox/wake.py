@@ -32,13 +32,8 @@ class Wake:
     deliveries: list[str] = field(default_factory=list)
     replays: list[str] = field(default_factory=list)
     forecasts: bool = False
-<<<<<<< HEAD
-    destinations: list[str] = field(default_factory=list)
-    left: list[tuple[Run, Run]] = field(default_factory=list)
-=======
     left: list[tuple[Run, Run]] = field(default_factory=list)
     destinations: list[str] = field(default_factory=list)
->>>>>>> main
     _marked_in: Transaction | None = field(default=None, repr=False)
     _marked: set[str] = field(default_factory=set, repr=False)
 

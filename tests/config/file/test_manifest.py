@@ -102,6 +102,7 @@ def test_the_example_shows_every_option_and_loads() -> None:
         ),
         tags=("production", "pci"),
         concurrency=Concurrency("aws-prod", 2),
+        pool="production",
         labels=True,
         project="shop",
         team="platform",
