@@ -35,6 +35,11 @@ def settings() -> Config:
     return configured(os.environ)
 
 
+def choose_pool(pool: str) -> None:
+    """Work for a pool of workspaces from now on, empty for those of none: jobs read the settings themselves."""
+    os.environ["PLANGATE_POOL"] = pool
+
+
 def configuration() -> Config:
     """Read the configuration and begin logging. Raises ConfigError."""
     config = settings()

@@ -24,6 +24,7 @@ from bot.config.organization import OrganizationSettings, read_organization
 from bot.config.owners import read_owners
 from bot.config.problems import Problems, did_you_mean
 from bot.config.retention import read_keeping
+from bot.config.run_tasks import RunTaskSettings, read_run_tasks
 from bot.config.settings import LOOPBACK, Environment, Network, fernet_key
 from bot.config.table import NEW_KEY, table
 from bot.domain.errors import ConfigError
@@ -113,6 +114,7 @@ class Config:
     variables: DeclaredVariables = field(default_factory=DeclaredVariables, repr=False)
     written: OptionPositions = field(default_factory=OptionPositions, repr=False)
     notifications: NotificationSettings = field(default_factory=NotificationSettings)
+    run_tasks: RunTaskSettings = field(default_factory=RunTaskSettings)
     pool: str = ""
     secret_files: tuple[Path, ...] = ()
     passed_on: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -160,6 +162,7 @@ class Config:
             variables=variables,
             written=read_written(manifest, document),
             notifications=read_notifications(manifest, env, problems, sends=not pool),
+            run_tasks=read_run_tasks(manifest, env, problems),
             pool=pool,
             secret_files=tuple(env.secret_files),
             passed_on={name: environ[name] for name in PASSED_ON if environ.get(name)},

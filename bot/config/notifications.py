@@ -69,13 +69,19 @@ def _length(text: str) -> timedelta:
 def _mailbox(entry: NotificationEntry, env: Environment, problems: Problems) -> Mailbox:
     url, key = entry.url or "", ""
     if entry.url_env:
-        url = required(entry.url_env, env, problems, "put the address of the webhook into it")
-        if url and not _callable(url):
-            # The address is not repeated: it is a secret (promise 6).
-            problems.add(entry.url_env, "is not an address that is called: write it as https://host/path")
+        url = receiver_address(entry.url_env, env, problems)
     if entry.key_env:
         key = required(entry.key_env, env, problems, "put the key that signs calls into it")
     return Mailbox(url, key, tuple(dict.fromkeys(entry.to or ())))
+
+
+def receiver_address(name: str, env: Environment, problems: Problems) -> str:
+    """Return the address of a receiver in a variable; note a missing or an invalid one."""
+    url = required(name, env, problems, "put the receiver's address into it")
+    if url and not _callable(url):
+        # The address is not repeated: it is a secret (promise 6).
+        problems.add(name, "is not an address that is called: write it as https://host/path")
+    return url
 
 
 def required(name: str, env: Environment, problems: Problems, fix: str) -> str:

@@ -13,6 +13,7 @@ from bot.clock import SystemClock
 from bot.config import Config
 from bot.domain.workspaces.isolation import Isolation
 from bot.forges.kinds import KINDS, parser
+from bot.integrations.run_tasks import SignedTaskCaller
 from bot.rendering import Rendering
 from bot.services.approvals.before_apply import BeforeApply as BeforeApply
 from bot.services.approvals.our_comment import OurComments as OurComments
@@ -62,6 +63,7 @@ from bot.services.ports import (
 from bot.services.reports.deliver import ReportDelivery
 from bot.services.reports.derive import ReportBuilder
 from bot.services.reports.posts import PostBuilder
+from bot.services.run_tasks.callbacks import TaskCallbacks
 from bot.services.runs.abandoned_locks import AbandonedLocks
 from bot.services.runs.controls import RunControls
 from bot.services.runs.create import RunFactory
@@ -92,7 +94,7 @@ from bot.vault import FernetVault
 from bot.wiring.catching_up import catching_up
 from bot.wiring.deliveries import intake_of, page_applies_of
 from bot.wiring.engine import binaries_of, engine_of, sandbox_of
-from bot.wiring.execution import execution_of, judging_of
+from bot.wiring.execution import execution_of, judging_of, run_tasks_of
 from bot.wiring.foundation import Foundation, foundation_of
 from bot.wiring.notifications import messengers_of, notifications_of
 from bot.wiring.policies import policy_engine_of
@@ -145,6 +147,7 @@ class Services:
     execution: Execution
     forecasts: ForecastJob
     notifications: NotificationDelivery
+    task_callbacks: TaskCallbacks
     policy_replay: PolicyReplay
     report_delivery: ReportDelivery
     sweep: Sweep
@@ -172,12 +175,11 @@ def build_services(world: World, config: Config) -> Services:
     """Build the services from a World. Tests pass a World of fakes."""
     store, clock, vault, forges = world.store, world.clock, world.vault, world.forges
     foundation = foundation_of(config, world)
-    transitions, factory = foundation.transitions, foundation.run_factory
     states, issuer_keys = StateService(store, vault, clock, world.meter), IssuerKeys(store, vault, clock)
     catch_up, failed_deliveries = catching_up(config, world)
-    policies, policy_replay = judging_of(config, world, transitions)
-    forecasts = _forecasts(world, foundation)
-    notifications = notifications_of(config, world)
+    run_tasks, task_callbacks = run_tasks_of(config, world)
+    policies, policy_replay = judging_of(config, world, foundation.transitions, run_tasks)
+    forecasts, notifications = _forecasts(world, foundation), notifications_of(config, world)
     return Services(
         config=config,
         addresses=world.addresses,
@@ -193,9 +195,9 @@ def build_services(world: World, config: Config) -> Services:
         forges=forges,
         forge_checks=world.forge_checks,
         hooks=world.hooks,
-        transitions=transitions,
+        transitions=foundation.transitions,
         post_builder=foundation.post_builder,
-        run_factory=factory,
+        run_factory=foundation.run_factory,
         states=states,
         shared_states=SharedStates(store, states),
         state_versions=StateVersions(store, clock, ResourceIndex(store, vault)),
@@ -214,12 +216,13 @@ def build_services(world: World, config: Config) -> Services:
         tokens=Tokens(store, clock),
         forge_sign_in=ForgeSignIn(world.sign_ins, vault, clock, world.addresses.public),
         intake=intake_of(config, world, foundation),
-        execution=execution_of(config, world, foundation, states, policies, issuer_keys),
+        execution=execution_of(config, world, foundation, states, policies, issuer_keys, run_tasks),
         policy_replay=policy_replay,
         report_delivery=_report_delivery(world, foundation.post_builder),
         forecasts=forecasts,
         notifications=notifications,
-        sweep=_sweep(config, world, transitions, issuer_keys, catch_up, forecasts, notifications),
+        task_callbacks=task_callbacks,
+        sweep=_sweep(config, world, foundation, issuer_keys, catch_up, forecasts, notifications),
         issuer_keys=issuer_keys,
         **_api(config, world, foundation),
     )
@@ -271,16 +274,16 @@ def _report_delivery(world: World, posts: PostBuilder) -> ReportDelivery:
 def _sweep(
     config: Config,
     world: World,
-    transitions: Transitions,
+    foundation: Foundation,
     keys: IssuerKeys,
     catch_up: CatchUp,
     forecasts: ForecastJob,
     notifications: NotificationDelivery,
 ) -> Sweep:
     store, clock, limits = world.store, world.clock, world.limits
-    abandoned = AbandonedLocks(store, clock, transitions, limits)
+    abandoned = AbandonedLocks(store, clock, foundation.transitions, limits)
     retention_job = RetentionJob(store, clock, limits, config.retention)
-    removed, kept_states = RemovedWorkspaces(store, transitions), KeptStates(store, clock)
+    removed, kept_states = RemovedWorkspaces(store, foundation.transitions), KeptStates(store, clock)
     index = ResourceIndex(store, world.vault)
     return Sweep(
         store,
@@ -343,4 +346,5 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
         set_files=SetFolders(config.config_file.parent, engine.checkout),
         meter=meter,
         messengers=messengers_of(config),
+        task_caller=SignedTaskCaller(config.run_tasks.mailboxes),
     )

@@ -16,18 +16,32 @@ from bot.services.outbox.ledger import Ledger
 from bot.services.policies.check import PolicyChecker
 from bot.services.policies.replay import PolicyReplay
 from bot.services.policies.set_versions import SetVersions
+from bot.services.run_tasks.ask import RunTasks
+from bot.services.run_tasks.callbacks import TaskCallbacks
+from bot.services.run_tasks.tokens import TaskTokens
 from bot.services.runs.transitions import Transitions
 from bot.services.states.backend import StateService
 from bot.wiring.foundation import Foundation
 from bot.wiring.world import World
 
 
-def judging_of(config: Config, world: World, transitions: Transitions) -> tuple[PolicyChecker, PolicyReplay]:
+def run_tasks_of(config: Config, world: World) -> tuple[RunTasks, TaskCallbacks]:
+    """Build what asks run tasks, and what takes their answers."""
+    store, clock = world.store, world.clock
+    tokens = TaskTokens(store, clock, world.vault)
+    tasks, name = config.run_tasks.tasks, config.organization.name
+    asks = RunTasks(store, clock, world.task_caller, tokens, world.addresses, tasks, name)
+    return asks, TaskCallbacks(store, tokens)
+
+
+def judging_of(
+    config: Config, world: World, transitions: Transitions, run_tasks: RunTasks
+) -> tuple[PolicyChecker, PolicyReplay]:
     """Build what judges plans by policies."""
     store, clock, engine, sets = world.store, world.clock, world.policies, config.policy_sets
     versions = SetVersions(store, clock, world.forges, world.set_files)
     return (
-        PolicyChecker(store, engine, versions, sets, transitions),
+        PolicyChecker(store, engine, versions, sets, transitions, run_tasks),
         PolicyReplay(
             store, clock, engine, versions, sets, transitions, world.limits, config.policies.replayed
         ),
@@ -41,6 +55,7 @@ def execution_of(
     states: StateService,
     policies: PolicyChecker,
     keys: IssuerKeys,
+    run_tasks: RunTasks,
 ) -> Execution:
     """Build what advances runs."""
     store, clock, limits, engine = world.store, world.clock, world.limits, world.engine
@@ -74,4 +89,5 @@ def execution_of(
         plan_reuse,
         before,
         Turns(store, clock, config.pool),
+        run_tasks,
     )

@@ -25,6 +25,7 @@ from bot.services.ports import (
     SetFiles,
     SignIn,
     Store,
+    TaskCaller,
     Vault,
 )
 from bot.terraform.programs.binaries import Binaries
@@ -59,4 +60,5 @@ class World:
     policies: PolicyEngine
     set_files: SetFiles
     messengers: Messengers
+    task_caller: TaskCaller
     meter: Meter = field(default_factory=SilentMeter)

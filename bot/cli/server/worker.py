@@ -20,7 +20,7 @@ from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
 from bot import jobs
-from bot.cli.loading import configuration, serving
+from bot.cli.loading import choose_pool, configuration, serving
 from bot.cli.server.worker_pool import WorkerPool
 from bot.config import Config, LogLevel
 from bot.config.problems import did_you_mean
@@ -135,8 +135,7 @@ def _reap() -> None:
 )
 def worker(queues: str, pool: str, count: int) -> None:
     """Work on jobs. Start as many as you like, on as many machines as you like."""
-    # The functions of jobs read the settings by themselves, in processes of their own.
-    os.environ["PLANGATE_POOL"] = pool
+    choose_pool(pool)
     names = _queues(queues, pool)
     config = configuration()
     if pool and pool not in config.pools:

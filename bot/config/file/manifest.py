@@ -31,6 +31,7 @@ from bot.config.file.notifications import Notifications
 from bot.config.file.paths import DependsOn, Directory, Pattern, inside
 from bot.config.file.policies import PolicySetEntry, Tag, Tags
 from bot.config.file.requirements import Require
+from bot.config.file.run_tasks import RunTaskEntries
 from bot.config.file.variable_entries import Inputs, Variables, VariableSetEntry
 from bot.config.problems import did_you_mean, shown
 from bot.domain.workspaces.discovery import NAME
@@ -253,6 +254,9 @@ class Manifest(Entry):
     )
     notifications: Notifications | None = Field(
         default=None, description="Destinations of notifications by name: chats, mail, webhooks"
+    )
+    run_tasks: RunTaskEntries | None = Field(
+        default=None, description="Services by name that judge runs, in HashiCorp's protocol for run tasks"
     )
 
     @property

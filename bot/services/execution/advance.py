@@ -32,6 +32,7 @@ from bot.domain.plans.digest import DigestInputs, plan_digest
 from bot.domain.plans.plan import load_plan_json, read_plan
 from bot.domain.runs.lifecycle import APPLY_STAGES, PLAN_STAGES, RunStatus
 from bot.domain.runs.run import Run, RunEvent
+from bot.domain.tasks.tasks import TaskStage
 from bot.domain.workspaces.phase import Phase
 from bot.services.approvals.before_apply import BeforeApply
 from bot.services.execution.disk_space import DiskSpace
@@ -67,6 +68,7 @@ from bot.services.ports import (
     Transaction,
     Vault,
 )
+from bot.services.run_tasks.ask import RunTasks
 from bot.services.runs import abandoned_locks
 from bot.services.runs.queue_position import has_turn
 from bot.services.runs.transitions import Transitions
@@ -107,7 +109,9 @@ class Execution:
         plan_reuse: PlanReuse,
         before_apply: BeforeApply,
         turns: Turns,
+        run_tasks: RunTasks,
     ) -> None:
+        self._run_tasks = run_tasks
         self._before_apply = before_apply
         self._store = store
         self._clock = clock
@@ -207,9 +211,9 @@ class Execution:
         job = self._jobs.for_run(run, Phase.PLAN, self._clock.now() + self._limits.plan + _SPARE)
         with self._watching(run.id, fence, "plan") as watch:
             self._engine.fetch(job, watch)
-            run = self._onward(
-                run, fence, RunStatus.FETCHING_COMPLETED, RunStatus.PLAN_QUEUED, RunStatus.PLANNING
-            )
+            run = self._onward(run, fence, RunStatus.FETCHING_COMPLETED)
+            self._run_tasks.gate(run, TaskStage.PRE_PLAN, fence, watch)
+            run = self._onward(run, fence, RunStatus.PLAN_QUEUED, RunStatus.PLANNING)
             with self._store.reading() as tx:
                 basis = current_inputs(tx, run, self._clock.now())
             result = self._engine.plan(job, watch)
@@ -287,6 +291,7 @@ class Execution:
             return
         # Before the run is marked applying: a forge that is down must not look like an interrupted apply.
         with self._watching(run.id, fence, "apply") as watch:
+            self._run_tasks.gate(run, TaskStage.PRE_APPLY, fence, watch)
             missing = self._before_apply.missing(run, watch)
         if missing:
             self._transitions.change(

@@ -22,6 +22,7 @@ from bot.web.api import (
     state_outputs,
     state_versions,
     tags,
+    task_results,
     variables,
     varsets,
     workspaces,
@@ -45,6 +46,7 @@ RESOURCES = (
     state_outputs,
     variables,
     varsets,
+    task_results,
 )
 
 blueprint = Blueprint("api", __name__)

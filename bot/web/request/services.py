@@ -26,6 +26,7 @@ from bot.services.people.roles import Roles
 from bot.services.people.sessions import Sessions
 from bot.services.people.tokens import Tokens
 from bot.services.ports import Addresses, Clock, Delivery, Engine, Hook, Meter, Store, Transaction, Vault
+from bot.services.run_tasks.callbacks import TaskCallbacks
 from bot.services.runs.locks import WorkspaceLocks
 from bot.services.runs.queue_plan import ManualRuns
 from bot.services.states.backend import StateService
@@ -255,6 +256,11 @@ class Services(Protocol):
     @property
     def notifications(self) -> NotificationDelivery:
         """Destinations of notifications, and tests of them."""
+        ...
+
+    @property
+    def task_callbacks(self) -> TaskCallbacks:
+        """Answers of run tasks."""
         ...
 
     @property
