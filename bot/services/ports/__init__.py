@@ -90,6 +90,7 @@ from bot.services.ports.policies import (
     SetFiles,
     SetVersion,
 )
+from bot.services.ports.projects import ProjectRecords
 from bot.services.ports.resources import (
     FoundResource,
     IndexedResource,
@@ -226,6 +227,7 @@ __all__ = [
     "PolicyTest",
     "Post",
     "Posts",
+    "ProjectRecords",
     "QueueHealth",
     "Queues",
     "Redeliveries",
