@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from bot.domain.people.accounts import Account
+from bot.domain.people.origins import Origin, Via
 from bot.domain.people.permissions import Person, Role
 from bot.domain.runs.lifecycle import RunStatus
 from tests.support.cloud_cli import CloudCli, terraform_on_path
@@ -217,7 +218,7 @@ def test_policies_speak_in_the_cli_and_are_never_overridden_by_it(cli: CloudCli,
     with journey.services.store.reading() as tx:
         (held,) = tx.runs.queue(tx.workspaces.named("judged").id)
     assert held.status is RunStatus.POLICY_OVERRIDE
-    ana = Person("ana", Role.OWNER)
+    ana = Person("ana", Role.OWNER, Origin(Via.PAGE, "github"))
     journey.services.controls.override(held.id, ana, "it is fine")
     assert journey.until(lambda: _ended(journey, held.id), "the end of the apply") is RunStatus.APPLIED
 

@@ -9,7 +9,9 @@ import pytest
 
 from bot.domain.errors import Forbidden, IllegalMove, Invalid
 from bot.domain.events import NO_REPO
+from bot.domain.people.origins import Origin, Via
 from bot.domain.people.permissions import Person, Role
+from bot.domain.policies.owners import Owner
 from bot.domain.policies.sets import PolicySet, SetOrigin
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run
@@ -158,3 +160,20 @@ def test_runs_of_uploads_that_nobody_decides_about_are_discarded_after_a_time(ho
     house.push("c2", "network/main.tf")
     house.sweep(hours=30)
     assert [run.status for run in house.runs(network)][-1] is RunStatus.PLANNED
+
+
+def test_owners_of_a_set_override_in_a_workspace_without_a_repository_by_their_own_forge(
+    build: Callable[..., House],
+) -> None:
+    guard = PolicySet("guard", SetOrigin("rules"), everywhere=True, owners=(Owner("github", "olga"),))
+    house = build(policy_sets=(guard,))
+    house.policies.folders["rules"] = "tags soft-mandatory failed no"
+    run = start(house, app(house))
+    assert run.status is RunStatus.POLICY_OVERRIDE
+    for forge in ("", "gitlab"):
+        stranger = Person("olga", Role.OWNER, Origin(Via.PAGE, forge))
+        with pytest.raises(Forbidden, match="not an owner of the policy set guard"):
+            house.controls.override(run.id, stranger, "mine")
+    olga = Person("olga", Role.READ, Origin(Via.PAGE, "github"))
+    assert house.controls.may_override(run.id, olga)
+    assert house.controls.override(run.id, olga, "it is fine").status is RunStatus.POLICY_CHECKED
