@@ -10,12 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.services.ports.deliveries import Delivery
-from bot.services.ports.store import Transaction
+from bot.services.ports.store import SchemaState, Transaction
 from bot.services.ports.world import Vault
 from bot.store.connection.engines import READING, WRITING, make_engine
 from bot.store.connection.failures import in_our_words
 from bot.store.connection.forking import no_fork_within
 from bot.store.connection.group_commit import GroupCommit
+from bot.store.connection.migrate import compared
 from bot.store.encryption.roots import make_root, read_root
 from bot.store.repositories.approvals import SqlApprovals
 from bot.store.repositories.audit import SqlAuditLog
@@ -132,6 +133,11 @@ class SqlStore:
         Returns after the commit. Raises Conflict if another forge has used its id, and as `transaction`.
         """
         return self._group_commit.add(delivery)
+
+    def schema(self) -> SchemaState:
+        """Return how the database's schema compares with this program's. Raises as `transaction`."""
+        with self._connected(READING) as connection:
+            return compared(connection)
 
     def root(self) -> bytes:
         """Return the secret that this database's derived keys come from; the first call creates it."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 from bot.clock import SystemClock
@@ -34,6 +35,7 @@ from bot.services.execution.plan_reuse import PlanReuse
 from bot.services.forecasts.make import ForecastJob
 from bot.services.identity.keys import IssuerKeys
 from bot.services.identity.tokens import IdentityTokens
+from bot.services.metrics.measure import Measurements
 from bot.services.notifications.deliver import NotificationDelivery
 from bot.services.notifications.events import Reminders
 from bot.services.outbox.ledger import Ledger
@@ -58,6 +60,7 @@ from bot.services.ports import (
     Meter,
     PolicyEngine,
     Queues,
+    Spans,
     Store,
     Vault,
 )
@@ -78,6 +81,7 @@ from bot.services.states.kept_aside import KeptStates
 from bot.services.states.pushes import StatePushes
 from bot.services.states.resource_index import ResourceIndex
 from bot.services.states.shared_states import SharedStates
+from bot.services.tracing.spans import SilentSpans
 from bot.services.upkeep.retention import RetentionJob
 from bot.services.upkeep.sweep import Sweep
 from bot.services.variables.api_sets import ApiVariableSets
@@ -91,6 +95,7 @@ from bot.store import SqlStore
 from bot.terraform.programs.binaries import Binaries
 from bot.terraform.repository.set_files import SetFolders
 from bot.terraform.sandbox import Sandbox
+from bot.traces import CollectedSpans
 from bot.vault import FernetVault
 from bot.wiring.catching_up import catching_up
 from bot.wiring.deliveries import intake_of, page_applies_of
@@ -113,6 +118,8 @@ class Services:
     dispatch: Dispatch
     queues: Queues
     meter: Meter
+    spans: Spans
+    measurements: Measurements
     engine: Engine
     policies: PolicyEngine
     binaries: Binaries
@@ -159,6 +166,11 @@ class Services:
     program_login: ProgramLogin
     force_execute: ForceExecute
     engine_versions: Binaries
+
+
+def version() -> str:
+    """Return the version of Plangate that is installed."""
+    return metadata.version("plangate")
 
 
 def configured(environ: Mapping[str, str], kinds: ForgeKinds = KINDS) -> Config:
@@ -263,6 +275,8 @@ def _api(config: Config, world: World, foundation: Foundation) -> dict[str, Any]
         "force_execute": ForceExecute(store, clock, transitions),
         "program_login": ProgramLogin(store, clock, Tokens(store, clock)),
         "meter": world.meter,
+        "spans": world.spans,
+        "measurements": Measurements(store, world.queues, clock, world.meter, version()),
     }
 
 
@@ -351,15 +365,14 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
     """Return the real World for a configuration. Raises ConfigError."""
     clock = SystemClock()
     store = SqlStore(config.database_url, FernetVault(config.secret_keys))
-    dispatch = RqDispatch(config.require_redis())
+    dispatch, meter = RqDispatch(config.require_redis()), RedisMeter(config.require_redis())
     limits = config.limits
     binaries, sandbox = binaries_of(config), sandbox_of(config)
-    engine = engine_of(config, binaries, sandbox, limits)
+    engine = engine_of(config, binaries, sandbox, limits, meter)
     # Keys are derived from a root in the database, so that they survive a rotation of encryption keys.
     vault = FernetVault(config.secret_keys, root=store.root)
     tokens = RedisTokens(config.require_redis(), vault, clock)
-    meter = RedisMeter(config.require_redis())
-    clients = {forge.name: kinds[forge.kind].client(forge, tokens) for forge in config.forges}
+    clients = {forge.name: kinds[forge.kind].client(forge, tokens, meter) for forge in config.forges}
     return World(
         clock=clock,
         store=store,
@@ -385,5 +398,6 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
         policies=policy_engine_of(config, sandbox),
         set_files=SetFolders(config.config_file.parent, engine.checkout),
         meter=meter,
+        spans=CollectedSpans(config.traces, version()) if config.traces else SilentSpans(),
         messengers=messengers_of(config),
     )

@@ -24,9 +24,11 @@ from bot.services.ports import (
     Queues,
     SetFiles,
     SignIn,
+    Spans,
     Store,
     Vault,
 )
+from bot.services.tracing.spans import SilentSpans
 from bot.terraform.programs.binaries import Binaries
 from bot.terraform.sandbox import Sandbox
 
@@ -60,3 +62,4 @@ class World:
     set_files: SetFiles
     messengers: Messengers
     meter: Meter = field(default_factory=SilentMeter)
+    spans: Spans = field(default_factory=SilentSpans)

@@ -60,7 +60,7 @@ from bot.services.ports.forge_kinds import (
 )
 from bot.services.ports.identity import IdentityKey, IdentityKeys
 from bot.services.ports.merging import MergeCommits
-from bot.services.ports.meter import Meter, Metric, MetricKind, SeriesPart
+from bot.services.ports.meter import Meter, Metric, MetricKind, SeriesPart, Spans
 from bot.services.ports.notifications import (
     DeliveryAttempt,
     Mailbox,
@@ -122,7 +122,7 @@ from bot.services.ports.states import (
     StateUploads,
     StateVersion,
 )
-from bot.services.ports.store import Retention, Store, Transaction
+from bot.services.ports.store import Retention, SchemaState, Store, Transaction
 from bot.services.ports.variables import VariableIds, Variables
 from bot.services.ports.workspaces import (
     Overview,
@@ -139,6 +139,7 @@ from bot.services.ports.world import (
     Dispatch,
     Limits,
     QueueHealth,
+    QueueLoad,
     Queues,
     Vault,
 )
@@ -230,6 +231,7 @@ __all__ = [
     "Posts",
     "ProjectRecords",
     "QueueHealth",
+    "QueueLoad",
     "Queues",
     "Redeliveries",
     "Replays",
@@ -245,6 +247,7 @@ __all__ = [
     "RunState",
     "Runs",
     "RunsOfProject",
+    "SchemaState",
     "SeriesPart",
     "SessionRecord",
     "SessionRecords",
@@ -252,6 +255,7 @@ __all__ = [
     "SetVersion",
     "SignIn",
     "SignInRequest",
+    "Spans",
     "StageWatch",
     "StateAccess",
     "StateHistory",

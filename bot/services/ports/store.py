@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from bot.services.ports.backlog import Backlog
@@ -242,6 +243,14 @@ class Transaction(Protocol):
         ...
 
 
+class SchemaState(StrEnum):
+    """How the database's schema compares with the one of this program."""
+
+    CURRENT = "current"
+    BEHIND = "behind"
+    NEWER = "newer"
+
+
 class Store(Protocol):
     """The database, the only truth."""
 
@@ -258,6 +267,10 @@ class Store(Protocol):
 
         Returns after the commit. Raises Conflict if another forge has used its id, and as `transaction`.
         """
+        ...
+
+    def schema(self) -> SchemaState:
+        """Return how the schema compares with this program's. A newer one is from an upgrade."""
         ...
 
 

@@ -21,6 +21,7 @@ from bot.web.api import (
     plans,
     policy_checks,
     projects,
+    remote_state_consumers,
     runs,
     state_outputs,
     state_versions,
@@ -53,6 +54,7 @@ RESOURCES = (
     state_outputs,
     variables,
     varsets,
+    remote_state_consumers,
 )
 
 blueprint = Blueprint("api", __name__)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from flask import Response, request
 
@@ -10,6 +10,7 @@ from bot.domain.errors import IllegalMove, Invalid
 from bot.domain.people.permissions import Person
 from bot.domain.plans.modes import make_modes
 from bot.domain.runs.run import Run
+from bot.domain.workspaces.variables import Variable
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.configurations.api_runs import RunWishes
 from bot.services.ports import RunQuery
@@ -45,10 +46,10 @@ _FIELDS = (
     ApiField("replace-addrs", FieldKind.ARRAY),
     ApiField("save-plan", FieldKind.BOOLEAN, "ends `planned_and_saved`, and holds nothing"),
     ApiField("allow-empty-apply", FieldKind.BOOLEAN, "a plan without changes can be applied"),
-    ApiField("variables", FieldKind.ARRAY, "not built yet: refused unless it is empty"),
+    ApiField("variables", FieldKind.ARRAY, "of this run alone: `key`, and `value` as an expression"),
     ApiField("terraform-version", about="not built yet: refused"),
 )
-_NOT_BUILT = ("variables", "terraform-version")
+_NOT_BUILT = ("terraform-version",)
 
 
 @routes.post(
@@ -85,6 +86,7 @@ def create() -> Response:
         save_plan=sent.truth("save-plan"),
         allow_empty_apply=sent.truth("allow-empty-apply"),
         client=client(),
+        variables=_variables(sent.attributes.get("variables", ())),
     )
     return answer((services().api_runs.create(there, person, wishes), there, person), 201)
 
@@ -178,9 +180,22 @@ def answer(seen: Seen, status: int = 200) -> Response:
 
 def client() -> str:
     """Return the program that asks, as it names itself: `Terraform/1.11.4`, `curl/8.9.1`."""
-    version = request.headers.get("X-Terraform-Version", "")
+    version = request.headers.get("Terraform-Version", "")
     named = f"Terraform/{version}" if version else request.headers.get("User-Agent", "").partition(" ")[0]
     return named if named.isascii() and named.isprintable() else ""
+
+
+def _variables(found: Sequence[object]) -> tuple[Variable, ...]:
+    """Return the variables of a run. Raises Invalid."""
+    read = {}
+    for each in found:
+        key, value = (each.get("key"), each.get("value")) if isinstance(each, dict) else (None, None)
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise Invalid("each of variables has a key and a value, which are strings")
+        if key in read:
+            raise Invalid(f"variables has {key[:100]!a} twice")
+        read[key] = Variable(key, value, hcl=True)
+    return tuple(read.values())
 
 
 def _included(found: list[Seen]) -> list[ApiResource]:

@@ -33,6 +33,7 @@ OPEN = frozenset(
         "state.state",
         "health.healthz",
         "health.readyz",
+        "metrics.metrics",
         "identity.discovery",
         "well_known.terraform",
         "well_known.run_page",

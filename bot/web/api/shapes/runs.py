@@ -11,6 +11,7 @@ from bot.domain.runs import actions, lifecycle
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
 from bot.domain.runs.run import Run, RunEvent, RunSource
 from bot.domain.workspaces.workspace import Workspace
+from bot.services.plans.snapshot import own_variables_of
 from bot.services.ports import Transaction
 from bot.web.api import signed
 from bot.web.api.documents import ApiLink, ApiLinks, ApiResource, Fields, Related, moment
@@ -114,7 +115,7 @@ def _run_attributes(tx: Transaction, run: Run, person: Person, timeline: Sequenc
         "refresh-only": modes.refresh_only,
         "target-addrs": list(modes.target_addrs),
         "replace-addrs": list(modes.replace_addrs),
-        "variables": [],
+        "variables": _variables(tx, run, person),
         "message": run.message,
         "source": _CLI if run.client.startswith("Terraform/") else _SOURCES.get(run.source, "tfe-ui"),
         "terraform-version": run.engine_version,
@@ -124,6 +125,15 @@ def _run_attributes(tx: Transaction, run: Run, person: Person, timeline: Sequenc
         "canceled-at": moment(cancel),
         "force-cancel-available-at": moment(cancel + known.cool_off) if cancel and not run.final else None,
     }
+
+
+def _variables(tx: Transaction, run: Run, person: Person) -> list[Fields]:
+    """Return the run's own variables. Their values are for people who may set the workspace's."""
+    shown = person.may(Action.EDIT_VARIABLES)
+    return [
+        {"key": each.key, "value": "" if each.sensitive or not shown else each.value}
+        for each in own_variables_of(tx, run.id)
+    ]
 
 
 def position(tx: Transaction, run: Run) -> int:
