@@ -41,6 +41,7 @@ from bot.store.repositories.run_figures import SqlRunFigures
 from bot.store.repositories.run_search import SqlRunSearch
 from bot.store.repositories.runs import SqlArtifacts, SqlRuns
 from bot.store.repositories.states import SqlStateHistory, SqlStateLocks, SqlStates, SqlStateUploads
+from bot.store.repositories.tasks import SqlTaskResults
 from bot.store.repositories.variables import SqlVariableIds, SqlVariables
 from bot.store.repositories.waiting_runs import SqlWaitingRuns
 from bot.store.repositories.workspaces import SqlWorkspaces
@@ -78,6 +79,7 @@ class SqlTransaction:
     variable_ids: SqlVariableIds
     policies: SqlPolicyChecks
     replays: SqlReplays
+    task_results: SqlTaskResults
     retention: SqlRetention
     approvals: SqlApprovals
     sessions: SqlSessions
@@ -195,6 +197,7 @@ class SqlStore:
             variable_ids=SqlVariableIds(connection),
             policies=SqlPolicyChecks(connection, self._vault),
             replays=SqlReplays(connection),
+            task_results=SqlTaskResults(connection),
             retention=SqlRetention(connection),
             approvals=SqlApprovals(connection),
             sessions=SqlSessions(connection),

@@ -224,7 +224,8 @@ class Workspace:
     `own_backend` says that the configuration keeps its state itself. `identity` names the audiences that
     runs get tokens for. `concurrency` is the group of which only some runs are at work at once. `freeze`
     are the windows in which no apply starts. `labels`: it counts for the labels of a change.
-    People find it by its `project` and `team`, too.
+    People find it by its `project` and `team`, too. `pool` are the workers that run it, empty:
+    those of no pool.
     """
 
     id: str
@@ -257,6 +258,7 @@ class Workspace:
     labels: bool = False
     project: str = ""
     team: str = ""
+    pool: str = ""
     made_by_api: bool = False
     details: ApiDetails = field(default_factory=ApiDetails)
 

@@ -123,6 +123,7 @@ from bot.services.ports.states import (
     StateVersion,
 )
 from bot.services.ports.store import Retention, SchemaState, Store, Transaction
+from bot.services.ports.tasks import TaskAnswer, TaskCaller, TaskMailbox, TaskResults
 from bot.services.ports.variables import VariableIds, Variables
 from bot.services.ports.workspaces import (
     Overview,
@@ -266,6 +267,10 @@ __all__ = [
     "StateVersion",
     "States",
     "Store",
+    "TaskAnswer",
+    "TaskCaller",
+    "TaskMailbox",
+    "TaskResults",
     "TokenRecords",
     "Transaction",
     "VariableIds",

@@ -30,6 +30,7 @@ from bot.services.ports.run_figures import RunFigures
 from bot.services.ports.run_search import RunSearch
 from bot.services.ports.runs import Approvals, Artifacts, Leases, Runs, WaitingRuns
 from bot.services.ports.states import StateHistory, StateLocks, States, StateUploads
+from bot.services.ports.tasks import TaskResults
 from bot.services.ports.variables import VariableIds, Variables
 from bot.services.ports.workspaces import Overviews, Workspaces
 
@@ -175,6 +176,11 @@ class Transaction(Protocol):
     @property
     def replays(self) -> Replays:
         """Replays of changed policy sets."""
+        ...
+
+    @property
+    def task_results(self) -> TaskResults:
+        """Results of run tasks."""
         ...
 
     @property

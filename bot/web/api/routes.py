@@ -26,6 +26,7 @@ from bot.web.api import (
     state_outputs,
     state_versions,
     tags,
+    task_results,
     teams,
     variables,
     varsets,
@@ -55,6 +56,7 @@ RESOURCES = (
     variables,
     varsets,
     remote_state_consumers,
+    task_results,
 )
 
 blueprint = Blueprint("api", __name__)

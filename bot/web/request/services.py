@@ -39,6 +39,7 @@ from bot.services.ports import (
     Transaction,
     Vault,
 )
+from bot.services.run_tasks.callbacks import TaskCallbacks
 from bot.services.runs.force_execute import ForceExecute
 from bot.services.runs.locks import WorkspaceLocks
 from bot.services.runs.queue_plan import ManualRuns
@@ -284,6 +285,11 @@ class Services(Protocol):
     @property
     def notifications(self) -> NotificationDelivery:
         """Destinations of notifications, and tests of them."""
+        ...
+
+    @property
+    def task_callbacks(self) -> TaskCallbacks:
+        """Answers of run tasks."""
         ...
 
     @property
