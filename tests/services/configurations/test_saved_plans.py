@@ -15,6 +15,7 @@ from bot.domain.policies.owners import Owner
 from bot.domain.policies.sets import PolicySet, SetOrigin
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run
+from bot.domain.tasks.tasks import RunTask, TaskStage
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.configurations.api_runs import RunWishes
 from tests.fakes.engine import change
@@ -177,3 +178,12 @@ def test_owners_of_a_set_override_in_a_workspace_without_a_repository_by_their_o
     olga = Person("olga", Role.READ, Origin(Via.PAGE, "github"))
     assert house.controls.may_override(run.id, olga)
     assert house.controls.override(run.id, olga, "it is fine").status is RunStatus.POLICY_CHECKED
+
+
+def test_run_tasks_are_told_that_a_saved_plan_may_be_applied(build: Callable[..., House]) -> None:
+    house = build(run_tasks=(RunTask("cost", stages=(TaskStage.POST_PLAN,)),))
+    there = app(house)
+    start(house, there, save_plan=True)
+    start(house, there, plan_only=True)
+    told = [request["is_speculative"] for _, request in house.task_caller.asked]
+    assert told == [False, True]
