@@ -235,6 +235,22 @@ def test_policies_speak_in_the_cli_and_are_never_overridden_by_it(cli: CloudCli,
     assert "Apply complete!" in passed.text
 
 
+@pytest.mark.soak
+def test_tags_that_are_a_map_choose_workspaces_of_a_project(cli: CloudCli, journey: Journey) -> None:
+    mine = CloudCli(cli.program, cli.folder.parent / "mapped", cli.url, cli.token)
+    there = 'project = "platform"\n      tags    = { env = "live" }'
+    mine.write(resource("one", "first"), there)
+    inited = mine.run("init", answer="mapped\n")
+    assert inited.code == 0, inited.text
+    with journey.services.store.reading() as tx:
+        made = tx.workspaces.named("mapped")
+    assert (made.project, made.details.bindings) == ("platform", (("env", "live"),))
+    assert mine.run("workspace", "new", "second").code == 0
+    listed = mine.run("workspace", "list")
+    assert {"mapped", "second"} <= set(listed.text.replace("*", " ").split())
+    assert mine.run("plan").code == 0
+
+
 def _ended(journey: Journey, run_id: str) -> RunStatus | None:
     """Return how a run ended, None while it has not."""
     with journey.services.store.reading() as tx:
