@@ -48,6 +48,10 @@ GROUPS: Mapping[str, Mapping[str, ListedCommand]] = {
         "demo": ListedCommand(
             "bot.cli.demo", "Show the main job with real pushes, real Terraform and real workers."
         ),
+        "setup": ListedCommand(
+            "bot.cli.server.setup",
+            "Write plangate.yml, the settings with new keys, and units or a compose file.",
+        ),
         "github-app": ListedCommand(
             "bot.cli.server.github_app", "Register a GitHub App in two clicks; save its secrets in files."
         ),
