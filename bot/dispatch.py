@@ -16,7 +16,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -32,6 +32,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
+from bot.domain.errors import PlangateError
 from bot.domain.runs.lifecycle import APPLY_STAGES
 from bot.domain.runs.run import Run
 from bot.services.ports import QueueHealth, QueueLoad
@@ -58,6 +59,8 @@ JOBS = frozenset(
 QUEUES = ("receive", "report", "apply", "plan", "preview")
 TRACEPARENT = "traceparent"
 """The name in a job's `meta` of the place in a trace that it continues."""
+RUN_QUEUES = ("apply", "plan", "preview")
+"""Queues of runs, in order of priority. Each pool of workers has its own."""
 
 LIGHT_QUEUES = ("receive", "report")
 """Queues whose jobs take moments and run no code of a change."""
@@ -183,8 +186,21 @@ def _add(together: Pipeline, queue: Queue, function: str, subject: str | None, t
     together.set(_note(function, subject), job.id, ex=3600)
 
 
+def pool_queue(name: str, pool: str) -> str:
+    """Return the name of a queue of runs in a pool; those of no pool have the bare name."""
+    return f"{name}:{pool}" if pool else name
+
+
 def _queue_name(run: Run) -> str:
     return "apply" if run.status in APPLY_STAGES else "preview" if run.plan_only else "plan"
+
+
+PoolsOf = Callable[[Sequence[str]], Mapping[str, str]]
+"""Returns the pools of workspaces by their ids. Raises PlangateError."""
+
+
+def _no_pools(_: Sequence[str]) -> Mapping[str, str]:
+    return {}
 
 
 def _note(function: str, subject: str | None) -> str:
@@ -194,11 +210,14 @@ def _note(function: str, subject: str | None) -> str:
 class RqDispatch:
     """The Dispatch and Queues ports on RQ.
 
-    Connects on first use, so that each fork has its own connection.
+    Connects on first use, so that each fork has its own connection. `pools` are the pools that have queues of
+    their own, and `pools_of` says which pool a workspace belongs to.
     """
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, pools: Sequence[str] = (), pools_of: PoolsOf = _no_pools) -> None:
         self._url = redis_url
+        self._pools = tuple(pools)
+        self._pools_of = pools_of
         self._redis: Redis | None = None
 
     def receive(self, delivery_id: str, *, swept: bool = False) -> None:
@@ -207,13 +226,14 @@ class RqDispatch:
 
     def advance(self, run: Run, *, swept: bool = False) -> None:
         """Enqueue a run: applies first, then plans that may apply, then previews."""
-        self._enqueue(_queue_name(run), _ADVANCE, run.id, _LONGEST_JOB, swept)
+        self._enqueue(self._queues_for([run])[run.id], _ADVANCE, run.id, _LONGEST_JOB, swept)
 
     def advance_all(self, runs: Sequence[Run], *, swept: bool = False) -> None:
         """Enqueue many runs, some hundreds in a round trip."""
-        left = sorted(runs, key=_queue_name)
+        names = self._queues_for(runs)
+        left = sorted(runs, key=lambda run: names[run.id])
         try:
-            for name, those in groupby(left, _queue_name):
+            for name, those in groupby(left, lambda run: names[run.id]):
                 place, ids = queue_of(name, self._connection()), [run.id for run in those]
                 for begin in range(0, len(ids), _MOST_AT_ONCE):
                     part = ids[begin : begin + _MOST_AT_ONCE]
@@ -325,12 +345,26 @@ class RqDispatch:
                 version=_version(redis),
                 socket=Path(options["path"]) if "path" in options else None,
                 open=_lets_anybody_in(options),
-                workers={name: workers[name] for name in QUEUES},
-                waiting={name: queue_of(name, redis).count for name in QUEUES},
+                workers={name: workers[name] for name in self._names()},
+                waiting={name: queue_of(name, redis).count for name in self._names()},
                 swept_at=_moment(redis.get(_SWEPT)),
             )
         except RedisError as error:
             raise ConnectionError(f"Redis does not answer: {error}") from error
+
+    def _names(self) -> Sequence[str]:
+        """Return the names of all queues."""
+        return (*QUEUES, *(pool_queue(name, pool) for pool in self._pools for name in RUN_QUEUES))
+
+    def _queues_for(self, runs: Sequence[Run]) -> Mapping[str, str]:
+        """Return the queue of each run, by the runs' ids. Raises ConnectionError: the sweep then does it."""
+        pools: Mapping[str, str] = {}
+        if self._pools:
+            try:
+                pools = self._pools_of(sorted({run.workspace_id for run in runs}))
+            except PlangateError as error:
+                raise ConnectionError(f"the pools of workspaces can't be read: {error}") from error
+        return {run.id: pool_queue(_queue_name(run), pools.get(run.workspace_id, "")) for run in runs}
 
     def _connection(self) -> Redis:
         if self._redis is None:

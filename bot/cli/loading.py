@@ -36,6 +36,11 @@ def settings() -> Config:
     return configured(os.environ)
 
 
+def choose_pool(pool: str) -> None:
+    """Work for a pool of workspaces from now on, empty for those of none: jobs read the settings."""
+    os.environ["PLANGATE_POOL"] = pool
+
+
 def configuration() -> Config:
     """Read the configuration and begin logging. Raises ConfigError."""
     config = settings()
@@ -60,7 +65,8 @@ def ready(config: Config, *, serves: bool = False, by: Person | None = None) -> 
     """Migrate the database, store the configured workspaces, and build the services.
 
     The servers and `plangate sync` also store the variables of plangate.yml. Other commands don't touch them
-    alone: the shell that it was given in may hold somebody's own credentials under the same names. Safe to do
+    alone: the shell that it was given in may hold somebody's own credentials under the same names. Neither do
+    the workers of a pool, which have only their own workspaces' secrets. Safe to do
     by many processes at once. `by` is who asks for just this, and then has a line in the audit log.
     Raises StoreUnavailable. Can then be repeated from the start.
     """
@@ -74,7 +80,7 @@ def ready(config: Config, *, serves: bool = False, by: Person | None = None) -> 
     now = services.clock.now()
 
     def variables(tx: Transaction) -> Sequence[VariableChange]:
-        return declare(tx, config.variables, now) if serves else ()
+        return declare(tx, config.variables, now) if serves and not config.pool else ()
 
     def note(tx: Transaction, synced: SyncResult) -> None:
         if by is not None:

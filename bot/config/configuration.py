@@ -24,6 +24,7 @@ from bot.config.organization import OrganizationSettings, read_organization
 from bot.config.owners import read_owners
 from bot.config.problems import Problems, did_you_mean
 from bot.config.retention import read_keeping
+from bot.config.run_tasks import RunTaskSettings, read_run_tasks
 from bot.config.settings import LOOPBACK, Environment, Network, fernet_key
 from bot.config.table import NEW_KEY, table
 from bot.domain.errors import ConfigError
@@ -125,6 +126,8 @@ class Config:
     variables: DeclaredVariables = field(default_factory=DeclaredVariables, repr=False)
     written: OptionPositions = field(default_factory=OptionPositions, repr=False)
     notifications: NotificationSettings = field(default_factory=NotificationSettings)
+    run_tasks: RunTaskSettings = field(default_factory=RunTaskSettings)
+    pool: str = ""
     secret_files: tuple[Path, ...] = ()
     passed_on: Mapping[str, str] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()
@@ -140,7 +143,10 @@ class Config:
         config_file = Path(env.text("PLANGATE_CONFIG")).expanduser().absolute()
         manifest, document = read_manifest(config_file, kinds, problems)
         forges = read_forges(manifest, document, env, kinds, problems)
-        variables = read_variables(manifest, document, env, kinds, config_file.parent, problems)
+        pool = env.text("PLANGATE_POOL")
+        variables = DeclaredVariables()
+        if not pool:  # a pool's workers declare no variables: they need none of these secrets
+            variables = read_variables(manifest, document, env, kinds, config_file.parent, problems)
         data = Path(env.text("PLANGATE_DATA")).expanduser().absolute()
         url, runs = _public_url(env, problems), read_run_settings(env)
         config = cls(
@@ -159,17 +165,7 @@ class Config:
             discover=read_rules(manifest, runs.network),
             **_programs(env),
             runs=runs,
-            plan_timeout=env.duration("PLANGATE_PLAN_TIMEOUT"),
-            apply_timeout=env.duration("PLANGATE_APPLY_TIMEOUT"),
-            lease=env.seconds("PLANGATE_LEASE_SECONDS", least=2),
-            sweep=env.seconds("PLANGATE_SWEEP_SECONDS", least=1),
-            cool_off=env.duration("PLANGATE_CANCEL_COOL_OFF"),
-            state_lock_grace=env.duration("PLANGATE_STATE_LOCK_GRACE"),
-            state_patience=env.duration("PLANGATE_STATE_PATIENCE"),
-            plan_age=env.duration("PLANGATE_PLAN_AGE"),
-            shown_for=env.duration("PLANGATE_SHOWN_FOR"),
-            siblings=env.number("PLANGATE_REPLAN_SIBLINGS", most=1000),
-            forecasts=env.number("PLANGATE_FORECASTS", most=100),
+            **_limits(env),
             **_people(env, forges, problems),
             policies=read_policies(env, manifest.policy_sets or (), manifest.first_forge, problems),
             **_upkeep(env, problems),
@@ -177,7 +173,9 @@ class Config:
             **_watching(env, problems),
             variables=variables,
             written=read_written(manifest, document),
-            notifications=read_notifications(manifest, env, problems),
+            notifications=read_notifications(manifest, env, problems, sends=not pool),
+            run_tasks=read_run_tasks(manifest, env, problems),
+            pool=pool,
             secret_files=tuple(env.secret_files),
             secret_values=tuple(_to_hide(env)),
             passed_on={name: environ[name] for name in PASSED_ON if environ.get(name)},
@@ -202,6 +200,12 @@ class Config:
             forecasts=self.forecasts,
             state_patience=self.state_patience,
         )
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """The pools that plangate.yml names, by name."""
+        likes = (*self.workspaces, *(rule.like for rule in self.discover))
+        return tuple(sorted({each.pool for each in likes if each.pool}))
 
     @property
     def policy_sets(self) -> tuple[PolicySet, ...]:
@@ -232,6 +236,22 @@ def _people(env: Environment, forges: Sequence[ForgeConfig], problems: Problems)
         "organization": read_organization(env, problems),
         "session_idle": env.duration("PLANGATE_SESSION_IDLE"),
         "session_life": env.duration("PLANGATE_SESSION_LIFE"),
+    }
+
+
+def _limits(env: Environment) -> dict[str, Any]:
+    return {
+        "plan_timeout": env.duration("PLANGATE_PLAN_TIMEOUT"),
+        "apply_timeout": env.duration("PLANGATE_APPLY_TIMEOUT"),
+        "lease": env.seconds("PLANGATE_LEASE_SECONDS", least=2),
+        "sweep": env.seconds("PLANGATE_SWEEP_SECONDS", least=1),
+        "cool_off": env.duration("PLANGATE_CANCEL_COOL_OFF"),
+        "state_lock_grace": env.duration("PLANGATE_STATE_LOCK_GRACE"),
+        "state_patience": env.duration("PLANGATE_STATE_PATIENCE"),
+        "plan_age": env.duration("PLANGATE_PLAN_AGE"),
+        "shown_for": env.duration("PLANGATE_SHOWN_FOR"),
+        "siblings": env.number("PLANGATE_REPLAN_SIBLINGS", most=1000),
+        "forecasts": env.number("PLANGATE_FORECASTS", most=100),
     }
 
 

@@ -31,7 +31,7 @@ from bot.store.repositories.identity_keys import SqlIdentityKeys
 from bot.store.repositories.leases import SqlLeases
 from bot.store.repositories.notifications import SqlNotices, SqlNotificationLog
 from bot.store.repositories.overview import SqlOverviews
-from bot.store.repositories.people import SqlIdentities, SqlSessions, SqlTokens
+from bot.store.repositories.people import SqlIdentities, SqlLoginCodes, SqlSessions, SqlTokens
 from bot.store.repositories.policies import SqlPolicyChecks, SqlReplays
 from bot.store.repositories.posts import SqlPosts, SqlShown
 from bot.store.repositories.projects import SqlProjects
@@ -42,6 +42,7 @@ from bot.store.repositories.run_retention import SqlRunRetention
 from bot.store.repositories.run_search import SqlRunSearch
 from bot.store.repositories.runs import SqlArtifacts, SqlRuns
 from bot.store.repositories.states import SqlStateHistory, SqlStateLocks, SqlStates, SqlStateUploads
+from bot.store.repositories.tasks import SqlTaskResults
 from bot.store.repositories.variables import SqlVariableIds, SqlVariables
 from bot.store.repositories.waiting_runs import SqlWaitingRuns
 from bot.store.repositories.workspaces import SqlWorkspaces
@@ -57,6 +58,7 @@ class SqlTransaction:
     waiting_runs: SqlWaitingRuns
     artifacts: SqlArtifacts
     configurations: SqlConfigurationVersions
+    login_codes: SqlLoginCodes
     projects: SqlProjects
     leases: SqlLeases
     changes: SqlChanges
@@ -78,6 +80,7 @@ class SqlTransaction:
     variable_ids: SqlVariableIds
     policies: SqlPolicyChecks
     replays: SqlReplays
+    task_results: SqlTaskResults
     retention: SqlRetention
     approvals: SqlApprovals
     sessions: SqlSessions
@@ -174,6 +177,7 @@ class SqlStore:
             waiting_runs=SqlWaitingRuns(connection),
             artifacts=SqlArtifacts(connection, self._vault),
             configurations=SqlConfigurationVersions(connection, self._vault),
+            login_codes=SqlLoginCodes(connection),
             projects=SqlProjects(connection),
             leases=SqlLeases(connection),
             changes=SqlChanges(connection),
@@ -195,6 +199,7 @@ class SqlStore:
             variable_ids=SqlVariableIds(connection),
             policies=SqlPolicyChecks(connection, self._vault),
             replays=SqlReplays(connection),
+            task_results=SqlTaskResults(connection),
             retention=SqlRetention(connection),
             approvals=SqlApprovals(connection),
             sessions=SqlSessions(connection),

@@ -33,6 +33,7 @@ from bot.terraform.repository.merging import MirrorMerges
 from bot.terraform.repository.module_calls import ModuleCalls
 from bot.terraform.repository.reach import modules_hash, reach
 from bot.terraform.repository.uploads import unpack
+from bot.terraform.repository.workspace_name import write_name
 from bot.terraform.running.apply_record import ERRORED_STATE, LeftApply
 from bot.terraform.running.init_needs import InitNeeded
 from bot.terraform.running.room import Terms
@@ -140,6 +141,7 @@ class TerraformEngine:
         folder.create()
         if job.upload is not None:
             folder.write(folder.root / LISTING, unpack(job.upload, folder.tree))
+            self._name_workspace(job, folder)
         else:
             if job.merged is not None:
                 self._merges.provide(job.git, job.merged, watch)
@@ -148,6 +150,12 @@ class TerraformEngine:
         folder.hand_over()
         folder.working_directory(job.working_directory)
         return self._trees.of(folder)
+
+    @staticmethod
+    def _name_workspace(job: EngineJob, folder: RunFolder) -> None:
+        """Give `terraform.workspace` its value: in an upload, and once more in the modules of its init."""
+        if job.workspace:
+            write_name(folder, folder.working_directory(job.working_directory), job.workspace)
 
     def plan(self, job: EngineJob, watch: StageWatch) -> PlanResult:
         """Init if it is needed, plan, show and verify. Needs `fetch` before, in the same process."""
@@ -169,6 +177,7 @@ class TerraformEngine:
                     bench.said = said
                     bench.lay_inputs()
             bench.init()
+            self._name_workspace(job, folder)
             return self._planned(job, folder, bench, program)
         finally:
             self._take_back(bench)
@@ -210,6 +219,7 @@ class TerraformEngine:
         try:
             if not bench.inited and not bench.ready_to_apply(plan):
                 bench.init(readonly_lock=bool(plan.dependency_lock))
+                self._name_workspace(job, folder)
             if plan.modules is not None and plan.modules != modules_hash(folder, bench.directory):
                 raise EngineError(_OTHER_MODULES)
             return self._outcome(bench, bench.apply(_PLAN, plan.saved_plan))

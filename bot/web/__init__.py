@@ -19,7 +19,7 @@ from bot.web.estate import routes as estate
 from bot.web.identity import routes as identity
 from bot.web.notifications import routes as notifications
 from bot.web.page import elements, failures
-from bot.web.people import forge_sign_in, sign_in, tokens
+from bot.web.people import forge_sign_in, program_login, sign_in, tokens
 from bot.web.request import bodies, guard, ids
 from bot.web.request import services as needs
 from bot.web.request.proxies import Network, TrustedProxies
@@ -32,6 +32,7 @@ from bot.web.search import routes as search
 from bot.web.states import routes as state_versions
 from bot.web.variables import routes as variables
 from bot.web.workspaces import controls
+from bot.web.workspaces import new as new_workspace
 from bot.web.workspaces import routes as workspaces
 
 FORM_LIMIT = 64 * 1024
@@ -63,6 +64,7 @@ def create_app(services: Services, streams: Streams | None = None, proxies: Sequ
         hooks,
         state_backend,
         workspaces,
+        new_workspace,
         changes,
         why,
         controls,
@@ -82,6 +84,7 @@ def create_app(services: Services, streams: Streams | None = None, proxies: Sequ
         sign_in,
         forge_sign_in,
         tokens,
+        program_login,
         identity,
         health,
         metrics,

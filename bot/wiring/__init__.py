@@ -12,12 +12,10 @@ from typing import Any
 
 from bot.clock import SystemClock
 from bot.config import Config
-from bot.dispatch import RqDispatch
 from bot.domain.workspaces.isolation import Isolation
 from bot.forges.kinds import KINDS, parser
+from bot.integrations.run_tasks import SignedTaskCaller
 from bot.rendering import Rendering
-from bot.services.approvals.before_apply import BeforeApply
-from bot.services.approvals.our_comment import OurComments
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.comments.page_applies import PageApplies
 from bot.services.comments.why_reports import WhyReports
@@ -29,24 +27,18 @@ from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
 from bot.services.deliveries.intake import Intake
 from bot.services.deliveries.redeliver import Redelivery
 from bot.services.execution.advance import Execution
-from bot.services.execution.earlier_plans import EarlierPlans
-from bot.services.execution.engine_jobs import EngineJobs
-from bot.services.execution.plan_reuse import PlanReuse
 from bot.services.forecasts.make import ForecastJob
 from bot.services.identity.keys import IssuerKeys
-from bot.services.identity.tokens import IdentityTokens
 from bot.services.metrics.measure import Measurements
 from bot.services.notifications.deliver import NotificationDelivery
 from bot.services.notifications.events import Reminders
-from bot.services.outbox.ledger import Ledger
 from bot.services.people.forge_sign_in import ForgeSignIn
 from bot.services.people.identities import Identities
+from bot.services.people.program_login import ProgramLogin
 from bot.services.people.roles import Roles
 from bot.services.people.sessions import Sessions
 from bot.services.people.tokens import Tokens
-from bot.services.policies.check import PolicyChecker
 from bot.services.policies.replay import PolicyReplay
-from bot.services.policies.set_versions import SetVersions
 from bot.services.ports import (
     Addresses,
     Clock,
@@ -66,9 +58,11 @@ from bot.services.ports import (
 from bot.services.reports.deliver import ReportDelivery
 from bot.services.reports.derive import ReportBuilder
 from bot.services.reports.posts import PostBuilder
+from bot.services.run_tasks.callbacks import TaskCallbacks
 from bot.services.runs.abandoned_locks import AbandonedLocks
 from bot.services.runs.controls import RunControls
 from bot.services.runs.create import RunFactory
+from bot.services.runs.force_execute import ForceExecute
 from bot.services.runs.locks import WorkspaceLocks
 from bot.services.runs.queue_plan import ManualRuns
 from bot.services.runs.removed_workspaces import RemovedWorkspaces
@@ -98,9 +92,11 @@ from bot.vault import FernetVault
 from bot.wiring.catching_up import catching_up
 from bot.wiring.deliveries import intake_of, page_applies_of
 from bot.wiring.engine import binaries_of, engine_of, sandbox_of
+from bot.wiring.execution import execution_of, judging_of, run_tasks_of
 from bot.wiring.foundation import Foundation, foundation_of
 from bot.wiring.notifications import messengers_of, notifications_of
 from bot.wiring.policies import policy_engine_of
+from bot.wiring.pools import dispatch_of
 from bot.wiring.world import World
 
 
@@ -151,6 +147,7 @@ class Services:
     execution: Execution
     forecasts: ForecastJob
     notifications: NotificationDelivery
+    task_callbacks: TaskCallbacks
     policy_replay: PolicyReplay
     report_delivery: ReportDelivery
     sweep: Sweep
@@ -161,6 +158,8 @@ class Services:
     api_variables: ApiVariables
     api_sets: ApiVariableSets
     projects: Projects
+    program_login: ProgramLogin
+    force_execute: ForceExecute
     engine_versions: Binaries
 
 
@@ -183,12 +182,11 @@ def build_services(world: World, config: Config) -> Services:
     """Build the services from a World. Tests pass a World of fakes."""
     store, clock, vault, forges = world.store, world.clock, world.vault, world.forges
     foundation = foundation_of(config, world)
-    transitions, factory = foundation.transitions, foundation.run_factory
     states, issuer_keys = StateService(store, vault, clock, world.meter), IssuerKeys(store, vault, clock)
     catch_up, failed_deliveries = catching_up(config, world)
-    policies, policy_replay = _judging(config, world, transitions)
-    forecasts = _forecasts(world, foundation)
-    notifications = notifications_of(config, world)
+    run_tasks, task_callbacks = run_tasks_of(config, world)
+    policies, policy_replay = judging_of(config, world, foundation.transitions, run_tasks)
+    forecasts, notifications = _forecasts(world, foundation), notifications_of(config, world)
     return Services(
         config=config,
         addresses=world.addresses,
@@ -204,9 +202,9 @@ def build_services(world: World, config: Config) -> Services:
         forges=forges,
         forge_checks=world.forge_checks,
         hooks=world.hooks,
-        transitions=transitions,
+        transitions=foundation.transitions,
         post_builder=foundation.post_builder,
-        run_factory=factory,
+        run_factory=foundation.run_factory,
         states=states,
         shared_states=SharedStates(store, states),
         state_versions=StateVersions(store, clock, ResourceIndex(store, vault)),
@@ -225,12 +223,13 @@ def build_services(world: World, config: Config) -> Services:
         tokens=Tokens(store, clock),
         forge_sign_in=ForgeSignIn(world.sign_ins, vault, clock, world.addresses.public),
         intake=intake_of(config, world, foundation),
-        execution=_execution(world, foundation, states, policies, issuer_keys),
+        execution=execution_of(config, world, foundation, states, policies, issuer_keys, run_tasks),
         policy_replay=policy_replay,
         report_delivery=_report_delivery(world, foundation.post_builder),
         forecasts=forecasts,
         notifications=notifications,
-        sweep=_sweep(config, world, transitions, issuer_keys, catch_up, forecasts, notifications),
+        task_callbacks=task_callbacks,
+        sweep=_sweep(config, world, foundation, issuer_keys, catch_up, forecasts, notifications),
         issuer_keys=issuer_keys,
         **_api(config, world, foundation),
     )
@@ -268,48 +267,12 @@ def _api(config: Config, world: World, foundation: Foundation) -> dict[str, Any]
         "api_sets": ApiVariableSets(store, clock),
         "engine_versions": world.binaries,
         "projects": Projects(store, clock),
+        "force_execute": ForceExecute(store, clock, transitions),
+        "program_login": ProgramLogin(store, clock, Tokens(store, clock)),
         "meter": world.meter,
         "spans": world.spans,
         "measurements": Measurements(store, world.queues, clock, world.meter, version()),
     }
-
-
-def _judging(config: Config, world: World, transitions: Transitions) -> tuple[PolicyChecker, PolicyReplay]:
-    store, clock, engine, sets = world.store, world.clock, world.policies, config.policy_sets
-    versions = SetVersions(store, clock, world.forges, world.set_files)
-    return (
-        PolicyChecker(store, engine, versions, sets, transitions),
-        PolicyReplay(
-            store, clock, engine, versions, sets, transitions, world.limits, config.policies.replayed
-        ),
-    )
-
-
-def _execution(
-    world: World, foundation: Foundation, states: StateService, policies: PolicyChecker, keys: IssuerKeys
-) -> Execution:
-    store, clock, limits, engine = world.store, world.clock, world.limits, world.engine
-    transitions, identities = foundation.transitions, foundation.identities
-    identity = IdentityTokens(store, clock, keys, world.addresses, limits)
-    jobs = EngineJobs(store, world.forges, states, world.addresses, identity, identities)
-    plan_reuse = PlanReuse(
-        clock, transitions, limits.plan_age, EarlierPlans(store, world.forges, world.merges)
-    )
-    ours = OurComments(store, clock, world.forges, Ledger(store, clock), transitions)
-    before = BeforeApply(
-        store,
-        clock,
-        world.forges,
-        foundation.requirement_checker,
-        foundation.approvers,
-        transitions,
-        ours,
-        identities,
-        foundation.merges,
-    )
-    return Execution(
-        store, clock, world.vault, engine, jobs, transitions, limits, policies, plan_reuse, before
-    )
 
 
 def _report_delivery(world: World, posts: PostBuilder) -> ReportDelivery:
@@ -322,16 +285,16 @@ def _report_delivery(world: World, posts: PostBuilder) -> ReportDelivery:
 def _sweep(
     config: Config,
     world: World,
-    transitions: Transitions,
+    foundation: Foundation,
     keys: IssuerKeys,
     catch_up: CatchUp,
     forecasts: ForecastJob,
     notifications: NotificationDelivery,
 ) -> Sweep:
     store, clock, limits = world.store, world.clock, world.limits
-    abandoned = AbandonedLocks(store, clock, transitions, limits)
+    abandoned = AbandonedLocks(store, clock, foundation.transitions, limits)
     retention_job = RetentionJob(store, clock, limits, config.retention)
-    removed, kept_states = RemovedWorkspaces(store, transitions), KeptStates(store, clock)
+    removed, kept_states = RemovedWorkspaces(store, foundation.transitions), KeptStates(store, clock)
     index = ResourceIndex(store, world.vault)
     return Sweep(
         store,
@@ -339,7 +302,7 @@ def _sweep(
         world.dispatch,
         abandoned,
         removed,
-        AbandonedRuns(store, clock, transitions, config.organization.patience),
+        AbandonedRuns(store, clock, foundation.transitions, config.organization.patience),
         retention_job,
         keys,
         kept_states,
@@ -359,7 +322,7 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
     """Return the real World for a configuration. Raises ConfigError."""
     clock = SystemClock()
     store = SqlStore(config.database_url, FernetVault(config.secret_keys))
-    dispatch, meter = RqDispatch(config.require_redis()), RedisMeter(config.require_redis())
+    dispatch, meter = dispatch_of(config, store), RedisMeter(config.require_redis())
     limits = config.limits
     binaries, sandbox = binaries_of(config), sandbox_of(config)
     engine = engine_of(config, binaries, sandbox, limits, meter)
@@ -394,4 +357,5 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
         meter=meter,
         spans=CollectedSpans(config.traces, version()) if config.traces else SilentSpans(),
         messengers=messengers_of(config),
+        task_caller=SignedTaskCaller(config.run_tasks.mailboxes),
     )

@@ -26,6 +26,7 @@ from bot.services.ports import (
     SignIn,
     Spans,
     Store,
+    TaskCaller,
     Vault,
 )
 from bot.services.tracing.spans import SilentSpans
@@ -61,5 +62,6 @@ class World:
     policies: PolicyEngine
     set_files: SetFiles
     messengers: Messengers
+    task_caller: TaskCaller
     meter: Meter = field(default_factory=SilentMeter)
     spans: Spans = field(default_factory=SilentSpans)

@@ -42,6 +42,7 @@ from tests.fakes.messengers import FakeMessengers
 from tests.fakes.meter import FakeMeter
 from tests.fakes.policies import FakePolicies
 from tests.fakes.settings import settings
+from tests.fakes.tasks import FakeTaskCaller
 from tests.fakes.texts import PlainTexts
 from tests.support.stores import KeptStore, Stores
 
@@ -272,6 +273,7 @@ def built(kept: KeptStore, folder: Path, app: Flask | None = None) -> Iterator[W
             set_files=policies,
             meter=FakeMeter(),
             messengers=FakeMessengers(),
+            task_caller=FakeTaskCaller(),
         ),
         config,
     )

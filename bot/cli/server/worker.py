@@ -22,10 +22,22 @@ from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
 from bot import jobs
-from bot.cli.loading import configuration, serving
+from bot.cli.loading import choose_pool, configuration, serving
 from bot.cli.server.worker_pool import WorkerPool
 from bot.config import Config, LogLevel
-from bot.dispatch import LIGHT_QUEUES, QUEUES, TRACEPARENT, PlangateJob, PlangateQueue, RqDispatch, queue_of
+from bot.config.problems import did_you_mean
+from bot.dispatch import (
+    LIGHT_QUEUES,
+    QUEUES,
+    RUN_QUEUES,
+    TRACEPARENT,
+    PlangateJob,
+    PlangateQueue,
+    RqDispatch,
+    pool_queue,
+    queue_of,
+)
+from bot.domain.errors import ConfigError
 from bot.services.metrics.catalogue import JOB_WAIT_SECONDS
 from bot.services.metrics.series import SilentMeter
 from bot.services.ports import Meter
@@ -117,7 +129,18 @@ def _reap() -> None:
 
 
 @click.command()
-@click.option("--queues", default=",".join(QUEUES), show_default=True, help="Queues, in order of priority.")
+@click.option(
+    "--queues",
+    default="",
+    help=f"Queues, in order of priority. If unset: {','.join(QUEUES)}; in a pool: {','.join(RUN_QUEUES)}.",
+)
+@click.option(
+    "--pool",
+    default="",
+    envvar="PLANGATE_POOL",
+    metavar="NAME",
+    help="Run only workspaces with `pool: NAME`. Without it, only workspaces without a pool.",
+)
 @click.option(
     "--jobs",
     "count",
@@ -126,12 +149,14 @@ def _reap() -> None:
     show_default=True,
     help="Jobs at the same time, each in a process of its own; these processes share memory.",
 )
-def worker(queues: str, count: int) -> None:
+def worker(queues: str, pool: str, count: int) -> None:
     """Work on jobs. Start as many as you like, on as many machines as you like."""
-    names = [name.strip() for name in queues.split(",") if name.strip()]
-    if unknown := sorted(set(names) - set(QUEUES)):
-        raise click.BadParameter(f"there is no queue {', '.join(unknown)}; there are {', '.join(QUEUES)}")
+    choose_pool(pool)
+    names = _queues(queues, pool)
     config = configuration()
+    if pool and pool not in config.pools:
+        known = did_you_mean(pool, config.pools) if config.pools else "write `pool:` for a workspace"
+        raise ConfigError(f"--pool: no workspace of {config.config_file.name} has the pool {pool}; {known}")
     serving(config)
     os.nice(_NICENESS)
     priority.share_by_niceness()
@@ -140,6 +165,18 @@ def worker(queues: str, count: int) -> None:
         _keep_working(config, names)
     else:
         WorkerPool(count, lambda: _keep_working(config, names)).run()
+
+
+def _queues(text: str, pool: str) -> list[str]:
+    """Return the names of the queues. A pool has queues of runs only."""
+    known = RUN_QUEUES if pool else QUEUES
+    names = [name.strip() for name in text.split(",") if name.strip()] or list(known)
+    if unknown := sorted(set(names) - set(known)):
+        where = "in a pool" if pool else ""
+        raise click.BadParameter(
+            " ".join(f"there is no queue {', '.join(unknown)} {where}; there are {', '.join(known)}".split())
+        )
+    return [pool_queue(name, pool) if name in RUN_QUEUES else name for name in names]
 
 
 def _keep_working(config: Config, names: Sequence[str]) -> None:

@@ -101,6 +101,7 @@ def _workspace(
         labels=bool(options.labels),
         project=options.project or "",
         team=options.team or "",
+        pool=options.pool or "",
     )
 
 

@@ -73,6 +73,7 @@ from bot.services.ports.notifications import (
 from bot.services.ports.people import (
     AuditLog,
     AuditQuery,
+    LoginCodes,
     SessionRecord,
     SessionRecords,
     SignIn,
@@ -122,6 +123,7 @@ from bot.services.ports.states import (
     StateVersion,
 )
 from bot.services.ports.store import Retention, RunRetention, SchemaState, Store, Transaction
+from bot.services.ports.tasks import TaskAnswer, TaskCaller, TaskMailbox, TaskResults
 from bot.services.ports.variables import VariableIds, Variables
 from bot.services.ports.workspaces import (
     Overview,
@@ -202,6 +204,7 @@ __all__ = [
     "KnownApprovals",
     "Leases",
     "Limits",
+    "LoginCodes",
     "MailServer",
     "Mailbox",
     "MergeCommits",
@@ -265,6 +268,10 @@ __all__ = [
     "StateVersion",
     "States",
     "Store",
+    "TaskAnswer",
+    "TaskCaller",
+    "TaskMailbox",
+    "TaskResults",
     "TokenRecords",
     "Transaction",
     "VariableIds",

@@ -17,7 +17,13 @@ from bot.services.ports.failed_deliveries import FailedDeliveries, HookWatches
 from bot.services.ports.forecasts import Forecasts
 from bot.services.ports.identity import IdentityKeys
 from bot.services.ports.notifications import Notices, NotificationLog
-from bot.services.ports.people import AuditLog, IdentityRecords, SessionRecords, TokenRecords
+from bot.services.ports.people import (
+    AuditLog,
+    IdentityRecords,
+    LoginCodes,
+    SessionRecords,
+    TokenRecords,
+)
 from bot.services.ports.policies import PolicyChecks, Replays
 from bot.services.ports.projects import ProjectRecords
 from bot.services.ports.resources import IndexedResources, ResourceSearch
@@ -25,6 +31,7 @@ from bot.services.ports.run_figures import RunFigures
 from bot.services.ports.run_search import RunSearch
 from bot.services.ports.runs import Approvals, Artifacts, Leases, Runs, WaitingRuns
 from bot.services.ports.states import StateHistory, StateLocks, States, StateUploads
+from bot.services.ports.tasks import TaskResults
 from bot.services.ports.variables import VariableIds, Variables
 from bot.services.ports.workspaces import Overviews, Workspaces
 
@@ -60,6 +67,11 @@ class Transaction(Protocol):
     @property
     def configurations(self) -> ConfigurationVersions:
         """Uploaded configurations."""
+        ...
+
+    @property
+    def login_codes(self) -> LoginCodes:
+        """Codes of programs that were let in."""
         ...
 
     @property
@@ -165,6 +177,11 @@ class Transaction(Protocol):
     @property
     def replays(self) -> Replays:
         """Replays of changed policy sets."""
+        ...
+
+    @property
+    def task_results(self) -> TaskResults:
+        """Results of run tasks."""
         ...
 
     @property

@@ -15,6 +15,7 @@ from bot.domain.errors import Conflict, LeaseLost, StoreUnavailable
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.queue import holds_by
 from bot.domain.runs.run import Run, RunEvent
+from bot.domain.workspaces.variables import Variable
 from bot.services.metrics.runs import count_moves
 from bot.services.metrics.series import SilentMeter
 from bot.services.outbox.wake import Wake, wake_workers
@@ -158,10 +159,15 @@ class Transitions:
             self._note_consequences(tx, run, saved, wake)
         return saved
 
-    def add(self, tx: Transaction, run: Run, event: RunEvent, wake: Wake) -> Run:
-        """Insert a run at the end of its queue, fixed to the current values of its variables."""
+    def add(
+        self, tx: Transaction, run: Run, event: RunEvent, wake: Wake, own: Sequence[Variable] = ()
+    ) -> Run:
+        """Insert a run at the end of its queue, fixed to the current values of its variables.
+
+        `own` are variables of this run alone.
+        """
         added = tx.runs.add(run, event)
-        fix_variables(tx, added)
+        fix_variables(tx, added, own)
         self._note_consequences(tx, None, added, wake)
         if added.plan_only:
             wake.runs.append(added)

@@ -23,6 +23,7 @@ from bot.services.identity.keys import IssuerKeys
 from bot.services.metrics.measure import Measurements
 from bot.services.notifications.deliver import NotificationDelivery
 from bot.services.people.forge_sign_in import ForgeSignIn
+from bot.services.people.program_login import ProgramLogin
 from bot.services.people.roles import Roles
 from bot.services.people.sessions import Sessions
 from bot.services.people.tokens import Tokens
@@ -38,6 +39,8 @@ from bot.services.ports import (
     Transaction,
     Vault,
 )
+from bot.services.run_tasks.callbacks import TaskCallbacks
+from bot.services.runs.force_execute import ForceExecute
 from bot.services.runs.locks import WorkspaceLocks
 from bot.services.runs.queue_plan import ManualRuns
 from bot.services.states.backend import StateService
@@ -285,6 +288,11 @@ class Services(Protocol):
         ...
 
     @property
+    def task_callbacks(self) -> TaskCallbacks:
+        """Answers of run tasks."""
+        ...
+
+    @property
     def redelivery(self) -> Redelivery:
         """Deliveries once more."""
         ...
@@ -332,6 +340,16 @@ class Services(Protocol):
     @property
     def api_runs(self) -> ApiRuns:
         """Runs that clients of the API create."""
+        ...
+
+    @property
+    def force_execute(self) -> ForceExecute:
+        """What lets a pending run go first."""
+        ...
+
+    @property
+    def program_login(self) -> ProgramLogin:
+        """Tokens for programs that people let in."""
         ...
 
     @property

@@ -112,6 +112,7 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
         row("No apply starts", "; ".join(map(_window, workspace.freeze)) or "never", "freeze"),
         row("Identity tokens", _identity(workspace.identity), "identity"),
         row("Runs at work at once", _concurrency(workspace.concurrency), "concurrency"),
+        row("Run by the workers of", f"the pool {workspace.pool}" if workspace.pool else "no pool", "pool"),
         row("Tags", ", ".join(workspace.tags) or "none", "tags"),
         row("Project", workspace.project or "none", "project"),
         row("Team", workspace.team or "none", "team"),

@@ -66,6 +66,11 @@ def test_the_example_shows_every_option_and_loads() -> None:
             "DNS_TOKEN_WRITES": "t0ken",
             "PLANGATE_GITLAB_TOKEN": "lab-token",
             "PLANGATE_GITLAB_WEBHOOK_SECRET": "s",
+            "OPS_SLACK_URL": "https://slack.example.com/hook",
+            "CHATOPS_SIGNING_KEY": "k",
+            "COST_SIGNING_KEY": "k",
+            "PLANGATE_SMTP": "smtps://mail.example.com",
+            "PLANGATE_SMTP_FROM": "plangate@example.com",
         }
     )
     assert [forge.name for forge in config.forges] == ["github", "work", "lab"]
@@ -98,6 +103,7 @@ def test_the_example_shows_every_option_and_loads() -> None:
         ),
         tags=("production", "pci"),
         concurrency=Concurrency("aws-prod", 2),
+        pool="production",
         labels=True,
         project="shop",
         team="platform",
@@ -582,7 +588,7 @@ def test_a_forge_says_which_of_its_variables_is_missing(tmp_path: Path) -> None:
 def test_the_schema_is_json_and_knows_every_part() -> None:
     schema = json.loads(json.dumps(json_schema(KINDS)))
     parts = {"forges", "concurrency", "defaults", "workspaces", "discover", "variable_sets", "policy_sets"}
-    assert set(schema["properties"]) == parts
+    assert set(schema["properties"]) == parts | {"notifications", "run_tasks"}
     assert schema["$defs"]["WorkspaceEntry"]["additionalProperties"] is False
     assert set(schema["$defs"]["WorkspaceEntry"]["required"]) == {"name", "repo"}
     for part in schema["$defs"].values():
