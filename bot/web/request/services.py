@@ -9,8 +9,6 @@ from typing import Protocol, cast
 
 from flask import Flask, current_app
 
-from bot.domain.people.permissions import Person
-from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.comments.page_applies import PageApplies
@@ -33,7 +31,6 @@ from bot.services.ports import (
     Meter,
     Spans,
     Store,
-    Transaction,
     Vault,
 )
 from bot.services.runs.locks import WorkspaceLocks
@@ -43,6 +40,7 @@ from bot.services.states.history import StateVersions
 from bot.services.states.shared_states import SharedStates
 from bot.services.variables.editor import VariableEditor
 from bot.web.request.api_services import ApiServices
+from bot.web.request.run_actions import RunActions
 
 
 class DeliveryIntake(Protocol):
@@ -50,46 +48,6 @@ class DeliveryIntake(Protocol):
 
     def accept(self, delivery: Delivery) -> bool:
         """Store a delivery and wake a worker; False if its id was here before."""
-        ...
-
-
-class RunActions(Protocol):
-    """What people do to runs. Each raises Forbidden, IllegalMove, Invalid, NotFound, Conflict."""
-
-    def confirm(self, run_id: str, person: Person, comment: str = "") -> Run:
-        """Let a run apply its plan."""
-        ...
-
-    def discard(self, run_id: str, person: Person, comment: str = "") -> Run:
-        """Discard a run that waits for a decision."""
-        ...
-
-    def cancel(self, run_id: str, person: Person, comment: str = "") -> Run:
-        """Stop a run."""
-        ...
-
-    def force_cancel(self, run_id: str, person: Person, comment: str = "") -> Run:
-        """Kill a run that a cancel did not end within the cool-off."""
-        ...
-
-    def override(self, run_id: str, person: Person, comment: str = "", policy: str = "") -> Run:
-        """Override the failed policies of a run; the comment is the reason."""
-        ...
-
-    def may_override(self, run_id: str, person: Person) -> bool:
-        """Whether the run waits for an override that this person may give."""
-        ...
-
-    def overriders(self, tx: Transaction, run: Run) -> str:
-        """Say who may override what holds the run."""
-        ...
-
-    def comment(self, run_id: str, person: Person, text: str) -> Run:
-        """Add a person's comment to the run's timeline."""
-        ...
-
-    def retry(self, run_id: str, person: Person, comment: str = "", as_id: str = "") -> Run:
-        """Create a run on the same commit; with the same `as_id` only once."""
         ...
 
 
