@@ -71,7 +71,7 @@ class Laptop:
         """Run a command of the CLI and return what it printed. Raises StageError if it fails."""
         assert self.program is not None
         variables = {
-            "PATH": os.environ["PATH"],
+            "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.folder),
             "TF_CLI_CONFIG_FILE": str(self.folder / "cli.tfrc"),
             "TF_IN_AUTOMATION": "1",
