@@ -72,8 +72,8 @@ PASSED = check(Level.HARD, PolicyOutcome.PASSED)
     ("status", "checks", "plan_only", "said"),
     [
         (None, (), False, "queued"),
-        (RunStatus.POLICY_CHECKED, (PASSED,), False, "passes"),
-        (RunStatus.POLICY_CHECKED, (check(Level.ADVISORY),), False, "passes"),
+        (RunStatus.POLICY_CHECKED, (PASSED,), False, "passed"),
+        (RunStatus.POLICY_CHECKED, (check(Level.ADVISORY),), False, "passed"),
         (RunStatus.POLICY_OVERRIDE, (check(Level.SOFT), PASSED), False, "soft_failed"),
         (RunStatus.POLICY_SOFT_FAILED, (check(Level.SOFT),), True, "soft_failed"),
         (RunStatus.ERRORED, (check(Level.HARD), PASSED), False, "hard_failed"),

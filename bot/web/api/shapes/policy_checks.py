@@ -85,7 +85,7 @@ def _status(run: Run, timeline: Sequence[RunEvent], checks: Sequence[PolicyCheck
     # A plan without changes goes on, whatever a soft-mandatory policy says of it.
     if not any(event.kind == RunStatus.POLICY_CHECKED.value for event in timeline):
         return "soft_failed"
-    return "overridden" if any(check.override is not None for check in checks) else "passes"
+    return "overridden" if any(check.override is not None for check in checks) else "passed"
 
 
 def _result(checks: Sequence[PolicyCheck]) -> dict[str, object]:
