@@ -36,7 +36,7 @@ def settings() -> Config:
 
 
 def choose_pool(pool: str) -> None:
-    """Work for a pool of workspaces from now on, empty for those of none: jobs read the settings themselves."""
+    """Work for a pool from now on, empty for workspaces of none: jobs read the settings themselves."""
     os.environ["PLANGATE_POOL"] = pool
 
 

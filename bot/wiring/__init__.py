@@ -291,7 +291,7 @@ def _sweep(
         world.dispatch,
         abandoned,
         removed,
-        AbandonedRuns(store, clock, transitions, config.organization.patience),
+        AbandonedRuns(store, clock, foundation.transitions, config.organization.patience),
         retention_job,
         keys,
         kept_states,
