@@ -139,6 +139,11 @@ def environment(config_file: Path) -> dict[str, str]:
         **{name: f"the value of {name}" for name in variables if not name.endswith(("_ID", "_KEY"))},
         **{name: f"https://{name.lower()}.example.com" for name in re.findall(r"\burl_env: (\w+)", text)},
         **dict.fromkeys(re.findall(r"\bkey_env: (\w+)", text), "the key that signs"),
+        **{
+            name: "the hook's"
+            for names in re.findall(r"\benvironment: \[([^\]]*)\]", text)
+            for name in names.split(", ")
+        },
         "PLANGATE_SMTP": "smtps://mail.example.com",
         "PLANGATE_SMTP_FROM": "plangate@example.com",
     }

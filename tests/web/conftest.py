@@ -41,7 +41,7 @@ from tests.fakes.merges import FakeMerges
 from tests.fakes.messengers import FakeMessengers
 from tests.fakes.policies import FakePolicies
 from tests.fakes.settings import settings
-from tests.fakes.tasks import FakeTaskCaller
+from tests.fakes.tasks import FakeHookRunner, FakeTaskCaller
 from tests.fakes.texts import PlainTexts
 from tests.support.stores import KeptStore, Stores
 
@@ -259,6 +259,7 @@ def built(kept: KeptStore, folder: Path, app: Flask | None = None) -> Iterator[W
             set_files=policies,
             messengers=FakeMessengers(),
             task_caller=FakeTaskCaller(),
+            hook_runner=FakeHookRunner(),
         ),
         config,
     )

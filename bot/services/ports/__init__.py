@@ -122,7 +122,7 @@ from bot.services.ports.states import (
     StateVersion,
 )
 from bot.services.ports.store import Retention, Store, Transaction
-from bot.services.ports.tasks import TaskAnswer, TaskCaller, TaskMailbox, TaskResults
+from bot.services.ports.tasks import HookRunner, TaskCaller, TaskMailbox, TaskResults
 from bot.services.ports.variables import VariableIds, Variables
 from bot.services.ports.workspaces import (
     Overview,
@@ -194,6 +194,7 @@ __all__ = [
     "Hook",
     "HookEvent",
     "HookHeaders",
+    "HookRunner",
     "IdentityKey",
     "IdentityKeys",
     "IndexedResource",
@@ -261,7 +262,6 @@ __all__ = [
     "StateVersion",
     "States",
     "Store",
-    "TaskAnswer",
     "TaskCaller",
     "TaskMailbox",
     "TaskResults",

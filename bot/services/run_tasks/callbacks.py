@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bot.domain.errors import Conflict
 from bot.domain.notifications.messages import one_line
-from bot.domain.tasks.tasks import LONGEST_MESSAGE, MOST_OUTCOMES, TaskResult, TaskStage
-from bot.services.ports import ArtifactKind, Store, TaskAnswer
+from bot.domain.tasks.tasks import LONGEST_MESSAGE, MOST_OUTCOMES, TaskAnswer, TaskResult, TaskStage
+from bot.services.ports import ArtifactKind, Store
 from bot.services.run_tasks.tokens import TaskTokens
 
 

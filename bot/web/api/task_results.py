@@ -11,8 +11,7 @@ from typing import Any
 from flask import Response, request
 
 from bot.domain.errors import Invalid
-from bot.domain.tasks.tasks import MOST_OUTCOMES, TaskResult, TaskStatus
-from bot.services.ports import TaskAnswer
+from bot.domain.tasks.tasks import MOST_OUTCOMES, TaskAnswer, TaskResult, TaskStatus
 from bot.web.api import documents, reading
 from bot.web.api.documents import ApiResource
 from bot.web.api.registry import ApiField, ApiRoutes, Proof
