@@ -39,6 +39,7 @@ _FIELDS = (
 )
 def callback(result_id: str) -> Response:
     """Store the answer. The token is good for this result only."""
+    services().task_callbacks.check(result_id, _token())
     sent = reading.sent()
     status = sent.text("status")
     if status not in [each.value for each in _STATUSES]:

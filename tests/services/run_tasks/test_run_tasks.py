@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from bot.domain.errors import Conflict, Forbidden, ReceiverAway, ReceiverRefused
+from bot.domain.errors import Conflict, ReceiverAway, ReceiverRefused
 from bot.domain.policies.policy import PolicyCheck
 from bot.domain.policies.sets import PolicySet, SetOrigin
 from bot.domain.runs.run import Run
 from bot.domain.tasks.tasks import PlanHook, RunTask, TaskAnswer, TaskStage, TaskStatus
+from bot.services.people.tokens import BadToken
 from tests.fakes.engine import change
 from tests.fakes.house import WRITER, House
 
@@ -226,7 +227,7 @@ def test_a_token_is_good_for_one_result(build: Callable[..., House]) -> None:
     def do(house: House, request: Mapping[str, Any]) -> None:
         callbacks, token = house.services.task_callbacks, request["access_token"]
         for result_id, wrong in ((request["task_result_id"], "x" * 64), ("taskrs-other", token), ("é", "é")):
-            with pytest.raises(Forbidden) as caught:
+            with pytest.raises(BadToken) as caught:
                 callbacks.answer(result_id, wrong, PASSED)
             refused.append(str(caught.value))
 
@@ -241,7 +242,7 @@ def test_progress_may_be_told_and_the_first_final_answer_counts(build: Callable[
     def do(house: House, request: Mapping[str, Any]) -> None:
         reply(house, request, TaskAnswer(TaskStatus.RUNNING, "counting"))
         reply(house, request, PASSED)
-        with pytest.raises((Forbidden, Conflict)) as caught:
+        with pytest.raises((BadToken, Conflict)) as caught:
             reply(house, request, FAILED)
         later.append(str(caught.value))
 
@@ -261,7 +262,7 @@ def test_the_plan_is_read_with_the_token_while_the_answer_is_waited_for(build: C
     house = asked(build, do)
     assert b"aws_vpc.main" in plans[0]
     _, request = house.task_caller.asked[0]
-    with pytest.raises(Forbidden, match="is final"):
+    with pytest.raises(BadToken, match="is final"):
         house.services.task_callbacks.plan_json(request["task_result_id"], request["access_token"])
 
 
