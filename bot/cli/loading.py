@@ -13,6 +13,7 @@ from bot.config import Config
 from bot.domain.errors import ConfigError, StoreUnavailable
 from bot.domain.people.audit import AuditAction
 from bot.domain.people.permissions import Person
+from bot.logs import begin_logging
 from bot.services.outbox.audit_log import done
 from bot.services.ports import Transaction
 from bot.services.variables.declared import VariableChange, declare
@@ -36,19 +37,14 @@ def settings() -> Config:
 
 
 def choose_pool(pool: str) -> None:
-    """Work for a pool from now on, empty for workspaces of none: jobs read the settings themselves."""
+    """Work for a pool of workspaces from now on, empty for those of none: jobs read the settings."""
     os.environ["PLANGATE_POOL"] = pool
 
 
 def configuration() -> Config:
     """Read the configuration and begin logging. Raises ConfigError."""
     config = settings()
-    logging.basicConfig(
-        level=config.log_level.value, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-    )
-    # Each request to the forge would be a line; what matters of them we log ourselves.
-    for name in ("httpx", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    begin_logging(config.log_level.value, as_json=config.log_json, secrets=config.secret_values)
     for warning in config.warnings:
         log.warning("%s", warning)
     return config

@@ -47,7 +47,15 @@ PASSED_ON = (
 )
 # Variables of programs that use a token, as the pages and the documentation name it.
 _OF_PROGRAMS = {"PLANGATE_TOKEN", "PLANGATE_SERVER", "PLANGATE_ALLOW_HTTP"}
+_SHORTEST_TOKEN = 16
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,99}")
+
+
+class LogStyle(StrEnum):
+    """How a line of the log looks."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 class LogLevel(StrEnum):
@@ -111,6 +119,10 @@ class Config:
     catching_up: CatchUpSettings
     local_admin: str
     log_level: LogLevel
+    metrics_tokens: tuple[str, ...] = field(default=(), repr=False)
+    log_json: bool = False
+    traces: str = ""
+    secret_values: tuple[str, ...] = field(default=(), repr=False)
     variables: DeclaredVariables = field(default_factory=DeclaredVariables, repr=False)
     written: OptionPositions = field(default_factory=OptionPositions, repr=False)
     notifications: NotificationSettings = field(default_factory=NotificationSettings)
@@ -158,13 +170,14 @@ class Config:
             policies=read_policies(env, manifest.policy_sets or (), manifest.first_forge, problems),
             **_upkeep(env, problems),
             local_admin=_local_admin(env, url, problems),
-            log_level=env.choice("PLANGATE_LOG_LEVEL", LogLevel, LogLevel.INFO),
+            **_watching(env, problems),
             variables=variables,
             written=read_written(manifest, document),
             notifications=read_notifications(manifest, env, problems, sends=not pool),
             run_tasks=read_run_tasks(manifest, env, problems),
             pool=pool,
             secret_files=tuple(env.secret_files),
+            secret_values=tuple(_to_hide(env)),
             passed_on={name: environ[name] for name in PASSED_ON if environ.get(name)},
             warnings=(*_unknown(environ, env, kinds), *unencrypted(forges)),
         )
@@ -253,6 +266,15 @@ def _upkeep(env: Environment, problems: Problems) -> dict[str, Any]:
     }
 
 
+def _watching(env: Environment, problems: Problems) -> dict[str, Any]:
+    return {
+        "log_level": env.choice("PLANGATE_LOG_LEVEL", LogLevel, LogLevel.INFO),
+        "log_json": env.choice("PLANGATE_LOG_FORMAT", LogStyle, LogStyle.TEXT) is LogStyle.JSON,
+        "traces": env.url("PLANGATE_TRACES") if env.text("PLANGATE_TRACES") else "",
+        "metrics_tokens": _metrics_tokens(env, problems),
+    }
+
+
 def _programs(env: Environment) -> dict[str, Any]:
     """Read the sources of Terraform, OpenTofu and providers: the fields of Config by their names."""
     return {
@@ -315,6 +337,28 @@ def _local_admin(env: Environment, url: str, problems: Problems) -> str:
             "(http://127.0.0.1:port): unset it",
         )
     return login
+
+
+def _metrics_tokens(env: Environment, problems: Problems) -> tuple[str, ...]:
+    tokens = env.secrets("PLANGATE_METRICS_TOKEN")
+    if any(
+        len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isprintable() for token in tokens
+    ):
+        problems.add(
+            "PLANGATE_METRICS_TOKEN",
+            f"must have {_SHORTEST_TOKEN} or more letters and digits: create one with `openssl rand -hex 32`",
+        )
+    return tokens
+
+
+def _to_hide(env: Environment) -> Iterator[str]:
+    """Return what must never be in a line of the log: each secret, and the password in an address."""
+    for value in env.secret_values:
+        yield from (part.strip() for part in value.split(","))
+        try:
+            yield urlsplit(value).password or ""
+        except ValueError:
+            continue
 
 
 def _unknown(environ: Mapping[str, str], env: Environment, kinds: ForgeKinds) -> Iterator[str]:

@@ -10,12 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.services.ports.deliveries import Delivery
-from bot.services.ports.store import Transaction
+from bot.services.ports.store import SchemaState, Transaction
 from bot.services.ports.world import Vault
 from bot.store.connection.engines import READING, WRITING, make_engine
 from bot.store.connection.failures import in_our_words
 from bot.store.connection.forking import no_fork_within
 from bot.store.connection.group_commit import GroupCommit
+from bot.store.connection.migrate import compared
 from bot.store.encryption.roots import make_root, read_root
 from bot.store.repositories.approvals import SqlApprovals
 from bot.store.repositories.audit import SqlAuditLog
@@ -30,7 +31,7 @@ from bot.store.repositories.identity_keys import SqlIdentityKeys
 from bot.store.repositories.leases import SqlLeases
 from bot.store.repositories.notifications import SqlNotices, SqlNotificationLog
 from bot.store.repositories.overview import SqlOverviews
-from bot.store.repositories.people import SqlIdentities, SqlSessions, SqlTokens
+from bot.store.repositories.people import SqlIdentities, SqlLoginCodes, SqlSessions, SqlTokens
 from bot.store.repositories.policies import SqlPolicyChecks, SqlReplays
 from bot.store.repositories.posts import SqlPosts, SqlShown
 from bot.store.repositories.projects import SqlProjects
@@ -56,6 +57,7 @@ class SqlTransaction:
     waiting_runs: SqlWaitingRuns
     artifacts: SqlArtifacts
     configurations: SqlConfigurationVersions
+    login_codes: SqlLoginCodes
     projects: SqlProjects
     leases: SqlLeases
     changes: SqlChanges
@@ -134,6 +136,11 @@ class SqlStore:
         """
         return self._group_commit.add(delivery)
 
+    def schema(self) -> SchemaState:
+        """Return how the database's schema compares with this program's. Raises as `transaction`."""
+        with self._connected(READING) as connection:
+            return compared(connection)
+
     def root(self) -> bytes:
         """Return the secret that this database's derived keys come from; the first call creates it."""
         with self._connected(READING) as connection:
@@ -168,6 +175,7 @@ class SqlStore:
             waiting_runs=SqlWaitingRuns(connection),
             artifacts=SqlArtifacts(connection, self._vault),
             configurations=SqlConfigurationVersions(connection, self._vault),
+            login_codes=SqlLoginCodes(connection),
             projects=SqlProjects(connection),
             leases=SqlLeases(connection),
             changes=SqlChanges(connection),

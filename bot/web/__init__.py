@@ -9,7 +9,7 @@ from flask import Flask, Response
 from jinja2 import StrictUndefined
 
 import bot
-from bot.web import health, hooks, state_backend
+from bot.web import health, hooks, metrics, state_backend
 from bot.web.activity import routes as activity
 from bot.web.api import routes as api
 from bot.web.changes import routes as changes
@@ -19,8 +19,8 @@ from bot.web.estate import routes as estate
 from bot.web.identity import routes as identity
 from bot.web.notifications import routes as notifications
 from bot.web.page import elements, failures
-from bot.web.people import forge_sign_in, sign_in, tokens
-from bot.web.request import bodies, guard
+from bot.web.people import forge_sign_in, program_login, sign_in, tokens
+from bot.web.request import bodies, guard, ids
 from bot.web.request import services as needs
 from bot.web.request.proxies import Network, TrustedProxies
 from bot.web.request.services import Services
@@ -32,6 +32,7 @@ from bot.web.search import routes as search
 from bot.web.states import routes as state_versions
 from bot.web.variables import routes as variables
 from bot.web.workspaces import controls
+from bot.web.workspaces import new as new_workspace
 from bot.web.workspaces import routes as workspaces
 
 FORM_LIMIT = 64 * 1024
@@ -54,6 +55,7 @@ def create_app(services: Services, streams: Streams | None = None, proxies: Sequ
     app.jinja_env.filters["linked"] = elements.linked
     app.jinja_env.filters["loud"] = elements.loud
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    ids.install(app)
     needs.install(app, services)
     failures.install(app)
     sign_in.install(app)
@@ -62,6 +64,7 @@ def create_app(services: Services, streams: Streams | None = None, proxies: Sequ
         hooks,
         state_backend,
         workspaces,
+        new_workspace,
         changes,
         why,
         controls,
@@ -81,8 +84,10 @@ def create_app(services: Services, streams: Streams | None = None, proxies: Sequ
         sign_in,
         forge_sign_in,
         tokens,
+        program_login,
         identity,
         health,
+        metrics,
     )
     for room in rooms:
         app.register_blueprint(room.blueprint)

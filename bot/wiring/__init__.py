@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 from bot.clock import SystemClock
@@ -15,8 +16,6 @@ from bot.domain.workspaces.isolation import Isolation
 from bot.forges.kinds import KINDS, parser
 from bot.integrations.run_tasks import SignedTaskCaller
 from bot.rendering import Rendering
-from bot.services.approvals.before_apply import BeforeApply as BeforeApply
-from bot.services.approvals.our_comment import OurComments as OurComments
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.comments.page_applies import PageApplies
 from bot.services.comments.why_reports import WhyReports
@@ -28,23 +27,18 @@ from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
 from bot.services.deliveries.intake import Intake
 from bot.services.deliveries.redeliver import Redelivery
 from bot.services.execution.advance import Execution
-from bot.services.execution.earlier_plans import EarlierPlans as EarlierPlans
-from bot.services.execution.engine_jobs import EngineJobs as EngineJobs
-from bot.services.execution.plan_reuse import PlanReuse as PlanReuse
 from bot.services.forecasts.make import ForecastJob
 from bot.services.identity.keys import IssuerKeys
-from bot.services.identity.tokens import IdentityTokens as IdentityTokens
+from bot.services.metrics.measure import Measurements
 from bot.services.notifications.deliver import NotificationDelivery
 from bot.services.notifications.events import Reminders
-from bot.services.outbox.ledger import Ledger as Ledger
 from bot.services.people.forge_sign_in import ForgeSignIn
 from bot.services.people.identities import Identities
+from bot.services.people.program_login import ProgramLogin
 from bot.services.people.roles import Roles
 from bot.services.people.sessions import Sessions
 from bot.services.people.tokens import Tokens
-from bot.services.policies.check import PolicyChecker as PolicyChecker
 from bot.services.policies.replay import PolicyReplay
-from bot.services.policies.set_versions import SetVersions as SetVersions
 from bot.services.ports import (
     Addresses,
     Clock,
@@ -57,6 +51,7 @@ from bot.services.ports import (
     Meter,
     PolicyEngine,
     Queues,
+    Spans,
     Store,
     Vault,
 )
@@ -67,6 +62,7 @@ from bot.services.run_tasks.callbacks import TaskCallbacks
 from bot.services.runs.abandoned_locks import AbandonedLocks
 from bot.services.runs.controls import RunControls
 from bot.services.runs.create import RunFactory
+from bot.services.runs.force_execute import ForceExecute
 from bot.services.runs.locks import WorkspaceLocks
 from bot.services.runs.queue_plan import ManualRuns
 from bot.services.runs.removed_workspaces import RemovedWorkspaces
@@ -77,6 +73,7 @@ from bot.services.states.kept_aside import KeptStates
 from bot.services.states.pushes import StatePushes
 from bot.services.states.resource_index import ResourceIndex
 from bot.services.states.shared_states import SharedStates
+from bot.services.tracing.spans import SilentSpans
 from bot.services.upkeep.retention import RetentionJob
 from bot.services.upkeep.sweep import Sweep
 from bot.services.variables.api_sets import ApiVariableSets
@@ -91,6 +88,7 @@ from bot.terraform.programs.binaries import Binaries
 from bot.terraform.repository.set_files import SetFolders
 from bot.terraform.running.hooks import SandboxedHooks
 from bot.terraform.sandbox import Sandbox
+from bot.traces import CollectedSpans
 from bot.vault import FernetVault
 from bot.wiring.catching_up import catching_up
 from bot.wiring.deliveries import intake_of, page_applies_of
@@ -115,6 +113,8 @@ class Services:
     dispatch: Dispatch
     queues: Queues
     meter: Meter
+    spans: Spans
+    measurements: Measurements
     engine: Engine
     policies: PolicyEngine
     binaries: Binaries
@@ -159,7 +159,14 @@ class Services:
     api_variables: ApiVariables
     api_sets: ApiVariableSets
     projects: Projects
+    program_login: ProgramLogin
+    force_execute: ForceExecute
     engine_versions: Binaries
+
+
+def version() -> str:
+    """Return the version of Plangate that is installed."""
+    return metadata.version("plangate")
 
 
 def configured(environ: Mapping[str, str], kinds: ForgeKinds = KINDS) -> Config:
@@ -261,7 +268,11 @@ def _api(config: Config, world: World, foundation: Foundation) -> dict[str, Any]
         "api_sets": ApiVariableSets(store, clock),
         "engine_versions": world.binaries,
         "projects": Projects(store, clock),
+        "force_execute": ForceExecute(store, clock, transitions),
+        "program_login": ProgramLogin(store, clock, Tokens(store, clock)),
         "meter": world.meter,
+        "spans": world.spans,
+        "measurements": Measurements(store, world.queues, clock, world.meter, version()),
     }
 
 
@@ -312,15 +323,14 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
     """Return the real World for a configuration. Raises ConfigError."""
     clock = SystemClock()
     store = SqlStore(config.database_url, FernetVault(config.secret_keys))
-    dispatch = dispatch_of(config, store)
+    dispatch, meter = dispatch_of(config, store), RedisMeter(config.require_redis())
     limits = config.limits
     binaries, sandbox = binaries_of(config), sandbox_of(config)
-    engine = engine_of(config, binaries, sandbox, limits)
+    engine = engine_of(config, binaries, sandbox, limits, meter)
     # Keys are derived from a root in the database, so that they survive a rotation of encryption keys.
     vault = FernetVault(config.secret_keys, root=store.root)
     tokens = RedisTokens(config.require_redis(), vault, clock)
-    meter = RedisMeter(config.require_redis())
-    clients = {forge.name: kinds[forge.kind].client(forge, tokens) for forge in config.forges}
+    clients = {forge.name: kinds[forge.kind].client(forge, tokens, meter) for forge in config.forges}
     return World(
         clock=clock,
         store=store,
@@ -346,6 +356,7 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
         policies=policy_engine_of(config, sandbox),
         set_files=SetFolders(config.config_file.parent, engine.checkout),
         meter=meter,
+        spans=CollectedSpans(config.traces, version()) if config.traces else SilentSpans(),
         messengers=messengers_of(config),
         task_caller=SignedTaskCaller(config.run_tasks.mailboxes),
         hook_runner=SandboxedHooks(sandbox, config.run_tasks.environment),

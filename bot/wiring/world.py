@@ -25,10 +25,12 @@ from bot.services.ports import (
     Queues,
     SetFiles,
     SignIn,
+    Spans,
     Store,
     TaskCaller,
     Vault,
 )
+from bot.services.tracing.spans import SilentSpans
 from bot.terraform.programs.binaries import Binaries
 from bot.terraform.sandbox import Sandbox
 
@@ -64,3 +66,4 @@ class World:
     task_caller: TaskCaller
     hook_runner: HookRunner
     meter: Meter = field(default_factory=SilentMeter)
+    spans: Spans = field(default_factory=SilentSpans)

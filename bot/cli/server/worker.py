@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from types import FrameType
 
 import click
@@ -15,6 +16,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, Worker
 from rq.exceptions import StopRequested
+from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
@@ -28,6 +30,7 @@ from bot.dispatch import (
     LIGHT_QUEUES,
     QUEUES,
     RUN_QUEUES,
+    TRACEPARENT,
     PlangateJob,
     PlangateQueue,
     RqDispatch,
@@ -35,6 +38,11 @@ from bot.dispatch import (
     queue_of,
 )
 from bot.domain.errors import ConfigError
+from bot.services.metrics.catalogue import JOB_WAIT_SECONDS
+from bot.services.metrics.series import SilentMeter
+from bot.services.ports import Meter
+from bot.services.tracing.context import traced_from
+from bot.shared_counts import RedisMeter
 from bot.terraform.sandbox import priority
 from bot.terraform.sandbox.fork_server import ForkServer
 
@@ -56,6 +64,7 @@ class PlangateWorker(Worker):
 
     queue_class = PlangateQueue
     sweeper: RqDispatch
+    meter: Meter = SilentMeter()
     tidy: Callable[[], None] = staticmethod(jobs.tidy)
     asked_to_stop = False
 
@@ -84,6 +93,8 @@ class PlangateWorker(Worker):
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run a job: in this process, or in a child process if it runs Terraform."""
+        waited = (datetime.now(UTC) - job.enqueued_at).total_seconds() if job.enqueued_at else 0.0
+        self.meter.observe(JOB_WAIT_SECONDS, max(waited, 0.0), queue=queue.name)
         if queue.name not in LIGHT_QUEUES:
             ForkServer.renew()
             super().execute_job(job, queue)
@@ -92,6 +103,11 @@ class PlangateWorker(Worker):
         execution = self.prepare_execution(job)
         self.perform_job(job, queue, execution)
         self.set_state(WorkerStatus.IDLE)
+
+    def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
+        """Run a job's function, as a part of the trace that its dispatcher was in."""
+        with traced_from(job.meta.get(TRACEPARENT)):
+            return super().perform_job(job, queue, execution)
 
     def run_maintenance_tasks(self) -> None:
         """Do RQ's own chores, tidy up on this machine, and ask for a sweep."""
@@ -186,6 +202,7 @@ def _work(config: Config, names: Sequence[str]) -> bool:
             log_job_description=False,
         )
         found.sweeper = RqDispatch(config.require_redis())
+        found.meter = RedisMeter(config.require_redis())
         # RQ logs its internal tasks; we log each job ourselves.
         level = "DEBUG" if config.log_level is LogLevel.DEBUG else "WARNING"
         found.work(logging_level=level, with_scheduler=False)

@@ -274,6 +274,11 @@ class Workspace:
         """Whether it belongs to a repository. Otherwise its configuration is uploaded."""
         return self.repo != NO_REPO
 
+    @property
+    def shares_with_all(self) -> bool:
+        """Whether the runs of every workspace may read its state."""
+        return "*" in self.share_state_with
+
     def why_no_upload(self, *, plan_only: bool) -> str:
         """Return why no run of an upload may start here, empty if one may.
 

@@ -60,7 +60,7 @@ from bot.services.ports.forge_kinds import (
 )
 from bot.services.ports.identity import IdentityKey, IdentityKeys
 from bot.services.ports.merging import MergeCommits
-from bot.services.ports.meter import Meter, Metric, MetricKind, SeriesPart
+from bot.services.ports.meter import Meter, Metric, MetricKind, SeriesPart, Spans
 from bot.services.ports.notifications import (
     DeliveryAttempt,
     Mailbox,
@@ -73,6 +73,7 @@ from bot.services.ports.notifications import (
 from bot.services.ports.people import (
     AuditLog,
     AuditQuery,
+    LoginCodes,
     SessionRecord,
     SessionRecords,
     SignIn,
@@ -121,7 +122,7 @@ from bot.services.ports.states import (
     StateUploads,
     StateVersion,
 )
-from bot.services.ports.store import Retention, Store, Transaction
+from bot.services.ports.store import Retention, SchemaState, Store, Transaction
 from bot.services.ports.tasks import HookRunner, TaskCaller, TaskMailbox, TaskResults
 from bot.services.ports.variables import VariableIds, Variables
 from bot.services.ports.workspaces import (
@@ -139,6 +140,7 @@ from bot.services.ports.world import (
     Dispatch,
     Limits,
     QueueHealth,
+    QueueLoad,
     Queues,
     Vault,
 )
@@ -203,6 +205,7 @@ __all__ = [
     "KnownApprovals",
     "Leases",
     "Limits",
+    "LoginCodes",
     "MailServer",
     "Mailbox",
     "MergeCommits",
@@ -230,6 +233,7 @@ __all__ = [
     "Posts",
     "ProjectRecords",
     "QueueHealth",
+    "QueueLoad",
     "Queues",
     "Redeliveries",
     "Replays",
@@ -245,6 +249,7 @@ __all__ = [
     "RunState",
     "Runs",
     "RunsOfProject",
+    "SchemaState",
     "SeriesPart",
     "SessionRecord",
     "SessionRecords",
@@ -252,6 +257,7 @@ __all__ = [
     "SetVersion",
     "SignIn",
     "SignInRequest",
+    "Spans",
     "StageWatch",
     "StateAccess",
     "StateHistory",

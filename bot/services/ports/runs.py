@@ -173,6 +173,8 @@ class ArtifactKind(StrEnum):
     PLAN_JSON = "plan json"
     DEPENDENCY_LOCK = "dependency lock"
     VARIABLES = "variables"
+    # Those that a client gave this run alone (`-var`), as it gave them.
+    OWN_VARIABLES = "own variables"
     ERRORED_STATE = "errored state"
     BASIS = "basis"
     # The view of the plan that pages show: created from the JSON once, masked, and quick to search.

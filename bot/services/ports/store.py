@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from bot.services.ports.backlog import Backlog
@@ -15,7 +16,13 @@ from bot.services.ports.failed_deliveries import FailedDeliveries, HookWatches
 from bot.services.ports.forecasts import Forecasts
 from bot.services.ports.identity import IdentityKeys
 from bot.services.ports.notifications import Notices, NotificationLog
-from bot.services.ports.people import AuditLog, IdentityRecords, SessionRecords, TokenRecords
+from bot.services.ports.people import (
+    AuditLog,
+    IdentityRecords,
+    LoginCodes,
+    SessionRecords,
+    TokenRecords,
+)
 from bot.services.ports.policies import PolicyChecks, Replays
 from bot.services.ports.projects import ProjectRecords
 from bot.services.ports.resources import IndexedResources, ResourceSearch
@@ -59,6 +66,11 @@ class Transaction(Protocol):
     @property
     def configurations(self) -> ConfigurationVersions:
         """Uploaded configurations."""
+        ...
+
+    @property
+    def login_codes(self) -> LoginCodes:
+        """Codes of programs that were let in."""
         ...
 
     @property
@@ -237,6 +249,14 @@ class Transaction(Protocol):
         ...
 
 
+class SchemaState(StrEnum):
+    """How the database's schema compares with the one of this program."""
+
+    CURRENT = "current"
+    BEHIND = "behind"
+    NEWER = "newer"
+
+
 class Store(Protocol):
     """The database, the only truth."""
 
@@ -253,6 +273,10 @@ class Store(Protocol):
 
         Returns after the commit. Raises Conflict if another forge has used its id, and as `transaction`.
         """
+        ...
+
+    def schema(self) -> SchemaState:
+        """Return how the schema compares with this program's. A newer one is from an upgrade."""
         ...
 
 
