@@ -24,7 +24,7 @@ class RunTaskSettings:
 
     tasks: tuple[RunTask, ...] = ()
     mailboxes: Mapping[str, TaskMailbox] = field(default_factory=dict, repr=False)
-    hooks: tuple[PlanHook, ...] = ()
+    hooks: tuple[PlanHook, ...] = field(default=(), repr=False)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
