@@ -205,6 +205,28 @@ _OTHERS: tuple[Setting, ...] = (
         "How long output and plans of previews are kept. They stay while the pull request is open",
     ),
     Setting(
+        "PLANGATE_KEEP_RUNS",
+        "",
+        "How long plans and other files of runs that may apply are kept after they ended, 7d or more. The "
+        "runs themselves stay. If unset: for ever",
+    ),
+    Setting(
+        "PLANGATE_KEEP_LOGS",
+        "",
+        "How long the output of runs that may apply is kept, 7d or more. If unset: for ever",
+    ),
+    Setting(
+        "PLANGATE_KEEP_STATES",
+        "",
+        "How long versions of states are kept after another one replaced them, 7d or more. The current one "
+        "always stays. If unset: for ever",
+    ),
+    Setting(
+        "PLANGATE_LEGAL_HOLD",
+        "",
+        "Names of workspaces, with commas, from which the three above delete nothing. `*`: all workspaces",
+    ),
+    Setting(
         "PLANGATE_CATCH_UP_EVERY",
         "5m",
         "How often each repository is compared with its forge, and the forge's list of failed deliveries "
@@ -248,7 +270,6 @@ _OTHERS: tuple[Setting, ...] = (
         "",
         "Login of the local administrator, who signs in on this machine with `plangate sign-in`",
     ),
-    Setting("PLANGATE_POOL", "", "Pool of workspaces that this worker works for: the same as `--pool`"),
     Setting(
         "PLANGATE_METRICS_TOKEN",
         "",
@@ -256,6 +277,7 @@ _OTHERS: tuple[Setting, ...] = (
         "`/metrics`",
         secret=True,
     ),
+    Setting("PLANGATE_POOL", "", "Pool of workspaces that this worker works for: the same as `--pool`"),
     Setting(
         "PLANGATE_SMTP",
         "",

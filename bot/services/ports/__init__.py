@@ -122,7 +122,7 @@ from bot.services.ports.states import (
     StateUploads,
     StateVersion,
 )
-from bot.services.ports.store import Retention, SchemaState, Store, Transaction
+from bot.services.ports.store import Retention, RunRetention, SchemaState, Store, Transaction
 from bot.services.ports.tasks import HookRunner, TaskCaller, TaskMailbox, TaskResults
 from bot.services.ports.variables import VariableIds, Variables
 from bot.services.ports.workspaces import (
@@ -244,6 +244,7 @@ __all__ = [
     "RunFigures",
     "RunFile",
     "RunQuery",
+    "RunRetention",
     "RunSearch",
     "RunSearchQuery",
     "RunState",
