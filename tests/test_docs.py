@@ -128,6 +128,7 @@ def test_every_status_is_explained_in_the_order_of_the_lifecycle() -> None:
 def environment(config_file: Path) -> dict[str, str]:
     text = config_file.read_text()
     variables = re.findall(r"\b[A-Z][A-Z_]+\b(?=\n|$)", text)
+    hooks = (yaml.safe_load(text).get("hooks") or {}).values()
     return {
         "PLANGATE_CONFIG": str(config_file),
         "PLANGATE_URL": "https://plangate.example.com",
@@ -139,6 +140,7 @@ def environment(config_file: Path) -> dict[str, str]:
         **{name: f"the value of {name}" for name in variables if not name.endswith(("_ID", "_KEY"))},
         **{name: f"https://{name.lower()}.example.com" for name in re.findall(r"\burl_env: (\w+)", text)},
         **dict.fromkeys(re.findall(r"\bkey_env: (\w+)", text), "the key that signs"),
+        **{name: "the hook's" for hook in hooks for name in hook.get("environment", ())},
         "PLANGATE_SMTP": "smtps://mail.example.com",
         "PLANGATE_SMTP_FROM": "plangate@example.com",
     }

@@ -1,33 +1,45 @@
-"""Run tasks with their addresses and keys, read from settings."""
+"""Run tasks with their addresses and keys, and hooks with their variables, read from settings."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bot.config.file.hooks import HookEntry
 from bot.config.file.manifest import Manifest
 from bot.config.file.run_tasks import RunTaskEntry
 from bot.config.notifications import receiver_address, required
 from bot.config.problems import Problems
 from bot.config.settings import Environment, parse_duration
-from bot.domain.tasks.tasks import RunTask, TaskStage
+from bot.domain.tasks.tasks import PlanHook, RunTask, TaskStage
 from bot.services.ports import TaskMailbox
 
 
 @dataclass(frozen=True)
 class RunTaskSettings:
-    """The run tasks of plangate.yml. `mailboxes` have their addresses and keys, by their names."""
+    """The run tasks and hooks of plangate.yml. `mailboxes` have the tasks' addresses and keys, by name.
+
+    `environment` has the variables that hooks name.
+    """
 
     tasks: tuple[RunTask, ...] = ()
     mailboxes: Mapping[str, TaskMailbox] = field(default_factory=dict, repr=False)
+    hooks: tuple[PlanHook, ...] = field(default=(), repr=False)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def read_run_tasks(manifest: Manifest, env: Environment, problems: Problems) -> RunTaskSettings:
     """Read the tasks and what they need of the environment; note what is wrong."""
-    entries = manifest.run_tasks or {}
+    entries, hooks = manifest.run_tasks or {}, manifest.hooks or {}
     return RunTaskSettings(
         tuple(_task(name, entry) for name, entry in entries.items()),
         {name: _mailbox(entry, env, problems) for name, entry in entries.items()},
+        tuple(_hook(name, entry) for name, entry in hooks.items()),
+        {
+            name: required(name, env, problems, "put the value that the hook needs into it")
+            for entry in hooks.values()
+            for name in entry.environment or ()
+        },
     )
 
 
@@ -40,6 +52,22 @@ def _task(name: str, entry: RunTaskEntry) -> RunTask:
         tags=tuple(entry.tags or ()),
         exclude=tuple(entry.exclude or ()),
         timeout=parse_duration(entry.timeout or "10m"),
+    )
+
+
+def _hook(name: str, entry: HookEntry) -> PlanHook:
+    return PlanHook(
+        name=name,
+        stages=tuple(map(TaskStage, entry.stages or ("post_plan",))),
+        mandatory=entry.enforcement_level == "mandatory",
+        workspaces=tuple(entry.workspaces or ()),
+        tags=tuple(entry.tags or ()),
+        exclude=tuple(entry.exclude or ()),
+        timeout=parse_duration(entry.timeout or "10m"),
+        command=tuple(entry.command),
+        reads=tuple(entry.reads or ()),
+        environment=tuple(entry.environment or ()),
+        network=entry.network,
     )
 
 

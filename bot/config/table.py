@@ -270,7 +270,6 @@ _OTHERS: tuple[Setting, ...] = (
         "",
         "Login of the local administrator, who signs in on this machine with `plangate sign-in`",
     ),
-    Setting("PLANGATE_POOL", "", "Pool of workspaces that this worker works for: the same as `--pool`"),
     Setting(
         "PLANGATE_METRICS_TOKEN",
         "",
@@ -278,6 +277,7 @@ _OTHERS: tuple[Setting, ...] = (
         "`/metrics`",
         secret=True,
     ),
+    Setting("PLANGATE_POOL", "", "Pool of workspaces that this worker works for: the same as `--pool`"),
     Setting(
         "PLANGATE_SMTP",
         "",

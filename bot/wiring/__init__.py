@@ -86,6 +86,7 @@ from bot.shared_tokens import RedisTokens
 from bot.store import SqlStore
 from bot.terraform.programs.binaries import Binaries
 from bot.terraform.repository.set_files import SetFolders
+from bot.terraform.running.hooks import SandboxedHooks
 from bot.terraform.sandbox import Sandbox
 from bot.traces import CollectedSpans
 from bot.vault import FernetVault
@@ -358,4 +359,5 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
         spans=CollectedSpans(config.traces, version()) if config.traces else SilentSpans(),
         messengers=messengers_of(config),
         task_caller=SignedTaskCaller(config.run_tasks.mailboxes),
+        hook_runner=SandboxedHooks(sandbox, config.run_tasks.environment),
     )

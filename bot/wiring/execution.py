@@ -30,7 +30,8 @@ def run_tasks_of(config: Config, world: World) -> tuple[RunTasks, TaskCallbacks]
     store, clock = world.store, world.clock
     tokens = TaskTokens(store, clock, world.vault)
     tasks, name = config.run_tasks.tasks, config.organization.name
-    asks = RunTasks(store, clock, world.task_caller, tokens, world.addresses, tasks, name)
+    hooks, runner = config.run_tasks.hooks, world.hook_runner
+    asks = RunTasks(store, clock, world.task_caller, tokens, world.addresses, tasks, name, hooks, runner)
     return asks, TaskCallbacks(store, tokens)
 
 

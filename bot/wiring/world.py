@@ -16,6 +16,7 @@ from bot.services.ports import (
     Forge,
     ForgeChecks,
     Hook,
+    HookRunner,
     Limits,
     MergeCommits,
     Messengers,
@@ -63,5 +64,6 @@ class World:
     set_files: SetFiles
     messengers: Messengers
     task_caller: TaskCaller
+    hook_runner: HookRunner
     meter: Meter = field(default_factory=SilentMeter)
     spans: Spans = field(default_factory=SilentSpans)

@@ -32,7 +32,7 @@ from bot.domain.people.permissions import Person, Role
 from bot.domain.policies.sets import PolicyLimits, PolicySet
 from bot.domain.reports.report import StatusReport
 from bot.domain.runs.run import Run, RunEvent
-from bot.domain.tasks.tasks import RunTask
+from bot.domain.tasks.tasks import PlanHook, RunTask
 from bot.domain.workspaces.discovery import DiscoverRule
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.deliveries.catch_up import CatchUpSettings
@@ -52,7 +52,7 @@ from tests.fakes.messengers import FakeMessengers
 from tests.fakes.meter import FakeMeter
 from tests.fakes.policies import FakePolicies
 from tests.fakes.settings import settings
-from tests.fakes.tasks import FakeTaskCaller
+from tests.fakes.tasks import FakeHookRunner, FakeTaskCaller
 from tests.fakes.texts import PlainTexts
 
 REPO = RepoRef("github", "acme/infra")
@@ -78,12 +78,14 @@ class House:
         destinations: Sequence[Destination] = (),
         pool: str = "",
         run_tasks: Sequence[RunTask] = (),
+        run_hooks: Sequence[PlanHook] = (),
     ) -> None:
         self.texts = texts or PlainTexts()
         self.limits = limits or Limits()
         self.clock, self.dispatch, self.engine = FakeClock(), FakeDispatch(), FakeEngine()
         self.forge, self.policies, self.merges = FakeForge("github"), FakePolicies(), FakeMerges()
         self.messengers, self.task_caller = FakeMessengers(), FakeTaskCaller()
+        self.hook_runner = FakeHookRunner()
         self.forge.now = self.clock.now
         self.meter = FakeMeter()
         self.store, self.vault = store, vault
@@ -97,7 +99,7 @@ class House:
             retention=keeping,
             notifications=NotificationSettings(tuple(destinations)),
             pool=pool,
-            run_tasks=RunTaskSettings(tuple(run_tasks)),
+            run_tasks=RunTaskSettings(tuple(run_tasks), hooks=tuple(run_hooks)),
         )
         self.addresses = Addresses(config.url, config.internal_url, Path("data"))
         self.services = build_services(self._world(config), config)
@@ -134,6 +136,7 @@ class House:
             meter=self.meter,
             messengers=self.messengers,
             task_caller=self.task_caller,
+            hook_runner=self.hook_runner,
         )
 
     def _parse(self, delivery: Delivery) -> ForgeEvent | Ignored:

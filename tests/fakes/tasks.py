@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bot.domain.errors import ReceiverError
-from bot.domain.tasks.tasks import RunTask
+from bot.domain.tasks.tasks import PlanHook, RunTask, TaskAnswer, TaskStatus
+from bot.services.ports import Watch
 
 
 class FakeTaskCaller:
@@ -23,3 +24,15 @@ class FakeTaskCaller:
             raise self.errors.popleft()
         self.asked.append((task.name, request))
         self.then(request)
+
+
+class FakeHookRunner:
+    """Implements HookRunner. `answers` are by the names of hooks; others pass. `ran` keeps what they got."""
+
+    def __init__(self) -> None:
+        self.ran: list[tuple[str, bytes, Mapping[str, str]]] = []
+        self.answers: dict[str, TaskAnswer] = {}
+
+    def run(self, hook: PlanHook, plan_json: bytes, about: Mapping[str, str], watch: Watch) -> TaskAnswer:
+        self.ran.append((hook.name, plan_json, about))
+        return self.answers.get(hook.name, TaskAnswer(TaskStatus.PASSED))

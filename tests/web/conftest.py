@@ -42,7 +42,7 @@ from tests.fakes.messengers import FakeMessengers
 from tests.fakes.meter import FakeMeter
 from tests.fakes.policies import FakePolicies
 from tests.fakes.settings import settings
-from tests.fakes.tasks import FakeTaskCaller
+from tests.fakes.tasks import FakeHookRunner, FakeTaskCaller
 from tests.fakes.texts import PlainTexts
 from tests.support.stores import KeptStore, Stores
 
@@ -274,6 +274,7 @@ def built(kept: KeptStore, folder: Path, app: Flask | None = None) -> Iterator[W
             meter=FakeMeter(),
             messengers=FakeMessengers(),
             task_caller=FakeTaskCaller(),
+            hook_runner=FakeHookRunner(),
         ),
         config,
     )

@@ -11,6 +11,7 @@ from bot.config.file.concurrency import GroupLimit, GroupName
 from bot.config.file.entry import Entry
 from bot.config.file.entry import Pattern as NamePattern
 from bot.config.file.freeze import FreezeEntry
+from bot.config.file.hooks import HookEntries
 from bot.config.file.identity import IdentityEntry
 from bot.config.file.names import (
     ForgeName,
@@ -257,6 +258,9 @@ class Manifest(Entry):
     )
     run_tasks: RunTaskEntries | None = Field(
         default=None, description="Services by name that judge runs, in HashiCorp's protocol for run tasks"
+    )
+    hooks: HookEntries | None = Field(
+        default=None, description="Commands of the server by name that judge plans, in the sandbox"
     )
 
     @property

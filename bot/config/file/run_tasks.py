@@ -19,7 +19,8 @@ from bot.config.settings import parse_duration
 _LEAST, _MOST = timedelta(seconds=1), timedelta(hours=1)
 
 
-def _timeout(text: str) -> str:
+def stage_timeout(text: str) -> str:
+    """Check a time limit. Raises ValueError."""
     if not _LEAST <= parse_duration(text) <= _MOST:
         raise ValueError(f"{shown(text)} must be from 1s to 1h")
     return text
@@ -46,7 +47,7 @@ class RunTaskEntry(Entry):
     enforcement_level: Literal["advisory", "mandatory"] = Field(
         default="advisory", description="`mandatory`: a run errors unless the task passes"
     )
-    timeout: Annotated[str, AfterValidator(_timeout)] | None = Field(
+    timeout: Annotated[str, AfterValidator(stage_timeout)] | None = Field(
         default=None, description="How long its answer is waited for. If unset: 10m"
     )
     workspaces: list[Pattern] | None = Field(

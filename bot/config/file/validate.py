@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from bot.config.file.concurrency import across_groups
 from bot.config.file.freeze import FreezeEntry
+from bot.config.file.hooks import HookEntry
 from bot.config.file.identity import CLOUDS, IdentityEntry
 from bot.config.file.manifest import (
     DEFAULT_FORGE,
@@ -135,6 +136,7 @@ def _model(loc: Loc, kinds: ForgeKinds) -> type[BaseModel]:
         "policy_sets": PolicySetEntry,
         "notifications": NotificationEntry,
         "run_tasks": RunTaskEntry,
+        "hooks": HookEntry,
     }
     if "variables" in loc[:-1]:
         return VariableEntry

@@ -1,4 +1,4 @@
-"""Run tasks, their results, and what a result means for a run.
+"""Run tasks and hooks, their results, and what a result means for a run.
 
 Stages, statuses and levels are HashiCorp's:
 https://developer.hashicorp.com/terraform/enterprise/api-docs/run-tasks/run-tasks-integration
@@ -27,9 +27,14 @@ class TaskStage(StrEnum):
     PRE_APPLY = "pre_apply"
 
     @property
-    def set_name(self) -> str:
-        """How its results are named among the policies. No policy set can have a space in its name."""
-        return f"{self.value.replace('_', '-')} task"
+    def words(self) -> str:
+        """The stage in words."""
+        return self.value.replace("_", "-")
+
+    @property
+    def set_names(self) -> tuple[str, str]:
+        """How results of tasks and of hooks are named among policies. No set's name can have a space."""
+        return (f"{self.words} task", f"{self.words} hook")
 
 
 class TaskStatus(StrEnum):
@@ -48,10 +53,10 @@ class TaskStatus(StrEnum):
 
 
 @dataclass(frozen=True)
-class RunTask:
-    """A service that is asked about runs. Its address and key are not here: only the adapter has them.
+class StageJudge:
+    """What judges runs at stages: a task or a hook.
 
-    `mandatory`: a run errors unless the task passes. Without `workspaces` and `tags`, every workspace counts.
+    `mandatory`: a run errors unless it passes. Without `workspaces` and `tags`, every workspace counts.
     """
 
     name: str
@@ -63,7 +68,7 @@ class RunTask:
     timeout: timedelta = timedelta(minutes=10)
 
     def asked_about(self, workspace: Workspace, stage: TaskStage) -> bool:
-        """Whether the task is asked about runs of a workspace at a stage."""
+        """Whether it judges runs of a workspace at a stage."""
         if stage not in self.stages or _matches(workspace.name, self.exclude):
             return False
         if not self.workspaces and not self.tags:
@@ -74,6 +79,35 @@ class RunTask:
     def level(self) -> EnforcementLevel:
         """How binding a result is, in the words of policies."""
         return EnforcementLevel.HARD if self.mandatory else EnforcementLevel.ADVISORY
+
+
+@dataclass(frozen=True)
+class RunTask(StageJudge):
+    """A service that is asked about runs. Its address and key are not here: only the adapter has them."""
+
+
+@dataclass(frozen=True)
+class PlanHook(StageJudge):
+    """A command of the server's configuration. `command` starts with the absolute path of a program.
+
+    `reads` are paths that it may read besides the system's. `environment` are names of the server's variables
+    that it gets. `network`: it may reach what the worker reaches; otherwise nothing.
+    """
+
+    command: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+    network: bool = False
+
+
+@dataclass(frozen=True)
+class TaskAnswer:
+    """What a task or a hook said. `outcomes` are single findings, one line each."""
+
+    status: TaskStatus
+    message: str = ""
+    url: str = ""
+    outcomes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,29 +129,36 @@ class TaskResult:
     url: str = ""
     outcomes: tuple[str, ...] = ()
 
+    @property
+    def answer(self) -> TaskAnswer:
+        """What the task said so far."""
+        return TaskAnswer(self.status, self.message, self.url, self.outcomes)
+
     def late(self, now: datetime) -> bool:
         """Whether the time for an answer is over."""
         return not self.status.final and now >= self.expires_at
 
 
-def as_check(task: RunTask, result: TaskResult, version: str) -> PolicyCheck:
-    """Return a result as policies have it, so that comment and page show both alike."""
+def as_check(
+    judge: StageJudge, stage: TaskStage, answer: TaskAnswer, version: str, seconds: float = 0.0
+) -> PolicyCheck:
+    """Return an answer as policies have it, so that comment and page show all alike."""
     outcomes = {TaskStatus.PASSED: PolicyOutcome.PASSED, TaskStatus.FAILED: PolicyOutcome.FAILED}
-    said = (result.message, *result.outcomes, result.url)
+    said = (answer.message, *answer.outcomes, answer.url)
     return PolicyCheck(
-        set_name=result.stage.set_name,
+        set_name=stage.set_names[isinstance(judge, PlanHook)],
         version=version,
-        policy=task.name,
-        level=task.level,
-        outcome=outcomes.get(result.status, PolicyOutcome.ERRORED),
+        policy=judge.name,
+        level=judge.level,
+        outcome=outcomes.get(answer.status, PolicyOutcome.ERRORED),
         messages=tuple(text for text in said if text),
-        evaluator="",
+        seconds=seconds,
     )
 
 
 def of_other_stages(checks: Sequence[PolicyCheck], stage: TaskStage) -> tuple[PolicyCheck, ...]:
-    """Return the checks that are not of a stage's tasks."""
-    return tuple(check for check in checks if check.set_name != stage.set_name)
+    """Return the checks that are not of a stage's tasks and hooks."""
+    return tuple(check for check in checks if check.set_name not in stage.set_names)
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

@@ -127,7 +127,7 @@ class PolicyChecker:
         """Store the checks and decide what follows, in one transaction (promise 3)."""
         if run.status is not RunStatus.POLICY_CHECKING:
             return []
-        before = [c for c in tx.policies.of_run(run.id) if c.set_name == TaskStage.PRE_PLAN.set_name]
+        before = [c for c in tx.policies.of_run(run.id) if c.set_name in TaskStage.PRE_PLAN.set_names]
         checks = self._with_kept_overrides(tx, run, [*before, *checks])
         tx.policies.put(run.id, checks)
         if run.cancel_requested_at:

@@ -123,7 +123,7 @@ from bot.services.ports.states import (
     StateVersion,
 )
 from bot.services.ports.store import Retention, RunRetention, SchemaState, Store, Transaction
-from bot.services.ports.tasks import TaskAnswer, TaskCaller, TaskMailbox, TaskResults
+from bot.services.ports.tasks import HookRunner, TaskCaller, TaskMailbox, TaskResults
 from bot.services.ports.variables import VariableIds, Variables
 from bot.services.ports.workspaces import (
     Overview,
@@ -196,6 +196,7 @@ __all__ = [
     "Hook",
     "HookEvent",
     "HookHeaders",
+    "HookRunner",
     "IdentityKey",
     "IdentityKeys",
     "IndexedResource",
@@ -268,7 +269,6 @@ __all__ = [
     "StateVersion",
     "States",
     "Store",
-    "TaskAnswer",
     "TaskCaller",
     "TaskMailbox",
     "TaskResults",

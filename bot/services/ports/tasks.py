@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from bot.domain.tasks.tasks import RunTask, TaskResult, TaskStage, TaskStatus
+from bot.domain.tasks.tasks import PlanHook, RunTask, TaskAnswer, TaskResult, TaskStage
+from bot.services.ports.engine import Watch
 
 
 @dataclass(frozen=True)
@@ -16,16 +17,6 @@ class TaskMailbox:
 
     url: str = field(repr=False)
     key: str = field(repr=False)
-
-
-@dataclass(frozen=True)
-class TaskAnswer:
-    """What a service said of a result."""
-
-    status: TaskStatus
-    message: str = ""
-    url: str = ""
-    outcomes: tuple[str, ...] = ()
 
 
 class TaskResults(Protocol):
@@ -57,4 +48,15 @@ class TaskCaller(Protocol):
 
     def ask(self, task: RunTask, request: Mapping[str, Any]) -> None:
         """Send a request. Raises ReceiverAway, ReceiverRefused."""
+        ...
+
+
+class HookRunner(Protocol):
+    """Runs hooks in the sandbox."""
+
+    def run(self, hook: PlanHook, plan_json: bytes, about: Mapping[str, str], watch: Watch) -> TaskAnswer:
+        """Run a hook on a plan, empty before there is one. `about` is added to its environment.
+
+        Raises Interrupted if the watcher says so.
+        """
         ...

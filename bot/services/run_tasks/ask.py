@@ -1,4 +1,4 @@
-"""Asks run tasks about a run, and waits for their answers.
+"""Runs hooks, asks run tasks about a run, and waits for their answers.
 
 The requests are in the database before they are sent. If the worker dies, the next one waits for the same
 answers, up to the same time limits: a lost callback leaves no run hanging (promise 3).
@@ -16,15 +16,25 @@ from bot.domain.ids import new_id, plan_id
 from bot.domain.policies.policy import EnforcementLevel, PolicyCheck, failing, why_stopped
 from bot.domain.runs.masking import mask
 from bot.domain.runs.run import Run, RunSource
-from bot.domain.tasks.tasks import RunTask, TaskResult, TaskStage, TaskStatus, as_check, of_other_stages
+from bot.domain.tasks.tasks import (
+    PlanHook,
+    RunTask,
+    TaskAnswer,
+    TaskResult,
+    TaskStage,
+    TaskStatus,
+    as_check,
+    of_other_stages,
+)
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.plans.snapshot import secrets_of_run
 from bot.services.ports import (
     Addresses,
+    ArtifactKind,
     Clock,
+    HookRunner,
     SetVersion,
     Store,
-    TaskAnswer,
     TaskCaller,
     Transaction,
     Watch,
@@ -43,7 +53,7 @@ API = "/api/v2"
 
 
 class RunTasks:
-    """Asks the tasks of plangate.yml. Does nothing for a workspace that has none."""
+    """Asks the tasks and runs the hooks of plangate.yml. Does nothing for a workspace that has none."""
 
     def __init__(
         self,
@@ -54,7 +64,11 @@ class RunTasks:
         addresses: Addresses,
         tasks: Sequence[RunTask],
         organization: str,
+        hooks: Sequence[PlanHook] = (),
+        runner: HookRunner | None = None,
     ) -> None:
+        self._hooks = tuple(hooks)
+        self._runner = runner
         self._store = store
         self._clock = clock
         self._caller = caller
@@ -64,8 +78,8 @@ class RunTasks:
         self._organization = organization
 
     def any_for(self, run: Run, workspace: Workspace, stage: TaskStage) -> bool:
-        """Whether a task is asked about a run at a stage. None is about a forecast: nobody can apply it."""
-        return bool(self._for(run, workspace, stage))
+        """Whether a task or a hook judges a run at a stage. None does a forecast: nobody can apply it."""
+        return bool(self._for(run, workspace, stage) or self._hooks_for(run, workspace, stage))
 
     def gate(self, run: Run, stage: TaskStage, fence: int, watch: Watch) -> None:
         """Ask the tasks of a stage, and store what they said. Raises EngineError if a mandatory one stops it.
@@ -87,23 +101,41 @@ class RunTasks:
         with self._store.reading() as tx:
             workspace = tx.workspaces.get(run.workspace_id)
             secrets = secrets_of_run(tx, run.id)
-        tasks = self._for(run, workspace, stage)
-        if not tasks:
-            return ()
-        results = self._waited(run, stage, self._begun(run, tasks, stage, fence), workspace, watch)
-        return tuple(
-            _masked(as_check(self._tasks[result.task], result, VERSION), secrets) for result in results
-        )
+            plan_json = b"" if stage is TaskStage.PRE_PLAN else self._plan_json(tx, run)
+        hooks, tasks = self._hooks_for(run, workspace, stage), self._for(run, workspace, stage)
+        about = _about(run, workspace, stage)
+        checks = [self._hooked(hook, stage, plan_json, about, watch) for hook in hooks]
+        if tasks:
+            results = self._waited(run, stage, self._begun(run, tasks, stage, fence), workspace, watch)
+            checks += [as_check(self._tasks[each.task], stage, each.answer, VERSION) for each in results]
+        return tuple(_masked(check, secrets) for check in checks)
+
+    def _hooked(
+        self, hook: PlanHook, stage: TaskStage, plan_json: bytes, about: Mapping[str, str], watch: Watch
+    ) -> PolicyCheck:
+        assert self._runner is not None, "there are hooks, and nothing that runs them"
+        begun = self._clock.now()
+        answer = self._runner.run(hook, plan_json, about, watch)
+        return as_check(hook, stage, answer, VERSION, (self._clock.now() - begun).total_seconds())
+
+    @staticmethod
+    def _plan_json(tx: Transaction, run: Run) -> bytes:
+        return tx.artifacts.get(run.id, ArtifactKind.PLAN_JSON) or b""
 
     def keep_version(self, tx: Transaction) -> None:
         """Store the set that results are shown under."""
         now = self._clock.now()
-        tx.policies.keep_version(SetVersion(VERSION, "run tasks", "run_tasks of plangate.yml", "", {}, now))
+        tx.policies.keep_version(SetVersion(VERSION, "run tasks and hooks", "plangate.yml", "", {}, now))
 
     def _for(self, run: Run, workspace: Workspace, stage: TaskStage) -> Sequence[RunTask]:
         if run.source is RunSource.FORECAST:
             return ()
         return [task for task in self._tasks.values() if task.asked_about(workspace, stage)]
+
+    def _hooks_for(self, run: Run, workspace: Workspace, stage: TaskStage) -> Sequence[PlanHook]:
+        if run.source is RunSource.FORECAST:
+            return ()
+        return [hook for hook in self._hooks if hook.asked_about(workspace, stage)]
 
     def _begun(self, run: Run, tasks: Sequence[RunTask], stage: TaskStage, fence: int) -> Sequence[str]:
         """Return the ids of this stage's results: those of a worker that was lost, or new ones."""
@@ -189,6 +221,17 @@ class RunTasks:
             "workspace_name": workspace.name,
             "workspace_working_directory": workspace.working_directory,
         }
+
+
+def _about(run: Run, workspace: Workspace, stage: TaskStage) -> Mapping[str, str]:
+    """Return what a hook is told of a run, as variables. No value has text that people write."""
+    return {
+        "PLANGATE_STAGE": stage.value,
+        "PLANGATE_RUN_ID": run.id,
+        "PLANGATE_WORKSPACE": workspace.name,
+        "PLANGATE_COMMIT": run.commit,
+        "PLANGATE_SPECULATIVE": "true" if run.plan_only else "false",
+    }
 
 
 def _masked(check: PolicyCheck, secrets: Sequence[str]) -> PolicyCheck:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bot.domain.errors import Conflict
 from bot.domain.notifications.messages import one_line
-from bot.domain.tasks.tasks import LONGEST_MESSAGE, MOST_OUTCOMES, TaskResult, TaskStage
-from bot.services.ports import ArtifactKind, Store, TaskAnswer
+from bot.domain.tasks.tasks import LONGEST_MESSAGE, MOST_OUTCOMES, TaskAnswer, TaskResult, TaskStage
+from bot.services.ports import ArtifactKind, Store
 from bot.services.run_tasks.tokens import TaskTokens
 
 
@@ -16,8 +16,12 @@ class TaskCallbacks:
         self._store = store
         self._tokens = tokens
 
+    def check(self, result_id: str, token: str) -> None:
+        """Make sure that a token is for a result, and that its answer is waited for. Raises BadToken."""
+        self._tokens.admit(result_id, token)
+
     def answer(self, result_id: str, token: str, answer: TaskAnswer) -> TaskResult:
-        """Store an answer. The worker that waits acts on it. Raises Forbidden, Conflict."""
+        """Store an answer. The worker that waits acts on it. Raises BadToken, Conflict."""
         self._tokens.admit(result_id, token)
         clean = TaskAnswer(
             answer.status,
@@ -31,7 +35,7 @@ class TaskCallbacks:
             return tx.task_results.get(result_id)
 
     def plan_json(self, result_id: str, token: str) -> bytes:
-        """Return Terraform's JSON of the plan, empty before there is one. Raises Forbidden."""
+        """Return Terraform's JSON of the plan, empty before there is one. Raises BadToken."""
         result = self._tokens.admit(result_id, token)
         if result.stage is TaskStage.PRE_PLAN:
             return b""

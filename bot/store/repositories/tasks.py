@@ -8,8 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from bot.domain.errors import NotFound
-from bot.domain.tasks.tasks import TaskResult, TaskStage, TaskStatus
-from bot.services.ports.tasks import TaskAnswer
+from bot.domain.tasks.tasks import TaskAnswer, TaskResult, TaskStage, TaskStatus
 from bot.store.schema.tasks import task_results
 
 _OPEN = task_results.c.status.in_(sorted(each.value for each in TaskStatus if not each.final))

@@ -175,19 +175,22 @@ class Sandbox:
         shown = (*view.system(network=not isolated), *mounts)
         return Enclosure(bwrap, shown, cwd, uid, isolated, seccomp.program() if seccomp.known() else b"")
 
-    def closed_in(self, argv: tuple[str, ...], reads: Iterable[Path] = ()) -> tuple[str, ...]:
+    def closed_in(
+        self, argv: tuple[str, ...], reads: Iterable[Path] = (), *, network: bool = False
+    ) -> tuple[str, ...]:
         """Return the command that runs `argv` without a network and without a place to write to.
 
         For what only computes, on the Python that we run on; it dies with its parent. As it is where there is
-        no sandbox.
+        no sandbox. `network`: it reaches what the worker reaches; only for programs of the server.
         """
         bwrap = self._probe[0] if self.active else None
         if bwrap is None:
             return argv
         own = Path(sys.prefix)
-        shown = [*view.system(network=False), *view.python(own, *reads), _scratch()]
+        shown = [*view.system(network=network), *view.python(own, *reads), _scratch()]
+        alone = () if network else ("--unshare-net",)
         return (
-            *(str(bwrap), *_NAMESPACES, "--unshare-net", *view.options(shown)),
+            *(str(bwrap), *_NAMESPACES, *alone, *view.options(shown)),
             *("--chdir", "/", "--", *argv),
         )
 

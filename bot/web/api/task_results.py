@@ -11,8 +11,7 @@ from typing import Any
 from flask import Response, request
 
 from bot.domain.errors import Invalid
-from bot.domain.tasks.tasks import MOST_OUTCOMES, TaskResult, TaskStatus
-from bot.services.ports import TaskAnswer
+from bot.domain.tasks.tasks import MOST_OUTCOMES, TaskAnswer, TaskResult, TaskStatus
 from bot.web.api import documents, reading
 from bot.web.api.documents import ApiResource
 from bot.web.api.registry import ApiField, ApiRoutes, Proof
@@ -40,6 +39,7 @@ _FIELDS = (
 )
 def callback(result_id: str) -> Response:
     """Store the answer. The token is good for this result only."""
+    services().task_callbacks.check(result_id, _token())
     sent = reading.sent()
     status = sent.text("status")
     if status not in [each.value for each in _STATUSES]:

@@ -69,6 +69,7 @@ def test_the_example_shows_every_option_and_loads() -> None:
             "OPS_SLACK_URL": "https://slack.example.com/hook",
             "CHATOPS_SIGNING_KEY": "k",
             "COST_SIGNING_KEY": "k",
+            "CHECKOV_TOKEN": "t",
             "PLANGATE_SMTP": "smtps://mail.example.com",
             "PLANGATE_SMTP_FROM": "plangate@example.com",
         }
@@ -588,7 +589,7 @@ def test_a_forge_says_which_of_its_variables_is_missing(tmp_path: Path) -> None:
 def test_the_schema_is_json_and_knows_every_part() -> None:
     schema = json.loads(json.dumps(json_schema(KINDS)))
     parts = {"forges", "concurrency", "defaults", "workspaces", "discover", "variable_sets", "policy_sets"}
-    assert set(schema["properties"]) == parts | {"notifications", "run_tasks"}
+    assert set(schema["properties"]) == parts | {"notifications", "run_tasks", "hooks"}
     assert schema["$defs"]["WorkspaceEntry"]["additionalProperties"] is False
     assert set(schema["$defs"]["WorkspaceEntry"]["required"]) == {"name", "repo"}
     for part in schema["$defs"].values():

@@ -9,7 +9,7 @@ import pytest
 
 from bot.config import Config
 from bot.domain.errors import ConfigError
-from bot.domain.tasks.tasks import RunTask, TaskStage
+from bot.domain.tasks.tasks import PlanHook, RunTask, TaskStage
 from bot.services.ports import TaskMailbox
 from bot.wiring import configured
 
@@ -77,4 +77,49 @@ def test_tasks_are_read_and_their_secrets_are_in_no_repr(tmp_path: Path) -> None
 def test_what_is_wrong_is_said(tmp_path: Path, entry: str, why: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, f"  cost: {entry}", K="k", U="https://x.test")
+    assert why in str(caught.value)
+
+
+# --- hooks --------------------------------------------------------------------------------------------------
+
+
+def read_hooks(folder: Path, entry: str, **env: str) -> Config:
+    return read(folder, f"  x: {{url: 'https://x.test', key_env: K}}\nhooks:\n  scan: {entry}", K="k", **env)
+
+
+def test_hooks_are_read_and_get_only_the_variables_that_they_name(tmp_path: Path) -> None:
+    entry = (
+        "{command: [/bin/scan, '-x'], reads: [/opt/scan], environment: [TOKEN], network: true, tags: [pci]}"
+    )
+    config = read_hooks(tmp_path, entry, TOKEN="t0ken")
+    assert config.run_tasks.hooks == (
+        PlanHook(
+            "scan",
+            (TaskStage.POST_PLAN,),
+            tags=("pci",),
+            command=("/bin/scan", "-x"),
+            reads=("/opt/scan",),
+            environment=("TOKEN",),
+            network=True,
+        ),
+    )
+    assert config.run_tasks.environment == {"TOKEN": "t0ken"}
+    assert "t0ken" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ("{command: [scan]}", "`scan` is not an absolute path"),
+        ("{command: []}", "is empty"),
+        ("{command: '/bin/scan -x'}", "must be a list"),
+        ("{command: [/bin/scan], reads: [opt]}", "`opt` is not an absolute path"),
+        ("{command: [/bin/scan], environment: [NOWHERE]}", "NOWHERE: is not set, and plangate.yml names it"),
+        ("{command: [/bin/scan], timeout: 2h}", "must be from 1s to 1h"),
+        ("{}", "command: is missing"),
+    ],
+)
+def test_what_is_wrong_with_a_hook_is_said(tmp_path: Path, entry: str, why: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_hooks(tmp_path, entry)
     assert why in str(caught.value)

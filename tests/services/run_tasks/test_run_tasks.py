@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from bot.domain.errors import Conflict, Forbidden, ReceiverAway, ReceiverRefused
+from bot.domain.errors import Conflict, ReceiverAway, ReceiverRefused
 from bot.domain.policies.policy import PolicyCheck
 from bot.domain.policies.sets import PolicySet, SetOrigin
 from bot.domain.runs.run import Run
-from bot.domain.tasks.tasks import RunTask, TaskStage, TaskStatus
-from bot.services.ports import TaskAnswer
+from bot.domain.tasks.tasks import PlanHook, RunTask, TaskAnswer, TaskStage, TaskStatus
+from bot.services.people.tokens import BadToken
 from tests.fakes.engine import change
 from tests.fakes.house import WRITER, House
 
@@ -227,7 +227,7 @@ def test_a_token_is_good_for_one_result(build: Callable[..., House]) -> None:
     def do(house: House, request: Mapping[str, Any]) -> None:
         callbacks, token = house.services.task_callbacks, request["access_token"]
         for result_id, wrong in ((request["task_result_id"], "x" * 64), ("taskrs-other", token), ("é", "é")):
-            with pytest.raises(Forbidden) as caught:
+            with pytest.raises(BadToken) as caught:
                 callbacks.answer(result_id, wrong, PASSED)
             refused.append(str(caught.value))
 
@@ -242,7 +242,7 @@ def test_progress_may_be_told_and_the_first_final_answer_counts(build: Callable[
     def do(house: House, request: Mapping[str, Any]) -> None:
         reply(house, request, TaskAnswer(TaskStatus.RUNNING, "counting"))
         reply(house, request, PASSED)
-        with pytest.raises((Forbidden, Conflict)) as caught:
+        with pytest.raises((BadToken, Conflict)) as caught:
             reply(house, request, FAILED)
         later.append(str(caught.value))
 
@@ -262,7 +262,7 @@ def test_the_plan_is_read_with_the_token_while_the_answer_is_waited_for(build: C
     house = asked(build, do)
     assert b"aws_vpc.main" in plans[0]
     _, request = house.task_caller.asked[0]
-    with pytest.raises(Forbidden, match="is final"):
+    with pytest.raises(BadToken, match="is final"):
         house.services.task_callbacks.plan_json(request["task_result_id"], request["access_token"])
 
 
@@ -280,3 +280,46 @@ def test_hostile_answers_are_one_line_each_and_bring_no_strange_address(
     assert all(each.isprintable() for each in check.messages)
     assert len(check.messages) == 51 and len(check.messages[0]) == 1000
     assert not any("javascript" in each for each in check.messages)
+
+
+# --- hooks --------------------------------------------------------------------------------------------------
+
+
+def with_hook(build: Callable[..., House], answer: TaskAnswer, **fields: Any) -> House:
+    hook = PlanHook("checkov", **{"stages": (TaskStage.POST_PLAN,), "command": ("/bin/true",), **fields})
+    house = build(run_hooks=(hook,))
+    house.engine.will_find("net", change("aws_vpc.main"))
+    house.workspace("net")
+    house.hook_runner.answers["checkov"] = answer
+    return house
+
+
+def test_a_hook_is_shown_like_a_policy_and_gets_the_plan(build: Callable[..., House]) -> None:
+    house = with_hook(build, TaskAnswer(TaskStatus.FAILED, outcomes=("CKV_1: open",)))
+    house.push("c1", "net/main.tf")
+    assert shown(house) == [("post-plan hook/checkov", "advisory", "failed", ("CKV_1: open",))]
+    assert house.statuses() == ["policy_checked"]
+    ((_, plan_json, about),) = house.hook_runner.ran
+    assert b"aws_vpc.main" in plan_json
+    assert about["PLANGATE_WORKSPACE"] == "net" and about["PLANGATE_STAGE"] == "post_plan"
+    assert about["PLANGATE_SPECULATIVE"] == "false"
+
+
+def test_a_mandatory_hook_stops_the_plan_before_it_begins(build: Callable[..., House]) -> None:
+    failed = TaskAnswer(TaskStatus.FAILED, outcomes=("no",))
+    house = with_hook(build, failed, mandatory=True, stages=(TaskStage.PRE_PLAN,))
+    house.push("c1", "net/main.tf")
+    assert house.statuses() == ["errored"]
+    assert house.engine.count("plan") == 0
+    assert [plan for _, plan, _ in house.hook_runner.ran] == [b""]
+    assert house.only_run().error == "hard-mandatory policy not passed: pre-plan hook/checkov"
+
+
+def test_a_mandatory_hook_stops_the_apply(build: Callable[..., House]) -> None:
+    errored = TaskAnswer(TaskStatus.ERRORED, "it ended with the exit code 2")
+    house = with_hook(build, errored, mandatory=True, stages=(TaskStage.PRE_APPLY,))
+    house.push("c1", "net/main.tf")
+    house.controls.confirm(house.only_run().id, WRITER)
+    house.work()
+    assert house.statuses() == ["errored"]
+    assert house.engine.count("apply") == 0

@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.errors import NotFound
-from bot.domain.tasks.tasks import TaskResult, TaskStage, TaskStatus
-from bot.services.ports import TaskAnswer
+from bot.domain.tasks.tasks import TaskAnswer, TaskResult, TaskStage, TaskStatus
 from bot.store import SqlStore
 from tests.store.samples import AT, MINUTE, event, run, workspace
 

@@ -58,31 +58,31 @@ def test_an_answer_is_taken_with_its_token(world: World) -> None:
         "https://cost.test/1",
     )
     assert found.outcomes == ("C-1: a large disk",)
-    assert send(world, result.id, token, document).status_code == 404
+    assert send(world, result.id, token, document).status_code == 401
 
 
 @pytest.mark.parametrize("token", ["", "x", "é", "plangate_" + "a" * 40])
 def test_another_token_changes_nothing(world: World, token: str) -> None:
     result, _ = waiting(world)
-    assert send(world, result.id, token, body(status="passed")).status_code == 404
+    assert send(world, result.id, token, body(status="passed")).status_code == 401
     assert stored(world, result).status.value == "pending"
 
 
 def test_the_token_of_one_result_is_not_good_for_another(world: World) -> None:
     result, token = waiting(world)
-    assert send(world, "taskrs-AAAAAAAAAAAAAAAA", token, body(status="passed")).status_code == 404
+    assert send(world, "taskrs-AAAAAAAAAAAAAAAA", token, body(status="passed")).status_code == 401
     other = TaskResult(
         new_id("taskrs"), result.run_id, TaskStage.PRE_APPLY, "cost", result.created_at, result.expires_at
     )
     with world.services.store.transaction() as tx:
         tx.task_results.add([other])
-    assert send(world, other.id, token, body(status="passed")).status_code == 404
+    assert send(world, other.id, token, body(status="passed")).status_code == 401
 
 
 def test_after_the_time_limit_no_answer_is_taken(world: World) -> None:
     result, token = waiting(world)
     world.clock.pass_by(timedelta(minutes=11))
-    assert send(world, result.id, token, body(status="passed")).status_code == 404
+    assert send(world, result.id, token, body(status="passed")).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ def test_the_plan_is_read_with_the_token_only(world: World) -> None:
     address = f"/api/v2/task-results/{result.id}/plan-json"
     got = world.stranger().get(address, headers={"Authorization": f"Bearer {token}"})
     assert (got.status_code, got.get_json()) == (200, {"format_version": "1.2"})
-    assert world.stranger().get(address).status_code == 404
-    assert world.client.get(address).status_code == 404  # a session counts for nothing here
+    assert world.stranger().get(address).status_code == 401
+    assert world.client.get(address).status_code == 401  # a session counts for nothing here
 
 
 def test_before_the_plan_there_is_none_to_read(world: World) -> None:
