@@ -45,6 +45,7 @@ JOBS = frozenset(
         "report",
         "replay",
         "forecast",
+        "check_drift",
         "catch_up",
         "check_hook",
         "notify",
@@ -227,6 +228,10 @@ class RqDispatch:
     def forecast(self, *, swept: bool = False) -> None:  # noqa: ARG002
         """Enqueue a look at the forecasts in the queue with the lowest priority, unless one waits already."""
         self._enqueue("preview", "bot.jobs.forecast", None, _SHORT_JOB, once=True)
+
+    def check_drift(self, *, swept: bool = False) -> None:  # noqa: ARG002
+        """Enqueue a look at the drift checks, with the lowest priority, unless one waits already."""
+        self._enqueue("preview", "bot.jobs.check_drift", None, _SHORT_JOB, once=True)
 
     def catch_up(self, repo: str, *, swept: bool = False) -> None:
         """Enqueue the comparison of a repository with its forge, among the reports."""

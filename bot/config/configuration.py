@@ -101,6 +101,7 @@ class Config:
     shown_for: timedelta
     siblings: int
     forecasts: int
+    drift_checks: int
     owners: tuple[Account, ...]
     organization: OrganizationSettings
     session_idle: timedelta
@@ -158,6 +159,7 @@ class Config:
             shown_for=env.duration("PLANGATE_SHOWN_FOR"),
             siblings=env.number("PLANGATE_REPLAN_SIBLINGS", most=1000),
             forecasts=env.number("PLANGATE_FORECASTS", most=100),
+            drift_checks=env.number("PLANGATE_DRIFT_CHECKS", most=100),
             **_people(env, forges, problems),
             policies=read_policies(env, manifest.policy_sets or (), manifest.first_forge, problems),
             **_upkeep(env, problems),
@@ -187,6 +189,7 @@ class Config:
             shown_for=self.shown_for,
             siblings=self.siblings,
             forecasts=self.forecasts,
+            drift_checks=self.drift_checks,
             state_patience=self.state_patience,
         )
 

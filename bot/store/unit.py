@@ -24,6 +24,7 @@ from bot.store.repositories.catching_up import SqlRepoWatches
 from bot.store.repositories.changes import SqlChanges
 from bot.store.repositories.configurations import SqlConfigurationVersions
 from bot.store.repositories.deliveries import SqlDeliveries, SqlHeard, SqlRedeliveries
+from bot.store.repositories.drifts import SqlDrifts
 from bot.store.repositories.failed_deliveries import SqlFailedDeliveries, SqlHookWatches
 from bot.store.repositories.forecasts import SqlForecasts
 from bot.store.repositories.identity_keys import SqlIdentityKeys
@@ -59,6 +60,7 @@ class SqlTransaction:
     leases: SqlLeases
     changes: SqlChanges
     forecasts: SqlForecasts
+    drifts: SqlDrifts
     notices: SqlNotices
     notification_log: SqlNotificationLog
     repo_watches: SqlRepoWatches
@@ -170,6 +172,7 @@ class SqlStore:
             leases=SqlLeases(connection),
             changes=SqlChanges(connection),
             forecasts=SqlForecasts(connection),
+            drifts=SqlDrifts(connection),
             notices=SqlNotices(connection),
             notification_log=SqlNotificationLog(connection),
             repo_watches=SqlRepoWatches(connection),

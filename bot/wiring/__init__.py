@@ -27,6 +27,7 @@ from bot.services.deliveries.catch_up import CatchUp
 from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
 from bot.services.deliveries.intake import Intake
 from bot.services.deliveries.redeliver import Redelivery
+from bot.services.drift.checks import DriftChecks
 from bot.services.execution.advance import Execution
 from bot.services.execution.earlier_plans import EarlierPlans
 from bot.services.execution.engine_jobs import EngineJobs
@@ -143,6 +144,7 @@ class Services:
     intake: Intake
     execution: Execution
     forecasts: ForecastJob
+    drift_checks: DriftChecks
     notifications: NotificationDelivery
     policy_replay: PolicyReplay
     report_delivery: ReportDelivery
@@ -175,7 +177,7 @@ def build_services(world: World, config: Config) -> Services:
     states, issuer_keys = StateService(store, vault, clock, world.meter), IssuerKeys(store, vault, clock)
     catch_up, failed_deliveries = catching_up(config, world)
     policies, policy_replay = _judging(config, world, transitions)
-    forecasts = _forecasts(world, foundation)
+    forecasts, drift_checks = _forecasts(world, foundation), _drift_checks(config, world, foundation)
     notifications = notifications_of(config, world)
     return Services(
         config=config,
@@ -217,8 +219,11 @@ def build_services(world: World, config: Config) -> Services:
         policy_replay=policy_replay,
         report_delivery=_report_delivery(world, foundation.post_builder),
         forecasts=forecasts,
+        drift_checks=drift_checks,
         notifications=notifications,
-        sweep=_sweep(config, world, transitions, issuer_keys, catch_up, forecasts, notifications),
+        sweep=_sweep(
+            config, world, transitions, issuer_keys, catch_up, forecasts, drift_checks, notifications
+        ),
         issuer_keys=issuer_keys,
         **_api(config, world, foundation),
     )
@@ -235,6 +240,18 @@ def _forecasts(world: World, foundation: Foundation) -> ForecastJob:
         factory,
         transitions,
         world.limits,
+    )
+
+
+def _drift_checks(config: Config, world: World, foundation: Foundation) -> DriftChecks:
+    return DriftChecks(
+        world.store,
+        world.clock,
+        world.dispatch,
+        foundation.run_factory,
+        foundation.transitions,
+        world.limits,
+        config.notifications.destinations,
     )
 
 
@@ -312,6 +329,7 @@ def _sweep(
     keys: IssuerKeys,
     catch_up: CatchUp,
     forecasts: ForecastJob,
+    drift_checks: DriftChecks,
     notifications: NotificationDelivery,
 ) -> Sweep:
     store, clock, limits = world.store, world.clock, world.limits
@@ -333,6 +351,7 @@ def _sweep(
         limits,
         catch_up,
         forecasts,
+        drift_checks,
         notifications,
         Reminders(store, clock, config.notifications.destinations),
     )

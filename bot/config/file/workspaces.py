@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.config.file.drift import read_drift_settings
 from bot.config.file.freeze import read_freeze
 from bot.config.file.identity import read_identity
 from bot.config.file.isolation import isolation_of
@@ -98,6 +99,7 @@ def _workspace(
         identity=read_identity(options.identity),
         concurrency=_concurrency(manifest, options.concurrency),
         freeze=read_freeze(options.freeze),
+        drift=read_drift_settings(options),
         labels=bool(options.labels),
         project=options.project or "",
         team=options.team or "",

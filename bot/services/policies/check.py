@@ -22,7 +22,7 @@ from bot.domain.policies.policy import (
 from bot.domain.policies.sets import PolicySet, sets_for
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.masking import mask
-from bot.domain.runs.run import Run, RunEvent, RunSource
+from bot.domain.runs.run import Run, RunEvent
 from bot.services.approvals.after_plan import AfterPlan
 from bot.services.plans.snapshot import secrets_of_run, variables_of
 from bot.services.policies.set_versions import SetVersions
@@ -64,9 +64,9 @@ class PolicyChecker:
     def after_plan(self, tx: Transaction, run: Run) -> Moves:
         """Return what follows a finished plan: the check, or the next step if no set judges it.
 
-        No set judges a forecast: nobody can apply it, and each of its changes is judged by itself.
+        No set judges a forecast or a drift check: nobody can apply it.
         """
-        judged = run.cancel_requested_at is None and run.source is not RunSource.FORECAST
+        judged = run.cancel_requested_at is None and not run.in_background
         if judged and self._sets and sets_for(self._sets, tx.workspaces.get(run.workspace_id)):
             return [self._transitions.moved(run, RunStatus.POLICY_CHECKING)]
         return self._after_plan.moves(tx, run)

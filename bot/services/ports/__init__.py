@@ -18,6 +18,7 @@ from bot.services.ports.deliveries import (
     DeliveryStatus,
     Redeliveries,
 )
+from bot.services.ports.drifts import DriftCheck, DriftRecord, Drifts
 from bot.services.ports.engine import (
     HERE,
     ApplyResult,
@@ -168,6 +169,9 @@ __all__ = [
     "DeliveryRecord",
     "DeliveryStatus",
     "Dispatch",
+    "DriftCheck",
+    "DriftRecord",
+    "Drifts",
     "Engine",
     "EngineJob",
     "Files",

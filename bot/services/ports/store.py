@@ -11,6 +11,7 @@ from bot.services.ports.catching_up import RepoWatches
 from bot.services.ports.changes import Changes, Posts, Shown
 from bot.services.ports.configurations import ConfigurationVersions
 from bot.services.ports.deliveries import Deliveries, Delivery, Heard, Redeliveries
+from bot.services.ports.drifts import Drifts
 from bot.services.ports.failed_deliveries import FailedDeliveries, HookWatches
 from bot.services.ports.forecasts import Forecasts
 from bot.services.ports.identity import IdentityKeys
@@ -78,6 +79,11 @@ class Transaction(Protocol):
     @property
     def forecasts(self) -> Forecasts:
         """Forecasts of two open changes."""
+        ...
+
+    @property
+    def drifts(self) -> Drifts:
+        """Drift checks, and what they found."""
         ...
 
     @property

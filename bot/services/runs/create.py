@@ -246,6 +246,21 @@ class RunFactory:
         )
         return self._add(tx, run, "no run waits for a worker", wake)
 
+    def of_drift(self, tx: Transaction, basis: Run, wake: Wake) -> Run:
+        """Add a plan-only run of the configuration that a run brought into effect. No change shows it."""
+        run = self._new(
+            tx.workspaces.get(basis.workspace_id),
+            RunSource.DRIFT,
+            basis.commit,
+            basis.branch,
+            "drift check",
+            PLANGATE,
+            plan_only=True,
+            merge=basis.merge,
+        )
+        run = replace(run, configuration_version=basis.configuration_version)
+        return self._add(tx, run, f"it is time to check what {basis.id} applied", wake)
+
     def of_queue(
         self, tx: Transaction, workspace: Workspace, event: GroupQueued, why: str, wake: Wake
     ) -> Run | None:
