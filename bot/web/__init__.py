@@ -15,6 +15,7 @@ from bot.web.api import routes as api
 from bot.web.changes import routes as changes
 from bot.web.changes import why
 from bot.web.deliveries import routes as deliveries
+from bot.web.drift import routes as drift
 from bot.web.estate import routes as estate
 from bot.web.identity import routes as identity
 from bot.web.notifications import routes as notifications
@@ -70,6 +71,7 @@ def create_app(services: Services, streams: Streams | None = None, proxies: Sequ
         runs,
         search,
         estate,
+        drift,
         resources,
         resource_routes,
         live,

@@ -133,6 +133,11 @@ class WebSettings(Protocol):
         ...
 
     @property
+    def drift_checks(self) -> int:
+        """How many drift checks may be under way at once; 0: none."""
+        ...
+
+    @property
     def forecasts(self) -> int:
         """How many other open changes one is planned together with; 0: none."""
         ...

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from bot.domain.plans.modes import Mode
 from bot.domain.runs.lifecycle import StageStatus
 from bot.domain.workspaces.concurrency import Concurrency
+from bot.domain.workspaces.drift import DriftSettings
 from bot.domain.workspaces.freeze import FreezeWindow
 from bot.domain.workspaces.identity import Identity, Target
 from bot.domain.workspaces.isolation import Isolation, Network
@@ -110,6 +111,8 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
         row("Runs reach", _reach(workspace.isolation), "network", "egress"),
         row("Providers", _providers(workspace.isolation), "providers", "own_providers"),
         row("No apply starts", "; ".join(map(_window, workspace.freeze)) or "never", "freeze"),
+        row("Checked for drift", workspace.drift.words, "drift", "time_zone"),
+        row("Drift that is ignored", _ignored(workspace.drift), "drift_ignore"),
         row("Identity tokens", _identity(workspace.identity), "identity"),
         row("Runs at work at once", _concurrency(workspace.concurrency), "concurrency"),
         row("Tags", ", ".join(workspace.tags) or "none", "tags"),
@@ -123,6 +126,14 @@ def _window(window: FreezeWindow) -> str:
     length = f"{hours}h{f'{minutes}m' if minutes else ''}" if hours else f"{minutes}m"
     why = f" ({window.why})" if window.why else ""
     return f"{'in' if window.deny else 'outside of'} {length} from {window.starts} {window.zone}{why}"
+
+
+def _ignored(drift: DriftSettings) -> str:
+    rules = (
+        f"{each.address} ({', '.join(each.attributes)})" if each.attributes else each.address
+        for each in drift.ignore
+    )
+    return "; ".join(rules) or "none"
 
 
 def _reach(isolation: Isolation) -> str:
