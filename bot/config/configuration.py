@@ -24,6 +24,7 @@ from bot.config.organization import OrganizationSettings, read_organization
 from bot.config.owners import read_owners
 from bot.config.problems import Problems, did_you_mean
 from bot.config.retention import read_keeping
+from bot.config.run_tasks import RunTaskSettings, read_run_tasks
 from bot.config.settings import LOOPBACK, Environment, Network, fernet_key
 from bot.config.table import NEW_KEY, table
 from bot.domain.errors import ConfigError
@@ -46,7 +47,15 @@ PASSED_ON = (
 )
 # Variables of programs that use a token, as the pages and the documentation name it.
 _OF_PROGRAMS = {"PLANGATE_TOKEN", "PLANGATE_SERVER", "PLANGATE_ALLOW_HTTP"}
+_SHORTEST_TOKEN = 16
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,99}")
+
+
+class LogStyle(StrEnum):
+    """How a line of the log looks."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 class LogLevel(StrEnum):
@@ -111,9 +120,15 @@ class Config:
     catching_up: CatchUpSettings
     local_admin: str
     log_level: LogLevel
+    metrics_tokens: tuple[str, ...] = field(default=(), repr=False)
+    log_json: bool = False
+    traces: str = ""
+    secret_values: tuple[str, ...] = field(default=(), repr=False)
     variables: DeclaredVariables = field(default_factory=DeclaredVariables, repr=False)
     written: OptionPositions = field(default_factory=OptionPositions, repr=False)
     notifications: NotificationSettings = field(default_factory=NotificationSettings)
+    run_tasks: RunTaskSettings = field(default_factory=RunTaskSettings)
+    pool: str = ""
     secret_files: tuple[Path, ...] = ()
     passed_on: Mapping[str, str] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()
@@ -129,7 +144,10 @@ class Config:
         config_file = Path(env.text("PLANGATE_CONFIG")).expanduser().absolute()
         manifest, document = read_manifest(config_file, kinds, problems)
         forges = read_forges(manifest, document, env, kinds, problems)
-        variables = read_variables(manifest, document, env, kinds, config_file.parent, problems)
+        pool = env.text("PLANGATE_POOL")
+        variables = DeclaredVariables()
+        if not pool:  # a pool's workers declare no variables: they need none of these secrets
+            variables = read_variables(manifest, document, env, kinds, config_file.parent, problems)
         data = Path(env.text("PLANGATE_DATA")).expanduser().absolute()
         url, runs = _public_url(env, problems), read_run_settings(env)
         config = cls(
@@ -148,27 +166,19 @@ class Config:
             discover=read_rules(manifest, runs.network),
             **_programs(env),
             runs=runs,
-            plan_timeout=env.duration("PLANGATE_PLAN_TIMEOUT"),
-            apply_timeout=env.duration("PLANGATE_APPLY_TIMEOUT"),
-            lease=env.seconds("PLANGATE_LEASE_SECONDS", least=2),
-            sweep=env.seconds("PLANGATE_SWEEP_SECONDS", least=1),
-            cool_off=env.duration("PLANGATE_CANCEL_COOL_OFF"),
-            state_lock_grace=env.duration("PLANGATE_STATE_LOCK_GRACE"),
-            state_patience=env.duration("PLANGATE_STATE_PATIENCE"),
-            plan_age=env.duration("PLANGATE_PLAN_AGE"),
-            shown_for=env.duration("PLANGATE_SHOWN_FOR"),
-            siblings=env.number("PLANGATE_REPLAN_SIBLINGS", most=1000),
-            forecasts=env.number("PLANGATE_FORECASTS", most=100),
-            drift_checks=env.number("PLANGATE_DRIFT_CHECKS", most=100),
+            **_limits(env),
             **_people(env, forges, problems),
             policies=read_policies(env, manifest.policy_sets or (), manifest.first_forge, problems),
             **_upkeep(env, problems),
             local_admin=_local_admin(env, url, problems),
-            log_level=env.choice("PLANGATE_LOG_LEVEL", LogLevel, LogLevel.INFO),
+            **_watching(env, problems),
             variables=variables,
             written=read_written(manifest, document),
-            notifications=read_notifications(manifest, env, problems),
+            notifications=read_notifications(manifest, env, problems, sends=not pool),
+            run_tasks=read_run_tasks(manifest, env, problems),
+            pool=pool,
             secret_files=tuple(env.secret_files),
+            secret_values=tuple(_to_hide(env)),
             passed_on={name: environ[name] for name in PASSED_ON if environ.get(name)},
             warnings=(*_unknown(environ, env, kinds), *unencrypted(forges)),
         )
@@ -192,6 +202,12 @@ class Config:
             drift_checks=self.drift_checks,
             state_patience=self.state_patience,
         )
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """The pools that plangate.yml names, by name."""
+        likes = (*self.workspaces, *(rule.like for rule in self.discover))
+        return tuple(sorted({each.pool for each in likes if each.pool}))
 
     @property
     def policy_sets(self) -> tuple[PolicySet, ...]:
@@ -225,6 +241,23 @@ def _people(env: Environment, forges: Sequence[ForgeConfig], problems: Problems)
     }
 
 
+def _limits(env: Environment) -> dict[str, Any]:
+    return {
+        "plan_timeout": env.duration("PLANGATE_PLAN_TIMEOUT"),
+        "apply_timeout": env.duration("PLANGATE_APPLY_TIMEOUT"),
+        "lease": env.seconds("PLANGATE_LEASE_SECONDS", least=2),
+        "sweep": env.seconds("PLANGATE_SWEEP_SECONDS", least=1),
+        "cool_off": env.duration("PLANGATE_CANCEL_COOL_OFF"),
+        "state_lock_grace": env.duration("PLANGATE_STATE_LOCK_GRACE"),
+        "state_patience": env.duration("PLANGATE_STATE_PATIENCE"),
+        "plan_age": env.duration("PLANGATE_PLAN_AGE"),
+        "shown_for": env.duration("PLANGATE_SHOWN_FOR"),
+        "siblings": env.number("PLANGATE_REPLAN_SIBLINGS", most=1000),
+        "forecasts": env.number("PLANGATE_FORECASTS", most=100),
+        "drift_checks": env.number("PLANGATE_DRIFT_CHECKS", most=100),
+    }
+
+
 def _upkeep(env: Environment, problems: Problems) -> dict[str, Any]:
     calls = env.number("PLANGATE_CATCH_UP_CALLS", most=5000)
     catching_up = CatchUpSettings(env.duration("PLANGATE_CATCH_UP_EVERY"), calls)
@@ -233,6 +266,15 @@ def _upkeep(env: Environment, problems: Problems) -> dict[str, Any]:
         "catching_up": catching_up,
         "disk_free": env.number("PLANGATE_DISK_FREE", most=1 << 30),
         "trees_disk": env.number("PLANGATE_TREES_DISK", most=1 << 30),
+    }
+
+
+def _watching(env: Environment, problems: Problems) -> dict[str, Any]:
+    return {
+        "log_level": env.choice("PLANGATE_LOG_LEVEL", LogLevel, LogLevel.INFO),
+        "log_json": env.choice("PLANGATE_LOG_FORMAT", LogStyle, LogStyle.TEXT) is LogStyle.JSON,
+        "traces": env.url("PLANGATE_TRACES") if env.text("PLANGATE_TRACES") else "",
+        "metrics_tokens": _metrics_tokens(env, problems),
     }
 
 
@@ -298,6 +340,28 @@ def _local_admin(env: Environment, url: str, problems: Problems) -> str:
             "(http://127.0.0.1:port): unset it",
         )
     return login
+
+
+def _metrics_tokens(env: Environment, problems: Problems) -> tuple[str, ...]:
+    tokens = env.secrets("PLANGATE_METRICS_TOKEN")
+    if any(
+        len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isprintable() for token in tokens
+    ):
+        problems.add(
+            "PLANGATE_METRICS_TOKEN",
+            f"must have {_SHORTEST_TOKEN} or more letters and digits: create one with `openssl rand -hex 32`",
+        )
+    return tokens
+
+
+def _to_hide(env: Environment) -> Iterator[str]:
+    """Return what must never be in a line of the log: each secret, and the password in an address."""
+    for value in env.secret_values:
+        yield from (part.strip() for part in value.split(","))
+        try:
+            yield urlsplit(value).password or ""
+        except ValueError:
+            continue
 
 
 def _unknown(environ: Mapping[str, str], env: Environment, kinds: ForgeKinds) -> Iterator[str]:

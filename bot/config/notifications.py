@@ -26,15 +26,23 @@ class NotificationSettings:
     mail_server: MailServer | None = field(default=None, repr=False)
 
 
-def read_notifications(manifest: Manifest, env: Environment, problems: Problems) -> NotificationSettings:
-    """Read the destinations and what they need of the environment; note what is wrong."""
+def read_notifications(
+    manifest: Manifest, env: Environment, problems: Problems, *, sends: bool = True
+) -> NotificationSettings:
+    """Read the destinations and what they need of the environment; note what is wrong.
+
+    A process that only says what is to be sent (`sends` is False) needs no address and no secret.
+    """
     entries = manifest.notifications or {}
+    destinations = tuple(_destination(name, entry) for name, entry in entries.items())
+    if not sends:
+        return NotificationSettings(destinations)
     server = _mail_server(env, problems)
     mails = [name for name, entry in entries.items() if entry.kind == "email"]
     if mails and server is None and not problems:
         problems.add("PLANGATE_SMTP", f"is not set: the destination {mails[0]} of plangate.yml sends e-mail")
     return NotificationSettings(
-        tuple(_destination(name, entry) for name, entry in entries.items()),
+        destinations,
         {name: _mailbox(entry, env, problems) for name, entry in entries.items()},
         server,
     )
@@ -61,13 +69,19 @@ def _length(text: str) -> timedelta:
 def _mailbox(entry: NotificationEntry, env: Environment, problems: Problems) -> Mailbox:
     url, key = entry.url or "", ""
     if entry.url_env:
-        url = required(entry.url_env, env, problems, "put the address of the webhook into it")
-        if url and not _callable(url):
-            # The address is not repeated: it is a secret (promise 6).
-            problems.add(entry.url_env, "is not an address that is called: write it as https://host/path")
+        url = receiver_address(entry.url_env, env, problems)
     if entry.key_env:
         key = required(entry.key_env, env, problems, "put the key that signs calls into it")
     return Mailbox(url, key, tuple(dict.fromkeys(entry.to or ())))
+
+
+def receiver_address(name: str, env: Environment, problems: Problems) -> str:
+    """Return the address of a receiver in a variable; note a missing or an invalid one."""
+    url = required(name, env, problems, "put the receiver's address into it")
+    if url and not _callable(url):
+        # The address is not repeated: it is a secret (promise 6).
+        problems.add(name, "is not an address that is called: write it as https://host/path")
+    return url
 
 
 def required(name: str, env: Environment, problems: Problems, fix: str) -> str:

@@ -44,6 +44,7 @@ class Environment:
         self._problems = problems
         self.known: set[str] = set()
         self.secret_files: list[Path] = []
+        self.secret_values: list[str] = []
 
     def text(self, name: str) -> str:
         """Return a setting's text, its default if unset or blank. Raises KeyError off the table."""
@@ -56,6 +57,11 @@ class Environment:
 
         The name may be missing in the table: a forge in plangate.yml can name its own variables.
         """
+        value = self._secret(name)
+        self.secret_values.append(value)
+        return value
+
+    def _secret(self, name: str) -> str:
         value, path = self._raw(name), self._raw(name + "_FILE")
         if not path:
             return value

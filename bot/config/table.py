@@ -254,6 +254,14 @@ _OTHERS: tuple[Setting, ...] = (
         "",
         "Login of the local administrator, who signs in on this machine with `plangate sign-in`",
     ),
+    Setting("PLANGATE_POOL", "", "Pool of workspaces that this worker works for: the same as `--pool`"),
+    Setting(
+        "PLANGATE_METRICS_TOKEN",
+        "",
+        "Token that `/metrics` asks for, 16 characters or more. Several: with commas. If unset: there is no "
+        "`/metrics`",
+        secret=True,
+    ),
     Setting(
         "PLANGATE_SMTP",
         "",
@@ -262,6 +270,13 @@ _OTHERS: tuple[Setting, ...] = (
     ),
     Setting("PLANGATE_SMTP_FROM", "", "E-mail address that notifications come from"),
     Setting("PLANGATE_LOG_LEVEL", "INFO", "`DEBUG`, `INFO`, `WARNING` or `ERROR`"),
+    Setting("PLANGATE_LOG_FORMAT", "text", "`text`, or `json`: one JSON object in one line for each event"),
+    Setting(
+        "PLANGATE_TRACES",
+        "",
+        "Address of a collector that takes OpenTelemetry's OTLP over HTTP, such as `http://collector:4318`. "
+        "Needs `plangate[otel]`",
+    ),
 )
 
 SETTINGS = (*_PROCESSES, *_OTHERS)

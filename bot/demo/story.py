@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.demo import sample
+from bot.demo.laptop import WORKSPACE, Laptop
 from bot.demo.people import Person, person
 from bot.demo.screen import Screen
 from bot.demo.stage import BOT, Stage, StageError
@@ -62,13 +63,32 @@ class Story:
             merged = self._ana.merge(self._repo, number)
         screen.say("The branch has the files that were applied, so nothing runs again:")
         self._statuses(merged, "plangate", "success")
+        by_cli = self._use_cli()
         return [
             (stage.words.title, self._ana.page(self._repo, number)),
             *[(f"Run of {name}", url) for name, url in self._runs(head)],
+            *by_cli,
             ("All workspaces", stage.url),
             ("Sign in as administrator", stage.sign_in_address()),
             ("Sign in as Ana or Ben", f"{stage.url}/sign-in"),
         ]
+
+    def _use_cli(self) -> list[tuple[str, str]]:
+        """Have the terraform CLI plan and apply a folder, if there is one; return where to see it."""
+        laptop = Laptop(self._stage)
+        if laptop.program is None:
+            self._screen.say(
+                "There is no terraform on PATH: the last act, with the terraform CLI, is left out."
+            )
+            return []
+        self._screen.say("The terraform CLI uses Plangate like HCP Terraform, by its cloud block:")
+        laptop.furnish()
+        for argv in (("init",), ("plan",), ("apply", "-auto-approve")):
+            with self._step("On a laptop, without a repository", f"terraform {' '.join(argv)}"):
+                printed = laptop.run(*argv)
+        if ended := next((line for line in printed.splitlines() if "Apply complete!" in line), ""):
+            self._screen.say(f"It printed: {ended}")
+        return [("Workspace of the terraform CLI", f"{self._stage.url}/workspaces/{WORKSPACE}")]
 
     def _furnish(self) -> tuple[Person, Person, Path]:
         stage = self._stage

@@ -10,12 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.services.ports.deliveries import Delivery
-from bot.services.ports.store import Transaction
+from bot.services.ports.store import SchemaState, Transaction
 from bot.services.ports.world import Vault
 from bot.store.connection.engines import READING, WRITING, make_engine
 from bot.store.connection.failures import in_our_words
 from bot.store.connection.forking import no_fork_within
 from bot.store.connection.group_commit import GroupCommit
+from bot.store.connection.migrate import compared
 from bot.store.encryption.roots import make_root, read_root
 from bot.store.repositories.approvals import SqlApprovals
 from bot.store.repositories.audit import SqlAuditLog
@@ -24,14 +25,14 @@ from bot.store.repositories.catching_up import SqlRepoWatches
 from bot.store.repositories.changes import SqlChanges
 from bot.store.repositories.configurations import SqlConfigurationVersions
 from bot.store.repositories.deliveries import SqlDeliveries, SqlHeard, SqlRedeliveries
-from bot.store.repositories.drifts import SqlDrifts
+from bot.store.repositories.drifts import SqlCheckedWorkspaces, SqlDrifts
 from bot.store.repositories.failed_deliveries import SqlFailedDeliveries, SqlHookWatches
 from bot.store.repositories.forecasts import SqlForecasts
 from bot.store.repositories.identity_keys import SqlIdentityKeys
 from bot.store.repositories.leases import SqlLeases
 from bot.store.repositories.notifications import SqlNotices, SqlNotificationLog
 from bot.store.repositories.overview import SqlOverviews
-from bot.store.repositories.people import SqlIdentities, SqlSessions, SqlTokens
+from bot.store.repositories.people import SqlIdentities, SqlLoginCodes, SqlSessions, SqlTokens
 from bot.store.repositories.policies import SqlPolicyChecks, SqlReplays
 from bot.store.repositories.posts import SqlPosts, SqlShown
 from bot.store.repositories.projects import SqlProjects
@@ -41,6 +42,7 @@ from bot.store.repositories.run_figures import SqlRunFigures
 from bot.store.repositories.run_search import SqlRunSearch
 from bot.store.repositories.runs import SqlArtifacts, SqlRuns
 from bot.store.repositories.states import SqlStateHistory, SqlStateLocks, SqlStates, SqlStateUploads
+from bot.store.repositories.tasks import SqlTaskResults
 from bot.store.repositories.variables import SqlVariableIds, SqlVariables
 from bot.store.repositories.waiting_runs import SqlWaitingRuns
 from bot.store.repositories.workspaces import SqlWorkspaces
@@ -56,10 +58,12 @@ class SqlTransaction:
     waiting_runs: SqlWaitingRuns
     artifacts: SqlArtifacts
     configurations: SqlConfigurationVersions
+    login_codes: SqlLoginCodes
     projects: SqlProjects
     leases: SqlLeases
     changes: SqlChanges
     forecasts: SqlForecasts
+    drift_checks: SqlCheckedWorkspaces
     drifts: SqlDrifts
     notices: SqlNotices
     notification_log: SqlNotificationLog
@@ -78,6 +82,7 @@ class SqlTransaction:
     variable_ids: SqlVariableIds
     policies: SqlPolicyChecks
     replays: SqlReplays
+    task_results: SqlTaskResults
     retention: SqlRetention
     approvals: SqlApprovals
     sessions: SqlSessions
@@ -134,6 +139,11 @@ class SqlStore:
         """
         return self._group_commit.add(delivery)
 
+    def schema(self) -> SchemaState:
+        """Return how the database's schema compares with this program's. Raises as `transaction`."""
+        with self._connected(READING) as connection:
+            return compared(connection)
+
     def root(self) -> bytes:
         """Return the secret that this database's derived keys come from; the first call creates it."""
         with self._connected(READING) as connection:
@@ -168,10 +178,12 @@ class SqlStore:
             waiting_runs=SqlWaitingRuns(connection),
             artifacts=SqlArtifacts(connection, self._vault),
             configurations=SqlConfigurationVersions(connection, self._vault),
+            login_codes=SqlLoginCodes(connection),
             projects=SqlProjects(connection),
             leases=SqlLeases(connection),
             changes=SqlChanges(connection),
             forecasts=SqlForecasts(connection),
+            drift_checks=SqlCheckedWorkspaces(connection),
             drifts=SqlDrifts(connection),
             notices=SqlNotices(connection),
             notification_log=SqlNotificationLog(connection),
@@ -190,6 +202,7 @@ class SqlStore:
             variable_ids=SqlVariableIds(connection),
             policies=SqlPolicyChecks(connection, self._vault),
             replays=SqlReplays(connection),
+            task_results=SqlTaskResults(connection),
             retention=SqlRetention(connection),
             approvals=SqlApprovals(connection),
             sessions=SqlSessions(connection),

@@ -10,7 +10,18 @@ from pathlib import Path
 
 from bot.domain.errors import EngineError
 from bot.domain.runs.run import CUT_OFF
-from bot.services.ports import ApplyResult, EngineJob, GitRemote, Limits, PlanResult, StageWatch, Watch
+from bot.services.metrics.catalogue import SANDBOX_REFUSALS
+from bot.services.metrics.series import SilentMeter
+from bot.services.ports import (
+    ApplyResult,
+    EngineJob,
+    GitRemote,
+    Limits,
+    Meter,
+    PlanResult,
+    StageWatch,
+    Watch,
+)
 from bot.terraform.files.runfolder import RunFolder, left_folders, remove_tree
 from bot.terraform.processes.environment import ambient
 from bot.terraform.processes.process import Ending, Finished, duration
@@ -22,6 +33,7 @@ from bot.terraform.repository.merging import MirrorMerges
 from bot.terraform.repository.module_calls import ModuleCalls
 from bot.terraform.repository.reach import modules_hash, reach
 from bot.terraform.repository.uploads import unpack
+from bot.terraform.repository.workspace_name import write_name
 from bot.terraform.running.apply_record import ERRORED_STATE, LeftApply
 from bot.terraform.running.init_needs import InitNeeded
 from bot.terraform.running.room import Terms
@@ -69,7 +81,9 @@ class TerraformEngine:
         disk_free: int = 0,
         trees_disk: int = 2048,
         trees_from: int = 100,
+        meter: Meter | None = None,
     ) -> None:
+        self._meter = meter or SilentMeter()
         self._data = data.absolute()
         self._binaries = binaries
         self._sandbox = sandbox
@@ -110,13 +124,24 @@ class TerraformEngine:
         Refuses first what could not run here: without a program that will do, nothing is fetched.
         """
         self._binaries.provide(job.engine, job.version, watch)
+        try:
+            _ = self._sandbox.active
+        except EngineError:
+            self._meter.count(SANDBOX_REFUSALS, reason="no_sandbox")
+            raise
         self._lay_out(job, watch)
+
+    def _take_back(self, bench: Bench) -> None:
+        bench.take_back()
+        if bench.refused:
+            self._meter.count(SANDBOX_REFUSALS, reason="network")
 
     def _lay_out(self, job: EngineJob, watch: Watch) -> RunFolder:
         folder = self._sandbox.folder(self._data, job.run_id)
         folder.create()
         if job.upload is not None:
             folder.write(folder.root / LISTING, unpack(job.upload, folder.tree))
+            self._name_workspace(job, folder)
         else:
             if job.merged is not None:
                 self._merges.provide(job.git, job.merged, watch)
@@ -125,6 +150,12 @@ class TerraformEngine:
         folder.hand_over()
         folder.working_directory(job.working_directory)
         return self._trees.of(folder)
+
+    @staticmethod
+    def _name_workspace(job: EngineJob, folder: RunFolder) -> None:
+        """Give `terraform.workspace` its value: in an upload, and once more in the modules of its init."""
+        if job.workspace:
+            write_name(folder, folder.working_directory(job.working_directory), job.workspace)
 
     def plan(self, job: EngineJob, watch: StageWatch) -> PlanResult:
         """Init if it is needed, plan, show and verify. Needs `fetch` before, in the same process."""
@@ -146,9 +177,10 @@ class TerraformEngine:
                     bench.said = said
                     bench.lay_inputs()
             bench.init()
+            self._name_workspace(job, folder)
             return self._planned(job, folder, bench, program)
         finally:
-            bench.take_back()
+            self._take_back(bench)
 
     def _planned(self, job: EngineJob, folder: RunFolder, bench: Bench, program: Program) -> PlanResult:
         # Before the plan, for the change's code could write other ones (promise 5).
@@ -187,11 +219,12 @@ class TerraformEngine:
         try:
             if not bench.inited and not bench.ready_to_apply(plan):
                 bench.init(readonly_lock=bool(plan.dependency_lock))
+                self._name_workspace(job, folder)
             if plan.modules is not None and plan.modules != modules_hash(folder, bench.directory):
                 raise EngineError(_OTHER_MODULES)
             return self._outcome(bench, bench.apply(_PLAN, plan.saved_plan))
         finally:
-            bench.take_back()
+            self._take_back(bench)
 
     def lost_apply(self, run_id: str, watch: Watch) -> ApplyResult | None:
         """Wait until an apply whose worker was lost has ended here; None if it was not here."""

@@ -9,7 +9,7 @@ from flask import Flask, Response
 from jinja2 import StrictUndefined
 
 import bot
-from bot.web import health, hooks, state_backend
+from bot.web import health, hooks, metrics, state_backend
 from bot.web.activity import routes as activity
 from bot.web.api import routes as api
 from bot.web.changes import routes as changes
@@ -20,8 +20,8 @@ from bot.web.estate import routes as estate
 from bot.web.identity import routes as identity
 from bot.web.notifications import routes as notifications
 from bot.web.page import elements, failures
-from bot.web.people import forge_sign_in, sign_in, tokens
-from bot.web.request import bodies, guard
+from bot.web.people import forge_sign_in, program_login, sign_in, tokens
+from bot.web.request import bodies, guard, ids
 from bot.web.request import services as needs
 from bot.web.request.proxies import Network, TrustedProxies
 from bot.web.request.services import Services
@@ -33,6 +33,7 @@ from bot.web.search import routes as search
 from bot.web.states import routes as state_versions
 from bot.web.variables import routes as variables
 from bot.web.workspaces import controls
+from bot.web.workspaces import new as new_workspace
 from bot.web.workspaces import routes as workspaces
 
 FORM_LIMIT = 64 * 1024
@@ -41,6 +42,38 @@ FORM_LIMIT = 64 * 1024
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+_ROOMS = (
+    hooks,
+    state_backend,
+    workspaces,
+    new_workspace,
+    changes,
+    why,
+    controls,
+    variables,
+    state_versions,
+    runs,
+    search,
+    estate,
+    drift,
+    resources,
+    resource_routes,
+    live,
+    output_search,
+    policy_card,
+    deliveries,
+    activity,
+    notifications,
+    sign_in,
+    forge_sign_in,
+    tokens,
+    program_login,
+    identity,
+    health,
+    metrics,
 )
 
 
@@ -55,38 +88,12 @@ def create_app(services: Services, streams: Streams | None = None, proxies: Sequ
     app.jinja_env.filters["linked"] = elements.linked
     app.jinja_env.filters["loud"] = elements.loud
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    ids.install(app)
     needs.install(app, services)
     failures.install(app)
     sign_in.install(app)
     live.install(app, streams or Streams())
-    rooms = (
-        hooks,
-        state_backend,
-        workspaces,
-        changes,
-        why,
-        controls,
-        variables,
-        state_versions,
-        runs,
-        search,
-        estate,
-        drift,
-        resources,
-        resource_routes,
-        live,
-        output_search,
-        policy_card,
-        deliveries,
-        activity,
-        notifications,
-        sign_in,
-        forge_sign_in,
-        tokens,
-        identity,
-        health,
-    )
-    for room in rooms:
+    for room in _ROOMS:
         app.register_blueprint(room.blueprint)
     app.register_blueprint(api.blueprint)
     app.register_blueprint(api.well_known)

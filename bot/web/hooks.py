@@ -9,6 +9,7 @@ from flask import Blueprint, Response, jsonify, request
 from bot.domain.errors import NotFound
 from bot.services.metrics.catalogue import WEBHOOKS
 from bot.services.ports import Delivery
+from bot.services.tracing.context import about
 from bot.web.request.bodies import read_body
 from bot.web.request.services import services
 
@@ -47,7 +48,8 @@ def receive(forge: str) -> tuple[Response, int]:
         meaning=checked.meaning,
     )
     try:
-        fresh = services().intake.accept(delivery)
+        with about(delivery=delivery.id), services().spans.span("webhook"):
+            fresh = services().intake.accept(delivery)
     except Exception:
         # The delivery is not stored, for whatever reason: the answer must not look like success.
         log.exception("delivery %s could not be stored", delivery.id)

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 from bot.clock import SystemClock
 from bot.config import Config
-from bot.dispatch import RqDispatch
 from bot.domain.workspaces.isolation import Isolation
 from bot.forges.kinds import KINDS, parser
+from bot.integrations.run_tasks import SignedTaskCaller
 from bot.rendering import Rendering
-from bot.services.approvals.before_apply import BeforeApply
-from bot.services.approvals.our_comment import OurComments
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.comments.page_applies import PageApplies
 from bot.services.comments.why_reports import WhyReports
@@ -29,23 +28,18 @@ from bot.services.deliveries.intake import Intake
 from bot.services.deliveries.redeliver import Redelivery
 from bot.services.drift.checks import DriftChecks
 from bot.services.execution.advance import Execution
-from bot.services.execution.earlier_plans import EarlierPlans
-from bot.services.execution.engine_jobs import EngineJobs
-from bot.services.execution.plan_reuse import PlanReuse
 from bot.services.forecasts.make import ForecastJob
 from bot.services.identity.keys import IssuerKeys
-from bot.services.identity.tokens import IdentityTokens
+from bot.services.metrics.measure import Measurements
 from bot.services.notifications.deliver import NotificationDelivery
 from bot.services.notifications.events import Reminders
-from bot.services.outbox.ledger import Ledger
 from bot.services.people.forge_sign_in import ForgeSignIn
 from bot.services.people.identities import Identities
+from bot.services.people.program_login import ProgramLogin
 from bot.services.people.roles import Roles
 from bot.services.people.sessions import Sessions
 from bot.services.people.tokens import Tokens
-from bot.services.policies.check import PolicyChecker
 from bot.services.policies.replay import PolicyReplay
-from bot.services.policies.set_versions import SetVersions
 from bot.services.ports import (
     Addresses,
     Clock,
@@ -58,15 +52,18 @@ from bot.services.ports import (
     Meter,
     PolicyEngine,
     Queues,
+    Spans,
     Store,
     Vault,
 )
 from bot.services.reports.deliver import ReportDelivery
 from bot.services.reports.derive import ReportBuilder
 from bot.services.reports.posts import PostBuilder
+from bot.services.run_tasks.callbacks import TaskCallbacks
 from bot.services.runs.abandoned_locks import AbandonedLocks
 from bot.services.runs.controls import RunControls
 from bot.services.runs.create import RunFactory
+from bot.services.runs.force_execute import ForceExecute
 from bot.services.runs.locks import WorkspaceLocks
 from bot.services.runs.queue_plan import ManualRuns
 from bot.services.runs.removed_workspaces import RemovedWorkspaces
@@ -77,6 +74,7 @@ from bot.services.states.kept_aside import KeptStates
 from bot.services.states.pushes import StatePushes
 from bot.services.states.resource_index import ResourceIndex
 from bot.services.states.shared_states import SharedStates
+from bot.services.tracing.spans import SilentSpans
 from bot.services.upkeep.retention import RetentionJob
 from bot.services.upkeep.sweep import Sweep
 from bot.services.variables.api_sets import ApiVariableSets
@@ -90,13 +88,16 @@ from bot.store import SqlStore
 from bot.terraform.programs.binaries import Binaries
 from bot.terraform.repository.set_files import SetFolders
 from bot.terraform.sandbox import Sandbox
+from bot.traces import CollectedSpans
 from bot.vault import FernetVault
 from bot.wiring.catching_up import catching_up
 from bot.wiring.deliveries import intake_of, page_applies_of
 from bot.wiring.engine import binaries_of, engine_of, sandbox_of
+from bot.wiring.execution import execution_of, judging_of, run_tasks_of
 from bot.wiring.foundation import Foundation, foundation_of
 from bot.wiring.notifications import messengers_of, notifications_of
 from bot.wiring.policies import policy_engine_of
+from bot.wiring.pools import dispatch_of
 from bot.wiring.world import World
 
 
@@ -112,6 +113,8 @@ class Services:
     dispatch: Dispatch
     queues: Queues
     meter: Meter
+    spans: Spans
+    measurements: Measurements
     engine: Engine
     policies: PolicyEngine
     binaries: Binaries
@@ -146,6 +149,7 @@ class Services:
     forecasts: ForecastJob
     drift_checks: DriftChecks
     notifications: NotificationDelivery
+    task_callbacks: TaskCallbacks
     policy_replay: PolicyReplay
     report_delivery: ReportDelivery
     sweep: Sweep
@@ -156,7 +160,14 @@ class Services:
     api_variables: ApiVariables
     api_sets: ApiVariableSets
     projects: Projects
+    program_login: ProgramLogin
+    force_execute: ForceExecute
     engine_versions: Binaries
+
+
+def version() -> str:
+    """Return the version of Plangate that is installed."""
+    return metadata.version("plangate")
 
 
 def configured(environ: Mapping[str, str], kinds: ForgeKinds = KINDS) -> Config:
@@ -173,12 +184,11 @@ def build_services(world: World, config: Config) -> Services:
     """Build the services from a World. Tests pass a World of fakes."""
     store, clock, vault, forges = world.store, world.clock, world.vault, world.forges
     foundation = foundation_of(config, world)
-    transitions, factory = foundation.transitions, foundation.run_factory
     states, issuer_keys = StateService(store, vault, clock, world.meter), IssuerKeys(store, vault, clock)
     catch_up, failed_deliveries = catching_up(config, world)
-    policies, policy_replay = _judging(config, world, transitions)
-    forecasts, drift_checks = _forecasts(world, foundation), _drift_checks(config, world, foundation)
-    notifications = notifications_of(config, world)
+    run_tasks, task_callbacks = run_tasks_of(config, world)
+    policies, policy_replay = judging_of(config, world, foundation.transitions, run_tasks)
+    background, notifications = _background(config, world, foundation), notifications_of(config, world)
     return Services(
         config=config,
         addresses=world.addresses,
@@ -194,9 +204,9 @@ def build_services(world: World, config: Config) -> Services:
         forges=forges,
         forge_checks=world.forge_checks,
         hooks=world.hooks,
-        transitions=transitions,
+        transitions=foundation.transitions,
         post_builder=foundation.post_builder,
-        run_factory=factory,
+        run_factory=foundation.run_factory,
         states=states,
         shared_states=SharedStates(store, states),
         state_versions=StateVersions(store, clock, ResourceIndex(store, vault)),
@@ -215,16 +225,14 @@ def build_services(world: World, config: Config) -> Services:
         tokens=Tokens(store, clock),
         forge_sign_in=ForgeSignIn(world.sign_ins, vault, clock, world.addresses.public),
         intake=intake_of(config, world, foundation),
-        execution=_execution(world, foundation, states, policies, issuer_keys),
+        execution=execution_of(config, world, foundation, states, policies, issuer_keys, run_tasks),
         policy_replay=policy_replay,
         report_delivery=_report_delivery(world, foundation.post_builder),
-        forecasts=forecasts,
-        drift_checks=drift_checks,
         notifications=notifications,
-        sweep=_sweep(
-            config, world, transitions, issuer_keys, catch_up, forecasts, drift_checks, notifications
-        ),
+        task_callbacks=task_callbacks,
+        sweep=_sweep(config, world, foundation, issuer_keys, catch_up, background, notifications),
         issuer_keys=issuer_keys,
+        **background,
         **_api(config, world, foundation),
     )
 
@@ -243,16 +251,16 @@ def _forecasts(world: World, foundation: Foundation) -> ForecastJob:
     )
 
 
-def _drift_checks(config: Config, world: World, foundation: Foundation) -> DriftChecks:
-    return DriftChecks(
+def _background(config: Config, world: World, foundation: Foundation) -> dict[str, Any]:
+    drift_checks = DriftChecks(
         world.store,
         world.clock,
         world.dispatch,
-        foundation.run_factory,
         foundation.transitions,
         world.limits,
         config.notifications.destinations,
     )
+    return {"forecasts": _forecasts(world, foundation), "drift_checks": drift_checks}
 
 
 def _api(config: Config, world: World, foundation: Foundation) -> dict[str, Any]:
@@ -273,46 +281,12 @@ def _api(config: Config, world: World, foundation: Foundation) -> dict[str, Any]
         "api_sets": ApiVariableSets(store, clock),
         "engine_versions": world.binaries,
         "projects": Projects(store, clock),
+        "force_execute": ForceExecute(store, clock, transitions),
+        "program_login": ProgramLogin(store, clock, Tokens(store, clock)),
         "meter": world.meter,
+        "spans": world.spans,
+        "measurements": Measurements(store, world.queues, clock, world.meter, version()),
     }
-
-
-def _judging(config: Config, world: World, transitions: Transitions) -> tuple[PolicyChecker, PolicyReplay]:
-    store, clock, engine, sets = world.store, world.clock, world.policies, config.policy_sets
-    versions = SetVersions(store, clock, world.forges, world.set_files)
-    return (
-        PolicyChecker(store, engine, versions, sets, transitions),
-        PolicyReplay(
-            store, clock, engine, versions, sets, transitions, world.limits, config.policies.replayed
-        ),
-    )
-
-
-def _execution(
-    world: World, foundation: Foundation, states: StateService, policies: PolicyChecker, keys: IssuerKeys
-) -> Execution:
-    store, clock, limits, engine = world.store, world.clock, world.limits, world.engine
-    transitions, identities = foundation.transitions, foundation.identities
-    identity = IdentityTokens(store, clock, keys, world.addresses, limits)
-    jobs = EngineJobs(store, world.forges, states, world.addresses, identity, identities)
-    plan_reuse = PlanReuse(
-        clock, transitions, limits.plan_age, EarlierPlans(store, world.forges, world.merges)
-    )
-    ours = OurComments(store, clock, world.forges, Ledger(store, clock), transitions)
-    before = BeforeApply(
-        store,
-        clock,
-        world.forges,
-        foundation.requirement_checker,
-        foundation.approvers,
-        transitions,
-        ours,
-        identities,
-        foundation.merges,
-    )
-    return Execution(
-        store, clock, world.vault, engine, jobs, transitions, limits, policies, plan_reuse, before
-    )
 
 
 def _report_delivery(world: World, posts: PostBuilder) -> ReportDelivery:
@@ -325,17 +299,16 @@ def _report_delivery(world: World, posts: PostBuilder) -> ReportDelivery:
 def _sweep(
     config: Config,
     world: World,
-    transitions: Transitions,
+    foundation: Foundation,
     keys: IssuerKeys,
     catch_up: CatchUp,
-    forecasts: ForecastJob,
-    drift_checks: DriftChecks,
+    background: Mapping[str, Any],
     notifications: NotificationDelivery,
 ) -> Sweep:
     store, clock, limits = world.store, world.clock, world.limits
-    abandoned = AbandonedLocks(store, clock, transitions, limits)
+    abandoned = AbandonedLocks(store, clock, foundation.transitions, limits)
     retention_job = RetentionJob(store, clock, limits, config.retention)
-    removed, kept_states = RemovedWorkspaces(store, transitions), KeptStates(store, clock)
+    removed, kept_states = RemovedWorkspaces(store, foundation.transitions), KeptStates(store, clock)
     index = ResourceIndex(store, world.vault)
     return Sweep(
         store,
@@ -343,15 +316,15 @@ def _sweep(
         world.dispatch,
         abandoned,
         removed,
-        AbandonedRuns(store, clock, transitions, config.organization.patience),
+        AbandonedRuns(store, clock, foundation.transitions, config.organization.patience),
         retention_job,
         keys,
         kept_states,
         index,
         limits,
         catch_up,
-        forecasts,
-        drift_checks,
+        background["forecasts"],
+        background["drift_checks"],
         notifications,
         Reminders(store, clock, config.notifications.destinations),
     )
@@ -364,15 +337,14 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
     """Return the real World for a configuration. Raises ConfigError."""
     clock = SystemClock()
     store = SqlStore(config.database_url, FernetVault(config.secret_keys))
-    dispatch = RqDispatch(config.require_redis())
+    dispatch, meter = dispatch_of(config, store), RedisMeter(config.require_redis())
     limits = config.limits
     binaries, sandbox = binaries_of(config), sandbox_of(config)
-    engine = engine_of(config, binaries, sandbox, limits)
+    engine = engine_of(config, binaries, sandbox, limits, meter)
     # Keys are derived from a root in the database, so that they survive a rotation of encryption keys.
     vault = FernetVault(config.secret_keys, root=store.root)
     tokens = RedisTokens(config.require_redis(), vault, clock)
-    meter = RedisMeter(config.require_redis())
-    clients = {forge.name: kinds[forge.kind].client(forge, tokens) for forge in config.forges}
+    clients = {forge.name: kinds[forge.kind].client(forge, tokens, meter) for forge in config.forges}
     return World(
         clock=clock,
         store=store,
@@ -398,5 +370,7 @@ def world_of(config: Config, kinds: ForgeKinds = KINDS) -> World:
         policies=policy_engine_of(config, sandbox),
         set_files=SetFolders(config.config_file.parent, engine.checkout),
         meter=meter,
+        spans=CollectedSpans(config.traces, version()) if config.traces else SilentSpans(),
         messengers=messengers_of(config),
+        task_caller=SignedTaskCaller(config.run_tasks.mailboxes),
     )

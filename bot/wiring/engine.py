@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from bot.config import Config
 from bot.domain.workspaces.workspace import EngineKind
-from bot.services.ports import Limits
+from bot.services.ports import Limits, Meter
 from bot.terraform.engine import TerraformEngine
 from bot.terraform.programs.binaries import Binaries
 from bot.terraform.programs.downloads import Downloads, Trust
@@ -36,7 +36,9 @@ def binaries_of(config: Config) -> Binaries:
     return Binaries(config.terraform_dir, config.terraform_from_path, path=path, source=source)
 
 
-def engine_of(config: Config, binaries: Binaries, sandbox: Sandbox, limits: Limits) -> TerraformEngine:
+def engine_of(
+    config: Config, binaries: Binaries, sandbox: Sandbox, limits: Limits, meter: Meter
+) -> TerraformEngine:
     """Return the engine that runs Terraform and OpenTofu."""
     return TerraformEngine(
         config.data,
@@ -57,6 +59,7 @@ def engine_of(config: Config, binaries: Binaries, sandbox: Sandbox, limits: Limi
         own_hosts=_own_hosts(config),
         disk_free=config.disk_free,
         trees_disk=config.trees_disk,
+        meter=meter,
     )
 
 

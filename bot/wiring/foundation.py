@@ -44,7 +44,7 @@ def foundation_of(config: Config, world: World) -> Foundation:
     """Build what the others need."""
     store, clock, forges = world.store, world.clock, world.forges
     tells = RunEvents(config.notifications.destinations).consequence
-    transitions = Transitions(store, clock, world.dispatch, (*CONSEQUENCES, tells), world.meter)
+    transitions = Transitions(store, clock, world.dispatch, (*CONSEQUENCES, tells), world.meter, world.spans)
     factory = RunFactory(clock, transitions)
     overrides = PolicyOverrides(clock, transitions, config.policy_sets, TeamOwners(clock, forges))
     checker = RequirementChecker(store, forges, clock)

@@ -24,9 +24,12 @@ from bot.services.ports import (
     Queues,
     SetFiles,
     SignIn,
+    Spans,
     Store,
+    TaskCaller,
     Vault,
 )
+from bot.services.tracing.spans import SilentSpans
 from bot.terraform.programs.binaries import Binaries
 from bot.terraform.sandbox import Sandbox
 
@@ -59,4 +62,6 @@ class World:
     policies: PolicyEngine
     set_files: SetFiles
     messengers: Messengers
+    task_caller: TaskCaller
     meter: Meter = field(default_factory=SilentMeter)
+    spans: Spans = field(default_factory=SilentSpans)

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from bot.domain.runs.lifecycle import APPLY_STAGES
 from bot.domain.runs.run import Run
-from bot.services.ports import QueueHealth
+from bot.services.ports import QueueHealth, QueueLoad
 
 PRIORITY = (
     "receive",
@@ -43,7 +43,7 @@ class FakeDispatch:
 
     def __init__(self) -> None:
         self.down = False
-        self.swept_at: datetime | None = None
+        self.swept: datetime | None = None
         self.asked: list[Job] = []
         self.later: dict[str, datetime] = {}
         self._waiting: deque[Job] = deque()
@@ -107,12 +107,21 @@ class FakeDispatch:
 
     def note_sweep(self, at: datetime) -> None:
         self.ping()
-        self.swept_at = at
+        self.swept = at
+
+    def swept_at(self) -> datetime | None:
+        self.ping()
+        return self.swept
+
+    def load(self) -> dict[str, QueueLoad]:
+        self.ping()
+        waiting = Counter(job.queue for job in self._waiting)
+        return {name: QueueLoad(waiting[name], None, 1) for name in PRIORITY}
 
     def condition(self) -> QueueHealth:
         self.ping()
         waiting = Counter(job.queue for job in self._waiting)
-        return QueueHealth("fake", None, False, dict.fromkeys(PRIORITY, 1), waiting, self.swept_at)
+        return QueueHealth("fake", None, False, dict.fromkeys(PRIORITY, 1), waiting, self.swept)
 
     def take(self) -> Job | None:
         """Return what a worker would take next, None where nothing waits."""

@@ -11,6 +11,7 @@ from typing import Any
 from bot.config import Config
 from bot.config.file.policies import PolicySettings
 from bot.config.notifications import NotificationSettings
+from bot.config.run_tasks import RunTaskSettings
 from bot.domain.errors import NotFound
 from bot.domain.events import (
     BranchPushed,
@@ -31,6 +32,7 @@ from bot.domain.people.permissions import Person, Role
 from bot.domain.policies.sets import PolicyLimits, PolicySet
 from bot.domain.reports.report import StatusReport
 from bot.domain.runs.run import Run, RunEvent
+from bot.domain.tasks.tasks import RunTask
 from bot.domain.workspaces.discovery import DiscoverRule
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.deliveries.catch_up import CatchUpSettings
@@ -49,6 +51,7 @@ from tests.fakes.messengers import FakeMessengers
 from tests.fakes.meter import FakeMeter
 from tests.fakes.policies import FakePolicies
 from tests.fakes.settings import settings
+from tests.fakes.tasks import FakeTaskCaller
 from tests.fakes.texts import PlainTexts
 
 REPO = RepoRef("github", "acme/infra")
@@ -71,12 +74,14 @@ class House:
         texts: CommentTexts | None = None,
         catching_up: CatchUpSettings = NEVER,
         destinations: Sequence[Destination] = (),
+        pool: str = "",
+        run_tasks: Sequence[RunTask] = (),
     ) -> None:
         self.texts = texts or PlainTexts()
         self.limits = limits or Limits()
         self.clock, self.dispatch, self.engine = FakeClock(), FakeDispatch(), FakeEngine()
         self.forge, self.policies, self.merges = FakeForge("github"), FakePolicies(), FakeMerges()
-        self.messengers = FakeMessengers()
+        self.messengers, self.task_caller = FakeMessengers(), FakeTaskCaller()
         self.forge.now = self.clock.now
         self.meter = FakeMeter()
         self.store, self.vault = store, vault
@@ -88,6 +93,8 @@ class House:
             owners=(Account("github", "olga"),),
             catching_up=catching_up,
             notifications=NotificationSettings(tuple(destinations)),
+            pool=pool,
+            run_tasks=RunTaskSettings(tuple(run_tasks)),
         )
         self.addresses = Addresses(config.url, config.internal_url, Path("data"))
         self.services = build_services(self._world(config), config)
@@ -123,6 +130,7 @@ class House:
             set_files=self.policies,
             meter=self.meter,
             messengers=self.messengers,
+            task_caller=self.task_caller,
         )
 
     def _parse(self, delivery: Delivery) -> ForgeEvent | Ignored:

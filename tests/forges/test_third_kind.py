@@ -31,6 +31,7 @@ from bot.services.ports import (
     ForgeValues,
     HookEvent,
     HookHeaders,
+    Meter,
     OAuthClient,
     ReportProblem,
     RunQuery,
@@ -135,7 +136,7 @@ def hook(config: ForgeConfig, clock: Clock) -> BergHook:
     return BergHook(config.name, config.webhook_secrets)
 
 
-def client(config: ForgeConfig, tokens: AccessTokens) -> BergForge:
+def client(config: ForgeConfig, tokens: AccessTokens, meter: Meter) -> BergForge:
     found = BergForge(config.name, config.login)
     found.set_branch(REPO, "main", "c0ffee", default=True)
     found.set_files_between(REPO, "before", "c0ffee", ["main.tf"])

@@ -15,9 +15,11 @@ import pytest
 from bot.domain.errors import ReceiverAway, ReceiverRefused
 from bot.domain.notifications.destinations import Destination, DestinationKind, Trigger
 from bot.domain.notifications.messages import Message, MessageLine, one_line
+from bot.domain.tasks.tasks import RunTask, TaskStage
 from bot.integrations import calls
 from bot.integrations.messengers import Carriers
-from bot.services.ports import Mailbox, MailServer
+from bot.integrations.run_tasks import SignedTaskCaller
+from bot.services.ports import Mailbox, MailServer, TaskMailbox
 from tests.support.receivers import HttpReceiver, MailReceiver, http_receiver, mail_receiver
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -264,3 +266,18 @@ def test_a_receiver_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(calls, "TIMEOUT", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(ReceiverAway, match="in time"):
         calls.post(f"http://127.0.0.1:{silent.getsockname()[1]}/", b"{}", {})
+
+
+# --- run tasks ----------------------------------------------------------------------------------------------
+
+
+def test_a_run_task_gets_a_signed_request(receiver: HttpReceiver) -> None:
+    caller = SignedTaskCaller({"cost": TaskMailbox(f"{receiver.url}/task", "the key")})
+    caller.ask(RunTask("cost", (TaskStage.POST_PLAN,)), {"stage": "post_plan", "access_token": "t"})
+    (call,) = receiver.calls
+    wanted = hmac.new(b"the key", call.body, hashlib.sha512).hexdigest()
+    assert call.headers["x-tfc-task-signature"] == wanted
+    assert json.loads(call.body) == {"stage": "post_plan", "access_token": "t"}
+    receiver.status = 500
+    with pytest.raises(ReceiverAway):
+        caller.ask(RunTask("cost", (TaskStage.POST_PLAN,)), {})

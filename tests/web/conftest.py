@@ -28,7 +28,7 @@ from bot.domain.runs.run import Run, RunEvent, RunSource
 from bot.domain.workspaces.workspace import Workspace
 from bot.forges.github.receiver import GitHubHook
 from bot.services.people import local_sign_in
-from bot.services.ports import Addresses, Delivery, Limits, QueueHealth
+from bot.services.ports import Addresses, Delivery, Limits, QueueHealth, QueueLoad
 from bot.web import create_app
 from bot.web.request import services as needs
 from bot.web.runs import live as runs_live
@@ -39,11 +39,14 @@ from tests.fakes.engine import FakeEngine
 from tests.fakes.forge import FakeForge
 from tests.fakes.merges import FakeMerges
 from tests.fakes.messengers import FakeMessengers
+from tests.fakes.meter import FakeMeter
 from tests.fakes.policies import FakePolicies
 from tests.fakes.settings import settings
+from tests.fakes.tasks import FakeTaskCaller
 from tests.fakes.texts import PlainTexts
 from tests.support.stores import KeptStore, Stores
 
+METRICS_TOKENS = ("a" * 16, "b" * 32)
 SECRET = "the webhook's secret"
 INFRA = RepoRef("hub", "acme/infra")
 SHA = "4be5cb02a1f7d3e8b90c6a5d4e3f2a1b0c9d8e7f"
@@ -71,6 +74,8 @@ class QuietDispatch:
 
     woken: list[str] = field(default_factory=list)
     down: bool = False
+    swept: datetime | None = None
+    waiting: dict[str, QueueLoad] = field(default_factory=dict)
 
     def ping(self) -> None:
         if self.down:
@@ -81,6 +86,15 @@ class QuietDispatch:
 
     def note_sweep(self, at: datetime) -> None:
         self.ping()
+        self.swept = at
+
+    def swept_at(self) -> datetime | None:
+        self.ping()
+        return self.swept
+
+    def load(self) -> dict[str, QueueLoad]:
+        self.ping()
+        return self.waiting
 
     def condition(self) -> QueueHealth:
         self.ping()
@@ -236,6 +250,7 @@ def built(kept: KeptStore, folder: Path, app: Flask | None = None) -> Iterator[W
         local_admin="alice",
         owners=(Account("hub", "olga"),),
         written=OptionPositions(),
+        metrics_tokens=METRICS_TOKENS,
     )
     policies = FakePolicies()
     services = wiring.build_services(
@@ -259,7 +274,9 @@ def built(kept: KeptStore, folder: Path, app: Flask | None = None) -> Iterator[W
             sandbox=sandbox_of(config),
             policies=policies,
             set_files=policies,
+            meter=FakeMeter(),
             messengers=FakeMessengers(),
+            task_caller=FakeTaskCaller(),
         ),
         config,
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger as GunicornLogger
 from gunicorn.workers.base import Worker
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
@@ -58,10 +59,21 @@ def serve(app: Any, listening: Listening, started: Callable[[Callable[[], bool]]
         "graceful_timeout": _LAST_REQUESTS + 10,
         "preload_app": True,
         "loglevel": listening.log_level,
+        "logger_class": _Logger,
         "control_socket_disable": True,
         "post_worker_init": lambda worker: started(lambda: not worker.alive),
     }
     _Gunicorn(app, options).run()
+
+
+class _Logger(GunicornLogger):  # type: ignore[misc]
+    """Gunicorn's log in our format, without handlers of its own."""
+
+    def setup(self, cfg: Any) -> None:
+        """Set the level; the lines go to the root of the log."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
 
 
 class _Gunicorn(BaseApplication):  # type: ignore[misc]
@@ -152,7 +164,7 @@ class Pools:
 
 def kind_of(path: str) -> str:
     """Return the pool of threads for a request, by its path."""
-    if path.startswith(("/hooks/", "/healthz", "/readyz")):
+    if path.startswith(("/hooks/", "/healthz", "/readyz", "/metrics")):
         return "hooks"
     if path.startswith("/state/"):
         return "states"

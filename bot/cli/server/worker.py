@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from types import FrameType
 
 import click
@@ -15,15 +16,33 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, Worker
 from rq.exceptions import StopRequested
+from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
 from bot import jobs
-from bot.cli.loading import configuration, serving
+from bot.cli.loading import choose_pool, configuration, serving
 from bot.cli.server.worker_pool import WorkerPool
 from bot.config import Config, LogLevel
-from bot.dispatch import LIGHT_QUEUES, QUEUES, PlangateJob, PlangateQueue, RqDispatch, queue_of
+from bot.config.problems import did_you_mean
+from bot.dispatch import (
+    LIGHT_QUEUES,
+    QUEUES,
+    RUN_QUEUES,
+    TRACEPARENT,
+    PlangateJob,
+    PlangateQueue,
+    RqDispatch,
+    pool_queue,
+    queue_of,
+)
+from bot.domain.errors import ConfigError
+from bot.services.metrics.catalogue import JOB_WAIT_SECONDS
+from bot.services.metrics.series import SilentMeter
+from bot.services.ports import Meter
+from bot.services.tracing.context import traced_from
+from bot.shared_counts import RedisMeter
 from bot.terraform.sandbox import priority
 from bot.terraform.sandbox.fork_server import ForkServer
 
@@ -45,6 +64,7 @@ class PlangateWorker(Worker):
 
     queue_class = PlangateQueue
     sweeper: RqDispatch
+    meter: Meter = SilentMeter()
     tidy: Callable[[], None] = staticmethod(jobs.tidy)
     asked_to_stop = False
 
@@ -73,6 +93,8 @@ class PlangateWorker(Worker):
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run a job: in this process, or in a child process if it runs Terraform."""
+        waited = (datetime.now(UTC) - job.enqueued_at).total_seconds() if job.enqueued_at else 0.0
+        self.meter.observe(JOB_WAIT_SECONDS, max(waited, 0.0), queue=queue.name)
         if queue.name not in LIGHT_QUEUES:
             ForkServer.renew()
             super().execute_job(job, queue)
@@ -81,6 +103,11 @@ class PlangateWorker(Worker):
         execution = self.prepare_execution(job)
         self.perform_job(job, queue, execution)
         self.set_state(WorkerStatus.IDLE)
+
+    def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
+        """Run a job's function, as a part of the trace that its dispatcher was in."""
+        with traced_from(job.meta.get(TRACEPARENT)):
+            return super().perform_job(job, queue, execution)
 
     def run_maintenance_tasks(self) -> None:
         """Do RQ's own chores, tidy up on this machine, and ask for a sweep."""
@@ -102,7 +129,18 @@ def _reap() -> None:
 
 
 @click.command()
-@click.option("--queues", default=",".join(QUEUES), show_default=True, help="Queues, in order of priority.")
+@click.option(
+    "--queues",
+    default="",
+    help=f"Queues, in order of priority. If unset: {','.join(QUEUES)}; in a pool: {','.join(RUN_QUEUES)}.",
+)
+@click.option(
+    "--pool",
+    default="",
+    envvar="PLANGATE_POOL",
+    metavar="NAME",
+    help="Run only workspaces with `pool: NAME`. Without it, only workspaces without a pool.",
+)
 @click.option(
     "--jobs",
     "count",
@@ -111,12 +149,14 @@ def _reap() -> None:
     show_default=True,
     help="Jobs at the same time, each in a process of its own; these processes share memory.",
 )
-def worker(queues: str, count: int) -> None:
+def worker(queues: str, pool: str, count: int) -> None:
     """Work on jobs. Start as many as you like, on as many machines as you like."""
-    names = [name.strip() for name in queues.split(",") if name.strip()]
-    if unknown := sorted(set(names) - set(QUEUES)):
-        raise click.BadParameter(f"there is no queue {', '.join(unknown)}; there are {', '.join(QUEUES)}")
+    choose_pool(pool)
+    names = _queues(queues, pool)
     config = configuration()
+    if pool and pool not in config.pools:
+        known = did_you_mean(pool, config.pools) if config.pools else "write `pool:` for a workspace"
+        raise ConfigError(f"--pool: no workspace of {config.config_file.name} has the pool {pool}; {known}")
     serving(config)
     os.nice(_NICENESS)
     priority.share_by_niceness()
@@ -125,6 +165,18 @@ def worker(queues: str, count: int) -> None:
         _keep_working(config, names)
     else:
         WorkerPool(count, lambda: _keep_working(config, names)).run()
+
+
+def _queues(text: str, pool: str) -> list[str]:
+    """Return the names of the queues. A pool has queues of runs only."""
+    known = RUN_QUEUES if pool else QUEUES
+    names = [name.strip() for name in text.split(",") if name.strip()] or list(known)
+    if unknown := sorted(set(names) - set(known)):
+        where = "in a pool" if pool else ""
+        raise click.BadParameter(
+            " ".join(f"there is no queue {', '.join(unknown)} {where}; there are {', '.join(known)}".split())
+        )
+    return [pool_queue(name, pool) if name in RUN_QUEUES else name for name in names]
 
 
 def _keep_working(config: Config, names: Sequence[str]) -> None:
@@ -150,6 +202,7 @@ def _work(config: Config, names: Sequence[str]) -> bool:
             log_job_description=False,
         )
         found.sweeper = RqDispatch(config.require_redis())
+        found.meter = RedisMeter(config.require_redis())
         # RQ logs its internal tasks; we log each job ourselves.
         level = "DEBUG" if config.log_level is LogLevel.DEBUG else "WARNING"
         found.work(logging_level=level, with_scheduler=False)

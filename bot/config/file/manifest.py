@@ -22,6 +22,7 @@ from bot.config.file.names import (
     branch_name,
     egress_target,
     name_template,
+    pool_name,
     provider_source,
     regular_expression,
     version_constraint,
@@ -31,6 +32,7 @@ from bot.config.file.notifications import Notifications
 from bot.config.file.paths import DependsOn, Directory, Pattern, inside
 from bot.config.file.policies import PolicySetEntry, Tag, Tags
 from bot.config.file.requirements import Require
+from bot.config.file.run_tasks import RunTaskEntries
 from bot.config.file.variable_entries import Inputs, Variables, VariableSetEntry
 from bot.config.problems import did_you_mean, shown
 from bot.domain.workspaces.discovery import NAME
@@ -159,6 +161,10 @@ class Options(DriftOptions):
     concurrency: GroupName | None = Field(
         default=None, description="Group, of those under `concurrency:`, whose limit its runs keep"
     )
+    pool: Annotated[str, AfterValidator(pool_name)] | None = Field(
+        default=None,
+        description="Pool of workers that run it: `plangate worker --pool`. If unset: the others",
+    )
     identity: IdentityEntry | None = Field(
         default=None, description="Clouds for which runs get identity tokens; see docs/how-to/identity.md"
     )
@@ -249,6 +255,9 @@ class Manifest(Entry):
     )
     notifications: Notifications | None = Field(
         default=None, description="Destinations of notifications by name: chats, mail, webhooks"
+    )
+    run_tasks: RunTaskEntries | None = Field(
+        default=None, description="Services by name that judge runs, in HashiCorp's protocol for run tasks"
     )
 
     @property

@@ -15,6 +15,7 @@ from bot.domain.workspaces.isolation import wrong_egress, wrong_source
 from bot.domain.workspaces.versions import Constraint
 
 _FORGE = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
+_POOL = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _REPO = re.compile(r"(?:([a-z0-9][a-z0-9_-]*):)?([A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BRANCH = re.compile(r"(?![-/.])(?!.*(?:\.\.|//|@\{|[\x00-\x20~^:?*\[\\\x7f]))[^\n]+(?<![/.])")
@@ -26,6 +27,13 @@ def workspace_name(text: str) -> str:
         raise ValueError(
             f"{shown(text)} is not a valid workspace name: letters, digits, `-`, `_`, at most {NAME_LENGTH}"
         )
+    return text
+
+
+def pool_name(text: str) -> str:
+    """Check the name of a pool of workers. Raises ValueError."""
+    if not _POOL.fullmatch(text):
+        raise ValueError(f"{shown(text)} is not a valid pool: lower-case letters, digits, `-` and `_`")
     return text
 
 

@@ -28,6 +28,7 @@ from bot.config.file.names import split_repo
 from bot.config.file.notifications import NotificationEntry, across_notifications
 from bot.config.file.order import across_order
 from bot.config.file.policies import PolicySetEntry, across_policy_sets
+from bot.config.file.run_tasks import RunTaskEntry, across_run_tasks
 from bot.config.file.sharing import across_sharing
 from bot.config.file.variable_entries import (
     ELSEWHERE,
@@ -133,6 +134,7 @@ def _model(loc: Loc, kinds: ForgeKinds) -> type[BaseModel]:
         "variable_sets": VariableSetEntry,
         "policy_sets": PolicySetEntry,
         "notifications": NotificationEntry,
+        "run_tasks": RunTaskEntry,
     }
     if "variables" in loc[:-1]:
         return VariableEntry
@@ -215,6 +217,7 @@ def _across(data: Mapping[str, Any], there: ForgeKinds) -> Iterator[tuple[Loc, s
         yield from _forge(("policy_sets", index), entry, kinds, grouped)
     yield from across_policy_sets(data, kinds)
     yield from across_notifications(data)
+    yield from across_run_tasks(data)
     yield from _run_triggers(data.get("workspaces"), discovers=bool(data.get("discover")))
     yield from across_order(data, list(kinds))
     yield from across_sharing(data, list(kinds))

@@ -58,8 +58,7 @@ def _workspace(
     working_directory: str = "",
 ) -> Workspace:
     forge, path = split_repo(repo)
-    options = _filled(entry, manifest.defaults or Options())
-    inputs = read_inputs(entry.inputs or {})
+    options, inputs = _filled(entry, manifest.defaults or Options()), read_inputs(entry.inputs or {})
     return Workspace(
         id="",
         name=name,
@@ -103,6 +102,7 @@ def _workspace(
         labels=bool(options.labels),
         project=options.project or "",
         team=options.team or "",
+        pool=options.pool or "",
     )
 
 

@@ -25,6 +25,7 @@ class AuditAction(StrEnum):
     IGNORE_FREEZE = "ignore freeze"
     CANCEL = "cancel"
     FORCE_CANCEL = "force-cancel"
+    FORCE_EXECUTE = "force-execute"
     RETRY = "retry"
     COMMENT = "comment"
     LOCK = "lock"

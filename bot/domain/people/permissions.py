@@ -36,6 +36,7 @@ class Action(StrEnum):
     EDIT_STATE = "edit state"
     FORCE_UNLOCK = "force-unlock"
     FORCE_CANCEL = "force-cancel"
+    FORCE_EXECUTE = "force-execute"
     OVERRIDE_POLICY = "override a policy"
     IGNORE_FREEZE = "ignore a freeze"
 
@@ -56,6 +57,7 @@ NEEDS: dict[Action, Role] = {
     Action.EDIT_STATE: Role.WRITE,
     Action.FORCE_UNLOCK: Role.ADMIN,
     Action.FORCE_CANCEL: Role.ADMIN,
+    Action.FORCE_EXECUTE: Role.ADMIN,
     Action.OVERRIDE_POLICY: Role.OWNER,
     Action.IGNORE_FREEZE: Role.OWNER,
 }

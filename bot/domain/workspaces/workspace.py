@@ -226,7 +226,8 @@ class Workspace:
     runs get tokens for. `concurrency` is the group of which only some runs are at work at once. `freeze`
     are the windows in which no apply starts. `drift` says when it is checked for drift. `labels`: it
     counts for the labels of a change.
-    People find it by its `project` and `team`, too.
+    People find it by its `project` and `team`, too. `pool` are the workers that run it, empty:
+    those of no pool.
     """
 
     id: str
@@ -260,6 +261,7 @@ class Workspace:
     labels: bool = False
     project: str = ""
     team: str = ""
+    pool: str = ""
     made_by_api: bool = False
     details: ApiDetails = field(default_factory=ApiDetails)
 
@@ -274,6 +276,11 @@ class Workspace:
     def has_repo(self) -> bool:
         """Whether it belongs to a repository. Otherwise its configuration is uploaded."""
         return self.repo != NO_REPO
+
+    @property
+    def shares_with_all(self) -> bool:
+        """Whether the runs of every workspace may read its state."""
+        return "*" in self.share_state_with
 
     def why_no_upload(self, *, plan_only: bool) -> str:
         """Return why no run of an upload may start here, empty if one may.

@@ -16,16 +16,19 @@ from functools import cache
 import httpx
 from githubkit import GitHub, UnauthAuthStrategy
 from githubkit.cache import MemCacheStrategy
-from githubkit.exception import GitHubException
+from githubkit.exception import GitHubException, RequestFailed
 
 from bot.domain.errors import ConfigError, ForgeUnavailable
 from bot.forges.answers import Answering
 from bot.forges.github.errors import translated
 from bot.forges.timeouts import Timeouts, limited
+from bot.services.ports import Meter
 
 PUBLIC_API = "https://api.github.com"
 API_VERSION = "2022-11-28"
 PER_PAGE = 100
+# Source: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+_LEFT = "x-ratelimit-remaining"
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,11 @@ def _ends(said: str | None) -> datetime | None:
 class Api(Answering):
     """GitHub's REST API at one address. `where` is how messages name it."""
 
-    def __init__(self, where: str, url: str, timeouts: Timeouts) -> None:
+    def __init__(self, where: str, url: str, timeouts: Timeouts, meter: Meter | None = None) -> None:
         if not url.startswith(("https://", "http://")):
             raise ConfigError(f"{where}: the address of its API should begin with https://, not {url!r}")
         self.where = where
+        self.meter = meter or self.meter
         self.url = url.rstrip("/")
         self._timeout = httpx.Timeout(timeouts.read, connect=timeouts.connect)
         self.github = GitHub(
@@ -109,9 +113,8 @@ class Api(Answering):
         if ask.etag:
             headers["If-None-Match"] = ask.etag
         try:
-            response = self.github.request(
-                ask.method, ask.path.lstrip("/"), params=ask.query, json=ask.body, headers=headers
-            ).raw_response
+            with self.counting() as answered:
+                response = self._sent(ask, headers, answered)
         except GitHubException as error:
             raise translated(error, self.where, ask.what) from error
         except (ValueError, OverflowError, OSError) as error:
@@ -133,6 +136,20 @@ class Api(Answering):
             fresh=response.status_code != 304,
             following=response.links.get("next", {}).get("url", ""),
         )
+
+    def _sent(
+        self, ask: Ask, headers: Mapping[str, str], answered: Callable[[int, str | None], None]
+    ) -> httpx.Response:
+        try:
+            response = self.github.request(
+                ask.method, ask.path.lstrip("/"), params=ask.query, json=ask.body, headers=headers
+            ).raw_response
+        except RequestFailed as error:
+            refused = error.response.raw_response
+            answered(refused.status_code, refused.headers.get(_LEFT))
+            raise
+        answered(response.status_code, response.headers.get(_LEFT))
+        return response
 
     def date(self) -> datetime:
         """Return the time by the server's clock; any answer will do, and no token is needed.

@@ -30,7 +30,7 @@ from bot.forges.github.paths import repo_path, segment, web_address
 from bot.forges.github.reviews import Reviews
 from bot.forges.github.shapes import ROLES, read_change
 from bot.forges.timeouts import Timeouts
-from bot.services.ports import AccessTokens, ForgeComment, ForgeFault, GitRemote
+from bot.services.ports import AccessTokens, ForgeComment, ForgeFault, GitRemote, Meter
 from bot.services.ports.catching_up import ForgeNews
 from bot.services.ports.failed_deliveries import HookNews
 
@@ -72,9 +72,10 @@ class GitHubForge:
         timeouts: Timeouts = Timeouts(),  # noqa: B008  frozen
         now: Callable[[], datetime] = _now,
         tokens: AccessTokens = UNSHARED,
+        meter: Meter | None = None,
     ) -> None:
         self.name = name
-        self._api = Api(name, api_url, timeouts)
+        self._api = Api(name, api_url, timeouts, meter)
         self._credentials = credentials(login, self._api, now, tokens)
         self._now = now
         self._reviews = Reviews(self._api, self._send)

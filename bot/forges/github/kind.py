@@ -19,6 +19,7 @@ from bot.services.ports import (
     ForgeKind,
     ForgeSetting,
     ForgeValues,
+    Meter,
     OAuthClient,
     ReportProblem,
 )
@@ -105,7 +106,7 @@ def _parse(delivery: Delivery) -> ForgeEvent | Ignored:
     return webhook.parse(delivery.forge, delivery.event, delivery.body, content_type)
 
 
-def _client(config: ForgeConfig, tokens: AccessTokens) -> GitHubForge:
+def _client(config: ForgeConfig, tokens: AccessTokens, meter: Meter) -> GitHubForge:
     # githubkit takes long to import: only who talks to a GitHub waits for it.
     from bot.forges.github.auth import AppLogin, TokenLogin  # noqa: PLC0415 -- see above
     from bot.forges.github.client import GitHubForge  # noqa: PLC0415 -- see above
@@ -115,7 +116,9 @@ def _client(config: ForgeConfig, tokens: AccessTokens) -> GitHubForge:
         login = AppLogin(int(config.login["app_id"]), config.login["app_private_key"])
     else:
         login = TokenLogin(config.login["token"])
-    return GitHubForge(config.name, login, api_url=config.api_url, web_url=config.url, tokens=tokens)
+    return GitHubForge(
+        config.name, login, api_url=config.api_url, web_url=config.url, tokens=tokens, meter=meter
+    )
 
 
 def _sign_in(config: ForgeConfig, client: OAuthClient) -> OAuthSignIn:

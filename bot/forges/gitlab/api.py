@@ -5,7 +5,7 @@ python-gitlab sends. Its objects are not used: answers are read field by field, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -19,9 +19,12 @@ from bot.domain.errors import ConfigError, ForgeRefused, ForgeUnavailable
 from bot.forges.answers import Answering
 from bot.forges.gitlab.errors import refused, unreachable
 from bot.forges.timeouts import Timeouts
+from bot.services.ports import Meter
 
 PUBLIC_URL = "https://gitlab.com"
 PER_PAGE = 100
+# Source: https://docs.gitlab.com/administration/settings/user_and_ip_rate_limits/#response-headers
+_LEFT = "RateLimit-Remaining"
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,15 @@ class Answer:
 class Api(Answering):
     """GitLab's REST API on one server. `where` is how messages name it, `url` its web address."""
 
-    def __init__(self, where: str, url: str, login: TokenLogin, timeouts: Timeouts) -> None:
+    def __init__(
+        self, where: str, url: str, login: TokenLogin, timeouts: Timeouts, meter: Meter | None = None
+    ) -> None:
         if not url.startswith(("https://", "http://")):
             raise ConfigError(f"{where}: its address should begin with https://, not {url!r}")
         if not login.token or not login.token.isascii() or not login.token.isprintable():
             raise ConfigError(f"{where}: the token is empty or has invalid characters")
         self.where = where
+        self.meter = meter or self.meter
         self._url = url.rstrip("/")
         self._timeouts = (timeouts.connect, timeouts.read)
         # As a bearer token: unlike GitLab's own header, it is dropped on a redirect to another server.
@@ -71,18 +77,8 @@ class Api(Answering):
         """
         sent: dict[str, Any] = {"post_data": dict(body)} if body is not None else {}
         try:
-            response = self._gitlab.http_request(
-                method,
-                path,
-                query_data=dict(query or {}),
-                timeout=self._timeouts,  # type: ignore[arg-type]  # both are requests' to understand
-                # python-gitlab's own retry would sleep in a worker, and send a note twice on a 502.
-                # The caller retries (promise 4).
-                obey_rate_limit=False,
-                retry_transient_errors=False,
-                max_retries=0,
-                **sent,
-            )
+            with self.counting() as answered:
+                response = self._sent(method, path, answered, query_data=dict(query or {}), **sent)
             data = response.json() if response.content else None
         except _Refusal as refusal:
             raise refused(refusal.response, self.where, what, role) from None
@@ -99,6 +95,27 @@ class Api(Answering):
                 f"{self.where} could not be asked for {what}: {type(error).__name__}"
             ) from error
         return Answer(data, _next_page(response))
+
+    def _sent(
+        self, method: str, path: str, answered: Callable[[int, str | None], None], **sent: Any
+    ) -> requests.Response:
+        try:
+            response = self._gitlab.http_request(
+                method,
+                path,
+                timeout=self._timeouts,  # type: ignore[arg-type]  # both are requests' to understand
+                # python-gitlab's own retry would sleep in a worker, and send a note twice on a 502.
+                # The caller retries (promise 4).
+                obey_rate_limit=False,
+                retry_transient_errors=False,
+                max_retries=0,
+                **sent,
+            )
+        except _Refusal as refusal:
+            answered(refusal.response.status_code, refusal.response.headers.get(_LEFT))
+            raise
+        answered(response.status_code, response.headers.get(_LEFT))
+        return response
 
     def date(self) -> datetime:
         """Return the time by the server's clock; any answer will do, and no token is needed.

@@ -30,7 +30,7 @@ from bot.forges.gitlab.shapes import answered_change
 from bot.forges.gitlab.statuses import Statuses
 from bot.forges.gitlab.trains import Trains
 from bot.forges.timeouts import Timeouts
-from bot.services.ports import ForgeComment, ForgeFault, GitRemote
+from bot.services.ports import ForgeComment, ForgeFault, GitRemote, Meter
 from bot.services.ports.catching_up import ForgeNews
 from bot.services.ports.failed_deliveries import HookNews
 
@@ -63,12 +63,12 @@ class GitLabForge:
         url: str = PUBLIC_URL,
         timeouts: Timeouts = Timeouts(),  # noqa: B008  frozen
         now: Callable[[], datetime] = _now,
+        meter: Meter | None = None,
     ) -> None:
-        self.name = name
-        self._now = now
+        self.name, self._now = name, now
         self._url = url.rstrip("/")
         self._token = login.token
-        self._api = Api(name, self._url, login, timeouts)
+        self._api = Api(name, self._url, login, timeouts, meter)
         self._statuses = Statuses(self._api)
         self._reviews = Reviews(self._api)
         self._history = History(self._api)

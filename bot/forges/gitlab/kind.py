@@ -18,6 +18,7 @@ from bot.services.ports import (
     ForgeKind,
     ForgeSetting,
     ForgeValues,
+    Meter,
     OAuthClient,
     ReportProblem,
 )
@@ -78,12 +79,12 @@ def _parse(delivery: Delivery) -> ForgeEvent | Ignored:
     return webhook.parse(delivery.forge, delivery.event, delivery.body)
 
 
-def _client(config: ForgeConfig, tokens: AccessTokens) -> GitLabForge:  # noqa: ARG001  # it has one token
+def _client(config: ForgeConfig, tokens: AccessTokens, meter: Meter) -> GitLabForge:  # noqa: ARG001  # one token
     # python-gitlab takes long to import: only who talks to a GitLab waits for it.
     from bot.forges.gitlab.api import TokenLogin  # noqa: PLC0415 -- see above
     from bot.forges.gitlab.client import GitLabForge  # noqa: PLC0415 -- see above
 
-    return GitLabForge(config.name, TokenLogin(config.login["token"]), url=config.url)
+    return GitLabForge(config.name, TokenLogin(config.login["token"]), url=config.url, meter=meter)
 
 
 def _sign_in(config: ForgeConfig, client: OAuthClient) -> OAuthSignIn:

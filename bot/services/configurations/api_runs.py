@@ -9,6 +9,7 @@ from bot.domain.people.audit import AuditAction
 from bot.domain.people.permissions import Action, Person, require
 from bot.domain.plans.modes import NORMAL, Modes, why_not_allowed
 from bot.domain.runs.run import Run
+from bot.domain.workspaces.variables import Variable, check
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.configurations.uploads import usable
 from bot.services.outbox.audit_log import audited, done
@@ -33,6 +34,7 @@ class RunWishes:
     save_plan: bool = False
     allow_empty_apply: bool = False
     client: str = ""
+    variables: tuple[Variable, ...] = ()
 
 
 class ApiRuns:
@@ -57,12 +59,14 @@ class ApiRuns:
 
         Raises Forbidden, Invalid, NotFound, Conflict, and ForgeUnavailable for a workspace of a repository.
         """
+        for variable in wishes.variables:
+            check(variable)
         if workspace.has_repo and not wishes.configuration_version:
             if wishes.save_plan or wishes.allow_empty_apply:
                 raise Invalid(
                     "only runs of an uploaded configuration can save their plan, or apply no changes"
                 )
-            options = PlanOptions(wishes.modes, wishes.plan_only, wishes.message)
+            options = PlanOptions(wishes.modes, wishes.plan_only, wishes.message, wishes.variables)
             return self._manual_runs.queue_plan(workspace.name, person, options)
         return self._of_upload(workspace.name, person, wishes)
 
@@ -96,14 +100,9 @@ class ApiRuns:
                 save_plan=wishes.save_plan,
                 allow_empty_apply=wishes.allow_empty_apply,
                 client=wishes.client.strip()[:LONGEST_CLIENT],
+                own=wishes.variables,
             )
-            done(
-                tx,
-                self._clock,
-                person,
-                AuditAction.PLAN,
-                run,
-                " ".join((*wishes.modes.flags, wishes.message)),
-            )
+            words = PlanOptions(wishes.modes, wishes.plan_only, wishes.message, wishes.variables).words
+            done(tx, self._clock, person, AuditAction.PLAN, run, words)
         self._transitions.wake(wake)
         return run

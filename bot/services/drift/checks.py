@@ -21,12 +21,12 @@ from bot.domain.people.audit import AuditAction, AuditEntry
 from bot.domain.people.origins import Via
 from bot.domain.people.permissions import Action, Person, Role, refusal
 from bot.domain.plans.diagnostics import errors_text
-from bot.domain.plans.drift import MOST_KEPT, DriftedResource, hidden, read_drift
 from bot.domain.plans.forecast import first_error
 from bot.domain.plans.plan import load_plan_json
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.masking import mask
-from bot.domain.runs.run import Run
+from bot.domain.runs.run import Run, RunSource
+from bot.domain.workspaces.drifted import MOST_KEPT, DriftedResource, hidden, read_drift
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.drift.effect import InEffect, in_effect, with_last, written_since
 from bot.services.execution.turns import Turns
@@ -46,7 +46,6 @@ from bot.services.ports import (
     Transaction,
 )
 from bot.services.runs.cancel import PLANGATE
-from bot.services.runs.create import RunFactory
 from bot.services.runs.transitions import Transitions
 
 log = logging.getLogger(__name__)
@@ -62,7 +61,6 @@ class DriftChecks:
         store: Store,
         clock: Clock,
         dispatch: Dispatch,
-        run_factory: RunFactory,
         transitions: Transitions,
         limits: Limits,
         destinations: Sequence[Destination] = (),
@@ -70,7 +68,6 @@ class DriftChecks:
         self._store = store
         self._clock = clock
         self._dispatch = dispatch
-        self._run_factory = run_factory
         self._transitions = transitions
         self._limits = limits
         self._destinations = tuple(destinations)
@@ -79,7 +76,7 @@ class DriftChecks:
     def wake(self) -> None:
         """Enqueue the job if there is something to do."""
         with self._store.reading() as tx:
-            checks = {each.workspace_id: each for each in tx.drifts.checks()}
+            checks = {each.workspace_id: each for each in tx.drift_checks.all()}
             something = bool(self._due(tx, checks)) or bool(tx.drifts.all_lasting())
             something |= any(each.run_id for each in checks.values())
             wanted = any(each.wanted for each in checks.values())
@@ -113,8 +110,8 @@ class DriftChecks:
                 raise IllegalMove("drift is not checked: PLANGATE_DRIFT_CHECKS is 0")
             if why_not := in_effect(tx, workspace).why_not:
                 raise IllegalMove(f"{name} can't be checked for drift: {why_not}")
-            check = tx.drifts.check(workspace.id) or DriftCheck(workspace.id, self._clock.now())
-            tx.drifts.put_check(replace(check, wanted=True))
+            check = tx.drift_checks.get(workspace.id) or DriftCheck(workspace.id, self._clock.now())
+            tx.drift_checks.put(replace(check, wanted=True))
             done(tx, self._clock, person, AuditAction.PLAN, workspace, "drift check")
         try:
             self._dispatch.check_drift()
@@ -123,7 +120,7 @@ class DriftChecks:
 
     def _do(self, fence: int) -> None:
         with self._store.reading() as tx:
-            checks = {each.workspace_id: each for each in tx.drifts.checks()}
+            checks = {each.workspace_id: each for each in tx.drift_checks.all()}
             due = self._due(tx, checks)
             lasting = tx.drifts.all_lasting()
         for workspace_id, at in due:
@@ -134,7 +131,7 @@ class DriftChecks:
         for drift in lasting:
             self._look_at(drift, fence)
         with self._store.reading() as tx:
-            wanted = [each for each in tx.drifts.checks() if each.wanted and not each.run_id]
+            wanted = [each for each in tx.drift_checks.all() if each.wanted and not each.run_id]
         for check in wanted:
             if not self._start(check, fence):
                 return
@@ -145,6 +142,8 @@ class DriftChecks:
         for workspace in tx.workspaces.all(checked=True):
             at = workspace.drift.last_due(workspace.id, self._clock.now())
             known = checks.get(workspace.id)
+            if not workspace.drift.on:
+                continue
             if known is None or (at is not None and at > known.due_at):
                 found.append((workspace.id, at or self._clock.now()))
         return found if self._limits.drift_checks else []
@@ -155,12 +154,12 @@ class DriftChecks:
         """Note that a check is due: once, no matter how many times have passed."""
         with self._store.transaction() as tx:
             tx.leases.check(_LEASE, fence)
-            known = tx.drifts.check(workspace_id)
+            known = tx.drift_checks.get(workspace_id)
             if known is None:
                 # The first time counts from now on, so that a new schedule doesn't check everything at once.
-                tx.drifts.put_check(DriftCheck(workspace_id, self._clock.now()))
+                tx.drift_checks.put(DriftCheck(workspace_id, self._clock.now()))
             elif at > known.due_at:
-                tx.drifts.put_check(replace(known, due_at=at, wanted=True))
+                tx.drift_checks.put(replace(known, due_at=at, wanted=True))
 
     def _start(self, check: DriftCheck, fence: int) -> bool:
         """Start a check. False if none may start now."""
@@ -168,7 +167,7 @@ class DriftChecks:
         with self._store.transaction() as tx:
             tx.leases.check(_LEASE, fence)
             workspace = tx.workspaces.get(check.workspace_id, for_update=True)
-            busy = sum(bool(each.run_id) for each in tx.drifts.checks())
+            busy = sum(bool(each.run_id) for each in tx.drift_checks.all())
             if busy >= self._limits.drift_checks or self._turns.some_wait(tx):
                 return False
             stands = in_effect(tx, workspace)
@@ -176,12 +175,35 @@ class DriftChecks:
                 return True  # it is checked after the apply
             if stands.run is None or not workspace.active:
                 why = stands.why_not or "the workspace is not in plangate.yml any more"
-                tx.drifts.put_check(replace(check, wanted=False, error=why, checked_at=self._clock.now()))
+                tx.drift_checks.put(replace(check, wanted=False, error=why, checked_at=self._clock.now()))
                 return True
-            run = self._run_factory.of_drift(tx, stands.run, wake)
-            tx.drifts.put_check(replace(check, wanted=False, run_id=run.id, basis=stands.run.id))
+            run = self._add(tx, stands.run, wake)
+            tx.drift_checks.put(replace(check, wanted=False, run_id=run.id, basis=stands.run.id))
         self._transitions.wake(wake)
         return True
+
+    def _add(self, tx: Transaction, basis: Run, wake: Wake) -> Run:
+        """Add a plan-only run of the configuration that a run brought into effect. No change shows it."""
+        now = self._clock.now()
+        run = Run(
+            id=new_id("run"),
+            workspace_id=basis.workspace_id,
+            status=RunStatus.PENDING,
+            source=RunSource.DRIFT,
+            plan_only=True,
+            commit=basis.commit,
+            branch=basis.branch,
+            message="drift check",
+            created_by=PLANGATE,
+            created_at=now,
+            status_at=now,
+            merge=basis.merge,
+            configuration_version=basis.configuration_version,
+        )
+        why = f"it is time to check what {basis.id} applied"
+        return self._transitions.add(
+            tx, run, self._transitions.event(run, run.status.value, PLANGATE, why), wake
+        )
 
     def _settle(self, check: DriftCheck, fence: int) -> None:
         """Store what an ended check found."""
@@ -200,9 +222,9 @@ class DriftChecks:
             tx.leases.check(_LEASE, fence)
             now = self._clock.now()
             if outdated:
-                tx.drifts.put_check(replace(check, run_id="", wanted=True))
+                tx.drift_checks.put(replace(check, run_id="", wanted=True))
                 return
-            tx.drifts.put_check(replace(check, run_id="", checked_at=now, error=error))
+            tx.drift_checks.put(replace(check, run_id="", checked_at=now, error=error))
             if not error:
                 self._found(tx, workspace, run, check, found, wake)
         self._transitions.wake(wake)
@@ -256,7 +278,7 @@ class DriftChecks:
             elif stands.newest is not None and stands.newest.modes.destroy and stands.newest.in_effect:
                 self._end(tx, workspace, known, f"{stands.newest.id} has destroyed everything")
             elif stands.run is not None and stands.newest is not None:
-                check = tx.drifts.check(workspace.id) or DriftCheck(workspace.id, self._clock.now())
+                check = tx.drift_checks.get(workspace.id) or DriftCheck(workspace.id, self._clock.now())
                 moved = check.checked_at is None or stands.newest.status_at >= check.checked_at
                 if (
                     moved
@@ -265,7 +287,7 @@ class DriftChecks:
                     and not check.wanted
                     and self._limits.drift_checks
                 ):
-                    tx.drifts.put_check(replace(check, wanted=True))
+                    tx.drift_checks.put(replace(check, wanted=True))
 
     def _end(self, tx: Transaction, workspace: Workspace, drift: DriftRecord, why: str) -> None:
         tx.drifts.put(replace(drift, ended_at=self._clock.now(), ended_by=why))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bot.domain.plans.drift import DriftedResource
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
 from bot.domain.runs.run import Run
+from bot.domain.workspaces.drifted import DriftedResource
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import RunQuery, Transaction
 

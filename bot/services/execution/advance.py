@@ -32,8 +32,10 @@ from bot.domain.plans.digest import DigestInputs, plan_digest
 from bot.domain.plans.plan import load_plan_json, read_plan
 from bot.domain.runs.lifecycle import APPLY_STAGES, PLAN_STAGES, RunStatus
 from bot.domain.runs.run import Run, RunEvent
+from bot.domain.tasks.tasks import TaskStage
 from bot.domain.workspaces.phase import Phase
 from bot.services.approvals.before_apply import BeforeApply
+from bot.services.execution.disk_space import DiskSpace
 from bot.services.execution.engine_jobs import EngineJobs
 from bot.services.execution.lease import RunLeases
 from bot.services.execution.plan_reuse import BeforeStart, PlanReuse, planned_by, why_failed
@@ -66,9 +68,10 @@ from bot.services.ports import (
     Transaction,
     Vault,
 )
+from bot.services.run_tasks.ask import RunTasks
 from bot.services.runs import abandoned_locks
 from bot.services.runs.queue_position import has_turn
-from bot.services.runs.transitions import Transitions, lease_of
+from bot.services.runs.transitions import Transitions
 from bot.services.states.kept_aside import NOT_PUSHED, Fate, keep
 
 log = logging.getLogger(__name__)
@@ -83,10 +86,6 @@ _TRIES = 10
 
 # How much longer than its stage a run's token is valid: Terraform also pushes its state after the interrupt.
 _SPARE = timedelta(hours=1)
-
-NEEDS_ROOM = PLAN_STAGES | APPLY_STAGES | {RunStatus.PENDING}
-NO_ROOM = "waits for disk space"
-"""The line of the timeline of a run that can't start because the worker's disk is full."""
 
 LEFT_LOCKED = "its Terraform ended without unlocking it"
 STORED_AFTER_ALL = "everything was applied; Terraform could not push the state, so Plangate stored it"
@@ -109,7 +108,10 @@ class Execution:
         policy_checker: PolicyChecker,
         plan_reuse: PlanReuse,
         before_apply: BeforeApply,
+        turns: Turns,
+        run_tasks: RunTasks,
     ) -> None:
+        self._run_tasks = run_tasks
         self._before_apply = before_apply
         self._store = store
         self._clock = clock
@@ -120,7 +122,8 @@ class Execution:
         self._limits = limits
         self._policy_checker = policy_checker
         self._plan_reuse = plan_reuse
-        self._turns = Turns(store, clock)
+        self._turns = turns
+        self._disk_space = DiskSpace(store, clock, engine)
         self._leases = RunLeases(store, clock, engine, limits, transitions)
         self._take_over = TakeOver(store, clock, engine, limits)
 
@@ -132,11 +135,13 @@ class Execution:
         """Advance a run until it is final, waits for a person, or waits in the queue.
 
         Another run is advanced instead if its change has fewer runs at work. Does nothing if another worker
-        holds it. Raises the error that prevents storing the result: the run then stays as it is, and the
-        sweep enqueues it again.
+        holds it, or if it belongs to another pool of workers. Raises the error that prevents storing the
+        result: the run then stays as it is, and the sweep enqueues it again.
         """
         for _ in range(_TRIES):
             chosen = self._turns.instead_of(run_id)
+            if not chosen:
+                return log.warning("%s: its pool has workers of its own; the sweep wakes one", run_id)
             with self._leases.of(chosen) as fence:
                 if fence is not None:
                     return self._carry_on(chosen, fence)
@@ -146,7 +151,7 @@ class Execution:
 
     def _carry_on(self, run_id: str, fence: int) -> None:
         try:
-            if self._taken_over(run_id, fence) or self._waits_for_room(run_id, fence):
+            if self._taken_over(run_id, fence) or self._disk_space.waits(run_id, fence):
                 return
             seen = self._plan_reuse.look(run_id, partial(self._watching, run_id, fence, "plan"))
             run = self._begin(run_id, fence, seen)
@@ -196,27 +201,6 @@ class Execution:
 
         return self._transitions.change(run_id, step, fence)
 
-    def _waits_for_room(self, run_id: str, fence: int) -> bool:
-        """Whether the run can't go on here because the disk is full. Says so once, and stays as it is."""
-        full = self._engine.no_room()
-        if not full:
-            return False
-        with self._store.transaction() as tx:
-            tx.leases.check(lease_of(run_id), fence)
-            run = tx.runs.get(run_id)
-            if run.status not in NEEDS_ROOM or run.cancel_requested_at:
-                return False
-            if (
-                run.status is RunStatus.PENDING
-                and not run.plan_only
-                and not has_turn(tx, run, for_update=True)
-            ):
-                return False
-            if tx.runs.timeline(run_id)[-1].kind != NO_ROOM:
-                tx.runs.note(RunEvent(run_id, self._clock.now(), NO_ROOM, "", full))
-        log.warning("%s waits: %s", run_id, full)
-        return True
-
     def _unlock(self, tx: Transaction, run: Run, why: str = LEFT_LOCKED) -> None:
         """Release a lock that the run's Terraform left, which has ended."""
         abandoned_locks.release(tx, run, self._clock.now(), why)
@@ -227,9 +211,9 @@ class Execution:
         job = self._jobs.for_run(run, Phase.PLAN, self._clock.now() + self._limits.plan + _SPARE)
         with self._watching(run.id, fence, "plan") as watch:
             self._engine.fetch(job, watch)
-            run = self._onward(
-                run, fence, RunStatus.FETCHING_COMPLETED, RunStatus.PLAN_QUEUED, RunStatus.PLANNING
-            )
+            run = self._onward(run, fence, RunStatus.FETCHING_COMPLETED)
+            self._run_tasks.gate(run, TaskStage.PRE_PLAN, fence, watch)
+            run = self._onward(run, fence, RunStatus.PLAN_QUEUED, RunStatus.PLANNING)
             with self._store.reading() as tx:
                 basis = current_inputs(tx, run, self._clock.now())
             result = self._engine.plan(job, watch)
@@ -307,6 +291,7 @@ class Execution:
             return
         # Before the run is marked applying: a forge that is down must not look like an interrupted apply.
         with self._watching(run.id, fence, "apply") as watch:
+            self._run_tasks.gate(run, TaskStage.PRE_APPLY, fence, watch)
             missing = self._before_apply.missing(run, watch)
         if missing:
             self._transitions.change(

@@ -87,6 +87,8 @@ class EngineJobs:
             remark="; ".join(filter(None, (handed.remark, unread))),
             merged=merged_commit(run) if run.merge is not None else None,
             upload=upload,
+            # Runs of a repository's commits have always seen `default`: their resources are named by it.
+            workspace=workspace.name if run.uploaded and workspace.made_by_api else "",
         )
 
 

@@ -17,7 +17,9 @@ from bot.services.metrics.catalogue import LEASES_LOST
 from bot.services.outbox.wake import Wake
 from bot.services.ports import Clock, Engine, Limits, Store
 from bot.services.runs.places import take_place
+from bot.services.runs.report_subjects import subject_of
 from bot.services.runs.transitions import Transitions, lease_of
+from bot.services.tracing.context import about
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +53,8 @@ class RunLeases:
         wake = Wake()
         with self._store.transaction() as tx:
             run, fence = tx.runs.get(run_id), None
-            group = tx.workspaces.get(run.workspace_id).concurrency
+            place, subject = tx.workspaces.get(run.workspace_id), subject_of(tx, run)
+            group = place.concurrency
             if take_place(tx, run, group, self._clock, wake):
                 fence = tx.leases.take(lease_of(run_id), owner, self._clock.now(), self._limits.lease)
         self._transitions.wake(wake)
@@ -60,7 +63,8 @@ class RunLeases:
             return
         try:
             try:
-                yield fence
+                with about(run=run_id, workspace=place.name, change=subject):
+                    yield fence
             finally:
                 # After a long wait for a forge, this worker may not know that another took the run over.
                 self._renew(run_id, fence)

@@ -32,25 +32,29 @@ _TRIED = 10
 
 
 class Turns:
-    """Says which run a worker should start."""
+    """Says which run a worker should start: one of its own pool."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, pool: str = "") -> None:
         self._store = store
         self._clock = clock
+        self._pool = pool
 
     def instead_of(self, run_id: str) -> str:
         """Return the run whose turn it is when the job of a run is taken: mostly that run itself.
 
-        Instead of a forecast or a drift check, any run of the kind that waits is started.
+        Instead of a forecast or a drift check, any run of the kind that waits is started. Empty if the run
+        belongs to another pool: this worker must not have its code, nor its secrets (promise 6).
         """
         with self._store.reading() as tx:
             run = tx.runs.get(run_id)
+            if tx.workspaces.get(run.workspace_id).pool != self._pool:
+                return ""
             free = not tx.leases.held([lease_of(run_id)], self._clock.now())
             if free and not run.final and run.status not in _PLANS | _APPLIES:
                 return run_id  # it goes on after its worker was lost
             full = tx.waiting_runs.full_groups(self._clock.now())
             for kind in _kinds(run, free=free):
-                waiting = replace(kind, without=full)
+                waiting = replace(kind, without=full, pool=self._pool)
                 own = free and not run.final and not run.in_background
                 if found := self._first(tx, waiting, run if own else None):
                     return found

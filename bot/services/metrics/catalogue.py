@@ -8,8 +8,8 @@ _MOMENTS = (0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300)
 _STAGES = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200)
 
 
-def _counter(name: str, meaning: str, *labels: str) -> Metric:
-    return Metric(f"plangate_{name}", MetricKind.COUNTER, meaning, labels)
+def _counter(name: str, meaning: str, *labels: str, always: tuple[tuple[str, ...], ...] = ()) -> Metric:
+    return Metric(f"plangate_{name}", MetricKind.COUNTER, meaning, labels, always=always)
 
 
 def _gauge(name: str, meaning: str, *labels: str) -> Metric:
@@ -62,7 +62,10 @@ FORGE_CALLS_LEFT = _gauge(
     "forge_calls_left", "Requests that the forge's rate limit leaves us, as its last answer said", "forge"
 )
 LEASES_LOST = _counter(
-    "leases_lost_total", "Runs and reports that a worker lost to another one, by `run` or `report`", "of"
+    "leases_lost_total",
+    "Runs and reports that a worker lost to another one, by `run` or `report`",
+    "of",
+    always=(("run",), ("report",)),
 )
 SWEEPS = _counter("sweeps_total", "Searches of the database for lost work")
 SWEPT_WORK = _counter("swept_work_total", "Pieces of work that sweeps found due")
@@ -79,12 +82,14 @@ STATE_PUSHES = _counter(
     "state_pushes_total",
     "States that Terraform uploaded: `stored`, or `refused` (kept aside, with the reason)",
     "outcome",
+    always=(("stored",), ("refused",)),
 )
 SANDBOX_REFUSALS = _counter(
     "sandbox_refusals_total",
     "`no_sandbox`: runs refused because the sandbox does not work; `network`: runs that tried to reach an "
     "address that their network policy does not allow",
     "reason",
+    always=(("no_sandbox",), ("network",)),
 )
 
 # --- measured when somebody asks ----------------------------------------------------------------------------
@@ -109,7 +114,7 @@ RUNS = _gauge(
 )
 DELIVERIES_WAITING = _gauge("deliveries_waiting", "Stored deliveries that are not handled yet")
 DELIVERIES_OLDEST_SECONDS = _gauge("deliveries_oldest_seconds", "Age of the oldest of these")
-REPORTS_WAITING = _gauge("reports_waiting", "Changes and commits whose report is due")
+REPORTS_WAITING = _gauge("reports_waiting", "Changes and commits with a report that is due")
 REPORTS_OLDEST_SECONDS = _gauge("reports_oldest_seconds", "How long the oldest of these has been due")
 
 COUNTED = (

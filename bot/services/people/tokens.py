@@ -84,7 +84,7 @@ class Tokens:
                 raise Conflict(f"you have a token named {name} already: revoke it, or choose another name")
             if len(standing) >= MOST:
                 raise Conflict(f"you have {MOST} tokens: revoke one that is not needed any more")
-            tx.tokens.add(token, _hash(secret))
+            tx.tokens.add(token, hashed(secret))
             where = f", for {', '.join(limited)}" if limited else ""
             done(
                 tx, self._clock, person, AuditAction.MAKE_TOKEN, "", f"{scope}, for {days} days{where}", name
@@ -123,7 +123,7 @@ class Tokens:
         token, now = None, self._clock.now()
         if secret.startswith(PREFIX) and len(secret) <= _LONGEST:
             with self._store.reading() as tx:
-                token = tx.tokens.get(_hash(secret))
+                token = tx.tokens.get(hashed(secret))
         if token is None:
             raise BadToken("this token does not exist: create one on the page Your tokens")
         if not token.counts(now):
@@ -134,5 +134,6 @@ class Tokens:
         return token
 
 
-def _hash(secret: str) -> str:
+def hashed(secret: str) -> str:
+    """Return what the database has of a secret."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bot.domain.runs.masking import secrets_of
@@ -19,10 +20,21 @@ from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import ArtifactKind, Transaction
 
 
-def fix_variables(tx: Transaction, run: Run) -> None:
-    """Fix a run to the values of its variables, in the transaction that creates it."""
+def fix_variables(tx: Transaction, run: Run, own: Sequence[Variable] = ()) -> None:
+    """Fix a run to the values of its variables, in the transaction that creates it.
+
+    `own` are given to this run alone (`-var`). One that stands for a sensitive variable is sensitive, too.
+    """
     workspace = tx.workspaces.get(run.workspace_id)
-    put_variables(tx, run.id, _effective(tx, workspace, tx.variables.sets()))
+    sets = tx.variables.sets()
+    found = _effective(tx, workspace, sets)
+    if own:
+        hidden = {each.key for each in found if each.sensitive and each.category is Category.TERRAFORM}
+        own = [replace(each, sensitive=each.sensitive or each.key in hidden) for each in own]
+        tx.artifacts.put(run.id, ArtifactKind.OWN_VARIABLES, _document(own))
+        of_run = [StoredVariable("", each, run.created_by, run.created_at) for each in own]
+        found = _effective(tx, workspace, sets, of_run)
+    put_variables(tx, run.id, found)
 
 
 def fix_all_variables(tx: Transaction, runs: Sequence[Run]) -> None:
@@ -67,7 +79,16 @@ def _document(variables: Iterable[Variable]) -> bytes:
 
 def variables_of(tx: Transaction, run_id: str) -> tuple[Variable, ...]:
     """Return the variables of a run's snapshot, of both phases: masking needs all of them."""
-    kept = tx.artifacts.get(run_id, ArtifactKind.VARIABLES)
+    return _read(tx, run_id, ArtifactKind.VARIABLES)
+
+
+def own_variables_of(tx: Transaction, run_id: str) -> tuple[Variable, ...]:
+    """Return the variables that a client gave a run alone, also those that lost to a set with priority."""
+    return _read(tx, run_id, ArtifactKind.OWN_VARIABLES)
+
+
+def _read(tx: Transaction, run_id: str, kind: ArtifactKind) -> tuple[Variable, ...]:
+    kept = tx.artifacts.get(run_id, kind)
     items = json.loads(kept) if kept else []
     return tuple(map(_variable, items))
 

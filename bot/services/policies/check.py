@@ -23,6 +23,7 @@ from bot.domain.policies.sets import PolicySet, sets_for
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.masking import mask
 from bot.domain.runs.run import Run, RunEvent
+from bot.domain.tasks.tasks import TaskStage
 from bot.services.approvals.after_plan import AfterPlan
 from bot.services.plans.snapshot import secrets_of_run, variables_of
 from bot.services.policies.set_versions import SetVersions
@@ -35,6 +36,7 @@ from bot.services.ports import (
     Transaction,
     Watch,
 )
+from bot.services.run_tasks.ask import RunTasks
 from bot.services.runs.transitions import Transitions
 
 Moves = Sequence[tuple[Run, RunEvent]]
@@ -53,7 +55,9 @@ class PolicyChecker:
         versions: SetVersions,
         sets: Sequence[PolicySet],
         transitions: Transitions,
+        run_tasks: RunTasks,
     ) -> None:
+        self._run_tasks = run_tasks
         self._store = store
         self._engine = engine
         self._versions = versions
@@ -62,12 +66,14 @@ class PolicyChecker:
         self._after_plan = AfterPlan(transitions)
 
     def after_plan(self, tx: Transaction, run: Run) -> Moves:
-        """Return what follows a finished plan: the check, or the next step if no set judges it.
+        """Return what follows a finished plan: the check, or the next step if no set and no task judges it.
 
         No set judges a forecast or a drift check: nobody can apply it.
         """
-        judged = run.cancel_requested_at is None and not run.in_background
-        if judged and self._sets and sets_for(self._sets, tx.workspaces.get(run.workspace_id)):
+        if run.cancel_requested_at is not None or run.in_background:
+            return self._after_plan.moves(tx, run)
+        workspace = tx.workspaces.get(run.workspace_id)
+        if sets_for(self._sets, workspace) or self._run_tasks.any_for(run, workspace, TaskStage.POST_PLAN):
             return [self._transitions.moved(run, RunStatus.POLICY_CHECKING)]
         return self._after_plan.moves(tx, run)
 
@@ -87,7 +93,7 @@ class PolicyChecker:
             job_for(each, version.files, plan_json, document)
             for each, version in zip(sets, versions, strict=True)
         ]
-        found = zip(sets, versions, self._engine.judge(jobs, watch), strict=True)
+        found = zip(sets, versions, self._engine.judge(jobs, watch) if jobs else (), strict=True)
         checks = [
             PolicyCheck(
                 set_name=each.name,
@@ -107,9 +113,12 @@ class PolicyChecker:
             for judged in policies
         ]
 
+        checks += self._run_tasks.checks(run, TaskStage.POST_PLAN, fence, watch)
+
         def step(tx: Transaction, run: Run) -> Moves:
             for version in versions:
                 tx.policies.keep_version(version)
+            self._run_tasks.keep_version(tx)
             return self._decided(tx, run, checks)
 
         return self._transitions.change(run.id, step, fence)
@@ -118,7 +127,8 @@ class PolicyChecker:
         """Store the checks and decide what follows, in one transaction (promise 3)."""
         if run.status is not RunStatus.POLICY_CHECKING:
             return []
-        checks = self._with_kept_overrides(tx, run, checks)
+        before = [c for c in tx.policies.of_run(run.id) if c.set_name == TaskStage.PRE_PLAN.set_name]
+        checks = self._with_kept_overrides(tx, run, [*before, *checks])
         tx.policies.put(run.id, checks)
         if run.cancel_requested_at:
             return [self._transitions.moved(run, RunStatus.CANCELED, run.cancel_requested_by)]

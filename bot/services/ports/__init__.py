@@ -18,7 +18,7 @@ from bot.services.ports.deliveries import (
     DeliveryStatus,
     Redeliveries,
 )
-from bot.services.ports.drifts import DriftCheck, DriftRecord, Drifts
+from bot.services.ports.drifts import CheckedWorkspaces, DriftCheck, DriftRecord, Drifts
 from bot.services.ports.engine import (
     HERE,
     ApplyResult,
@@ -61,7 +61,7 @@ from bot.services.ports.forge_kinds import (
 )
 from bot.services.ports.identity import IdentityKey, IdentityKeys
 from bot.services.ports.merging import MergeCommits
-from bot.services.ports.meter import Meter, Metric, MetricKind, SeriesPart
+from bot.services.ports.meter import Meter, Metric, MetricKind, SeriesPart, Spans
 from bot.services.ports.notifications import (
     DeliveryAttempt,
     Mailbox,
@@ -74,6 +74,7 @@ from bot.services.ports.notifications import (
 from bot.services.ports.people import (
     AuditLog,
     AuditQuery,
+    LoginCodes,
     SessionRecord,
     SessionRecords,
     SignIn,
@@ -122,7 +123,8 @@ from bot.services.ports.states import (
     StateUploads,
     StateVersion,
 )
-from bot.services.ports.store import Retention, Store, Transaction
+from bot.services.ports.store import Retention, SchemaState, Store, Transaction
+from bot.services.ports.tasks import TaskAnswer, TaskCaller, TaskMailbox, TaskResults
 from bot.services.ports.variables import VariableIds, Variables
 from bot.services.ports.workspaces import (
     Overview,
@@ -139,6 +141,7 @@ from bot.services.ports.world import (
     Dispatch,
     Limits,
     QueueHealth,
+    QueueLoad,
     Queues,
     Vault,
 )
@@ -159,6 +162,7 @@ __all__ = [
     "Backlog",
     "ChangeRecord",
     "Changes",
+    "CheckedWorkspaces",
     "Clock",
     "CommentTexts",
     "DayOfRuns",
@@ -205,6 +209,7 @@ __all__ = [
     "KnownApprovals",
     "Leases",
     "Limits",
+    "LoginCodes",
     "MailServer",
     "Mailbox",
     "MergeCommits",
@@ -232,6 +237,7 @@ __all__ = [
     "Posts",
     "ProjectRecords",
     "QueueHealth",
+    "QueueLoad",
     "Queues",
     "Redeliveries",
     "Replays",
@@ -247,6 +253,7 @@ __all__ = [
     "RunState",
     "Runs",
     "RunsOfProject",
+    "SchemaState",
     "SeriesPart",
     "SessionRecord",
     "SessionRecords",
@@ -254,6 +261,7 @@ __all__ = [
     "SetVersion",
     "SignIn",
     "SignInRequest",
+    "Spans",
     "StageWatch",
     "StateAccess",
     "StateHistory",
@@ -264,6 +272,10 @@ __all__ = [
     "StateVersion",
     "States",
     "Store",
+    "TaskAnswer",
+    "TaskCaller",
+    "TaskMailbox",
+    "TaskResults",
     "TokenRecords",
     "Transaction",
     "VariableIds",

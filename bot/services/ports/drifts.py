@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from bot.domain.plans.drift import DriftedResource
+from bot.domain.workspaces.drifted import DriftedResource
 
 
 @dataclass(frozen=True)
@@ -50,20 +50,24 @@ class DriftRecord:
     ended_by: str = ""
 
 
-class Drifts(Protocol):
-    """Stores drift checks, and drifts. A workspace has at most one drift that lasts."""
+class CheckedWorkspaces(Protocol):
+    """Stores how far workspaces are checked for drift."""
 
-    def check(self, workspace_id: str) -> DriftCheck | None:
+    def get(self, workspace_id: str) -> DriftCheck | None:
         """Return how far a workspace is checked. None: it never was."""
         ...
 
-    def checks(self) -> Sequence[DriftCheck]:
+    def all(self) -> Sequence[DriftCheck]:
         """Return how far each workspace is checked."""
         ...
 
-    def put_check(self, check: DriftCheck) -> None:
+    def put(self, check: DriftCheck) -> None:
         """Insert or update how far a workspace is checked."""
         ...
+
+
+class Drifts(Protocol):
+    """Stores drifts. A workspace has at most one that lasts."""
 
     def put(self, drift: DriftRecord) -> None:
         """Insert or update a drift."""

@@ -83,8 +83,9 @@ class EngineJob:
     clean environment. `fills_cache` says that later runs of the repository may use the downloads of its
     init: never set it for code of a change. `isolation` is the workspace's. `own_backend` says that the
     configuration keeps its state itself: without it, a backend is refused. `files` are there for this phase
-    only. `remark` is shown in its output. `upload` is the archive of a configuration that was uploaded, whose
-    id is `commit` then; it has no remote. If the commit is a merge of our own, `merged` says of what.
+    only. `remark` is shown in its output. `upload` is the archive of a configuration that was uploaded,
+    whose id is `commit` then; it has no remote. `workspace` is what `terraform.workspace` is in it. If the
+    commit is a merge of our own, `merged` says of what.
     """
 
     run_id: str
@@ -106,6 +107,7 @@ class EngineJob:
     remark: str = ""
     merged: MergedCommit | None = None
     upload: bytes | None = field(default=None, repr=False)
+    workspace: str = ""
 
     @property
     def git(self) -> GitRemote:

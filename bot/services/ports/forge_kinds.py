@@ -13,6 +13,7 @@ from typing import Protocol
 from bot.domain.events import ForgeEvent, Ignored, RepoRef
 from bot.services.ports.deliveries import Delivery
 from bot.services.ports.forge import Forge, Hook
+from bot.services.ports.meter import Meter
 from bot.services.ports.people import SignIn
 from bot.services.ports.world import Clock
 
@@ -177,7 +178,8 @@ class ForgeKind:
     """Everything about one kind of forge. `name` is used in plangate.yml, `title` is shown to people.
 
     `parse` reads a stored delivery. It raises Invalid if the body can't be read. `client` may share its
-    access tokens with other processes. `sign_in` is called only if the configuration has a client.
+    access tokens with other processes, and counts its calls. `sign_in` is called only if the configuration
+    has a client.
     """
 
     name: str
@@ -185,7 +187,7 @@ class ForgeKind:
     form: ForgeForm
     hook: Callable[[ForgeConfig, Clock], Hook]
     parse: Callable[[Delivery], ForgeEvent | Ignored]
-    client: Callable[[ForgeConfig, AccessTokens], ForgeClient]
+    client: Callable[[ForgeConfig, AccessTokens, Meter], ForgeClient]
     sign_in: Callable[[ForgeConfig, OAuthClient], SignIn]
 
 

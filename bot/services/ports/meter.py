@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -23,6 +25,9 @@ class Metric:
     `buckets` are the upper bounds of a histogram's buckets, growing, in the metric's unit. Each label has few
     values: a forge, a queue, a status. Never one for each change, run or person: Prometheus keeps each
     combination for ever.
+
+    `always` has the values of labels of series that exist from the start, at 0. Otherwise Prometheus
+    would not see the first count as an increase.
     """
 
     name: str
@@ -30,6 +35,7 @@ class Metric:
     meaning: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
+    always: tuple[tuple[str, ...], ...] = ()
 
 
 class SeriesPart(NamedTuple):
@@ -42,6 +48,18 @@ class SeriesPart(NamedTuple):
     metric: str
     part: str
     values: tuple[str, ...]
+
+
+class Spans(Protocol):
+    """Traces the work at hand: how long its parts took, over processes."""
+
+    def span(self, name: str, *, last: bool = False) -> AbstractContextManager[None]:
+        """Trace the work in the block. `last`: the process may end after it."""
+        ...
+
+    def past(self, name: str, begun: datetime, ended: datetime) -> None:
+        """Add work that is done already."""
+        ...
 
 
 class Meter(Protocol):

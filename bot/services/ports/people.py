@@ -11,6 +11,7 @@ from typing import Protocol
 from bot.domain.events import RepoRef
 from bot.domain.people.accounts import Account
 from bot.domain.people.audit import AuditEntry
+from bot.domain.people.program_login import LoginCode
 from bot.domain.people.tokens import ApiToken
 
 
@@ -110,6 +111,22 @@ class TokenRecords(Protocol):
 
     def forget(self, ended_before: datetime) -> None:
         """Delete the tokens that expired or were revoked before this time."""
+        ...
+
+
+class LoginCodes(Protocol):
+    """Stores the codes of programs that were let in. Of a code it stores the hash only."""
+
+    def add(self, code: LoginCode, hashed: str) -> None:
+        """Store a code."""
+        ...
+
+    def take(self, hashed: str) -> LoginCode | None:
+        """Delete a code and return what it was given for, None if it is unknown. Only one caller gets it."""
+        ...
+
+    def forget(self, expired_before: datetime) -> None:
+        """Delete the codes that expired before this time."""
         ...
 
 

@@ -96,13 +96,15 @@ class RunQuery:
 class Waiting:
     """Which runs wait for a worker: those in these statuses whose lease nobody holds.
 
-    `without` are concurrency groups whose runs are left out. `group`: only the runs of this one.
+    `without` are concurrency groups whose runs are left out. `group`: only the runs of this one. `pool`: only
+    the runs of workspaces of this pool, empty for those of none; None: of all.
     """
 
     plan_only: bool
     statuses: frozenset[str]
     without: frozenset[str] = frozenset()
     group: str = ""
+    pool: str | None = None
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,8 @@ class ArtifactKind(StrEnum):
     PLAN_JSON = "plan json"
     DEPENDENCY_LOCK = "dependency lock"
     VARIABLES = "variables"
+    # Those that a client gave this run alone (`-var`), as it gave them.
+    OWN_VARIABLES = "own variables"
     ERRORED_STATE = "errored state"
     BASIS = "basis"
     # The view of the plan that pages show: created from the JSON once, masked, and quick to search.

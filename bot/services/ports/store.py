@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from bot.services.ports.backlog import Backlog
@@ -11,12 +12,18 @@ from bot.services.ports.catching_up import RepoWatches
 from bot.services.ports.changes import Changes, Posts, Shown
 from bot.services.ports.configurations import ConfigurationVersions
 from bot.services.ports.deliveries import Deliveries, Delivery, Heard, Redeliveries
-from bot.services.ports.drifts import Drifts
+from bot.services.ports.drifts import CheckedWorkspaces, Drifts
 from bot.services.ports.failed_deliveries import FailedDeliveries, HookWatches
 from bot.services.ports.forecasts import Forecasts
 from bot.services.ports.identity import IdentityKeys
 from bot.services.ports.notifications import Notices, NotificationLog
-from bot.services.ports.people import AuditLog, IdentityRecords, SessionRecords, TokenRecords
+from bot.services.ports.people import (
+    AuditLog,
+    IdentityRecords,
+    LoginCodes,
+    SessionRecords,
+    TokenRecords,
+)
 from bot.services.ports.policies import PolicyChecks, Replays
 from bot.services.ports.projects import ProjectRecords
 from bot.services.ports.resources import IndexedResources, ResourceSearch
@@ -24,6 +31,7 @@ from bot.services.ports.run_figures import RunFigures
 from bot.services.ports.run_search import RunSearch
 from bot.services.ports.runs import Approvals, Artifacts, Leases, Runs, WaitingRuns
 from bot.services.ports.states import StateHistory, StateLocks, States, StateUploads
+from bot.services.ports.tasks import TaskResults
 from bot.services.ports.variables import VariableIds, Variables
 from bot.services.ports.workspaces import Overviews, Workspaces
 
@@ -62,6 +70,11 @@ class Transaction(Protocol):
         ...
 
     @property
+    def login_codes(self) -> LoginCodes:
+        """Codes of programs that were let in."""
+        ...
+
+    @property
     def projects(self) -> ProjectRecords:
         """Projects that were made through the API."""
         ...
@@ -82,8 +95,13 @@ class Transaction(Protocol):
         ...
 
     @property
+    def drift_checks(self) -> CheckedWorkspaces:
+        """How far workspaces are checked for drift."""
+        ...
+
+    @property
     def drifts(self) -> Drifts:
-        """Drift checks, and what they found."""
+        """Drifts."""
         ...
 
     @property
@@ -172,6 +190,11 @@ class Transaction(Protocol):
         ...
 
     @property
+    def task_results(self) -> TaskResults:
+        """Results of run tasks."""
+        ...
+
+    @property
     def retention(self) -> Retention:
         """Deletes old rows."""
         ...
@@ -237,6 +260,14 @@ class Transaction(Protocol):
         ...
 
 
+class SchemaState(StrEnum):
+    """How the database's schema compares with the one of this program."""
+
+    CURRENT = "current"
+    BEHIND = "behind"
+    NEWER = "newer"
+
+
 class Store(Protocol):
     """The database, the only truth."""
 
@@ -253,6 +284,10 @@ class Store(Protocol):
 
         Returns after the commit. Raises Conflict if another forge has used its id, and as `transaction`.
         """
+        ...
+
+    def schema(self) -> SchemaState:
+        """Return how the schema compares with this program's. A newer one is from an upgrade."""
         ...
 
 

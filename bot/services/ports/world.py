@@ -122,6 +122,15 @@ class QueueHealth:
     swept_at: datetime | None
 
 
+@dataclass(frozen=True)
+class QueueLoad:
+    """What waits in one queue, since when the first job of it does, and how many workers take from it."""
+
+    jobs: int
+    since: datetime | None
+    workers: int
+
+
 class Queues(Protocol):
     """Redis and its workers, for the processes that monitor them. Raises ConnectionError."""
 
@@ -135,6 +144,14 @@ class Queues(Protocol):
 
     def note_sweep(self, at: datetime) -> None:
         """Store when the last sweep was. It is only shown to people: losing it does no harm."""
+        ...
+
+    def swept_at(self) -> datetime | None:
+        """Return when the last sweep was. None if there was none since Redis started."""
+        ...
+
+    def load(self) -> Mapping[str, QueueLoad]:
+        """Return what waits, by queue, at the cost of two round trips."""
         ...
 
     def condition(self) -> QueueHealth:

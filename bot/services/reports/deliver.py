@@ -14,6 +14,7 @@ import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -225,7 +226,8 @@ class ReportDelivery:
         if len(posts) == 1:
             return [self._answer(posts[0])], None
         with ThreadPoolExecutor(len(posts)) as threads:
-            sent = [threads.submit(self._answer, post) for post in posts]
+            # Their lines of the log carry the ids of this one's work.
+            sent = [threads.submit(copy_context().run, self._answer, post) for post in posts]
         errors = [error for each in sent if (error := each.exception()) is not None]
         return [each.result() for each in sent if each.exception() is None], next(iter(errors), None)
 

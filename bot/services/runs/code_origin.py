@@ -35,7 +35,7 @@ def changes_in(tx: Transaction, run: Run) -> Sequence[ChangeCode]:
         return [ChangeCode(number, commit, tx.changes.numbered(repo, number)) for number, commit in heads]
     if run.source is RunSource.DRIFT:
         # It has the code of the run that it checks.
-        check = tx.drifts.check(run.workspace_id)
+        check = tx.drift_checks.get(run.workspace_id)
         if check is None or check.run_id != run.id:
             return (ChangeCode(0, run.commit, None),)
         return changes_in(tx, tx.runs.get(check.basis))

@@ -21,6 +21,9 @@ from bot.services.runs.confirm import confirmed
 from bot.services.runs.create import RunFactory
 from bot.services.runs.transitions import Moves, Step, Transitions, lease_of
 
+COMMENT = "comment"
+"""The kind of a line of the timeline that is a person's comment."""
+
 UNSEEN = "no worker held the apply, so it is not certain what was applied: look at the state"
 
 
@@ -194,7 +197,7 @@ class RunControls:
             run = tx.runs.get(run_id)
             if not person.may(Action.COMMENT):
                 raise Forbidden(refusal(person, Action.COMMENT))
-            said = self._transitions.event(run, "comment", person.login, text)
+            said = self._transitions.event(run, COMMENT, person.login, text)
             last = tx.runs.timeline(run_id)[-1:]
             if not any(replace(event, at=said.at) == said for event in last):
                 tx.runs.note(said)

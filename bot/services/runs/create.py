@@ -16,8 +16,10 @@ from bot.domain.runs.configuration_version import ConfigurationVersion
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.merge_result import AsApplied, MergeResult
 from bot.domain.runs.run import Approval, AsPlanned, Run, RunEvent, RunSource
+from bot.domain.workspaces.variables import Variable
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.outbox.wake import Wake
+from bot.services.plans.snapshot import own_variables_of
 from bot.services.ports import Clock, RunQuery, Transaction
 from bot.services.runs.cancel import PLANGATE, canceled
 from bot.services.runs.change_runs import runs_of_change
@@ -85,8 +87,9 @@ class RunFactory:
         plan_only: bool,
         modes: Modes,
         wake: Wake,
+        own: Sequence[Variable] = (),
     ) -> Run:
-        """Add a run that a person asked for. A plan-only run is not shown on any change."""
+        """Add a run that a person asked for, with its own variables. A plan-only one is on no change."""
         may_apply = person.may(Action.CONFIRM)
         run = self._new(
             workspace,
@@ -101,7 +104,7 @@ class RunFactory:
             ),
             modes=modes,
         )
-        return self._add(tx, run, " ".join(("queued by hand", *modes.flags)), wake)
+        return self._add(tx, run, " ".join(("queued by hand", *modes.flags)), wake, own)
 
     def of_upload(
         self,
@@ -119,9 +122,11 @@ class RunFactory:
         save_plan: bool = False,
         allow_empty_apply: bool = False,
         client: str = "",
+        own: Sequence[Variable] = (),
     ) -> Run:
         """Add a run of an uploaded configuration. Raises Invalid if the workspace takes none.
 
+        `own` are variables of this run alone.
         A run that saves its plan never applies by itself: it is plan-only until a person confirms it.
         """
         if refused := workspace.why_no_upload(plan_only=plan_only):
@@ -144,7 +149,7 @@ class RunFactory:
             allow_empty_apply=allow_empty_apply,
             client=client,
         )
-        return self._add(tx, run, " ".join((why, *modes.flags)), wake)
+        return self._add(tx, run, " ".join((why, *modes.flags)), wake, own)
 
     def of_trigger(
         self,
@@ -246,21 +251,6 @@ class RunFactory:
         )
         return self._add(tx, run, "no run waits for a worker", wake)
 
-    def of_drift(self, tx: Transaction, basis: Run, wake: Wake) -> Run:
-        """Add a plan-only run of the configuration that a run brought into effect. No change shows it."""
-        run = self._new(
-            tx.workspaces.get(basis.workspace_id),
-            RunSource.DRIFT,
-            basis.commit,
-            basis.branch,
-            "drift check",
-            PLANGATE,
-            plan_only=True,
-            merge=basis.merge,
-        )
-        run = replace(run, configuration_version=basis.configuration_version)
-        return self._add(tx, run, f"it is time to check what {basis.id} applied", wake)
-
     def of_queue(
         self, tx: Transaction, workspace: Workspace, event: GroupQueued, why: str, wake: Wake
     ) -> Run | None:
@@ -338,7 +328,7 @@ class RunFactory:
         run = replace(run, configuration_version=old.configuration_version)
         if record is not None:
             run = going_on(tx, run, old, record)
-        return self._add(tx, run, why, wake)
+        return self._add(tx, run, why, wake, own_variables_of(tx, old.id))
 
     def cancel_previews(
         self,
@@ -403,8 +393,8 @@ class RunFactory:
             after=tuple(after),
         )
 
-    def _add(self, tx: Transaction, run: Run, why: str, wake: Wake) -> Run:
-        return self._transitions.add(tx, run, self._created(run, why), wake)
+    def _add(self, tx: Transaction, run: Run, why: str, wake: Wake, own: Sequence[Variable] = ()) -> Run:
+        return self._transitions.add(tx, run, self._created(run, why), wake, own)
 
     def _created(self, run: Run, why: str) -> RunEvent:
         return self._transitions.event(run, RunStatus.PENDING.value, run.created_by, why)

@@ -10,6 +10,7 @@ from bot.domain.people.audit import AuditAction
 from bot.domain.people.permissions import Action, Person, refusal
 from bot.domain.plans.modes import NORMAL, Modes, why_not_allowed
 from bot.domain.runs.run import Run
+from bot.domain.workspaces.variables import Variable
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.outbox.audit_log import audited, done
 from bot.services.outbox.wake import Wake
@@ -22,11 +23,17 @@ LONGEST_MESSAGE = 500
 
 @dataclass(frozen=True)
 class PlanOptions:
-    """Options of a manual run: plan modes, plan-only or not, and a message."""
+    """Options of a manual run: plan modes, plan-only or not, a message, and variables of this run alone."""
 
     modes: Modes = NORMAL
     plan_only: bool = False
     message: str = ""
+    variables: tuple[Variable, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """What the audit log says. Of variables, only the names."""
+        return " ".join((*self.modes.flags, *(f"-var {each.key}" for each in self.variables), self.message))
 
 
 class ManualRuns:
@@ -74,15 +81,9 @@ class ManualRuns:
                 plan_only=options.plan_only,
                 modes=options.modes,
                 wake=wake,
+                own=options.variables,
             )
-            done(
-                tx,
-                self._clock,
-                person,
-                AuditAction.PLAN,
-                run,
-                " ".join((*options.modes.flags, options.message)),
-            )
+            done(tx, self._clock, person, AuditAction.PLAN, run, options.words)
         self._transitions.wake(wake)
         return run
 

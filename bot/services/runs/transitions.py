@@ -15,13 +15,15 @@ from bot.domain.errors import Conflict, LeaseLost, StoreUnavailable
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.queue import holds_by
 from bot.domain.runs.run import Run, RunEvent
+from bot.domain.workspaces.variables import Variable
 from bot.services.metrics.runs import count_moves
 from bot.services.metrics.series import SilentMeter
 from bot.services.outbox.wake import Wake, wake_workers
 from bot.services.plans.snapshot import fix_all_variables, fix_variables
-from bot.services.ports import Clock, Dispatch, Meter, RunQuery, Store, Transaction
+from bot.services.ports import Clock, Dispatch, Meter, RunQuery, Spans, Store, Transaction
 from bot.services.runs.queue_position import turns_of, whose_turn
 from bot.services.runs.report_subjects import subjects_of
+from bot.services.tracing.spans import SilentSpans
 
 log = logging.getLogger(__name__)
 
@@ -79,8 +81,10 @@ class Transitions:
         dispatch: Dispatch,
         consequences: Iterable[Consequence],
         meter: Meter | None = None,
+        spans: Spans | None = None,
     ) -> None:
         self.meter = meter or SilentMeter()
+        self._spans = spans or SilentSpans()
         self._store = store
         self._clock = clock
         self._dispatch = dispatch
@@ -155,10 +159,15 @@ class Transitions:
             self._note_consequences(tx, run, saved, wake)
         return saved
 
-    def add(self, tx: Transaction, run: Run, event: RunEvent, wake: Wake) -> Run:
-        """Insert a run at the end of its queue, fixed to the current values of its variables."""
+    def add(
+        self, tx: Transaction, run: Run, event: RunEvent, wake: Wake, own: Sequence[Variable] = ()
+    ) -> Run:
+        """Insert a run at the end of its queue, fixed to the current values of its variables.
+
+        `own` are variables of this run alone.
+        """
         added = tx.runs.add(run, event)
-        fix_variables(tx, added)
+        fix_variables(tx, added, own)
         self._note_consequences(tx, None, added, wake)
         if added.plan_only:
             wake.runs.append(added)
@@ -239,5 +248,5 @@ class Transitions:
     def wake(self, wake: Wake) -> None:
         """Wake the workers. If Redis is down, nothing is lost: the sweep wakes them later."""
         wake_workers(self._dispatch, wake)
-        count_moves(self.meter, wake.left)
+        count_moves(self.meter, self._spans, wake.left)
         wake.left.clear()

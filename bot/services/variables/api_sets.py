@@ -132,6 +132,14 @@ def rename_in_sets(tx: Transaction, old: str, new: str = "") -> None:
         tx.variables.put_set(replace(one, workspaces=tuple(dict.fromkeys(filter(None, names)))))
 
 
+def rename_project_in_sets(tx: Transaction, old: str, new: str = "") -> None:
+    """Give a project another name in the sets that name it; without a new one, take it out of them."""
+    for one in tx.variables.sets():
+        if old in one.projects:
+            names = (new if each == old else each for each in one.projects)
+            tx.variables.put_set(replace(one, projects=tuple(dict.fromkeys(filter(None, names)))))
+
+
 def _ours(tx: Transaction, set_id: str) -> VariableSet:
     one = set_by_id(tx, set_id)
     if one.from_file:

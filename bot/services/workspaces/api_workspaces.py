@@ -44,6 +44,7 @@ class WorkspaceWishes:
     tags: Sequence[str] | None = None
     bindings: Sequence[tuple[str, str]] | None = None
     project: str | None = None
+    shares_with_all: bool | None = None
 
 
 class ApiWorkspaces:
@@ -98,7 +99,35 @@ class ApiWorkspaces:
             )
             if changed.name != workspace.name:
                 rename_in_sets(tx, workspace.name, changed.name)
+                _rename_reader(tx, workspace, changed.name)
             return tx.workspaces.save(changed)
+
+    @audited(AuditAction.CHANGE_WORKSPACE)
+    def share(
+        self,
+        workspace_id: str,
+        person: Person,
+        *,
+        add: Sequence[str] = (),
+        drop: Sequence[str] = (),
+        instead: Sequence[str] | None = None,
+    ) -> None:
+        """Change the names of the workspaces that may read the state; `instead` replaces them all.
+
+        Raises Invalid if the state is shared with all workspaces.
+        """
+        _require_admin(person)
+        with self._store.transaction() as tx:
+            workspace = _ours(tx, workspace_id)
+            if workspace.shares_with_all:
+                raise Invalid(f"{workspace.name} shares its state with all: set global-remote-state to false")
+            names = (*workspace.share_state_with, *add) if instead is None else instead
+            shares = tuple(dict.fromkeys(name for name in names if name not in drop))
+            if shares == workspace.share_state_with:
+                return
+            detail = f"share_state_with: {', '.join(shares) or 'nobody'}"
+            done(tx, self._clock, person, AuditAction.CHANGE_WORKSPACE, workspace, detail)
+            tx.workspaces.save(replace(workspace, share_state_with=shares))
 
     @audited(AuditAction.DELETE_WORKSPACE)
     def delete(self, workspace_id: str, person: Person, *, safely: bool = False) -> None:
@@ -121,6 +150,7 @@ class ApiWorkspaces:
             if workspace.lock is not None:
                 tx.workspaces.set_lock(workspace.id, None)
             rename_in_sets(tx, workspace.name)
+            _rename_reader(tx, workspace)
             # A name that nobody can give: the next workspace of this name starts from nothing.
             remove(tx, replace(workspace, name=f"{workspace.name}~{workspace.id}"), self._clock.now())
 
@@ -135,6 +165,17 @@ def _manages(tx: Transaction, workspace: Workspace) -> bool:
     if not isinstance(resources, list) or not all(isinstance(each, dict) for each in resources):
         return True
     return any(each.get("mode") != "data" and each.get("instances") != [] for each in resources)
+
+
+def _rename_reader(tx: Transaction, workspace: Workspace, new: str = "") -> None:
+    """Give a workspace its new name where states are shared with it; without one, share no more with it.
+
+    plangate.yml names what it names. Without this, the next workspace of that name could read the states.
+    """
+    for source in tx.workspaces.all(sharing=True):
+        if source.made_by_api and source.id != workspace.id and workspace.name in source.share_state_with:
+            names = (new if each == workspace.name else each for each in source.share_state_with)
+            tx.workspaces.save(replace(source, share_state_with=tuple(dict.fromkeys(filter(None, names)))))
 
 
 def _require_admin(person: Person) -> None:
@@ -186,6 +227,9 @@ def _with(workspace: Workspace, wishes: WorkspaceWishes) -> Workspace:
             raise Invalid(f"the value of the tag {key} must be one line of {LONGEST_TAG} characters at most")
     if len(tags) + len(details.bindings) > MOST_TAGS:
         raise Invalid(f"a workspace may have {MOST_TAGS} tags at most")
+    shares = workspace.share_state_with
+    if wishes.shares_with_all is not None and wishes.shares_with_all is not workspace.shares_with_all:
+        shares = ("*",) if wishes.shares_with_all else ()
     version = workspace.engine_version if wishes.engine_version is None else wishes.engine_version
     return replace(
         workspace,
@@ -195,10 +239,20 @@ def _with(workspace: Workspace, wishes: WorkspaceWishes) -> Workspace:
         engine_version="" if version == "latest" else version,
         tags=tags,
         details=details,
+        share_state_with=shares,
         project=workspace.project if wishes.project is None else wishes.project,
     )
 
 
 def _differences(before: Workspace, after: Workspace) -> str:
-    names = ("name", "working_directory", "auto_apply", "engine_version", "tags", "details", "project")
+    names = [
+        "name",
+        "working_directory",
+        "auto_apply",
+        "engine_version",
+        "tags",
+        "details",
+        "project",
+        "share_state_with",
+    ]
     return ", ".join(name for name in names if getattr(before, name) != getattr(after, name))

@@ -22,6 +22,7 @@ from bot.domain.workspaces.project import (
 )
 from bot.services.outbox.audit_log import audited, done
 from bot.services.ports import Clock, Store, Transaction
+from bot.services.variables.api_sets import rename_project_in_sets
 
 MOST = 1000
 """How many projects may be made."""
@@ -80,6 +81,7 @@ class Projects:
                             f"plangate.yml names {standing.name} for {workspace.name}: change it there"
                         )
                     tx.workspaces.save(replace(workspace, project=name))
+                rename_project_in_sets(tx, standing.name, name)
             tx.projects.put(wanted)
             done(tx, self._clock, person, AuditAction.CHANGE_PROJECT, "", subject=standing.name)
         return wanted
@@ -93,6 +95,7 @@ class Projects:
             if any(standing.has(each) for each in tx.workspaces.all()):
                 raise Conflict(f"{standing.name} has workspaces: move or delete them first")
             tx.projects.remove(standing.id)
+            rename_project_in_sets(tx, standing.name)
             done(tx, self._clock, person, AuditAction.DELETE_PROJECT, "", subject=standing.name)
 
     def _check(self, tx: Transaction, name: str) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from bot.domain.errors import ConfigError, PlangateError
+from bot.services.ports import SchemaState
 from bot.store.connection.engines import READING, make_engine
 from bot.store.connection.failures import in_our_words
 
@@ -59,6 +60,14 @@ def pending(url: str) -> tuple[str, ...]:
                 return _pending(connection)
     finally:
         engine.dispose()
+
+
+def compared(connection: sa.Connection) -> SchemaState:
+    """Return how the schema compares with this program's migrations."""
+    known, current = _all_revisions(), _current(connection)
+    if current == known[-1]:
+        return SchemaState.CURRENT
+    return SchemaState.BEHIND if current is None or current in known else SchemaState.NEWER
 
 
 @contextmanager

@@ -1,9 +1,9 @@
 """Who writes next on SQLite: writers of all processes take turns.
 
 SQLite's lock for writing goes to the process that looks at the right moment. A worker that ends one
-transaction and begins the next at once takes it again and again, while a webhook looks in vain for seconds. So
-a writer first takes its turn, a lock on a file beside the database, waits for SQLite's lock with it, and hands
-it on once it has that. A writer that just wrote must take a turn again, behind the one that waits.
+transaction and begins the next at once takes it again and again, while a webhook looks in vain for seconds.
+So a writer first takes its turn, a lock on a file beside the database, waits for SQLite's lock with it, and
+hands it on once it has that. A writer that just wrote must take a turn again, behind the one that waits.
 
 The turn is about fairness alone: SQLite's own lock keeps the data right. So a turn that can't be had, because
 a process was stopped while it held it, is done without.

@@ -10,8 +10,8 @@ from bot.domain.workspaces.drift import DriftIgnore, DriftSettings
 
 
 def drift_row(settings: DriftSettings) -> dict[str, Any]:
-    """Return the settings as JSON, empty if the workspace is not checked. The interval is in seconds."""
-    if not settings.on:
+    """Return the settings as JSON, empty if nothing is set. The interval is in seconds."""
+    if settings == DriftSettings():
         return {}
     return {
         "times": settings.times,

@@ -1,4 +1,4 @@
-"""Drift checks and drifts in the database: the Drifts port."""
+"""Drift checks and drifts in the database: the ports CheckedWorkspaces and Drifts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import sqlalchemy as sa
 
-from bot.domain.plans.drift import DriftedResource
+from bot.domain.workspaces.drifted import DriftedResource
 from bot.services.ports.drifts import DriftCheck, DriftRecord
 from bot.store.connection.in_parts import in_parts
 from bot.store.connection.upserts import insert_or_update
@@ -16,28 +16,35 @@ from bot.store.schema.drifts import drift_checks, drifts
 _LASTS = drifts.c.ended_at.is_(None)
 
 
-class SqlDrifts:
-    """Drift checks and drifts of one transaction."""
+class SqlCheckedWorkspaces:
+    """How far workspaces are checked, of one transaction."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def check(self, workspace_id: str) -> DriftCheck | None:
+    def get(self, workspace_id: str) -> DriftCheck | None:
         """Return how far a workspace is checked. None: it never was."""
         query = sa.select(drift_checks).where(drift_checks.c.workspace_id == workspace_id)
         row = self._connection.execute(query).mappings().first()
         return DriftCheck(**row) if row is not None else None
 
-    def checks(self) -> Sequence[DriftCheck]:
+    def all(self) -> Sequence[DriftCheck]:
         """Return how far each workspace is checked."""
         query = sa.select(drift_checks).order_by(drift_checks.c.due_at, drift_checks.c.workspace_id)
         return [DriftCheck(**row) for row in self._connection.execute(query).mappings()]
 
-    def put_check(self, check: DriftCheck) -> None:
+    def put(self, check: DriftCheck) -> None:
         """Insert or update how far a workspace is checked."""
         row = dict(vars(check))
         update = {name: value for name, value in row.items() if name != "workspace_id"}
         insert_or_update(self._connection, drift_checks, ["workspace_id"], row, update)
+
+
+class SqlDrifts:
+    """Drifts of one transaction."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
 
     def put(self, drift: DriftRecord) -> None:
         """Insert or update a drift."""

@@ -8,10 +8,11 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from bot.domain.people.accounts import Account
+from bot.domain.people.program_login import LoginCode, LoginRequest
 from bot.domain.people.tokens import ApiToken, Scope
 from bot.services.ports.people import IdentityRecord, Named, SessionRecord
 from bot.store.connection.upserts import insert_once
-from bot.store.schema.people import identities, sessions, tokens
+from bot.store.schema.people import identities, login_codes, sessions, tokens
 
 
 class SqlSessions:
@@ -58,6 +59,44 @@ class SqlSessions:
         """Forget the sessions that began, or were last used, before."""
         over = sa.or_(sessions.c.begun_at < begun_before, sessions.c.seen_at < seen_before)
         self._connection.execute(sa.delete(sessions).where(over))
+
+
+class SqlLoginCodes:
+    """Codes of programs that were let in, within one transaction."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def add(self, code: LoginCode, hashed: str) -> None:
+        """Store a code."""
+        account, request = code.account, code.request
+        self._connection.execute(
+            sa.insert(login_codes).values(
+                hash=hashed,
+                forge=account.forge,
+                login=account.login,
+                uid=account.uid,
+                client=request.client,
+                redirect_uri=request.redirect_uri,
+                challenge=request.challenge,
+                scope=code.scope.value,
+                expires_at=code.expires_at,
+            )
+        )
+
+    def take(self, hashed: str) -> LoginCode | None:
+        """Delete a code and return what it was given for. Only one caller gets it."""
+        which = login_codes.c.hash == hashed
+        row = self._connection.execute(sa.select(login_codes).where(which)).mappings().first()
+        if row is None or not self._connection.execute(sa.delete(login_codes).where(which)).rowcount:
+            return None
+        account = Account(row["forge"], row["login"], row["uid"])
+        request = LoginRequest(row["client"], row["redirect_uri"], row["challenge"])
+        return LoginCode(account, request, Scope(row["scope"]), row["expires_at"])
+
+    def forget(self, expired_before: datetime) -> None:
+        """Delete the codes that expired before this time."""
+        self._connection.execute(sa.delete(login_codes).where(login_codes.c.expires_at < expired_before))
 
 
 class SqlTokens:

@@ -18,7 +18,8 @@ from bot.store.schema.workspaces import workspaces
 
 _FINAL = sorted(status.value for status in lifecycle.FINAL)
 # A run's snapshot of variables stays: it is needed to mask the rest of the run.
-_OF_A_PLAN = [kind.value for kind in ArtifactKind if kind is not ArtifactKind.VARIABLES]
+_OF_A_RUN = (ArtifactKind.VARIABLES, ArtifactKind.OWN_VARIABLES)
+_OF_A_PLAN = [kind.value for kind in ArtifactKind if kind not in _OF_A_RUN]
 
 
 class SqlRetention:

@@ -136,6 +136,8 @@ def _waits(waiting: Waiting, now: datetime) -> sa.ColumnElement[bool]:
     ]
     if waiting.without:
         conditions.append(workspaces.c.concurrency_group.not_in(sorted(waiting.without)))
+    if waiting.pool is not None:
+        conditions.append(workspaces.c.pool == waiting.pool)
     if waiting.group:
         conditions.append(workspaces.c.concurrency_group == waiting.group)
     return sa.and_(*conditions)

@@ -216,6 +216,7 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         "labels": workspace.labels,
         "project": workspace.project,
         "team": workspace.team,
+        "pool": workspace.pool,
         **_merging_row(workspace.merging),
         "isolation": {
             "network": workspace.isolation.network.value,
@@ -326,6 +327,7 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
         labels=row["labels"],
         project=row["project"],
         team=row["team"],
+        pool=row["pool"],
         merging=_merging(row),
         isolation=Isolation(
             Network(row["isolation"]["network"]),

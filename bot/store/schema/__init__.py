@@ -25,6 +25,7 @@ from bot.store.schema.resources import indexed_states, resources
 from bot.store.schema.roots import roots
 from bot.store.schema.runs import artifacts, leases, output, run_events, runs
 from bot.store.schema.states import state_locks, state_versions
+from bot.store.schema.tasks import task_results
 from bot.store.schema.variables import variable_sets, variables
 from bot.store.schema.workspaces import workspaces
 
@@ -64,6 +65,7 @@ __all__ = [
     "state_locks",
     "state_versions",
     "subjects",
+    "task_results",
     "tokens",
     "uploads",
     "variable_sets",

@@ -47,6 +47,7 @@ workspaces = Table(
     Column("labels", sa.Boolean, nullable=False, server_default=sa.false()),
     Column("project", Words, nullable=False, server_default=""),
     Column("team", Words, nullable=False, server_default=""),
+    Column("pool", Words, nullable=False, server_default=""),
     Column("freeze", Json, nullable=False, server_default="[]"),
     Column("drift", Json, nullable=False, server_default="{}"),
     Column("made_by_api", sa.Boolean, nullable=False, server_default=sa.false()),

@@ -26,6 +26,8 @@ _SIGN = re.compile(
 _IN_QUOTES = re.compile(r'["\n]|\\.|\$\$\{|%%\{|[$%]\{', re.DOTALL)
 _IN_HEREDOC = re.compile(r"\n|\$\$\{|%%\{|[$%]\{")
 _TEMPLATES = ("${", "%{")
+# No line is this mark, so that a text in JSON syntax has no end.
+_NO_MARK = "\0"
 # What Go takes for white space around the mark that ends a heredoc.
 _SPACES = (
     "\t\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -94,6 +96,52 @@ def _text_end(text: str, at: int, mark: str | None) -> int:
         elif top is None and sign == "\n":
             return -(at - 1)
     return at
+
+
+def code(text: str, *, template: bool = False) -> Iterator[tuple[int, str]]:
+    """Yield the words and signs of HCL's expressions and blocks, each with where it begins.
+
+    Those within the templates of texts too, but no text itself and no comment. With `template`, the text
+    is the inside of a text, as in JSON syntax. Ends at what is broken.
+    """
+    # What is open, as in `_text_end`. The file itself is a template that no brace closes.
+    stack: list[str | int | None] = [_NO_MARK if template else 0]
+    at = 1 if text.startswith("\ufeff") else 0
+    fresh = False
+    while at < len(text):
+        top = stack[-1]
+        if isinstance(top, str) and fresh:
+            line = text.find("\n", at)
+            end = len(text) if line < 0 else line
+            if text[at:end].strip(_SPACES) == top:
+                stack.pop()
+                at, fresh = end, False
+                continue
+        if isinstance(top, int):
+            found = _SIGN.match(text, at)
+        else:
+            found = (_IN_QUOTES if top is None else _IN_HEREDOC).search(text, at)
+        if found is None or found.lastgroup == "open":
+            return
+        at, sign = found.end(), found[0]
+        fresh = sign == "\n"
+        if not isinstance(top, int):
+            if sign in _TEMPLATES:
+                stack.append(1)
+            elif top is None and sign in ('"', "\n"):
+                if sign == "\n":
+                    return
+                stack.pop()
+        elif found.lastgroup in ("quote", "heredoc"):
+            stack.append(found["heredoc"])
+            fresh = True
+        else:
+            if sign in ("{", "}") and top:
+                stack[-1] = top + (1 if sign == "{" else -1)
+                if not stack[-1]:
+                    stack.pop()
+            if found.lastgroup != "skip":
+                yield found.start(), sign
 
 
 Object = tuple[tuple[str, Any], ...]

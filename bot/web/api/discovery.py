@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Response, current_app, url_for
 
+from bot.domain.people.program_login import CLIENT, PORTS
 from bot.web.api import documents, openapi
 from bot.web.api.registry import ApiRoutes, Proof
 from bot.web.request.api_failures import MEDIA_TYPE
@@ -39,9 +40,23 @@ def run_page(run_id: str, **_: str) -> Response:
     return said
 
 
+def token_page() -> Response:
+    """Send people to their tokens from the address that the CLI opens where it can't log in by itself."""
+    said = documents.nothing(302)
+    said.headers["Location"] = url_for("tokens.show")
+    return said
+
+
 def well_known() -> Response:
     """Answer `/.well-known/terraform.json`: relative addresses are taken from the host that was asked."""
-    said = documents.plain(dict.fromkeys(_SERVICES, "/api/v2/"))
+    login = {
+        "client": CLIENT,
+        "grant_types": ["authz_code"],
+        "authz": "/oauth/authorize",
+        "token": "/oauth/token",
+        "ports": list(PORTS),
+    }
+    said = documents.plain({**dict.fromkeys(_SERVICES, "/api/v2/"), "login.v1": login})
     said.cache_control.public = True
     said.cache_control.max_age = 300
     return said

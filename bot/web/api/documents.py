@@ -109,6 +109,17 @@ def many(resources: Iterable[ApiResource], page: PageOf, included: Iterable[ApiR
     return _answer(found | _included(included), 200)
 
 
+def endless(resources: Iterable[ApiResource], number: int, size: int, *, more: bool) -> Response:
+    """Answer with a page of a list whose length nobody counts."""
+    page = {
+        "current-page": number,
+        "page-size": size,
+        "prev-page": number - 1 if number > 1 else None,
+        "next-page": number + 1 if more else None,
+    }
+    return _answer({"data": [each.as_json() for each in resources], "meta": {"pagination": page}}, 200)
+
+
 def every(resources: Iterable[ApiResource]) -> Response:
     """Answer with all resources of a list that is always short."""
     data = [each.as_json() for each in resources]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response
 
-from bot.domain.errors import NotFound
+from bot.domain.errors import Invalid, NotFound
 from bot.domain.people.permissions import Role
 from bot.domain.workspaces.project import DEFAULT_ID
 from bot.web.api import documents, reading
@@ -14,6 +14,11 @@ from bot.web.request import access
 from bot.web.request.services import services
 
 routes = ApiRoutes("organizations")
+
+_ONE = (
+    "there is one organization, and the server's settings say what it is: PLANGATE_ORGANIZATION, "
+    "PLANGATE_OWNERS and PLANGATE_MEMBER_ROLE"
+)
 
 
 @routes.get(
@@ -64,6 +69,29 @@ def entitlements(organization_name: str) -> Response:
             links={"self": f"/api/v2/organizations/{organization_name}/entitlement-set"},
         )
     )
+
+
+@routes.patch(
+    "/organizations/<organization_name>",
+    summary="Refused: the server's settings say what the organization is",
+)
+def change(organization_name: str) -> Response:
+    """Refuse, and say where the organization is set up."""
+    check_name(organization_name)
+    raise Invalid(_ONE)
+
+
+@routes.delete("/organizations/<organization_name>", summary="Refused: there is always one organization")
+def delete(organization_name: str) -> Response:
+    """Refuse, and say where the organization is set up."""
+    check_name(organization_name)
+    raise Invalid(_ONE)
+
+
+@routes.post("/organizations", summary="Refused: there is one organization")
+def create() -> Response:
+    """Refuse, and say where the organization is set up."""
+    raise Invalid(_ONE)
 
 
 def check_name(name: str) -> None:

@@ -11,17 +11,23 @@ from flask.blueprints import BlueprintSetupState
 
 from bot.web.api import (
     account,
+    authentication_tokens,
+    comments,
     configuration_versions,
     discovery,
     gate,
+    organization_runs,
     organizations,
     plans,
     policy_checks,
     projects,
+    remote_state_consumers,
     runs,
     state_outputs,
     state_versions,
     tags,
+    task_results,
+    teams,
     variables,
     varsets,
     workspaces,
@@ -33,18 +39,24 @@ from bot.web.request.api_failures import ROOT
 RESOURCES = (
     discovery,
     account,
+    authentication_tokens,
     organizations,
+    teams,
     workspaces,
     projects,
     tags,
     configuration_versions,
     runs,
+    organization_runs,
+    comments,
     plans,
     policy_checks,
     state_versions,
     state_outputs,
     variables,
     varsets,
+    remote_state_consumers,
+    task_results,
 )
 
 blueprint = Blueprint("api", __name__)
@@ -53,6 +65,8 @@ well_known.get("/.well-known/terraform.json", endpoint="terraform")(discovery.we
 well_known.get("/app/<organization_name>/<workspace_name>/runs/<run_id>", endpoint="run_page")(
     discovery.run_page
 )
+
+well_known.get("/app/settings/tokens", endpoint="token_page")(discovery.token_page)
 
 
 def endpoints() -> dict[str, ApiEndpoint]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from flask import Response, request
 
 from bot.domain.errors import IllegalMove, Invalid
 from bot.domain.people.permissions import Person
 from bot.domain.plans.modes import make_modes
-from bot.domain.runs.lifecycle import AT_WORK, UNDER_WAY, RunStatus
 from bot.domain.runs.run import Run
+from bot.domain.workspaces.variables import Variable
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.configurations.api_runs import RunWishes
 from bot.services.ports import RunQuery
-from bot.web.api import documents, organizations, reading, rights
+from bot.web.api import documents, reading, rights
 from bot.web.api.documents import ApiResource, PageOf
 from bot.web.api.registry import ApiField, ApiParameter, ApiRoutes, FieldKind
 from bot.web.api.shapes.runs import apply_resource, event_resource, plan_resource, run_resource
@@ -46,10 +46,10 @@ _FIELDS = (
     ApiField("replace-addrs", FieldKind.ARRAY),
     ApiField("save-plan", FieldKind.BOOLEAN, "ends `planned_and_saved`, and holds nothing"),
     ApiField("allow-empty-apply", FieldKind.BOOLEAN, "a plan without changes can be applied"),
-    ApiField("variables", FieldKind.ARRAY, "not built yet: refused unless it is empty"),
+    ApiField("variables", FieldKind.ARRAY, "of this run alone: `key`, and `value` as an expression"),
     ApiField("terraform-version", about="not built yet: refused"),
 )
-_NOT_BUILT = ("variables", "terraform-version")
+_NOT_BUILT = ("terraform-version",)
 
 
 @routes.post(
@@ -86,6 +86,7 @@ def create() -> Response:
         save_plan=sent.truth("save-plan"),
         allow_empty_apply=sent.truth("allow-empty-apply"),
         client=client(),
+        variables=_variables(sent.attributes.get("variables", ())),
     )
     return answer((services().api_runs.create(there, person, wishes), there, person), 201)
 
@@ -160,36 +161,14 @@ def force_cancel(run_id: str) -> Response:
     return documents.nothing(202)
 
 
-@routes.get(
-    "/organizations/<organization_name>/runs/queue",
-    summary="List the runs that wait or are at work",
-    gives="runs",
-    many=True,
+@routes.post(
+    "/runs/<run_id>/actions/force-execute", summary="Discard the runs before a pending run", status=202
 )
-def queue(organization_name: str) -> Response:
-    """Answer with the unfinished runs of the workspaces that who asks may see, oldest first."""
-    organizations.check_name(organization_name)
-    found = sorted(_unfinished(), key=lambda seen: seen[0].created_at)
-    part, page = reading.part(found)
-    with services().store.reading() as tx:
-        data = [run_resource(tx, *seen) for seen in part]
-    return documents.many(data, page)
-
-
-@routes.get(
-    "/organizations/<organization_name>/capacity",
-    summary="Say how many runs wait and are at work",
-    gives="organization-capacity",
-)
-def capacity(organization_name: str) -> Response:
-    """Answer with the numbers, of the workspaces that who asks may see."""
-    organizations.check_name(organization_name)
-    found = [run for run, _, _ in _unfinished()]
-    about = {
-        "pending": sum(run.status is RunStatus.PENDING for run in found),
-        "running": sum(run.status in AT_WORK for run in found),
-    }
-    return documents.one(ApiResource("organization-capacity", organization_name, about))
+def force_execute(run_id: str) -> Response:
+    """Let a pending run go first."""
+    _, _, person = rights.run(run_id)
+    services().force_execute.execute(run_id, person, reading.said("comment"))
+    return documents.nothing(202)
 
 
 def answer(seen: Seen, status: int = 200) -> Response:
@@ -201,17 +180,22 @@ def answer(seen: Seen, status: int = 200) -> Response:
 
 def client() -> str:
     """Return the program that asks, as it names itself: `Terraform/1.11.4`, `curl/8.9.1`."""
-    version = request.headers.get("X-Terraform-Version", "")
+    version = request.headers.get("Terraform-Version", "")
     named = f"Terraform/{version}" if version else request.headers.get("User-Agent", "").partition(" ")[0]
     return named if named.isascii() and named.isprintable() else ""
 
 
-def _unfinished() -> list[Seen]:
-    visible = {there.id: (there, person) for there, person in rights.visible()}
-    wanted = RunQuery(statuses=frozenset(each.value for each in UNDER_WAY), active=True, limit=1000)
-    with services().store.reading() as tx:
-        found = tx.runs.find(wanted)
-    return [(run, *visible[run.workspace_id]) for run in found if run.workspace_id in visible]
+def _variables(found: Sequence[object]) -> tuple[Variable, ...]:
+    """Return the variables of a run. Raises Invalid."""
+    read = {}
+    for each in found:
+        key, value = (each.get("key"), each.get("value")) if isinstance(each, dict) else (None, None)
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise Invalid("each of variables has a key and a value, which are strings")
+        if key in read:
+            raise Invalid(f"variables has {key[:100]!a} twice")
+        read[key] = Variable(key, value, hcl=True)
+    return tuple(read.values())
 
 
 def _included(found: list[Seen]) -> list[ApiResource]:

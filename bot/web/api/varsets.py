@@ -10,11 +10,12 @@ from flask import Response, request
 
 from bot.domain.errors import Forbidden, Invalid, NotFound
 from bot.domain.people.permissions import Person, Role
+from bot.domain.workspaces.project import Project
 from bot.domain.workspaces.variables import VariableSet
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.variables.api_sets import SetWishes, set_by_id
 from bot.services.variables.editor import SetVariables
-from bot.web.api import documents, organizations, reading, rights
+from bot.web.api import documents, organizations, projects, reading, rights
 from bot.web.api.documents import ApiLink, ApiLinks, ApiResource
 from bot.web.api.reading import Sent
 from bot.web.api.registry import ApiField, ApiParameter, ApiRoutes, FieldKind
@@ -29,6 +30,7 @@ _ID = "/varsets/<set_id>"
 _VARS = f"{_ID}/relationships/vars"
 _VAR = f"{_VARS}/<variable_id>"
 _WORKSPACES = f"{_ID}/relationships/workspaces"
+_PROJECTS = f"{_ID}/relationships/projects"
 _FIELDS = (
     ApiField("name"),
     ApiField("description"),
@@ -68,7 +70,7 @@ def of_workspace(workspace_id: str) -> Response:
     status=201,
     takes=_TYPE,
     fields=_FIELDS,
-    relationships=("vars", "workspaces"),
+    relationships=("vars", "workspaces", "projects"),
     **_ABOUT,
 )
 def create(organization_name: str) -> Response:
@@ -158,6 +160,22 @@ def remove_workspaces(set_id: str) -> Response:
     return documents.nothing()
 
 
+@routes.post(_PROJECTS, summary="Let a set reach projects", status=204, takes="projects")
+def add_projects(set_id: str) -> Response:
+    """Let a set reach all workspaces of projects."""
+    one = _set(set_id)
+    services().api_sets.extend(one.id, _person(), projects=_project_names(reading.sent_list()))
+    return documents.nothing()
+
+
+@routes.delete(_PROJECTS, summary="Let a set reach projects no more", status=204, takes="projects")
+def remove_projects(set_id: str) -> Response:
+    """Let a set reach fewer projects."""
+    one = _set(set_id)
+    services().api_sets.reduce(one.id, _person(), projects=_project_names(reading.sent_list()))
+    return documents.nothing()
+
+
 def _person() -> Person:
     """Return who asks with their role for sets. Raises Forbidden.
 
@@ -198,12 +216,25 @@ def _wishes(sent: Sent) -> SetWishes:
         everywhere=given.get("global"),
         priority=given.get("priority"),
         workspaces=names,
+        projects=_project_names(sent.all_related("projects")) if "projects" in sent.relationships else None,
     )
 
 
 def _names(found: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the names of workspaces by their ids. Raises NotFound."""
     return [rights.workspace(str(each.get("id") or ""))[0].name for each in found]
+
+
+def _project_names(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names of projects by their ids. Raises NotFound, Invalid."""
+    names = [projects.seen(str(each.get("id") or "")).named_in for each in found]
+    if not all(names):
+        raise Invalid("a set can't be for the default project: let it reach workspaces, or make it global")
+    return names
+
+
+def _projects(one: VariableSet) -> list[Project]:
+    return [each for each in projects.visible() if each.named_in in one.projects]
 
 
 def _many(found: Sequence[VariableSet]) -> Response:
@@ -239,7 +270,7 @@ def _resource(one: VariableSet, reached: Sequence[tuple[Workspace, Person]]) -> 
             "organization": ApiLink("organizations", organization),
             "vars": ApiLinks(TYPE, [kept.id for kept in one.variables]),
             "workspaces": ApiLinks("workspaces", names),
-            "projects": ApiLinks("projects"),
+            "projects": ApiLinks("projects", [each.id for each in _projects(one)]),
         },
         {"self": f"/api/v2/varsets/{one.id}"},
     )
@@ -256,6 +287,6 @@ def _included(found: Sequence[VariableSet], reached: Sequence[tuple[Workspace, P
     known: Mapping[str, reading.Include[VariableSet]] = {
         "vars": lambda one: [variable_resource(kept, set_link(one.id)) for kept in one.variables],
         "workspaces": workspaces,
-        "projects": lambda _: [],
+        "projects": lambda one: [projects.shown(each) for each in _projects(one)],
     }
     return reading.included(found, known)

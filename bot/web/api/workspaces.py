@@ -38,6 +38,7 @@ _FIELDS = (
     ApiField("terraform-version", about="`latest`, or a version that the workers have"),
     ApiField("execution-mode", choices=("remote", "local")),
     ApiField("operations", FieldKind.BOOLEAN, "the older word for the execution mode"),
+    ApiField("global-remote-state", FieldKind.BOOLEAN, "whether runs of all workspaces may read the state"),
 )
 _INCLUDES = ("organization", "current_run", "project")
 _ABOUT: dict[str, Any] = {"gives": "workspaces", "includes": _INCLUDES}
@@ -92,7 +93,7 @@ def create(organization_name: str) -> Response:
     token = access.asker().token
     if token is not None and not token.reaches(sent.text("name")):
         raise Forbidden("this token is limited to other workspaces")
-    made = services().api_workspaces.create(access.person_asking(), _wishes(sent))
+    made = services().api_workspaces.create(access.person_asking(), _wishes(_without_own_version(sent)))
     return documents.one(_resources([(made, rights.person_in(made))])[0], 201)
 
 
@@ -252,6 +253,7 @@ def _wishes(sent: reading.Sent) -> WorkspaceWishes:
         working_directory=given.get("working-directory"),
         engine_version=_version(given.get("terraform-version")),
         execution=execution,
+        shares_with_all=given.get("global-remote-state"),
         project=projects.seen(sent.related("project")).named_in if sent.related("project") else None,
         tags=[_tag(each) for each in names] if "tags" in sent.relationships else None,
         bindings=bindings(sent.all_related("tag-bindings")) if "tag-bindings" in sent.relationships else None,
@@ -283,6 +285,21 @@ def tag_of(found: Mapping[str, Any]) -> str:
     if not (name := _tag(found)):
         raise Invalid("a tag needs a name")
     return name
+
+
+def _without_own_version(sent: reading.Sent) -> reading.Sent:
+    """Leave out the version if the CLI asks for its own one and the workers lack it.
+
+    With `backend "remote"`, `terraform workspace new` has no other way to ask. With a `cloud` block, the CLI
+    asks after the creation, and goes on if it is refused.
+    """
+    asked = sent.text("terraform-version")
+    if not asked or request.headers.get("Terraform-Version") != asked:
+        return sent
+    if not services().engine_versions.why_not(EngineKind.TERRAFORM, asked):
+        return sent
+    others = {name: value for name, value in sent.attributes.items() if name != "terraform-version"}
+    return reading.Sent(others, sent.relationships)
 
 
 def _version(asked: str | None) -> str | None:

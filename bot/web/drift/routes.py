@@ -8,8 +8,8 @@ from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
 from bot.domain.people.permissions import Action, Person
-from bot.domain.plans.drift import DriftedResource
 from bot.domain.plans.modes import Mode
+from bot.domain.workspaces.drifted import DriftedResource
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports import DriftCheck, DriftRecord
 from bot.web.drift.context import (
@@ -52,7 +52,7 @@ def show(name: str) -> str:
     person = access.person_asking()
     with services().store.reading() as tx:
         workspace = tx.workspaces.named(name)
-        check = tx.drifts.check(workspace.id)
+        check = tx.drift_checks.get(workspace.id)
         lasting = tx.drifts.lasting(workspace.id)
         history = tx.drifts.history(workspace.id, HISTORY)
     may, refresh = person.may(Action.PLAN), Mode.REFRESH_ONLY in workspace.allowed_modes
@@ -85,7 +85,7 @@ def ask(name: str) -> Response:
 
 
 def _check_url(workspace: Workspace, person: Person) -> str:
-    may = workspace.active and person.may(Action.PLAN) and services().config.drift_checks
+    may = workspace.active and person.may(Action.PLAN)
     return url_for(".ask", name=workspace.name) if may else ""
 
 

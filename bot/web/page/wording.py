@@ -10,6 +10,7 @@ from bot.domain.runs.lifecycle import RunStatus, StageStatus
 from bot.domain.runs.run import Run, RunSource
 from bot.domain.terms import ForgeWords
 from bot.web.page.layout import Badge, CountChips, Timestamp, Tone
+from bot.web.page.output import harmless
 
 _STATUS_TONES: dict[RunStatus, Tone] = {
     RunStatus.PENDING: Tone.WAIT,
@@ -94,7 +95,8 @@ def how_started(run: Run, words: ForgeWords) -> str:
         case RunSource.FORECAST:
             return run.message
         case RunSource.API:
-            return f"{run.created_by} started it from the command line or by the API"
+            program = harmless(run.client.replace("/", " ")) or "the API"
+            return f"{run.created_by} started it with {program}"
         case RunSource.TRIGGER:
             return "started by another workspace's apply"
 

@@ -24,6 +24,17 @@ class TokenRow:
 
 
 @dataclass(frozen=True)
+class LoginPage:
+    """A program asks for a token. `listens` is where it waits for the answer."""
+
+    chrome: Chrome
+    whose: str
+    listens: str
+    days: int
+    allow_url: str
+
+
+@dataclass(frozen=True)
 class SessionRow:
     """Somebody who is signed in."""
 

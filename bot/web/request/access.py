@@ -97,6 +97,11 @@ def person_asking() -> Person:
     return found
 
 
+def may_create_workspaces() -> bool:
+    """Whether the person may create workspaces without a repository."""
+    return not asker().token and services().roles.in_organization(asker().account) >= Role.ADMIN
+
+
 def roles(repos: Iterable[RepoRef]) -> Mapping[RepoRef, Role]:
     """Return the person's roles, without repositories for which the forge does not answer."""
     found, most = services().roles.roles(asker().account, repos), asker().most

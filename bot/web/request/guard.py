@@ -33,9 +33,12 @@ OPEN = frozenset(
         "state.state",
         "health.healthz",
         "health.readyz",
+        "metrics.metrics",
         "identity.discovery",
         "well_known.terraform",
         "well_known.run_page",
+        "well_known.token_page",
+        "program_login.exchange",
         "identity.key_set",
         "sign_in.show",
         "sign_in.enter",
@@ -68,6 +71,10 @@ EVERYBODYS = frozenset(
         "tokens.show",
         "tokens.make",
         "tokens.revoke",
+        "program_login.show",
+        "program_login.decide",
+        "new_workspace.show",
+        "new_workspace.create",
     }
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol, cast
 
 from flask import Flask, current_app
@@ -19,13 +19,29 @@ from bot.services.configurations.api_runs import ApiRuns
 from bot.services.configurations.uploads import Uploads
 from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
 from bot.services.deliveries.redeliver import Redelivery
+from bot.services.drift.checks import DriftChecks
 from bot.services.identity.keys import IssuerKeys
+from bot.services.metrics.measure import Measurements
 from bot.services.notifications.deliver import NotificationDelivery
 from bot.services.people.forge_sign_in import ForgeSignIn
+from bot.services.people.program_login import ProgramLogin
 from bot.services.people.roles import Roles
 from bot.services.people.sessions import Sessions
 from bot.services.people.tokens import Tokens
-from bot.services.ports import Addresses, Clock, Delivery, Engine, Hook, Meter, Store, Transaction, Vault
+from bot.services.ports import (
+    Addresses,
+    Clock,
+    Delivery,
+    Engine,
+    Hook,
+    Meter,
+    Spans,
+    Store,
+    Transaction,
+    Vault,
+)
+from bot.services.run_tasks.callbacks import TaskCallbacks
+from bot.services.runs.force_execute import ForceExecute
 from bot.services.runs.locks import WorkspaceLocks
 from bot.services.runs.queue_plan import ManualRuns
 from bot.services.states.backend import StateService
@@ -118,6 +134,11 @@ class WebSettings(Protocol):
         ...
 
     @property
+    def metrics_tokens(self) -> tuple[str, ...]:
+        """The tokens that open the page of metrics; empty if nobody may see it."""
+        ...
+
+    @property
     def organization(self) -> OrganizationFacts:
         """The organization of the API."""
         ...
@@ -130,11 +151,6 @@ class WebSettings(Protocol):
     @property
     def state_lock_grace(self) -> timedelta:
         """How long a lost worker's Terraform keeps its lock on the state."""
-        ...
-
-    @property
-    def drift_checks(self) -> int:
-        """How many drift checks may be under way at once; 0: none."""
         ...
 
     @property
@@ -156,11 +172,11 @@ class EngineVersions(Protocol):
         ...
 
 
-class Pingable(Protocol):
-    """A connection that can check whether Redis answers."""
+class Sweeps(Protocol):
+    """Redis, which knows when the last sweep was."""
 
-    def ping(self) -> None:
-        """Raise ConnectionError if it does not."""
+    def swept_at(self) -> datetime | None:
+        """Return the time, None if there was none. Raises ConnectionError if Redis does not answer."""
         ...
 
 
@@ -188,8 +204,18 @@ class Services(Protocol):
         ...
 
     @property
-    def queues(self) -> Pingable:
-        """Redis; asked only whether it answers."""
+    def queues(self) -> Sweeps:
+        """Redis: whether it answers, and when the last sweep was."""
+        ...
+
+    @property
+    def spans(self) -> Spans:
+        """Traces what happens."""
+        ...
+
+    @property
+    def measurements(self) -> Measurements:
+        """Reads the metrics."""
         ...
 
     @property
@@ -210,6 +236,11 @@ class Services(Protocol):
     @property
     def workspace_locks(self) -> WorkspaceLocks:
         """Locks on workspaces."""
+        ...
+
+    @property
+    def drift_checks(self) -> DriftChecks:
+        """Drift checks."""
         ...
 
     @property
@@ -263,6 +294,11 @@ class Services(Protocol):
         ...
 
     @property
+    def task_callbacks(self) -> TaskCallbacks:
+        """Answers of run tasks."""
+        ...
+
+    @property
     def redelivery(self) -> Redelivery:
         """Deliveries once more."""
         ...
@@ -310,6 +346,16 @@ class Services(Protocol):
     @property
     def api_runs(self) -> ApiRuns:
         """Runs that clients of the API create."""
+        ...
+
+    @property
+    def force_execute(self) -> ForceExecute:
+        """What lets a pending run go first."""
+        ...
+
+    @property
+    def program_login(self) -> ProgramLogin:
+        """Tokens for programs that people let in."""
         ...
 
     @property

@@ -12,8 +12,10 @@ from flask import url_for
 from bot.domain.people.permissions import Action, Person
 from bot.domain.runs.actions import force_cancel_in
 from bot.domain.runs.run import Run, RunEvent
+from bot.domain.workspaces.variables import Variable
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.plans.plan_text import KeptText
+from bot.services.plans.snapshot import own_variables_of
 from bot.services.plans.views import PlanView
 from bot.services.ports import Transaction
 from bot.services.runs.queue_position import why_it_waits
@@ -43,6 +45,7 @@ class Found:
     policies: Judgement
     overriders: str
     signature: str
+    own_variables: Sequence[Variable] = ()
 
     @property
     def banner_facts(self) -> decisions.BannerFacts:
@@ -82,6 +85,7 @@ def find(tx: Transaction, run_id: str, *, bare: bool = False) -> Found:
         policies=policy_card.judgement(tx, run.id),
         overriders=services().controls.overriders(tx, run),
         signature=signature(run, timeline, waits),
+        own_variables=own_variables_of(tx, run.id),
     )
 
 
@@ -109,7 +113,7 @@ def build(found: Found, person: Person, extra: Extra = Extra()) -> RunPage:
         how=harmless(wording.how_started(run, elements.words_of(found.workspace.repo))),
         when=wording.moment(run.created_at, now),
         workspace=Link(found.workspace.name, elements.workspace_url(found.workspace.name)),
-        facts=_facts(found),
+        facts=(*_facts(found, person), *_own_variables(found, person)),
         problem=extra.problem,
         banners=decisions.banners(found.banner_facts, person, extra.may_override),
         losses=losses.build(run.id, extra.view) if extra.view else None,
@@ -136,15 +140,34 @@ def build(found: Found, person: Person, extra: Extra = Extra()) -> RunPage:
     )
 
 
-def _facts(found: Found) -> tuple[Fact, ...]:
+def _own_variables(found: Found, person: Person) -> tuple[Fact, ...]:
+    """Return the run's own variables. Their values are for people who may set the workspace's."""
+    shown = person.may(Action.EDIT_VARIABLES)
+    texts = [
+        f"{each.key} = {each.value}" if shown and not each.sensitive else each.key
+        for each in found.own_variables
+    ]
+    return (Fact("Variables of this run", Link(harmless(", ".join(texts)))),) if texts else ()
+
+
+def _configuration(found: Found, person: Person) -> list[Fact]:
     run, repo = found.run, found.workspace.repo
+    if run.uploaded:
+        # An upload may have secrets, as the state has.
+        url = url_for("runs.upload", run_id=run.id) if person.may(Action.EDIT_STATE) else ""
+        return [Fact("Configuration", Link("upload", url))]
     hook = services().hooks.get(repo.forge)
     commit_url = hook.commit_url(repo, run.commit) if hook else ""
-    facts = [
+    return [
         Fact("Commit", Link(wording.short(run.commit), elements.web_address(commit_url))),
         Fact("Repository", Link(repo.path)),
         Fact("Branch", Link(harmless(run.branch))),
     ]
+
+
+def _facts(found: Found, person: Person) -> tuple[Fact, ...]:
+    run, repo = found.run, found.workspace.repo
+    facts = _configuration(found, person)
     if run.merge is not None:
         facts += [
             Fact("On top of", Link(harmless(run.merge.top))),

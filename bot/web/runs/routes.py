@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from bot.domain.errors import Conflict, IllegalMove, Invalid, NotFound, PlangateError
 from bot.domain.people.audit import AuditAction
-from bot.domain.people.permissions import Person
+from bot.domain.people.permissions import Action, Person
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
 from bot.domain.runs.run import Run
 from bot.services.outbox.audit_log import done
@@ -78,6 +78,20 @@ def plan_text(run_id: str) -> Response:
     if text is None:
         raise NotFound("this run has no plan")
     return Response(f"{text.with_actions()}\n", mimetype="text/plain")
+
+
+@blueprint.get("/runs/<run_id>/upload")
+def upload(run_id: str) -> Response:
+    """Download the uploaded configuration of a run, for those who may read the state. Raises NotFound."""
+    with services().store.reading() as tx:
+        run = tx.runs.get(run_id)
+        if not run.uploaded or not access.person_asking().may(Action.EDIT_STATE):
+            raise NotFound(f"{run_id} has no upload")
+        data = tx.configurations.bytes_of(run.configuration_version)
+    answer = make_response(data)
+    answer.mimetype = "application/gzip"
+    answer.headers["Content-Disposition"] = f"attachment; filename={run.configuration_version}.tar.gz"
+    return answer
 
 
 @blueprint.post("/runs/<run_id>/comment")

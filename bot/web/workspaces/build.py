@@ -104,6 +104,7 @@ def home() -> HomePage:
         ),
         groups=tuple(_groups(query, found, part.drifted)),
         any_workspace=part.any_workspace,
+        create_url=url_for("new_workspace.show") if access.may_create_workspaces() else "",
         pager=elements.pager(
             number, number * PER_PAGE < total, ".home", where=elements.part(number, PER_PAGE, total), **kept
         ),

@@ -56,7 +56,7 @@ class Search:
 
 @dataclass(frozen=True)
 class HomePage:
-    """The list of workspaces."""
+    """The list of workspaces. `create_url` is empty for those who may create none."""
 
     chrome: Chrome
     filters: tuple[Filter, ...]
@@ -64,6 +64,20 @@ class HomePage:
     groups: tuple[WorkspaceGroup, ...]
     any_workspace: bool
     pager: Pager
+    create_url: str
+
+
+@dataclass(frozen=True)
+class NewWorkspacePage:
+    """The form that creates a workspace without a repository, with what was sent if it was refused."""
+
+    chrome: Chrome
+    problem: str
+    name: str
+    description: str
+    project: str
+    projects: tuple[str, ...]
+    auto_apply: bool
 
 
 @dataclass(frozen=True)

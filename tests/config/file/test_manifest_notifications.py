@@ -108,3 +108,9 @@ def test_what_is_wrong_is_said_without_secrets(
         read(tmp_path, f"  ops: {entry}", **env)
     assert why in str(caught.value)
     assert "s3cr3t" not in str(caught.value)
+
+
+def test_a_worker_of_a_pool_needs_no_address_and_no_key(tmp_path: Path) -> None:
+    config = read(tmp_path, "  ops: {kind: slack, url_env: OPS_SLACK}", PLANGATE_POOL="production")
+    assert [each.name for each in config.notifications.destinations] == ["ops"]
+    assert config.notifications.mailboxes == {}

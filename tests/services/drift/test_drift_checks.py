@@ -50,7 +50,7 @@ def lasting(house: House, workspace: Workspace) -> DriftRecord | None:
 
 def check_of(house: House, workspace: Workspace) -> DriftCheck:
     with house.store.reading() as tx:
-        found = tx.drifts.check(workspace.id)
+        found = tx.drift_checks.get(workspace.id)
     assert found is not None
     return found
 

@@ -14,7 +14,7 @@ from bot.domain.errors import (
     TimedOut,
 )
 from bot.domain.runs.lifecycle import RunStatus
-from bot.services.execution.advance import NO_ROOM
+from bot.services.execution.disk_space import NO_ROOM
 from bot.services.execution.retry import PAUSES
 from tests.fakes.engine import change
 from tests.fakes.house import WRITER, House

@@ -19,8 +19,10 @@ Programs = Callable[..., ApiClient]
 def test_clients_find_the_api_by_discovery(world: World) -> None:
     said = world.stranger().get("/.well-known/terraform.json")
     assert said.mimetype == "application/json"
-    assert set(said.get_json().values()) == {"/api/v2/"}
-    assert {"tfe.v2", "tfe.v2.1", "tfe.v2.2", "state.v2"} == set(said.get_json())
+    found = said.get_json()
+    assert found.pop("login.v1")["client"] == "terraform-cli"
+    assert set(found.values()) == {"/api/v2/"}
+    assert {"tfe.v2", "tfe.v2.1", "tfe.v2.2", "state.v2"} == set(found)
 
 
 def test_the_address_that_the_cli_prints_leads_to_the_page_of_the_run(world: World) -> None:

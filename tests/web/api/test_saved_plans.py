@@ -44,13 +44,13 @@ def olga(program: Programs) -> ApiClient:
     return program()
 
 
-def planned(world: World, run_id: str, status: RunStatus = RunStatus.PLANNED_AND_SAVED) -> Run:
+def planned(world: World, run_id: str, status: RunStatus | None = RunStatus.PLANNED_AND_SAVED) -> Run:
     """Bring a run to where a worker would have brought it."""
     steps = (RunStatus.FETCHING, RunStatus.FETCHING_COMPLETED, RunStatus.PLAN_QUEUED, RunStatus.PLANNING)
 
     def step(tx: Any, run: Run) -> Any:
         moves = []
-        for each in (*steps, RunStatus.PLANNED, status):
+        for each in filter(None, (*steps, RunStatus.PLANNED, status)):
             moves.append(world.services.transitions.moved(run, each, has_changes=True))
             run = moves[-1][0]
         tx.artifacts.put(run.id, ArtifactKind.PLAN_JSON, json.dumps(PLAN).encode())
@@ -125,12 +125,12 @@ def test_a_run_knows_the_program_that_created_it(world: World, olga: ApiClient) 
             "relationships": {"workspace": {"data": {"type": "workspaces", "id": made["id"]}}},
         }
     }
-    headers = {"Authorization": f"Bearer {olga.secret}", "X-Terraform-Version": "1.11.4"}
+    headers = {"Authorization": f"Bearer {olga.secret}", "Terraform-Version": "1.11.4"}
     said = world.stranger().post("/api/v2/runs", json=body, headers=headers)
     second = data(said)
     assert second["attributes"]["allow-empty-apply"] is True
     hostile = world.stranger().post(
-        "/api/v2/runs", json=body, headers={**headers, "X-Terraform-Version": "1\u00e9" * 80}
+        "/api/v2/runs", json=body, headers={**headers, "Terraform-Version": "1\u00e9" * 80}
     )
     with world.services.store.reading() as tx:
         clients = [tx.runs.get(each["id"]).client for each in (run, second, data(hostile))]

@@ -222,3 +222,23 @@ def test_a_pattern_is_not_undone_by_leaving_out_one_workspace(world: World, olga
     at = f"/varsets/{made['id']}/relationships/workspaces"
     refused = olga.ask("DELETE", at, {"data": [{"type": "workspaces", "id": net}]})
     assert (refused.status_code, "change the pattern" in words(refused)) == (422, True)
+
+
+def test_a_set_reaches_the_workspaces_of_its_projects(olga: ApiClient) -> None:
+    project = data(olga.send("POST", "/organizations/plangate/projects", "projects", {"name": "Lab"}))
+    link = {"type": "projects", "id": project["id"]}
+    sent = {"type": "workspaces", "attributes": {"name": "net"}, "relationships": {"project": {"data": link}}}
+    there = data(olga.ask("POST", ALL, {"data": sent}))["id"]
+    made = data(olga.send("POST", SETS, "varsets", {"name": "lab"}, projects=[link]))
+    assert [each["id"] for each in made["relationships"]["projects"]["data"]] == [project["id"]]
+    assert [each["id"] for each in olga.found(f"/workspaces/{there}/varsets")["data"]] == [made["id"]]
+    renamed = olga.send("PATCH", f"/projects/{project['id']}", "projects", {"name": "Laboratory"})
+    assert renamed.status_code == 200
+    assert [each["id"] for each in olga.found(f"/workspaces/{there}/varsets")["data"]] == [made["id"]]
+    at = f"/varsets/{made['id']}/relationships/projects"
+    assert olga.ask("DELETE", at, {"data": [link]}).status_code == 204
+    assert olga.found(f"/workspaces/{there}/varsets")["data"] == []
+    assert olga.ask("POST", at, {"data": [link]}).status_code == 204
+    default = {"data": [{"type": "projects", "id": "prj-default"}]}
+    assert olga.ask("POST", at, default).status_code == 422
+    assert olga.found(f"/varsets/{made['id']}?include=projects")["included"][0]["id"] == project["id"]

@@ -379,3 +379,10 @@ def test_a_destroy_run_applies_by_itself_only_if_the_client_asks_for_it(
     runs = [data(start(olga, made["id"], version, **attributes))["id"] for attributes in asked]
     with world.services.store.reading() as tx:
         assert [tx.runs.get(each).applies_by_itself for each in runs] == [True, False, True, False]
+
+
+def test_a_cli_whose_version_the_workers_lack_makes_a_workspace_with_theirs(olga: ApiClient) -> None:
+    sent = {"data": {"type": "workspaces", "attributes": {"name": "net", "terraform-version": "0.99.1"}}}
+    assert olga.ask("POST", ALL, sent).status_code == 422
+    made = data(olga.ask("POST", ALL, sent, environ_overrides={"HTTP_TERRAFORM_VERSION": "0.99.1"}))
+    assert made["attributes"]["terraform-version"] == "latest"

@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.people.permissions import Role
-from bot.domain.plans.drift import DriftedResource
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import RunSource
 from bot.domain.workspaces.drift import DriftSettings
+from bot.domain.workspaces.drifted import DriftedResource
 from bot.services.ports import DriftCheck, DriftRecord
 from tests.support.seeding import Seeded, seed
 from tests.web.conftest import World
@@ -45,7 +45,7 @@ def drifted(world: World, *resources: DriftedResource, number: int = 0, ended: s
         ("ann wrote the state (by hand)",), now if ended else None, ended,
     )  # fmt: skip
     with world.services.store.transaction() as tx:
-        tx.drifts.put_check(DriftCheck(workspace.id, now, checked_at=now))
+        tx.drift_checks.put(DriftCheck(workspace.id, now, checked_at=now))
         tx.drifts.put(record)
     return record
 
@@ -85,7 +85,7 @@ def test_people_who_may_plan_have_it_checked_and_others_do_not(world: World, see
     form = {"form_token": world.form_token(path)}
     assert world.client.post(path, data=form).status_code == 303
     with world.services.store.reading() as tx:
-        check = tx.drifts.check(tx.workspaces.named(NAME).id)
+        check = tx.drift_checks.get(tx.workspaces.named(NAME).id)
     assert check is not None
     assert check.wanted
     assert "as soon as no other run waits" in text(world, path)

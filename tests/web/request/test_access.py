@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import timedelta
 from typing import Any
 
@@ -110,12 +111,15 @@ def test_pages_are_not_kept_by_caches(world: World) -> None:
     assert world.client.get("/").headers["Cache-Control"] == "no-store"
 
 
+READY = {"database": True, "schema": "current", "redis": True, "disk": True, "sweep_age_seconds": None}
+
+
 def test_health(world: World) -> None:
     assert world.client.get("/healthz").get_json() == {"ok": True}
-    assert world.client.get("/readyz").get_json() == {"database": True, "redis": True, "disk": True}
+    assert world.client.get("/readyz").get_json() == READY
     world.dispatch.down = True
     answer = world.client.get("/readyz")
-    assert (answer.status_code, answer.get_json()) == (503, {"database": True, "redis": False, "disk": True})
+    assert (answer.status_code, answer.get_json()) == (503, READY | {"redis": False})
 
 
 def test_readyz_says_that_the_disk_is_full(world: World) -> None:
@@ -123,7 +127,26 @@ def test_readyz_says_that_the_disk_is_full(world: World) -> None:
     assert isinstance(engine, FakeEngine)
     engine.full = "3 MB left"
     answer = world.client.get("/readyz")
-    assert (answer.status_code, answer.get_json()) == (503, {"database": True, "redis": True, "disk": False})
+    assert (answer.status_code, answer.get_json()) == (503, READY | {"disk": False})
+
+
+def test_readyz_tells_the_age_of_the_last_sweep_and_stays_ready(world: World) -> None:
+    world.dispatch.note_sweep(world.services.clock.now() - timedelta(hours=3))
+    answer = world.client.get("/readyz")
+    assert (answer.status_code, answer.get_json()) == (200, READY | {"sweep_age_seconds": 3 * 3600})
+
+
+@pytest.mark.parametrize(("revision", "said", "status"), [("0001", "behind", 503), ("9999", "newer", 200)])
+def test_readyz_knows_the_schema_and_lives_with_a_newer_one(
+    world: World, revision: str, said: str, status: int
+) -> None:
+    with sqlite3.connect(world.database) as database:
+        (current,) = database.execute("SELECT version_num FROM alembic_version").fetchone()
+        database.execute("UPDATE alembic_version SET version_num = ?", [revision])
+    answer = world.client.get("/readyz")
+    with sqlite3.connect(world.database) as database:
+        database.execute("UPDATE alembic_version SET version_num = ?", [current])
+    assert (answer.status_code, answer.get_json()) == (status, READY | {"schema": said})
 
 
 def test_the_last_resort_says_nothing_but_a_reference(

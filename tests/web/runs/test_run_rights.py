@@ -35,6 +35,7 @@ LEGAL = {
     S.POLICY_CHECKING: {"cancel"},
     S.POLICY_OVERRIDE: {"override", "discard"},
     S.POLICY_CHECKED: {"confirm", "discard"},
+    S.PLANNED_AND_SAVED: {"confirm", "discard"},
     S.CONFIRMED: {"cancel"},
     S.APPLY_QUEUED: {"cancel"},
     S.APPLYING: {"cancel"},

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0065"
-down_revision = "0067"
+down_revision = "0063"
 
 _MOMENT = sa.DateTime(timezone=True)
 

@@ -11,6 +11,7 @@ from bot.domain.runs import actions, lifecycle
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
 from bot.domain.runs.run import Run, RunEvent, RunSource
 from bot.domain.workspaces.workspace import Workspace
+from bot.services.plans.snapshot import own_variables_of
 from bot.services.ports import Transaction
 from bot.web.api import signed
 from bot.web.api.documents import ApiLink, ApiLinks, ApiResource, Fields, Related, moment
@@ -18,6 +19,7 @@ from bot.web.api.gate import short_hash
 from bot.web.api.shapes.policy_checks import policy_check_id, was_judged
 from bot.web.request.services import services
 
+_CLI = "terraform+cloud"
 _SOURCES = {RunSource.API: "tfe-api", RunSource.PUSH: "tfe-configuration-version"}
 
 
@@ -33,6 +35,7 @@ def run_resource(tx: Transaction, run: Run, there: Workspace, person: Person) ->
         "configuration-version": ApiLink("configuration-versions", configuration_id(run)),
         "created-by": ApiLink("users", f"user-{short_hash(run.created_by)}"),
         "run-events": ApiLinks("run-events", (), f"{at}/run-events"),
+        "comments": Related(f"{at}/comments"),
         "task-stages": ApiLinks("task-stages"),
         "policy-checks": ApiLinks("policy-checks", checks, f"{at}/policy-checks"),
     }
@@ -96,7 +99,7 @@ def _run_attributes(tx: Transaction, run: Run, person: Person, timeline: Sequenc
             "can-discard": person.may(Action.DISCARD),
             "can-comment": person.may(Action.COMMENT),
             "can-force-cancel": person.may(Action.FORCE_CANCEL),
-            "can-force-execute": False,
+            "can-force-execute": person.may(Action.FORCE_EXECUTE),
             # `apply -auto-approve` would override by itself: a person does that, on the page.
             "can-override-policy-check": False,
         },
@@ -112,9 +115,9 @@ def _run_attributes(tx: Transaction, run: Run, person: Person, timeline: Sequenc
         "refresh-only": modes.refresh_only,
         "target-addrs": list(modes.target_addrs),
         "replace-addrs": list(modes.replace_addrs),
-        "variables": [],
+        "variables": _variables(tx, run, person),
         "message": run.message,
-        "source": _SOURCES.get(run.source, "tfe-ui"),
+        "source": _CLI if run.client.startswith("Terraform/") else _SOURCES.get(run.source, "tfe-ui"),
         "terraform-version": run.engine_version,
         "trigger-reason": "manual",
         "created-at": moment(run.created_at),
@@ -122,6 +125,15 @@ def _run_attributes(tx: Transaction, run: Run, person: Person, timeline: Sequenc
         "canceled-at": moment(cancel),
         "force-cancel-available-at": moment(cancel + known.cool_off) if cancel and not run.final else None,
     }
+
+
+def _variables(tx: Transaction, run: Run, person: Person) -> list[Fields]:
+    """Return the run's own variables. Their values are for people who may set the workspace's."""
+    shown = person.may(Action.EDIT_VARIABLES)
+    return [
+        {"key": each.key, "value": "" if each.sensitive or not shown else each.value}
+        for each in own_variables_of(tx, run.id)
+    ]
 
 
 def position(tx: Transaction, run: Run) -> int:

@@ -72,7 +72,7 @@ def _attributes(there: Workspace, person: Person, *, locked: bool) -> Fields:
         "working-directory": there.working_directory,
         "tag-names": tag_names(there),
         "structured-run-output-enabled": False,
-        "global-remote-state": False,
+        "global-remote-state": there.shares_with_all,
         "queue-all-runs": False,
         "speculative-enabled": True,
         "file-triggers-enabled": there.triggers.file_triggers and there.has_repo,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bot.domain.plans.drift import DriftedResource, hidden, read_drift
 from bot.domain.workspaces.drift import DriftIgnore
+from bot.domain.workspaces.drifted import DriftedResource, hidden, read_drift
 
 
 def item(address: str, *actions: str, before: Any = None, after: Any = None, **more: Any) -> dict[str, Any]:

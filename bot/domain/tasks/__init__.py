@@ -1,0 +1,1 @@
+"""Run tasks: services that judge a run at points of its way, in HashiCorp's protocol."""
