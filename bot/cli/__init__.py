@@ -48,6 +48,10 @@ GROUPS: Mapping[str, Mapping[str, ListedCommand]] = {
         "demo": ListedCommand(
             "bot.cli.demo", "Show the main job with real pushes, real Terraform and real workers."
         ),
+        "setup": ListedCommand(
+            "bot.cli.server.setup",
+            "Write plangate.yml, the settings with new keys, and units or a compose file.",
+        ),
         "github-app": ListedCommand(
             "bot.cli.server.github_app", "Register a GitHub App in two clicks; save its secrets in files."
         ),
@@ -55,6 +59,12 @@ GROUPS: Mapping[str, Mapping[str, ListedCommand]] = {
             "bot.cli.doctor", "Check every part and say how to fix it; exit with 1 if one does not work."
         ),
         "keys": ListedCommand("bot.cli.server.keys", "Keys for encryption at rest."),
+        "backup": ListedCommand(
+            "bot.cli.server.backup", "Write the whole database into an encrypted file, while the servers run."
+        ),
+        "restore": ListedCommand(
+            "bot.cli.server.backup", "Read a backup into an empty database, of the same or the other kind."
+        ),
         "replay": ListedCommand(
             "bot.cli.server.maintenance", "Show a delivery's decisions; handle a waiting or failed one again."
         ),

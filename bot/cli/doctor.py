@@ -34,7 +34,7 @@ def doctor(*, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
     else:
-        for line in _lines(findings):
+        for line in lines(findings):
             click.echo(line)
     if any(finding.state is State.FAILED for finding in findings):
         sys.exit(1)
@@ -93,7 +93,7 @@ def _problems(error: ConfigError) -> list[str]:
     return [line.removeprefix("  - ") for line in rest] or [first]
 
 
-def _lines(findings: Sequence[Finding]) -> Iterator[str]:
+def lines(findings: Sequence[Finding]) -> Iterator[str]:
     """List what is in order, then the problems one by one with how to fix each, then how many there are."""
     problems = [one for one in findings if one.state is not State.OK]
     for finding in findings:

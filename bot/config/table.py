@@ -211,6 +211,28 @@ _OTHERS: tuple[Setting, ...] = (
         "How long output and plans of previews are kept. They stay while the pull request is open",
     ),
     Setting(
+        "PLANGATE_KEEP_RUNS",
+        "",
+        "How long plans and other files of runs that may apply are kept after they ended, 7d or more. The "
+        "runs themselves stay. If unset: for ever",
+    ),
+    Setting(
+        "PLANGATE_KEEP_LOGS",
+        "",
+        "How long the output of runs that may apply is kept, 7d or more. If unset: for ever",
+    ),
+    Setting(
+        "PLANGATE_KEEP_STATES",
+        "",
+        "How long versions of states are kept after another one replaced them, 7d or more. The current one "
+        "always stays. If unset: for ever",
+    ),
+    Setting(
+        "PLANGATE_LEGAL_HOLD",
+        "",
+        "Names of workspaces, with commas, from which the three above delete nothing. `*`: all workspaces",
+    ),
+    Setting(
         "PLANGATE_CATCH_UP_EVERY",
         "5m",
         "How often each repository is compared with its forge, and the forge's list of failed deliveries "

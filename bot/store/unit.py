@@ -39,6 +39,7 @@ from bot.store.repositories.projects import SqlProjects
 from bot.store.repositories.resources import SqlIndexedResources, SqlResourceSearch
 from bot.store.repositories.retention import SqlRetention
 from bot.store.repositories.run_figures import SqlRunFigures
+from bot.store.repositories.run_retention import SqlRunRetention
 from bot.store.repositories.run_search import SqlRunSearch
 from bot.store.repositories.runs import SqlArtifacts, SqlRuns
 from bot.store.repositories.states import SqlStateHistory, SqlStateLocks, SqlStates, SqlStateUploads
@@ -96,6 +97,7 @@ class SqlTransaction:
     resource_search: SqlResourceSearch
     run_figures: SqlRunFigures
     backlog: SqlBacklog
+    run_retention: SqlRunRetention
 
 
 class SqlStore:
@@ -216,4 +218,5 @@ class SqlStore:
             resource_search=SqlResourceSearch(connection),
             run_figures=SqlRunFigures(connection),
             backlog=SqlBacklog(connection),
+            run_retention=SqlRunRetention(connection),
         )

@@ -37,6 +37,7 @@ from bot.domain.workspaces.discovery import DiscoverRule
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.deliveries.catch_up import CatchUpSettings
 from bot.services.ports import Addresses, ArtifactKind, CommentTexts, Delivery, Limits, RunQuery
+from bot.services.upkeep.retention import RetentionPeriods
 from bot.store import SqlStore
 from bot.vault import FernetVault
 from bot.wiring import build_services
@@ -73,6 +74,7 @@ class House:
         policy_sets: Sequence[PolicySet] = (),
         texts: CommentTexts | None = None,
         catching_up: CatchUpSettings = NEVER,
+        keeping: RetentionPeriods = RetentionPeriods(),  # noqa: B008  frozen
         destinations: Sequence[Destination] = (),
         pool: str = "",
         run_tasks: Sequence[RunTask] = (),
@@ -92,6 +94,7 @@ class House:
             policies=PolicySettings(PolicyLimits(), replayed=5, sets=tuple(policy_sets)),
             owners=(Account("github", "olga"),),
             catching_up=catching_up,
+            retention=keeping,
             notifications=NotificationSettings(tuple(destinations)),
             pool=pool,
             run_tasks=RunTaskSettings(tuple(run_tasks)),

@@ -31,12 +31,12 @@ from bot.dispatch import (
     QUEUES,
     RUN_QUEUES,
     TRACEPARENT,
-    PlangateJob,
     PlangateQueue,
     RqDispatch,
     pool_queue,
     queue_of,
 )
+from bot.dispatch.safe_jobs import PlangateJob
 from bot.domain.errors import ConfigError
 from bot.services.metrics.catalogue import JOB_WAIT_SECONDS
 from bot.services.metrics.series import SilentMeter

@@ -126,7 +126,8 @@ class PolicyOverrides:
     def _why_not(
         self, tx: Transaction, run: Run, checks: Sequence[PolicyCheck], person: Person, teams: KnownTeams
     ) -> str:
-        forge = tx.workspaces.get(run.workspace_id).repo.forge
+        # Without a repository, owners are known by the forge with which they have signed in.
+        forge = tx.workspaces.get(run.workspace_id).repo.forge or person.origin.forge
         return why_not_override(self._sets, checks, person, self._authors(tx, run), forge, teams)
 
     @staticmethod

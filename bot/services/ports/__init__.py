@@ -123,7 +123,7 @@ from bot.services.ports.states import (
     StateUploads,
     StateVersion,
 )
-from bot.services.ports.store import Retention, SchemaState, Store, Transaction
+from bot.services.ports.store import Retention, RunRetention, SchemaState, Store, Transaction
 from bot.services.ports.tasks import TaskAnswer, TaskCaller, TaskMailbox, TaskResults
 from bot.services.ports.variables import VariableIds, Variables
 from bot.services.ports.workspaces import (
@@ -248,6 +248,7 @@ __all__ = [
     "RunFigures",
     "RunFile",
     "RunQuery",
+    "RunRetention",
     "RunSearch",
     "RunSearchQuery",
     "RunState",

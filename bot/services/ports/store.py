@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from enum import StrEnum
@@ -250,6 +251,11 @@ class Transaction(Protocol):
         ...
 
     @property
+    def run_retention(self) -> RunRetention:
+        """Deleting what old applies and old states left."""
+        ...
+
+    @property
     def backlog(self) -> Backlog:
         """What waits in the whole installation."""
         ...
@@ -319,4 +325,27 @@ class Retention(Protocol):
 
     def leases(self, before: datetime, limit: int) -> int:
         """Delete leases that ended before `before`, but not while their run exists."""
+        ...
+
+
+class RunRetention(Protocol):
+    """Deletes what old applies and old states left, if an operator says so.
+
+    `held` names workspaces under a legal hold: nothing of them is deleted. Each method deletes from at most
+    `limit` runs or versions, and returns from how many it did.
+    """
+
+    def files(self, before: datetime, held: Sequence[str], limit: int) -> int:
+        """Delete plans and other files of runs that may apply and ended before `before`.
+
+        Not of a run that no other applied run of its workspace follows.
+        """
+        ...
+
+    def output(self, before: datetime, held: Sequence[str], limit: int) -> int:
+        """Delete the output of such runs."""
+        ...
+
+    def states(self, before: datetime, held: Sequence[str], limit: int) -> int:
+        """Delete versions of states that a newer one replaced before `before`. Never the current one."""
         ...

@@ -169,7 +169,7 @@ class RunTasks:
             "stage": result.stage.value,
             "access_token": self._tokens.of(result.id),
             "capabilities": {"outcomes": True},
-            "is_speculative": run.plan_only,
+            "is_speculative": run.speculative,
             "organization_name": self._organization,
             "plan_id": plan_id(run.id) if planned else None,
             "plan_json_api_url": f"{here}/plan-json" if planned else None,

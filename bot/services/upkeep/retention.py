@@ -1,6 +1,7 @@
 """Retention: deletes old deliveries, failed ones too, old previews' output and plans, and old leases.
 
-Never deletes a version of a state, nor anything of a run that may have applied. Runs at most once an hour
+Deletes versions of states, and files and output of runs that may have applied, only if a setting says so:
+never the current state, nor anything of a workspace under a legal hold. Runs at most once an hour
 over all processes, in short transactions.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -27,10 +28,19 @@ _FAILED = timedelta(days=8)
 
 @dataclass(frozen=True)
 class RetentionPeriods:
-    """How long rows are kept: deliveries after they were received, previews after they ended."""
+    """How long rows are kept: deliveries after they were received, previews after they ended.
+
+    `runs` and `logs` are for the files and the output of runs that may apply, after they ended. `states` is
+    for versions of states, after another one replaced them. None: for ever. `held` names workspaces under a
+    legal hold, from which none of these three deletes anything; `*`: all workspaces.
+    """
 
     deliveries: timedelta = timedelta(days=90)
     previews: timedelta = timedelta(days=30)
+    runs: timedelta | None = None
+    logs: timedelta | None = None
+    states: timedelta | None = None
+    held: tuple[str, ...] = ()
 
 
 class RetentionJob:
@@ -64,9 +74,22 @@ class RetentionJob:
             ("uploads", retention.previews, lambda tx, at: tx.configurations.archive_old(at, 50)),
             ("leases", retention.previews, lambda tx, at: tx.retention.leases(at, _AT_A_TIME)),
         )
-        for what, age, forget in steps:
+        for what, age, forget in (*steps, *self._of_applies()):
             if count := self._forgotten(now - age, forget):
                 log.info("%d %s older than %s were forgotten", count, what, age)
+
+    def _of_applies(self) -> Iterator[tuple[str, timedelta, Callable[[Transaction, datetime], int]]]:
+        """Return what an operator has set for runs that may apply, and for states."""
+        kept = self._retention
+        if "*" in kept.held:
+            return
+        held = kept.held
+        if kept.runs is not None:
+            yield "files of runs", kept.runs, lambda tx, at: tx.run_retention.files(at, held, 50)
+        if kept.logs is not None:
+            yield "logs of runs", kept.logs, lambda tx, at: tx.run_retention.output(at, held, 50)
+        if kept.states is not None:
+            yield "states", kept.states, lambda tx, at: tx.run_retention.states(at, held, 50)
 
     def _forgotten(self, before: datetime, forget: Callable[[Transaction, datetime], int]) -> int:
         count = 0

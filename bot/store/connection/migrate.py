@@ -37,7 +37,7 @@ def migrate(url: str) -> tuple[str, ...]:
             waiting = _pending(connection)
             if waiting:
                 _upgrade(connection)
-                _verify_references(connection)
+                verify_references(connection)
             return waiting
     finally:
         engine.dispose()
@@ -64,7 +64,7 @@ def pending(url: str) -> tuple[str, ...]:
 
 def compared(connection: sa.Connection) -> SchemaState:
     """Return how the schema compares with this program's migrations."""
-    known, current = _all_revisions(), _current(connection)
+    known, current = _all_revisions(), revision_of(connection)
     if current == known[-1]:
         return SchemaState.CURRENT
     return SchemaState.BEHIND if current is None or current in known else SchemaState.NEWER
@@ -129,7 +129,7 @@ def _all_revisions() -> tuple[str, ...]:
     )
 
 
-def _current(connection: sa.Connection) -> str | None:
+def revision_of(connection: sa.Connection) -> str | None:
     """Return the revision that Alembic has noted in the database, None if it is empty."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
@@ -138,7 +138,7 @@ def _current(connection: sa.Connection) -> str | None:
 
 
 def _pending(connection: sa.Connection) -> tuple[str, ...]:
-    current = _current(connection)
+    current = revision_of(connection)
     known = _all_revisions()
     if current is None:
         return known
@@ -150,7 +150,7 @@ def _pending(connection: sa.Connection) -> tuple[str, ...]:
     return known[known.index(current) + 1 :]
 
 
-def _verify_references(connection: sa.Connection) -> None:
+def verify_references(connection: sa.Connection) -> None:
     """SQLite enforces no references while tables are rebuilt, so they are checked before the commit."""
     if connection.dialect.name == "sqlite" and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
         raise PlangateError("the migration was rolled back: it would leave rows that refer to nothing")

@@ -44,12 +44,11 @@ def writers_turn(database: str) -> Iterator[None]:
 
 def looked_for(found: Callable[[], bool], seconds: float) -> bool:
     """Look again and again for some seconds; False if it was not found."""
-    end = time.monotonic() + seconds
-    while not found():
-        if time.monotonic() > end:
-            return False
+    for _ in range(int(seconds / LOOK_SECONDS)):
+        if found():
+            return True
         time.sleep(LOOK_SECONDS)
-    return True
+    return found()
 
 
 def _taken(file: int) -> bool:

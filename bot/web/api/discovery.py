@@ -14,6 +14,8 @@ API_VERSION = "2.6"
 
 _SERVICES = ("tfe.v2", "tfe.v2.1", "tfe.v2.2", "state.v2")
 
+_PAGES = {"variables": "variables.of_workspace", "states": "state_versions.listing"}
+
 routes = ApiRoutes("discovery")
 
 
@@ -37,6 +39,13 @@ def run_page(run_id: str, **_: str) -> Response:
     """Send people to a run's page from the address that the CLI prints."""
     said = documents.nothing(302)
     said.headers["Location"] = url_for("runs.show", run_id=run_id)
+    return said
+
+
+def workspace_page(workspace_name: str, part: str = "", **_: str) -> Response:
+    """Send people to a workspace's page, variables or states from the addresses that the CLI prints."""
+    said = documents.nothing(302)
+    said.headers["Location"] = url_for(_PAGES.get(part, "workspaces.show"), name=workspace_name)
     return said
 
 

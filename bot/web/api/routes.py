@@ -65,7 +65,9 @@ well_known.get("/.well-known/terraform.json", endpoint="terraform")(discovery.we
 well_known.get("/app/<organization_name>/<workspace_name>/runs/<run_id>", endpoint="run_page")(
     discovery.run_page
 )
-
+_workspace = "/app/<organization_name>/<workspace_name>"
+well_known.get(_workspace, endpoint="workspace_page")(discovery.workspace_page)
+well_known.get(f"{_workspace}/<part>", endpoint="workspace_page")(discovery.workspace_page)
 well_known.get("/app/settings/tokens", endpoint="token_page")(discovery.token_page)
 
 

@@ -37,6 +37,7 @@ OPEN = frozenset(
         "identity.discovery",
         "well_known.terraform",
         "well_known.run_page",
+        "well_known.workspace_page",
         "well_known.token_page",
         "program_login.exchange",
         "identity.key_set",

@@ -9,14 +9,10 @@ from typing import Protocol, cast
 
 from flask import Flask, current_app
 
-from bot.domain.people.permissions import Person
-from bot.domain.runs.run import Run
-from bot.domain.workspaces.workspace import EngineKind, Workspace
+from bot.domain.workspaces.workspace import Workspace
 from bot.services.approvals.requirements import RequirementChecker
 from bot.services.comments.page_applies import PageApplies
 from bot.services.comments.why_reports import WhyReports
-from bot.services.configurations.api_runs import ApiRuns
-from bot.services.configurations.uploads import Uploads
 from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
 from bot.services.deliveries.redeliver import Redelivery
 from bot.services.drift.checks import DriftChecks
@@ -24,7 +20,6 @@ from bot.services.identity.keys import IssuerKeys
 from bot.services.metrics.measure import Measurements
 from bot.services.notifications.deliver import NotificationDelivery
 from bot.services.people.forge_sign_in import ForgeSignIn
-from bot.services.people.program_login import ProgramLogin
 from bot.services.people.roles import Roles
 from bot.services.people.sessions import Sessions
 from bot.services.people.tokens import Tokens
@@ -37,22 +32,16 @@ from bot.services.ports import (
     Meter,
     Spans,
     Store,
-    Transaction,
     Vault,
 )
-from bot.services.run_tasks.callbacks import TaskCallbacks
-from bot.services.runs.force_execute import ForceExecute
 from bot.services.runs.locks import WorkspaceLocks
 from bot.services.runs.queue_plan import ManualRuns
 from bot.services.states.backend import StateService
 from bot.services.states.history import StateVersions
-from bot.services.states.pushes import StatePushes
 from bot.services.states.shared_states import SharedStates
-from bot.services.variables.api_sets import ApiVariableSets
-from bot.services.variables.api_variables import ApiVariables
 from bot.services.variables.editor import VariableEditor
-from bot.services.workspaces.api_workspaces import ApiWorkspaces
-from bot.services.workspaces.projects import Projects
+from bot.web.request.api_services import ApiServices
+from bot.web.request.run_actions import RunActions
 
 
 class DeliveryIntake(Protocol):
@@ -60,46 +49,6 @@ class DeliveryIntake(Protocol):
 
     def accept(self, delivery: Delivery) -> bool:
         """Store a delivery and wake a worker; False if its id was here before."""
-        ...
-
-
-class RunActions(Protocol):
-    """What people do to runs. Each raises Forbidden, IllegalMove, Invalid, NotFound, Conflict."""
-
-    def confirm(self, run_id: str, person: Person, comment: str = "") -> Run:
-        """Let a run apply its plan."""
-        ...
-
-    def discard(self, run_id: str, person: Person, comment: str = "") -> Run:
-        """Discard a run that waits for a decision."""
-        ...
-
-    def cancel(self, run_id: str, person: Person, comment: str = "") -> Run:
-        """Stop a run."""
-        ...
-
-    def force_cancel(self, run_id: str, person: Person, comment: str = "") -> Run:
-        """Kill a run that a cancel did not end within the cool-off."""
-        ...
-
-    def override(self, run_id: str, person: Person, comment: str = "", policy: str = "") -> Run:
-        """Override the failed policies of a run; the comment is the reason."""
-        ...
-
-    def may_override(self, run_id: str, person: Person) -> bool:
-        """Whether the run waits for an override that this person may give."""
-        ...
-
-    def overriders(self, tx: Transaction, run: Run) -> str:
-        """Say who may override what holds the run."""
-        ...
-
-    def comment(self, run_id: str, person: Person, text: str) -> Run:
-        """Add a person's comment to the run's timeline."""
-        ...
-
-    def retry(self, run_id: str, person: Person, comment: str = "", as_id: str = "") -> Run:
-        """Create a run on the same commit; with the same `as_id` only once."""
         ...
 
 
@@ -164,14 +113,6 @@ class WebSettings(Protocol):
         ...
 
 
-class EngineVersions(Protocol):
-    """Knows which versions of Terraform and OpenTofu there are."""
-
-    def why_not(self, kind: EngineKind, version: str) -> str:
-        """Say why runs can't use this very version. Empty if they can."""
-        ...
-
-
 class Sweeps(Protocol):
     """Redis, which knows when the last sweep was."""
 
@@ -180,7 +121,7 @@ class Sweeps(Protocol):
         ...
 
 
-class Services(Protocol):
+class Services(ApiServices, Protocol):
     """The services, as the composition root builds them."""
 
     @property
@@ -294,11 +235,6 @@ class Services(Protocol):
         ...
 
     @property
-    def task_callbacks(self) -> TaskCallbacks:
-        """Answers of run tasks."""
-        ...
-
-    @property
     def redelivery(self) -> Redelivery:
         """Deliveries once more."""
         ...
@@ -326,56 +262,6 @@ class Services(Protocol):
     @property
     def state_versions(self) -> StateVersions:
         """Their versions, for people."""
-        ...
-
-    @property
-    def state_pushes(self) -> StatePushes:
-        """States that people push by the API."""
-        ...
-
-    @property
-    def api_workspaces(self) -> ApiWorkspaces:
-        """Workspaces that are made through the API."""
-        ...
-
-    @property
-    def uploads(self) -> Uploads:
-        """Uploaded configurations."""
-        ...
-
-    @property
-    def api_runs(self) -> ApiRuns:
-        """Runs that clients of the API create."""
-        ...
-
-    @property
-    def force_execute(self) -> ForceExecute:
-        """What lets a pending run go first."""
-        ...
-
-    @property
-    def program_login(self) -> ProgramLogin:
-        """Tokens for programs that people let in."""
-        ...
-
-    @property
-    def api_variables(self) -> ApiVariables:
-        """Variables, as clients of the API change them."""
-        ...
-
-    @property
-    def api_sets(self) -> ApiVariableSets:
-        """Sets of variables, as clients of the API change them."""
-        ...
-
-    @property
-    def projects(self) -> Projects:
-        """Projects."""
-        ...
-
-    @property
-    def engine_versions(self) -> EngineVersions:
-        """Which versions of Terraform runs may use."""
         ...
 
     @property

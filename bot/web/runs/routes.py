@@ -20,7 +20,8 @@ from bot.services.runs.output_pieces import STAGES, read_piece
 from bot.web.page import elements, failures
 from bot.web.page.output import MOST_LINES
 from bot.web.request import access, bodies
-from bot.web.request.services import RunActions, services
+from bot.web.request.run_actions import RunActions
+from bot.web.request.services import services
 from bot.web.runs import build as run_page
 from bot.web.runs import decisions, json_answers, resource_tree
 from bot.web.runs.build import Extra

@@ -9,10 +9,13 @@ import pytest
 
 from bot.domain.errors import Forbidden, IllegalMove, Invalid
 from bot.domain.events import NO_REPO
+from bot.domain.people.origins import Origin, Via
 from bot.domain.people.permissions import Person, Role
+from bot.domain.policies.owners import Owner
 from bot.domain.policies.sets import PolicySet, SetOrigin
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run
+from bot.domain.tasks.tasks import RunTask, TaskStage
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.configurations.api_runs import RunWishes
 from tests.fakes.engine import change
@@ -158,3 +161,29 @@ def test_runs_of_uploads_that_nobody_decides_about_are_discarded_after_a_time(ho
     house.push("c2", "network/main.tf")
     house.sweep(hours=30)
     assert [run.status for run in house.runs(network)][-1] is RunStatus.PLANNED
+
+
+def test_owners_of_a_set_override_in_a_workspace_without_a_repository_by_their_own_forge(
+    build: Callable[..., House],
+) -> None:
+    guard = PolicySet("guard", SetOrigin("rules"), everywhere=True, owners=(Owner("github", "olga"),))
+    house = build(policy_sets=(guard,))
+    house.policies.folders["rules"] = "tags soft-mandatory failed no"
+    run = start(house, app(house))
+    assert run.status is RunStatus.POLICY_OVERRIDE
+    for forge in ("", "gitlab"):
+        stranger = Person("olga", Role.OWNER, Origin(Via.PAGE, forge))
+        with pytest.raises(Forbidden, match="not an owner of the policy set guard"):
+            house.controls.override(run.id, stranger, "mine")
+    olga = Person("olga", Role.READ, Origin(Via.PAGE, "github"))
+    assert house.controls.may_override(run.id, olga)
+    assert house.controls.override(run.id, olga, "it is fine").status is RunStatus.POLICY_CHECKED
+
+
+def test_run_tasks_are_told_that_a_saved_plan_may_be_applied(build: Callable[..., House]) -> None:
+    house = build(run_tasks=(RunTask("cost", stages=(TaskStage.POST_PLAN,)),))
+    there = app(house)
+    start(house, there, save_plan=True)
+    start(house, there, plan_only=True)
+    told = [request["is_speculative"] for _, request in house.task_caller.asked]
+    assert told == [False, True]

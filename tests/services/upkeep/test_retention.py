@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
+
 from bot.domain.events import RepoRef
 from bot.services.ports import ArtifactKind
 from bot.services.ports.failed_deliveries import FailedDelivery, HookWatch
 from bot.services.runs.transitions import lease_of
+from bot.services.upkeep.retention import RetentionPeriods
 from tests.fakes.engine import change
 from tests.fakes.house import REPO, WRITER, House
+from tests.store.samples import version
 
 
 def kept(house: House, run_id: str) -> set[str]:
@@ -99,3 +104,98 @@ def test_old_failed_deliveries_and_webhooks_that_nobody_follows_go(house: House)
     house.sweep(days=25)
     with house.store.reading() as tx:
         assert tx.hook_watches.all() == []
+
+
+def _applied_twice(house: House, name: str) -> list[str]:
+    """Apply two runs in a workspace, 20 days apart; return their ids."""
+    house.workspace(name)
+    for commit in ("c1", "c2"):
+        house.engine.will_find(name, change(f"aws_vpc.{commit}"))
+        house.push(f"{name}-{commit}", f"{name}/main.tf")
+        house.controls.confirm(house.runs(house.find_workspace(name))[-1].id, WRITER)
+        house.work()
+        house.clock.forward(days=20)
+    return [run.id for run in house.runs(house.find_workspace(name))]
+
+
+def test_files_and_output_of_old_applies_go_if_a_setting_says_so_but_never_the_newest(
+    build: Callable[..., House],
+) -> None:
+    house = build(keeping=RetentionPeriods(runs=timedelta(days=30), logs=timedelta(days=60)))
+    first, second = _applied_twice(house, "net")
+    house.sweep(days=15)
+    assert kept(house, first) == {"variables", "output"}
+    assert {"plan json", "output"} <= kept(house, second)
+    house.sweep(days=365)
+    assert kept(house, first) == {"variables"}
+    assert {"plan json", "output"} <= kept(house, second), "nothing was applied after it"
+    assert house.run(first).status.value == house.run(second).status.value == "applied"
+
+
+def test_a_workspace_under_a_legal_hold_keeps_everything(build: Callable[..., House]) -> None:
+    day = timedelta(days=7)
+    house = build(keeping=RetentionPeriods(runs=day, logs=day, states=day, held=("held",)))
+    first, _ = _applied_twice(house, "held")
+    other, _ = _applied_twice(house, "free")
+    versions = _states(house, "held", 3)
+    _states(house, "free", 3)
+    whole = kept(house, first)
+    house.sweep(days=100)
+    assert kept(house, first) == whole
+    assert kept(house, other) == {"variables"}
+    assert _serials(house, "held") == list(range(len(versions), 0, -1))
+    assert _serials(house, "free") == [3]
+
+
+def test_everything_may_be_under_a_legal_hold(build: Callable[..., House]) -> None:
+    day = timedelta(days=7)
+    house = build(keeping=RetentionPeriods(runs=day, logs=day, states=day, held=("*",)))
+    first, _ = _applied_twice(house, "net")
+    whole = kept(house, first)
+    house.sweep(days=100)
+    assert kept(house, first) == whole
+
+
+def test_a_state_stays_for_as_long_as_it_was_current_within_the_time_and_the_current_one_always(
+    build: Callable[..., House],
+) -> None:
+    house = build(keeping=RetentionPeriods(states=timedelta(days=30)))
+    house.workspace("net")
+    _states(house, "net", 2, apart=timedelta(days=100))
+    # The first one was current until yesterday.
+    house.sweep(days=1)
+    assert _serials(house, "net") == [2, 1]
+    house.sweep(days=31)
+    assert _serials(house, "net") == [2]
+    house.sweep(days=3650)
+    assert _serials(house, "net") == [2]
+
+
+def test_without_a_setting_states_and_applies_stay_for_ever(house: House) -> None:
+    first, _ = _applied_twice(house, "net")
+    _states(house, "net", 3)
+    whole = kept(house, first)
+    house.sweep(days=10_000)
+    assert kept(house, first) == whole
+    assert _serials(house, "net") == [3, 2, 1]
+
+
+def _states(house: House, name: str, count: int, apart: timedelta = timedelta(0)) -> list[str]:
+    place = house.find_workspace(name)
+    assert place is not None
+    made = []
+    for serial in range(1, count + 1):
+        if serial > 1:
+            house.clock.forward(seconds=apart.total_seconds())
+        one = version(place, serial, created_at=house.clock.now())
+        with house.store.transaction() as tx:
+            tx.states.add(one, b"{}")
+        made.append(one.id)
+    return made
+
+
+def _serials(house: House, name: str) -> list[int]:
+    place = house.find_workspace(name)
+    assert place is not None
+    with house.store.reading() as tx:
+        return [each.serial for each in tx.states.versions(place.id)]

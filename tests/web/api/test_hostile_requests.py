@@ -53,7 +53,11 @@ def olga(program: Programs) -> ApiClient:
 
 
 def created(client: ApiClient, name: str = "net") -> str:
-    said = client.send("POST", ALL, "workspaces", {"name": name})
+    return made(client, ALL, "workspaces", {"name": name})
+
+
+def made(client: ApiClient, path: str, kind: str, attributes: dict[str, str]) -> str:
+    said = client.send("POST", path, kind, attributes)
     return str(json.loads(said.data)["data"]["id"])
 
 
@@ -69,13 +73,16 @@ def test_no_body_at_any_address_is_a_failure_of_the_server(olga: ApiClient) -> N
         "workspace_name": "net",
         "workspace_id": created(olga),
         "proof": "1-a",
+        "set_id": made(olga, "/organizations/plangate/varsets", "varsets", {"name": "all"}),
     }
+    at = f"/workspaces/{values['workspace_id']}/vars"
+    values["variable_id"] = made(olga, at, "vars", {"key": "a"})
     found = []
     for each in endpoints().values():
         if each.method in ("GET", "DELETE") and not each.takes:
             continue
         path = each.path
-        for name in ("run_id", "version_id", "plan_id", "apply_id", "stage"):
+        for name in ("run_id", "version_id", "plan_id", "apply_id", "stage", "output_id"):
             path = path.replace(f"<{name}>", "x-1")
         for name, value in values.items():
             path = path.replace(f"<{name}>", value)

@@ -118,7 +118,7 @@ def test_the_page_of_a_run_says_which_program_started_it(world: World, olga: Api
             },
         }
     }
-    headers = {"Authorization": f"Bearer {olga.secret}", "X-Terraform-Version": "1.11.4"}
+    headers = {"Authorization": f"Bearer {olga.secret}", "Terraform-Version": "1.11.4"}
     run = data(world.stranger().post("/api/v2/runs", json=body, headers=headers))
     assert run["attributes"]["source"] == "terraform+cloud"
     page = world.visitor("olga").get(f"/runs/{run['id']}").get_data(as_text=True)

@@ -386,3 +386,17 @@ def test_a_cli_whose_version_the_workers_lack_makes_a_workspace_with_theirs(olga
     assert olga.ask("POST", ALL, sent).status_code == 422
     made = data(olga.ask("POST", ALL, sent, environ_overrides={"HTTP_TERRAFORM_VERSION": "0.99.1"}))
     assert made["attributes"]["terraform-version"] == "latest"
+
+
+@pytest.mark.parametrize(
+    ("path", "page"),
+    [
+        ("/app/plangate/net", "/workspaces/net"),
+        ("/app/plangate/net/variables", "/workspaces/net/variables"),
+        ("/app/plangate/net/states", "/workspaces/net/states"),
+        ("/app/plangate/net/settings", "/workspaces/net"),
+    ],
+)
+def test_addresses_that_the_cli_prints_lead_to_pages(world: World, path: str, page: str) -> None:
+    said = world.stranger().get(path)
+    assert (said.status_code, said.headers["Location"]) == (302, page)

@@ -168,9 +168,13 @@ def test_every_address_is_of_a_repository_or_is_said_to_be_of_none(world: World)
         )
 
     rest = {rule.endpoint for rule in rules(world) if not of_a_repository(rule)}
-    assert rest - guard.EVERYBODYS == {"deliveries.show", "deliveries.redeliver", "tokens.end_sessions"}, (
-        "these are for owners alone"
-    )
+    assert rest - guard.EVERYBODYS == {
+        "deliveries.show",
+        "deliveries.redeliver",
+        "tokens.end_sessions",
+        "notifications.show",
+        "notifications.test",
+    }, "these are for owners alone"
     assert {rule.endpoint for rule in world.app.url_map.iter_rules()} >= guard.EVERYBODYS | guard.OPEN
 
 

@@ -6,13 +6,12 @@ Which run a job starts is decided when a worker takes it: `bot/services/executio
 
 A report that is due later waits in a sorted set, and in no worker: idle workers move it to its queue in time.
 
-Payloads are JSON, and a worker runs only the functions in `JOBS`. People who can write to Redis can start our
-own jobs and nothing else: RQ's default is pickle, which runs whatever code the payload names.
+Payloads are JSON, and a worker runs only the functions in `safe_jobs.JOBS`. People who can write to Redis can
+start our own jobs and nothing else: RQ's default is pickle, which runs whatever code the payload names.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections import Counter
@@ -27,11 +26,12 @@ from redis.client import Pipeline
 from redis.connection import parse_url
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from rq import Queue, Worker
-from rq.exceptions import DequeueTimeout, NoSuchJobError, TimeoutFormatError
+from rq.exceptions import DequeueTimeout
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
+from bot.dispatch.safe_jobs import PlangateJob
 from bot.domain.errors import PlangateError
 from bot.domain.runs.lifecycle import APPLY_STAGES
 from bot.domain.runs.run import Run
@@ -39,23 +39,6 @@ from bot.services.ports import QueueHealth, QueueLoad
 from bot.services.tracing.context import traced_from, traceparent
 
 log = logging.getLogger(__name__)
-
-JOBS = frozenset(
-    f"bot.jobs.{name}"
-    for name in (
-        "receive",
-        "advance",
-        "report",
-        "replay",
-        "forecast",
-        "check_drift",
-        "catch_up",
-        "check_hook",
-        "notify",
-        "sweep",
-    )
-)
-"""The functions that a worker runs. A job that names another one is dropped."""
 
 QUEUES = ("receive", "report", "apply", "plan", "preview")
 TRACEPARENT = "traceparent"
@@ -79,44 +62,6 @@ _ADVANCE = "bot.jobs.advance"
 _MOST_AT_ONCE = 500
 # Reports that are moved to their queue at once.
 _MOST_DUE = 100
-_LONGEST_ARGUMENT = 1000
-_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, AssertionError, TimeoutFormatError)
-
-
-class PlangateJob(Job):
-    """A job from Redis, treated as hostile: only our functions, at most one id, no callbacks.
-
-    RQ would import and call the callbacks that a job names, and send requests to its webhooks.
-    """
-
-    def restore(self, raw_data: Any) -> None:
-        """Load the job from Redis. Raises NoSuchJobError if it is not one of ours: RQ then drops it."""
-        try:
-            super().restore(raw_data)
-            function, instance, args, kwargs = json.loads(self.data)
-        except NoSuchJobError:
-            raise
-        except (*_UNREADABLE, RecursionError) as error:
-            raise self._dropped(f"it cannot be read ({type(error).__name__})") from error
-        if not isinstance(function, str) or function not in JOBS:
-            raise self._dropped("it names a function that is not one of ours")
-        if instance is not None or kwargs or not _is_an_id(args):
-            raise self._dropped("its arguments are not one id")
-        self._success_callback_name = self._failure_callback_name = self._stopped_callback_name = None
-        self.webhooks = []
-        meta: object = self.meta
-        self.meta = meta if isinstance(meta, dict) else {}
-
-    def _dropped(self, why: str) -> NoSuchJobError:
-        # The log does not quote the job: its text is hostile.
-        log.warning("a job in Redis was dropped: %s", why)
-        return NoSuchJobError("not one of our jobs")
-
-
-def _is_an_id(args: object) -> bool:
-    return isinstance(args, list) and (
-        not args or (len(args) == 1 and isinstance(args[0], str) and len(args[0]) <= _LONGEST_ARGUMENT)
-    )
 
 
 class PlangateQueue(Queue):
@@ -321,7 +266,7 @@ class RqDispatch:
         """Return what waits, by queue. Raises ConnectionError."""
         try:
             together = self._connection().pipeline(transaction=False)
-            queues = [queue_of(name, self._connection()) for name in QUEUES]
+            queues = [queue_of(name, self._connection()) for name in self._names()]
             for queue in queues:
                 together.llen(queue.key)
                 together.lindex(queue.key, 0)
