@@ -69,6 +69,12 @@ def forecast() -> None:
         _services().forecasts.work()
 
 
+def check_drift() -> None:
+    """Start the drift checks that are due if no run waits, and store what the ended ones found."""
+    with _timed("check_drift"):
+        _services().drift_checks.work()
+
+
 def catch_up(repo: str) -> None:
     """Compare a repository with its forge, and make up for webhooks that never came."""
     with _timed(f"catch_up {repo}"):

@@ -110,6 +110,7 @@ class Config:
     shown_for: timedelta
     siblings: int
     forecasts: int
+    drift_checks: int
     owners: tuple[Account, ...]
     organization: OrganizationSettings
     session_idle: timedelta
@@ -198,6 +199,7 @@ class Config:
             shown_for=self.shown_for,
             siblings=self.siblings,
             forecasts=self.forecasts,
+            drift_checks=self.drift_checks,
             state_patience=self.state_patience,
         )
 
@@ -252,6 +254,7 @@ def _limits(env: Environment) -> dict[str, Any]:
         "shown_for": env.duration("PLANGATE_SHOWN_FOR"),
         "siblings": env.number("PLANGATE_REPLAN_SIBLINGS", most=1000),
         "forecasts": env.number("PLANGATE_FORECASTS", most=100),
+        "drift_checks": env.number("PLANGATE_DRIFT_CHECKS", most=100),
     }
 
 

@@ -164,6 +164,12 @@ _OTHERS: tuple[Setting, ...] = (
         "`0`: none",
     ),
     Setting(
+        "PLANGATE_DRIFT_CHECKS",
+        "2",
+        "How many drift checks may be under way at once. They start while no other run waits for a worker. "
+        "`0`: none",
+    ),
+    Setting(
         "PLANGATE_POLICY_TIMEOUT",
         "5m",
         "Time limit for one policy set to judge one plan. A set can have a lower limit in plangate.yml",

@@ -208,6 +208,10 @@ class RqDispatch:
         """Enqueue a look at the forecasts in the queue with the lowest priority, unless one waits already."""
         self._enqueue("preview", "bot.jobs.forecast", None, _SHORT_JOB, once=True)
 
+    def check_drift(self, *, swept: bool = False) -> None:  # noqa: ARG002
+        """Enqueue a look at the drift checks, with the lowest priority, unless one waits already."""
+        self._enqueue("preview", "bot.jobs.check_drift", None, _SHORT_JOB, once=True)
+
     def catch_up(self, repo: str, *, swept: bool = False) -> None:
         """Enqueue the comparison of a repository with its forge, among the reports."""
         self._enqueue("report", "bot.jobs.catch_up", repo, _SHORT_JOB, swept)

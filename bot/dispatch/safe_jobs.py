@@ -19,6 +19,7 @@ JOBS = frozenset(
         "report",
         "replay",
         "forecast",
+        "check_drift",
         "catch_up",
         "check_hook",
         "notify",

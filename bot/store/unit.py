@@ -25,6 +25,7 @@ from bot.store.repositories.catching_up import SqlRepoWatches
 from bot.store.repositories.changes import SqlChanges
 from bot.store.repositories.configurations import SqlConfigurationVersions
 from bot.store.repositories.deliveries import SqlDeliveries, SqlHeard, SqlRedeliveries
+from bot.store.repositories.drifts import SqlCheckedWorkspaces, SqlDrifts
 from bot.store.repositories.failed_deliveries import SqlFailedDeliveries, SqlHookWatches
 from bot.store.repositories.forecasts import SqlForecasts
 from bot.store.repositories.identity_keys import SqlIdentityKeys
@@ -63,6 +64,8 @@ class SqlTransaction:
     leases: SqlLeases
     changes: SqlChanges
     forecasts: SqlForecasts
+    drift_checks: SqlCheckedWorkspaces
+    drifts: SqlDrifts
     notices: SqlNotices
     notification_log: SqlNotificationLog
     repo_watches: SqlRepoWatches
@@ -182,6 +185,8 @@ class SqlStore:
             leases=SqlLeases(connection),
             changes=SqlChanges(connection),
             forecasts=SqlForecasts(connection),
+            drift_checks=SqlCheckedWorkspaces(connection),
+            drifts=SqlDrifts(connection),
             notices=SqlNotices(connection),
             notification_log=SqlNotificationLog(connection),
             repo_watches=SqlRepoWatches(connection),

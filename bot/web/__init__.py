@@ -15,6 +15,7 @@ from bot.web.api import routes as api
 from bot.web.changes import routes as changes
 from bot.web.changes import why
 from bot.web.deliveries import routes as deliveries
+from bot.web.drift import routes as drift
 from bot.web.estate import routes as estate
 from bot.web.identity import routes as identity
 from bot.web.notifications import routes as notifications
@@ -44,6 +45,38 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
+_ROOMS = (
+    hooks,
+    state_backend,
+    workspaces,
+    new_workspace,
+    changes,
+    why,
+    controls,
+    variables,
+    state_versions,
+    runs,
+    search,
+    estate,
+    drift,
+    resources,
+    resource_routes,
+    live,
+    output_search,
+    policy_card,
+    deliveries,
+    activity,
+    notifications,
+    sign_in,
+    forge_sign_in,
+    tokens,
+    program_login,
+    identity,
+    health,
+    metrics,
+)
+
+
 def create_app(services: Services, streams: Streams | None = None, proxies: Sequence[Network] = ()) -> Flask:
     """Return the application on the given services; `streams` says how many threads may stream at once.
 
@@ -60,36 +93,7 @@ def create_app(services: Services, streams: Streams | None = None, proxies: Sequ
     failures.install(app)
     sign_in.install(app)
     live.install(app, streams or Streams())
-    rooms = (
-        hooks,
-        state_backend,
-        workspaces,
-        new_workspace,
-        changes,
-        why,
-        controls,
-        variables,
-        state_versions,
-        runs,
-        search,
-        estate,
-        resources,
-        resource_routes,
-        live,
-        output_search,
-        policy_card,
-        deliveries,
-        activity,
-        notifications,
-        sign_in,
-        forge_sign_in,
-        tokens,
-        program_login,
-        identity,
-        health,
-        metrics,
-    )
-    for room in rooms:
+    for room in _ROOMS:
         app.register_blueprint(room.blueprint)
     app.register_blueprint(api.blueprint)
     app.register_blueprint(api.well_known)

@@ -26,6 +26,7 @@ from bot.services.deliveries.catch_up import CatchUp
 from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
 from bot.services.deliveries.intake import Intake
 from bot.services.deliveries.redeliver import Redelivery
+from bot.services.drift.checks import DriftChecks
 from bot.services.execution.advance import Execution
 from bot.services.forecasts.make import ForecastJob
 from bot.services.identity.keys import IssuerKeys
@@ -147,6 +148,7 @@ class Services:
     intake: Intake
     execution: Execution
     forecasts: ForecastJob
+    drift_checks: DriftChecks
     notifications: NotificationDelivery
     task_callbacks: TaskCallbacks
     policy_replay: PolicyReplay
@@ -187,7 +189,7 @@ def build_services(world: World, config: Config) -> Services:
     catch_up, failed_deliveries = catching_up(config, world)
     run_tasks, task_callbacks = run_tasks_of(config, world)
     policies, policy_replay = judging_of(config, world, foundation.transitions, run_tasks)
-    forecasts, notifications = _forecasts(world, foundation), notifications_of(config, world)
+    background, notifications = _background(config, world, foundation), notifications_of(config, world)
     return Services(
         config=config,
         addresses=world.addresses,
@@ -227,11 +229,11 @@ def build_services(world: World, config: Config) -> Services:
         execution=execution_of(config, world, foundation, states, policies, issuer_keys, run_tasks),
         policy_replay=policy_replay,
         report_delivery=_report_delivery(world, foundation.post_builder),
-        forecasts=forecasts,
         notifications=notifications,
         task_callbacks=task_callbacks,
-        sweep=_sweep(config, world, foundation, issuer_keys, catch_up, forecasts, notifications),
+        sweep=_sweep(config, world, foundation, issuer_keys, catch_up, background, notifications),
         issuer_keys=issuer_keys,
+        **background,
         **_api(config, world, foundation),
     )
 
@@ -248,6 +250,18 @@ def _forecasts(world: World, foundation: Foundation) -> ForecastJob:
         transitions,
         world.limits,
     )
+
+
+def _background(config: Config, world: World, foundation: Foundation) -> dict[str, Any]:
+    drift_checks = DriftChecks(
+        world.store,
+        world.clock,
+        world.dispatch,
+        foundation.transitions,
+        world.limits,
+        config.notifications.destinations,
+    )
+    return {"forecasts": _forecasts(world, foundation), "drift_checks": drift_checks}
 
 
 def _api(config: Config, world: World, foundation: Foundation) -> dict[str, Any]:
@@ -289,7 +303,7 @@ def _sweep(
     foundation: Foundation,
     keys: IssuerKeys,
     catch_up: CatchUp,
-    forecasts: ForecastJob,
+    background: Mapping[str, Any],
     notifications: NotificationDelivery,
 ) -> Sweep:
     store, clock, limits = world.store, world.clock, world.limits
@@ -310,7 +324,8 @@ def _sweep(
         index,
         limits,
         catch_up,
-        forecasts,
+        background["forecasts"],
+        background["drift_checks"],
         notifications,
         Reminders(store, clock, config.notifications.destinations),
     )

@@ -47,6 +47,7 @@ def addresses(site: Site) -> dict[str, str]:
         "runs": "/runs",
         "runs found": "/runs?q=network&person=ben&state=applied&page=2",
         "no runs found": "/runs?commit=xyz",
+        "drift": "/drift",
         "estate": "/estate",
         "estate found": "/estate?q=network",
         "resources": "/resources",

@@ -18,6 +18,7 @@ PRIORITY = (
     "preview",
     "replay",
     "forecast",
+    "check_drift",
     "report",
     "catch_up",
     "check_hook",
@@ -82,6 +83,10 @@ class FakeDispatch:
     def forecast(self, *, swept: bool = False) -> None:
         if not any(job.queue == "forecast" for job in self._waiting):
             self._put(Job("forecast", "", swept))
+
+    def check_drift(self, *, swept: bool = False) -> None:
+        if not any(job.queue == "check_drift" for job in self._waiting):
+            self._put(Job("check_drift", "", swept))
 
     def catch_up(self, repo: str, *, swept: bool = False) -> None:
         self._put(Job("catch_up", repo, swept))

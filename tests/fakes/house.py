@@ -240,6 +240,8 @@ class House:
                     self.services.notifications.deliver(job.subject)
                 case "forecast":
                     self.services.forecasts.work()
+                case "check_drift":
+                    self.services.drift_checks.work()
                 case "report":
                     self.report_delivery.report(job.subject)
                 case _:

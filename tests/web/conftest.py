@@ -123,6 +123,9 @@ class QuietDispatch:
         self.ping()
         self.woken.append(replay_id)
 
+    def check_drift(self, *, swept: bool = False) -> None:
+        pass
+
     def forecast(self, *, swept: bool = False) -> None:
         self.ping()
 

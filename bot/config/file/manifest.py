@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
 from bot.config.file.concurrency import GroupLimit, GroupName
+from bot.config.file.drift import DriftOptions
 from bot.config.file.entry import Entry
 from bot.config.file.entry import Pattern as NamePattern
 from bot.config.file.freeze import FreezeEntry
@@ -68,7 +69,7 @@ class ForgeEntry(Entry):
         return {key.removesuffix("_env"): name for key, name in written.items() if name is not None}
 
 
-class Options(Entry):
+class Options(DriftOptions):
     """What may be said for all workspaces under `defaults`, and for each."""
 
     branch: Annotated[str, AfterValidator(branch_name)] | None = Field(

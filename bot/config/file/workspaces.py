@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.config.file.drift import read_drift_settings
 from bot.config.file.freeze import read_freeze
 from bot.config.file.identity import read_identity
 from bot.config.file.isolation import isolation_of
@@ -57,8 +58,7 @@ def _workspace(
     working_directory: str = "",
 ) -> Workspace:
     forge, path = split_repo(repo)
-    options = _filled(entry, manifest.defaults or Options())
-    inputs = read_inputs(entry.inputs or {})
+    options, inputs = _filled(entry, manifest.defaults or Options()), read_inputs(entry.inputs or {})
     return Workspace(
         id="",
         name=name,
@@ -98,6 +98,7 @@ def _workspace(
         identity=read_identity(options.identity),
         concurrency=_concurrency(manifest, options.concurrency),
         freeze=read_freeze(options.freeze),
+        drift=read_drift_settings(options),
         labels=bool(options.labels),
         project=options.project or "",
         team=options.team or "",

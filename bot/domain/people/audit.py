@@ -56,6 +56,8 @@ class AuditAction(StrEnum):
     MAKE_PROJECT = "create project"
     CHANGE_PROJECT = "change project"
     DELETE_PROJECT = "delete project"
+    DRIFTED = "drift found"
+    DRIFT_RESOLVED = "drift resolved"
     TEST_NOTIFICATION = "test notification"
 
 

@@ -37,7 +37,12 @@ class RunSource(StrEnum):
     TRIGGER = "trigger"
     QUEUE = "queue"
     FORECAST = "forecast"
+    DRIFT = "drift"
     API = "api"
+
+
+IN_BACKGROUND = frozenset({RunSource.FORECAST, RunSource.DRIFT})
+"""The sources of runs that nobody waits for: they give way to all others, and are made again."""
 
 
 @dataclass(frozen=True)
@@ -179,8 +184,13 @@ class Run:
 
     @property
     def has_unmerged_code(self) -> bool:
-        """Whether the run has files of a change, or of two: nobody has merged these."""
-        return self.change_number is not None or self.source is RunSource.FORECAST
+        """Whether the run has, or may have, files of a change or of two: nobody has merged these."""
+        return self.change_number is not None or self.in_background
+
+    @property
+    def in_background(self) -> bool:
+        """Whether nobody waits for the run: it gives way to all others, and is made again by itself."""
+        return self.source in IN_BACKGROUND
 
     @property
     def in_effect(self) -> bool:
@@ -255,7 +265,7 @@ class Run:
             (Action.CANCEL, self.cancelable),
             (Action.FORCE_CANCEL, self.force_cancelable),
             # The next forecast is made when its plans change. A retry would be a run of nobody's code.
-            (Action.RETRY, self.final and self.source is not RunSource.FORECAST),
+            (Action.RETRY, self.final and not self.in_background),
         )
         return tuple(action for action, possible in offers if possible)
 
@@ -284,6 +294,8 @@ class Run:
         """Say what may be done with the run now."""
         if self.final and self.source is RunSource.FORECAST:
             return "it is finished: a forecast is made again if one of its plans changes"
+        if self.final and self.source is RunSource.DRIFT:
+            return "it is finished: the next drift check comes at its time"
         if self.final:
             return "it is finished: retry it to run the same commit again"
         verbs = [action.value for action in self.legal() if action is not Action.FORCE_CANCEL]

@@ -13,6 +13,7 @@ from operator import itemgetter
 from bot.domain.events import NO_REPO, ChangedFiles, RepoRef
 from bot.domain.plans.modes import ALLOWED_BY_DEFAULT, Mode
 from bot.domain.workspaces.concurrency import Concurrency
+from bot.domain.workspaces.drift import DriftSettings
 from bot.domain.workspaces.freeze import FreezeWindow
 from bot.domain.workspaces.identity import Identity
 from bot.domain.workspaces.isolation import Isolation
@@ -223,7 +224,8 @@ class Workspace:
     needs (domain/requirements). `proposed`: it was discovered, and so far only in an open change.
     `own_backend` says that the configuration keeps its state itself. `identity` names the audiences that
     runs get tokens for. `concurrency` is the group of which only some runs are at work at once. `freeze`
-    are the windows in which no apply starts. `labels`: it counts for the labels of a change.
+    are the windows in which no apply starts. `drift` says when it is checked for drift. `labels`: it
+    counts for the labels of a change.
     People find it by its `project` and `team`, too. `pool` are the workers that run it, empty:
     those of no pool.
     """
@@ -255,6 +257,7 @@ class Workspace:
     identity: Identity = field(default_factory=Identity)
     concurrency: Concurrency | None = None
     freeze: tuple[FreezeWindow, ...] = ()
+    drift: DriftSettings = field(default_factory=DriftSettings)
     labels: bool = False
     project: str = ""
     team: str = ""

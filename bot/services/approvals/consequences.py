@@ -62,6 +62,11 @@ def compare_forecast(tx: Transaction, changed: RunChange, wake: Wake) -> None:  
     wake.forecasts |= changed.run.source is RunSource.FORECAST and changed.finished
 
 
+def compare_drift(tx: Transaction, changed: RunChange, wake: Wake) -> None:  # noqa: ARG001
+    """Have the plan of a drift check read."""
+    wake.drift_checks |= changed.run.source is RunSource.DRIFT and changed.finished
+
+
 CONSEQUENCES: tuple[Consequence, ...] = (
     settle_approval,
     report_run,
@@ -69,4 +74,5 @@ CONSEQUENCES: tuple[Consequence, ...] = (
     follow_apply,
     ask_about_approval,
     compare_forecast,
+    compare_drift,
 )

@@ -19,7 +19,7 @@ from datetime import datetime
 from bot.domain.errors import StoreUnavailable
 from bot.domain.events import RepoRef
 from bot.domain.runs.lifecycle import RunStatus
-from bot.domain.runs.run import Run, RunSource
+from bot.domain.runs.run import Run
 from bot.services.ports import Clock, Store, Transaction, Waiting, WorkGroup
 from bot.services.runs.freezes import freeze_of
 from bot.services.runs.queue_position import has_turn
@@ -42,8 +42,8 @@ class Turns:
     def instead_of(self, run_id: str) -> str:
         """Return the run whose turn it is when the job of a run is taken: mostly that run itself.
 
-        Instead of a forecast, any run of the kind that waits is started. Empty if the run belongs to another
-        pool: this worker must not have its code, nor its secrets (promise 6).
+        Instead of a forecast or a drift check, any run of the kind that waits is started. Empty if the run
+        belongs to another pool: this worker must not have its code, nor its secrets (promise 6).
         """
         with self._store.reading() as tx:
             run = tx.runs.get(run_id)
@@ -55,13 +55,13 @@ class Turns:
             full = tx.waiting_runs.full_groups(self._clock.now())
             for kind in _kinds(run, free=free):
                 waiting = replace(kind, without=full, pool=self._pool)
-                own = free and not run.final and run.source is not RunSource.FORECAST
+                own = free and not run.final and not run.in_background
                 if found := self._first(tx, waiting, run if own else None):
                     return found
         return run_id
 
     def some_wait(self, tx: Transaction) -> bool:
-        """Whether a run could start now if there were a worker. Forecasts don't count."""
+        """Whether a run could start now if there were a worker. Forecasts and drift checks don't count."""
         full = tx.waiting_runs.full_groups(self._clock.now())
         kinds = ((False, _APPLIES), (False, _PLANS), (True, _PLANS))
         return any(self._first(tx, Waiting(only, statuses, without=full), None) for only, statuses in kinds)

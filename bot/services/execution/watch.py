@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.domain.errors import LeaseLost, PlangateError
 from bot.domain.runs.lifecycle import RunStatus
-from bot.domain.runs.run import RunEvent, RunSource
+from bot.domain.runs.run import RunEvent
 from bot.domain.runs.timing import INITIALIZED
 from bot.services.execution.turns import Turns
 from bot.services.ports import Clock, Limits, Store, WatchSignal
@@ -21,7 +21,7 @@ _FLUSH_CHARACTERS = 16_384
 class RunWatch:
     """The engine's Watch for one stage of one run, under the lease's fencing number.
 
-    A forecast stops as soon as another run waits for a worker: nothing waits for it (promise 2).
+    A forecast or a drift check stops as soon as another run waits for a worker (promise 2).
 
     `tick` raises LeaseLost if another worker has the run: this one may not change anything (promise 3).
     """
@@ -104,7 +104,7 @@ class RunWatch:
             self._renewed = now
         with self._store.reading() as tx:
             run = tx.runs.get(self._run_id)
-            gives_way = run.source is RunSource.FORECAST and self._turns.some_wait(tx)
+            gives_way = run.in_background and self._turns.some_wait(tx)
         if run.force_cancel:
             return WatchSignal.KILL
         # A run that has not started is canceled at once.

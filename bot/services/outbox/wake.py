@@ -32,6 +32,7 @@ class Wake:
     deliveries: list[str] = field(default_factory=list)
     replays: list[str] = field(default_factory=list)
     forecasts: bool = False
+    drift_checks: bool = False
     left: list[tuple[Run, Run]] = field(default_factory=list)
     destinations: list[str] = field(default_factory=list)
     _marked_in: Transaction | None = field(default=None, repr=False)
@@ -94,6 +95,8 @@ def wake_workers(dispatch: Dispatch, wake: Wake) -> None:
             dispatch.notify(destination)
         if wake.forecasts:
             dispatch.forecast()
+        if wake.drift_checks:
+            dispatch.check_drift()
         for subject in wake.subjects:
             dispatch.report(subject)
         for subject in wake.waiting.difference(wake.subjects):

@@ -22,7 +22,7 @@ from bot.domain.policies.policy import (
 from bot.domain.policies.sets import PolicySet, sets_for
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.masking import mask
-from bot.domain.runs.run import Run, RunEvent, RunSource
+from bot.domain.runs.run import Run, RunEvent
 from bot.domain.tasks.tasks import TaskStage
 from bot.services.approvals.after_plan import AfterPlan
 from bot.services.plans.snapshot import secrets_of_run, variables_of
@@ -68,9 +68,9 @@ class PolicyChecker:
     def after_plan(self, tx: Transaction, run: Run) -> Moves:
         """Return what follows a finished plan: the check, or the next step if no set and no task judges it.
 
-        No set judges a forecast: nobody can apply it, and each of its changes is judged by itself.
+        No set judges a forecast or a drift check: nobody can apply it.
         """
-        if run.cancel_requested_at is not None or run.source is RunSource.FORECAST:
+        if run.cancel_requested_at is not None or run.in_background:
             return self._after_plan.moves(tx, run)
         workspace = tx.workspaces.get(run.workspace_id)
         if sets_for(self._sets, workspace) or self._run_tasks.any_for(run, workspace, TaskStage.POST_PLAN):

@@ -11,7 +11,7 @@ from bot.domain.policies.policy import PolicyCheck, tally, verdict
 from bot.domain.policies.sets import USUAL_LIMITS, USUAL_NAMESPACES, PolicyLimits, PolicySet, SetOrigin
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.masking import mask
-from bot.domain.runs.run import Run, RunSource
+from bot.domain.runs.run import Run
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.plans.snapshot import secrets_of_run, variables_of
 from bot.services.ports import (
@@ -98,7 +98,7 @@ def stored_plans(
         offset += len(runs)
         for run in runs:
             workspace = workspaces[run.workspace_id]
-            own = run.source is not RunSource.FORECAST
+            own = not run.in_background
             if left and own and covers(workspace) and (found := _stored(store, run, workspace)):
                 left -= 1
                 yield found

@@ -18,6 +18,7 @@ from bot.services.ports.deliveries import (
     DeliveryStatus,
     Redeliveries,
 )
+from bot.services.ports.drifts import CheckedWorkspaces, DriftCheck, DriftRecord, Drifts
 from bot.services.ports.engine import (
     HERE,
     ApplyResult,
@@ -161,6 +162,7 @@ __all__ = [
     "Backlog",
     "ChangeRecord",
     "Changes",
+    "CheckedWorkspaces",
     "Clock",
     "CommentTexts",
     "DayOfRuns",
@@ -171,6 +173,9 @@ __all__ = [
     "DeliveryRecord",
     "DeliveryStatus",
     "Dispatch",
+    "DriftCheck",
+    "DriftRecord",
+    "Drifts",
     "Engine",
     "EngineJob",
     "Files",

@@ -13,6 +13,7 @@ from bot.services.ports.catching_up import RepoWatches
 from bot.services.ports.changes import Changes, Posts, Shown
 from bot.services.ports.configurations import ConfigurationVersions
 from bot.services.ports.deliveries import Deliveries, Delivery, Heard, Redeliveries
+from bot.services.ports.drifts import CheckedWorkspaces, Drifts
 from bot.services.ports.failed_deliveries import FailedDeliveries, HookWatches
 from bot.services.ports.forecasts import Forecasts
 from bot.services.ports.identity import IdentityKeys
@@ -92,6 +93,16 @@ class Transaction(Protocol):
     @property
     def forecasts(self) -> Forecasts:
         """Forecasts of two open changes."""
+        ...
+
+    @property
+    def drift_checks(self) -> CheckedWorkspaces:
+        """How far workspaces are checked for drift."""
+        ...
+
+    @property
+    def drifts(self) -> Drifts:
+        """Drifts."""
         ...
 
     @property

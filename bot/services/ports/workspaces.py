@@ -39,8 +39,11 @@ class Workspaces(ChangedWorkspaces, Protocol):
         """Return the active workspaces of a repository, by name."""
         ...
 
-    def all(self, *, sharing: bool = False) -> Sequence[Workspace]:
-        """Return every active workspace, by name. With `sharing`, only those that share their states."""
+    def all(self, *, sharing: bool = False, checked: bool = False) -> Sequence[Workspace]:
+        """Return every active workspace, by name. With `sharing`, only those that share their states.
+
+        With `checked`, only those that are checked for drift.
+        """
         ...
 
     def put(self, workspace: Workspace) -> Workspace:

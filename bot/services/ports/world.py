@@ -58,6 +58,10 @@ class UpkeepDispatch(Protocol):
         """Enqueue a look at the forecasts, after all runs. One that waits already is enough."""
         ...
 
+    def check_drift(self, *, swept: bool = False) -> None:
+        """Enqueue a look at the drift checks, after all runs. One that waits already is enough."""
+        ...
+
     def catch_up(self, repo: str, *, swept: bool = False) -> None:
         """Enqueue the comparison of a repository with its forge."""
         ...
@@ -200,8 +204,9 @@ class Limits:
     whose worker was lost, must be silent before its lock on the state is released. `plan_age` is the oldest
     plan of a preview that a run may reuse. `state_patience` is how long an apply tries to store its state
     while the web or the database is away. `siblings` is how many other changes are planned again after an
-    apply. `forecasts` is how many other open changes one is planned together with; 0: none. `shown_for` is
-    how long a comment must have shown a plan when `/apply` is written.
+    apply. `forecasts` is how many other open changes one is planned together with; 0: none.
+    `drift_checks` is how many drift checks are under way at once; 0: none.
+    `shown_for` is how long a comment must have shown a plan when `/apply` is written.
     """
 
     plan: timedelta = timedelta(hours=2)
@@ -213,6 +218,7 @@ class Limits:
     plan_age: timedelta = timedelta(hours=1)
     siblings: int = 10
     forecasts: int = 3
+    drift_checks: int = 2
     shown_for: timedelta = timedelta(seconds=3)
     state_patience: timedelta = timedelta(minutes=10)
 

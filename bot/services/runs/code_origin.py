@@ -33,6 +33,12 @@ def changes_in(tx: Transaction, run: Run) -> Sequence[ChangeCode]:
             return (ChangeCode(0, run.commit, None),)
         heads = ((wanted.first, run.merge.first), (wanted.second, run.commit))
         return [ChangeCode(number, commit, tx.changes.numbered(repo, number)) for number, commit in heads]
+    if run.source is RunSource.DRIFT:
+        # It has the code of the run that it checks.
+        check = tx.drift_checks.get(run.workspace_id)
+        if check is None or check.run_id != run.id:
+            return (ChangeCode(0, run.commit, None),)
+        return changes_in(tx, tx.runs.get(check.basis))
     if run.change_number is None:
         return ()
     return (ChangeCode(run.change_number, run.commit, tx.changes.numbered(repo, run.change_number)),)

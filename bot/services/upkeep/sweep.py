@@ -16,6 +16,7 @@ from bot.domain.runs.lifecycle import UNDER_WAY, RunStatus
 from bot.domain.runs.run import Run
 from bot.services.configurations.abandoned_runs import AbandonedRuns
 from bot.services.deliveries.catch_up import CatchUp
+from bot.services.drift.checks import DriftChecks
 from bot.services.forecasts.make import ForecastJob
 from bot.services.identity.keys import IssuerKeys
 from bot.services.notifications.deliver import NotificationDelivery
@@ -54,6 +55,7 @@ class Sweep:
         limits: Limits,
         catch_up: CatchUp,
         forecasts: ForecastJob,
+        drift_checks: DriftChecks,
         notifications: NotificationDelivery,
         reminders: Reminders,
     ) -> None:
@@ -70,6 +72,7 @@ class Sweep:
         self._resource_index = resource_index
         self._catch_up = catch_up
         self._forecasts = forecasts
+        self._drift_checks = drift_checks
         self._notifications = notifications
         self._reminders = reminders
 
@@ -96,6 +99,7 @@ class Sweep:
         self._issuer_keys.tend()
         repos = self._catch_up.wake()
         self._forecasts.wake()
+        self._drift_checks.wake()
         self._reminders.remind()
         messages = self._notifications.wake()
         # Last: large states take their time, and nobody waits for it.

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from bot.domain.events import RepoRef
 from bot.domain.runs import lifecycle
 from bot.domain.runs.lifecycle import RunStatus
-from bot.domain.runs.run import Run, RunSource
+from bot.domain.runs.run import IN_BACKGROUND, Run, RunSource
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.ports.workspaces import Overview, OverviewFilter, OverviewGroup, OverviewQuery
 from bot.store.repositories.run_rows import read_run
@@ -161,7 +161,7 @@ def _run_id() -> sa.ColumnElement[str]:
         .order_by(waits, runs.c.sequence)
         .scalar_subquery(),
         mine.where(runs.c.plan_only.is_(False)).order_by(latest).scalar_subquery(),
-        mine.where(runs.c.plan_only.is_(True), runs.c.source != RunSource.FORECAST.value)
+        mine.where(runs.c.plan_only.is_(True), runs.c.source.not_in(sorted(IN_BACKGROUND)))
         .order_by(latest)
         .scalar_subquery(),
     )

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bot.domain.events import RepoRef
 from bot.domain.runs.lifecycle import AT_WORK, UNDER_WAY
-from bot.domain.runs.run import Run, RunSource
+from bot.domain.runs.run import IN_BACKGROUND, Run
 from bot.services.ports.runs import Waiting, WorkGroup
 from bot.store.repositories.awaited_runs import (
     awaited_workspaces,
@@ -130,8 +130,8 @@ def _waits(waiting: Waiting, now: datetime) -> sa.ColumnElement[bool]:
     conditions = [
         ~_held(now),
         runs.c.plan_only.is_(waiting.plan_only),
-        # A forecast starts only when nothing waits, so nothing is started in its place either.
-        runs.c.source != RunSource.FORECAST.value,
+        # These start only when nothing waits, so nothing is started in their place either.
+        runs.c.source.not_in(sorted(IN_BACKGROUND)),
         runs.c.status.in_(sorted(waiting.statuses)),
     ]
     if waiting.without:

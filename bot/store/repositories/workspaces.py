@@ -29,6 +29,7 @@ from bot.domain.workspaces.workspace import (
 )
 from bot.store.connection.in_parts import in_parts
 from bot.store.connection.upserts import insert_or_update
+from bot.store.repositories.drift_settings import drift_row, read_drift_row
 from bot.store.repositories.freezes import read_window, window_row
 from bot.store.schema.workspaces import workspaces
 
@@ -131,10 +132,14 @@ class SqlWorkspaces:
         """Return the active workspaces of a repository, by name."""
         return self._active(workspaces.c.forge == repo.forge, workspaces.c.repo_path == repo.path)
 
-    def all(self, *, sharing: bool = False) -> Sequence[Workspace]:
-        """Return every active workspace, by name. With `sharing`, only those that share their states."""
+    def all(self, *, sharing: bool = False, checked: bool = False) -> Sequence[Workspace]:
+        """Return every active workspace, by name. With `sharing`, only those that share their states.
+
+        With `checked`, only those that are checked for drift.
+        """
         shares = sa.cast(workspaces.c.share_state_with, sa.Text) != "[]"
-        return self._active(*([shares] if sharing else []))
+        has_checks = sa.cast(workspaces.c.drift, sa.Text) != "{}"
+        return self._active(*([shares] if sharing else []), *([has_checks] if checked else []))
 
     def put(self, workspace: Workspace) -> Workspace:
         """Insert or update by name; an existing workspace keeps its id and lock. Return it."""
@@ -225,6 +230,7 @@ def workspace_row(workspace: Workspace) -> dict[str, Any]:
         "concurrency_group": workspace.concurrency.group if workspace.concurrency else "",
         "concurrency_limit": workspace.concurrency.limit if workspace.concurrency else 0,
         "freeze": [window_row(each) for each in workspace.freeze],
+        "drift": drift_row(workspace.drift),
         "made_by_api": workspace.made_by_api,
         "about": _about_row(workspace.details),
         **_lock_row(workspace.lock),
@@ -335,6 +341,7 @@ def read_workspace(row: sa.RowMapping) -> Workspace:
         if row["concurrency_group"]
         else None,
         freeze=tuple(map(read_window, row["freeze"])),
+        drift=read_drift_row(row["drift"]),
         made_by_api=row["made_by_api"],
         details=_details(row["about"]),
     )

@@ -11,6 +11,7 @@ from bot.store.schema.catching_up import handled_heads, repo_watches
 from bot.store.schema.changes import changes
 from bot.store.schema.configurations import configuration_versions, uploads
 from bot.store.schema.deliveries import deliveries
+from bot.store.schema.drifts import drift_checks, drifts
 from bot.store.schema.failed_deliveries import failed_deliveries, hook_watches
 from bot.store.schema.forecasts import forecasts
 from bot.store.schema.identity import identity_keys
@@ -35,6 +36,8 @@ __all__ = [
     "changes",
     "configuration_versions",
     "deliveries",
+    "drift_checks",
+    "drifts",
     "failed_deliveries",
     "forecasts",
     "handled_heads",

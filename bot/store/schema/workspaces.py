@@ -49,6 +49,7 @@ workspaces = Table(
     Column("team", Words, nullable=False, server_default=""),
     Column("pool", Words, nullable=False, server_default=""),
     Column("freeze", Json, nullable=False, server_default="[]"),
+    Column("drift", Json, nullable=False, server_default="{}"),
     Column("made_by_api", sa.Boolean, nullable=False, server_default=sa.false()),
     # Of a workspace made through the API: description, execution mode, map of tags, time of creation.
     Column("about", Json, nullable=False, server_default="{}"),

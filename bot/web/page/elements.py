@@ -131,6 +131,7 @@ _TABS = (
     ("variables", "Variables", "variables.of_workspace"),
     ("states", "States", "state_versions.listing"),
     ("forecasts", "Forecasts", "workspaces.forecasts"),
+    ("drift", "Drift", "drift.show"),
     ("settings", "Settings", "workspaces.settings"),
 )
 

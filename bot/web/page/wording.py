@@ -90,6 +90,8 @@ def how_started(run: Run, words: ForgeWords) -> str:
             return f"{run.created_by} retried it" + (f" for {change}" if change else "")
         case RunSource.QUEUE:
             return f"{change or run.branch} is in the merge queue"
+        case RunSource.DRIFT:
+            return "it was time for a drift check"
         case RunSource.FORECAST:
             return run.message
         case RunSource.API:
@@ -104,6 +106,8 @@ def kind_of(run: Run) -> str:
     special = "Destroy run" if run.modes.destroy else "Refresh-only run" if run.modes.refresh_only else ""
     if run.source is RunSource.FORECAST:
         return "Forecast"
+    if run.source is RunSource.DRIFT:
+        return "Drift check"
     if run.plan_only:
         return f"Preview of a {special.lower()}" if special else "Preview"
     return special or "Plan and apply"

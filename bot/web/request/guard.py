@@ -64,6 +64,7 @@ EVERYBODYS = frozenset(
         "sign_in.leave",
         "search.show",
         "estate.show",
+        "drift.listing",
         "current_resources.show",
         "why.show",
         "activity.show",

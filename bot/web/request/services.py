@@ -15,6 +15,7 @@ from bot.services.comments.page_applies import PageApplies
 from bot.services.comments.why_reports import WhyReports
 from bot.services.deliveries.failed_deliveries import FailedDeliveryChecks
 from bot.services.deliveries.redeliver import Redelivery
+from bot.services.drift.checks import DriftChecks
 from bot.services.identity.keys import IssuerKeys
 from bot.services.metrics.measure import Measurements
 from bot.services.notifications.deliver import NotificationDelivery
@@ -176,6 +177,11 @@ class Services(ApiServices, Protocol):
     @property
     def workspace_locks(self) -> WorkspaceLocks:
         """Locks on workspaces."""
+        ...
+
+    @property
+    def drift_checks(self) -> DriftChecks:
+        """Drift checks."""
         ...
 
     @property

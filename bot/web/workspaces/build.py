@@ -42,6 +42,7 @@ class Listed:
     counts: Mapping[OverviewFilter, int]
     found: tuple[Overview, ...]
     any_workspace: bool
+    drifted: frozenset[str]
 
     @property
     def total(self) -> int:
@@ -68,7 +69,8 @@ def listed() -> Listed:
     )
     with services().store.reading() as tx:
         counts, found = tx.overviews.counts(query), tx.overviews.page(query)
-    return Listed(query, number, counts, tuple(found), bool(readable))
+        drifted = tx.drifts.drifted([each.workspace.id for each in found])
+    return Listed(query, number, counts, tuple(found), bool(readable), drifted)
 
 
 def _names() -> tuple[str, ...] | None:
@@ -100,7 +102,7 @@ def home() -> HomePage:
             query.by.value if query.by else "",
             harmless(query.only),
         ),
-        groups=tuple(_groups(query, found)),
+        groups=tuple(_groups(query, found, part.drifted)),
         any_workspace=part.any_workspace,
         create_url=url_for("new_workspace.show") if access.may_create_workspaces() else "",
         pager=elements.pager(
@@ -109,12 +111,15 @@ def home() -> HomePage:
     )
 
 
-def _groups(query: OverviewQuery, found: Sequence[Overview]) -> Iterator[WorkspaceGroup]:
+def _groups(
+    query: OverviewQuery, found: Sequence[Overview], drifted: frozenset[str]
+) -> Iterator[WorkspaceGroup]:
     """Split the list where the group changes. Without groups it is one, which has no title."""
     for name, members in groupby(found, lambda each: _group_of(query, each.workspace)):
         url = _address(_kept(query) | {"only": name}) if name and not query.only else ""
         title = harmless(name) or f"No {query.by}" if query.by else ""
-        yield WorkspaceGroup(Link(title, url), tuple(_row(each) for each in members))
+        rows = tuple(_row(each, drifted=each.workspace.id in drifted) for each in members)
+        yield WorkspaceGroup(Link(title, url), rows)
 
 
 def _group_of(query: OverviewQuery, workspace: Workspace) -> str:
@@ -133,12 +138,12 @@ def _group_of(query: OverviewQuery, workspace: Workspace) -> str:
             return workspace.tags[0] if workspace.tags else ""
 
 
-def standing(each: Overview) -> Standing:
-    """Say what was applied last, and whether the branch has gone on since."""
+def standing(each: Overview, *, drifted: bool = False) -> Standing:
+    """Say what was applied last, and whether it drifted or the branch has gone on since."""
     run, now = each.applied, services().clock.now()
     applied = Link(wording.short(run.commit), elements.run_url(run.id)) if run else Link("")
     when = wording.moment(run.status_at, now) if run else None
-    badge, about = _drift(each)
+    badge, about = _DRIFTED if drifted else _drift(each)
     return Standing(applied, when, badge, about)
 
 
@@ -186,7 +191,7 @@ def _address(kept: dict[str, Any]) -> str:
     return url_for("workspaces.home", **kept)
 
 
-def _row(each: Overview) -> WorkspaceRow:
+def _row(each: Overview, *, drifted: bool) -> WorkspaceRow:
     workspace, run = each.workspace, each.run
     return WorkspaceRow(
         name=harmless(workspace.name),
@@ -196,8 +201,14 @@ def _row(each: Overview) -> WorkspaceRow:
         marks=tuple(map(harmless, filter(None, (workspace.project, workspace.team, *workspace.tags)))),
         locked=locked(workspace.lock),
         run=elements.run_row(run, elements.words_of(workspace.repo)) if run else None,
-        standing=standing(each),
+        standing=standing(each, drifted=drifted),
     )
+
+
+_DRIFTED = (
+    Badge("Drifted", Tone.BAD),
+    "Something here is not as it was applied: the tab Drift of the workspace says what.",
+)
 
 
 def _drift(each: Overview) -> tuple[Badge | None, str]:

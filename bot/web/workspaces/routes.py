@@ -58,7 +58,7 @@ def show(name: str) -> Response:
         waits = {run.id: why_it_waits(tx, workspace, run, queue) for run in queue}
         asked = controls.build(tx, workspace, queue, person)
         latest = _latest(tx, workspace)
-        seen = tx.overviews.of(workspace)
+        seen, drifted = tx.overviews.of(workspace), bool(tx.drifts.lasting(workspace.id))
     found, total, asked_for = _runs(workspace, number)
     words = elements.words_of(workspace.repo)
     waiting = tuple(elements.run_row(run, words, waits[run.id], of=workspace) for run in queue[1:])
@@ -69,7 +69,7 @@ def show(name: str) -> Response:
         change=words.change,
         tabs=elements.tabs(workspace.name, "runs"),
         facts=_facts(workspace),
-        standing=overview.standing(seen),
+        standing=overview.standing(seen, drifted=drifted),
         badge=wording.badge_of(seen.run) if seen.run else None,
         current=elements.run_row(queue[0], words, waits[queue[0].id], of=workspace) if queue else None,
         current_url=url_for(".current", name=name),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from bot.domain.plans.modes import Mode
 from bot.domain.runs.lifecycle import StageStatus
 from bot.domain.workspaces.concurrency import Concurrency
+from bot.domain.workspaces.drift import DriftSettings
 from bot.domain.workspaces.freeze import FreezeWindow
 from bot.domain.workspaces.identity import Identity, Target
 from bot.domain.workspaces.isolation import Isolation, Network
@@ -89,11 +90,7 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
         row("Engine", workspace.engine.value, "engine"),
         row("Version", workspace.engine_version or "the newest that the server has", "terraform_version"),
         row("Plans by hand may", modes or "nothing special", "allowed_modes"),
-        row(
-            "An apply needs",
-            ", ".join(workspace.require).replace("_", " ") or "only the role",
-            "require",
-        ),
+        row("An apply needs", _required(workspace), "require"),
         row("Applied", _APPLIED[merging.apply_when], "apply"),
         row(
             "Keeps an approval if the plan is the same",
@@ -110,6 +107,7 @@ def _settings(workspace: Workspace, places: Mapping[str, str]) -> list[SettingRo
         row("Runs reach", _reach(workspace.isolation), "network", "egress"),
         row("Providers", _providers(workspace.isolation), "providers", "own_providers"),
         row("No apply starts", "; ".join(map(_window, workspace.freeze)) or "never", "freeze"),
+        row("Checked for drift", _checked(workspace.drift), "drift", "time_zone", "drift_ignore"),
         row("Identity tokens", _identity(workspace.identity), "identity"),
         row("Runs at work at once", _concurrency(workspace.concurrency), "concurrency"),
         row("Run by the workers of", f"the pool {workspace.pool}" if workspace.pool else "no pool", "pool"),
@@ -124,6 +122,23 @@ def _window(window: FreezeWindow) -> str:
     length = f"{hours}h{f'{minutes}m' if minutes else ''}" if hours else f"{minutes}m"
     why = f" ({window.why})" if window.why else ""
     return f"{'in' if window.deny else 'outside of'} {length} from {window.starts} {window.zone}{why}"
+
+
+def _required(workspace: Workspace) -> str:
+    return ", ".join(workspace.require).replace("_", " ") or "only the role"
+
+
+def _checked(drift: DriftSettings) -> str:
+    ignored = _ignored(drift)
+    return f"{drift.words}, without {ignored}" if ignored else drift.words
+
+
+def _ignored(drift: DriftSettings) -> str:
+    rules = (
+        f"{each.address} ({', '.join(each.attributes)})" if each.attributes else each.address
+        for each in drift.ignore
+    )
+    return "; ".join(rules)
 
 
 def _reach(isolation: Isolation) -> str:

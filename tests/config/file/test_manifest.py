@@ -19,6 +19,7 @@ from bot.domain.errors import ConfigError, Invalid
 from bot.domain.events import RepoRef
 from bot.domain.plans.modes import ALLOWED_BY_DEFAULT, Mode
 from bot.domain.workspaces.concurrency import Concurrency
+from bot.domain.workspaces.drift import DriftIgnore, DriftSettings
 from bot.domain.workspaces.freeze import FreezeWindow
 from bot.domain.workspaces.identity import Cloud, Identity, Target
 from bot.domain.workspaces.isolation import Isolation, Network
@@ -101,6 +102,11 @@ def test_the_example_shows_every_option_and_loads() -> None:
         ),
         freeze=(
             FreezeWindow("0 16 * * FRI", timedelta(hours=64), "Europe/Berlin", why="No applies on weekends"),
+        ),
+        drift=DriftSettings(
+            "0 6 * * *",
+            zone="Europe/Berlin",
+            ignore=(DriftIgnore("module.autoscaling.*"), DriftIgnore("aws_instance.*", ("tags",))),
         ),
         tags=("production", "pci"),
         concurrency=Concurrency("aws-prod", 2),
@@ -686,6 +692,36 @@ def test_what_identity_can_not_be_is_told(tmp_path: Path, identity: str, says: s
     )
     with pytest.raises(ConfigError, match=says):
         configured({**ENV, "PLANGATE_CONFIG": str(tmp_path / "plangate.yml")})
+
+
+def test_drift_is_inherited_and_a_workspace_has_its_own_times_or_none() -> None:
+    usual, own, none = manifest("""
+defaults: {drift: "0 6 * * MON", time_zone: Europe/Berlin, drift_ignore: ["a.*"]}
+workspaces:
+  - {name: usual, repo: acme/a, working_directory: a}
+  - {name: own, repo: acme/a, working_directory: b, drift: 1h30m, drift_ignore: []}
+  - {name: none, repo: acme/a, working_directory: c, drift: false}
+""")
+    rules = (DriftIgnore("a.*"),)
+    assert usual.drift == DriftSettings("0 6 * * MON", None, "Europe/Berlin", rules)
+    assert own.drift == DriftSettings("", timedelta(minutes=90), "Europe/Berlin")
+    assert not none.drift.on
+
+
+@pytest.mark.parametrize(
+    ("option", "where", "said"),
+    [
+        ("drift: 5m", "drift", "from 10m"),
+        ("drift: often", "drift", "write an interval such as `6h`"),
+        ('drift: "0 25 * * *"', "drift", "25 is not an hour"),
+        ("time_zone: Berlin", "time_zone", "Europe/Berlin"),
+        ("drift_ignore: [{attributes: [a]}]", "drift_ignore[0]", "address"),
+        ('drift_ignore: [""]', "drift_ignore[0]", "must be one line"),
+    ],
+)
+def test_a_time_for_drift_that_is_not_valid_says_how_to_write_it(option: str, where: str, said: str) -> None:
+    problems = wrong(f"workspaces: [{{name: app, repo: acme/a, working_directory: a, {option}}}]")
+    assert any(where in problem and said in problem for problem in problems), problems
 
 
 def test_freezes_are_read_and_a_workspace_replaces_those_of_the_defaults() -> None:

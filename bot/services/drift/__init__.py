@@ -1,0 +1,1 @@
+"""Drift detection: which workspaces are checked when, and what the checks found."""
