@@ -39,7 +39,6 @@ READERS = {
     "bot/cli/records/credentials.py": "finds the token for a server elsewhere",
     "bot/cli/loading.py": "the entry of every command: hands it to Config",
     "bot/jobs.py": "the entry of every job: hands it to Config",
-    "bot/demo/laptop.py": "finds what terraform starts",
     "bot/demo/people.py": "finds git",
     "bot/demo/show.py": "takes over settings that are set, such as DATABASE_URL",
     "bot/demo/stage.py": "gives the servers that it starts a clean one",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot import wiring
-from bot.demo.stage import Stage, StageError
+from bot.demo.stage import Stage, StageError, kept_environment
 from bot.domain.people.accounts import Account
 from bot.domain.people.permissions import Person, Role
 
@@ -71,7 +70,7 @@ class Laptop:
         """Run a command of the CLI and return what it printed. Raises StageError if it fails."""
         assert self.program is not None
         variables = {
-            "PATH": os.environ.get("PATH", os.defpath),
+            **kept_environment(),
             "HOME": str(self.folder),
             "TF_CLI_CONFIG_FILE": str(self.folder / "cli.tfrc"),
             "TF_IN_AUTOMATION": "1",
