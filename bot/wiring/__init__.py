@@ -67,6 +67,7 @@ from bot.services.runs.force_execute import ForceExecute
 from bot.services.runs.locks import WorkspaceLocks
 from bot.services.runs.queue_plan import ManualRuns
 from bot.services.runs.removed_workspaces import RemovedWorkspaces
+from bot.services.runs.stage_log import StageLogs
 from bot.services.runs.transitions import Transitions
 from bot.services.states.backend import StateService
 from bot.services.states.history import StateVersions
@@ -163,6 +164,7 @@ class Services:
     projects: Projects
     program_login: ProgramLogin
     force_execute: ForceExecute
+    stage_logs: StageLogs
     engine_versions: Binaries
 
 
@@ -283,6 +285,7 @@ def _api(config: Config, world: World, foundation: Foundation) -> dict[str, Any]
         "engine_versions": world.binaries,
         "projects": Projects(store, clock),
         "force_execute": ForceExecute(store, clock, transitions),
+        "stage_logs": StageLogs(store),
         "program_login": ProgramLogin(store, clock, Tokens(store, clock)),
         "meter": world.meter,
         "spans": world.spans,

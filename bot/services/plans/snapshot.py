@@ -8,7 +8,7 @@ starts (handed_outputs).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -87,10 +87,19 @@ def own_variables_of(tx: Transaction, run_id: str) -> tuple[Variable, ...]:
     return _read(tx, run_id, ArtifactKind.OWN_VARIABLES)
 
 
+def own_variables_of_all(tx: Transaction, run_ids: Iterable[str]) -> Mapping[str, tuple[Variable, ...]]:
+    """Return the variables that a client gave each of the runs alone; only of those that have any."""
+    kept = tx.artifacts.of_runs(run_ids, ArtifactKind.OWN_VARIABLES)
+    return {run_id: _parsed(data) for run_id, data in kept.items()}
+
+
 def _read(tx: Transaction, run_id: str, kind: ArtifactKind) -> tuple[Variable, ...]:
     kept = tx.artifacts.get(run_id, kind)
-    items = json.loads(kept) if kept else []
-    return tuple(map(_variable, items))
+    return _parsed(kept) if kept else ()
+
+
+def _parsed(data: bytes) -> tuple[Variable, ...]:
+    return tuple(map(_variable, json.loads(data)))
 
 
 def _variable(item: dict[str, Any]) -> Variable:

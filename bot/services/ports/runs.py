@@ -54,8 +54,20 @@ class Runs(RunQueues, Protocol):
         """Return the runs that match, newest first."""
         ...
 
+    def count(self, query: RunQuery) -> int:
+        """Return how many runs match. The query's limit and offset don't matter."""
+        ...
+
+    def latest(self, workspace_ids: Iterable[str]) -> Mapping[str, Run]:
+        """Return the newest run that may apply of each workspace that has one."""
+        ...
+
     def timeline(self, run_id: str) -> Sequence[RunEvent]:
         """Return the run's events, oldest first."""
+        ...
+
+    def timelines(self, run_ids: Iterable[str]) -> Mapping[str, Sequence[RunEvent]]:
+        """Return the events of each run that has any, oldest first."""
         ...
 
     def note(self, event: RunEvent) -> None:
@@ -221,8 +233,8 @@ class Artifacts(RunFiles, Protocol):
         """Append to the output of a stage (`plan` or `apply`)."""
         ...
 
-    def output(self, run_id: str, stage: str, offset: int = 0) -> str:
-        """Return a stage's output from a character offset."""
+    def output(self, run_id: str, stage: str, offset: int = 0, most: int | None = None) -> str:
+        """Return a stage's output from a character offset: at most so many characters, None for all."""
         ...
 
     def output_end(self, run_id: str, stage: str, lines: int) -> OutputEnd:

@@ -54,10 +54,11 @@ def read_piece(
         complete = is_over(run, stage)
         offset, check = _position(after)
         back = min(offset, _CHECKED)
-        text = tx.artifacts.output(run_id, stage, offset - back)
+        # One more than a piece may have says whether more follows.
+        text = tx.artifacts.output(run_id, stage, offset - back, back + LONGEST + 1)
         anew = offset == 0 or len(text) < back or _checksum(text[:back]) != check
         if anew and offset:
-            offset, back, text = 0, 0, tx.artifacts.output(run_id, stage)
+            offset, back, text = 0, 0, tx.artifacts.output(run_id, stage, 0, LONGEST + 1)
     if anew and text:
         with store.transaction() as tx:
             done(tx, clock, person, AuditAction.READ_OUTPUT, run, stage)

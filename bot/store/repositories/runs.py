@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -43,9 +44,12 @@ _OUTPUT_FROM = (
         >= sa.select(sa.func.max(output.c.begin))
         .where(*_OUTPUT, output.c.begin <= sa.bindparam("offset"))
         .scalar_subquery(),
+        output.c.begin < sa.bindparam("end"),
     )
     .order_by(output.c.begin)
 )
+# No piece of an output begins here or later.
+_NEVER = 2**31 - 1
 _GET = sa.select(runs).where(runs.c.id == sa.bindparam("of"))
 _SAVE = (
     sa.update(runs)
@@ -124,15 +128,33 @@ class SqlRuns:
 
     def find(self, query: RunQuery) -> Sequence[Run]:
         """Return the runs that match, newest first."""
-        statement = sa.select(runs).where(*_conditions(query))
-        if query.repo is not None or query.active is not None:
-            statement = statement.join(workspaces, runs.c.workspace_id == workspaces.c.id)
+        statement = _joined(sa.select(runs), query)
         statement = (
             statement.order_by(runs.c.created_at.desc(), runs.c.sequence.desc(), runs.c.id.desc())
             .limit(query.limit)
             .offset(query.offset)
         )
         return [read_run(row) for row in self._connection.execute(statement).mappings()]
+
+    def count(self, query: RunQuery) -> int:
+        """Return how many runs match, whatever the query's limit."""
+        statement = _joined(sa.select(sa.func.count()).select_from(runs), query)
+        return int(self._connection.execute(statement).scalar_one())
+
+    def latest(self, workspace_ids: Iterable[str]) -> Mapping[str, Run]:
+        """Return the newest run that may apply of each workspace that has one."""
+        found = {}
+        for part in in_parts(workspace_ids):
+            last = (
+                sa.select(runs.c.workspace_id, sa.func.max(runs.c.sequence).label("sequence"))
+                .where(runs.c.workspace_id.in_(part), ~runs.c.plan_only)
+                .group_by(runs.c.workspace_id)
+                .subquery()
+            )
+            same = sa.and_(runs.c.workspace_id == last.c.workspace_id, runs.c.sequence == last.c.sequence)
+            for row in self._connection.execute(sa.select(runs).join(last, same)).mappings():
+                found[row["workspace_id"]] = read_run(row)
+        return found
 
     def queue(self, workspace_id: str) -> Sequence[Run]:
         """Return the unfinished runs that may apply, in the order of the queue; a holder comes first."""
@@ -163,6 +185,17 @@ class SqlRuns:
         statement = sa.select(run_events).where(run_events.c.run_id == run_id).order_by(run_events.c.position)
         return [read_event(row) for row in self._connection.execute(statement).mappings()]
 
+    def timelines(self, run_ids: Iterable[str]) -> Mapping[str, Sequence[RunEvent]]:
+        """Return the events of each run that has any, oldest first."""
+        found: dict[str, list[RunEvent]] = {}
+        for part in in_parts(run_ids):
+            statement = (
+                sa.select(run_events).where(run_events.c.run_id.in_(part)).order_by(run_events.c.position)
+            )
+            for row in self._connection.execute(statement).mappings():
+                found.setdefault(row["run_id"], []).append(read_event(row))
+        return found
+
     def note(self, event: RunEvent) -> None:
         """Add a line to a run's timeline without changing the run."""
         self._connection.execute(_NOTE, event_row(event))
@@ -172,6 +205,13 @@ class SqlRuns:
         """Do something that another may have been first at; PostgreSQL goes on only after a savepoint."""
         with in_our_words(), self._connection.begin_nested():
             yield
+
+
+def _joined(statement: sa.Select[Any], query: RunQuery) -> sa.Select[Any]:
+    """Add a query's conditions, and the workspaces if these are about them."""
+    if query.repo is not None or query.active is not None:
+        statement = statement.join(workspaces, runs.c.workspace_id == workspaces.c.id)
+    return statement.where(*_conditions(query))
 
 
 def _conditions(query: RunQuery) -> list[sa.ColumnElement[bool]]:
@@ -268,14 +308,15 @@ class SqlArtifacts:
         }
         self._connection.execute(sa.insert(output).inline(), row)
 
-    def output(self, run_id: str, stage: str, offset: int = 0) -> str:
-        """Return a stage's output from a character offset; empty past its end."""
-        given = {"of": run_id, "stage": stage, "offset": offset}
+    def output(self, run_id: str, stage: str, offset: int = 0, most: int | None = None) -> str:
+        """Return a stage's output from a character offset, at most so many; empty past its end."""
+        end = _NEVER if most is None else min(offset + most, _NEVER)
+        given = {"of": run_id, "stage": stage, "offset": offset, "end": end}
         rows = self._connection.execute(_OUTPUT_FROM, given).all()
         if not rows:
             return ""
         pieces = [text if data is None else self._vault.decrypt(data).decode() for _, text, data in rows]
-        return "".join(pieces)[offset - rows[0].begin :]
+        return "".join(pieces)[offset - rows[0].begin :][:most]
 
     def output_end(self, run_id: str, stage: str, lines: int) -> OutputEnd:
         """Return the end of a stage's output with so many lines, or a little more; all if it has fewer."""

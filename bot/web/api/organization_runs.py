@@ -14,7 +14,7 @@ from bot.services.ports import RunQuery
 from bot.web.api import documents, organizations, reading, rights
 from bot.web.api.documents import ApiResource
 from bot.web.api.registry import ApiParameter, ApiRoutes
-from bot.web.api.shapes.runs import run_resource
+from bot.web.api.shapes.runs import run_resources
 from bot.web.request.services import services
 
 routes = ApiRoutes("organization-runs")
@@ -48,7 +48,7 @@ def listing(organization_name: str) -> Response:
     )
     with services().store.reading() as tx:
         found = tx.runs.find(query) if visible else ()
-        data = [run_resource(tx, run, *visible[run.workspace_id]) for run in found[:size]]
+        data = run_resources(tx, [(run, *visible[run.workspace_id]) for run in found[:size]])
     return documents.endless(data, number, size, more=len(found) > size)
 
 
@@ -59,7 +59,7 @@ def queue(organization_name: str) -> Response:
     found = sorted(_unfinished(), key=lambda seen: seen[0].created_at)
     part, page = reading.part(found)
     with services().store.reading() as tx:
-        data = [run_resource(tx, *seen) for seen in part]
+        data = run_resources(tx, part)
     return documents.many(data, page)
 
 

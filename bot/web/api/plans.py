@@ -12,7 +12,6 @@ from bot.domain.runs.masking import TextMasker
 from bot.services.plans.snapshot import secrets_of_run
 from bot.services.ports import ArtifactKind
 from bot.services.runs.output_pieces import STAGES
-from bot.services.runs.stage_log import read_log
 from bot.web.api import documents, rights, signed
 from bot.web.api.registry import ApiParameter, ApiRoutes, Proof
 from bot.web.api.shapes.runs import apply_resource, plan_resource
@@ -85,7 +84,7 @@ def log(proof: str, run_id: str, stage: str) -> Response:
         raise NotFound("there is no such log")
     signed.check(proof, f"logs/{run_id}/{stage}")
     limit = min(_number("limit", LARGEST), LARGEST)
-    data = read_log(services().store, run_id, stage, _number("offset", 0), limit)
+    data = services().stage_logs.read(run_id, stage, _number("offset", 0), limit)
     return Response(data, mimetype="text/plain")
 
 

@@ -17,7 +17,7 @@ from bot.services.ports import RunQuery
 from bot.web.api import documents, reading, rights
 from bot.web.api.documents import ApiResource, PageOf
 from bot.web.api.registry import ApiField, ApiParameter, ApiRoutes, FieldKind
-from bot.web.api.shapes.runs import apply_resource, event_resource, plan_resource, run_resource
+from bot.web.api.shapes.runs import apply_resource, event_resource, plan_resource, run_resource, run_resources
 from bot.web.api.shapes.workspaces import workspace_resource
 from bot.web.api.workspaces import current_run
 from bot.web.request.services import services
@@ -111,11 +111,12 @@ def listing(workspace_id: str) -> Response:
     number, size = reading.page()
     statuses = reading.words("filter[status]")
     with services().store.reading() as tx:
-        found = tx.runs.find(RunQuery(workspace_id=there.id, statuses=statuses or None, limit=None))
-        part = found[(number - 1) * size : number * size]
-        data = [run_resource(tx, run, there, person) for run in part]
-    included = _included([(run, there, person) for run in part])
-    return documents.many(data, PageOf(number, size, len(found)), included)
+        query = RunQuery(
+            workspace_id=there.id, statuses=statuses or None, limit=size, offset=(number - 1) * size
+        )
+        part = [(run, there, person) for run in tx.runs.find(query)]
+        data, total = run_resources(tx, part), tx.runs.count(query)
+    return documents.many(data, PageOf(number, size, total), _included(part))
 
 
 @routes.get("/runs/<run_id>/run-events", summary="Show a run's timeline", gives="run-events", many=True)

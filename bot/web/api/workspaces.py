@@ -14,7 +14,7 @@ from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run
 from bot.domain.workspaces.project import of_a_name
 from bot.domain.workspaces.workspace import EngineKind, ExecutionMode, Workspace
-from bot.services.ports import RunQuery, Transaction
+from bot.services.ports import Transaction
 from bot.services.workspaces.api_workspaces import WorkspaceWishes
 from bot.web.api import documents, organizations, projects, reading, rights
 from bot.web.api.documents import ApiResource
@@ -70,7 +70,8 @@ def listing(organization_name: str) -> Response:
     statuses = reading.words("filter[current-run][status]")
     if statuses:
         with services().store.reading() as tx:
-            found = [each for each in found if (run := current_run(tx, each[0])) and run.status in statuses]
+            runs = current_runs(tx, [there for there, _ in found])
+        found = [each for each in found if each[0].id in runs and runs[each[0].id].status in statuses]
     ordered = reading.sorted_by(found, {"name": lambda each: each[0].name}, "name")
     part, page = reading.part(ordered)
     return documents.many(_resources(part), page, _included(part))
@@ -180,23 +181,29 @@ def answer(seen: Seen, status: int = 200) -> Response:
 
 def current_run(tx: Transaction, there: Workspace) -> Run | None:
     """Return the run that clients count the queue from: the holder, else the next one, else the latest."""
-    if queue := tx.runs.queue(there.id):
-        return queue[0]
-    latest = tx.runs.find(RunQuery(workspace_id=there.id, plan_only=False, limit=1))
-    return latest[0] if latest else None
+    return current_runs(tx, [there]).get(there.id)
+
+
+def current_runs(tx: Transaction, found: Sequence[Workspace]) -> Mapping[str, Run]:
+    """Return the run of each workspace that clients count the queue from, by the workspace's id."""
+    ids = [there.id for there in found]
+    held = {key: queue[0] for key, queue in tx.runs.queues(ids).items()}
+    idle = [key for key in ids if key not in held]
+    return {**held, **tx.runs.latest(idle)} if idle else held
 
 
 def _resources(found: Sequence[Seen]) -> list[ApiResource]:
     organization = services().config.organization.name
     with services().store.reading() as tx:
         states = tx.states.currents([there.id for there, _ in found])
+        current = current_runs(tx, [there for there, _ in found])
         made = {each.name: each.id for each in tx.projects.all()}
         return [
             workspace_resource(
                 there,
                 person,
                 organization,
-                current_run(tx, there),
+                current.get(there.id),
                 states[there.id].id if there.id in states else "",
                 made.get(there.project) or of_a_name(there.project).id,
             )

@@ -10,6 +10,7 @@ from bot.services.configurations.uploads import Uploads
 from bot.services.people.program_login import ProgramLogin
 from bot.services.run_tasks.callbacks import TaskCallbacks
 from bot.services.runs.force_execute import ForceExecute
+from bot.services.runs.stage_log import StageLogs
 from bot.services.states.pushes import StatePushes
 from bot.services.variables.api_sets import ApiVariableSets
 from bot.services.variables.api_variables import ApiVariables
@@ -51,6 +52,11 @@ class ApiServices(Protocol):
     @property
     def force_execute(self) -> ForceExecute:
         """What lets a pending run go first."""
+        ...
+
+    @property
+    def stage_logs(self) -> StageLogs:
+        """Logs of plans and applies, by bytes."""
         ...
 
     @property

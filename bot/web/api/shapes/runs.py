@@ -10,8 +10,9 @@ from bot.domain.people.permissions import Action, Person
 from bot.domain.runs import actions, lifecycle
 from bot.domain.runs.lifecycle import RunStatus, StageStatus
 from bot.domain.runs.run import Run, RunEvent, RunSource
+from bot.domain.workspaces.variables import Variable
 from bot.domain.workspaces.workspace import Workspace
-from bot.services.plans.snapshot import own_variables_of
+from bot.services.plans.snapshot import own_variables_of_all
 from bot.services.ports import Transaction
 from bot.web.api import signed
 from bot.web.api.documents import ApiLink, ApiLinks, ApiResource, Fields, Related, moment
@@ -25,8 +26,37 @@ _SOURCES = {RunSource.API: "tfe-api", RunSource.PUSH: "tfe-configuration-version
 
 def run_resource(tx: Transaction, run: Run, there: Workspace, person: Person) -> ApiResource:
     """Return a run as who asks sees it."""
+    return run_resources(tx, [(run, there, person)])[0]
+
+
+def run_resources(tx: Transaction, seen: Sequence[tuple[Run, Workspace, Person]]) -> list[ApiResource]:
+    """Return runs as who asks sees them, by as many queries as for one."""
+    ids = [run.id for run, _, _ in seen]
+    timelines, own = tx.runs.timelines(ids), own_variables_of_all(tx, ids)
+    waiting = {run.workspace_id for run, _, _ in seen if _waits(run)}
+    queues = tx.runs.queues(waiting) if waiting else {}
+    return [
+        _run_resource(
+            run,
+            there,
+            person,
+            timelines.get(run.id, ()),
+            _variables(own.get(run.id, ()), person),
+            _position(queues.get(run.workspace_id, ()), run),
+        )
+        for run, there, person in seen
+    ]
+
+
+def _run_resource(
+    run: Run,
+    there: Workspace,
+    person: Person,
+    timeline: Sequence[RunEvent],
+    variables: Sequence[Fields],
+    position: int,
+) -> ApiResource:
     at = f"/api/v2/runs/{run.id}"
-    timeline = tx.runs.timeline(run.id)
     checks = (policy_check_id(run.id),) if was_judged(timeline) else ()
     relationships: dict[str, ApiLink | ApiLinks | Related] = {
         "workspace": ApiLink("workspaces", there.id, f"/api/v2/workspaces/{there.id}"),
@@ -39,9 +69,9 @@ def run_resource(tx: Transaction, run: Run, there: Workspace, person: Person) ->
         "task-stages": ApiLinks("task-stages"),
         "policy-checks": ApiLinks("policy-checks", checks, f"{at}/policy-checks"),
     }
-    return ApiResource(
-        "runs", run.id, _run_attributes(tx, run, person, timeline), relationships, {"self": at}
-    )
+    about = _run_attributes(run, person, timeline)
+    about |= {"variables": variables, "position-in-queue": position}
+    return ApiResource("runs", run.id, about, relationships, {"self": at})
 
 
 def configuration_id(run: Run) -> str:
@@ -79,7 +109,7 @@ def event_resource(event: RunEvent, number: int) -> ApiResource:
     return ApiResource("run-events", f"re-{body}-{number}", {**about, "target": None})
 
 
-def _run_attributes(tx: Transaction, run: Run, person: Person, timeline: Sequence[RunEvent]) -> Fields:
+def _run_attributes(run: Run, person: Person, timeline: Sequence[RunEvent]) -> Fields:
     known, now = services().config, services().clock.now()
     possible = actions.possible(run, person, now, known.cool_off)
     modes = run.modes
@@ -104,7 +134,6 @@ def _run_attributes(tx: Transaction, run: Run, person: Person, timeline: Sequenc
             "can-override-policy-check": False,
         },
         "has-changes": bool(run.has_changes),
-        "position-in-queue": position(tx, run),
         "plan-only": run.speculative,
         "save-plan": run.save_plan,
         "auto-apply": run.auto_apply,
@@ -115,7 +144,6 @@ def _run_attributes(tx: Transaction, run: Run, person: Person, timeline: Sequenc
         "refresh-only": modes.refresh_only,
         "target-addrs": list(modes.target_addrs),
         "replace-addrs": list(modes.replace_addrs),
-        "variables": _variables(tx, run, person),
         "message": run.message,
         "source": _CLI if run.client.startswith("Terraform/") else _SOURCES.get(run.source, "tfe-ui"),
         "terraform-version": run.engine_version,
@@ -127,20 +155,19 @@ def _run_attributes(tx: Transaction, run: Run, person: Person, timeline: Sequenc
     }
 
 
-def _variables(tx: Transaction, run: Run, person: Person) -> list[Fields]:
+def _variables(own: Sequence[Variable], person: Person) -> list[Fields]:
     """Return the run's own variables. Their values are for people who may set the workspace's."""
     shown = person.may(Action.EDIT_VARIABLES)
-    return [
-        {"key": each.key, "value": "" if each.sensitive or not shown else each.value}
-        for each in own_variables_of(tx, run.id)
-    ]
+    return [{"key": each.key, "value": "" if each.sensitive or not shown else each.value} for each in own]
 
 
-def position(tx: Transaction, run: Run) -> int:
+def _waits(run: Run) -> bool:
+    return not run.plan_only and run.status is RunStatus.PENDING
+
+
+def _position(queue: Sequence[Run], run: Run) -> int:
     """Return the place in the workspace's queue; 0 for one that is at work."""
-    if run.plan_only or run.status is not RunStatus.PENDING:
-        return 0
-    return next((at for at, each in enumerate(tx.runs.queue(run.workspace_id)) if each.id == run.id), 0)
+    return next((at for at, each in enumerate(queue) if each.id == run.id), 0) if _waits(run) else 0
 
 
 def _stage(tx: Transaction, run: Run, stage: str) -> Fields:
