@@ -14,6 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.bench_changes import main as changes
+from tests.bench_clients import main as clients
 from tests.bench_large import main as large
 from tests.bench_pages import main as pages
 from tests.bench_policies import judging
@@ -124,6 +125,7 @@ def main() -> None:
     judging()
     pages()
     changes()
+    clients()
     large()
 
 

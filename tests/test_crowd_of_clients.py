@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,13 +14,13 @@ from bot.domain.people.permissions import Person, Role
 from bot.domain.runs.lifecycle import RunStatus
 from bot.services.ports import RunQuery
 from tests.support.cloud_cli import CloudCli, terraform_on_path
-from tests.support.cloud_client import CloudClient, Timed, all_at_once
+from tests.support.cloud_client import CloudClient, Timed, all_at_once, print_times
 from tests.support.journeys import ROOMS, Journey, manifest
 from tests.support.outside import Outside
 
 pytestmark = [pytest.mark.e2e, pytest.mark.soak]
 
-CLIENTS, REAL, WORKSPACES = 12, 3, 5
+CLIENTS, REAL, WORKSPACES = 50, 3, 20
 # In seconds, for a run with all that wait before it. Long: only a test that fails waits for it.
 PATIENCE = 1500.0
 
@@ -53,7 +52,7 @@ def test_fifty_clients_at_once_on_twenty_workspaces(journey: Journey) -> None:
 
         all_at_once([job(number) for number in range(CLIENTS)])
         effects = outside.all_effects()
-    _print(times)
+    print_times(times)
 
     assert set(effects.values()) == {1}
     begun: dict[str, list[str]] = defaultdict(list)
@@ -102,15 +101,3 @@ def _real(journey: Journey, token: str, name: str, step: str, number: int) -> No
 
 def _applied(tx: Any, run_id: str) -> Any:
     return next(event.at for event in tx.runs.timeline(run_id) if event.kind == RunStatus.APPLIED.value)
-
-
-def _print(times: list[Timed]) -> None:
-    by_call: dict[str, list[float]] = defaultdict(list)
-    for each in times:
-        by_call[each.call].append(each.seconds)
-    for call, found in sorted(by_call.items(), key=lambda item: -max(item[1])):
-        ordered = sorted(found)
-        middle, late = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
-        sys.stdout.write(
-            f"  {call:<60} {len(ordered):5}  p50 {middle:.3f} s  p99 {late:.3f} s  max {ordered[-1]:.3f} s\n"
-        )

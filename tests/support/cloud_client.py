@@ -6,6 +6,7 @@ A machine has no room for fifty real ones. The calls are those of terraform 1.11
 from __future__ import annotations
 
 import io
+import sys
 import tarfile
 import time
 from collections.abc import Callable, Sequence
@@ -207,3 +208,17 @@ def all_at_once(jobs: Sequence[Callable[[], Any]]) -> list[Any]:
     with ThreadPoolExecutor(len(jobs)) as pool:
         futures = [pool.submit(job) for job in jobs]
         return [future.result() for future in futures]
+
+
+def print_times(times: Sequence[Timed]) -> None:
+    """Print p50, p99 and the worst of all requests and of each kind, the slowest kind first."""
+    by_call: dict[str, list[float]] = {"all requests": [each.seconds for each in times]}
+    for each in times:
+        by_call.setdefault(each.call, []).append(each.seconds)
+    for call, found in sorted(by_call.items(), key=lambda item: -max(item[1])):
+        ordered = sorted(found)
+        middle, late = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
+        sys.stdout.write(
+            f"  {call:<60} {len(ordered):6}  p50 {middle * 1000:7.1f} ms  p99 {late * 1000:7.1f} ms"
+            f"  max {ordered[-1] * 1000:7.1f} ms\n"
+        )

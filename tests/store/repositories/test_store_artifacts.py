@@ -51,6 +51,7 @@ def test_output_reads_on_from_any_character(store: SqlStore, pieces: list[str], 
         assert len(kept) == len(whole)
         assert all(a == b or a == "\ufffd" for a, b in zip(kept, whole, strict=True))
         assert unit.artifacts.output(one.id, "plan", offset) == kept[offset:]
+        assert unit.artifacts.output(one.id, "plan", offset, 7) == kept[offset : offset + 7]
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])

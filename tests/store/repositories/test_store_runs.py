@@ -216,3 +216,20 @@ def test_a_time_without_a_zone_is_refused(store: SqlStore) -> None:
     one = run(put(store), created_at=AT.replace(tzinfo=None))
     with pytest.raises(Exception, match="without a zone"):
         add(store, one)
+
+
+def test_runs_are_counted_and_the_latest_and_all_events_are_found_at_once(store: SqlStore) -> None:
+    first, second, empty = (put(store, workspace(name)) for name in ("a", "b", "c"))
+    runs = [add(store, run(first, id=f"run-{number}")) for number in range(3)]
+    preview = add(store, run(first, plan_only=True))
+    other = add(store, run(second))
+    with store.transaction() as unit:
+        unit.runs.note(event(runs[0], "planning"))
+    with store.reading() as unit:
+        assert unit.runs.count(RunQuery(workspace_id=first.id, limit=1, offset=2)) == 4
+        assert unit.runs.count(RunQuery(repo=first.repo, plan_only=False)) == 4
+        latest = unit.runs.latest([first.id, second.id, empty.id])
+        assert {key: found.id for key, found in latest.items()} == {first.id: "run-2", second.id: other.id}
+        found = unit.runs.timelines([runs[0].id, preview.id, "run-none"])
+        assert found == {each: unit.runs.timeline(each) for each in (runs[0].id, preview.id)}
+        assert len(found[runs[0].id]) == 2
