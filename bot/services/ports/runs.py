@@ -25,7 +25,23 @@ class RunQueues(Protocol):
         ...
 
 
-class Runs(RunQueues, Protocol):
+class RunLists(Protocol):
+    """What lists of runs and of workspaces show, for many at the cost of one."""
+
+    def count(self, query: RunQuery) -> int:
+        """Return how many runs match. The query's limit and offset don't matter."""
+        ...
+
+    def latest(self, workspace_ids: Iterable[str]) -> Mapping[str, Run]:
+        """Return the newest run that may apply of each workspace that has one."""
+        ...
+
+    def timelines(self, run_ids: Iterable[str]) -> Mapping[str, Sequence[RunEvent]]:
+        """Return the events of each run that has any, oldest first."""
+        ...
+
+
+class Runs(RunQueues, RunLists, Protocol):
     """Stores runs, their queue and their timeline."""
 
     def add(self, run: Run, event: RunEvent) -> Run:
@@ -54,20 +70,8 @@ class Runs(RunQueues, Protocol):
         """Return the runs that match, newest first."""
         ...
 
-    def count(self, query: RunQuery) -> int:
-        """Return how many runs match. The query's limit and offset don't matter."""
-        ...
-
-    def latest(self, workspace_ids: Iterable[str]) -> Mapping[str, Run]:
-        """Return the newest run that may apply of each workspace that has one."""
-        ...
-
     def timeline(self, run_id: str) -> Sequence[RunEvent]:
         """Return the run's events, oldest first."""
-        ...
-
-    def timelines(self, run_ids: Iterable[str]) -> Mapping[str, Sequence[RunEvent]]:
-        """Return the events of each run that has any, oldest first."""
         ...
 
     def note(self, event: RunEvent) -> None:
