@@ -6,9 +6,7 @@ log, which are a preamble there.
 
 from __future__ import annotations
 
-import threading
 import zlib
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from bot.domain.runs.lifecycle import StageStatus
@@ -49,8 +47,7 @@ class StageLogs:
     def __init__(self, store: Store, piece: int = PIECE) -> None:
         self._store = store
         self._piece = piece
-        self._lock = threading.Lock()
-        self._marks: OrderedDict[_Key, tuple[_Mark, ...]] = OrderedDict()
+        self._marks: dict[_Key, tuple[_Mark, ...]] = {}
 
     def read(self, run_id: str, stage: str, offset: int, limit: int) -> bytes:
         """Return at most `limit` bytes of a stage's log from `offset` on. Raises NotFound.
@@ -98,22 +95,19 @@ class StageLogs:
                 return found, None
 
     def _before(self, key: _Key, size: int) -> _Mark:
-        with self._lock:
-            marks = self._marks.get(key, ())
+        marks = self._marks.get(key, ())
         return next((mark for mark in reversed(marks) if mark.size <= size), _Mark())
 
     def _remember(self, key: _Key, mark: _Mark) -> None:
-        with self._lock:
-            marks = self._marks.pop(key, ())
-            if not marks or marks[-1].characters < mark.characters:
-                marks += (mark,)
-            self._marks[key] = marks
-            if len(self._marks) > _REMEMBERED:
-                self._marks.popitem(last=False)
+        # Threads share this without a lock: a mark that gets lost is only counted again.
+        marks = self._marks.get(key, ())
+        if not marks and len(self._marks) >= _REMEMBERED:
+            self._marks = {}
+        if not marks or marks[-1].characters < mark.characters:
+            self._marks[key] = (*marks, mark)
 
     def _forget(self, key: _Key) -> None:
-        with self._lock:
-            self._marks.pop(key, None)
+        self._marks.pop(key, None)
 
 
 def _checksum(text: str) -> int:
