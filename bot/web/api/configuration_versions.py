@@ -91,7 +91,9 @@ def download(version_id: str) -> Response:
     return Response(data, mimetype="application/gzip")
 
 
-@routes.put("/signed/<proof>/uploads/<version_id>", summary="Send the archive", proof=Proof.SIGNED)
+@routes.put(
+    "/signed/<proof>/uploads/<version_id>", summary="Send the archive", proof=Proof.SIGNED, takes_bytes=True
+)
 def upload(proof: str, version_id: str) -> Response:
     """Take the archive of an upload, once."""
     signed.check(proof, f"uploads/{version_id}")

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bot.web.api.registry import ApiEndpoint, ApiField, FieldKind, Proof
 from bot.web.request.api_failures import MEDIA_TYPE, ROOT
 
 _ARGUMENT = re.compile(r"<(?:[a-z]+:)?(\w+)>")
+_LINKED = {"type": "object", "properties": {"id": {"type": "string"}, "type": {"type": "string"}}}
+_RELATED = {
+    "type": "object",
+    "properties": {"data": {"anyOf": [_LINKED, {"type": "array", "items": _LINKED}, {"type": "null"}]}},
+}
 _ERRORS = {
     "400": "a parameter that is not known",
     "401": "no valid token",
@@ -56,11 +61,14 @@ def _operation(each: ApiEndpoint) -> Mapping[str, Any]:
         "tags": [each.tag],
         "parameters": [*arguments, *query],
         "responses": {str(each.status): _success(each)}
+        | ({"204": {"description": "there is nothing yet"}} if each.may_be_empty else {})
         | {code: _failure(why) for code, why in _ERRORS.items()},
         "security": [{"token": []}] if each.proof is Proof.TOKEN else [],
     }
     if each.takes:
-        found["requestBody"] = {"content": {MEDIA_TYPE: {"schema": _data(each.takes, each.fields)}}}
+        found["requestBody"] = {"content": {MEDIA_TYPE: {"schema": _body(each)}}}
+    if each.takes_bytes:
+        found["requestBody"] = {"content": {"application/octet-stream": {"schema": {}}}}
     return found
 
 
@@ -82,12 +90,16 @@ def _failure(why: str) -> Mapping[str, Any]:
     }
 
 
-def _data(kind: str, fields: Sequence[ApiField]) -> Mapping[str, Any]:
-    attributes = {each.name: _schema(each) for each in fields}
-    return {"type": "object", "properties": {"data": _resource(kind, attributes)}}
+def _body(each: ApiEndpoint) -> Mapping[str, Any]:
+    resource = _resource(each.takes, {field.name: _schema(field) for field in each.fields})
+    if each.relationships:
+        related = dict.fromkeys(each.relationships, _RELATED)
+        resource["properties"]["relationships"] = {"type": "object", "properties": related}
+    data = {"type": "array", "items": resource} if each.takes_many else resource
+    return {"type": "object", "required": ["data"], "properties": {"data": data}}
 
 
-def _resource(kind: str, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+def _resource(kind: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {
@@ -109,5 +121,7 @@ def _schema(each: ApiField) -> Mapping[str, Any]:
 
 def _errors() -> Mapping[str, Any]:
     text = {"type": "string"}
-    one = {"type": "object", "properties": {"status": text, "title": text, "detail": text}}
-    return {"type": "object", "properties": {"errors": {"type": "array", "items": one}}}
+    named = {"status": text, "title": text, "detail": text}
+    one = {"type": "object", "required": list(named), "properties": named}
+    errors = {"type": "array", "minItems": 1, "items": one}
+    return {"type": "object", "required": ["errors"], "properties": {"errors": errors}}

@@ -37,19 +37,29 @@ def plan_of_run(run_id: str) -> Response:
     return _plan(run_id)
 
 
-@routes.get("/plans/<plan_id>/json-output", summary="Read a plan as JSON; needs the role admin")
+@routes.get(
+    "/plans/<plan_id>/json-output", summary="Read a plan as JSON; needs the role admin", may_be_empty=True
+)
 def json_output(plan_id: str) -> Response:
     """Answer with Terraform's own JSON of a plan, sensitive values included; 204 while there is none."""
     return _json_output(_run_of(plan_id, "plan-"))
 
 
-@routes.get("/runs/<run_id>/plan/json-output", summary="Read the plan of a run as JSON; needs the role admin")
+@routes.get(
+    "/runs/<run_id>/plan/json-output",
+    summary="Read the plan of a run as JSON; needs the role admin",
+    may_be_empty=True,
+)
 def json_output_of_run(run_id: str) -> Response:
     """Answer with Terraform's own JSON of a run's plan."""
     return _json_output(run_id)
 
 
-@routes.get("/plans/<plan_id>/json-output-redacted", summary="Read a plan as JSON, without sensitive values")
+@routes.get(
+    "/plans/<plan_id>/json-output-redacted",
+    summary="Read a plan as JSON, without sensitive values",
+    may_be_empty=True,
+)
 def json_output_redacted(plan_id: str) -> Response:
     """Answer with what the CLI draws a plan from; 204 while there is none."""
     run, _, _ = rights.run(_run_of(plan_id, "plan-"))

@@ -85,7 +85,9 @@ def delete(project_id: str) -> Response:
     return documents.nothing()
 
 
-@routes.post(_MOVED, summary="Move workspaces into a project", status=204, takes="workspaces")
+@routes.post(
+    _MOVED, summary="Move workspaces into a project", status=204, takes="workspaces", takes_many=True
+)
 def move(project_id: str) -> Response:
     """Move workspaces that were made through the API. All may be changed, or none is."""
     project = seen(project_id)

@@ -52,6 +52,9 @@ class Proof(StrEnum):
 class ApiEndpoint:
     """An endpoint. `gives` is the JSON:API type of the answer, empty if it has no document; `takes` likewise.
 
+    `takes_many` is for a body whose `data` is an array, `takes_bytes` for a file. `may_be_empty` is for an
+    answer that is 204 while there is nothing to show.
+
     `limit` is how many bytes the body may have. `includes` are the resources that the answer may include,
     `query` its other parameters.
     """
@@ -65,6 +68,9 @@ class ApiEndpoint:
     gives: str = ""
     many: bool = False
     takes: str = ""
+    takes_many: bool = False
+    takes_bytes: bool = False
+    may_be_empty: bool = False
     fields: Sequence[ApiField] = ()
     relationships: Sequence[str] = ()
     query: Sequence[ApiParameter] = ()

@@ -26,7 +26,7 @@ def listing(workspace_id: str) -> Response:
     return documents.many((workspace_resource(*seen, organization) for seen in part), page)
 
 
-@routes.post(_AT, summary="Let workspaces read the state", status=204, takes=_TYPE)
+@routes.post(_AT, summary="Let workspaces read the state", status=204, takes=_TYPE, takes_many=True)
 def add(workspace_id: str) -> Response:
     """Add workspaces."""
     there, person = rights.workspace(workspace_id)
@@ -34,7 +34,9 @@ def add(workspace_id: str) -> Response:
     return documents.nothing()
 
 
-@routes.patch(_AT, summary="Let only these workspaces read the state", status=204, takes=_TYPE)
+@routes.patch(
+    _AT, summary="Let only these workspaces read the state", status=204, takes=_TYPE, takes_many=True
+)
 def replace(workspace_id: str) -> Response:
     """Replace the workspaces."""
     there, person = rights.workspace(workspace_id)
@@ -42,7 +44,7 @@ def replace(workspace_id: str) -> Response:
     return documents.nothing()
 
 
-@routes.delete(_AT, summary="Let workspaces read the state no more", status=204, takes=_TYPE)
+@routes.delete(_AT, summary="Let workspaces read the state no more", status=204, takes=_TYPE, takes_many=True)
 def remove(workspace_id: str) -> Response:
     """Remove workspaces."""
     there, person = rights.workspace(workspace_id)

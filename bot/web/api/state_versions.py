@@ -134,7 +134,9 @@ def create(workspace_id: str) -> Response:
     return _answer(state_resource(announced, _addresses(announced.id)), 201)
 
 
-@routes.put("/signed/<proof>/states/<version_id>", summary="Send a state", proof=Proof.SIGNED)
+@routes.put(
+    "/signed/<proof>/states/<version_id>", summary="Send a state", proof=Proof.SIGNED, takes_bytes=True
+)
 def upload_state(proof: str, version_id: str) -> Response:
     """Take an announced state, as Terraform wrote it."""
     signed.check(proof, f"states/{version_id}")
@@ -148,6 +150,7 @@ def upload_state(proof: str, version_id: str) -> Response:
     "/signed/<proof>/states/<version_id>/json",
     summary="Send a state as JSON for programs: it is not used",
     proof=Proof.SIGNED,
+    takes_bytes=True,
 )
 def upload_json(proof: str, version_id: str) -> Response:
     """Take what clients send beside the state. What people see is read from the state itself."""

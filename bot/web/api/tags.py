@@ -29,14 +29,14 @@ def names(workspace_id: str) -> Response:
     return documents.many(found, page)
 
 
-@routes.post(_NAMES, summary="Add tags that are names", status=204, takes="tags")
+@routes.post(_NAMES, summary="Add tags that are names", status=204, takes="tags", takes_many=True)
 def add_names(workspace_id: str) -> Response:
     """Add names."""
     there, _ = rights.workspace(workspace_id)
     return _with_names(there, [*there.tags, *map(tag_of, reading.sent_list())])
 
 
-@routes.delete(_NAMES, summary="Remove tags that are names", status=204, takes="tags")
+@routes.delete(_NAMES, summary="Remove tags that are names", status=204, takes="tags", takes_many=True)
 def remove_names(workspace_id: str) -> Response:
     """Remove names."""
     there, _ = rights.workspace(workspace_id)
@@ -63,6 +63,7 @@ def values(workspace_id: str) -> Response:
     gives="tag-bindings",
     many=True,
     takes="tag-bindings",
+    takes_many=True,
 )
 def change_values(workspace_id: str) -> Response:
     """Add and change keys and values; others stay."""

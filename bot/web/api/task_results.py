@@ -55,6 +55,7 @@ def callback(result_id: str) -> Response:
     "/task-results/<result_id>/plan-json",
     summary="Read the plan that a run task is asked about, with the token of the request",
     proof=Proof.SIGNED,
+    may_be_empty=True,
 )
 def plan_json(result_id: str) -> Response:
     """Answer with Terraform's own JSON of the plan; 204 before there is one."""

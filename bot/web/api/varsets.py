@@ -144,7 +144,9 @@ def delete_variable(set_id: str, variable_id: str) -> Response:
     return documents.nothing()
 
 
-@routes.post(_WORKSPACES, summary="Let a set reach workspaces", status=204, takes="workspaces")
+@routes.post(
+    _WORKSPACES, summary="Let a set reach workspaces", status=204, takes="workspaces", takes_many=True
+)
 def add_workspaces(set_id: str) -> Response:
     """Let a set reach more workspaces."""
     one = _set(set_id)
@@ -152,7 +154,9 @@ def add_workspaces(set_id: str) -> Response:
     return documents.nothing()
 
 
-@routes.delete(_WORKSPACES, summary="Let a set reach workspaces no more", status=204, takes="workspaces")
+@routes.delete(
+    _WORKSPACES, summary="Let a set reach workspaces no more", status=204, takes="workspaces", takes_many=True
+)
 def remove_workspaces(set_id: str) -> Response:
     """Let a set reach fewer workspaces."""
     one = _set(set_id)
@@ -160,7 +164,7 @@ def remove_workspaces(set_id: str) -> Response:
     return documents.nothing()
 
 
-@routes.post(_PROJECTS, summary="Let a set reach projects", status=204, takes="projects")
+@routes.post(_PROJECTS, summary="Let a set reach projects", status=204, takes="projects", takes_many=True)
 def add_projects(set_id: str) -> Response:
     """Let a set reach all workspaces of projects."""
     one = _set(set_id)
@@ -168,7 +172,9 @@ def add_projects(set_id: str) -> Response:
     return documents.nothing()
 
 
-@routes.delete(_PROJECTS, summary="Let a set reach projects no more", status=204, takes="projects")
+@routes.delete(
+    _PROJECTS, summary="Let a set reach projects no more", status=204, takes="projects", takes_many=True
+)
 def remove_projects(set_id: str) -> Response:
     """Let a set reach fewer projects."""
     one = _set(set_id)

@@ -42,6 +42,11 @@ _FIELDS = (
 )
 _INCLUDES = ("organization", "current_run", "project")
 _ABOUT: dict[str, Any] = {"gives": "workspaces", "includes": _INCLUDES}
+_SENT: dict[str, Any] = {
+    "takes": "workspaces",
+    "fields": _FIELDS,
+    "relationships": ("project", "tags", "tag-bindings"),
+}
 
 
 @routes.get(
@@ -80,8 +85,7 @@ def listing(organization_name: str) -> Response:
     "/organizations/<organization_name>/workspaces",
     summary="Create a workspace",
     status=201,
-    takes="workspaces",
-    fields=_FIELDS,
+    **_SENT,
     **_ABOUT,
 )
 def create(organization_name: str) -> Response:
@@ -109,13 +113,13 @@ def show_named(organization_name: str, workspace_name: str) -> Response:
     return answer(rights.named(organization_name, workspace_name))
 
 
-@routes.patch(_ID, summary="Change a workspace by its id", takes="workspaces", fields=_FIELDS, **_ABOUT)
+@routes.patch(_ID, summary="Change a workspace by its id", **_SENT, **_ABOUT)
 def change(workspace_id: str) -> Response:
     """Change settings of a workspace."""
     return _changed(rights.workspace(workspace_id))
 
 
-@routes.patch(_NAME, summary="Change a workspace by its name", takes="workspaces", fields=_FIELDS, **_ABOUT)
+@routes.patch(_NAME, summary="Change a workspace by its name", **_SENT, **_ABOUT)
 def change_named(organization_name: str, workspace_name: str) -> Response:
     """Change settings of a workspace."""
     return _changed(rights.named(organization_name, workspace_name))

@@ -16,7 +16,7 @@ from bot.domain.people.permissions import Person, Role
 from tests.web.conftest import World
 
 JSON_API = "application/vnd.api+json"
-_A_TENTH = timedelta(seconds=0.1)
+A_TENTH = timedelta(seconds=0.1)
 
 
 @dataclass
@@ -32,7 +32,7 @@ class ApiClient:
             headers["Authorization"] = f"Bearer {self.secret}"
         data = json.dumps(document) if document is not None else None
         # Tests ask more often than programs may in a second.
-        self.world.clock.pass_by(_A_TENTH)
+        self.world.clock.pass_by(A_TENTH)
         return self.world.stranger().open(f"/api/v2{path}", method=method, headers=headers, data=data, **more)
 
     def get(self, path: str, **more: Any) -> TestResponse:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -122,3 +123,17 @@ def test_the_openapi_document_has_every_endpoint(world: World) -> None:
     listed = {(path, method.upper()) for path, methods in document["paths"].items() for method in methods}
     rules = [rule for rule in world.app.url_map.iter_rules() if rule.endpoint.startswith("api.")]
     assert len(listed) == len(rules)
+
+
+def test_the_openapi_document_says_what_bodies_and_answers_have(world: World) -> None:
+    paths = ApiClient(world).found("/openapi.json")["paths"]
+
+    def body(path: str, method: str = "post", kind: str = JSON_API) -> Any:
+        return paths[path][method]["requestBody"]["content"][kind]["schema"]
+
+    runs = body("/runs")["properties"]["data"]["properties"]
+    assert {"workspace", "configuration-version"} == set(runs["relationships"]["properties"])
+    assert body("/workspaces/{workspace_id}/relationships/tags")["properties"]["data"]["type"] == "array"
+    assert body("/signed/{proof}/uploads/{version_id}", "put", "application/octet-stream") == {}
+    assert "204" in paths["/plans/{plan_id}/json-output"]["get"]["responses"]
+    assert "204" not in paths["/plans/{plan_id}"]["get"]["responses"]
