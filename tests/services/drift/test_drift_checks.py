@@ -194,7 +194,8 @@ def opens_change(house: House) -> None:
     house.intake.handle(delivery_id)
 
 
-def test_two_workers_that_look_at_the_same_time_make_one_check(house: House) -> None:
+def test_two_workers_that_look_at_the_same_time_make_one_check(build: Build) -> None:
+    house = build(limits=Limits(drift_checks=9))
     for name in ("one", "two"):
         applied(house, name)
         drifts_to(house, TAGS, name=name)
@@ -222,8 +223,9 @@ def at_once(*work: Callable[[], None]) -> None:
             each.result()
 
 
-def test_a_worker_that_lost_its_lease_starts_nothing_more(house: House) -> None:
+def test_a_worker_that_lost_its_lease_starts_nothing_more(build: Build) -> None:
     """The first worker stands still after its first check; a second one takes over and makes the other."""
+    house = build(limits=Limits(drift_checks=9))
     for name in ("one", "two"):
         applied(house, name)
     house.clock.forward(hours=1)
