@@ -18,6 +18,8 @@ _TRIGGERS = {
     Trigger.ERRORED: "run:errored",
     Trigger.APPLIED: "run:completed",
     Trigger.DRIFTED: "assessment:drifted",
+    # HashiCorp has no name for it.
+    Trigger.DRIFT_RESOLVED: "assessment:drift_resolved",
     Trigger.APPROVAL_EXPIRING: "run:needs_attention",
     Trigger.TEST: "verification",
 }

@@ -54,7 +54,15 @@ def _remind(text: str) -> str:
 
 
 Triggers = list[
-    Literal["needs_attention", "errored", "applied", "drifted", "policy_failed", "approval_expiring"]
+    Literal[
+        "needs_attention",
+        "errored",
+        "applied",
+        "drifted",
+        "drift_resolved",
+        "policy_failed",
+        "approval_expiring",
+    ]
 ]
 
 

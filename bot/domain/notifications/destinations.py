@@ -29,6 +29,7 @@ class Trigger(StrEnum):
     ERRORED = "errored"
     APPLIED = "applied"
     DRIFTED = "drifted"
+    DRIFT_RESOLVED = "drift_resolved"
     POLICY_FAILED = "policy_failed"
     APPROVAL_EXPIRING = "approval_expiring"
     TEST = "test"
@@ -44,6 +45,7 @@ WORDS: dict[Trigger, str] = {
     Trigger.ERRORED: "errored",
     Trigger.APPLIED: "applied",
     Trigger.DRIFTED: "drifted",
+    Trigger.DRIFT_RESOLVED: "drift resolved",
     Trigger.POLICY_FAILED: "policies failed",
     Trigger.APPROVAL_EXPIRING: "still waits for a person",
     Trigger.TEST: "test",

@@ -16,6 +16,9 @@ from bot.domain.workspaces.drift import DriftIgnore
 MOST_KEPT = 200
 """How many resources are kept of one drift. The others are counted."""
 
+_OUTPUT = "output."
+"""What the address of an output begins with."""
+
 _MOST_ATTRIBUTES = 20
 _UNCHANGED = (("no-op",), ("read",))
 
@@ -48,21 +51,30 @@ class DriftedResource:
 
 
 def read_drift(document: Mapping[str, Any], ignore: Iterable[DriftIgnore]) -> tuple[DriftedResource, ...]:
-    """Return what drifted according to a plan's JSON, by address, without what the rules ignore."""
+    """Return what drifted according to a plan's JSON, by address, without what the rules ignore.
+
+    A resource that only moved to another address has not drifted, nor has one with no changed attribute.
+    """
     found: dict[str, DriftedResource] = {}
     for item in document.get("resource_drift") or ():
         address, change = str(item.get("address", "")), item.get("change") or {}
-        gone = "delete" in (change.get("actions") or ())
-        outside = "deleted" if gone else "changed"
-        found[address] = DriftedResource(address, outside, attributes=() if gone else _attributes(change))
+        if "delete" in (change.get("actions") or ()):
+            found[address] = DriftedResource(address, "deleted")
+        elif attributes := _attributes(change):
+            found[address] = DriftedResource(address, "changed", attributes=attributes)
     for address, change in _planned(document):
         known = found.get(address, DriftedResource(address))
-        attributes = _attributes(change) if change.get("actions") == ["update"] else ()
-        both = tuple(sorted({*known.attributes, *attributes}))[:_MOST_ATTRIBUTES]
+        update = change.get("actions") == ["update"]
+        attributes = _attributes(change) if update else ()
+        if update and not attributes and not address.startswith(_OUTPUT):
+            continue
+        both = tuple(sorted({*known.attributes, *attributes}))
         found[address] = replace(known, planned=_deed(change.get("actions") or ()), attributes=both)
     rules = tuple(ignore)
     kept = (_without(each, rules) for _, each in sorted(found.items()))
-    return tuple(each for each in kept if each is not None)
+    return tuple(
+        replace(each, attributes=each.attributes[:_MOST_ATTRIBUTES]) for each in kept if each is not None
+    )
 
 
 def hidden(drift: DriftedResource, hide: Callable[[str], str]) -> DriftedResource:
@@ -77,7 +89,7 @@ def _planned(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, An
             yield str(item.get("address", "")), change
     for name, change in (document.get("output_changes") or {}).items():
         if tuple(change.get("actions") or ()) not in _UNCHANGED:
-            yield f"output.{name}", {"actions": change.get("actions")}
+            yield f"{_OUTPUT}{name}", {"actions": change.get("actions")}
 
 
 def _without(drift: DriftedResource, rules: Iterable[DriftIgnore]) -> DriftedResource | None:
@@ -97,7 +109,7 @@ def _attributes(change: Mapping[str, Any]) -> tuple[str, ...]:
         return ()
     later = {key for key, value in unknown.items() if value} if isinstance(unknown, Mapping) else set()
     differs = {key for key in {*before, *after} if before.get(key) != after.get(key)}
-    return tuple(sorted(differs | later))[:_MOST_ATTRIBUTES]
+    return tuple(sorted(differs | later))
 
 
 def _deed(actions: Iterable[str]) -> str:

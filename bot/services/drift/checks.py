@@ -16,10 +16,9 @@ from datetime import datetime
 
 from bot.domain.errors import EngineError, Forbidden, IllegalMove, LeaseLost
 from bot.domain.ids import new_id
-from bot.domain.notifications.destinations import Destination, Trigger
-from bot.domain.people.audit import AuditAction, AuditEntry
-from bot.domain.people.origins import Via
-from bot.domain.people.permissions import Action, Person, Role, refusal
+from bot.domain.notifications.destinations import Destination
+from bot.domain.people.audit import AuditAction
+from bot.domain.people.permissions import Action, Person, refusal
 from bot.domain.plans.diagnostics import errors_text
 from bot.domain.plans.forecast import first_error
 from bot.domain.plans.plan import load_plan_json
@@ -29,13 +28,14 @@ from bot.domain.runs.run import Run, RunSource
 from bot.domain.workspaces.drifted import MOST_KEPT, DriftedResource, hidden, read_drift
 from bot.domain.workspaces.workspace import Workspace
 from bot.services.drift.effect import InEffect, in_effect, with_last, written_since
+from bot.services.drift.news import DriftNews
 from bot.services.execution.turns import Turns
-from bot.services.notifications.events import notice_of
 from bot.services.outbox.audit_log import audited, done
 from bot.services.outbox.wake import Wake
 from bot.services.plans.plan_inputs import saved_inputs, state_now
 from bot.services.plans.snapshot import secrets_of_run
 from bot.services.ports import (
+    ON_REQUEST,
     ArtifactKind,
     Clock,
     Dispatch,
@@ -70,7 +70,7 @@ class DriftChecks:
         self._dispatch = dispatch
         self._transitions = transitions
         self._limits = limits
-        self._destinations = tuple(destinations)
+        self._news = DriftNews(clock, destinations)
         self._turns = Turns(store, clock)
 
     def wake(self) -> None:
@@ -111,7 +111,8 @@ class DriftChecks:
             if why_not := in_effect(tx, workspace).why_not:
                 raise IllegalMove(f"{name} can't be checked for drift: {why_not}")
             check = tx.drift_checks.get(workspace.id) or DriftCheck(workspace.id, self._clock.now())
-            tx.drift_checks.put(replace(check, wanted=True))
+            due_at = check.due_at if workspace.drift.on else ON_REQUEST
+            tx.drift_checks.put(replace(check, wanted=True, due_at=due_at))
             done(tx, self._clock, person, AuditAction.PLAN, workspace, "drift check")
         try:
             self._dispatch.check_drift()
@@ -144,7 +145,7 @@ class DriftChecks:
             known = checks.get(workspace.id)
             if not workspace.drift.on:
                 continue
-            if known is None or (at is not None and at > known.due_at):
+            if known is None or known.due_at == ON_REQUEST or (at is not None and at > known.due_at):
                 found.append((workspace.id, at or self._clock.now()))
         return found if self._limits.drift_checks else []
 
@@ -155,9 +156,10 @@ class DriftChecks:
         with self._store.transaction() as tx:
             tx.leases.check(_LEASE, fence)
             known = tx.drift_checks.get(workspace_id)
-            if known is None:
+            if known is None or known.due_at == ON_REQUEST:
                 # The first time counts from now on, so that a new schedule doesn't check everything at once.
-                tx.drift_checks.put(DriftCheck(workspace_id, self._clock.now()))
+                first = known or DriftCheck(workspace_id, ON_REQUEST)
+                tx.drift_checks.put(replace(first, due_at=self._clock.now()))
             elif at > known.due_at:
                 tx.drift_checks.put(replace(known, due_at=at, wanted=True))
 
@@ -170,6 +172,9 @@ class DriftChecks:
             busy = sum(bool(each.run_id) for each in tx.drift_checks.all())
             if busy >= self._limits.drift_checks or self._turns.some_wait(tx):
                 return False
+            if _is_off(workspace, check):
+                tx.drift_checks.put(replace(check, wanted=False))
+                return True
             stands = in_effect(tx, workspace)
             if any(run.status is RunStatus.APPLYING for run in tx.runs.queue(workspace.id)):
                 return True  # it is checked after the apply
@@ -221,8 +226,8 @@ class DriftChecks:
         with self._store.transaction() as tx:
             tx.leases.check(_LEASE, fence)
             now = self._clock.now()
-            if outdated:
-                tx.drift_checks.put(replace(check, run_id="", wanted=True))
+            if outdated or _is_off(workspace, check):
+                tx.drift_checks.put(replace(check, run_id="", wanted=outdated))
                 return
             tx.drift_checks.put(replace(check, run_id="", checked_at=now, error=error))
             if not error:
@@ -241,7 +246,7 @@ class DriftChecks:
         known, now = tx.drifts.lasting(workspace.id), self._clock.now()
         if not found:
             if known is not None:
-                self._end(tx, workspace, known, f"{run.id} found none")
+                self._end(tx, workspace, known, f"{run.id} found none", wake, run.id)
             return
         since = written_since(tx, tx.runs.get(check.basis))
         kept = with_last(tx, workspace.id, found[:MOST_KEPT])
@@ -258,12 +263,11 @@ class DriftChecks:
         )
         tx.drifts.put(drift)
         if known is None:
-            resources = f"{len(found)} resource{'s' * (len(found) != 1)}"
-            self._log(tx, workspace, AuditAction.DRIFTED, run.id, resources)
-            self._tell(tx, workspace, run, drift, wake)
+            self._news.began(tx, workspace, drift, wake)
 
     def _look_at(self, drift: DriftRecord, fence: int) -> None:
         """End a drift that a later run has brought to an end, or have the workspace checked again."""
+        wake = Wake()
         with self._store.transaction() as tx:
             tx.leases.check(_LEASE, fence)
             workspace = tx.workspaces.get(drift.workspace_id, for_update=True)
@@ -271,14 +275,18 @@ class DriftChecks:
             stands = in_effect(tx, workspace)
             if known is None:
                 return
+            check = tx.drift_checks.get(workspace.id) or DriftCheck(workspace.id, self._clock.now())
             if not workspace.active:
-                self._end(tx, workspace, known, "the workspace is not in plangate.yml any more")
+                self._end(tx, workspace, known, "the workspace is not in plangate.yml any more", wake)
+            elif _is_off(workspace, check):
+                self._end(tx, workspace, known, "drift checks were switched off", wake)
             elif stands.run is not None and stands.run.id != known.basis:
-                self._end(tx, workspace, known, f"{stands.run.id} brought the configuration into effect")
+                why = f"{stands.run.id} brought the configuration into effect"
+                self._end(tx, workspace, known, why, wake, stands.run.id)
             elif stands.newest is not None and stands.newest.modes.destroy and stands.newest.in_effect:
-                self._end(tx, workspace, known, f"{stands.newest.id} has destroyed everything")
+                why = f"{stands.newest.id} has destroyed everything"
+                self._end(tx, workspace, known, why, wake, stands.newest.id)
             elif stands.run is not None and stands.newest is not None:
-                check = tx.drift_checks.get(workspace.id) or DriftCheck(workspace.id, self._clock.now())
                 moved = check.checked_at is None or stands.newest.status_at >= check.checked_at
                 if (
                     moved
@@ -288,36 +296,24 @@ class DriftChecks:
                     and self._limits.drift_checks
                 ):
                     tx.drift_checks.put(replace(check, wanted=True))
+        self._transitions.wake(wake)
 
-    def _end(self, tx: Transaction, workspace: Workspace, drift: DriftRecord, why: str) -> None:
-        tx.drifts.put(replace(drift, ended_at=self._clock.now(), ended_by=why))
-        self._log(tx, workspace, AuditAction.DRIFT_RESOLVED, drift.run_id, why)
-
-    def _log(
-        self, tx: Transaction, workspace: Workspace, deed: AuditAction, run_id: str, detail: str
+    def _end(
+        self,
+        tx: Transaction,
+        workspace: Workspace,
+        drift: DriftRecord,
+        why: str,
+        wake: Wake,
+        run_id: str = "",
     ) -> None:
-        entry = AuditEntry(
-            at=self._clock.now(),
-            login=PLANGATE,
-            forge="",
-            role=Role.NONE,
-            via=Via.SERVER,
-            deed=deed,
-            subject=run_id,
-            workspace=workspace.name,
-            repo=workspace.repo,
-            detail=detail,
-        )
-        tx.audit.add(entry)
+        tx.drifts.put(replace(drift, ended_at=self._clock.now(), ended_by=why))
+        self._news.ended(tx, workspace, drift, run_id or drift.run_id, why, wake)
 
-    def _tell(self, tx: Transaction, workspace: Workspace, run: Run, drift: DriftRecord, wake: Wake) -> None:
-        new = [
-            notice_of(each, Trigger.DRIFTED, workspace, run, drift.began_at, drift.id)
-            for each in self._destinations
-            if Trigger.DRIFTED in each.triggers and each.chooses(workspace)
-        ]
-        due_now = {each.name for each in self._destinations if not each.gather}
-        wake.destinations += [name for name in tx.notices.want(new) if name in due_now]
+
+def _is_off(workspace: Workspace, check: DriftCheck) -> bool:
+    """Whether the times of a workspace's checks were taken away, and nobody has asked since."""
+    return not workspace.drift.on and check.due_at != ON_REQUEST
 
 
 def _is_outdated(tx: Transaction, run: Run, check: DriftCheck, stands: InEffect) -> bool:

@@ -74,9 +74,18 @@ class Reminders:
 
 
 def notice_of(
-    destination: Destination, trigger: Trigger, workspace: Workspace, run: Run, at: datetime, once: str
+    destination: Destination,
+    trigger: Trigger,
+    workspace: Workspace,
+    run: Run,
+    at: datetime,
+    once: str,
+    detail: str = "",
 ) -> Notice:
-    """Return the event of a run for a destination. It counts once for each `once`."""
+    """Return the event of a run for a destination. It counts once for each `once`.
+
+    `detail` is said instead of what the run itself has to say.
+    """
     return Notice(
         key=f"{destination.name}:{run.id}:{trigger.value}:{once}",
         destination=destination.name,
@@ -86,7 +95,7 @@ def notice_of(
         run_id=run.id,
         at=at,
         due_at=at + destination.gather,
-        detail=_detail(trigger, run, at),
+        detail=detail or _detail(trigger, run, at),
     )
 
 

@@ -18,7 +18,7 @@ from bot.services.ports.deliveries import (
     DeliveryStatus,
     Redeliveries,
 )
-from bot.services.ports.drifts import CheckedWorkspaces, DriftCheck, DriftRecord, Drifts
+from bot.services.ports.drifts import ON_REQUEST, CheckedWorkspaces, DriftCheck, DriftRecord, Drifts
 from bot.services.ports.engine import (
     HERE,
     ApplyResult,
@@ -150,6 +150,7 @@ __all__ = [
     "DOUBTS_LAST",
     "HERE",
     "MOST_COUNTED",
+    "ON_REQUEST",
     "AccessToken",
     "AccessTokens",
     "Addresses",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 from bot.domain.workspaces.drifted import DriftedResource
+
+ON_REQUEST = datetime(1970, 1, 1, tzinfo=UTC)
+"""As `due_at` of a check: the workspace has no times, people ask for its checks."""
 
 
 @dataclass(frozen=True)

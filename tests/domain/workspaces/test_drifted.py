@@ -70,3 +70,19 @@ def test_no_value_is_kept_and_secrets_in_addresses_are_hidden() -> None:
     shown = hidden(found, lambda text: text.replace("hunter2", "***"))
     assert "hunter2" not in repr(shown)
     assert "old" not in repr(shown)
+
+
+def test_a_resource_that_only_moved_or_has_no_changed_attribute_has_not_drifted() -> None:
+    same = {"x": 1, "y": {"z": None}}
+    moved = item("a.new", "no-op", before=same, after=same, previous_address="a.old")
+    touched = item("a.b", "update", before=same, after=same)
+    assert drift(moved, touched, planned=(touched,)) == ()
+    (found,) = drift(moved, planned=(item("a.new", "update", before={"x": 1}, after={"x": 2}),))
+    assert found == DriftedResource("a.new", "", "update", ("x",))
+
+
+def test_rules_see_all_attributes_before_the_list_is_cut() -> None:
+    many = {f"a{number:03}": 1 for number in range(30)}
+    changed = item("a.b", "update", before=many, after=dict.fromkeys(many, 2))
+    (found,) = drift(changed, ignore=(DriftIgnore("*", ("a00*", "a01*")),))
+    assert found.attributes == tuple(f"a{number:03}" for number in range(20, 30))

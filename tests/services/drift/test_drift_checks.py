@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from bot.domain.errors import EngineError, Forbidden, IllegalMove
-from bot.domain.notifications.destinations import Destination, DestinationKind
+from bot.domain.notifications.destinations import CHOSEN, Destination, DestinationKind
 from bot.domain.people.audit import AuditAction
 from bot.domain.plans.modes import Modes
 from bot.domain.runs.lifecycle import RunStatus
 from bot.domain.runs.run import Run, RunSource
 from bot.domain.workspaces.drift import DriftIgnore, DriftSettings
 from bot.domain.workspaces.workspace import Workspace
+from bot.services.drift.checks import DriftChecks
 from bot.services.ports import AuditQuery, DriftCheck, DriftRecord, Limits
 from bot.services.runs.queue_plan import PlanOptions
+from bot.services.runs.transitions import Transitions
+from tests.fakes.dispatch import FakeDispatch
 from tests.fakes.engine import change
 from tests.fakes.house import READER, WRITER, House
 
@@ -46,6 +52,11 @@ def checks(house: House) -> list[Run]:
 def lasting(house: House, workspace: Workspace) -> DriftRecord | None:
     with house.store.reading() as tx:
         return tx.drifts.lasting(workspace.id)
+
+
+def all_lasting(house: House) -> Sequence[DriftRecord]:
+    with house.store.reading() as tx:
+        return tx.drifts.all_lasting()
 
 
 def check_of(house: House, workspace: Workspace) -> DriftCheck:
@@ -144,7 +155,7 @@ def test_after_a_refresh_only_apply_it_is_checked_again_at_once(house: House) ->
     assert len(checks(house)) == 2
 
 
-def test_a_check_waits_until_no_other_run_does_and_gives_way_to_one(house: House) -> None:
+def test_a_check_waits_until_no_other_run_does(house: House) -> None:
     workspace = applied(house)
     house.workspace("other")
     house.open_change(1, "head1", "other/main.tf", work=False)
@@ -155,14 +166,91 @@ def test_a_check_waits_until_no_other_run_does_and_gives_way_to_one(house: House
     assert checks(house) == []
     assert check_of(house, workspace).wanted
     house.work()
-    house.engine.during("plan", lambda _: house.open_change(2, "head2", "other/main.tf", work=False))
-    house.engine.during("plan", lambda _: None)
     house.sweep()
-    house.sweep()
-    first, *others = checks(house)
-    assert first.status in (RunStatus.CANCELED, RunStatus.PLANNED_AND_FINISHED)
-    assert [run.status for run in others] in ([], [RunStatus.PLANNED_AND_FINISHED])
-    assert check_of(house, workspace).checked_at is not None
+    assert [run.status for run in checks(house)] == [RunStatus.PLANNED_AND_FINISHED]
+
+
+def test_a_check_stops_as_soon_as_another_run_waits_and_is_made_again_after_it(house: House) -> None:
+    workspace = applied(house)
+    house.workspace("other")
+    drifts_to(house, TAGS)
+    house.engine.during("plan", lambda _: opens_change(house))
+    house.sweep(hours=1)
+    first, second = checks(house)
+    (other,) = house.runs(change_number=1)
+    assert (first.status, other.status) == (RunStatus.CANCELED, RunStatus.PLANNED_AND_FINISHED)
+    assert second.status is RunStatus.PLANNED_AND_FINISHED
+    assert house.engine.count("plan", first.id) == house.engine.count("plan", second.id) == 1
+    begun = [run_id for stage, run_id in house.engine.done if stage == "plan"]
+    assert begun[-3:] == [first.id, other.id, second.id]
+    found = lasting(house, workspace)
+    assert found is not None
+    assert found.run_id == second.id
+
+
+def opens_change(house: House) -> None:
+    """Have somebody open a change while a worker is busy: another one receives it."""
+    delivery_id = house.open_change(1, "head1", "other/main.tf", work=False)
+    house.intake.handle(delivery_id)
+
+
+def test_two_workers_that_look_at_the_same_time_make_one_check(build: Build) -> None:
+    house = build(limits=Limits(drift_checks=9))
+    for name in ("one", "two"):
+        applied(house, name)
+        drifts_to(house, TAGS, name=name)
+    house.clock.forward(hours=1)
+    for _ in range(2):
+        at_once(house.services.drift_checks.work, house.services.drift_checks.work)
+        house.work("plan", "preview", "report", "notify")
+    assert sorted(run.workspace_id for run in checks(house)) == sorted(
+        each.workspace_id for each in all_lasting(house)
+    )
+    assert len(checks(house)) == 2
+    assert deeds(house) == [AuditAction.DRIFTED, AuditAction.DRIFTED]
+
+
+def at_once(*work: Callable[[], None]) -> None:
+    """Have each worker begin at the same moment, in a thread of its own; raise what one raises."""
+    barrier = threading.Barrier(len(work))
+
+    def begin(do: Callable[[], None]) -> None:
+        barrier.wait()
+        do()
+
+    with ThreadPoolExecutor(len(work)) as pool:
+        for each in [pool.submit(begin, do) for do in work]:
+            each.result()
+
+
+def test_a_worker_that_lost_its_lease_starts_nothing_more(build: Build) -> None:
+    """The first worker stands still after its first check; a second one takes over and makes the other."""
+    house = build(limits=Limits(drift_checks=9))
+    for name in ("one", "two"):
+        applied(house, name)
+    house.clock.forward(hours=1)
+    slow = StandsStill(house)
+    transitions = Transitions(house.store, house.clock, slow, ())
+    DriftChecks(house.store, house.clock, slow, transitions, house.limits).work()
+    assert slow.stood
+    assert len(checks(house)) == 2
+    assert len({run.workspace_id for run in checks(house)}) == 2
+
+
+class StandsStill(FakeDispatch):
+    """A dispatch whose first caller stands still for so long that another worker takes its lease."""
+
+    def __init__(self, house: House) -> None:
+        super().__init__()
+        self.stood = False
+        self._house = house
+
+    def advance(self, run: Run, *, swept: bool = False) -> None:
+        self._house.dispatch.advance(run, swept=swept)
+        if not self.stood:
+            self.stood = True
+            self._house.clock.forward(minutes=10)
+            self._house.services.drift_checks.work()
 
 
 def test_only_so_many_checks_are_under_way_at_once(build: Build) -> None:
@@ -240,3 +328,86 @@ def test_a_lost_worker_loses_no_check_and_makes_none_twice(house: House) -> None
     house.sweep()
     assert lasting(house, workspace) is not None
     assert len(checks(house)) == 1
+
+
+def switched_off(house: House, workspace: Workspace) -> None:
+    with house.store.transaction() as tx:
+        tx.workspaces.put(replace(tx.workspaces.get(workspace.id), drift=DriftSettings()))
+
+
+def test_switching_checks_off_ends_the_drift(house: House) -> None:
+    workspace = applied(house)
+    drifts_to(house, TAGS)
+    house.sweep(hours=1)
+    switched_off(house, workspace)
+    house.sweep()
+    assert lasting(house, workspace) is None
+    with house.store.reading() as tx:
+        (ended,) = tx.drifts.history(workspace.id, 10)
+    assert ended.ended_by == "drift checks were switched off"
+    assert deeds(house) == [AuditAction.DRIFT_RESOLVED, AuditAction.DRIFTED]
+    house.sweep(hours=2)
+    assert len(checks(house)) == 1
+
+
+def test_a_check_that_waits_or_runs_when_checks_are_switched_off_finds_nothing(house: House) -> None:
+    workspace, other = applied(house), applied(house, "other")
+    drifts_to(house, TAGS)
+    drifts_to(house, TAGS, name="other")
+    house.clock.forward(hours=1)
+    house.engine.during("plan", lambda _: switched_off(house, workspace))
+    house.services.drift_checks.work()
+    house.work("plan", "preview")
+    switched_off(house, other)
+    for _ in range(2):
+        house.sweep()
+    assert all_lasting(house) == []
+    assert not check_of(house, workspace).wanted
+    assert not check_of(house, other).wanted
+
+
+def test_a_drift_that_a_person_asked_for_lasts_without_a_schedule(house: House) -> None:
+    workspace = applied(house)
+    house.sweep(hours=1)
+    switched_off(house, workspace)
+    drifts_to(house, TAGS)
+    house.services.drift_checks.ask("network", WRITER)
+    for _ in range(3):
+        house.sweep()
+    found = lasting(house, workspace)
+    assert found is not None
+    drifts_to(house)
+    house.services.drift_checks.ask("network", WRITER)
+    house.sweep()
+    assert lasting(house, workspace) is None
+
+
+def test_a_schedule_after_a_check_on_request_counts_from_then_on(house: House) -> None:
+    workspace = applied(house, drift=DriftSettings())
+    house.services.drift_checks.ask("network", WRITER)
+    house.work()
+    with house.store.transaction() as tx:
+        tx.workspaces.put(replace(tx.workspaces.get(workspace.id), drift=HOURLY))
+    house.sweep()
+    assert len(checks(house)) == 1
+    house.sweep(hours=1)
+    assert len(checks(house)) == 2
+
+
+def test_the_end_of_a_drift_is_told_to_those_who_want_it(build: Build) -> None:
+    ends = Destination("ends", DestinationKind.WEBHOOK, CHOSEN, gather=timedelta())
+    usual = Destination("usual", DestinationKind.WEBHOOK, gather=timedelta())
+    house = build(destinations=[ends, usual])
+    workspace = applied(house)
+    house.messengers.sent.clear()
+    drifts_to(house, TAGS)
+    house.sweep(hours=1)
+    drifts_to(house)
+    house.sweep(hours=1)
+    assert lasting(house, workspace) is None
+    _, last = checks(house)
+    assert [(name, line.words, line.run_id) for name, m in house.messengers.sent for line in m.lines] == [
+        ("ends", "drifted: 1 resource", checks(house)[0].id),
+        ("usual", "drifted: 1 resource", checks(house)[0].id),
+        ("ends", f"drift resolved: {last.id} found none", last.id),
+    ]
