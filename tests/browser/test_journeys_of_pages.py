@@ -237,6 +237,13 @@ def test_a_page_that_is_not_there_keeps_the_menu(site: Site) -> None:
 def test_all_tabs_of_a_workspace_are_in_sight_on_a_phone(site: Site) -> None:
     with site.page("/workspaces/network-prod", **PHONE) as page:
         tabs = page.get_by_role("navigation", name="Workspace").get_by_role("link").all()
-        assert [tab.inner_text() for tab in tabs] == ["Runs", "Variables", "States", "Forecasts", "Drift", "Settings"]
+        assert [tab.inner_text() for tab in tabs] == [
+            "Runs",
+            "Variables",
+            "States",
+            "Forecasts",
+            "Drift",
+            "Settings",
+        ]
         for tab in tabs:
             expect(tab).to_be_in_viewport(ratio=0.95)
