@@ -9,7 +9,8 @@ RUN python -m venv /opt/plangate \
     && python -m venv /opt/build \
     && /opt/plangate/bin/pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: -r constraints.txt \
     && /opt/build/bin/pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: -r requirements-build.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE compose.yml ./
+COPY deploy/systemd ./deploy/systemd
 COPY templates ./templates
 COPY bot ./bot
 RUN /opt/build/bin/hatchling build -t wheel -d /build/dist \

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -85,6 +89,24 @@ def test_each_file_that_the_build_copies_is_there_and_not_ignored() -> None:
             name = source.removeprefix("./")
             assert (ROOT / name).exists(), name
             assert name in allowed, f".dockerignore leaves out {name}"
+
+
+def test_the_build_has_every_file_that_the_wheel_needs(tmp_path: Path) -> None:
+    copied = [words.split() for words in of("COPY") if not words.startswith("--from")]
+    for *sources, target in copied:
+        for source in sources:
+            if (ROOT / source).is_dir():
+                # As Docker does: what is in the folder, not the folder itself.
+                shutil.copytree(ROOT / source, tmp_path / target)
+            else:
+                shutil.copy(ROOT / source, tmp_path / target)
+    (build,) = (words for words in of("RUN") if "hatchling build" in words)
+    options = re.search(r"hatchling build ([^&]*)", build)
+    assert options is not None
+    command = [sys.executable, "-m", "hatchling", "build", *options[1].replace("/build/dist", "dist").split()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "dist").glob("plangate-*.whl"))
 
 
 def test_the_image_starts_the_web_and_asks_it_for_its_health() -> None:
