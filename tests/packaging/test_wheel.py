@@ -165,4 +165,4 @@ def test_what_the_image_starts_is_healthy_by_the_image_s_own_check(installed: In
 def instruction(name: str) -> str:
     """The arguments of the Dockerfile's last instruction of a name, in one line."""
     text = re.sub(r"\\\n\s*", " ", (ROOT / "Dockerfile").read_text())
-    return re.findall(rf"(?m)^{name} (.*)$", text)[-1]
+    return str(re.findall(rf"(?m)^{name} (.*)$", text)[-1])
