@@ -19,15 +19,16 @@ from contextlib import contextmanager
 
 # How often a writer looks, in seconds. SQLite's own waiting sleeps up to a tenth of a second at a time.
 LOOK_SECONDS = 0.002
-# How long a writer waits for its turn before it goes on without one, in seconds.
-_TURN_SECONDS = 10.0
+# How long a writer waits for its turn before it goes on without one, in seconds. With the wait for SQLite's
+# lock it is less than what a fork waits for (`forking`).
+_TURN_SECONDS = 4.0
 
 
 @contextmanager
 def writers_turn(database: str) -> Iterator[None]:
     """Wait for the turn to write to the database in this file, and hand it on at the end.
 
-    Goes on without a turn if it isn't free for ten seconds, or if the file can't be written.
+    Goes on without a turn if it isn't free for four seconds, or if the file can't be written.
     """
     try:
         file = os.open(f"{database}-turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
