@@ -59,17 +59,17 @@ def test_a_workspace_is_locked_and_unlocked_and_a_plan_queued_without_scripts(si
         page.locator("#ask-lock > summary").click()
         page.get_by_label("Reason").fill("The certificate moves")
         page.get_by_role("button", name="Lock", exact=True).click()
-        assert page.get_by_text("Locked by alice: The certificate moves").is_visible()
+        expect(page.get_by_text("Locked by alice: The certificate moves")).to_be_visible()
         page.get_by_role("link", name="Queue plan").click()
         page.get_by_label("Message").fill("Look at it by hand")
         page.get_by_label("Refresh only").check()
         page.get_by_role("button", name="Queue plan").click()
-        assert page.get_by_role("heading", name="Look at it by hand").is_visible()
+        expect(page.get_by_role("heading", name="Look at it by hand")).to_be_visible()
         assert "Pending" in page.locator("main").inner_text()
         page.goto("/workspaces/edge")
         assert "locked by alice" in page.locator("main").inner_text()
         page.get_by_role("button", name="Unlock").click()
-        assert page.locator("#ask-lock > summary").is_visible()
+        expect(page.locator("#ask-lock > summary")).to_be_visible()
 
 
 def test_a_toast_says_what_was_done_and_nothing_of_what_failed(site: Site) -> None:
@@ -137,7 +137,7 @@ def test_a_token_is_made_used_and_revoked_without_scripts_on_a_narrow_screen(sit
             mine = page.locator("[id^=ask-revoke]")
             mine.locator("summary").click()
             mine.get_by_role("button", name="Revoke").click()
-            assert page.get_by_text("Revoked").is_visible()
+            expect(page.get_by_text("Revoked")).to_be_visible()
             assert program.request.get("/", headers=bearer).status == 401
 
 
