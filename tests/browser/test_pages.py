@@ -129,6 +129,7 @@ def test_a_token_is_made_used_and_revoked_without_scripts_on_a_narrow_screen(sit
         page.get_by_label("write:").check()
         page.get_by_role("button", name="Create token").click()
         secret = page.locator("#secret").inner_text()
+        page.wait_for_load_state()  # the text may be there before its style
         assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
         bearer = {"Authorization": f"Bearer {secret}"}
         with site.context(signed_in=False) as program:
