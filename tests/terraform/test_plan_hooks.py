@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import textwrap
@@ -50,7 +51,7 @@ def program(tmp_path: Path) -> Callable[[str, str], Path]:
 def run(
     path: Path, *words: str, plan: bytes = PLAN, watch: Patience | None = None, **fields: Any
 ) -> TaskAnswer:
-    environment = {"TOKEN": "t0ken", "OTHER": "0ther"}
+    environment = {"TOKEN": "t0ken-of-the-hook", "OTHER": "0ther"}
     hook = PlanHook("h", (TaskStage.POST_PLAN,), **{"command": (str(path), *words), **fields})
     runner = SandboxedHooks(Sandbox(SandboxMode.AUTO), environment)
     return runner.run(hook, plan, {"PLANGATE_STAGE": "post_plan"}, watch or Patience())
@@ -65,12 +66,21 @@ def test_a_hook_reads_the_plan_and_its_variables_and_nothing_else(
         #!/bin/sh
         cmp -s - "$PLANGATE_PLAN_JSON" && echo same
         cat "$PLANGATE_PLAN_JSON"; echo
-        echo "$PLANGATE_STAGE $TOKEN ${OTHER:-none} ${PLANGATE_SECRET_KEY:-none} $1"
+        [ "$TOKEN" = t0ken-of-the-hook ] && echo given
+        echo "$PLANGATE_STAGE ${OTHER:-none} ${PLANGATE_SECRET_KEY:-none} $1"
         """,
     )
     answer = run(path, "a b; $(id)", environment=("TOKEN",))
     assert answer.status.value == "passed"
-    assert answer.outcomes == ("same", PLAN.decode(), "post_plan t0ken none none a b; $(id)")
+    assert answer.outcomes == ("same", PLAN.decode(), "given", "post_plan none none a b; $(id)")
+
+
+def test_a_hook_that_prints_its_own_secret_does_not_tell_it(program: Callable[[str, str], Path]) -> None:
+    path = program("leaky", '#!/bin/sh\necho "401 for key $TOKEN"; printf "$TOKEN" | base64\nexit 2\n')
+    told = " ".join(run(path, environment=("TOKEN",)).outcomes)
+    assert "401 for key" in told
+    assert "t0ken-of-the-hook" not in told
+    assert base64.b64encode(b"t0ken-of-the-hook").decode().rstrip("=") not in told
 
 
 @pytest.mark.parametrize(("code", "status"), [(0, "passed"), (1, "failed"), (2, "errored"), (127, "errored")])

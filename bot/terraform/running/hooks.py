@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bot.domain.errors import EngineError, Interrupted
 from bot.domain.notifications.messages import one_line
+from bot.domain.runs.masking import mask
 from bot.domain.tasks.tasks import LONGEST_MESSAGE, MOST_OUTCOMES, PlanHook, TaskAnswer, TaskStatus
 from bot.services.ports import Watch, WatchSignal
 from bot.terraform.sandbox import SAFE_PATH, Sandbox
@@ -54,7 +55,9 @@ class SandboxedHooks:
                 printed, late = _read(process, hook, watch)
             finally:
                 _kill(process)
-        lines = [one_line(line, LONGEST_MESSAGE) for line in printed.decode(errors="replace").splitlines()]
+        # A tool may repeat its own key in an error, and what it prints is shown on the change (promise 6).
+        text = mask(printed.decode(errors="replace"), self._given(hook).values())
+        lines = [one_line(line, LONGEST_MESSAGE) for line in text.splitlines()]
         said = tuple(line for line in lines if line)[:MOST_OUTCOMES]
         if late:
             return TaskAnswer(TaskStatus.ERRORED, "it did not end within its time limit", outcomes=said)
@@ -66,10 +69,13 @@ class SandboxedHooks:
             case code:
                 return TaskAnswer(TaskStatus.ERRORED, f"it ended with the exit code {code}", outcomes=said)
 
+    def _given(self, hook: PlanHook) -> Mapping[str, str]:
+        """Return the server's variables that a hook names."""
+        return {name: value for name in hook.environment if (value := self._environment.get(name))}
+
     def _started(self, hook: PlanHook, plan: Path, about: Mapping[str, str]) -> subprocess.Popen[bytes]:
         reads = (Path(hook.command[0]), plan.parent, *map(Path, hook.reads))
         argv = self._sandbox.closed_in(hook.command, reads, network=hook.network)
-        chosen = {name: value for name in hook.environment if (value := self._environment.get(name))}
         with plan.open("rb") as given:
             return subprocess.Popen(
                 argv,
@@ -77,7 +83,7 @@ class SandboxedHooks:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env={
-                    **chosen,
+                    **self._given(hook),
                     **about,
                     "PATH": SAFE_PATH,
                     "LC_ALL": "C.UTF-8",
