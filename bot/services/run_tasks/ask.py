@@ -165,12 +165,13 @@ class RunTasks:
                     self._answer(result, TaskAnswer(TaskStatus.ERRORED, why))
                 elif result.sent_at is None and not result.status.final:
                     self._send(run, result, workspace)
+                    # A slow service takes a third of the lease's time.
+                    _mind(watch, stage)
             with self._store.reading() as tx:
                 results = [tx.task_results.get(each) for each in ids]
             if all(result.status.final for result in results):
                 return results
-            if watch.tick() is not WatchSignal.GO_ON:
-                raise Interrupted(f"canceled while {stage.value} run tasks were waited for")
+            _mind(watch, stage)
             self._clock.wait(_PAUSE)
 
     def _send(self, run: Run, result: TaskResult, workspace: Workspace) -> None:
@@ -221,6 +222,12 @@ class RunTasks:
             "workspace_name": workspace.name,
             "workspace_working_directory": workspace.working_directory,
         }
+
+
+def _mind(watch: Watch, stage: TaskStage) -> None:
+    """Keep the lease, and look whether the run was canceled. Raises Interrupted, LeaseLost."""
+    if watch.tick() is not WatchSignal.GO_ON:
+        raise Interrupted(f"canceled while {stage.value} run tasks were waited for")
 
 
 def _about(run: Run, workspace: Workspace, stage: TaskStage) -> Mapping[str, str]:

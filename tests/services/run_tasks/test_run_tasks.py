@@ -14,6 +14,7 @@ from bot.domain.policies.sets import PolicySet, SetOrigin
 from bot.domain.runs.run import Run
 from bot.domain.tasks.tasks import PlanHook, RunTask, TaskAnswer, TaskStage, TaskStatus
 from bot.services.people.tokens import BadToken
+from bot.services.runs.transitions import lease_of
 from tests.fakes.engine import change
 from tests.fakes.house import WRITER, House
 
@@ -149,6 +150,23 @@ def test_a_service_that_is_away_is_asked_again(build: Callable[..., House]) -> N
     house.task_caller.errors.extend([ReceiverAway("it answered 503")] * 3)
     house.push("c1", "net/main.tf")
     assert [each.outcome.value for each in checks(house)] == ["passed"]
+
+
+def test_slow_services_do_not_cost_the_worker_its_lease(build: Callable[..., House]) -> None:
+    house = build(run_tasks=tuple(RunTask(f"task-{n}", stages=(TaskStage.POST_PLAN,)) for n in range(4)))
+    house.engine.will_find("net", change("aws_vpc.main"))
+    house.workspace("net")
+    lost: list[bool] = []
+
+    def slowly(request: Mapping[str, Any]) -> None:
+        house.clock.forward(seconds=20)
+        with house.store.reading() as tx:
+            lost.append(tx.leases.expired(lease_of(request["run_id"]), house.clock.now()))
+        reply(house, request, PASSED)
+
+    house.task_caller.then = slowly
+    house.push("c1", "net/main.tf")
+    assert lost == [False] * 4
 
 
 def test_a_service_that_refuses_the_request_is_not_waited_for(build: Callable[..., House]) -> None:
