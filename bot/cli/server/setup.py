@@ -116,13 +116,17 @@ def write(files: Mapping[str, NewFile], folder: Path) -> None:
         raise PlangateError(
             f"{folder} has these files already: {', '.join(there)}. Choose another folder, or move them"
         )
+    written: list[Path] = []
     try:
         for name, file in files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, file.mode), "w") as out:
+                written.append(path)
                 out.write(file.text)
     except OSError as error:
+        for path in written:
+            path.unlink(missing_ok=True)
         raise PlangateError(f"can't write into {folder}: {error.strerror}") from error
 
 

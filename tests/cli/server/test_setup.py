@@ -75,6 +75,13 @@ def test_it_replaces_no_file_and_then_writes_none(tmp_path: Path) -> None:
     assert (tmp_path / "secret-key").read_text() == "mine"
 
 
+def test_if_a_file_can_not_be_written_none_stays(tmp_path: Path) -> None:
+    (tmp_path / "systemd").write_text("not a folder")
+    result = called(tmp_path, *ANSWERS)
+    assert result.exit_code != 0
+    assert [path.name for path in tmp_path.iterdir()] == ["systemd"]
+
+
 def test_the_units_name_the_folder_that_was_chosen(tmp_path: Path) -> None:
     called(tmp_path, *ANSWERS)
     unit = (tmp_path / "systemd/plangate-web.service").read_text()
